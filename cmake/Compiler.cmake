@@ -1,0 +1,23 @@
+# Warnings as errors, sanitizers, ccache and mold when present.
+add_library(longbow_options INTERFACE)
+target_compile_options(longbow_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Werror>
+  # g++ 12 reports overlaps in std::string that are not there (GCC bug 105651).
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
+
+if(LONGBOW_SANITIZE)
+  set(_san -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+  target_compile_options(longbow_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${_san}>)
+  target_link_options(longbow_options INTERFACE ${_san})
+endif()
+
+find_program(LONGBOW_CCACHE ccache)
+if(LONGBOW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${LONGBOW_CCACHE}")
+  set(CMAKE_CUDA_COMPILER_LAUNCHER "${LONGBOW_CCACHE}")
+endif()
+find_program(LONGBOW_MOLD mold)
+if(LONGBOW_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()

@@ -1,0 +1,12 @@
+# A CUDA toolkit of LibTorch's major version, or LONGBOW_CUDA switched off with a message that says why.
+if(NOT _torch_has_cuda)
+  message(STATUS "CUDA: off (this LibTorch is a CPU build)")
+  set(LONGBOW_CUDA OFF)
+  return()
+endif()
+find_package(CUDAToolkit QUIET)
+if(NOT CUDAToolkit_FOUND)
+  message(STATUS "CUDA: off (no toolkit found; scripts/setup brings one, or set CUDA_HOME)")
+  set(LONGBOW_CUDA OFF)
+  return()
+endif()

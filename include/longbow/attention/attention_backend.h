@@ -1,0 +1,50 @@
+// Causal attention with a distance bias, behind one interface: reference (the oracle), sdpa (ATen), and whatever joins later.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+// Queries are aligned with the end of the keys: query i of Lq stands at key position i + Lk - Lq, and sees the keys up to there.
+struct AttentionInput {
+    at::Tensor q;  // [batch, heads, Lq, head_dim]
+    at::Tensor k;  // [batch, heads, Lk, head_dim], Lk >= Lq
+    at::Tensor v;  // as k
+    BiasSpec bias;
+    double dropout = 0.0;  // on the probabilities; 0 outside training
+};
+
+// What is asked of a back-end over a whole run, so that it can refuse before any work.
+struct AttentionRequest {
+    std::string dtype = "fp32";
+    std::string device = "cpu";
+    BiasSpec::Kind bias = BiasSpec::Kind::none;
+    bool bias_needs_grad = false;
+    std::int64_t head_dim = 0;
+    double dropout = 0.0;
+};
+
+class AttentionBackend {
+public:
+    virtual ~AttentionBackend() = default;
+    [[nodiscard]] virtual std::string name() const = 0;
+    // Why it cannot serve the request; empty when it can.
+    [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
+    // -> [batch, heads, Lq, head_dim], dtype of q.
+    virtual at::Tensor forward(const AttentionInput& input) = 0;
+};
+
+std::vector<std::string> attention_backend_names();  // without "auto"
+// `name` or "auto" (picks the fastest that serves). Throws ConfigError naming those that can.
+std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request);
+
+// The dense bias [1 or batch, heads, Lq, Lk] with -inf above the diagonal, for back-ends and tests; differentiable in a table.
+at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length, const at::TensorOptions& options);
+
+}  // namespace longbow

@@ -1,0 +1,136 @@
+// The settings of a run as plain structs, with their defaults. config/fields.h declares each one's YAML key, type, unit,
+// range and help exactly once; from there come reading, overrides, checks, the JSON schema, --help and the docs page.
+//
+// Precedence: defaults < included files < config files left to right < key.sub=value overrides.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "longbow/config/duration.h"
+
+namespace longbow {
+
+// Options of a plug-in (a position method), declared by itself; see config/options.h.
+using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
+using OptionMap = std::map<std::string, OptionValue>;
+
+struct ModelConfig {
+    std::int64_t layers = 4;
+    std::int64_t dim = 256;
+    std::int64_t heads = 8;
+    std::int64_t ffn_dim = 1024;
+    std::string activation = "relu";      // relu | gelu | swiglu
+    std::string norm = "layernorm";       // layernorm | rmsnorm
+    double norm_eps = 1e-5;
+    bool final_norm = true;
+    bool bias = true;                     // biases of q, v, out, ffn and norms
+    bool key_bias = false;                // its gradient is zero in theory; the paper's models have it
+    bool tie_output = true;               // output projection = token embedding
+    std::string embedding_scale = "sqrt_dim";  // sqrt_dim | none
+    std::string init = "fairseq";         // fairseq (recipe of the paper) | gpt2 (N(0, 0.02), residual projections scaled)
+    double dropout = 0.1;                 // after the embedding, the attention output and the FFN output
+    double attention_dropout = 0.0;       // on attention probabilities
+    double activation_dropout = 0.0;      // after the FFN activation
+    double output_dropout = 0.0;          // on the input of the output head
+};
+
+struct PositionConfig {
+    std::string method = "alibi";
+    // Every other key of the section belongs to the method and is checked against what the method declares.
+    OptionMap options;
+};
+
+struct AttentionConfig {
+    std::string backend = "auto";         // auto | reference | sdpa
+};
+
+struct TokenizerConfig {
+    std::string kind = "bpe";             // word | bpe | wordpiece | sentencepiece
+    std::string file;                     // trained vocabulary: dict.txt | folder or prefix of vocab.json+merges.txt | vocab.txt | .model
+    std::int64_t vocab_size = 0;          // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
+    bool lowercase = false;               // wordpiece: uncased vocabularies
+    std::string sentencepiece_model = "unigram";  // unigram | bpe, when trained here
+};
+
+struct DataConfig {
+    std::string store;                    // token store; made from the text below when missing
+    std::vector<std::string> train;       // text files (plain, .gz, .xz, .zst)
+    std::vector<std::string> valid;
+    std::vector<std::string> test;
+    std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
+    std::int64_t blank_lines = 2;         // for documents: blank_line
+};
+
+struct OptimConfig {
+    std::string name = "adamw";           // adamw | sgd
+    double lr = 1e-3;                     // peak learning rate
+    double beta1 = 0.9;
+    double beta2 = 0.98;
+    double eps = 1e-8;
+    double momentum = 0.9;                // sgd
+    bool nesterov = false;                // sgd
+    double weight_decay = 0.0;            // decoupled for adamw; not on norms, biases, position parameters
+    double clip_norm = 1.0;               // global L2 norm; 0 is off
+};
+
+struct ScheduleConfig {
+    std::string name = "cosine";          // constant | linear | cosine | inverse_sqrt
+    Duration warmup{0, Duration::Unit::updates};
+    double warmup_init_lr = 0.0;
+    double min_lr = 0.0;                  // at the end (linear, cosine)
+    Duration period{0, Duration::Unit::updates};  // 0: until train.stop
+};
+
+struct TrainConfig {
+    std::int64_t length = 64;             // tokens an input (L)
+    std::int64_t batch = 32;              // sequences a micro-batch
+    std::int64_t accumulate = 1;          // micro-batches an update
+    Duration stop{600, Duration::Unit::updates};
+    std::uint64_t seed = 1;
+    std::vector<std::int64_t> seeds;      // several runs, reported as mean and standard deviation
+    std::string dtype = "fp32";           // fp64 | fp32 | bf16 | fp16 (the last two: autocast)
+    std::string init_from;                // checkpoint that gives the first weights
+    bool deterministic = false;           // every choice by rule, none by timing
+    double loss_scale = 65536.0;          // fp16: first scale
+    std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
+    std::int64_t max_bad_updates = 20;    // consecutive non-finite updates before the run ends with 65
+    std::int64_t loss_chunk = 1024;       // tokens of logits held at once
+};
+
+struct EvalConfig {
+    std::vector<std::int64_t> lengths;    // validation lengths while training; empty: train.length
+    Duration every{0, Duration::Unit::updates};  // 0: once, at the end
+    std::int64_t max_batch_tokens = 16384;  // tokens a forward pass
+    std::int64_t valid_tokens = 0;        // first N tokens of the split while training; 0: all
+};
+
+struct CheckpointConfig {
+    Duration every{0, Duration::Unit::updates};  // 0: only at the end, on a signal, and when validation finds a best
+    std::int64_t keep_last = 2;
+    bool keep_best = true;
+};
+
+struct LogConfig {
+    Duration every{10, Duration::Unit::updates};  // lines in metrics.jsonl and log.txt
+    bool tensorboard = true;
+};
+
+struct Config {
+    ModelConfig model;
+    PositionConfig position;
+    AttentionConfig attention;
+    TokenizerConfig tokenizer;
+    DataConfig data;
+    OptimConfig optim;
+    ScheduleConfig schedule;
+    TrainConfig train;
+    EvalConfig eval;
+    CheckpointConfig checkpoint;
+    LogConfig log;
+};
+
+}  // namespace longbow

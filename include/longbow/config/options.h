@@ -1,0 +1,33 @@
+// Options that a plug-in declares for itself (a position method): the same checks, help and schema as every other key.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "longbow/config/config.h"
+
+namespace longbow {
+
+struct OptionSpec {
+    std::string key;
+    OptionValue default_value;             // its alternative is the option's type
+    std::string help;
+    std::vector<std::string> choices;      // strings only; empty: any
+    std::optional<double> minimum, maximum;  // numbers only
+};
+
+// What a section may hold, by the value of its selector: {"t5", {specs}}, {"alibi", {specs}}, ...
+struct Variant {
+    std::string name;
+    std::string help;
+    std::vector<OptionSpec> options;
+};
+
+// Typed access after the load filled in defaults; throws ConfigError on a missing key (a programming error).
+bool option_bool(const OptionMap& options, const std::string& key);
+std::int64_t option_int(const OptionMap& options, const std::string& key);
+double option_double(const OptionMap& options, const std::string& key);
+std::string option_string(const OptionMap& options, const std::string& key);
+
+}  // namespace longbow

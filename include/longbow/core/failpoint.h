@@ -1,0 +1,9 @@
+// Named places where a test may kill the process, as a power cut would: LONGBOW_FAILPOINT=name[:N] raises SIGKILL at the
+// N-th passage (first by default). Without the variable a fail point costs one load.
+#pragma once
+
+namespace longbow {
+
+void failpoint(const char* name);
+
+}  // namespace longbow

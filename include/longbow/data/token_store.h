@@ -1,0 +1,72 @@
+// Token ids on disk: per split one stream in u16 or u32 shards, memory-mapped, under a manifest.
+//
+//   STORE/manifest.json   counts, documents, tokenizer fingerprint, source hashes, checksums, boundary id
+//   STORE/<split>-00000.bin ..   little-endian ids
+//   STORE/<split>.documents.bin  u64 end offset of each document (tokens)
+//   STORE/<split>.cumulative.bin u64 pairs (raw bytes, words) before token 4096*k, and at the end
+//   STORE/tokenizer files
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longbow/core/json.h"
+#include "longbow/text/tokenizer.h"
+
+namespace longbow {
+
+// One split's stream of target ids; the boundary id that starts it is not stored (recipe of the evaluation: inputs are the
+// stream shifted by one, starting with boundary()).
+class TokenStream {
+public:
+    virtual ~TokenStream() = default;
+    [[nodiscard]] virtual std::int64_t size() const = 0;
+    // ids [begin, begin+count) into out; throws DataError outside [0, size()).
+    virtual void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const = 0;
+    [[nodiscard]] virtual TokenId boundary() const = 0;
+    // Raw UTF-8 bytes and words (see below) of tokens [0, end). Exact at the end of the stream and at document ends of in-memory
+    // streams; between, interpolated linearly within 4,096 tokens.
+    [[nodiscard]] virtual double bytes_before(std::int64_t end) const = 0;
+    [[nodiscard]] virtual double words_before(std::int64_t end) const = 0;
+    // Ends (exclusive, in tokens) of documents, ascending; the last equals size().
+    [[nodiscard]] virtual const std::vector<std::int64_t>& document_ends() const = 0;
+    // Identifies the ids (checksum), for results and resume.
+    [[nodiscard]] virtual std::string fingerprint() const = 0;
+};
+
+// Inputs of target positions [begin, begin+count): the stream shifted right by one.
+void read_inputs(const TokenStream& stream, std::int64_t begin, std::int64_t count, std::int64_t* out);
+
+class TokenStore {
+public:
+    // Opens and checks sizes (not checksums: verify() does). Throws DataError.
+    explicit TokenStore(const std::filesystem::path& path);
+    ~TokenStore();
+    TokenStore(TokenStore&&) noexcept;
+
+    [[nodiscard]] const std::filesystem::path& path() const;
+    [[nodiscard]] const Json& manifest() const;
+    [[nodiscard]] std::vector<std::string> splits() const;
+    [[nodiscard]] bool has_split(const std::string& split) const;
+    // Lives as long as the store. Throws DataError naming the splits that exist.
+    [[nodiscard]] const TokenStream& split(const std::string& name) const;
+    [[nodiscard]] std::int64_t vocab_size() const;
+    [[nodiscard]] std::string tokenizer_fingerprint() const;
+    [[nodiscard]] std::unique_ptr<Tokenizer> tokenizer() const;
+    // Recomputes every checksum; throws DataError that names the damaged file.
+    void verify() const;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+// Text in memory as a stream (eval --text): encodes the files with the tokenizer, documents as configured.
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data, int threads);
+// Ids in memory (tests, small things): one document.
+std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary);
+
+}  // namespace longbow

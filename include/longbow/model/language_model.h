@@ -1,0 +1,71 @@
+// The decoder-only transformer language model: token embedding, pre-LN blocks, output head, one position method.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "longbow/attention/attention_backend.h"
+#include "longbow/config/config.h"
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+class Block;
+class OutputHead;
+
+// Keys and values of the tokens seen so far, a pair a layer: [batch, heads, length, head_dim].
+struct KvCache {
+    std::vector<at::Tensor> keys, values;
+    std::int64_t length = 0;
+};
+
+// A weight as files know it: a view of a parameter (q, k, v are one GEMM in memory and three tensors on disk).
+struct StoredTensor {
+    std::string name;
+    at::Tensor value;
+};
+
+class LanguageModel : public torch::nn::Module {
+public:
+    // vocab_size of the tokenizer; dtype fp32 or fp64 for the weights (bf16, fp16 run by autocast over fp32 weights).
+    LanguageModel(const Config& config, std::int64_t vocab_size);
+
+    // tokens [batch, length] int64 -> hidden [batch, length, dim], after the final norm. With a cache, tokens continue it.
+    at::Tensor hidden(const at::Tensor& tokens, KvCache* cache = nullptr);
+    OutputHead& head() { return *head_; }
+    PositionMethod& position() { return *position_; }
+    [[nodiscard]] const std::string& attention_backend_name() const { return backend_name_; }
+
+    // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format.
+    std::vector<StoredTensor> stored_tensors() const;
+    // The same views for any tensor shaped as a parameter (an optimizer slot): parameter index in parameters() order.
+    std::vector<StoredTensor> stored_views(std::size_t parameter_index, const at::Tensor& like) const;
+
+    // Draws all weights anew from the default generator (seed it first).
+    void reset_parameters();
+    [[nodiscard]] std::int64_t parameter_count() const;
+    [[nodiscard]] std::int64_t vocab_size() const { return vocab_size_; }
+    [[nodiscard]] const Config& config() const { return config_; }
+    // Parameters that weight decay leaves alone: norms, biases, the position method's.
+    [[nodiscard]] bool decays(const at::Tensor& parameter) const;
+
+private:
+    Config config_;
+    std::int64_t vocab_size_;
+    std::string backend_name_;
+    std::unique_ptr<AttentionBackend> backend_;
+    std::shared_ptr<PositionMethod> position_;
+    std::shared_ptr<OutputHead> head_;
+    std::vector<std::shared_ptr<Block>> blocks_;
+    at::Tensor embedding_;  // [vocab, dim]
+    std::shared_ptr<torch::nn::Module> final_norm_;
+};
+
+std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size);
+
+}  // namespace longbow

@@ -1,0 +1,27 @@
+// x W^T + b on whichever GEMM library is faster here (oneDNN or MKL on CPU, cuBLAS on GPU), forward and backward.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+
+namespace longbow {
+
+enum class GemmLibrary { aten, onednn };
+
+// Which library fp32 linears use on CPU, once a run: by rule (AMD: oneDNN, else ATen's MKL) or by a timing of `shapes` at start.
+// The trainer stores the choice in the run directory, so that a resumed run computes the same bits.
+GemmLibrary gemm_library_by_rule();
+GemmLibrary gemm_library_by_timing(std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim);
+void set_gemm_library(GemmLibrary library);
+GemmLibrary gemm_library();
+std::string to_string(GemmLibrary library);
+GemmLibrary gemm_library_from(const std::string& name);
+
+// x [..., in], weight [out, in], bias [out] or undefined. Differentiable; follows autocast.
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
+// a [m, k] x b [k, n] -> [m, n] without autograd, any strides: the building block of the chunked loss.
+at::Tensor gemm(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace longbow

@@ -1,0 +1,21 @@
+// From hidden states to losses and probabilities.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+namespace longbow {
+
+class OutputHead : public torch::nn::Module {
+public:
+    // Per-token negative log-likelihood in nats, fp32 (fp64 in fp64 runs), no gradient: hidden [n, dim], targets [n] -> [n]. Works in
+    // chunks of tokens, so that [n, vocab] is never held whole.
+    virtual at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) = 0;
+    // Sum of the nll times `scale`, differentiable: hidden [n, dim] -> scalar. The gradients of hidden and of the weights are formed in
+    // the forward pass, chunk by chunk, so that nothing of size [n, vocab] outlives a chunk and nothing is computed twice.
+    virtual at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) = 0;
+    // [n, vocab] fp32 scores whose log-softmax is the model's distribution (generation; the last position only).
+    virtual at::Tensor logits(const at::Tensor& hidden) = 0;
+};
+
+}  // namespace longbow

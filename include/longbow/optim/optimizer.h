@@ -1,0 +1,37 @@
+// Optimizers over a model's parameters, with their state as named slots so that checkpoints can hold it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longbow/config/config.h"
+
+namespace longbow {
+
+struct OptimizerSlot {
+    std::string name;                 // "exp_avg", "exp_avg_sq", "momentum"
+    std::vector<at::Tensor> tensors;  // one a parameter, same shape
+};
+
+class Optimizer {
+public:
+    virtual ~Optimizer() = default;
+    // One update with the gradients in p.grad(), at this learning rate; `decay` says a parameter which weight decay applies to.
+    virtual void step(double lr) = 0;
+    virtual std::vector<OptimizerSlot>& slots() = 0;
+    // Number of steps taken (Adam's bias correction); part of the state.
+    [[nodiscard]] virtual std::int64_t steps() const = 0;
+    virtual void set_steps(std::int64_t steps) = 0;
+};
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay);
+
+// Global L2 norm of the gradients in fp32 (fp64 for fp64), as a 0-dim tensor (no sync on a GPU).
+at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters);
+// Scales gradients by min(1, max_norm / (norm + 1e-6)).
+void clip_gradients(const std::vector<at::Tensor>& parameters, const at::Tensor& norm, double max_norm);
+
+}  // namespace longbow

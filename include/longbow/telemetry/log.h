@@ -1,0 +1,23 @@
+// Log lines: to stderr, and to a run's log.txt once it is known. spdlog stays inside log.cpp, because torch's headers carry
+// another version of fmt.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace longbow::log {
+
+// level: "trace" "debug" "info" "warn" "error" "off"; quiet shows only warnings and errors on the terminal.
+void initialise(const std::string& level = "info", bool quiet = false);
+// Everything of level info and above is also appended to this file from now on.
+void add_file(const std::filesystem::path& path);
+void remove_file();
+
+void debug(const std::string& message);
+void info(const std::string& message);
+void warn(const std::string& message);
+void error(const std::string& message);
+void flush();
+bool is_quiet();
+
+}  // namespace longbow::log

@@ -1,0 +1,41 @@
+#include "longbow/core/failpoint.h"
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+namespace longbow {
+
+namespace {
+
+struct Armed {
+    std::string name;
+    std::atomic<long> left{0};
+    Armed() {
+        const char* text = std::getenv("LONGBOW_FAILPOINT");
+        if (text == nullptr) return;
+        name = text;
+        left = 1;
+        if (const auto colon = name.rfind(':'); colon != std::string::npos) {
+            left = std::strtol(name.c_str() + colon + 1, nullptr, 10);
+            name.resize(colon);
+        }
+    }
+};
+
+Armed& armed() {
+    static Armed instance;
+    return instance;
+}
+
+}  // namespace
+
+void failpoint(const char* name) {
+    Armed& point = armed();
+    if (point.name.empty() || point.name != name) return;
+    if (point.left.fetch_sub(1) == 1) std::raise(SIGKILL);
+}
+
+}  // namespace longbow

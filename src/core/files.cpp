@@ -1,0 +1,197 @@
+#include "longbow/core/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+[[noreturn]] void fail(const std::string& action, const fs::path& path) {
+    const int error = errno;
+    std::string message = action + " " + path.string() + ": " + std::strerror(error);
+    if (error == ENOSPC || error == EDQUOT) message += " (free some space there or choose another place, then run the same command again)";
+    throw Error(message);
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail("cannot open", path);
+    std::string contents;
+    char buffer[1 << 16];
+    while (true) {
+        const auto count = ::read(fd, buffer, sizeof buffer);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            const int saved = errno;
+            ::close(fd);
+            errno = saved;
+            fail("cannot read", path);
+        }
+        if (count == 0) break;
+        contents.append(buffer, static_cast<std::size_t>(count));
+    }
+    ::close(fd);
+    return contents;
+}
+
+void write_file_atomic(const fs::path& path, std::string_view contents) {
+    fs::path temporary = path;
+    temporary += ".tmp-" + std::to_string(::getpid());
+    try {
+        OutputFile file(temporary);
+        file.write(contents);
+        file.close();
+    } catch (...) {
+        std::error_code ignored;
+        fs::remove(temporary, ignored);
+        throw;
+    }
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename onto", path);
+    sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."));
+}
+
+void sync_path(const fs::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail("cannot open", path);
+    // Some file systems refuse fsync on a folder; there is nothing better to do there.
+    const bool failed = ::fsync(fd) != 0 && errno != EINVAL && errno != EROFS;
+    const int saved = errno;
+    ::close(fd);
+    errno = saved;
+    if (failed) fail("cannot sync", path);
+}
+
+std::uint64_t free_space(const fs::path& path) {
+    fs::path probe = fs::absolute(path);
+    while (!fs::exists(probe) && probe.has_relative_path()) probe = probe.parent_path();
+    struct statvfs info{};
+    if (::statvfs(probe.c_str(), &info) != 0) fail("cannot read the free space of", probe);
+    return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) fail("cannot open", path);
+    struct stat info{};
+    if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
+        if (S_ISDIR(info.st_mode)) errno = EISDIR;
+        const int saved = errno;
+        ::close(fd);
+        errno = saved;
+        fail("cannot map", path);
+    }
+    size_ = static_cast<std::size_t>(info.st_size);
+    if (size_ > 0) {
+        void* address = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, fd, 0);
+        const int saved = errno;
+        ::close(fd);
+        errno = saved;
+        if (address == MAP_FAILED) fail("cannot map", path);
+        data_ = static_cast<const std::byte*>(address);
+    } else {
+        ::close(fd);
+    }
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+OutputFile::OutputFile(const fs::path& path) : path_(path) {
+    fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd_ < 0) fail("cannot create", path);
+    buffer_.reserve(1 << 20);
+}
+
+OutputFile::~OutputFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void OutputFile::write(const void* data, std::size_t size) {
+    position_ += size;
+    if (buffer_.size() + size > (1 << 20)) flush();
+    buffer_.append(static_cast<const char*>(data), size);
+    if (buffer_.size() > (1 << 20)) flush();
+}
+
+void OutputFile::flush() {
+    std::size_t done = 0;
+    while (done < buffer_.size()) {
+        const auto count = ::write(fd_, buffer_.data() + done, buffer_.size() - done);
+        if (count < 0) {
+            if (errno == EINTR) continue;
+            fail("cannot write", path_);
+        }
+        done += static_cast<std::size_t>(count);
+    }
+    buffer_.clear();
+}
+
+void OutputFile::close() {
+    flush();
+    if (::fsync(fd_) != 0 && errno != EINVAL) fail("cannot sync", path_);
+    const int fd = std::exchange(fd_, -1);
+    if (::close(fd) != 0) fail("cannot close", path_);
+}
+
+DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace) : target_(fs::absolute(std::move(target)).lexically_normal()), replace_(replace) {
+    if (!target_.has_filename()) target_ = target_.parent_path();
+    if (fs::exists(target_) && !replace_) throw Error(target_.string() + " exists already: choose another place or remove it first");
+    std::error_code error;
+    fs::create_directories(target_.parent_path(), error);
+    if (error) throw Error("cannot create " + target_.parent_path().string() + ": " + error.message());
+    temporary_ = target_.parent_path() / ("." + target_.filename().string() + ".tmp-" + std::to_string(::getpid()));
+    fs::remove_all(temporary_, error);
+    if (!fs::create_directory(temporary_, error)) throw Error("cannot create " + temporary_.string() + ": " + error.message());
+}
+
+DirectoryTransaction::~DirectoryTransaction() {
+    if (committed_) return;
+    std::error_code ignored;
+    fs::remove_all(temporary_, ignored);
+}
+
+void DirectoryTransaction::commit() {
+    sync_path(temporary_);
+    if (replace_ && fs::exists(target_)) {
+        const fs::path old = target_.parent_path() / ("." + target_.filename().string() + ".old-" + std::to_string(::getpid()));
+        if (::rename(target_.c_str(), old.c_str()) != 0) fail("cannot move away", target_);
+        if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+            const int saved = errno;
+            (void)::rename(old.c_str(), target_.c_str());
+            errno = saved;
+            fail("cannot rename onto", target_);
+        }
+        committed_ = true;
+        sync_path(target_.parent_path());
+        std::error_code ignored;
+        fs::remove_all(old, ignored);
+        return;
+    }
+    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename onto", target_);
+    committed_ = true;
+    sync_path(target_.parent_path());
+}
+
+}  // namespace longbow

@@ -1,0 +1,41 @@
+#include "longbow/core/signals.h"
+
+#include <csignal>
+#include <unistd.h>
+
+namespace longbow {
+
+namespace {
+
+volatile std::sig_atomic_t received = 0;
+
+extern "C" void on_stop(int signal) {
+    if (received != 0) _exit(128 + signal);
+    received = signal;
+}
+
+}  // namespace
+
+void install_stop_handlers() {
+    struct sigaction action{};
+    action.sa_handler = on_stop;
+    sigemptyset(&action.sa_mask);
+    action.sa_flags = SA_RESTART;
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+bool stop_requested() { return received != 0; }
+
+const char* stop_signal_name() {
+    switch (received) {
+        case 0: return "";
+        case SIGINT: return "SIGINT";
+        case SIGTERM: return "SIGTERM";
+        default: return "a signal";
+    }
+}
+
+void request_stop() { received = SIGTERM; }
+
+}  // namespace longbow

@@ -1,0 +1,72 @@
+#include "longbow/telemetry/log.h"
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <memory>
+#include <mutex>
+
+#include "longbow/core/error.h"
+#include "longbow/telemetry/progress.h"
+
+namespace longbow::log {
+
+namespace {
+
+struct State {
+    std::shared_ptr<spdlog::sinks::sink> terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+    std::shared_ptr<spdlog::sinks::sink> file;
+    std::shared_ptr<spdlog::logger> logger;
+    bool quiet = false;
+    State() {
+        terminal->set_pattern("%^%v%$");
+        rebuild();
+    }
+    void rebuild() {
+        const auto level = logger ? logger->level() : spdlog::level::info;
+        logger = std::make_shared<spdlog::logger>("longbow", terminal);
+        if (file) logger->sinks().push_back(file);
+        logger->set_level(level);
+        logger->flush_on(spdlog::level::info);
+    }
+};
+
+State& state() {
+    static State instance;
+    return instance;
+}
+
+}  // namespace
+
+void initialise(const std::string& level, bool quiet) {
+    auto& s = state();
+    s.quiet = quiet;
+    s.logger->set_level(spdlog::level::from_str(level));
+    s.terminal->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
+}
+
+void add_file(const std::filesystem::path& path) {
+    auto& s = state();
+    try {
+        s.file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path.string());
+    } catch (const spdlog::spdlog_ex& error) {
+        throw Error(std::string("cannot write the log file: ") + error.what());
+    }
+    s.file->set_pattern("%Y-%m-%d %H:%M:%S %L %v");
+    s.rebuild();
+}
+
+void remove_file() {
+    state().file.reset();
+    state().rebuild();
+}
+
+void debug(const std::string& message) { state().logger->debug("{}", message); }
+void info(const std::string& message) { state().logger->info("{}", message); }
+void warn(const std::string& message) { state().logger->warn("warning: {}", message); }
+void error(const std::string& message) { state().logger->error("error: {}", message); }
+void flush() { state().logger->flush(); }
+bool is_quiet() { return state().quiet; }
+
+}  // namespace longbow::log
