@@ -1,9 +1,9 @@
 #include "longbow/checkpoint/safetensors.h"
 
-#include <ATen/Functions.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <cstring>
 #include <memory>
 #include <utility>
 
