@@ -4,7 +4,6 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "longbow/core/error.h"
+#include "longbow/core/files.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/text/reader.h"

@@ -18,7 +18,7 @@ constexpr int kRounds = 6;
 
 Permutation::Permutation(std::uint64_t size, std::uint64_t key) : size_(size), key_(mix64(key)), half_bits_(0) {
     if (size == 0) throw Error("a permutation needs at least one element");
-    half_bits_ = std::max(1, (std::bit_width(size - 1) + 1) / 2);
+    half_bits_ = std::max(1, (static_cast<int>(std::bit_width(size - 1)) + 1) / 2);
 }
 
 std::uint64_t Permutation::at(std::uint64_t index) const {
