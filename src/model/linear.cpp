@@ -12,7 +12,7 @@
 #include <fstream>
 #include <limits>
 
-#include "autocast.h"
+#include "product_type.h"
 #include "linear_relu.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"

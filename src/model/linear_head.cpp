@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "autocast.h"
+#include "product_type.h"
 #include "dropout.h"
 #include "longbow/model/linear.h"
 
