@@ -62,19 +62,21 @@ at::Tensor masked(const at::Tensor& base, const at::Tensor& x, double p, std::ui
 
 class AddDropout : public torch::autograd::Function<AddDropout> {
 public:
-    // residual may be undefined.
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& residual, const at::Tensor& x, double p) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<at::Tensor>& residual, const at::Tensor& x,
+                              double p) {
         const auto seed = draw_seed();
         context->saved_data["seed"] = seed;
         context->saved_data["p"] = p;
+        context->saved_data["residual"] = residual.has_value();
         context->saved_data["type"] = x.scalar_type();
-        return masked(residual, x, p, static_cast<std::uint64_t>(seed));
+        return masked(residual.value_or(at::Tensor()), x, p, static_cast<std::uint64_t>(seed));
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
         const auto type = context->saved_data["type"].toScalarType();
         const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
-        return {gradients[0], masked({}, gradients[0].to(type), context->saved_data["p"].toDouble(), seed), at::Tensor()};
+        const auto dresidual = context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor();
+        return {dresidual, masked({}, gradients[0].to(type), context->saved_data["p"].toDouble(), seed), at::Tensor()};
     }
 };
 
@@ -84,14 +86,14 @@ at::Tensor dropout(const at::Tensor& x, double p) {
     if (p == 0.0) {
         return x;
     }
-    return x.device().is_cpu() ? AddDropout::apply(at::Tensor(), x, p) : at::dropout(x, p, true);
+    return x.device().is_cpu() ? AddDropout::apply(std::nullopt, x, p) : at::dropout(x, p, true);
 }
 
 at::Tensor add_dropout(const at::Tensor& residual, const at::Tensor& x, double p) {
     if (p == 0.0) {
         return residual.add(x);
     }
-    return x.device().is_cpu() ? AddDropout::apply(residual, x, p) : residual.add(at::dropout(x, p, true));
+    return x.device().is_cpu() ? AddDropout::apply(std::optional(residual), x, p) : residual.add(at::dropout(x, p, true));
 }
 
 }  // namespace longbow

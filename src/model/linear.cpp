@@ -51,14 +51,15 @@ bool serves(const at::Tensor& x, const at::Tensor& weight) {
 // y = activation(x W^T + b), all three gradients through oneDNN.
 class OnednnLinear : public torch::autograd::Function<OnednnLinear> {
 public:
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                              bool relu) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                              const std::optional<at::Tensor>& bias, bool relu) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        auto y = onednn_linear(rows, weight, bias.defined() ? std::optional(bias) : std::nullopt, relu ? "relu" : "none");
+        auto y = onednn_linear(rows, weight, bias, relu ? "relu" : "none");
         auto shape = x.sizes().vec();
         shape.back() = weight.size(0);
         y = y.view(shape);
         context->saved_data["relu"] = relu;
+        context->saved_data["bias"] = bias.has_value();
         context->save_for_backward({x, weight, relu ? y : at::Tensor()});
         return y;
     }
@@ -79,7 +80,7 @@ public:
         if (context->needs_input_grad(1)) {
             dweight = onednn_gemm(dy_rows.t(), x.reshape({-1, x.size(-1)}));
         }
-        if (context->needs_input_grad(2)) {
+        if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
             dbias = dy_rows.sum(0);
         }
         return {dx, dweight, dbias, at::Tensor()};
@@ -87,7 +88,7 @@ public:
 };
 
 at::Tensor onednn_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool relu) {
-    return OnednnLinear::apply(x, weight, bias, relu);
+    return OnednnLinear::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, relu);
 }
 
 bool is_amd() {

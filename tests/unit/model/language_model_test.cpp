@@ -6,6 +6,7 @@
 #include <set>
 
 #include "longbow/core/error.h"
+#include "longbow/model/autocast.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -179,11 +180,8 @@ TEST(LanguageModel, HalfPrecisionStaysNear) {
     const torch::NoGradGuard no_grad;
     const auto tokens = random_tokens(2, 12);
     const auto exact = model->hidden(tokens);
-    at::autocast::set_autocast_enabled(at::kCPU, true);
-    at::autocast::set_autocast_dtype(at::kCPU, at::kBFloat16);
+    const AutocastScope scope(at::kCPU, at::kBFloat16);
     const auto rounded = model->hidden(tokens);
-    at::autocast::set_autocast_enabled(at::kCPU, false);
-    at::autocast::clear_cache();
     EXPECT_GT(largest_difference(exact, rounded), 1e-5);
     EXPECT_LT(largest_difference(exact, rounded), 0.1);
 }
