@@ -53,7 +53,7 @@ class Mistakes(unittest.TestCase):
             ("expected auto, cpu, cuda or cuda:N", ["config", "list", "--device", "gpu"]),
             ("CUDA device", ["config", "list", "--device", "cuda:4095"]),
             ("no key begins with 'xyzzy'", ["config", "list", "xyzzy"]),
-            ("--markdown excludes PREFIX", ["config", "list", "train", "--markdown"]),
+            ("PREFIX excludes --markdown", ["config", "list", "train", "--markdown"]),
             ("unexpected argument 'extra'", ["config", "schema", "extra"]),
         ]:
             with self.subTest(arguments=arguments):
