@@ -4,7 +4,10 @@
 # longbow_unit_tests(ROOM): tests/unit/ROOM/*.cpp as one GoogleTest binary and one ctest entry a test suite file.
 
 if(NOT TARGET longbow_torch_pch)
-  file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp" "// Builds the precompiled header that TORCH rooms share.\n")
+  # Written once: a newer file would rebuild the precompiled header, and with it every TORCH room, at each configure.
+  if(NOT EXISTS "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
+    file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp" "// Builds the precompiled header that TORCH rooms share.\n")
+  endif()
   add_library(longbow_torch_pch OBJECT "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
   target_link_libraries(longbow_torch_pch PRIVATE longbow_options longbow::torch)
   target_precompile_headers(longbow_torch_pch PRIVATE <torch/torch.h>)
@@ -58,10 +61,11 @@ function(longbow_unit_tests room)
   endif()
   add_executable(test_${room} ${sources})
   target_link_libraries(test_${room} PRIVATE longbow_options longbow::${room} ${T_LIBRARIES} GTest::gmock GTest::gtest_main)
-  target_include_directories(test_${room} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_include_directories(test_${room} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")
   target_compile_definitions(test_${room} PRIVATE LONGBOW_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   if(T_TORCH)
     target_precompile_headers(test_${room} REUSE_FROM longbow_torch_pch)
+    target_compile_options(test_${room} PRIVATE -fPIC)  # as the header was precompiled; CMake gives executables -fPIE
     # One process a file: loading LibTorch for each case would cost more than the cases.
     foreach(source IN LISTS sources)
       get_filename_component(stem "${source}" NAME_WE)
