@@ -39,7 +39,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     if (!flags.tokenizer.empty()) {
         const auto colon = flags.tokenizer.find(':');
         overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
-        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + Json(flags.tokenizer.substr(colon + 1)).dump());
+        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + flags.tokenizer.substr(colon + 1));
     }
     if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
     if (!flags.documents.empty()) {
