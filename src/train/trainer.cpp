@@ -25,7 +25,7 @@ namespace {
 }
 
 void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics, const UpdateResult& result) {
-    if (!result.skipped) return checkpoints.remember_good(session);
+    if (!result.skipped) return;
     const auto bad = session.state.bad_updates;
     if (bad == 1) {
         metrics.pause();
@@ -74,9 +74,9 @@ TrainSummary train_one(const TrainRequest& request) {
     log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
                         with_commas(session.model->parameter_count()).c_str(), human_count(session.units.tokens_per_update).c_str(),
                         session.units.updates_per_epoch, session.model->attention_backend_name().c_str(), session.state.gemm_library.c_str()));
-    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update >= 0);
+    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
     checkpoints.save(session, metrics);  // of update 0: a full disk shows now, and a run that diverges has one to name
-    if (session.state.updates > 0 && validate(session, validation, checkpoints, metrics, session.finished())) {
+    if (validate(session, validation, checkpoints, metrics, session.finished())) {
         checkpoints.save(session, metrics, /*state_changed=*/true);
     }
 
@@ -92,6 +92,7 @@ TrainSummary train_one(const TrainRequest& request) {
         const bool validated = validate(session, validation, checkpoints, metrics, last);
         const bool best = validated && session.state.best_update == session.state.updates;
         if (last || best || checkpoint_due) checkpoints.save(session, metrics);
+        if (!result.skipped) checkpoints.remember_good(session);
     }
     metrics.pause();
     return summary_of(session, metrics, was_finished);

@@ -29,8 +29,8 @@ struct TrainSummary {
 };
 
 // Trains (or goes on) until train.stop. With train.seeds: one run after the other in run_dir/seed-N. Throws InterruptedError after saving
-// on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), those of
-// checkpoint.h, and metrics.in_line (half a line is written).
+// on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), and those of
+// checkpoint.h.
 TrainSummary train(const TrainRequest& request);
 
 // What `--dry-run` prints: parameters, tokens an update, updates, estimated memory and FLOPs, and what each later evaluation costs.
