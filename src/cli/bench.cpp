@@ -1,0 +1,79 @@
+// longbow bench: how fast this build is on this machine. scripts/bench sets the same work of its peers beside it, in one run.
+#include <algorithm>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <vector>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/load.h"
+#include "longbow/core/json.h"
+#include "longbow/core/strings.h"
+#include "longbow/train/update_timer.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+struct BenchTrainFlags {
+    ConfigArguments config;
+    int steps = 7;
+    int warmup = 3;
+    bool json = false;
+    bool serve = false;
+};
+
+// After "ready", a line on stdin asks for one update, and is answered by its milliseconds: a driver that asks two programs in turn
+// compares them under the same load.
+void serve_steps(UpdateTimer& timer) {
+    std::cout << "ready" << std::endl;
+    for (std::string line; std::getline(std::cin, line);) std::cout << timer.step() * 1e3 << std::endl;
+}
+
+int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
+    TrainRequest request;
+    request.config = load_config({flags.config.files, flags.config.overrides}, registered_config_context());
+    request.run_dir = "bench";  // named in messages only
+    request.device = resolve_device(common.device);
+    request.threads = common.threads;
+    UpdateTimer timer(request);
+    for (int i = 0; i < flags.warmup; ++i) timer.step();
+    if (flags.serve) {
+        serve_steps(timer);
+        return 0;
+    }
+    std::vector<double> seconds;
+    for (int i = 0; i < flags.steps; ++i) seconds.push_back(timer.step());
+    std::sort(seconds.begin(), seconds.end());
+    const double median = seconds[seconds.size() / 2];
+    if (flags.json) {
+        const Json row{{"benchmark", "train"}, {"device", request.device}, {"threads", common.threads}, {"gemm_library", timer.gemm_library()},
+                       {"tokens_per_update", timer.tokens_per_update()}, {"updates", seconds.size()}, {"seconds_min", seconds.front()},
+                       {"seconds_median", median}, {"seconds_max", seconds.back()}};
+        std::cout << row.dump() << "\n";
+    } else {
+        std::cout << strprintf("%.1f ms an update at least (median %.1f, %zu updates), %s tokens/s, gemm %s, %d threads\n", seconds.front() * 1e3, median * 1e3,
+                               seconds.size(), human_count(timer.tokens_per_update() / seconds.front()).c_str(), timer.gemm_library().c_str(), common.threads);
+    }
+    return 0;
+}
+
+void add_bench(CLI::App& app, VerbContext& context) {
+    auto* group = add_verb_group(app, "bench", "Measure the speed of this build on this machine", "longbow bench train -c configs/demo/alibi.yaml");
+    auto flags = std::make_shared<BenchTrainFlags>();
+    auto* verb = add_verb(*group, context, "train", "Time training updates of a configuration; nothing is kept",
+                          "longbow bench train -c configs/demo/alibi.yaml --steps 7 --threads 1");
+    add_config_arguments(verb, flags->config);
+    verb->add_option("--steps", flags->steps, "Updates to time")->check(CLI::Range(1, 1000000))->capture_default_str();
+    verb->add_option("--warmup-steps", flags->warmup, "Updates before the first timed one")->check(CLI::Range(0, 1000000))->capture_default_str();
+    verb->add_flag("--json", flags->json, "One line of JSON");
+    verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
+    run_with(verb, context, [flags](const CommonOptions& common) { return bench_train(*flags, common); });
+}
+
+LONGBOW_REGISTER_VERB(110, add_bench);
+
+}  // namespace
+
+}  // namespace longbow
