@@ -62,6 +62,7 @@ function(longbow_unit_tests room)
   target_compile_definitions(test_${room} PRIVATE LONGBOW_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   if(T_TORCH)
     target_precompile_headers(test_${room} REUSE_FROM longbow_torch_pch)
+    target_compile_options(test_${room} PRIVATE -fPIC)  # as the header was precompiled; CMake gives executables -fPIE
     # One process a file: loading LibTorch for each case would cost more than the cases.
     foreach(source IN LISTS sources)
       get_filename_component(stem "${source}" NAME_WE)

@@ -1,4 +1,10 @@
-// Checkpoints: DIR/{manifest.json, model.safetensors, optimizer-00000-of-00001.safetensors, state.json, tokenizer files}, whole or absent.
+// Checkpoints: RUN/checkpoints/step-00000600/{manifest.json, model.safetensors, optimizer-00000-of-00001.safetensors, state.json,
+// tokenizer files}, whole or absent, and beside them the symbolic links `last` and `best`.
+//
+// A checkpoint is written in ".step-00000600.tmp-PID" beside its place, synced, and renamed; the links are made anew and renamed over
+// the old ones. So a process may die anywhere and a whole checkpoint stays. Fail points, in the order in which a save passes them:
+//   checkpoint.before_model  .after_model  .after_optimizer  .after_state  .before_manifest  .before_rename  .after_rename
+//   .before_last  .after_last, then mark_best: .before_best  .after_best, then prune: .before_prune  .in_prune (one is half removed)
 #pragma once
 
 #include <filesystem>
@@ -27,8 +33,16 @@ struct TrainState {
     std::int64_t bad_updates = 0;        // non-finite, consecutive
     double best_nll = 0.0;               // mean validation nll of the best checkpoint; valid if best_update >= 0
     std::int64_t best_update = -1;
-    double train_seconds = 0.0;          // for durations in time and for reports
+    std::int64_t validated_update = -1;  // the last update after which validation ran to its end
+    // Since the last line of metrics.jsonl, so that a run interrupted between two lines writes the same next one.
+    double interval_nll = 0.0;           // sum over tokens
+    std::int64_t interval_tokens = 0;
+    // Choices made once a run, when it starts.
+    std::int64_t schedule_period = 0;    // updates; later changes of train.stop leave the learning rates as they are
     std::string gemm_library = "aten";
+    double train_seconds = 0.0;          // for durations in time and for reports
+    std::string device = "cpu";          // resume elsewhere is exact no longer: it warns
+    int threads = 0;
 };
 
 Json to_json(const TrainState& state);
@@ -37,12 +51,25 @@ TrainState train_state_from_json(const Json& json, const std::string& file);
 // RUN/checkpoints/step-00000600
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t update);
 
-// Writes RUN/checkpoints/step-N as one transaction (fail points at every step) and then points RUN/checkpoints/last at it.
+// Writes RUN/checkpoints/step-N as one transaction and then points RUN/checkpoints/last at it; takes the place of a step-N that is
+// there already. Throws Error (full disk, permissions), which leaves older checkpoints as they were.
 void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
                      const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint);
+// Points RUN/checkpoints/best at step-N, or removes the link when there is none.
 void mark_best(const std::filesystem::path& run, std::int64_t update);
-// Removes all but the newest `keep_last` and the best.
+// Removes all but the newest `keep_last` and, with keep_best, the one that `best` points at.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep_last, bool keep_best);
+// Removes what a killed process left half written or half removed. Only for the holder of the run's lock.
+void clean_checkpoint_leftovers(const std::filesystem::path& run);
+// Renames every checkpoint after `update` to "abandoned-step-N" (warning): a run goes on from `update`, and its line has no other.
+void abandon_checkpoints_after(const std::filesystem::path& run, std::int64_t update);
+
+struct CheckpointEntry {
+    std::int64_t update = 0;
+    std::filesystem::path path;
+};
+// The step-N directories of a run, ascending; not looked into.
+std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 
 // CHECKPOINT on the command line: a run directory (its best, or last), a checkpoint directory, RUN@last, RUN@best, RUN@step=N.
 std::filesystem::path resolve_checkpoint(const std::string& text);
@@ -58,8 +85,12 @@ struct LoadedCheckpoint {
     TrainState state;
     std::shared_ptr<LanguageModel> model;
     std::unique_ptr<Tokenizer> tokenizer;
-    std::string fingerprint;             // of the weights
+    std::string fingerprint;             // of model.safetensors
 };
+// The configuration, manifest and state of a checkpoint, without its weights (not verified).
+Json read_manifest(const std::filesystem::path& checkpoint);
+TrainState read_train_state(const std::filesystem::path& checkpoint);
+Config read_checkpoint_config(const std::filesystem::path& checkpoint);
 // Verifies, builds the model from the stored configuration and loads its weights.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
 // Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear errors.

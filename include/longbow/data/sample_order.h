@@ -18,12 +18,13 @@ private:
     int half_bits_;
 };
 
-// Blocks of `length` targets cut from a stream of `tokens` targets (a shorter last block is left out), in a new order each epoch,
-// at an offset that changes with the epoch. Requires tokens >= length.
+// Blocks of `length` targets cut from a stream of `tokens` targets, in a new order each epoch. tokens % length targets are left over;
+// the first block starts at an offset within that slack, drawn anew each epoch. Throws DataError if tokens < length.
 class SampleOrder {
 public:
     SampleOrder(std::int64_t tokens, std::int64_t length, std::uint64_t seed);
     [[nodiscard]] std::int64_t blocks_per_epoch() const { return blocks_; }
+    [[nodiscard]] std::int64_t length() const { return length_; }
     // First target position of the sample-th block ever consumed (sample = epoch * blocks_per_epoch + index).
     [[nodiscard]] std::int64_t begin(std::int64_t sample) const;
 

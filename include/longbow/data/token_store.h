@@ -27,8 +27,9 @@ public:
     // ids [begin, begin+count) into out; throws DataError outside [0, size()).
     virtual void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const = 0;
     [[nodiscard]] virtual TokenId boundary() const = 0;
-    // Raw UTF-8 bytes and words (see below) of tokens [0, end). Exact at the end of the stream and at document ends of in-memory
-    // streams; between, interpolated linearly within 4,096 tokens.
+    // Raw UTF-8 bytes and words of tokens [0, end). Words: runs of non-whitespace, plus one a </s> for the word tokenizer. Exact at the
+    // end of the stream and at document ends of in-memory streams; between, interpolated linearly within 4,096 tokens, whose ends are
+    // exact for byte-level bpe (words: also for word) and within a token's length or so for the others.
     [[nodiscard]] virtual double bytes_before(std::int64_t end) const = 0;
     [[nodiscard]] virtual double words_before(std::int64_t end) const = 0;
     // Ends (exclusive, in tokens) of documents, ascending; the last equals size().
@@ -66,7 +67,7 @@ private:
 
 // Text in memory as a stream (eval --text): encodes the files with the tokenizer, documents as configured.
 std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data, int threads);
-// Ids in memory (tests, small things): one document.
+// Ids in memory (tests, small things): one document, one byte and one word a token.
 std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary);
 
 }  // namespace longbow

@@ -7,9 +7,11 @@
 
 namespace longbow {
 
-// Inputs are positions [begin, end) of the shifted stream (input p predicts target p); targets [score_begin, end) are scored.
+// Inputs are positions [begin, end) of the shifted stream (input p predicts target p; input 0 is the boundary id); targets
+// [score_begin, end) are scored.
 struct EvalWindow {
     std::int64_t begin, end, score_begin;
+    bool boundary_first = false;  // the first input is replaced by the boundary id (llamacpp puts BOS before each chunk)
     bool operator==(const EvalWindow&) const = default;
 };
 
@@ -18,10 +20,19 @@ struct EvalPlanRequest {
     std::int64_t length = 0;
     std::int64_t stride = 0;         // 0: the protocol's default (paper: length, that is, non-overlapping)
     std::int64_t tokens = 0;         // targets in the stream
-    std::vector<std::int64_t> document_ends;  // windows within documents when not empty
+    std::vector<std::int64_t> document_ends;  // windows within documents when not empty (cut at `tokens`)
 };
 
-// Throws UsageError (a stride that the protocol does not allow, a length below what it needs, ...).
+const std::vector<std::string>& eval_protocols();
+// The stride that 0 stands for: paper, lm-eval, llamacpp: length; hf: half of it. Throws UsageError on an unknown protocol.
+std::int64_t default_stride(const std::string& protocol, std::int64_t length);
+
+// Throws UsageError (a stride that the protocol does not allow, a length below what it needs, ...). Windows come in stream order and no
+// target is scored twice.
 std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request);
+
+// The same targets in fewer forward passes: windows that begin at one place and score adjoining targets become one, since a causal model
+// gives each of them what it would in the longer pass. (A sliding plan's first windows all begin at 0.)
+std::vector<EvalWindow> merge_windows(const std::vector<EvalWindow>& windows);
 
 }  // namespace longbow

@@ -7,8 +7,14 @@
 
 namespace longbow {
 
-// `update` counts from 0 (the first update uses lr(0)); `total` updates of the run, `warmup` and `period` in updates, resolved by the
-// caller. Warm-up rises linearly: lr(u) = init + (lr - init) * (u + 1) / warmup for u < warmup.
+// `update` counts from 0 (the first update uses lr(0)); `warmup` and `period` are in updates, resolved by the caller; the period counts
+// from update 0, so that it contains the warm-up. With u = update, w = warmup, and t = min(1, (u - w) / (period - w)):
+//   warm-up, u < w   init + (peak - init) * (u + 1) / w          (the last update of the warm-up runs at the peak)
+//   constant         peak
+//   linear           peak * (1 - t) + min * t
+//   cosine           min + (peak - min) * (1 + cos(pi t)) / 2
+//   inverse_sqrt     peak * sqrt(w / u), with w = 1 when there is no warm-up   (period and min are not used)
+// Past the period, linear and cosine stay at min.
 double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period);
 
 }  // namespace longbow

@@ -1,0 +1,61 @@
+#include "manifest.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/hash.h"
+
+namespace longbow {
+
+Json build_manifest(Json about, const std::filesystem::path& folder) {
+    std::vector<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    about["files"] = Json::object();
+    for (const auto& file : files) {
+        about["files"][file.filename().string()] = {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}};
+    }
+    return about;
+}
+
+Json read_manifest(const std::filesystem::path& checkpoint) {
+    const auto path = checkpoint / "manifest.json";
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) {
+        throw CheckpointError(checkpoint.string() + " is no whole checkpoint: it has no manifest.json");
+    }
+    Json manifest = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+    if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") || !manifest["files"].is_object()) {
+        throw CheckpointError(path.string() + " is damaged: it is no manifest of a checkpoint");
+    }
+    if (manifest["format"] != kCheckpointFormat) {
+        throw CheckpointError(path.string() + ": format " + manifest["format"].dump() + " is not known to this build (it knows " +
+                              std::to_string(kCheckpointFormat) + "); use the version that wrote it, or a newer one");
+    }
+    return manifest;
+}
+
+void verify_checkpoint(const std::filesystem::path& checkpoint) {
+    const Json manifest = read_manifest(checkpoint);
+    if (!manifest["files"].contains(kModelFile)) throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged: no weights in it");
+    for (const auto& [name, about] : manifest["files"].items()) {
+        const auto path = checkpoint / name;
+        // A name is a name: a manifest must not send us elsewhere.
+        if (name.empty() || name.find('/') != std::string::npos || name[0] == '.' || !about.is_object() || !about.contains("size") ||
+            !about.contains("hash")) {
+            throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged at \"" + name.substr(0, 80) + "\"");
+        }
+        std::error_code error;
+        const auto size = std::filesystem::file_size(path, error);
+        if (error) throw CheckpointError(path.string() + " is missing: the checkpoint is damaged");
+        if (about["size"] != size) {
+            throw CheckpointError(path.string() + " is damaged: it has " + std::to_string(size) + " bytes, its manifest says " + about["size"].dump());
+        }
+        if (about["hash"] != fingerprint_file(path)) throw CheckpointError(path.string() + " is damaged: its hash is not the manifest's");
+    }
+}
+
+}  // namespace longbow

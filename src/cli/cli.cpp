@@ -1,0 +1,143 @@
+// Parses the command line, runs the verb, and turns whatever goes wrong into one line on stderr and the documented exit code.
+#include "longbow/cli/cli.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <new>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "verbs.h"
+#include "version.h"
+
+namespace longbow {
+
+namespace {
+
+int report(std::string message, ExitCode code, const char* kind = "error") {
+    // One line, whatever the source of the message.
+    std::string line;
+    for (const char c : std::string(trim(message))) {
+        if (c == '\n' || c == '\r') {
+            if (!line.empty() && line.back() != ' ') line += ' ';
+        } else if (c != ' ' || line.empty() || line.back() != ' ') {
+            line += c;
+        }
+    }
+    log::flush();
+    std::cout.flush();
+    std::fprintf(stderr, "longbow: %s: %s\n", kind, line.c_str());
+    return static_cast<int>(code);
+}
+
+std::vector<std::string> verb_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(verb->get_name());
+    return names;
+}
+
+std::vector<std::string> flag_names(const CLI::App& app) {
+    std::vector<std::string> names;
+    for (const auto* option : app.get_options()) {
+        for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+        for (const auto& name : option->get_snames()) names.push_back("-" + name);
+    }
+    return names;
+}
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+    if (const auto near = nearest(word, known)) return ", did you mean '" + *near + "'?";
+    return "";
+}
+
+std::string path_of(const CLI::App* app) {
+    std::string path = app->get_name();
+    for (const auto* parent = app->get_parent(); parent != nullptr; parent = parent->get_parent()) path = parent->get_name() + " " + path;
+    return path;
+}
+
+// The verb furthest down that the command line named.
+const CLI::App* deepest(const CLI::App* app) {
+    while (true) {
+        const auto parsed = app->get_subcommands();
+        if (parsed.empty()) return app;
+        app = parsed.back();
+    }
+}
+
+// CLI11's own messages do not say what was nearly right, and a required flag that is missing hides a misspelt one: look at what was
+// left over first.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
+    const auto* verb = deepest(&app);
+    const std::string path = path_of(verb);
+    for (const auto& word : verb->remaining(true)) {
+        if (word.size() > 1 && word[0] == '-') {
+            const std::string flag = word.substr(0, word.find('='));
+            const auto near = suggestion(flag, flag_names(*verb));
+            return path + ": unknown flag '" + flag + "'" + (near.empty() ? "; see " + path + " --help" : near);
+        }
+        const auto verbs = verb_names(*verb);
+        if (!verbs.empty()) {
+            const auto near = suggestion(word, verbs);
+            return path + ": unknown command '" + word + "'" + (near.empty() ? "; there are: " + join(verbs, ", ") : near);
+        }
+        return path + ": unexpected argument '" + word + "'; see " + path + " --help";
+    }
+    return path + ": " + error.what() + (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
+}
+
+int run_action(VerbContext& context) {
+    apply_common(context.common);
+    const int code = context.action(context.common);
+    std::cout.flush();
+    if (!std::cout) throw Error("cannot write to standard output (full disk, or closed)");
+    return code;
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{"Longbow: language models trained on short inputs and measured on long ones", "longbow"};
+    app.set_version_flag("--version", version_text, "Print the build and exit");
+    app.footer("\nEach command has its own --help with an example.\nExample:\n  longbow train -c configs/demo/alibi.yaml\n"
+               "  longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024");
+    VerbContext context;
+    for (const auto& entry : registered_verbs()) entry.add(app, context);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& request) {  // --help, --version
+        return app.exit(request);
+    } catch (const CLI::ParseError& error) {
+        throw UsageError(usage_message(app, error));
+    }
+    if (!context.action) {
+        const auto* verb = deepest(&app);
+        throw UsageError(path_of(verb) + ": a command is missing; there are: " + join(verb_names(*verb), ", "));
+    }
+    return run_action(context);
+}
+
+}  // namespace
+
+int run_cli(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const InterruptedError& error) {
+        return report(error.what(), error.code(), "interrupted");
+    } catch (const Error& error) {
+        return report(error.what(), error.code());
+    } catch (const std::bad_alloc&) {
+        return report("out of memory", ExitCode::failure);
+    } catch (const std::filesystem::filesystem_error& error) {
+        return report(error.what(), ExitCode::failure);
+    } catch (const c10::Error& error) {
+        return report(std::string("LibTorch: ") + error.what_without_backtrace(), ExitCode::failure);
+    } catch (const std::exception& error) {
+        return report(error.what(), ExitCode::failure);
+    }
+}
+
+}  // namespace longbow

@@ -1,0 +1,62 @@
+#include "common.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+// Cores that this process may run on (a container or taskset may leave it fewer than the machine has).
+int available_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return std::max(1, CPU_COUNT(&set));
+}
+
+int gpu_count() {
+    if (!at::hasCUDA()) return 0;
+    return static_cast<int>(at::getNumGPUs());
+}
+
+}  // namespace
+
+std::string resolve_device(const std::string& text) {
+    if (text == "cpu") return "cpu";
+    if (text == "auto") return gpu_count() > 0 ? "cuda:0" : "cpu";
+    int index = 0;
+    if (text != "cuda") {
+        const std::string prefix = "cuda:";
+        const char* begin = text.data() + std::min(prefix.size(), text.size());
+        const auto [end, error] = std::from_chars(begin, text.data() + text.size(), index);
+        if (!starts_with(text, prefix) || error != std::errc{} || end != text.data() + text.size() || index < 0) {
+            throw UsageError("--device " + text + ": expected auto, cpu, cuda or cuda:N");
+        }
+    }
+    const int count = gpu_count();
+    if (count == 0) {
+        throw UsageError("--device " + text + ": no CUDA device can be used here (`longbow doctor` says why); take --device cpu or auto");
+    }
+    if (index >= count) {
+        throw UsageError(strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(), count, count == 1 ? "" : "s"));
+    }
+    return strprintf("cuda:%d", index);
+}
+
+void apply_common(CommonOptions& options) {
+    log::initialise(options.log_level, options.quiet);
+    if (options.device != "auto") resolve_device(options.device);
+    if (options.threads == 0) options.threads = available_cores();
+    at::set_num_threads(options.threads);
+}
+
+}  // namespace longbow

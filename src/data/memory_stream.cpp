@@ -1,0 +1,99 @@
+// Streams of ids in memory: `eval --text` and tests. The same pipeline as prepare, so that the ids are those of a store.
+#include <algorithm>
+#include <memory>
+
+#include "encode_pipeline.h"
+#include "longbow/core/error.h"
+#include "longbow/core/hash.h"
+#include "longbow/core/strings.h"
+#include "longbow/data/token_store.h"
+#include "raw_offsets.h"
+
+namespace longbow {
+
+namespace {
+
+struct KnownOffset {
+    std::int64_t token;
+    RawCount counts;
+};
+
+class MemoryStream final : public TokenStream {
+public:
+    MemoryStream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known)
+        : ids_(std::move(ids)), boundary_(boundary), document_ends_(std::move(document_ends)), known_(std::move(known)) {}
+
+    [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(ids_.size()); }
+    [[nodiscard]] TokenId boundary() const override { return boundary_; }
+    [[nodiscard]] const std::vector<std::int64_t>& document_ends() const override { return document_ends_; }
+    [[nodiscard]] std::string fingerprint() const override {
+        return longbow::fingerprint({reinterpret_cast<const char*>(ids_.data()), ids_.size() * sizeof(TokenId)});
+    }
+
+    void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
+        if (begin < 0 || count < 0 || begin > size() - count) {
+            throw DataError(strprintf("%lld tokens from position %lld reach outside the stream of %s tokens", static_cast<long long>(count),
+                                      static_cast<long long>(begin), with_commas(size()).c_str()));
+        }
+        std::copy_n(ids_.begin() + begin, count, out);
+    }
+
+    [[nodiscard]] double bytes_before(std::int64_t end) const override { return interpolate(end, &RawCount::bytes); }
+    [[nodiscard]] double words_before(std::int64_t end) const override { return interpolate(end, &RawCount::words); }
+
+private:
+    [[nodiscard]] double interpolate(std::int64_t end, std::uint64_t RawCount::*column) const {
+        if (end < 0 || end > size()) throw DataError(strprintf("token position %lld is outside the stream", static_cast<long long>(end)));
+        const auto high = std::lower_bound(known_.begin(), known_.end(), end, [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
+        const auto above = static_cast<double>(high->counts.*column);
+        if (high->token == end) return above;
+        const auto low = high - 1;
+        const auto below = static_cast<double>(low->counts.*column);
+        return below + (above - below) * static_cast<double>(end - low->token) / static_cast<double>(high->token - low->token);
+    }
+
+    std::vector<TokenId> ids_;
+    TokenId boundary_;
+    std::vector<std::int64_t> document_ends_;
+    std::vector<KnownOffset> known_;  // ascending, from token 0 to size()
+};
+
+}  // namespace
+
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data, int threads) {
+    std::vector<TokenId> ids;
+    std::vector<std::int64_t> ends;
+    std::vector<KnownOffset> known;
+    RawOffsets offsets(tokenizer);
+    const auto add_known = [&](std::int64_t token, const RawCount& counts) {
+        if (known.empty() || known.back().token < token) known.push_back({token, counts});
+    };
+    std::int64_t mark = 0;
+    const auto on_mark = [&](const RawCount& counts) { add_known(mark++ * kMarkTokens, counts); };
+    const auto on_document = [&](std::int64_t end, const RawCount& counts) {
+        if (!ends.empty() && ends.back() == end) return;
+        ends.push_back(end);
+        add_known(end, counts);
+    };
+    const auto consume = [&](const EncodedChunk& chunk) {
+        offsets.add(chunk, on_mark, on_document);
+        ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());
+    };
+    (void)encode_files({tokenizer, files, data, threads}, consume);
+    if (ids.empty()) throw DataError("no tokens: no text in " + join(files, ", "));
+    const auto size = static_cast<std::int64_t>(ids.size());
+    if (ends.empty() || ends.back() != size) ends.push_back(size);
+    if (known.back().token == size) known.pop_back();
+    known.push_back({size, offsets.total()});
+    return std::make_unique<MemoryStream>(std::move(ids), tokenizer.boundary(), std::move(ends), std::move(known));
+}
+
+std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary) {
+    if (ids.empty()) throw DataError("a stream of ids needs at least one");
+    const auto size = static_cast<std::int64_t>(ids.size());
+    const auto count = static_cast<std::uint64_t>(size);
+    return std::make_unique<MemoryStream>(std::move(ids), boundary, std::vector<std::int64_t>{size},
+                                          std::vector<KnownOffset>{{0, {0, 0}}, {size, {count, count}}});
+}
+
+}  // namespace longbow

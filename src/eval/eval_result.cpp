@@ -1,0 +1,139 @@
+#include "longbow/eval/eval_result.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+// Every key once, for both directions. `field(key, member, required)`.
+template <class Result, class Visit>
+void visit_fields(Result& r, Visit&& field) {
+    field("name", r.name, false);
+    field("position", r.position, true);
+    field("train_length", r.train_length, true);
+    field("length", r.length, true);
+    field("stride", r.stride, true);
+    field("protocol", r.protocol, true);
+    field("split", r.split, true);
+    field("within_documents", r.within_documents, false);
+    field("max_stream_tokens", r.max_stream_tokens, false);
+    field("tokens", r.tokens, true);
+    field("windows", r.windows, false);
+    field("nll", r.nll, true);
+    field("ppl", r.ppl, true);
+    // ppl_ci stands here
+    field("tool_ppl", r.tool_ppl, false);
+    field("bits_per_byte", r.bits_per_byte, false);
+    field("words", r.words, false);
+    field("ppl_per_word", r.ppl_per_word, false);
+    field("seed", r.seed, false);
+    field("updates", r.updates, false);
+    field("dtype", r.dtype, false);
+    field("device", r.device, false);
+    field("tokens_per_second", r.tokens_per_second, false);
+    field("peak_memory_mb", r.peak_memory_mb, false);
+    field("checkpoint", r.checkpoint, true);
+    field("data", r.data, true);
+    field("tokenizer", r.tokenizer, true);
+    field("config", r.config, true);
+    field("config_group", r.config_group, false);
+    field("position_begin", r.position_begin, false);
+    field("nll_by_position", r.nll_by_position, false);
+    field("block_nll", r.block_nll, false);
+    field("block_bytes", r.block_bytes, false);
+}
+
+}  // namespace
+
+Json to_json(const EvalResult& result) {
+    Json json;
+    visit_fields(result, [&](const char* key, const auto& value, bool) {
+        json[key] = value;
+        if (std::strcmp(key, "ppl") == 0) json["ppl_ci"] = {result.ppl_low, result.ppl_high};
+    });
+    return json;
+}
+
+EvalResult eval_result_from_json(const Json& json, const std::string& where) {
+    if (!json.is_object()) throw DataError(where + ": a row of results.jsonl is a JSON object");
+    EvalResult result;
+    visit_fields(result, [&](const char* key, auto& value, bool required) {
+        const auto found = json.find(key);
+        if (found == json.end() || found->is_null()) {
+            if (required) throw DataError(where + ": no key \"" + key + "\": not a row written by longbow eval");
+            return;
+        }
+        try {
+            found->get_to(value);
+        } catch (const Json::exception&) {
+            throw DataError(where + ": key \"" + key + "\" has the wrong type: " + found->dump());
+        }
+    });
+    const auto ci = json.find("ppl_ci");
+    if (ci != json.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number()) {
+        result.ppl_low = (*ci)[0];
+        result.ppl_high = (*ci)[1];
+    }
+    return result;
+}
+
+bool same_measurement(const EvalResult& a, const EvalResult& b) {
+    return a.checkpoint == b.checkpoint && a.data == b.data && a.tokenizer == b.tokenizer && a.config == b.config && a.protocol == b.protocol &&
+           a.length == b.length && a.stride == b.stride && a.split == b.split && a.max_stream_tokens == b.max_stream_tokens &&
+           a.within_documents == b.within_documents && a.dtype == b.dtype;
+}
+
+std::vector<EvalResult> read_results(const std::string& path) {
+    std::vector<EvalResult> rows;
+    if (!fs::exists(path)) return rows;
+    const auto text = read_file(path);
+    const bool whole = text.empty() || text.back() == '\n';
+    const auto lines = split(text, '\n');
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        if (trim(lines[i]).empty()) continue;
+        const auto where = path + ":" + std::to_string(i + 1);
+        const auto json = Json::parse(lines[i], nullptr, false);
+        if (json.is_discarded()) {
+            if (i + 1 == lines.size() && !whole) {
+                log::warn(where + ": the last row was cut short and is left out");
+                break;
+            }
+            throw DataError(where + ": not JSON; remove the damaged line");
+        }
+        rows.push_back(eval_result_from_json(json, where));
+    }
+    return rows;
+}
+
+void append_result(const std::string& path, const EvalResult& result) {
+    const std::string line = to_json(result).dump() + "\n";
+    // A row cut short by a kill or a full disk goes, so that the file stays readable.
+    const auto before = fs::exists(path) ? read_file(path) : std::string();
+    const auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
+    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) throw Error(path + ": " + std::strerror(errno));
+    ssize_t written = -1;
+    bool ok = keep == before.size() || ::ftruncate(fd, static_cast<off_t>(keep)) == 0;
+    if (ok) {
+        written = ::write(fd, line.data(), line.size());
+        ok = written == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
+    }
+    const int error = written >= 0 && written < static_cast<ssize_t>(line.size()) ? ENOSPC : errno;
+    if (!ok && written > 0 && ::ftruncate(fd, static_cast<off_t>(keep)) != 0) log::warn(path + ": a row was cut short");
+    ::close(fd);
+    if (!ok) throw Error(path + ": the row could not be written: " + std::strerror(error));
+}
+
+}  // namespace longbow

@@ -1,0 +1,195 @@
+// From per-token losses to a row's numbers: means, intervals, losses by position. No model is needed here.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+
+#include "longbow/core/bootstrap.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/eval/evaluator.h"
+
+namespace longbow {
+
+namespace {
+
+// Places 0 to 63 have a bucket each, then every octave has eight: 64-71, 72-79, ..., 128-143, ...
+constexpr std::int64_t kSinglePlaces = 64;
+constexpr int kBucketsAnOctave = 8;
+
+std::size_t bucket_of(std::int64_t place) {
+    if (place < kSinglePlaces) return static_cast<std::size_t>(place);
+    const int octave = std::bit_width(static_cast<std::uint64_t>(place)) - 1;  // place in [2^octave, 2^(octave+1))
+    const auto width = (std::int64_t{1} << octave) / kBucketsAnOctave;
+    const auto within = (place - (std::int64_t{1} << octave)) / width;
+    return static_cast<std::size_t>(kSinglePlaces + (octave - 6) * kBucketsAnOctave + within);
+}
+
+std::int64_t bucket_begin(std::size_t bucket) {
+    const auto b = static_cast<std::int64_t>(bucket);
+    if (b < kSinglePlaces) return b;
+    const auto octave = 6 + (b - kSinglePlaces) / kBucketsAnOctave;
+    return (std::int64_t{1} << octave) / kBucketsAnOctave * (kBucketsAnOctave + (b - kSinglePlaces) % kBucketsAnOctave);
+}
+
+// The scored targets in order, as stretches [begin, end) without gaps.
+std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::vector<EvalWindow>& windows) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> stretches;
+    for (const auto& window : windows) {
+        if (!stretches.empty() && stretches.back().second == window.score_begin) {
+            stretches.back().second = window.end;
+        } else {
+            stretches.emplace_back(window.score_begin, window.end);
+        }
+    }
+    return stretches;
+}
+
+// Raw bytes of each block of 1,024 scored targets.
+std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector<EvalWindow>& windows) {
+    std::vector<double> bytes(1, 0.0);
+    std::int64_t room = kBootstrapBlock;
+    for (auto [begin, end] : scored_stretches(windows)) {
+        while (begin < end) {
+            if (room == 0) {
+                bytes.push_back(0);
+                room = kBootstrapBlock;
+            }
+            const auto next = std::min(end, begin + room);
+            bytes.back() += stream.bytes_before(next) - stream.bytes_before(begin);
+            room -= next - begin;
+            begin = next;
+        }
+    }
+    return bytes;
+}
+
+// The guide that protocol hf follows weighs a window's mean loss by its new tokens minus one, also where all of them are scored.
+double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
+    double sum = 0;
+    double weight = 0;
+    std::size_t next = 0;
+    const EvalWindow* previous = nullptr;
+    for (const auto& window : windows) {
+        const auto scored = window.end - window.score_begin;
+        double window_sum = 0;
+        for (std::int64_t i = 0; i < scored; ++i) window_sum += nll[next++];
+        // A window that goes on where the last one ended scores all of its new tokens; any other leaves its first one out.
+        const bool all_scored = previous != nullptr && previous->end == window.score_begin;
+        const auto counted = static_cast<double>(all_scored ? scored - 1 : scored);
+        sum += window_sum / static_cast<double>(scored) * counted;
+        weight += counted;
+        previous = &window;
+    }
+    return weight > 0 ? std::exp(sum / weight) : 0;
+}
+
+void fill_positions(EvalResult& result, const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
+    std::vector<double> sums;
+    std::vector<std::int64_t> counts;
+    std::size_t next = 0;
+    for (const auto& window : windows) {
+        for (auto target = window.score_begin; target < window.end; ++target) {
+            const auto bucket = bucket_of(target - window.begin);
+            if (bucket >= sums.size()) {
+                sums.resize(bucket + 1);
+                counts.resize(bucket + 1);
+            }
+            sums[bucket] += nll[next++];
+            ++counts[bucket];
+        }
+    }
+    for (std::size_t bucket = 0; bucket < sums.size(); ++bucket) {
+        if (counts[bucket] == 0) continue;  // sliding windows score some places only
+        result.position_begin.push_back(bucket_begin(bucket));
+        result.nll_by_position.push_back(sums[bucket] / static_cast<double>(counts[bucket]));
+    }
+}
+
+}  // namespace
+
+EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request) {
+    EvalPlanRequest plan;
+    plan.protocol = request.protocol;
+    plan.length = request.length;
+    plan.stride = request.stride;
+    plan.tokens = request.max_stream_tokens > 0 ? std::min(request.max_stream_tokens, stream.size()) : stream.size();
+    if (request.within_documents) plan.document_ends = stream.document_ends();
+    return plan;
+}
+
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request) {
+    const auto windows = plan_windows(plan_request(stream, request));
+    std::int64_t tokens = 0;
+    double bytes = 0;
+    double words = 0;
+    for (const auto& [begin, end] : scored_stretches(windows)) {
+        tokens += end - begin;
+        bytes += stream.bytes_before(end) - stream.bytes_before(begin);
+        words += stream.words_before(end) - stream.words_before(begin);
+    }
+    if (tokens != static_cast<std::int64_t>(nll.size())) {
+        throw Error(strprintf("%zu losses for %lld scored tokens", nll.size(), static_cast<long long>(tokens)));
+    }
+
+    EvalResult result;
+    result.protocol = request.protocol;
+    result.length = request.length;
+    result.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
+    result.within_documents = request.within_documents;
+    result.max_stream_tokens = request.max_stream_tokens;
+    result.dtype = request.dtype;
+    result.data = stream.fingerprint();
+    result.tokens = tokens;
+    result.windows = static_cast<std::int64_t>(windows.size());
+    result.block_nll = block_sums(nll);
+    result.block_bytes = bytes_of_blocks(stream, windows);
+
+    double total = 0;
+    for (const float value : nll) total += value;
+    result.nll = total / static_cast<double>(tokens);
+    result.ppl = std::exp(result.nll);
+    result.tool_ppl = request.protocol == "hf" ? guide_ppl(nll, windows) : result.ppl;
+    const auto interval = interval_of(resampled_means(result.block_nll, block_counts(tokens)));
+    result.ppl_low = std::exp(interval.low);
+    result.ppl_high = std::exp(interval.high);
+    if (bytes > 0) result.bits_per_byte = total / std::numbers::ln2 / bytes;
+    result.words = words;
+    if (words > 0) result.ppl_per_word = std::exp(total / words);
+    fill_positions(result, nll, windows);
+    return result;
+}
+
+Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units, std::uint64_t seed) {
+    if (a.size() != b.size() || a.size() != units.size() || a.empty()) {
+        throw DataError(strprintf("a paired comparison of %zu blocks with %zu: both results must score the same targets", a.size(), b.size()));
+    }
+    std::vector<double> difference(a.size());
+    double sum = 0;
+    double weight = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+        difference[i] = b[i] - a[i];
+        sum += difference[i];
+        weight += units[i];
+    }
+    Comparison comparison;
+    comparison.difference = sum / weight;
+    const auto resamples = resampled_means(difference, units, seed);
+    const auto interval = interval_of(resamples);
+    comparison.low = interval.low;
+    comparison.high = interval.high;
+    // Centred resamples stand for "no difference"; one is added to both counts, so that no p-value is zero (Davison and Hinkley 1997, 4.2).
+    std::int64_t extreme = 0;
+    for (const double resample : resamples) extreme += std::abs(resample - comparison.difference) >= std::abs(comparison.difference);
+    comparison.p_value = static_cast<double>(extreme + 1) / static_cast<double>(resamples.size() + 1);
+    return comparison;
+}
+
+Comparison compare_paired(const std::vector<float>& a, const std::vector<float>& b, std::uint64_t seed) {
+    if (a.size() != b.size()) {
+        throw DataError(strprintf("a paired comparison of %zu losses with %zu: both must score the same targets", a.size(), b.size()));
+    }
+    return compare_blocks(block_sums(a), block_sums(b), block_counts(static_cast<std::int64_t>(a.size())), seed);
+}
+
+}  // namespace longbow

@@ -1,0 +1,23 @@
+#include "longbow/optim/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "longbow/core/error.h"
+
+namespace longbow {
+
+double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period) {
+    const auto u = static_cast<double>(update);
+    const auto w = static_cast<double>(warmup);
+    if (update < warmup) return schedule.warmup_init_lr + (peak_lr - schedule.warmup_init_lr) * (u + 1) / w;
+    if (schedule.name == "constant") return peak_lr;
+    if (schedule.name == "inverse_sqrt") return peak_lr * std::sqrt(std::max(w, 1.0) / std::max(u, 1.0));
+    const double t = std::min(1.0, (u - w) / std::max(1.0, static_cast<double>(period) - w));
+    if (schedule.name == "linear") return peak_lr * (1 - t) + schedule.min_lr * t;
+    if (schedule.name == "cosine") return schedule.min_lr + (peak_lr - schedule.min_lr) * (1 + std::cos(std::numbers::pi * t)) / 2;
+    throw ConfigError("schedule.name: " + schedule.name + " is none of constant, linear, cosine, inverse_sqrt");
+}
+
+}  // namespace longbow

@@ -1,0 +1,143 @@
+// The protocols' windows: small cases worked out by hand, and the properties that hold for every length and stride.
+#include "longbow/eval/eval_plan.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <set>
+
+#include "longbow/core/error.h"
+
+namespace longbow {
+namespace {
+
+using Windows = std::vector<EvalWindow>;
+
+Windows plan(const std::string& protocol, std::int64_t tokens, std::int64_t length, std::int64_t stride = 0,
+             std::vector<std::int64_t> documents = {}) {
+    return plan_windows({protocol, length, stride, tokens, std::move(documents)});
+}
+
+std::vector<std::int64_t> scored(const Windows& windows) {
+    std::vector<std::int64_t> targets;
+    for (const auto& window : windows) {
+        for (auto t = window.score_begin; t < window.end; ++t) targets.push_back(t);
+    }
+    return targets;
+}
+
+std::vector<std::int64_t> range(std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> values;
+    for (auto i = begin; i < end; ++i) values.push_back(i);
+    return values;
+}
+
+TEST(EvalPlan, PaperNonOverlappingScoresTheShortLastBlock) {
+    EXPECT_EQ(plan("paper", 10, 4), (Windows{{0, 4, 0}, {4, 8, 4}, {8, 10, 8}}));
+}
+
+TEST(EvalPlan, PaperSlidingKeepsLengthMinusStrideOfContext) {
+    EXPECT_EQ(plan("paper", 10, 4, 2), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 6, 4}, {4, 8, 6}, {6, 10, 8}}));
+    EXPECT_EQ(plan("paper", 7, 4, 3), (Windows{{0, 3, 0}, {2, 6, 3}, {5, 7, 6}}));
+}
+
+TEST(EvalPlan, PaperScoresEveryTargetOnceWithinTheLength) {
+    for (std::int64_t length = 1; length <= 9; ++length) {
+        for (std::int64_t stride = 1; stride <= length; ++stride) {
+            for (std::int64_t tokens = 1; tokens <= 40; ++tokens) {
+                const auto windows = plan("paper", tokens, length, stride);
+                EXPECT_EQ(scored(windows), range(0, tokens));
+                EXPECT_EQ(static_cast<std::int64_t>(windows.size()), (tokens + stride - 1) / stride);
+                for (const auto& w : windows) {
+                    EXPECT_LE(w.begin, w.score_begin);
+                    EXPECT_LE(w.end - w.begin, length);           // a target sees at most length - 1 tokens before its input
+                    EXPECT_LE(w.score_begin - w.begin, length - stride);
+                    if (w.begin > 0) { EXPECT_EQ(w.score_begin - w.begin, length - stride); }
+                    EXPECT_FALSE(w.boundary_first);
+                }
+            }
+        }
+    }
+}
+
+TEST(EvalPlan, HfLeavesOutTheFirstTokenAndSlidesByHalf) {
+    // Windows of 4 tokens every 2: [0,4) scores 1..3, [2,6) scores 4,5, [4,8) scores 6,7, [6,9) scores 8. Inputs stand one further right.
+    EXPECT_EQ(plan("hf", 9, 4), (Windows{{1, 4, 1}, {3, 6, 4}, {5, 8, 6}, {7, 9, 8}}));
+    // Without overlap each window's first token goes unscored; a last window of one token scores nothing.
+    EXPECT_EQ(plan("hf", 9, 4, 4), (Windows{{1, 4, 1}, {5, 8, 5}}));
+    // The loop ends with the first window that reaches the end.
+    EXPECT_EQ(plan("hf", 8, 4, 1).size(), 5U);
+}
+
+TEST(EvalPlan, HfScoresAllButTheFirstTokenOfWindowsThatOverlap) {
+    for (std::int64_t length = 2; length <= 9; ++length) {
+        for (std::int64_t stride = 1; stride < length; ++stride) {
+            for (std::int64_t tokens = 2; tokens <= 40; ++tokens) {
+                const auto windows = plan("hf", tokens, length, stride);
+                EXPECT_EQ(scored(windows), range(1, tokens));
+                for (const auto& w : windows) EXPECT_LE(w.end - w.begin, length - 1);
+            }
+        }
+    }
+}
+
+TEST(EvalPlan, LmEvalMovesTheLastWindowBack) {
+    // The tool's own example (34 tokens, length 10): the last window predicts 4 tokens from 10 inputs.
+    EXPECT_EQ(plan("lm-eval", 34, 10), (Windows{{0, 10, 0}, {10, 20, 10}, {20, 30, 20}, {24, 34, 30}}));
+    EXPECT_EQ(plan("lm-eval", 6, 10), (Windows{{0, 6, 0}}));
+    for (std::int64_t tokens = 1; tokens <= 40; ++tokens) EXPECT_EQ(scored(plan("lm-eval", tokens, 7)), range(0, tokens));
+}
+
+TEST(EvalPlan, LlamacppScoresSecondHalvesOfWholeChunks) {
+    // 20 tokens and the boundary: chunks of 8 inputs at 0 and 8 (5 left over); 4 = 8/2 predictions are context, the last has no target.
+    EXPECT_EQ(plan("llamacpp", 20, 8), (Windows{{0, 7, 4, true}, {8, 15, 12, true}}));
+    EXPECT_EQ(plan("llamacpp", 15, 8).size(), 2U);
+    EXPECT_THROW(plan("llamacpp", 14, 8), UsageError);
+    EXPECT_EQ(plan("llamacpp", 30, 7)[1], (EvalWindow{7, 13, 10, true}));
+}
+
+TEST(EvalPlan, DocumentsAreWindowedApart) {
+    EXPECT_EQ(plan("paper", 10, 4, 0, {5, 6, 10}), (Windows{{0, 4, 0}, {4, 5, 4}, {5, 6, 5}, {6, 10, 6}}));
+    EXPECT_EQ(plan("paper", 7, 4, 2, {5, 10}), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 5, 4}, {5, 7, 5}}));  // cut at 7 tokens
+    EXPECT_EQ(plan("lm-eval", 12, 4, 0, {6, 12}), (Windows{{0, 4, 0}, {2, 6, 4}, {6, 10, 6}, {8, 12, 10}}));
+    EXPECT_EQ(plan("hf", 10, 4, 4, {5, 6, 10}), (Windows{{1, 4, 1}, {7, 10, 7}}));
+}
+
+TEST(EvalPlan, RefusesWhatAProtocolDoesNotKnow) {
+    EXPECT_THROW(plan("papr", 10, 4), UsageError);
+    EXPECT_THROW(plan("paper", 10, 0), UsageError);
+    EXPECT_THROW(plan("paper", 10, 4, 5), UsageError);
+    EXPECT_THROW(plan("paper", 10, 4, -1), UsageError);
+    EXPECT_THROW(plan("hf", 10, 1), UsageError);
+    EXPECT_THROW(plan("hf", 1, 4), UsageError);
+    EXPECT_THROW(plan("lm-eval", 10, 4, 2), UsageError);
+    EXPECT_THROW(plan("llamacpp", 40, 4, 2), UsageError);
+    EXPECT_THROW(plan("llamacpp", 40, 4, 0, {40}), UsageError);
+    try {
+        plan("papr", 10, 4);
+    } catch (const UsageError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("did you mean 'paper'"));
+    }
+}
+
+TEST(EvalPlan, MergedWindowsScoreTheSameTargetsFromTheSamePlaces) {
+    const auto merged = merge_windows(plan("paper", 10, 4, 1));
+    EXPECT_EQ(merged, (Windows{{0, 4, 0}, {1, 5, 4}, {2, 6, 5}, {3, 7, 6}, {4, 8, 7}, {5, 9, 8}, {6, 10, 9}}));
+    for (std::int64_t length = 1; length <= 9; ++length) {
+        for (std::int64_t stride = 1; stride <= length; ++stride) {
+            const auto windows = plan("paper", 40, length, stride);
+            const auto fewer = merge_windows(windows);
+            std::set<std::pair<std::int64_t, std::int64_t>> places, merged_places;  // (target, place in its window)
+            for (const auto& w : windows) for (auto t = w.score_begin; t < w.end; ++t) places.emplace(t, t - w.begin);
+            for (const auto& w : fewer) {
+                EXPECT_LE(w.end - w.begin, length);
+                for (auto t = w.score_begin; t < w.end; ++t) merged_places.emplace(t, t - w.begin);
+            }
+            EXPECT_EQ(places, merged_places);
+        }
+    }
+    EXPECT_EQ(merge_windows(plan("llamacpp", 20, 8)), plan("llamacpp", 20, 8));
+}
+
+}  // namespace
+}  // namespace longbow

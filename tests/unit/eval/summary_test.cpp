@@ -1,0 +1,165 @@
+// Numbers of a row from given losses: every expectation is worked out by hand or from its definition.
+#include <gmock/gmock.h>
+
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "longbow/core/error.h"
+#include "longbow/eval/evaluator.h"
+
+namespace longbow {
+namespace {
+
+// Every token is 4 bytes and half a word.
+class FakeStream : public TokenStream {
+public:
+    explicit FakeStream(std::int64_t size, std::vector<std::int64_t> ends = {}) : size_(size), ends_(std::move(ends)) {
+        if (ends_.empty()) ends_ = {size};
+    }
+    [[nodiscard]] std::int64_t size() const override { return size_; }
+    void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
+        for (std::int64_t i = 0; i < count; ++i) out[i] = begin + i;
+    }
+    [[nodiscard]] TokenId boundary() const override { return 0; }
+    [[nodiscard]] double bytes_before(std::int64_t end) const override { return 4.0 * static_cast<double>(end); }
+    [[nodiscard]] double words_before(std::int64_t end) const override { return 0.5 * static_cast<double>(end); }
+    [[nodiscard]] const std::vector<std::int64_t>& document_ends() const override { return ends_; }
+    [[nodiscard]] std::string fingerprint() const override { return "xxh3:0"; }
+
+private:
+    std::int64_t size_;
+    std::vector<std::int64_t> ends_;
+};
+
+EvalRequest request_for(const std::string& protocol, std::int64_t length, std::int64_t stride = 0) {
+    EvalRequest request;
+    request.protocol = protocol;
+    request.length = length;
+    request.stride = stride;
+    return request;
+}
+
+TEST(Summary, MeansAndUnits) {
+    const auto r = summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request_for("paper", 4));
+    EXPECT_EQ(r.tokens, 7);
+    EXPECT_EQ(r.windows, 2);
+    EXPECT_EQ(r.stride, 4);
+    EXPECT_DOUBLE_EQ(r.nll, 4.0);
+    EXPECT_DOUBLE_EQ(r.ppl, std::exp(4.0));
+    EXPECT_DOUBLE_EQ(r.tool_ppl, r.ppl);
+    EXPECT_DOUBLE_EQ(r.bits_per_byte, 28 / std::log(2.0) / 28);
+    EXPECT_DOUBLE_EQ(r.words, 3.5);
+    EXPECT_DOUBLE_EQ(r.ppl_per_word, std::exp(8.0));
+    EXPECT_EQ(r.position_begin, (std::vector<std::int64_t>{0, 1, 2, 3}));
+    EXPECT_EQ(r.nll_by_position, (std::vector<double>{3, 4, 5, 4}));
+    EXPECT_EQ(r.block_nll, (std::vector<double>{28}));
+    EXPECT_EQ(r.block_bytes, (std::vector<double>{28}));
+    EXPECT_DOUBLE_EQ(r.ppl_low, r.ppl);  // one block has no spread
+    EXPECT_THROW(summarise({1, 2}, FakeStream(7), request_for("paper", 4)), Error);
+}
+
+TEST(Summary, SlidingWindowsScoreLatePlacesOnly) {
+    const auto r = summarise(std::vector<float>(10, 1.0F), FakeStream(10), request_for("paper", 4, 2));
+    EXPECT_EQ(r.position_begin, (std::vector<std::int64_t>{0, 1, 2, 3}));
+    const auto one = summarise(std::vector<float>(300, 1.0F), FakeStream(300), request_for("paper", 200, 1));
+    EXPECT_EQ(one.position_begin.front(), 0);
+    EXPECT_EQ(one.position_begin.back(), 192);  // 8 buckets an octave: 128, 144, 160, 176, 192, 208
+}
+
+TEST(Summary, PlacesBeyond64ShareBuckets) {
+    std::vector<float> nll(130);
+    for (std::size_t i = 0; i < nll.size(); ++i) nll[i] = static_cast<float>(i);
+    const auto r = summarise(nll, FakeStream(130), request_for("paper", 130));
+    ASSERT_EQ(r.position_begin.size(), 64U + 8 + 1);
+    EXPECT_EQ(r.position_begin[64], 64);
+    EXPECT_EQ(r.position_begin[65], 72);
+    EXPECT_EQ(r.position_begin[72], 128);
+    EXPECT_DOUBLE_EQ(r.nll_by_position[64], 67.5);
+    EXPECT_DOUBLE_EQ(r.nll_by_position[72], 128.5);
+}
+
+TEST(Summary, BytesAreThoseOfScoredTargetsOnly) {
+    const auto r = summarise(std::vector<float>(6, 1.0F), FakeStream(20), request_for("llamacpp", 8));
+    EXPECT_EQ(r.tokens, 6);
+    EXPECT_DOUBLE_EQ(r.words, 3.0);
+    EXPECT_DOUBLE_EQ(r.block_bytes.at(0), 24.0);
+}
+
+TEST(Summary, TheGuidesWeightsOfProtocolHf) {
+    // hf, 9 tokens, length 4, stride 2 scores 1..3 | 4,5 | 6,7 | 8: the guide weighs the windows by 3, 1, 1, 0.
+    const auto r = summarise({1, 2, 3, 4, 6, 8, 9, 100}, FakeStream(9), request_for("hf", 4, 2));
+    EXPECT_DOUBLE_EQ(r.nll, 133.0 / 8);
+    EXPECT_DOUBLE_EQ(r.tool_ppl, std::exp((6 + 5 + 8.5) / 5));
+    const auto apart = summarise({1, 2, 3, 4, 5, 6}, FakeStream(9), request_for("hf", 4, 4));
+    EXPECT_DOUBLE_EQ(apart.tool_ppl, std::exp(3.5));
+    // stride = length - 1: windows overlap by one token, which is context; each scores all of its new tokens.
+    const auto one = summarise({1, 2, 3, 4, 5, 6}, FakeStream(7), request_for("hf", 4, 3));
+    EXPECT_DOUBLE_EQ(one.tool_ppl, std::exp((6 + 5.0 * 2) / 5));
+}
+
+TEST(Summary, IntervalComesFromBlocks) {
+    std::vector<float> nll;
+    for (int block = 0; block < 40; ++block) nll.insert(nll.end(), 1024, block % 2 == 0 ? 2.0F : 4.0F);
+    const auto r = summarise(nll, FakeStream(40 * 1024), request_for("paper", 64));
+    EXPECT_NEAR(std::log(r.ppl_low), 3 - 1.96 / std::sqrt(40.0), 0.06);
+    EXPECT_NEAR(std::log(r.ppl_high), 3 + 1.96 / std::sqrt(40.0), 0.06);
+}
+
+TEST(Summary, PairedComparisonSeesASmallConstantDifference) {
+    std::vector<float> a, b;
+    for (int i = 0; i < 20 * 1024; ++i) {
+        a.push_back(static_cast<float>(3 + std::sin(i * 0.001)));
+        b.push_back(a.back() + 0.01F + 0.001F * static_cast<float>(i % 7));
+    }
+    const auto c = compare_paired(a, b);
+    EXPECT_NEAR(c.difference, 0.013, 1e-4);
+    EXPECT_GT(c.low, 0.0129);
+    EXPECT_LT(c.high, 0.0131);
+    EXPECT_LT(c.p_value, 0.01);
+    const auto same = compare_paired(a, a);
+    EXPECT_EQ(same.difference, 0);
+    EXPECT_DOUBLE_EQ(same.p_value, 1.0);
+    b.pop_back();
+    EXPECT_THROW(compare_paired(a, b), DataError);
+}
+
+TEST(Results, RowsComeBackAsTheyWere) {
+    auto r = summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request_for("paper", 4));
+    r.name = "alibi";
+    r.position = "alibi";
+    r.split = "valid";
+    r.train_length = 64;
+    r.seed = 3;
+    r.checkpoint = "xxh3:1";
+    const auto json = to_json(r);
+    EXPECT_EQ(json.at("ppl_ci").size(), 2U);
+    EXPECT_EQ(to_json(eval_result_from_json(json, "x:1")), json);
+    EXPECT_TRUE(same_measurement(r, eval_result_from_json(json, "x:1")));
+    auto other = json;
+    other.erase("nll");
+    EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);
+    other["nll"] = "high";
+    EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);
+}
+
+TEST(Results, AppendSurvivesARowCutShort) {
+    const auto path = std::filesystem::path(testing::TempDir()) / "results_test.jsonl";
+    std::filesystem::remove(path);
+    EXPECT_TRUE(read_results(path.string()).empty());
+    const auto r = summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request_for("paper", 4));
+    append_result(path.string(), r);
+    append_result(path.string(), r);
+    EXPECT_EQ(read_results(path.string()).size(), 2U);
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) - 20);
+    EXPECT_EQ(read_results(path.string()).size(), 1U);
+    append_result(path.string(), r);
+    EXPECT_EQ(read_results(path.string()).size(), 2U);
+    std::ofstream(path, std::ios::app) << "nonsense\n";
+    EXPECT_THROW(read_results(path.string()), DataError);
+    EXPECT_THROW(append_result("/nonexistent/results.jsonl", r), Error);
+}
+
+}  // namespace
+}  // namespace longbow
