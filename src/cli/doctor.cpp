@@ -59,7 +59,8 @@ void check_torch(Findings& findings) {
     try {
         const auto sum = at::matmul(at::ones({8, 64}), at::ones({64, 8})).sum().item<double>();
         if (sum != 8 * 64 * 8) {
-            findings.fail("LibTorch", build_info().torch + ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
+            findings.fail("LibTorch",
+                          build_info().torch + ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
             return;
         }
         findings.ok("LibTorch", build_info().torch + ", a matrix product is right");
@@ -70,7 +71,8 @@ void check_torch(Findings& findings) {
 
 void check_gpus(Findings& findings) {
     const auto& build = build_info();
-    findings.expect(build.cuda, "CUDA build", std::string(build.cuda ? "" : "off, ") + build.cuda_note, "fine without a GPU; docs/building.md says how to have it");
+    findings.expect(build.cuda, "CUDA build", std::string(build.cuda ? "" : "off, ") + build.cuda_note,
+                    "fine without a GPU; docs/building.md says how to have it");
     const auto report = gpu_report();
     if (report.gpus.empty()) {
         findings.note("GPU", "none: " + report.problem + "; Longbow runs on the processor");
@@ -119,17 +121,20 @@ void check_surroundings(Findings& findings) {
                     "matplotlib is missing there; ./scripts/setup brings it (training and evaluation work without)");
     std::error_code none;
     const auto cache = cache_folder();
-    findings.expect(fs::exists(cache, none), "cache", cache.string(), "not there yet; ./scripts/setup makes it (LONGBOW_CACHE names another place)");
+    findings.expect(fs::exists(cache, none), "cache", cache.string(),
+                    "not there yet; ./scripts/setup makes it (LONGBOW_CACHE names another place)");
     const auto free = free_space(fs::current_path());
     findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(), "checkpoints may not fit");
     const fs::path austen = "data/corpora/austen/train.txt";
-    findings.expect(fs::exists(austen, none), "corpus", austen.string(), "not here; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
+    findings.expect(fs::exists(austen, none), "corpus", austen.string(),
+                    "not here; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
 }
 
 int doctor() {
     Findings findings;
     const auto& build = build_info();
-    findings.ok("Longbow", build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " + build.type + ", " + build.compiler);
+    findings.ok("Longbow",
+                build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " + build.type + ", " + build.compiler);
     check_processor(findings);
     check_torch(findings);
     check_gpus(findings);

@@ -9,8 +9,11 @@ namespace longbow {
 namespace {
 
 BuildInfo& mutable_build_info() {
-    static BuildInfo info{LONGBOW_BUILD_VERSION, "", LONGBOW_BUILD_COMPILER, LONGBOW_BUILD_TYPE, LONGBOW_BUILD_TORCH, LONGBOW_BUILD_CUDA != 0,
-                          LONGBOW_BUILD_CUDA_NOTE, LONGBOW_BUILD_NCCL, LONGBOW_BUILD_CUBLAS};
+    static BuildInfo info{LONGBOW_BUILD_VERSION,   "",
+                          LONGBOW_BUILD_COMPILER,  LONGBOW_BUILD_TYPE,
+                          LONGBOW_BUILD_TORCH,     LONGBOW_BUILD_CUDA != 0,
+                          LONGBOW_BUILD_CUDA_NOTE, LONGBOW_BUILD_NCCL,
+                          LONGBOW_BUILD_CUBLAS};
     return info;
 }
 

@@ -1,11 +1,14 @@
 // GPUs as machine.h describes them, from the CUDA runtime where the build has it.
-#include <filesystem>
-
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
 
 #ifdef LONGBOW_CUDA
+#include <dlfcn.h>
+
 #include "cuda/device_query.h"
+#include "longbow/core/error.h"
+#else
+#include <filesystem>
 #endif
 
 namespace longbow {
@@ -33,8 +36,8 @@ GpuReport gpu_report() {
         return report;
     }
     for (int i = 0; i < count; ++i) {
-        longbow_cuda_device device;
-        if (const int error = longbow_cuda_get_device(i, &device)) {
+        LongbowCudaDevice device;
+        if (const int error = longbow_cuda_device(i, &device)) {
             report.problem = longbow_cuda_error(error);
             return report;
         }
@@ -44,10 +47,23 @@ GpuReport gpu_report() {
     return report;
 }
 
+bool load_cuda() {
+    static const bool loaded = [] {
+        if (gpu_report().gpus.empty()) return false;
+        if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+            throw Error(std::string("this machine has a GPU, but LibTorch's CUDA part cannot be loaded: ") + ::dlerror() +
+                        " (CUDA_VISIBLE_DEVICES= makes Longbow run without)");
+        }
+        return true;
+    }();
+    return loaded;
+}
+
 std::string gpu_smoke_test(int index) {
     int wrong = 0;
     if (const int error = longbow_cuda_smoke_test(index, &wrong)) {
-        return strprintf("GPU %d: %s; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index, longbow_cuda_error(error));
+        return strprintf("GPU %d: %s; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index,
+                         longbow_cuda_error(error));
     }
     if (wrong > 0) return strprintf("GPU %d: a test kernel gave %d wrong numbers; the GPU or its driver is faulty", index, wrong);
     return {};
@@ -63,6 +79,8 @@ GpuReport gpu_report() {
                          : "this build has no CUDA";
     return report;
 }
+
+bool load_cuda() { return false; }
 
 std::string gpu_smoke_test(int index) { return strprintf("GPU %d: this build has no CUDA", index); }
 

@@ -41,8 +41,10 @@ CpuInfo cpu_info() {
     if (sched_getaffinity(0, sizeof set, &set) == 0) info.cores = std::max(1, CPU_COUNT(&set));
     // The kernel lists a feature only when it has switched it on, which the instruction cpuid alone does not tell (AMX).
     const auto flags = split(proc_value("/proc/cpuinfo", "flags"), ' ');
-    static constexpr struct { const char* flag; const char* name; } kFeatures[] = {
-        {"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
+    static constexpr struct {
+        const char* flag;
+        const char* name;
+    } kFeatures[] = {{"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
     for (const auto& [flag, name] : kFeatures) {
         if (std::find(flags.begin(), flags.end(), flag) != flags.end()) info.features.emplace_back(name);
     }

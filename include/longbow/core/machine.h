@@ -38,6 +38,11 @@ struct GpuReport {
 };
 GpuReport gpu_report();
 
+// Loads LibTorch's CUDA part (libtorch_cuda.so, which costs a second and is therefore not linked) if the build has CUDA and this machine
+// a GPU, once a process. True when tensors may then live on a GPU. Call it before any work with tensors: LibTorch asks only once whether
+// it has CUDA. Throws Error when there is a GPU and the library cannot be loaded.
+bool load_cuda();
+
 // Runs a small kernel on one GPU and checks its result on the host. Empty when right, else what went wrong and the remedy.
 std::string gpu_smoke_test(int index);
 

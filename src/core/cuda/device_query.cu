@@ -23,7 +23,8 @@ int run_smoke_test(unsigned* device_numbers, int* wrong) {
     mix<<<(kNumbers + kThreads - 1) / kThreads, kThreads>>>(device_numbers, kNumbers);
     if (const cudaError_t error = cudaGetLastError()) return error;
     std::vector<unsigned> numbers(kNumbers);
-    if (const cudaError_t error = cudaMemcpy(numbers.data(), device_numbers, kNumbers * sizeof(unsigned), cudaMemcpyDeviceToHost)) return error;
+    if (const cudaError_t error = cudaMemcpy(numbers.data(), device_numbers, kNumbers * sizeof(unsigned), cudaMemcpyDeviceToHost))
+        return error;
     *wrong = 0;
     for (int i = 0; i < kNumbers; ++i) *wrong += numbers[static_cast<std::size_t>(i)] != mixed(static_cast<unsigned>(i));
     return cudaSuccess;
@@ -41,7 +42,7 @@ int longbow_cuda_device_count(int* count) {
     return cudaGetDeviceCount(count);
 }
 
-int longbow_cuda_get_device(int index, longbow_cuda_device* device) {
+int longbow_cuda_device(int index, LongbowCudaDevice* device) {
     cudaDeviceProp properties;
     if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return error;
     std::memset(device, 0, sizeof *device);

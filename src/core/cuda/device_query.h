@@ -6,7 +6,7 @@
 extern "C" {
 #endif
 
-struct longbow_cuda_device {
+struct LongbowCudaDevice {
     char name[256];
     int major, minor; /* compute capability */
     int multiprocessors;
@@ -16,7 +16,7 @@ struct longbow_cuda_device {
 /* As CUDA counts: 13000 is 13.0; driver 0: none installed. */
 int longbow_cuda_versions(int* driver, int* runtime);
 int longbow_cuda_device_count(int* count);
-int longbow_cuda_get_device(int index, struct longbow_cuda_device* device);
+int longbow_cuda_device(int index, struct LongbowCudaDevice* device);
 /* A kernel over a few thousand numbers, each checked on the host; *wrong counts those that are not as they should be. */
 int longbow_cuda_smoke_test(int index, int* wrong);
 const char* longbow_cuda_error(int code);
