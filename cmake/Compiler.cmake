@@ -13,6 +13,11 @@ if(LONGBOW_SANITIZE)
   target_link_options(longbow_options INTERFACE ${_san})
 endif()
 
+# The rooms report which of their branches an input reached: libFuzzer steers by it.
+if(LONGBOW_FUZZ)
+  target_compile_options(longbow_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
+endif()
+
 find_program(LONGBOW_CCACHE ccache)
 if(LONGBOW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${LONGBOW_CCACHE}")
