@@ -6,6 +6,17 @@
 
 namespace longbow {
 
+namespace {
+
+// Past the next line end (\n, \r or \r\n, as the word tokenizer reads them).
+std::size_t line_end(std::string_view text, std::size_t begin) {
+    const auto at = text.find_first_of("\n\r", begin);
+    if (at == std::string_view::npos) return text.size();
+    return at + (text.substr(at, 2) == "\r\n" ? 2 : 1);
+}
+
+}  // namespace
+
 RawOffsets::RawOffsets(const Tokenizer& tokenizer)
     : tokenizer_(tokenizer), lengths_(static_cast<std::size_t>(tokenizer.vocab_size()), -1) {}
 
@@ -54,8 +65,7 @@ void RawOffsets::locate(const EncodedChunk& chunk, const Piece& piece, std::size
         auto line_last = token;
         while (line_last < last && chunk.ids[line_last] != tokenizer_.boundary()) ++line_last;
         if (line_last < last) ++line_last;
-        const auto newline = chunk.text.find('\n', begin);
-        const std::size_t end = newline == std::string::npos || newline >= piece.end ? piece.end : newline + 1;
+        const std::size_t end = std::min(line_end(chunk.text, begin), piece.end);
         share_out(chunk, token, line_last, begin, end);
         begin = end;
         token = line_last;

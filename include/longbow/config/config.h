@@ -36,16 +36,19 @@ struct ModelConfig {
     double attention_dropout = 0.0;       // on attention probabilities
     double activation_dropout = 0.0;      // after the FFN activation
     double output_dropout = 0.0;          // on the input of the output head
+    bool operator==(const ModelConfig&) const = default;
 };
 
 struct PositionConfig {
     std::string method = "alibi";
     // Every other key of the section belongs to the method and is checked against what the method declares.
     OptionMap options;
+    bool operator==(const PositionConfig&) const = default;
 };
 
 struct AttentionConfig {
     std::string backend = "auto";         // auto | reference | sdpa
+    bool operator==(const AttentionConfig&) const = default;
 };
 
 struct TokenizerConfig {
@@ -54,6 +57,7 @@ struct TokenizerConfig {
     std::int64_t vocab_size = 0;          // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
     bool lowercase = false;               // wordpiece: uncased vocabularies
     std::string sentencepiece_model = "unigram";  // unigram | bpe, when trained here
+    bool operator==(const TokenizerConfig&) const = default;
 };
 
 struct DataConfig {
@@ -63,6 +67,7 @@ struct DataConfig {
     std::vector<std::string> test;
     std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
     std::int64_t blank_lines = 2;         // for documents: blank_line
+    bool operator==(const DataConfig&) const = default;
 };
 
 struct OptimConfig {
@@ -75,6 +80,7 @@ struct OptimConfig {
     bool nesterov = false;                // sgd
     double weight_decay = 0.0;            // decoupled for adamw; not on norms, biases, position parameters
     double clip_norm = 1.0;               // global L2 norm; 0 is off
+    bool operator==(const OptimConfig&) const = default;
 };
 
 struct ScheduleConfig {
@@ -83,6 +89,7 @@ struct ScheduleConfig {
     double warmup_init_lr = 0.0;
     double min_lr = 0.0;                  // at the end (linear, cosine)
     Duration period{0, Duration::Unit::updates};  // 0: until train.stop
+    bool operator==(const ScheduleConfig&) const = default;
 };
 
 struct TrainConfig {
@@ -99,6 +106,7 @@ struct TrainConfig {
     std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
     std::int64_t max_bad_updates = 20;    // consecutive non-finite updates before the run ends with 65
     std::int64_t loss_chunk = 1024;       // tokens of logits held at once
+    bool operator==(const TrainConfig&) const = default;
 };
 
 struct EvalConfig {
@@ -106,17 +114,20 @@ struct EvalConfig {
     Duration every{0, Duration::Unit::updates};  // 0: once, at the end
     std::int64_t max_batch_tokens = 16384;  // tokens a forward pass
     std::int64_t valid_tokens = 0;        // first N tokens of the split while training; 0: all
+    bool operator==(const EvalConfig&) const = default;
 };
 
 struct CheckpointConfig {
     Duration every{0, Duration::Unit::updates};  // 0: only at the end, on a signal, and when validation finds a best
     std::int64_t keep_last = 2;
     bool keep_best = true;
+    bool operator==(const CheckpointConfig&) const = default;
 };
 
 struct LogConfig {
     Duration every{10, Duration::Unit::updates};  // lines in metrics.jsonl and log.txt
     bool tensorboard = true;
+    bool operator==(const LogConfig&) const = default;
 };
 
 struct Config {
@@ -131,6 +142,7 @@ struct Config {
     EvalConfig eval;
     CheckpointConfig checkpoint;
     LogConfig log;
+    bool operator==(const Config&) const = default;
 };
 
 }  // namespace longbow

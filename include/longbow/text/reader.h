@@ -1,10 +1,12 @@
-// Text files of any size, plain or compressed (.gz, .xz, .zst by their magic bytes), read as a stream of checked UTF-8.
+// Text files of any size, plain or compressed (.gz, .xz, .zst by their magic bytes; concatenated members read as one), as a
+// stream of checked UTF-8. A byte order mark at the start of a file is not text: it is left out, and offsets in messages count it.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace longbow {
 
@@ -16,7 +18,8 @@ public:
     TextReader(const TextReader&) = delete;
     TextReader& operator=(const TextReader&) = delete;
 
-    // Appends up to about `limit` more bytes to `out`, never cutting a UTF-8 character; false at the end of the file.
+    // Appends up to about `limit` more bytes to `out`, never cutting a UTF-8 character; false at the end of the file, and only then
+    // is nothing appended: while (reader.read(text, n)) { ... } sees all of it.
     bool read(std::string& out, std::size_t limit);
     // Bytes consumed of the file on disk (for progress), and of text produced.
     [[nodiscard]] std::uint64_t compressed_position() const;

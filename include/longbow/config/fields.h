@@ -1,0 +1,86 @@
+// Every key of a configuration, declared once. Reading, overrides, checks, the resolved YAML, the JSON schema, `longbow config list`
+// and docs/configuration.md all come from these declarations.
+//
+// To add a field: a member with its default in its struct in config/config.h, and one line in src/config/fields.cpp, in its section:
+//
+//     key("patience", &TrainConfig::patience, "Validations without a new best before the run ends; 0 is never").range(0, 1000);
+//
+// The type and the default come from the member. What may follow the line: .unit("tokens"), .range(low, high), .at_least(low),
+// .at_most(high), .above(low), .below(high), .choices({..}), .unique(), and .when(..) for a key that only matters in some
+// configurations. Relations between keys that both have an effect belong to src/config/checks.cpp. Then write docs/configuration.md
+// anew with `longbow config list --markdown > docs/configuration.md` (a test compares).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "longbow/config/config.h"
+#include "longbow/config/load.h"
+
+namespace longbow {
+
+// What a field may hold. Unsigned members are read as integers of at least 0.
+using FieldValue = std::variant<bool, std::int64_t, double, std::string, Duration, std::vector<std::int64_t>, std::vector<std::string>>;
+
+// When a field has an effect: the key that decides, in words, and as a test.
+struct Condition {
+    std::string decider;  // "optim.name"
+    std::string need;     // "optim.name: adamw"
+    std::function<bool(const Config&)> holds;
+};
+
+struct Field {
+    std::string section, name;
+    std::string help;
+    std::string unit_text;             // "tokens", "sequences"; empty: a pure number or text
+    FieldValue default_value;          // its alternative is the field's type
+    std::vector<std::string> allowed;  // texts only; empty: any
+    std::optional<double> minimum, maximum;  // numbers, each element of a list, a duration's value
+    bool open_minimum = false, open_maximum = false;  // the bound itself is out
+    bool no_repeats = false;           // lists
+    std::vector<Condition> conditions; // all must hold
+    std::function<FieldValue(const Config&)> get;
+    std::function<void(Config&, const FieldValue&)> set;
+
+    [[nodiscard]] std::string path() const { return section + "." + name; }
+    // The first condition that does not hold; null when the field has an effect.
+    [[nodiscard]] const Condition* without_effect(const Config& config) const;
+
+    Field& unit(std::string text);
+    Field& range(double low, double high);
+    Field& at_least(double low);
+    Field& at_most(double high);
+    Field& above(double low);
+    Field& below(double high);
+    Field& choices(std::vector<std::string> list);
+    Field& unique();
+    Field& when(std::string decider, std::string need, std::function<bool(const Config&)> holds);
+};
+
+struct Section {
+    std::string name, help;
+};
+
+// Sections and their fields in the order of config.h. Choices that only the registries know (position.method, attention.backend) are
+// filled in from `context`; keys of the chosen position method come from method_fields().
+const std::vector<Section>& config_sections();
+std::vector<Field> config_fields(const ConfigContext& context);
+
+// The options of one position method as fields of the section `position`. Empty for a method that `context` does not know.
+std::vector<Field> method_fields(const ConfigContext& context, const std::string& method);
+
+// All fields that matter in this configuration: config_fields() and the method's, less those without effect.
+std::vector<Field> effective_fields(const Config& config, const ConfigContext& context);
+
+// "integer", "number", "list of texts", .. ; the value as YAML writes it, on one line; as JSON.
+std::string type_name(const FieldValue& value);
+std::string value_text(const FieldValue& value);
+Json value_json(const FieldValue& value);
+// "at least 1", "at least 0 and below 1"; empty without bounds.
+std::string range_text(const Field& field);
+
+}  // namespace longbow

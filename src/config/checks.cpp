@@ -1,0 +1,97 @@
+#include "checks.h"
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+class Checks {
+public:
+    Checks(const Config& config, const Origins& origins) : c_(config), origins_(origins) {}
+
+    void relations() const {
+        model();
+        tokenizer();
+        schedule();
+        if (c_.train.seeds.size() == 1) refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
+        const bool validates = c_.data.train.empty() || !c_.data.valid.empty();
+        const auto longest = c_.eval.lengths.empty() ? c_.train.length : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
+        if (validates && c_.eval.max_batch_tokens < longest) {
+            refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},
+                   strprintf("a forward pass holds %lld tokens (eval.max_batch_tokens), fewer than the longest window of %lld",
+                             static_cast<long long>(c_.eval.max_batch_tokens), static_cast<long long>(longest)));
+        }
+    }
+
+private:
+    // `keys`: those that the message is about; the first one that the user has set tells where to look.
+    [[noreturn]] void refuse(std::initializer_list<const char*> keys, const std::string& message) const {
+        for (const auto* key : keys) {
+            const auto found = origins_.find(key);
+            if (found != origins_.end()) throw ConfigError(found->second + ": " + key + ": " + message);
+        }
+        throw ConfigError(std::string(*keys.begin()) + ": " + message);
+    }
+
+    void model() const {
+        if (c_.model.dim % c_.model.heads == 0) return;
+        refuse({"model.heads", "model.dim"}, strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
+                                                       static_cast<long long>(c_.model.dim), static_cast<long long>(c_.model.heads)));
+    }
+
+    void tokenizer() const {
+        const auto& t = c_.tokenizer;
+        if (c_.data.train.empty()) return;
+        if (t.kind == "wordpiece" && t.file.empty()) {
+            refuse({"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file");
+        }
+        if (t.kind == "bpe" && t.file.empty() && t.vocab_size != 0 && t.vocab_size < 257) {
+            refuse({"tokenizer.vocab_size", "tokenizer.kind"}, "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
+        }
+    }
+
+    // a <= b as far as it can be told before the data are known.
+    static bool within(const Duration& a, const Duration& b) { return a.unit != b.unit || a.value <= b.value; }
+
+    void schedule() const {
+        const auto& s = c_.schedule;
+        const auto& stop = c_.train.stop;
+        if (!within(s.warmup, stop)) refuse({"schedule.warmup", "train.stop"}, s.warmup.text() + " of warm-up is more than train.stop (" + stop.text() + ")");
+        if (s.warmup.unit == Duration::Unit::seconds) refuse({"schedule.warmup"}, "a schedule is a function of the update: give updates, tokens or epochs");
+        if (s.warmup_init_lr > c_.optim.lr) refuse({"schedule.warmup_init_lr", "optim.lr"}, "schedule.warmup_init_lr is above the peak, optim.lr");
+        if (s.name != "linear" && s.name != "cosine") return;
+        if (s.min_lr > c_.optim.lr) refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
+        if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, "a schedule is a function of the update: give updates, tokens or epochs");
+        if (s.period.value > 0 && !within(s.warmup, s.period)) {
+            refuse({"schedule.period", "schedule.warmup"}, "the period (" + s.period.text() + ") ends before the warm-up (" + s.warmup.text() + ")");
+        }
+        if (s.period.value == 0 && stop.unit == Duration::Unit::seconds) {
+            refuse({"train.stop", "schedule.name"}, s.name + " must know its length: with train.stop in time (" + stop.text() + "), set schedule.period");
+        }
+    }
+
+    const Config& c_;
+    const Origins& origins_;
+};
+
+}  // namespace
+
+void check_config(const Config& config, const ConfigContext& context, const Origins& origins) {
+    const auto fields = config_fields(context);
+    for (const auto& field : fields) {
+        const auto set = origins.find(field.path());
+        const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);
+        if (missing == nullptr) continue;
+        const auto decider = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
+        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " + missing->decider + " is " +
+                          value_text(decider->get(config)) + "; remove it (null takes back what an included file has set)");
+    }
+    Checks(config, origins).relations();
+}
+
+}  // namespace longbow

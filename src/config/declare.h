@@ -1,0 +1,47 @@
+// The small language in which fields.cpp declares keys: a section binds a struct of Config, a key binds one member of it.
+#pragma once
+
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "longbow/config/fields.h"
+
+namespace longbow {
+
+// Members are stored as their nearest FieldValue alternative; the only one that is not identical is uint64_t.
+template <class T>
+using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, T>;
+
+template <class Struct>
+class SectionFields {
+public:
+    SectionFields(std::string name, Struct Config::* section, std::vector<Field>& fields)
+        : name_(std::move(name)), section_(section), fields_(fields) {}
+
+    // The reference is good until the next key is declared.
+    template <class T>
+    Field& operator()(std::string key, T Struct::* member, std::string help) {
+        using Stored = StoredAs<T>;
+        Field field;
+        field.section = name_;
+        field.name = std::move(key);
+        field.help = std::move(help);
+        field.default_value = static_cast<Stored>(Struct{}.*member);
+        field.get = [section = section_, member](const Config& config) { return FieldValue(static_cast<Stored>(config.*section.*member)); };
+        field.set = [section = section_, member](Config& config, const FieldValue& value) {
+            config.*section.*member = static_cast<T>(std::get<Stored>(value));
+        };
+        if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, Duration>) field.at_least(0);
+        fields_.push_back(std::move(field));
+        return fields_.back();
+    }
+
+private:
+    std::string name_;
+    Struct Config::* section_;
+    std::vector<Field>& fields_;
+};
+
+}  // namespace longbow

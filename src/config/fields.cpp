@@ -1,0 +1,213 @@
+// The declarations. One line a key; see fields.h for how to add one.
+#include "longbow/config/fields.h"
+
+#include "declare.h"
+
+namespace longbow {
+
+namespace {
+
+// Conditions that several keys share.
+bool has_text(const Config& c) { return !c.data.train.empty(); }
+// A store that is there already may hold a valid split; one made from text does only when data.valid is given.
+bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty(); }
+bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
+bool is_fp16(const Config& c) { return c.train.dtype == "fp16"; }
+bool is_adamw(const Config& c) { return c.optim.name == "adamw"; }
+bool is_sgd(const Config& c) { return c.optim.name == "sgd"; }
+bool decays_to_end(const Config& c) { return c.schedule.name == "linear" || c.schedule.name == "cosine"; }
+
+constexpr const char* kText = "data.train (text to read)";
+constexpr const char* kValidation = "data.valid (text to validate on)";
+
+void declare_model(std::vector<Field>& fields) {
+    SectionFields key("model", &Config::model, fields);
+    using M = ModelConfig;
+    key("layers", &M::layers, "Transformer blocks").range(1, 1024);
+    key("dim", &M::dim, "Width of the residual stream; a multiple of model.heads").range(1, 65536);
+    key("heads", &M::heads, "Attention heads a layer").range(1, 1024);
+    key("ffn_dim", &M::ffn_dim, "Width of the feed-forward layer").range(1, 1048576);
+    key("activation", &M::activation, "Feed-forward activation; swiglu adds a gate projection").choices({"relu", "gelu", "swiglu"});
+    key("norm", &M::norm, "Normalisation before each sub-layer").choices({"layernorm", "rmsnorm"});
+    key("norm_eps", &M::norm_eps, "Added to the variance in the norms").above(0).below(1);
+    key("final_norm", &M::final_norm, "Norm after the last block (the paper's WikiText-103 models have none)");
+    key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms");
+    key("key_bias", &M::key_bias, "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
+        .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
+    key("tie_output", &M::tie_output, "The output projection is the token embedding");
+    key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1").choices({"sqrt_dim", "none"});
+    key("init", &M::init, "First weights: fairseq (the paper's) or gpt2 (N(0, 0.02), residual projections scaled down with depth)")
+        .choices({"fairseq", "gpt2"}).when("train.init_from", "no train.init_from", [](const Config& c) { return c.train.init_from.empty(); });
+    key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output").at_least(0).below(1);
+    key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
+    key("activation_dropout", &M::activation_dropout, "After the feed-forward activation").at_least(0).below(1);
+    key("output_dropout", &M::output_dropout, "On the input of the output projection").at_least(0).below(1);
+}
+
+void declare_position(std::vector<Field>& fields) {
+    SectionFields key("position", &Config::position, fields);
+    key("method", &PositionConfig::method, "How the model knows the order of its tokens; decides which other keys the section may hold");
+}
+
+void declare_attention(std::vector<Field>& fields) {
+    SectionFields key("attention", &Config::attention, fields);
+    key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
+}
+
+void declare_tokenizer(std::vector<Field>& fields) {
+    SectionFields key("tokenizer", &Config::tokenizer, fields);
+    using T = TokenizerConfig;
+    key("kind", &T::kind, "word (fairseq dictionary), bpe (byte level), wordpiece (BERT vocabulary) or sentencepiece")
+        .choices({"word", "bpe", "wordpiece", "sentencepiece"}).when("data.train", kText, has_text);
+    key("file", &T::file, "Vocabulary to use as it is: dict.txt, a folder or prefix of vocab.json and merges.txt, vocab.txt, or a .model; "
+                          "empty: learnt from data.train").when("data.train", kText, has_text);
+    key("vocab_size", &T::vocab_size, "Size of the vocabulary that is learnt (word: the most frequent words are kept); 0: the kind's default")
+        .unit("tokens").range(0, 4194304).when("data.train", kText, has_text)
+        .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
+    key("lowercase", &T::lowercase, "Lower-case and strip accents first, as uncased BERT vocabularies expect")
+        .when("tokenizer.kind", "tokenizer.kind: wordpiece", [](const Config& c) { return c.tokenizer.kind == "wordpiece"; });
+    key("sentencepiece_model", &T::sentencepiece_model, "What sentencepiece learns").choices({"unigram", "bpe"})
+        .when("tokenizer.kind", "tokenizer.kind: sentencepiece", [](const Config& c) { return c.tokenizer.kind == "sentencepiece"; })
+        .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
+}
+
+void declare_data(std::vector<Field>& fields) {
+    SectionFields key("data", &Config::data, fields);
+    using D = DataConfig;
+    key("store", &D::store, "Folder of the token store; made from the text below when it is missing");
+    key("train", &D::train, "Text files to train on: plain, .gz, .xz or .zst").unique();
+    key("valid", &D::valid, "Text files to validate on").unique().when("data.train", kText, has_text);
+    key("test", &D::test, "Text files kept for the test split").unique().when("data.train", kText, has_text);
+    key("documents", &D::documents, "Where a document ends: with its file, at data.blank_lines empty lines, or with each line")
+        .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
+    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
+        .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+}
+
+void declare_optim(std::vector<Field>& fields) {
+    SectionFields key("optim", &Config::optim, fields);
+    using O = OptimConfig;
+    key("name", &O::name, "Optimizer").choices({"adamw", "sgd"});
+    key("lr", &O::lr, "Peak learning rate").above(0).at_most(1000);
+    key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
+    key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1)
+        .when("optim.name", "optim.name: adamw", is_adamw);
+    key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
+    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1).when("optim.name", "optim.name: sgd", is_sgd);
+    key("nesterov", &O::nesterov, "Nesterov's form of momentum").when("optim.name", "optim.name: sgd", is_sgd)
+        .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
+    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw; not on norms, biases and position parameters").range(0, 100);
+    key("clip_norm", &O::clip_norm, "Largest global L2 norm of the gradient; 0 is off").at_least(0);
+}
+
+void declare_schedule(std::vector<Field>& fields) {
+    SectionFields key("schedule", &Config::schedule, fields);
+    using S = ScheduleConfig;
+    const char* decays = "schedule.name: linear or cosine";
+    key("name", &S::name, "Learning rate after the warm-up").choices({"constant", "linear", "cosine", "inverse_sqrt"});
+    key("warmup", &S::warmup, "Linear rise to optim.lr");
+    key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up").at_least(0)
+        .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
+    key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when("schedule.name", decays, decays_to_end);
+    key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
+        .when("schedule.name", decays, decays_to_end);
+}
+
+void declare_train(std::vector<Field>& fields) {
+    SectionFields key("train", &Config::train, fields);
+    using T = TrainConfig;
+    key("length", &T::length, "Length of a training input (L)").unit("tokens").range(1, 1048576);
+    key("batch", &T::batch, "Inputs in a micro-batch").unit("sequences").range(1, 1048576);
+    key("accumulate", &T::accumulate, "Micro-batches an update, whose gradients are averaged over tokens").range(1, 1048576);
+    key("stop", &T::stop, "When training ends").above(0);
+    key("seed", &T::seed, "Decides first weights, data order and dropout")
+        .when("train.seeds", "no train.seeds", [](const Config& c) { return c.train.seeds.empty(); });
+    key("seeds", &T::seeds, "One run a seed, reported as mean and standard deviation").at_least(0).unique();
+    key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale")
+        .choices({"fp64", "fp32", "bf16", "fp16"});
+    key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
+    key("deterministic", &T::deterministic, "Every choice of algorithm by rule, none by timing");
+    key("loss_scale", &T::loss_scale, "First loss scale").at_least(1).when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("loss_scale_window", &T::loss_scale_window, "Good updates in a row before the loss scale doubles").unit("updates").range(1, 1e9)
+        .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends").unit("updates")
+        .range(1, 1e9);
+    key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
+}
+
+void declare_eval(std::vector<Field>& fields) {
+    SectionFields key("eval", &Config::eval, fields);
+    using E = EvalConfig;
+    key("lengths", &E::lengths, "Input lengths of the validations while training; empty: train.length. The first decides which checkpoint is best")
+        .unit("tokens").range(1, 16777216).unique().when("data.valid", kValidation, has_validation);
+    key("every", &E::every, "Time between validations; 0 updates: one at the end").when("data.valid", kValidation, has_validation);
+    key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass").unit("tokens").range(1, 16777216)
+        .when("data.valid", kValidation, has_validation);
+    key("valid_tokens", &E::valid_tokens, "Only the first tokens of the split while training; 0: all").unit("tokens").at_least(0)
+        .when("data.valid", kValidation, has_validation);
+}
+
+void declare_checkpoint(std::vector<Field>& fields) {
+    SectionFields key("checkpoint", &Config::checkpoint, fields);
+    using C = CheckpointConfig;
+    key("every", &C::every, "Time between checkpoints; 0 updates: at the end, on a signal, and when validation finds a best");
+    key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
+    key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity").when("data.valid", kValidation, has_validation);
+}
+
+void declare_log(std::vector<Field>& fields) {
+    SectionFields key("log", &Config::log, fields);
+    key("every", &LogConfig::every, "Time between lines of metrics.jsonl and log.txt").above(0);
+    key("tensorboard", &LogConfig::tensorboard, "Also write TensorBoard events");
+}
+
+std::vector<Field> declare_all() {
+    std::vector<Field> fields;
+    declare_model(fields);
+    declare_position(fields);
+    declare_attention(fields);
+    declare_tokenizer(fields);
+    declare_data(fields);
+    declare_optim(fields);
+    declare_schedule(fields);
+    declare_train(fields);
+    declare_eval(fields);
+    declare_checkpoint(fields);
+    declare_log(fields);
+    return fields;
+}
+
+}  // namespace
+
+const std::vector<Section>& config_sections() {
+    static const std::vector<Section> sections = {
+        {"model", "The network: a decoder-only transformer, norms before the sub-layers."},
+        {"position", "The position method and its options."},
+        {"attention", "The implementation of attention."},
+        {"tokenizer", "How text becomes tokens, when a store is made from text."},
+        {"data", "The text or the token store."},
+        {"optim", "The optimizer."},
+        {"schedule", "The learning rate over the run."},
+        {"train", "The run: lengths, batches, seeds, arithmetic."},
+        {"eval", "Validation while training (`longbow eval` has flags of its own)."},
+        {"checkpoint", "What is saved, and when."},
+        {"log", "What is written down on the way."},
+    };
+    return sections;
+}
+
+std::vector<Field> config_fields(const ConfigContext& context) {
+    static const std::vector<Field> declared = declare_all();
+    auto fields = declared;
+    for (auto& field : fields) {
+        if (field.path() == "position.method") {
+            for (const auto& method : context.position_methods) field.allowed.push_back(method.name);
+        } else if (field.path() == "attention.backend") {
+            field.allowed = {"auto"};
+            field.allowed.insert(field.allowed.end(), context.attention_backends.begin(), context.attention_backends.end());
+        }
+    }
+    return fields;
+}
+
+}  // namespace longbow

@@ -1,0 +1,171 @@
+// Settings in the order in which they count become a checked Config.
+#include "longbow/config/load.h"
+
+#include <algorithm>
+#include <map>
+
+#include "checks.h"
+#include "longbow/config/fields.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "source.h"
+
+namespace longbow {
+
+namespace {
+
+class Builder {
+public:
+    explicit Builder(const ConfigContext& context) : context_(context), fields_(config_fields(context)) {
+        for (const auto& field : fields_) by_path_[field.path()] = &field;
+        for (const auto& method : context.position_methods) {
+            methods_.push_back({method.name, method_fields(context, method.name)});
+        }
+    }
+
+    Config build(const std::vector<Assignment>& assignments) {
+        // The method comes first, because it decides what the other keys of its section mean.
+        for (const auto& assignment : assignments) {
+            if (!is_option(assignment)) assign(assignment);
+        }
+        for (const auto& field : chosen_method()) field.set(config_, field.default_value);
+        for (const auto& assignment : assignments) {
+            if (is_option(assignment)) assign_option(assignment);
+        }
+        for (const auto& [path, assignment] : options_set_) {
+            const auto& known = chosen_method();
+            const auto field = std::find_if(known.begin(), known.end(), [&](const Field& f) { return f.path() == path; });
+            if (field == known.end()) refuse_option(*assignment);
+            field->set(config_, parse(*field, *assignment));
+        }
+        check_config(config_, context_, origins_);
+        return std::move(config_);
+    }
+
+private:
+    struct Method {
+        std::string name;
+        std::vector<Field> fields;
+    };
+
+    static bool is_option(const Assignment& a) { return a.section == "position" && !a.name.empty() && a.name != "method"; }
+
+    [[nodiscard]] const std::vector<Field>& chosen_method() const {
+        static const std::vector<Field> none;
+        for (const auto& method : methods_) {
+            if (method.name == config_.position.method) return method.fields;
+        }
+        return none;
+    }
+
+    // On the command line a,b is a list too.
+    static FieldValue parse(const Field& field, Assignment assignment) {
+        auto& raw = assignment.value;
+        const bool list = std::holds_alternative<std::vector<std::int64_t>>(field.default_value) ||
+                          std::holds_alternative<std::vector<std::string>>(field.default_value);
+        if (list && assignment.is_override && raw.kind == RawValue::Kind::scalar) {
+            for (const auto& part : split(raw.text, ',')) {
+                raw.items.push_back({RawValue::Kind::scalar, std::string(trim(part)), false, {}});
+            }
+            raw.kind = RawValue::Kind::list;
+        }
+        return parse_value(field, assignment);
+    }
+
+    void assign(const Assignment& assignment) {
+        const auto found = by_path_.find(assignment.path());
+        if (found == by_path_.end()) return refuse_unknown(assignment);
+        const Field& field = *found->second;
+        if (assignment.value.kind == RawValue::Kind::null) {
+            field.set(config_, field.default_value);
+            origins_.erase(field.path());
+            return;
+        }
+        field.set(config_, parse(field, assignment));
+        origins_[field.path()] = assignment.origin;
+    }
+
+    // A key that no method knows is an error at once; whether it belongs to the chosen method is decided at the end, when an override may
+    // have taken it back.
+    void assign_option(const Assignment& assignment) {
+        bool known = false;
+        for (const auto& method : methods_) {
+            for (const auto& field : method.fields) known = known || field.path() == assignment.path();
+        }
+        if (!known) refuse_unknown(assignment);
+        if (assignment.value.kind == RawValue::Kind::null) {
+            options_set_.erase(assignment.path());
+        } else {
+            options_set_[assignment.path()] = &assignment;
+        }
+    }
+
+    [[noreturn]] void refuse_option(const Assignment& assignment) const {
+        std::vector<std::string> owners, keys;
+        for (const auto& method : methods_) {
+            for (const auto& field : method.fields) {
+                if (field.path() == assignment.path()) owners.push_back(method.name);
+                if (method.name == config_.position.method) keys.push_back(field.name);
+            }
+        }
+        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs position.method: " + join(owners, " or ") +
+                          ", and position.method is " + config_.position.method + " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
+    }
+
+    void refuse_unknown(const Assignment& assignment) const {
+        const std::string& section = assignment.section;
+        std::vector<std::string> sections, keys, elsewhere;
+        for (const auto& known : config_sections()) sections.push_back(known.name);
+        const bool known_section = std::find(sections.begin(), sections.end(), section) != sections.end();
+        if (known_section && assignment.name.empty()) {
+            if (assignment.value.kind == RawValue::Kind::null) return;  // "model:" with nothing below it
+            throw ConfigError(assignment.origin + ": " + section + ": expected keys below it, each on its own line");
+        }
+        const std::string& wanted = known_section ? assignment.name : section;  // "lr: 1" without its section is a key, too
+        const auto consider = [&](const Field& field) {
+            if (field.section == section) keys.push_back(field.name);
+            if (field.name == wanted && (known_section || assignment.name.empty())) elsewhere.push_back(field.path());
+        };
+        for (const auto& field : fields_) consider(field);
+        for (const auto& method : methods_) std::for_each(method.fields.begin(), method.fields.end(), consider);
+        const auto near = nearest(wanted, known_section ? keys : sections);
+        std::string message = assignment.origin + ": unknown " + (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
+        if (!elsewhere.empty()) {
+            message += ", did you mean '" + join(elsewhere, "' or '") + "'?";
+        } else if (near) {
+            message += ", did you mean '" + (known_section ? section + "." + *near : *near) + "'?";
+        } else {
+            message += "; there are: " + join(known_section ? keys : sections, ", ");
+        }
+        throw ConfigError(message);
+    }
+
+    const ConfigContext& context_;
+    std::vector<Field> fields_;
+    std::vector<Method> methods_;
+    std::map<std::string, const Field*> by_path_;
+    std::map<std::string, const Assignment*> options_set_;
+    Config config_;
+    Origins origins_;
+};
+
+}  // namespace
+
+Config load_config(const LoadRequest& request, const ConfigContext& context) {
+    std::vector<Assignment> assignments;
+    for (const auto& file : request.files) {
+        for (auto& assignment : read_config_file(file)) assignments.push_back(std::move(assignment));
+    }
+    for (const auto& text : request.overrides) assignments.push_back(read_override(text));
+    return Builder(context).build(assignments);
+}
+
+Config parse_config(const std::string& yaml, const std::string& name, const ConfigContext& context) {
+    return Builder(context).build(read_config_text(yaml, name));
+}
+
+Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context) {
+    return parse_config(json.dump(2), name, context);  // JSON is YAML, and line numbers of the indented text are better than none
+}
+
+}  // namespace longbow

@@ -1,0 +1,42 @@
+// A Config as YAML and JSON, complete and without the keys that have no effect; and what differs between two.
+#include <map>
+
+#include "longbow/config/fields.h"
+
+namespace longbow {
+
+std::string config_yaml(const Config& config, const ConfigContext& context) {
+    std::string text, section;
+    for (const auto& field : effective_fields(config, context)) {
+        if (field.section != section) {
+            text += (section.empty() ? "" : "\n") + field.section + ":\n";
+            section = field.section;
+        }
+        text += "  " + field.name + ": " + value_text(field.get(config)) + "\n";
+    }
+    return text;
+}
+
+Json config_json(const Config& config, const ConfigContext& context) {
+    Json json = Json::object();
+    for (const auto& field : effective_fields(config, context)) json[field.section][field.name] = value_json(field.get(config));
+    return json;
+}
+
+std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context) {
+    const std::string absent = "(no effect)";
+    std::vector<ConfigDifference> differences;
+    std::map<std::string, std::string> old_values;
+    for (const auto& field : effective_fields(before, context)) old_values[field.path()] = value_text(field.get(before));
+    for (const auto& field : effective_fields(after, context)) {
+        const auto found = old_values.find(field.path());
+        const std::string now = value_text(field.get(after));
+        const std::string old = found == old_values.end() ? absent : found->second;
+        if (old != now) differences.push_back({field.path(), old, now});
+        if (found != old_values.end()) old_values.erase(found);
+    }
+    for (const auto& [path, value] : old_values) differences.push_back({path, value, absent});
+    return differences;
+}
+
+}  // namespace longbow

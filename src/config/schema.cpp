@@ -1,0 +1,156 @@
+// The declarations as JSON Schema (for editors) and as Markdown (for people).
+#include "longbow/config/fields.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+std::string condition_text(const Field& field) {
+    std::vector<std::string> needs;
+    for (const auto& condition : field.conditions) needs.push_back(condition.need);
+    return join(needs, " and ");
+}
+
+// Bounds and choices of one value; null takes back what an included file has set.
+Json value_schema(const Field& field, const char* type, bool nullable) {
+    Json schema;
+    if (nullable) {
+        schema["type"] = Json::array({type, "null"});
+    } else {
+        schema["type"] = type;
+    }
+    if (!field.allowed.empty()) {
+        schema["enum"] = field.allowed;
+        if (nullable) schema["enum"].push_back(nullptr);
+    }
+    if (std::string(type) == "string") return schema;
+    if (field.minimum) schema[field.open_minimum ? "exclusiveMinimum" : "minimum"] = *field.minimum;
+    if (field.maximum) schema[field.open_maximum ? "exclusiveMaximum" : "maximum"] = *field.maximum;
+    return schema;
+}
+
+Json field_schema(const Field& field) {
+    Json schema;
+    if (std::holds_alternative<bool>(field.default_value)) {
+        schema = value_schema(field, "boolean", true);
+    } else if (std::holds_alternative<std::int64_t>(field.default_value)) {
+        schema = value_schema(field, "integer", true);
+    } else if (std::holds_alternative<double>(field.default_value)) {
+        schema = value_schema(field, "number", true);
+    } else if (std::holds_alternative<std::string>(field.default_value)) {
+        schema = value_schema(field, "string", true);
+    } else if (std::holds_alternative<Duration>(field.default_value)) {
+        schema = value_schema(field, "string", true);
+        schema["pattern"] = "^\\s*[0-9.]+([eE][+-]?[0-9]+)?[KMBT]?\\s*(updates?|epochs?|tokens?|s|sec|seconds?|min|minutes?|h|hours?|d|days?)\\s*$";
+    } else {
+        const bool integers = std::holds_alternative<std::vector<std::int64_t>>(field.default_value);
+        const char* type = integers ? "integer" : "string";
+        Json list = {{"type", "array"}, {"items", value_schema(field, type, false)}};
+        if (field.no_repeats) list["uniqueItems"] = true;
+        schema["anyOf"] = {list, value_schema(field, type, true)};
+    }
+    std::string help = field.help;
+    if (!field.unit_text.empty()) help += " [" + field.unit_text + "]";
+    if (!field.conditions.empty()) help += ". Only with " + condition_text(field);
+    schema["description"] = help;
+    schema["default"] = value_json(field.default_value);
+    return schema;
+}
+
+// Which keys the section may hold depends on its method.
+void add_methods(Json& section, const ConfigContext& context, const std::string& default_method) {
+    section.erase("additionalProperties");
+    section["unevaluatedProperties"] = false;
+    for (const auto& method : context.position_methods) {
+        Json condition = {{"properties", {{"method", {{"const", method.name}}}}}};
+        if (method.name != default_method) condition["required"] = Json::array({"method"});
+        Json options = Json::object();
+        for (const auto& field : method_fields(context, method.name)) options[field.name] = field_schema(field);
+        section["allOf"].push_back({{"if", condition}, {"then", {{"properties", options}}}});
+    }
+}
+
+std::string cell(std::string text) {
+    std::string escaped;
+    for (const char c : text) escaped += c == '|' ? std::string("\\|") : std::string(1, c);
+    return escaped;
+}
+
+std::string row(const Field& field) {
+    std::vector<std::string> values;
+    for (const auto& choice : field.allowed) values.push_back("`" + choice + "`");
+    std::string accepts = values.empty() ? range_text(field) : join(values, ", ");
+    if (std::holds_alternative<Duration>(field.default_value) && accepts == "at least 0") accepts.clear();
+    std::string help = field.help;
+    if (!field.conditions.empty()) help += ". Only with " + condition_text(field);
+    const auto fallback = value_text(field.default_value);
+    return "| `" + field.path() + "` | " + type_name(field.default_value) + " | " + (fallback == "\"\"" || fallback == "[]" ? "" : "`" + cell(fallback) + "`") +
+           " | " + field.unit_text + " | " + cell(accepts) + " | " + cell(help) + " |\n";
+}
+
+constexpr const char* kTableHead = "| Key | Type | Default | Unit | Accepts | Meaning |\n|---|---|---|---|---|---|\n";
+
+constexpr const char* kIntroduction = R"(# Configuration
+
+Written by `longbow config list --markdown`; a test keeps it equal to the program.
+
+A run is described by YAML files of sections and keys:
+
+```yaml
+include: base.yaml        # or a list; relative to this file, read before this file's own keys
+position:
+  method: alibi
+train:
+  length: 64
+  stop: 600 updates
+```
+
+- What counts: defaults, then included files, then the files given with `-c` from left to right, then `section.key=value` on the command
+  line. The last one wins. `longbow config show` prints the outcome.
+- `null` (or `section.key=` on the command line) takes back what an earlier file has set.
+- A list of one needs no brackets; on the command line a list is `eval.lengths=64,128` or `[64, 128]`.
+- A key that has no effect with the other settings is an error that names the key which decides; so are unknown keys, keys written twice, and
+  values of another type or out of range. Errors name the file and line, and end with exit code 3.
+- Integers are plain digits, with no leading zero, exponent or separator. Texts need quotes only where YAML needs them.
+- A duration is a number and a unit: `600 updates`, `3 epochs`, `2.5B tokens`, `20 min`. The number may end in K, M, B or T (powers of 1,000);
+  the units are update, epoch, token, s (sec, second), min (minute), h (hour) and d (day), singular or plural. Seconds mean time spent training.
+- `include:` is relative to the file that includes. Every other path is relative to the folder in which the command runs.
+- `longbow config schema > longbow.schema.json` gives editors completion and checks.
+)";
+
+}  // namespace
+
+Json config_schema(const ConfigContext& context) {
+    Json sections = Json::object();
+    for (const auto& section : config_sections()) {
+        sections[section.name] = {{"type", {"object", "null"}}, {"description", section.help}, {"properties", Json::object()}, {"additionalProperties", false}};
+    }
+    for (const auto& field : config_fields(context)) sections[field.section]["properties"][field.name] = field_schema(field);
+    add_methods(sections["position"], context, PositionConfig{}.method);
+    sections["include"] = {{"description", "Files that are read first, relative to this one"},
+                           {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
+    return {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Longbow configuration"},
+            {"type", "object"}, {"properties", sections}, {"additionalProperties", false}};
+}
+
+std::string config_reference(const ConfigContext& context) {
+    std::string text = kIntroduction;
+    const auto fields = config_fields(context);
+    for (const auto& section : config_sections()) {
+        text += "\n## " + section.name + "\n\n" + section.help + "\n\n" + kTableHead;
+        for (const auto& field : fields) {
+            if (field.section == section.name) text += row(field);
+        }
+        if (section.name != "position") continue;
+        for (const auto& method : context.position_methods) {
+            text += "\n### position.method: " + method.name + "\n\n" + method.help + "\n";
+            const auto options = method_fields(context, method.name);
+            if (!options.empty()) text += std::string("\n") + kTableHead;
+            for (const auto& option : options) text += row(option);
+        }
+    }
+    return text;
+}
+
+}  // namespace longbow

@@ -1,0 +1,199 @@
+#include "source.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <set>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+// More files than any real tree of includes: files that include two others each, many levels deep, would otherwise take for ever.
+constexpr std::size_t kMaxFiles = 1000;
+constexpr std::size_t kMaxBytes = 16 << 20;
+
+std::string place(const std::string& name, const YAML::Mark& mark) {
+    return mark.is_null() ? name : name + ":" + std::to_string(mark.line + 1);  // yaml-cpp counts lines from 0
+}
+
+void require_utf8(const std::string& text, const std::string& name) {
+    try {
+        (void)Json(text).dump();
+    } catch (const Json::exception&) {
+        throw ConfigError(name + ": not valid UTF-8");
+    }
+}
+
+RawValue raw_value(const YAML::Node& node, int depth = 0) {
+    RawValue raw;
+    switch (node.Type()) {
+        case YAML::NodeType::Undefined:
+        case YAML::NodeType::Null: break;
+        case YAML::NodeType::Map: raw.kind = RawValue::Kind::map; break;
+        case YAML::NodeType::Scalar:
+            raw.kind = RawValue::Kind::scalar;
+            raw.text = node.Scalar();
+            raw.quoted = !node.Tag().empty() && node.Tag() != "?";  // yaml-cpp's tag of what stands there without quotes
+            break;
+        case YAML::NodeType::Sequence:
+            raw.kind = RawValue::Kind::list;
+            // No key holds a list of lists, and an alias may make a list contain itself.
+            for (const auto& item : node) {
+                raw.items.push_back(depth == 0 ? raw_value(item, depth + 1) : RawValue{RawValue::Kind::list, {}, false, {}});
+            }
+            break;
+    }
+    return raw;
+}
+
+class Reader {
+public:
+    std::vector<Assignment> assignments;
+
+    void file(const std::string& path) {
+        std::error_code ignored;
+        const std::string identity = fs::weakly_canonical(path, ignored).string();
+        const auto again = std::find(chain_.begin(), chain_.end(), identity);
+        if (again != chain_.end()) {
+            throw ConfigError(path + ": includes itself: " + join({again, chain_.end()}, " -> ") + " -> " + identity);
+        }
+        if (++files_ > kMaxFiles) throw ConfigError(path + ": more than " + std::to_string(kMaxFiles) + " included files");
+        chain_.push_back(identity);
+        text(contents(path), path, true);
+        chain_.pop_back();
+    }
+
+    void text(const std::string& yaml, const std::string& name, bool may_include) {
+        require_utf8(yaml, name);
+        const auto root = document(yaml, name);
+        if (root.IsNull()) return;
+        if (!root.IsMap()) throw ConfigError(place(name, root.Mark()) + ": expected sections (model:, train:, ..) at the top");
+        if (const auto include = member(root, "include"); include.IsDefined()) {
+            if (!may_include) throw ConfigError(place(name, include.Mark()) + ": include: is only possible in a file");
+            includes(include, name);
+        }
+        std::set<std::string> seen;
+        for (const auto& entry : root) {
+            const std::string section = key(entry.first, name, "", seen);
+            if (section == "include") continue;
+            // The section stands for itself first: if it is unknown, that is the mistake to report, not its first key.
+            const bool holds_keys = entry.second.IsMap() || entry.second.IsNull();
+            assignments.push_back({section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
+            if (entry.second.IsMap()) keys(section, entry.second, name);
+        }
+    }
+
+private:
+    static std::string contents(const std::string& path) {
+        std::error_code error;
+        const auto status = fs::status(path, error);
+        if (!fs::exists(status)) throw ConfigError(path + ": there is no such config file");
+        if (fs::is_directory(status)) throw ConfigError(path + ": a folder, not a config file");
+        if (!fs::is_regular_file(status) && !fs::is_fifo(status)) throw ConfigError(path + ": not a file with text");
+        if (fs::is_regular_file(status) && fs::file_size(path, error) > kMaxBytes) throw ConfigError(path + ": too large for a config file");
+        try {
+            return read_file(path);
+        } catch (const Error& failure) {
+            throw ConfigError(failure.what());
+        }
+    }
+
+    static YAML::Node document(const std::string& yaml, const std::string& name) {
+        try {
+            const auto documents = YAML::LoadAll(yaml);
+            if (documents.size() > 1) throw ConfigError(place(name, documents[1].Mark()) + ": a second YAML document; a config is one");
+            return documents.empty() ? YAML::Node(YAML::NodeType::Null) : documents[0];
+        } catch (const YAML::Exception& error) {
+            throw ConfigError(place(name, error.mark) + ": not valid YAML: " + error.msg);
+        }
+    }
+
+    // A lookup that, unlike operator[], does not stop at keys of other types.
+    static YAML::Node member(const YAML::Node& map, const std::string& wanted) {
+        for (const auto& entry : map) {
+            if (entry.first.IsScalar() && entry.first.Scalar() == wanted) return entry.second;
+        }
+        return YAML::Node(YAML::NodeType::Undefined);
+    }
+
+    // yaml-cpp keeps the last of equal keys without a word; here it is an error.
+    static std::string key(const YAML::Node& node, const std::string& name, const std::string& section, std::set<std::string>& seen) {
+        if (!node.IsScalar()) throw ConfigError(place(name, node.Mark()) + ": a key must be a plain word");
+        const std::string& word = node.Scalar();
+        if (!seen.insert(word).second) {
+            throw ConfigError(place(name, node.Mark()) + ": " + (section.empty() ? word : section + "." + word) + " stands here twice");
+        }
+        return word;
+    }
+
+    void keys(const std::string& section, const YAML::Node& node, const std::string& name) {
+        std::set<std::string> seen;
+        for (const auto& entry : node) {
+            const std::string word = key(entry.first, name, section, seen);
+            assignments.push_back({section, word, raw_value(entry.second), place(name, entry.first.Mark())});
+        }
+    }
+
+    void includes(const YAML::Node& node, const std::string& name) {
+        const auto one = [&](const YAML::Node& item) {
+            if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(place(name, item.Mark()) + ": include: expected a file or a list of files");
+            const fs::path path = fs::path(name).parent_path() / item.Scalar();
+            if (!fs::exists(path)) {
+                throw ConfigError(place(name, item.Mark()) + ": include: there is no file " + path.string() + " (paths are relative to the including file)");
+            }
+            file(path.lexically_normal().string());
+        };
+        if (!node.IsSequence()) return one(node);
+        for (const auto& item : node) one(item);
+    }
+
+    std::vector<std::string> chain_;
+    std::size_t files_ = 0;
+};
+
+}  // namespace
+
+std::vector<Assignment> read_config_file(const std::string& path) {
+    Reader reader;
+    reader.file(path);
+    return std::move(reader.assignments);
+}
+
+std::vector<Assignment> read_config_text(const std::string& yaml, const std::string& name) {
+    Reader reader;
+    reader.text(yaml, name, false);
+    return std::move(reader.assignments);
+}
+
+Assignment read_override(const std::string& text) {
+    const std::string origin = "override '" + text + "'";
+    require_utf8(text, origin);
+    const auto equals = text.find('=');
+    if (equals == std::string::npos) throw ConfigError(origin + ": expected section.key=value");
+    const std::string path(trim(std::string_view(text).substr(0, equals)));
+    const std::string value(trim(std::string_view(text).substr(equals + 1)));
+    const auto dot = path.find('.');
+    if (dot == std::string::npos || dot == 0 || dot + 1 == path.size()) {
+        throw ConfigError(origin + ": '" + path + "' is not of the form section.key, such as train.length");
+    }
+    Assignment assignment{path.substr(0, dot), path.substr(dot + 1), {}, origin, true};
+    auto& raw = assignment.value;
+    if (value.empty() || value == "null") return assignment;
+    raw.kind = RawValue::Kind::scalar;
+    raw.text = value;
+    if (value.front() == '[') {
+        try {
+            raw = raw_value(YAML::Load(value));
+        } catch (const YAML::Exception& error) {
+            throw ConfigError(origin + ": not a valid list: " + error.msg);
+        }
+    }
+    return assignment;
+}
+
+}  // namespace longbow

@@ -1,0 +1,191 @@
+#include "value.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <set>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+using Kind = RawValue::Kind;
+
+class Parser {
+public:
+    Parser(const Field& field, const Assignment& assignment) : field_(field), assignment_(assignment) {}
+
+    [[noreturn]] void refuse(const std::string& what) const {
+        throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what);
+    }
+
+    // YAML leaves types open ("010" is 8 to some readers and 10 to others, "1e3" a number or a text); here one spelling counts.
+    std::int64_t integer(const RawValue& raw) const {
+        const std::string& text = scalar(raw, "an integer");
+        const std::size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
+        const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
+                                                              [](char c) { return c >= '0' && c <= '9'; });
+        if (raw.quoted || !digits) refuse("expected an integer, got " + shown(raw) + " (digits only: no point, exponent, separator or suffix)");
+        if (text[sign] == '0' && text.size() > sign + 1) refuse("expected an integer without leading zeros, got " + shown(raw));
+        std::int64_t value = 0;
+        const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
+        if (std::from_chars(begin, text.data() + text.size(), value).ec != std::errc{}) refuse(text + " does not fit in 64 bits");
+        bounds(static_cast<double>(value), text);
+        return value;
+    }
+
+    double number(const RawValue& raw) const {
+        const std::string& text = scalar(raw, "a number");
+        double value = 0;
+        const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
+        const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
+        if (raw.quoted || end != text.data() + text.size() || error == std::errc::invalid_argument || std::isnan(value)) {
+            refuse("expected a number, got " + shown(raw));
+        }
+        if (error != std::errc{} || std::isinf(value)) refuse(text + " is not a finite number that a double can hold");
+        bounds(value, text);
+        return value;
+    }
+
+    bool boolean(const RawValue& raw) const {
+        const std::string& text = scalar(raw, "true or false");
+        if (raw.quoted || (text != "true" && text != "false")) refuse("expected true or false, got " + shown(raw));
+        return text == "true";
+    }
+
+    std::string words(const RawValue& raw) const {
+        if (raw.kind != Kind::scalar) refuse("expected a text, got " + shown(raw));
+        const auto& allowed = field_.allowed;
+        if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), raw.text) == allowed.end()) {
+            const auto near = nearest(raw.text, allowed);
+            refuse("'" + raw.text + "' is none of " + join(allowed, ", ") + (near ? "; did you mean '" + *near + "'?" : ""));
+        }
+        if (raw.text.find('\0') != std::string::npos) refuse("a text cannot hold the character NUL");
+        return raw.text;
+    }
+
+    Duration duration(const RawValue& raw) const {
+        const std::string& text = scalar(raw, "a duration");
+        Duration value;
+        try {
+            value = Duration::parse(text);
+        } catch (const ConfigError& error) {
+            refuse(error.what());
+        }
+        bounds(value.value, text);
+        return value;
+    }
+
+    template <class T, class Read>
+    std::vector<T> list(const RawValue& raw, Read read) const {
+        if (raw.kind == Kind::map) refuse("expected a list, got a mapping");
+        std::vector<T> values;
+        if (raw.kind == Kind::scalar) values.push_back(read(raw));  // one element needs no brackets
+        for (const auto& item : raw.items) values.push_back(read(item));
+        if (field_.no_repeats) {
+            std::set<T> seen;
+            for (const auto& value : values) {
+                if (!seen.insert(value).second) refuse(value_text(FieldValue(value)) + " stands in the list twice");
+            }
+        }
+        return values;
+    }
+
+private:
+    static std::string shown(const RawValue& raw) {
+        switch (raw.kind) {
+            case Kind::null: return "nothing";
+            case Kind::list: return "a list";
+            case Kind::map: return "a mapping";
+            case Kind::scalar: break;
+        }
+        return raw.quoted ? "the text \"" + raw.text + "\"" : "'" + raw.text + "'";
+    }
+
+    const std::string& scalar(const RawValue& raw, const std::string& expected) const {
+        if (raw.kind != Kind::scalar || raw.text.empty()) refuse("expected " + expected + ", got " + shown(raw));
+        return raw.text;
+    }
+
+    void bounds(double value, const std::string& text) const {
+        const bool low = field_.minimum && (field_.open_minimum ? value <= *field_.minimum : value < *field_.minimum);
+        const bool high = field_.maximum && (field_.open_maximum ? value >= *field_.maximum : value > *field_.maximum);
+        if (low || high) refuse(text + " is out of range, it must be " + range_text(field_));
+    }
+
+    const Field& field_;
+    const Assignment& assignment_;
+};
+
+// Texts that YAML readers take as they are; all others are written in JSON's quotes, which YAML shares.
+bool plain(const std::string& text) {
+    static const std::set<std::string> special = {"null", "Null", "NULL", "true", "false", "yes", "no", "on", "off"};
+    if (text.empty() || special.count(text) > 0) return false;
+    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_' || c == '.'; };
+    const auto safe = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '@' || c == '='; };
+    return letter(text[0]) && text.find("..") != 0 && std::all_of(text.begin(), text.end(), safe);
+}
+
+template <class... Cases>
+struct Overloaded : Cases... {
+    using Cases::operator()...;
+};
+
+}  // namespace
+
+FieldValue parse_value(const Field& field, const Assignment& assignment) {
+    const Parser parser(field, assignment);
+    const RawValue& raw = assignment.value;
+    return std::visit(
+        Overloaded{
+            [&](bool) { return FieldValue(parser.boolean(raw)); },
+            [&](std::int64_t) { return FieldValue(parser.integer(raw)); },
+            [&](double) { return FieldValue(parser.number(raw)); },
+            [&](const std::string&) { return FieldValue(parser.words(raw)); },
+            [&](const Duration&) { return FieldValue(parser.duration(raw)); },
+            [&](const std::vector<std::int64_t>&) {
+                return FieldValue(parser.list<std::int64_t>(raw, [&](const RawValue& item) { return parser.integer(item); }));
+            },
+            [&](const std::vector<std::string>&) {
+                return FieldValue(parser.list<std::string>(raw, [&](const RawValue& item) { return parser.words(item); }));
+            },
+        },
+        field.default_value);
+}
+
+std::string type_name(const FieldValue& value) {
+    static constexpr const char* names[] = {"true or false", "integer", "number", "text", "duration", "list of integers", "list of texts"};
+    return names[value.index()];
+}
+
+std::string value_text(const FieldValue& value) {
+    const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(text).dump(); };
+    return std::visit(
+        Overloaded{
+            [](bool v) { return std::string(v ? "true" : "false"); },
+            [](std::int64_t v) { return std::to_string(v); },
+            [](double v) { return number_text(v); },
+            [&](const std::string& v) { return quoted(v); },
+            [](const Duration& v) { return v.text(); },
+            [](const std::vector<std::int64_t>& v) {
+                std::vector<std::string> items;
+                for (const auto item : v) items.push_back(std::to_string(item));
+                return "[" + join(items, ", ") + "]";
+            },
+            [&](const std::vector<std::string>& v) {
+                std::vector<std::string> items;
+                for (const auto& item : v) items.push_back(quoted(item));
+                return "[" + join(items, ", ") + "]";
+            },
+        },
+        value);
+}
+
+Json value_json(const FieldValue& value) {
+    return std::visit(Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const auto& v) { return Json(v); }}, value);
+}
+
+}  // namespace longbow

@@ -1,0 +1,79 @@
+#include "longbow/text/reader.h"
+
+#include <algorithm>
+
+#include "byte_source.h"
+#include "longbow/core/error.h"
+#include "longbow/core/hash.h"
+#include "longbow/core/strings.h"
+#include "utf8.h"
+
+namespace longbow {
+
+struct TextReader::Impl {
+    std::filesystem::path path;
+    std::unique_ptr<ByteSource> source;
+    std::string tail;            // first bytes of a character that the last read cut
+    std::uint64_t offset = 0;    // bytes of decompressed text before `tail`, a byte order mark included
+    std::uint64_t produced = 0;
+    bool started = false;
+    Hasher hasher;
+
+    [[noreturn]] void invalid(std::uint64_t at, std::string_view text) const {
+        std::string message = strprintf("%s: byte %llu is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at));
+        if (at == 0 && (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF"))) {
+            message += ": the file looks like UTF-16";
+        } else if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
+            message += ": the file looks compressed (only gzip, xz and zstd are read)";
+        }
+        throw DataError(message + "; convert it, for example: iconv -f LATIN1 -t UTF-8 (with its real encoding)");
+    }
+};
+
+TextReader::TextReader(const std::filesystem::path& path) : impl_(std::make_unique<Impl>()) {
+    impl_->path = path;
+    impl_->source = open_byte_source(path);
+}
+
+TextReader::~TextReader() = default;
+
+bool TextReader::read(std::string& out, std::size_t limit) {
+    auto& s = *impl_;
+    const std::size_t start = out.size();
+    // Room for one character at least, and for a byte order mark to be seen whole.
+    const std::size_t wanted = std::max<std::size_t>(limit, 16);
+    bool at_end = false;
+    while (out.size() == start && !at_end) {
+        out += s.tail;
+        s.tail.clear();
+        while (out.size() - start < wanted) {
+            const auto before = out.size();
+            out.resize(start + wanted);
+            const auto count = s.source->read(out.data() + before, out.size() - before);
+            out.resize(before + count);
+            if (count == 0) {
+                at_end = true;
+                break;
+            }
+        }
+        const auto text = std::string_view(out).substr(start);
+        const auto cut = at_end ? 0 : incomplete_utf8_tail(text);
+        const auto whole = text.substr(0, text.size() - cut);
+        if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(s.offset + bad, text);
+        s.offset += whole.size();
+        s.tail = text.substr(whole.size());
+        out.resize(start + whole.size());
+        if (!s.started && starts_with(std::string_view(out).substr(start), "\xEF\xBB\xBF")) out.erase(start, 3);
+        s.started = true;
+    }
+    const auto added = std::string_view(out).substr(start);
+    s.hasher.update(added);
+    s.produced += added.size();
+    return !added.empty();
+}
+
+std::uint64_t TextReader::compressed_position() const { return impl_->source->consumed(); }
+std::uint64_t TextReader::text_position() const { return impl_->produced; }
+std::string TextReader::fingerprint() const { return impl_->hasher.digest(); }
+
+}  // namespace longbow

@@ -1,0 +1,132 @@
+// The way in: opening, training, saving and loading whichever kind the configuration names.
+#include "longbow/text/tokenizer.h"
+
+#include <algorithm>
+
+#include "bpe_tokenizer.h"
+#include "bpe_trainer.h"
+#include "longbow/core/files.h"
+#include "longbow/core/hash.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "meta.h"
+#include "pretokenize.h"
+#include "word_tokenizer.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::int64_t kDefaultVocabSize = 2048;
+
+std::string read_data_file(const fs::path& path) {
+    try {
+        return read_file(path);
+    } catch (const Error& error) {
+        throw DataError(error.what());
+    }
+}
+
+std::string require(const std::map<std::string, std::string>& files, const std::string& name, const std::string& place) {
+    const auto found = files.find(name);
+    if (found == files.end()) throw DataError(place + name + " is missing");
+    return found->second;
+}
+
+std::map<std::string, std::string> read_folder(const fs::path& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& name : {kMetaFile, std::string("dict.txt"), std::string("vocab.json"), std::string("merges.txt")}) {
+        if (fs::is_regular_file(folder / name)) files[name] = read_data_file(folder / name);
+    }
+    return files;
+}
+
+// GPT-2's two files: a folder, one of the two, or what stands before "vocab.json" in their names.
+std::unique_ptr<Tokenizer> open_bpe(const std::string& file) {
+    std::string prefix = file;
+    if (fs::is_directory(file)) {
+        prefix += '/';
+    } else {
+        for (const std::string_view ending : {"vocab.json", "merges.txt"}) {
+            if (file.ends_with(ending)) prefix = file.substr(0, file.size() - ending.size());
+        }
+    }
+    const auto vocab = prefix + "vocab.json", merges = prefix + "merges.txt";
+    return std::make_unique<BpeTokenizer>(parse_bpe(read_data_file(vocab), vocab, read_data_file(merges), merges));
+}
+
+}  // namespace
+
+std::string meta_text(const std::string& kind, const Json& options) {
+    Json meta{{"format", 1}, {"kind", kind}};
+    meta.update(options);
+    return meta.dump(2) + "\n";
+}
+
+std::string Tokenizer::fingerprint() const {
+    Hasher hasher;
+    for (const auto& [name, contents] : files()) {
+        hasher.update(name + '\0' + std::to_string(contents.size()) + '\0');
+        hasher.update(contents);
+    }
+    return hasher.digest();
+}
+
+std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
+    const auto meta = Json::parse(require(files, kMetaFile, place), nullptr, false);
+    if (!meta.is_object() || !meta.contains("kind") || !meta["kind"].is_string()) throw DataError(place + kMetaFile + " is damaged: no kind");
+    if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
+    const auto kind = meta["kind"].get<std::string>();
+    if (kind == "word") {
+        return std::make_unique<WordTokenizer>(Dictionary::parse(require(files, "dict.txt", place), place + "dict.txt"));
+    }
+    if (kind == "bpe") {
+        return std::make_unique<BpeTokenizer>(parse_bpe(require(files, "vocab.json", place), place + "vocab.json",
+                                                        require(files, "merges.txt", place), place + "merges.txt"));
+    }
+    throw DataError(place + kMetaFile + ": unknown kind \"" + kind + "\"");
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {
+    if (!fs::is_directory(folder)) throw DataError("no tokenizer in " + folder.string() + ": there is no such folder");
+    return tokenizer_from_files(read_folder(folder), folder.string() + "/");
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const fs::path& folder) {
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error) throw Error("cannot create " + folder.string() + ": " + error.message());
+    for (const auto& [name, contents] : tokenizer.files()) write_file_atomic(folder / name, contents);
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
+    if (fs::exists(fs::path(config.file) / kMetaFile)) {
+        auto tokenizer = load_tokenizer(config.file);
+        if (tokenizer->kind() == config.kind) return tokenizer;
+        throw DataError(config.file + " holds a " + tokenizer->kind() + " tokenizer, but tokenizer.kind is " + config.kind);
+    }
+    if (config.kind == "word") return std::make_unique<WordTokenizer>(Dictionary::parse(read_data_file(config.file), config.file));
+    if (config.kind == "bpe") return open_bpe(config.file);
+    throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
+}
+
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads) {
+    const auto size = config.vocab_size != 0 ? config.vocab_size : kDefaultVocabSize;
+    const auto not_empty = [](WordCounts counts) {
+        if (counts.size() == 0) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
+        return counts;
+    };
+    if (config.kind == "word") {
+        const auto counts = not_empty(count_words(files, threads, WordTokenizer::rule()));
+        return std::make_unique<WordTokenizer>(Dictionary::from_counts(counts, config.vocab_size));
+    }
+    if (config.kind == "bpe") {
+        const WordRule rule{last_word_boundary, [](std::string_view text, WordCounts& counts) {
+                                for_each_word(text, [&](std::string_view word) { counts.add(word); });
+                            }};
+        return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, threads, rule)), size));
+    }
+    throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
+}
+
+}  // namespace longbow

@@ -1,0 +1,176 @@
+// Properties of the declarations and of what is generated from them.
+#include "longbow/config/fields.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/random.h"
+
+namespace longbow {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string random_text(Random& random) {
+    static const std::vector<std::string> pieces = {"a", "store", "/", ".", "..", " ", "-", "'", "\"", "#", ": ", "null", "true", "07", "1e3", "[", "{",
+                                                    "*", "&", "!", "%", "@", "`", "|", ">", "\\", "\n", "\t", "\x7f", "é", "日本", "😀", ",", "?", "~"};
+    std::string text;
+    for (auto n = 1 + random.below(6); n > 0; --n) text += pieces[random.below(pieces.size())];
+    return text;
+}
+
+double random_number(Random& random, const Field& field) {
+    const double low = field.minimum.value_or(-1e6), high = field.maximum.value_or(1e6);
+    switch (random.below(3)) {
+        case 0: return field.open_minimum ? std::nextafter(low, high) : low;
+        case 1: return field.open_maximum ? std::nextafter(high, low) : high;
+        default: return low + (high - low) * std::max(1e-9, random.uniform());
+    }
+}
+
+std::int64_t random_integer(Random& random, const Field& field) {
+    const auto low = static_cast<std::int64_t>(field.minimum.value_or(-1e6)), high = static_cast<std::int64_t>(field.maximum.value_or(1e9));
+    return low + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(std::min<std::int64_t>(high - low, 5000)) + 1));
+}
+
+FieldValue random_value(Random& random, const Field& field) {
+    switch (field.default_value.index()) {
+        case 0: return random.below(2) == 0;
+        case 1: return random_integer(random, field);
+        case 2: return random_number(random, field);
+        case 3: return field.allowed.empty() ? random_text(random) : field.allowed[random.below(field.allowed.size())];
+        case 4: return Duration{static_cast<double>(1 + random.below(1000)), static_cast<Duration::Unit>(random.below(4))};
+        case 5: {
+            std::set<std::int64_t> items;
+            for (auto n = random.below(4); n > 0; --n) items.insert(random_integer(random, field));
+            return std::vector<std::int64_t>(items.begin(), items.end());
+        }
+        default: {
+            std::set<std::string> items;
+            for (auto n = random.below(4); n > 0; --n) items.insert(random_text(random));
+            return std::vector<std::string>(items.begin(), items.end());
+        }
+    }
+}
+
+// Some keys drawn, those without effect put back to their defaults.
+Config random_config(Random& random, const ConfigContext& context) {
+    Config config;
+    for (const auto& field : config_fields(context)) {
+        if (random.below(2) == 0) field.set(config, random_value(random, field));
+    }
+    for (int round = 0; round < 3; ++round) {  // a default may take another key's effect away
+        for (const auto& field : config_fields(context)) {
+            if (field.without_effect(config) != nullptr) field.set(config, field.default_value);
+        }
+    }
+    for (const auto& field : method_fields(context, config.position.method)) {
+        field.set(config, random.below(2) == 0 ? random_value(random, field) : field.default_value);
+    }
+    return config;
+}
+
+TEST(Fields, DefaultsAreInRangeAndWrittenAsTheyAreRead) {
+    const auto context = test_context();
+    auto fields = config_fields(context);
+    for (const auto& method : context.position_methods) {
+        for (auto& field : method_fields(context, method.name)) fields.push_back(field);
+    }
+    const Config defaults;
+    std::set<std::string> paths;
+    for (const auto& field : fields) {
+        EXPECT_TRUE(paths.insert(field.path()).second) << field.path() << " is declared twice";
+        EXPECT_FALSE(field.help.empty()) << field.path();
+        EXPECT_EQ(field.get(defaults), field.default_value) << field.path();
+        if (const auto* number = std::get_if<double>(&field.default_value)) {
+            EXPECT_GE(*number, field.minimum.value_or(*number)) << field.path();
+            EXPECT_LE(*number, field.maximum.value_or(*number)) << field.path();
+        }
+        if (const auto* number = std::get_if<std::int64_t>(&field.default_value)) {
+            EXPECT_GE(static_cast<double>(*number), field.minimum.value_or(0)) << field.path();
+            EXPECT_LE(static_cast<double>(*number), field.maximum.value_or(1e18)) << field.path();
+        }
+        if (!field.allowed.empty()) {
+            EXPECT_THAT(field.allowed, ::testing::Contains(std::get<std::string>(field.default_value))) << field.path();
+        }
+        for (const auto& condition : field.conditions) {
+            EXPECT_THAT(fields, ::testing::Contains(::testing::ResultOf([](const Field& f) { return f.path(); }, condition.decider))) << field.path();
+        }
+    }
+}
+
+TEST(Fields, EverySectionHasFields) {
+    std::set<std::string> declared, used;
+    for (const auto& section : config_sections()) declared.insert(section.name);
+    for (const auto& field : config_fields(test_context())) used.insert(field.section);
+    EXPECT_EQ(declared, used);
+}
+
+TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
+    const auto context = test_context();
+    int accepted = 0;
+    for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+        Random random(seed);
+        const Config config = random_config(random, context);
+        const std::string yaml = config_yaml(config, context);
+        try {
+            ASSERT_EQ(parse_config(yaml, "x.yaml", context), config) << "seed " << seed << "\n" << yaml;
+        } catch (const ConfigError& error) {
+            // Drawn at random, keys may contradict each other; anything else must be read.
+            const std::string what = error.what();
+            ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos || what.find("peak") != what.npos ||
+                        what.find("vocab") != what.npos || what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
+                        what.find("function of the update") != what.npos || what.find("must know its length") != what.npos)
+                << "seed " << seed << ": " << what << "\n" << yaml;
+            continue;
+        }
+        ++accepted;
+        const Config again = config_from_json(config_json(config, context), "x.json", context);
+        ASSERT_EQ(again, config) << "seed " << seed;
+        ASSERT_TRUE(config_differences(config, again, context).empty());
+        ASSERT_EQ(config_yaml(again, context), yaml);
+    }
+    EXPECT_GT(accepted, 30);
+}
+
+TEST(Fields, DifferencesNameTheKeys) {
+    const auto context = test_context();
+    const Config before = parse_config("", "a", context);
+    const Config after = parse_config("optim: {name: sgd, lr: 0.5}\nposition: {method: rotary}\n", "b", context);
+    std::vector<std::string> lines;
+    for (const auto& d : config_differences(before, after, context)) lines.push_back(d.key + ": " + d.before + " -> " + d.after);
+    EXPECT_THAT(lines, ::testing::UnorderedElementsAre(
+                           "position.method: alibi -> rotary", "position.base: (no effect) -> 10000", "position.slopes: authors -> (no effect)",
+                           "optim.name: adamw -> sgd", "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
+                           "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)", "optim.beta2: 0.98 -> (no effect)",
+                           "optim.eps: 1e-08 -> (no effect)"));
+}
+
+TEST(Fields, SchemaHoldsEveryKeyAndTheMethodsOptions) {
+    const auto context = test_context();
+    const Json schema = config_schema(context);
+    for (const auto& field : config_fields(context)) {
+        ASSERT_TRUE(schema["properties"][field.section]["properties"].contains(field.name)) << field.path();
+    }
+    EXPECT_EQ(schema["properties"]["model"]["properties"]["layers"]["type"], Json::parse(R"(["integer", "null"])"));
+    EXPECT_EQ(schema["properties"]["optim"]["properties"]["beta1"]["exclusiveMaximum"], 1.0);
+    EXPECT_EQ(schema["properties"]["model"]["additionalProperties"], false);
+    const Json& variants = schema["properties"]["position"]["allOf"];
+    ASSERT_EQ(variants.size(), 4U);
+    EXPECT_EQ(variants[0]["if"], Json::parse(R"({"properties": {"method": {"const": "alibi"}}})"));
+    EXPECT_EQ(variants[3]["if"], Json::parse(R"({"properties": {"method": {"const": "t5"}}, "required": ["method"]})"));
+    EXPECT_TRUE(variants[3]["then"]["properties"].contains("buckets"));
+}
+
+TEST(Fields, ReferenceHoldsEveryKey) {
+    const std::string text = config_reference(test_context());
+    for (const auto& field : config_fields(test_context())) EXPECT_THAT(text, HasSubstr("| `" + field.path() + "` |"));
+    EXPECT_THAT(text, HasSubstr("### position.method: t5"));
+}
+
+}  // namespace
+}  // namespace longbow

@@ -1,0 +1,249 @@
+// What a configuration may hold, and what each mistake is answered with.
+#include "longbow/config/load.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+
+namespace longbow {
+namespace {
+
+using ::testing::HasSubstr;
+
+std::string error_of(const std::string& yaml) {
+    try {
+        parse_config(yaml, "x.yaml", test_context());
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+std::string override_error(std::vector<std::string> overrides) {
+    try {
+        load_config({{}, std::move(overrides)}, test_context());
+    } catch (const ConfigError& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+class Files : public ::testing::Test {
+protected:
+    Files() : folder_(fs::path(testing::TempDir()) / ("longbow_config_" + std::to_string(getpid()))) { fs::create_directories(folder_ / "sub"); }
+    ~Files() override { fs::remove_all(folder_); }
+    std::string write(const std::string& name, const std::string& text) {
+        const auto path = (folder_ / name).string();
+        std::ofstream(path) << text;
+        return path;
+    }
+    std::string error_of_files(std::vector<std::string> files) {
+        try {
+            load_config({std::move(files), {}}, test_context());
+        } catch (const ConfigError& error) {
+            return error.what();
+        }
+        return "no error";
+    }
+    fs::path folder_;
+};
+
+TEST(Load, DefaultsAreAValidConfiguration) {
+    const Config config = parse_config("", "x.yaml", test_context());
+    Config expected;
+    expected.position.options = {{"slopes", std::string("authors")}};
+    EXPECT_EQ(config, expected);
+    EXPECT_EQ(parse_config("model:\ntrain: {}\n", "x.yaml", test_context()), expected);
+}
+
+TEST(Load, ReadsEveryType) {
+    const Config config = parse_config(R"(
+model: {layers: 2, norm_eps: 1e-6, final_norm: false, activation: swiglu}
+position: {method: t5, buckets: 64, shared: false}
+data: {store: "a b", train: [one.txt, 'two, three.txt'], valid: single.txt}
+train: {seed: 18, stop: 2.5B tokens}
+eval: {lengths: [64, 128]}
+)", "x.yaml", test_context());
+    EXPECT_EQ(config.model.layers, 2);
+    EXPECT_EQ(config.model.norm_eps, 1e-6);
+    EXPECT_FALSE(config.model.final_norm);
+    EXPECT_EQ(config.model.activation, "swiglu");
+    EXPECT_EQ(option_int(config.position.options, "buckets"), 64);
+    EXPECT_FALSE(option_bool(config.position.options, "shared"));
+    EXPECT_EQ(config.data.store, "a b");
+    EXPECT_EQ(config.data.train, (std::vector<std::string>{"one.txt", "two, three.txt"}));
+    EXPECT_EQ(config.data.valid, (std::vector<std::string>{"single.txt"}));
+    EXPECT_EQ(config.train.seed, 18U);
+    EXPECT_EQ(config.train.stop, (Duration{2.5e9, Duration::Unit::tokens}));
+    EXPECT_EQ(config.eval.lengths, (std::vector<std::int64_t>{64, 128}));
+}
+
+TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"train:\n  lenght: 64\n", "x.yaml:2: unknown key 'train.lenght', did you mean 'train.length'?"},
+        {"\ntrian:\n  length: 64\n", "x.yaml:2: unknown section 'trian', did you mean 'train'?"},
+        {"model:\n  length: 64\n", "x.yaml:2: unknown key 'model.length', did you mean 'train.length'?"},
+        {"lr: 1\n", "unknown section 'lr', did you mean 'optim.lr'?"},
+        {"log:\n  zzzzzzzz: 1\n", "unknown key 'log.zzzzzzzz'; there are: every, tensorboard"},
+        {"train:\n  length: 64\n  batch: 2\n  length: 128\n", "x.yaml:4: train.length stands here twice"},
+        {"train: {length: 64}\ntrain: {batch: 2}\n", "x.yaml:2: train stands here twice"},
+        {"train:\n  length: 010\n", "x.yaml:2: train.length: expected an integer without leading zeros, got '010'"},
+        {"train:\n  length: 1e3\n", "expected an integer, got '1e3'"},
+        {"train:\n  length: 1_000\n", "expected an integer, got '1_000'"},
+        {"train:\n  length: 64K\n", "expected an integer, got '64K'"},
+        {"train:\n  length: 0x40\n", "expected an integer, got '0x40'"},
+        {"train:\n  length: '64'\n", "expected an integer, got the text \"64\""},
+        {"train:\n  length: !!str 64\n", "expected an integer, got the text \"64\""},
+        {"train:\n  length: 99999999999999999999\n", "does not fit in 64 bits"},
+        {"train:\n  length: 0\n", "x.yaml:2: train.length: 0 is out of range, it must be at least 1 and at most 1048576"},
+        {"train:\n  length: [64]\n", "expected an integer, got a list"},
+        {"train:\n  length: {a: 1}\n", "expected an integer, got a mapping"},
+        {"train:\n  seed: -1\n", "-1 is out of range, it must be at least 0"},
+        {"optim:\n  lr: fast\n", "expected a number, got 'fast'"},
+        {"optim:\n  lr: .nan\n", "expected a number, got '.nan'"},
+        {"optim:\n  lr: nan\n", "expected a number, got 'nan'"},
+        {"optim:\n  lr: inf\n", "is not a finite number"},
+        {"optim:\n  lr: 1e999\n", "is not a finite number"},
+        {"optim:\n  lr: 0\n", "0 is out of range, it must be above 0"},
+        {"optim:\n  beta2: 1\n", "1 is out of range, it must be at least 0 and below 1"},
+        {"model:\n  final_norm: yes\n", "expected true or false, got 'yes'"},
+        {"model:\n  activation: rleu\n", "'rleu' is none of relu, gelu, swiglu; did you mean 'relu'?"},
+        {"position:\n  method: alibbi\n", "'alibbi' is none of alibi, none, rotary, t5; did you mean 'alibi'?"},
+        {"attention:\n  backend: fussed\n", "'fussed' is none of auto, reference, sdpa"},
+        {"position:\n  bukets: 3\n", "unknown key 'position.bukets', did you mean 'position.buckets'?"},
+        {"position:\n  method: t5\n  buckets: 1\n", "x.yaml:3: position.buckets: 1 is out of range, it must be at least 2"},
+        {"train:\n  stop: 600\n", "x.yaml:2: train.stop: '600' is not a duration: it has no unit"},
+        {"train:\n  stop: 600 steps\n", "'steps' is not a unit"},
+        {"train:\n  stop: 0 updates\n", "0 updates is out of range, it must be above 0"},
+        {"eval:\n  lengths: [64, 0]\n", "0 is out of range"},
+        {"eval:\n  lengths: [64, 64]\n", "64 stands in the list twice"},
+        {"eval:\n  lengths: [[64]]\n", "expected an integer, got a list"},
+        {"data:\n  train: [a.txt, null]\n", "data.train: expected a text, got nothing"},
+        {"train: 5\n", "x.yaml:1: train: expected keys below it"},
+        {"- train\n", "x.yaml:1: expected sections"},
+        {"[a, b]: 3\n", "a key must be a plain word"},
+        {"train:\n  length: 64\n bad\n", "x.yaml:3: not valid YAML"},
+        {"train: {length: 64}\n---\ntrain: {batch: 2}\n", "a second YAML document"},
+        {"include: a.yaml\n", "x.yaml:1: include: is only possible in a file"},
+        {"train: &a [*a]\n", "x.yaml:1: train: expected keys below it"},
+        {std::string("train:\n  length: \xff\n"), "x.yaml: not valid UTF-8"},
+    };
+    for (const auto& [yaml, message] : cases) EXPECT_THAT(error_of(yaml), HasSubstr(message)) << yaml;
+}
+
+TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"optim:\n  name: sgd\n  beta1: 0.9\n", "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw, and optim.name is sgd"},
+        {"optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: sgd"},
+        {"optim: {name: sgd, momentum: 0, nesterov: true}\n", "optim.nesterov has no effect here: it needs optim.momentum above 0"},
+        {"schedule: {name: constant, min_lr: 1e-5}\n", "schedule.min_lr has no effect here: it needs schedule.name: linear or cosine"},
+        {"schedule: {name: inverse_sqrt, period: 5 updates}\n", "schedule.period has no effect here"},
+        {"schedule: {warmup_init_lr: 1e-7}\n", "it needs schedule.warmup above 0"},
+        {"train: {loss_scale: 128}\n", "train.loss_scale has no effect here: it needs train.dtype: fp16, and train.dtype is fp32"},
+        {"train: {seed: 1, seeds: [1, 2]}\n", "train.seed has no effect here: it needs no train.seeds, and train.seeds is [1, 2]"},
+        {"train: {init_from: runs/a}\nmodel: {init: gpt2}\n", "model.init has no effect here: it needs no train.init_from"},
+        {"data: {train: a.txt, blank_lines: 3}\n", "data.blank_lines has no effect here: it needs data.documents: blank_line, and data.documents is file"},
+        {"model: {bias: false, key_bias: true}\n", "model.key_bias has no effect here: it needs model.bias: true"},
+        {"data: {train: a.txt}\ntokenizer: {lowercase: true}\n", "tokenizer.lowercase has no effect here: it needs tokenizer.kind: wordpiece, and tokenizer.kind is bpe"},
+        {"tokenizer: {kind: word}\n", "tokenizer.kind has no effect here: it needs data.train"},
+        {"data: {train: a.txt}\ntokenizer: {file: dict.txt, vocab_size: 300}\n", "tokenizer.vocab_size has no effect here: it needs no tokenizer.file"},
+        {"data: {train: a.txt}\neval: {lengths: [64]}\n", "eval.lengths has no effect here: it needs data.valid"},
+        {"data: {train: a.txt}\ncheckpoint: {keep_best: true}\n", "checkpoint.keep_best has no effect here: it needs data.valid"},
+        {"data: {valid: a.txt}\n", "data.valid has no effect here: it needs data.train"},
+        {"position: {method: rotary, slopes: geometric}\n",
+         "position.slopes has no effect here: it needs position.method: alibi, and position.method is rotary (its options: base)"},
+        {"position: {method: none, base: 100}\n", "(its options: none)"},
+    };
+    for (const auto& [yaml, message] : cases) EXPECT_THAT(error_of(yaml), HasSubstr(message)) << yaml;
+}
+
+TEST(Load, ContradictionsAreErrors) {
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"model:\n  dim: 100\n", "x.yaml:2: model.dim: model.dim (100) is not a multiple of model.heads (8)"},
+        {"data: {train: a.txt}\ntokenizer: {kind: wordpiece}\n", "give its vocab.txt as tokenizer.file"},
+        {"data: {train: a.txt}\ntokenizer: {vocab_size: 256}\n", "at least 257"},
+        {"schedule: {warmup: 700 updates}\n", "700 updates of warm-up is more than train.stop (600 updates)"},
+        {"schedule: {warmup: 1 min}\n", "a schedule is a function of the update"},
+        {"schedule: {period: 1 min}\n", "a schedule is a function of the update"},
+        {"schedule: {min_lr: 0.1}\n", "schedule.min_lr is above the peak"},
+        {"schedule: {warmup: 5 updates, warmup_init_lr: 0.1}\n", "schedule.warmup_init_lr is above the peak"},
+        {"schedule: {warmup: 50 updates, period: 40 updates}\n", "ends before the warm-up"},
+        {"train: {stop: 20 min}\n", "set schedule.period"},
+        {"train: {seeds: [3]}\n", "write train.seed: 3"},
+        {"eval: {lengths: [64, 512], max_batch_tokens: 256}\n", "fewer than the longest window of 512"},
+    };
+    for (const auto& [yaml, message] : cases) EXPECT_THAT(error_of(yaml), HasSubstr(message)) << yaml;
+    EXPECT_EQ(error_of("train: {stop: 20 min}\nschedule: {name: constant}\n"), "no error");
+    EXPECT_EQ(error_of("train: {stop: 20 min}\nschedule: {period: 600 updates}\n"), "no error");
+}
+
+TEST(Load, OverridesHaveTheSameChecks) {
+    EXPECT_THAT(override_error({"train.lenght=128"}), HasSubstr("override 'train.lenght=128': unknown key 'train.lenght', did you mean 'train.length'?"));
+    EXPECT_THAT(override_error({"train.length=many"}), HasSubstr("override 'train.length=many': train.length: expected an integer, got 'many'"));
+    EXPECT_THAT(override_error({"train.length"}), HasSubstr("expected section.key=value"));
+    EXPECT_THAT(override_error({"length=64"}), HasSubstr("'length' is not of the form section.key"));
+    EXPECT_THAT(override_error({"include=a.yaml"}), HasSubstr("not of the form section.key"));
+    EXPECT_THAT(override_error({"optim.momentum=0.5"}), HasSubstr("optim.momentum has no effect here"));
+    EXPECT_THAT(override_error({"eval.lengths=[64"}), HasSubstr("not a valid list"));
+    const Config config = load_config({{}, {"train.stop=3 epochs", "eval.lengths=64, 128", "data.train=[\"a,b.txt\"]", "data.valid=v.txt", "data.store=x=y", "optim.lr=5e-4",
+                                            "position.method=t5", "position.buckets=8"}}, test_context());
+    EXPECT_EQ(config.train.stop, (Duration{3, Duration::Unit::epochs}));
+    EXPECT_EQ(config.eval.lengths, (std::vector<std::int64_t>{64, 128}));
+    EXPECT_EQ(config.data.train, (std::vector<std::string>{"a,b.txt"}));
+    EXPECT_EQ(config.data.store, "x=y");
+    EXPECT_EQ(config.optim.lr, 5e-4);
+    EXPECT_EQ(option_int(config.position.options, "buckets"), 8);
+}
+
+TEST_F(Files, LaterSettingsWin) {
+    write("sub/deep.yaml", "train: {length: 8, batch: 8, accumulate: 8, seed: 8}\n");
+    write("base.yaml", "include: sub/deep.yaml\ntrain: {batch: 7, accumulate: 7, seed: 7}\n");
+    const auto main = write("main.yaml", "train: {accumulate: 6, seed: 6}\ninclude: [base.yaml]\n");
+    const auto last = write("last.yaml", "train: {seed: 5}\n");
+    const Config config = load_config({{main, last}, {"train.max_bad_updates=4"}}, test_context());
+    EXPECT_EQ(config.train.length, 8);
+    EXPECT_EQ(config.train.batch, 7);
+    EXPECT_EQ(config.train.accumulate, 6);
+    EXPECT_EQ(config.train.seed, 5U);
+    EXPECT_EQ(config.train.max_bad_updates, 4);
+}
+
+TEST_F(Files, NullTakesBackWhatAnIncludedFileSet) {
+    const auto base = write("base.yaml", "optim: {beta1: 0.8}\nposition: {slopes: geometric}\n");
+    const auto sgd = write("sgd.yaml", "include: base.yaml\noptim: {name: sgd, beta1: null}\nposition: {method: none}\n");
+    const Config config = load_config({{sgd}, {"position.slopes="}}, test_context());
+    EXPECT_EQ(config.optim.beta1, OptimConfig{}.beta1);
+    EXPECT_TRUE(config.position.options.empty());
+    EXPECT_THAT(error_of_files({sgd}), HasSubstr("base.yaml:2: position.slopes has no effect here"));
+    EXPECT_EQ(load_config({{base}, {"optim.beta1=null"}}, test_context()).optim.beta1, OptimConfig{}.beta1);
+}
+
+TEST_F(Files, IncludesThatCannotBeFollowed) {
+    const auto a = write("a.yaml", "include: b.yaml\n");
+    write("b.yaml", "\ninclude: [sub/../a.yaml]\n");
+    EXPECT_THAT(error_of_files({a}), HasSubstr("includes itself: "));
+    EXPECT_THAT(error_of_files({write("c.yaml", "model:\n  layers: 2\ninclude: nowhere.yaml\n")}), HasSubstr("c.yaml:3: include: there is no file "));
+    EXPECT_THAT(error_of_files({write("d.yaml", "include: {a: b}\n")}), HasSubstr("d.yaml:1: include: expected a file or a list of files"));
+    EXPECT_THAT(error_of_files({(folder_ / "no.yaml").string()}), HasSubstr("there is no such config file"));
+    EXPECT_THAT(error_of_files({folder_.string()}), HasSubstr("a folder, not a config file"));
+    // A tree of includes that doubles with every level ends with an error rather than after 2^40 files.
+    for (int i = 0; i < 40; ++i) {
+        const auto next = "n" + std::to_string(i + 1) + ".yaml";
+        write("n" + std::to_string(i) + ".yaml", "include: [" + next + ", " + next + "]\n");
+    }
+    write("n40.yaml", "");
+    EXPECT_THAT(error_of_files({(folder_ / "n0.yaml").string()}), HasSubstr("more than 1000 included files"));
+}
+
+TEST_F(Files, ErrorsNameTheFileInWhichTheKeyStands) {
+    write("base.yaml", "model:\n  dim: 100\n");
+    EXPECT_THAT(error_of_files({write("a.yaml", "include: base.yaml\n")}), HasSubstr("base.yaml:2: model.dim: model.dim (100)"));
+}
+
+}  // namespace
+}  // namespace longbow
