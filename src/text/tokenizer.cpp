@@ -8,10 +8,11 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
-#include "longbow/telemetry/log.h"
 #include "meta.h"
 #include "pretokenize.h"
+#include "sentencepiece_tokenizer.h"
 #include "word_tokenizer.h"
+#include "wordpiece_tokenizer.h"
 
 namespace longbow {
 
@@ -35,7 +36,7 @@ std::string require(const std::map<std::string, std::string>& files, const std::
 
 std::map<std::string, std::string> read_folder(const fs::path& folder) {
     std::map<std::string, std::string> files;
-    for (const auto& name : {kMetaFile, std::string("dict.txt"), std::string("vocab.json"), std::string("merges.txt")}) {
+    for (const char* name : {"tokenizer.meta.json", "dict.txt", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model"}) {
         if (fs::is_regular_file(folder / name)) files[name] = read_data_file(folder / name);
     }
     return files;
@@ -84,6 +85,15 @@ std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std:
         return std::make_unique<BpeTokenizer>(parse_bpe(require(files, "vocab.json", place), place + "vocab.json",
                                                         require(files, "merges.txt", place), place + "merges.txt"));
     }
+    if (kind == "wordpiece") {
+        const auto lowercase = meta.value("lowercase", Json());
+        if (!lowercase.is_boolean()) throw DataError(place + kMetaFile + " is damaged: \"lowercase\" is missing");
+        return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(require(files, "vocab.txt", place), place + "vocab.txt"),
+                                                    lowercase.get<bool>());
+    }
+    if (kind == "sentencepiece") {
+        return std::make_unique<SentencePieceTokenizer>(require(files, "tokenizer.model", place), place + "tokenizer.model");
+    }
     throw DataError(place + kMetaFile + ": unknown kind \"" + kind + "\"");
 }
 
@@ -107,6 +117,10 @@ std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
     }
     if (config.kind == "word") return std::make_unique<WordTokenizer>(Dictionary::parse(read_data_file(config.file), config.file));
     if (config.kind == "bpe") return open_bpe(config.file);
+    if (config.kind == "wordpiece") {
+        return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(read_data_file(config.file), config.file), config.lowercase);
+    }
+    if (config.kind == "sentencepiece") return std::make_unique<SentencePieceTokenizer>(read_data_file(config.file), config.file);
     throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
 }
 
@@ -125,6 +139,12 @@ std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const 
                                 for_each_word(text, [&](std::string_view word) { counts.add(word); });
                             }};
         return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, threads, rule)), size));
+    }
+    if (config.kind == "sentencepiece") {
+        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, config.sentencepiece_model, size), "the trained model");
+    }
+    if (config.kind == "wordpiece") {
+        throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");
     }
     throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
 }

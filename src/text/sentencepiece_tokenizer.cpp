@@ -1,0 +1,95 @@
+#include "sentencepiece_tokenizer.h"
+
+#include <sentencepiece_processor.h>
+
+#include "meta.h"
+#include "utf8.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::size_t kLongestLine = 1 << 20;
+
+// Length of the first unit of `text`: a line with its newline, or the longest part of one that ends before a space or, without any,
+// before a character. 0 when only more text could tell where it ends.
+std::size_t unit_length(std::string_view text) {
+    const auto newline = text.substr(0, kLongestLine).find('\n');
+    if (newline != std::string_view::npos) return newline + 1;
+    if (text.size() <= kLongestLine) return 0;
+    const auto part = text.substr(0, kLongestLine);
+    const auto space = part.rfind(' ');
+    if (space != std::string_view::npos && space > 0) return space;
+    return part.size() - incomplete_utf8_tail(part);
+}
+
+void check(const sentencepiece::util::Status& status, const std::string& what) {
+    if (!status.ok()) throw DataError(what + ": " + status.error_message());
+}
+
+}  // namespace
+
+SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name)
+    : model_(std::move(model)), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
+    if (model_.empty()) throw DataError(name + ": no sentencepiece model: the file is empty");
+    check(processor_->LoadFromSerializedProto(model_), name + ": no sentencepiece model");
+    if (processor_->eos_id() < 0) throw DataError(name + ": the model has no </s>, which ends documents; train it with an eos_id");
+}
+
+SentencePieceTokenizer::~SentencePieceTokenizer() = default;
+
+std::int64_t SentencePieceTokenizer::vocab_size() const { return processor_->GetPieceSize(); }
+
+TokenId SentencePieceTokenizer::boundary() const { return static_cast<TokenId>(processor_->eos_id()); }
+
+void SentencePieceTokenizer::encode(std::string_view text, std::vector<TokenId>& ids) const {
+    std::vector<int> unit;
+    while (!text.empty()) {
+        auto length = unit_length(text);
+        if (length == 0) length = text.size();
+        unit.clear();
+        check(processor_->Encode(text.substr(0, length), &unit), "sentencepiece cannot encode");
+        ids.insert(ids.end(), unit.begin(), unit.end());
+        text.remove_prefix(length);
+    }
+}
+
+// Line by line too, because the library takes the space that it put before each line away from the first only.
+std::string SentencePieceTokenizer::decode(const std::vector<TokenId>& ids) const {
+    std::string text;
+    std::vector<int> line;
+    const auto flush = [&] {
+        std::string part;
+        check(processor_->Decode(line, &part), "sentencepiece cannot decode");
+        text += part;
+        line.clear();
+    };
+    for (const auto id : ids) {
+        const auto& piece = processor_->IdToPiece(static_cast<int>(checked_id(*this, id)));
+        if (processor_->IsControl(static_cast<int>(id))) {
+            flush();
+            text += piece;
+            continue;
+        }
+        line.push_back(static_cast<int>(id));
+        if (piece == "<0x0A>" || piece.ends_with('\n')) flush();
+    }
+    flush();
+    return text;
+}
+
+std::string SentencePieceTokenizer::token_text(TokenId id) const {
+    return processor_->IdToPiece(static_cast<int>(checked_id(*this, id)));
+}
+
+std::size_t SentencePieceTokenizer::safe_split(std::string_view text) const {
+    std::size_t split = 0;
+    while (const auto length = unit_length(text.substr(split))) split += length;
+    return split;
+}
+
+std::map<std::string, std::string> SentencePieceTokenizer::files() const {
+    return {{kMetaFile, meta_text("sentencepiece")}, {"tokenizer.model", model_}};
+}
+
+}  // namespace longbow

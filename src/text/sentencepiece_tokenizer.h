@@ -1,0 +1,39 @@
+// libsentencepiece models. Text is encoded line by line, as spm_encode does: a sentence is the library's unit, its scores lose
+// precision over longer texts, and lines can be streamed. A line keeps its newline, which the model's own rules treat (most
+// normalise it away; models trained here have it as the byte <0x0A>). A line beyond 1 MiB is cut at a space.
+#pragma once
+
+#include <memory>
+
+#include "longbow/text/tokenizer.h"
+
+namespace sentencepiece {
+class SentencePieceProcessor;
+}
+
+namespace longbow {
+
+class SentencePieceTokenizer : public Tokenizer {
+public:
+    // From a .model file's contents; `name` stands for it in messages. Throws DataError on damage, or when the model has no </s>.
+    SentencePieceTokenizer(std::string model, const std::string& name);
+    ~SentencePieceTokenizer() override;
+    [[nodiscard]] std::string kind() const override { return "sentencepiece"; }
+    [[nodiscard]] std::int64_t vocab_size() const override;
+    [[nodiscard]] TokenId boundary() const override;
+    void encode(std::string_view text, std::vector<TokenId>& ids) const override;
+    [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override;
+    [[nodiscard]] std::string token_text(TokenId id) const override;
+    [[nodiscard]] std::size_t safe_split(std::string_view text) const override;
+    [[nodiscard]] std::map<std::string, std::string> files() const override;
+
+private:
+    std::string model_;
+    std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
+};
+
+// Learns a model (unigram or bpe) from a sample of the files' lines, at most 256 MiB of them, drawn by their number alone. Nothing is
+// normalised, white space is kept, and characters outside the vocabulary become bytes. Returns the .model file's contents.
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& model_type, std::int64_t vocab_size);
+
+}  // namespace longbow

@@ -1,0 +1,132 @@
+// The library's trainer holds its sentences in memory, logs at length, and sums in an order that depends on its number of threads:
+// it gets a bounded sample, no voice, and always the same number of threads.
+#include <sentencepiece_trainer.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "longbow/core/error.h"
+#include "longbow/core/random.h"
+#include "longbow/core/strings.h"
+#include "longbow/text/reader.h"
+#include "sentencepiece_tokenizer.h"
+#include "utf8.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::size_t kSampleBytes = 256 << 20;
+constexpr std::size_t kSentence = 4096;  // longer lines are cut at a space: the library skips what is too long for it
+constexpr const char* kThreads = "8";
+
+// Sentences whose number's hash is below a bar; the bar halves whenever too many were kept. One pass, any input size.
+class Sample {
+public:
+    void add(std::string_view sentence) {
+        const auto key = mix64(number_++);
+        if (key > bar_ || sentence.empty()) return;
+        kept_.push_back({key, std::string(sentence)});
+        bytes_ += sentence.size();
+        while (bytes_ > kSampleBytes) {
+            bar_ /= 2;
+            std::erase_if(kept_, [&](const Kept& kept) {
+                if (kept.key <= bar_) return false;
+                bytes_ -= kept.sentence.size();
+                return true;
+            });
+        }
+    }
+    std::vector<std::string> take() {
+        std::vector<std::string> sentences;
+        for (auto& kept : kept_) sentences.push_back(std::move(kept.sentence));
+        return sentences;
+    }
+
+private:
+    struct Kept {
+        std::uint64_t key;
+        std::string sentence;
+    };
+    std::vector<Kept> kept_;
+    std::uint64_t number_ = 0, bar_ = std::numeric_limits<std::uint64_t>::max();
+    std::size_t bytes_ = 0;
+};
+
+void add_line(std::string_view line, Sample& sample) {
+    while (line.size() > kSentence) {
+        auto part = line.substr(0, kSentence);
+        const auto space = part.rfind(' ');
+        part = space != std::string_view::npos && space > 0 ? part.substr(0, space) : part.substr(0, part.size() - incomplete_utf8_tail(part));
+        sample.add(part);
+        line.remove_prefix(part.size());
+    }
+    sample.add(line);
+}
+
+Sample sample_lines(const std::vector<std::string>& files) {
+    Sample sample;
+    for (const auto& file : files) {
+        TextReader reader(file);
+        std::string text;
+        while (reader.read(text, std::max<std::size_t>(1 << 20, text.size()))) {
+            const auto last = text.rfind('\n');
+            if (last == std::string::npos) continue;
+            std::string_view lines = std::string_view(text).substr(0, last);
+            while (true) {
+                const auto end = std::min(lines.find('\n'), lines.size());
+                add_line(lines.substr(0, end), sample);
+                if (end == lines.size()) break;
+                lines.remove_prefix(end + 1);
+            }
+            text.erase(0, last + 1);
+        }
+        add_line(text, sample);
+    }
+    return sample;
+}
+
+class Sentences : public sentencepiece::SentenceIterator {
+public:
+    explicit Sentences(const std::vector<std::string>& sentences) : sentences_(sentences) {}
+    [[nodiscard]] bool done() const override { return at_ == sentences_.size(); }
+    void Next() override { ++at_; }
+    [[nodiscard]] const std::string& value() const override { return sentences_[at_]; }
+    [[nodiscard]] sentencepiece::util::Status status() const override { return {}; }
+
+private:
+    const std::vector<std::string>& sentences_;
+    std::size_t at_ = 0;
+};
+
+}  // namespace
+
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& model_type, std::int64_t vocab_size) {
+    if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
+        throw DataError(strprintf("a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
+                                  "need 260 (tokenizer.vocab_size)", static_cast<long long>(vocab_size)));
+    }
+    const auto sentences = sample_lines(files).take();
+    if (sentences.empty()) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
+    Sentences iterator(sentences);
+    std::string model;
+    const auto status = sentencepiece::SentencePieceTrainer::Train(
+        {
+            {"model_type", model_type},
+            {"vocab_size", std::to_string(vocab_size)},
+            {"normalization_rule_name", "identity"},
+            {"remove_extra_whitespaces", "false"},
+            {"byte_fallback", "true"},
+            {"num_threads", kThreads},
+            {"max_sentence_length", std::to_string(kSentence)},
+            {"minloglevel", "3"},
+        },
+        &iterator, &model);
+    if (!status.ok()) {
+        throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) + " tokens from the training text: " +
+                        status.error_message() + " (tokenizer.vocab_size)");
+    }
+    return model;
+}
+
+}  // namespace longbow

@@ -1,0 +1,128 @@
+#include "wordpiece_tokenizer.h"
+
+#include <algorithm>
+
+#include "bert_text.h"
+#include "longbow/core/strings.h"
+#include "longbow/text/reader.h"
+#include "meta.h"
+#include "unicode.h"
+#include "utf8.h"
+#include "word_cache.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::size_t kMaxChars = 100;
+
+std::size_t count_chars(std::string_view word) {
+    return static_cast<std::size_t>(std::count_if(word.begin(), word.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& name) {
+    if (const auto bad = find_invalid_utf8(text); bad != std::string_view::npos) {
+        throw DataError(name + ": byte " + std::to_string(bad) + " is no valid UTF-8; a vocab.txt is UTF-8 text");
+    }
+    WordPieceVocab vocab;
+    while (!text.empty()) {
+        const auto end = std::min(text.find('\n'), text.size());
+        auto token = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        while (!token.empty()) {
+            const auto last = decode_utf8_back(token);
+            if (char_class(last.value) != CharClass::space) break;
+            token.remove_suffix(last.length);
+        }
+        const auto entry = vocab.table.insert(token);
+        // Published vocabularies have lines of exotic white space alone: no word is spelled by them, but they count as ids.
+        if (entry < vocab.ids.size() && !token.empty()) {
+            throw DataError(strprintf("%s:%zu: token \"%s\" stands in line %u already", name.c_str(), vocab.tokens.size() + 1,
+                                      std::string(token).c_str(), vocab.ids[entry] + 1));
+        }
+        if (entry == vocab.ids.size()) vocab.ids.push_back(static_cast<TokenId>(vocab.tokens.size()));
+        vocab.tokens.emplace_back(token);
+        vocab.longest = std::max(vocab.longest, token.size());
+    }
+    const auto special = [&](std::string_view token) {
+        const auto entry = vocab.table.find(token);
+        if (entry == StringTable::kNone) throw DataError(name + ": no " + std::string(token) + " there: this is no BERT vocabulary");
+        return vocab.ids[entry];
+    };
+    vocab.unknown = special("[UNK]");
+    vocab.separator = special("[SEP]");
+    return vocab;
+}
+
+WordPieceTokenizer::WordPieceTokenizer(WordPieceVocab vocab, bool uncased)
+    : vocab_(std::move(vocab)), uncased_(uncased), cache_owner_(WordCache::new_owner()) {}
+
+void WordPieceTokenizer::encode(std::string_view text, std::vector<TokenId>& ids) const {
+    auto& cache = WordCache::of_thread(cache_owner_);
+    for_each_bert_word(text, uncased_, [&](std::string_view word) {
+        if (word.size() > WordCache::kLongest) {
+            encode_word(word, ids);
+            return;
+        }
+        const WordCache::Key key(word);
+        if (cache.append(key, ids)) return;
+        const auto begin = ids.size();
+        encode_word(word, ids);
+        cache.put(key, ids.data() + begin, ids.size() - begin);
+    });
+}
+
+void WordPieceTokenizer::encode_word(std::string_view word, std::vector<TokenId>& ids) const {
+    const auto first_id = ids.size();
+    bool spelled = word.size() <= kMaxChars || count_chars(word) <= kMaxChars;
+    std::string piece;
+    for (std::size_t begin = 0; begin < word.size() && spelled;) {
+        piece = begin > 0 ? "##" : "";
+        const auto prefix = piece.size();
+        piece += word.substr(begin, vocab_.longest);
+        // Never end inside a character.
+        piece.resize(piece.size() - incomplete_utf8_tail(piece));
+        spelled = false;
+        while (piece.size() > prefix) {
+            const auto entry = vocab_.table.find(piece);
+            if (entry != StringTable::kNone) {
+                ids.push_back(vocab_.ids[entry]);
+                begin += piece.size() - prefix;
+                spelled = true;
+                break;
+            }
+            piece.resize(piece.size() - decode_utf8_back(piece).length);
+        }
+    }
+    if (spelled) return;
+    ids.resize(first_id);
+    ids.push_back(vocab_.unknown);
+}
+
+std::string WordPieceTokenizer::decode(const std::vector<TokenId>& ids) const {
+    std::string text;
+    for (const auto id : ids) {
+        const auto& token = vocab_.tokens[checked_id(*this, id)];
+        if (text.empty()) text = token;
+        else if (starts_with(token, "##")) text += token.substr(2);
+        else text += ' ' + token;
+    }
+    return text;
+}
+
+std::string WordPieceTokenizer::token_text(TokenId id) const { return vocab_.tokens[checked_id(*this, id)]; }
+
+std::size_t WordPieceTokenizer::safe_split(std::string_view text) const {
+    const auto blank = text.find_last_of(" \n\t\r");
+    return blank == std::string_view::npos ? 0 : blank + 1;
+}
+
+std::map<std::string, std::string> WordPieceTokenizer::files() const {
+    std::string text;
+    for (const auto& token : vocab_.tokens) text += token + '\n';
+    return {{kMetaFile, meta_text("wordpiece", {{"lowercase", uncased_}})}, {"vocab.txt", text}};
+}
+
+}  // namespace longbow
