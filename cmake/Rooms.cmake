@@ -4,7 +4,10 @@
 # longbow_unit_tests(ROOM): tests/unit/ROOM/*.cpp as one GoogleTest binary and one ctest entry a test suite file.
 
 if(NOT TARGET longbow_torch_pch)
-  file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp" "// Builds the precompiled header that TORCH rooms share.\n")
+  # Written once: a newer file would rebuild the precompiled header, and with it every TORCH room, at each configure.
+  if(NOT EXISTS "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
+    file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp" "// Builds the precompiled header that TORCH rooms share.\n")
+  endif()
   add_library(longbow_torch_pch OBJECT "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
   target_link_libraries(longbow_torch_pch PRIVATE longbow_options longbow::torch)
   target_precompile_headers(longbow_torch_pch PRIVATE <torch/torch.h>)

@@ -11,6 +11,11 @@
 
 namespace longbow {
 
+// What the layers of one forward pass share (same lengths, same bias): the dense bias, built by the first layer that needs it.
+struct AttentionScratch {
+    at::Tensor dense;
+};
+
 // Queries are aligned with the end of the keys: query i of Lq stands at key position i + Lk - Lq, and sees the keys up to there.
 struct AttentionInput {
     at::Tensor q;  // [batch, heads, Lq, head_dim]
@@ -18,6 +23,7 @@ struct AttentionInput {
     at::Tensor v;  // as k
     BiasSpec bias;
     double dropout = 0.0;  // on the probabilities; 0 outside training
+    AttentionScratch* scratch = nullptr;  // may be absent
 };
 
 // What is asked of a back-end over a whole run, so that it can refuse before any work.

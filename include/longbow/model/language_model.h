@@ -11,17 +11,23 @@
 
 #include "longbow/attention/attention_backend.h"
 #include "longbow/config/config.h"
+#include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
 
 namespace longbow {
 
 class Block;
-class OutputHead;
+class Norm;
+struct StoredPiece;
 
-// Keys and values of the tokens seen so far, a pair a layer: [batch, heads, length, head_dim].
+// Keys and values of the tokens seen so far, a pair a layer: [batch, heads, capacity, head_dim], of which the first `length` are
+// filled. For generation: refuses to work under gradients.
 struct KvCache {
     std::vector<at::Tensor> keys, values;
-    std::int64_t length = 0;
+    std::int64_t length = 0;  // whole forward passes; advanced by the model
+
+    // key, value [batch, heads, n, head_dim] of the new tokens -> those of all tokens [batch, heads, length + n, head_dim].
+    std::pair<at::Tensor, at::Tensor> append(std::size_t layer, const at::Tensor& key, const at::Tensor& value);
 };
 
 // A weight as files know it: a view of a parameter (q, k, v are one GEMM in memory and three tensors on disk).
@@ -34,9 +40,12 @@ class LanguageModel : public torch::nn::Module {
 public:
     // vocab_size of the tokenizer; dtype fp32 or fp64 for the weights (bf16, fp16 run by autocast over fp32 weights).
     LanguageModel(const Config& config, std::int64_t vocab_size);
+    ~LanguageModel() override;
 
     // tokens [batch, length] int64 -> hidden [batch, length, dim], after the final norm. With a cache, tokens continue it.
     at::Tensor hidden(const at::Tensor& tokens, KvCache* cache = nullptr);
+    // The same from embedded (scaled) tokens [batch, length, dim] on: positions, blocks, final norm.
+    at::Tensor run_blocks(const at::Tensor& embedded, KvCache* cache = nullptr);
     OutputHead& head() { return *head_; }
     PositionMethod& position() { return *position_; }
     [[nodiscard]] const std::string& attention_backend_name() const { return backend_name_; }
@@ -55,6 +64,9 @@ public:
     [[nodiscard]] bool decays(const at::Tensor& parameter) const;
 
 private:
+    const at::Tensor& positions_of(std::int64_t begin, std::int64_t end, at::Device device);
+    void list_pieces();
+
     Config config_;
     std::int64_t vocab_size_;
     std::string backend_name_;
@@ -63,7 +75,10 @@ private:
     std::shared_ptr<OutputHead> head_;
     std::vector<std::shared_ptr<Block>> blocks_;
     at::Tensor embedding_;  // [vocab, dim]
-    std::shared_ptr<torch::nn::Module> final_norm_;
+    std::shared_ptr<Norm> final_norm_;  // null: none
+    std::vector<StoredPiece> pieces_;
+    at::Tensor positions_;  // of the last window
+    std::int64_t positions_begin_ = 0;
 };
 
 std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size);

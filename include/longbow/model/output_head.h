@@ -16,6 +16,8 @@ public:
     virtual at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) = 0;
     // [n, vocab] fp32 scores whose log-softmax is the model's distribution (generation; the last position only).
     virtual at::Tensor logits(const at::Tensor& hidden) = 0;
+    // Initial values of the head's own parameters; drawn from the default generator.
+    virtual void reset_parameters() {}
 };
 
 }  // namespace longbow

@@ -39,8 +39,10 @@ public:
     virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& /*positions*/) { return x; }
     // q, k [batch, heads, length, head_dim] of the same new tokens at `positions` (cached keys have been rotated before).
     virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) { return {q, k}; }
-    // Called once a forward pass; layer in [0, layers) for methods with tables of their own a layer.
+    // layer in [0, layers), for methods with tables of their own a layer (bias_differs_by_layer).
     virtual BiasSpec bias(std::int64_t /*layer*/) { return {}; }
+    // false: bias(0) serves every layer and is asked for once a forward pass.
+    [[nodiscard]] virtual bool bias_differs_by_layer() const { return false; }
     // Longest window that the method can serve; 0: any. Asked before any work (learned positions end with their table).
     [[nodiscard]] virtual std::int64_t max_length() const { return 0; }
     // Initial values of the method's parameters; drawn from the default generator.

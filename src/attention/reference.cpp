@@ -1,0 +1,37 @@
+// Attention as the textbook writes it: scores, bias, softmax, dropout, values. Any bias, any precision (half precision is computed in
+// fp32), O(Lq * Lk) memory. The oracle that every other back-end is tested against.
+#include <ATen/core/Tensor.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/ops/dropout.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/softmax.h>
+
+#include <cmath>
+
+#include "backends.h"
+
+namespace longbow {
+
+namespace {
+
+class ReferenceAttention final : public AttentionBackend {
+public:
+    [[nodiscard]] std::string name() const override { return "reference"; }
+    [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
+
+    at::Tensor forward(const AttentionInput& in) override {
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+        const auto wide = in.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+        const auto q = in.q.to(wide).mul(1.0 / std::sqrt(static_cast<double>(in.q.size(3))));
+        const auto bias = dense_bias(in.bias, in.q.size(2), in.k.size(2), q.options().requires_grad(false));
+        const auto scores = at::matmul(q, in.k.to(wide).transpose(2, 3)).add(bias);
+        const auto weights = at::dropout(scores.softmax(-1), in.dropout, in.dropout > 0.0);
+        return at::matmul(weights, in.v.to(wide)).to(in.q.scalar_type());
+    }
+};
+
+}  // namespace
+
+std::unique_ptr<AttentionBackend> make_reference_attention() { return std::make_unique<ReferenceAttention>(); }
+
+}  // namespace longbow

@@ -1,0 +1,115 @@
+// ATen's scaled_dot_product_attention. With a bias it needs a dense mask [1, heads, Lq, Lk]; what this file adds is that the mask is
+// built rarely and stays small:
+// - A bias depends on i - j alone, so that the mask of fewer rows or fewer keys is the bottom right corner of a larger one. One mask is
+//   kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
+// - Without gradients, long queries go in blocks of rows that see only the keys up to their end: memory is O(Lk) rather than O(Lk^2), and
+//   the half of the work above the diagonal, which a masked call would compute, is left out.
+#include <ATen/core/Tensor.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/scaled_dot_product_attention.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "backends.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::int64_t kRowBlock = 256;
+constexpr std::int64_t kSpareColumns = 256;
+
+class SdpaAttention final : public AttentionBackend {
+public:
+    [[nodiscard]] std::string name() const override { return "sdpa"; }
+    [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
+
+    at::Tensor forward(const AttentionInput& in) override {
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);  // it would round the mask to 8 bits
+        const auto rows = in.q.size(2);
+        const auto columns = in.k.size(2);
+        if (in.bias.kind == BiasSpec::Kind::none && rows == columns) {
+            return at::scaled_dot_product_attention(in.q, in.k, in.v, std::nullopt, in.dropout, /*is_causal=*/true);
+        }
+        const auto type = mask_type(in.q);
+        const bool differentiable = in.bias.table.defined() && in.bias.table.requires_grad();
+        const bool any_grad = differentiable || in.q.requires_grad() || in.k.requires_grad() || in.v.requires_grad();
+        if (any_grad && at::GradMode::is_enabled()) {
+            const auto mask = differentiable ? trained_mask(in, type) : kept_mask(in, rows, columns, type);
+            return at::scaled_dot_product_attention(in.q, in.k, in.v, mask, in.dropout);
+        }
+        if (rows <= kRowBlock) {
+            return at::scaled_dot_product_attention(in.q, in.k, in.v, kept_mask(in, rows, columns, type), in.dropout);
+        }
+        return blocks_of_rows(in, type);
+    }
+
+private:
+    // CPU kernels take an fp32 mask beside half-precision queries; CUDA's want the type of the queries.
+    static at::ScalarType mask_type(const at::Tensor& q) {
+        return q.device().is_cpu() && q.scalar_type() != at::kDouble ? at::kFloat : q.scalar_type();
+    }
+
+    static at::TensorOptions mask_options(const AttentionInput& in, at::ScalarType type) {
+        return at::TensorOptions().dtype(type).device(in.q.device());
+    }
+
+    // A table in training: a new mask each pass, with its gradient, shared by the layers that share the table.
+    static at::Tensor trained_mask(const AttentionInput& in, at::ScalarType type) {
+        if (in.scratch == nullptr) {
+            return dense_bias(in.bias, in.q.size(2), in.k.size(2), mask_options(in, type));
+        }
+        if (!in.scratch->dense.defined()) {
+            in.scratch->dense = dense_bias(in.bias, in.q.size(2), in.k.size(2), mask_options(in, type));
+        }
+        return in.scratch->dense;
+    }
+
+    // The last `rows` rows and `columns` columns of a mask without gradient; the mask lives as long as its bias does.
+    at::Tensor kept_mask(const AttentionInput& in, std::int64_t rows, std::int64_t columns, at::ScalarType type) {
+        const bool is_table = in.bias.kind == BiasSpec::Kind::table;
+        auto& mask = is_table && in.scratch != nullptr ? in.scratch->dense : mask_;
+        const bool same_bias = (is_table && in.scratch != nullptr) || (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
+        if (!mask.defined() || !same_bias || mask.scalar_type() != type || mask.device() != in.q.device() || mask.size(2) < rows ||
+            mask.size(3) < columns) {
+            // Whole windows (training, evaluation) get their exact size; a query shorter than its keys is a decoder that will come back
+            // with one key more each time.
+            const auto kept_columns = rows == columns ? columns : columns + kSpareColumns;
+            mask = dense_bias(in.bias, rows, kept_columns, mask_options(in, type));
+            if (&mask == &mask_) {
+                kind_ = in.bias.kind;
+                slopes_ = in.bias.slopes;
+            }
+        }
+        return mask.slice(2, mask.size(2) - rows).slice(3, mask.size(3) - columns);
+    }
+
+    at::Tensor blocks_of_rows(const AttentionInput& in, at::ScalarType type) {
+        const auto rows = in.q.size(2);
+        const auto columns = in.k.size(2);
+        const auto mask = kept_mask(in, kRowBlock, columns, type);
+        // Laid out [batch, length, heads, head_dim], as ATen's own kernel does: the caller's merge of the heads is then free.
+        auto out = at::empty({in.q.size(0), rows, in.q.size(1), in.q.size(3)}, in.q.options()).transpose(1, 2);
+        for (std::int64_t begin = 0; begin < rows; begin += kRowBlock) {
+            const auto end = std::min(begin + kRowBlock, rows);
+            const auto visible = columns - rows + end;
+            const auto corner = mask.slice(2, kRowBlock - (end - begin)).slice(3, columns - visible);
+            out.slice(2, begin, end).copy_(at::scaled_dot_product_attention(in.q.slice(2, begin, end), in.k.slice(2, 0, visible),
+                                                                            in.v.slice(2, 0, visible), corner, in.dropout));
+        }
+        return out;
+    }
+
+    at::Tensor mask_;
+    at::Tensor slopes_;
+    BiasSpec::Kind kind_ = BiasSpec::Kind::none;
+};
+
+}  // namespace
+
+std::unique_ptr<AttentionBackend> make_sdpa_attention() { return std::make_unique<SdpaAttention>(); }
+
+}  // namespace longbow

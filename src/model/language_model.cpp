@@ -1,0 +1,193 @@
+#include "longbow/model/language_model.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+
+#include "block.h"
+#include "dropout.h"
+#include "linear_head.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "norm.h"
+#include "stored_piece.h"
+
+namespace longbow {
+
+namespace {
+
+PositionContext position_context(const Config& config) {
+    return {config.model.layers, config.model.dim, config.model.heads, config.train.length, config.position.options};
+}
+
+void check(const ModelConfig& model) {
+    if (model.dim % model.heads != 0) {
+        throw ConfigError(strprintf("model.heads: %ld heads do not divide model.dim = %ld evenly", static_cast<long>(model.heads),
+                                    static_cast<long>(model.dim)));
+    }
+}
+
+// Not Module::to(dtype), which would turn integer buffers into floating ones.
+void convert_floating(torch::nn::Module& module, at::ScalarType type) {
+    const at::NoGradGuard no_grad;
+    for (auto& tensor : module.parameters()) {
+        tensor.set_data(tensor.to(type));
+    }
+    for (auto& tensor : module.buffers()) {
+        if (tensor.is_floating_point()) {
+            tensor.set_data(tensor.to(type));
+        }
+    }
+}
+
+}  // namespace
+
+LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : config_(config), vocab_size_(vocab_size) {
+    const auto& model = config_.model;
+    check(model);
+    embedding_ = register_parameter("embed_tokens", at::empty({vocab_size, model.dim}));
+    position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
+    for (std::int64_t layer = 0; layer < model.layers; ++layer) {
+        blocks_.push_back(register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer)));
+    }
+    if (model.final_norm) {
+        final_norm_ = register_module("final_norm", std::make_shared<Norm>(model));
+    }
+    head_ = register_module("head", std::make_shared<LinearHead>(config_, vocab_size, model.tie_output ? embedding_ : at::Tensor()));
+    const auto type = config_.train.dtype == "fp64" ? at::kDouble : at::kFloat;
+    convert_floating(*this, type);
+    reset_parameters();
+
+    AttentionRequest request;
+    request.dtype = config_.train.dtype;
+    request.head_dim = model.dim / model.heads;
+    request.dropout = model.attention_dropout;
+    const auto bias = position_->bias(0);
+    request.bias = bias.kind;
+    request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
+    backend_ = make_attention_backend(config_.attention.backend, request);
+    backend_name_ = backend_->name();
+    list_pieces();
+}
+
+LanguageModel::~LanguageModel() = default;
+
+at::Tensor LanguageModel::hidden(const at::Tensor& tokens, KvCache* cache) {
+    auto x = at::embedding(embedding_, tokens);
+    if (config_.model.embedding_scale == "sqrt_dim") {
+        x = x.mul(std::sqrt(static_cast<double>(config_.model.dim)));
+    }
+    return run_blocks(x, cache);
+}
+
+at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache) {
+    const auto begin = cache == nullptr ? 0 : cache->length;
+    const auto& positions = positions_of(begin, begin + embedded.size(1), embedded.device());
+    auto x = dropout(position_->embed(embedded, positions), is_training() ? config_.model.dropout : 0.0);
+
+    const bool bias_differs = position_->bias_differs_by_layer();
+    BiasSpec bias;
+    AttentionScratch scratch;
+    for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
+        if (layer == 0 || bias_differs) {
+            bias = position_->bias(static_cast<std::int64_t>(layer));
+            scratch = {};
+        }
+        x = blocks_[layer]->forward(x, {*backend_, *position_, positions, bias, &scratch, cache});
+    }
+    if (cache != nullptr) {
+        cache->length += embedded.size(1);
+    }
+    return final_norm_ == nullptr ? x : final_norm_->forward(x);
+}
+
+// The same tensor again for the same window, so that methods can keep what they derive from it.
+const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t end, at::Device device) {
+    const auto limit = position_->max_length();
+    if (limit > 0 && end > limit) {
+        throw UsageError(strprintf("position method \"%s\" ends at %ld tokens (position.max_length); a window of %ld cannot be served",
+                                   config_.position.method.c_str(), static_cast<long>(limit), static_cast<long>(end)));
+    }
+    if (!positions_.defined() || positions_begin_ != begin || positions_.size(0) != end - begin || positions_.device() != device) {
+        positions_ = at::arange(begin, end, at::TensorOptions().dtype(at::kLong).device(device));
+        positions_begin_ = begin;
+    }
+    return positions_;
+}
+
+void LanguageModel::list_pieces() {
+    pieces_.push_back(StoredPiece::whole("embed.tokens.weight", embedding_));
+    for (const auto& item : position_->named_parameters()) {
+        pieces_.push_back(StoredPiece::whole("position." + item.key(), item.value()));
+    }
+    for (const auto& block : blocks_) {
+        block->list_pieces(pieces_);
+    }
+    if (final_norm_ != nullptr) {
+        pieces_.push_back(StoredPiece::whole("final_norm.weight", final_norm_->weight()));
+        if (final_norm_->bias().defined()) {
+            pieces_.push_back(StoredPiece::whole("final_norm.bias", final_norm_->bias()));
+        }
+    }
+    for (const auto& item : head_->named_parameters()) {
+        pieces_.push_back(StoredPiece::whole("head." + item.key(), item.value()));
+    }
+}
+
+std::vector<StoredTensor> LanguageModel::stored_tensors() const {
+    std::vector<StoredTensor> stored;
+    for (const auto& piece : pieces_) {
+        stored.push_back({piece.name, piece.of(piece.parameter.detach())});
+    }
+    return stored;
+}
+
+std::vector<StoredTensor> LanguageModel::stored_views(std::size_t parameter_index, const at::Tensor& like) const {
+    const auto parameter = parameters().at(parameter_index);
+    std::vector<StoredTensor> views;
+    for (const auto& piece : pieces_) {
+        if (piece.parameter.is_same(parameter)) {
+            views.push_back({piece.name, piece.of(like)});
+        }
+    }
+    return views;
+}
+
+void LanguageModel::reset_parameters() {
+    const at::NoGradGuard no_grad;
+    embedding_.normal_(0.0, config_.model.init == "gpt2" ? 0.02 : 1.0 / std::sqrt(static_cast<double>(config_.model.dim)));
+    position_->reset_parameters();
+    for (const auto& block : blocks_) {
+        block->reset_parameters();
+    }
+    if (final_norm_ != nullptr) {
+        final_norm_->reset_parameters();
+    }
+    head_->reset_parameters();
+}
+
+std::int64_t LanguageModel::parameter_count() const {
+    std::int64_t count = 0;
+    for (const auto& parameter : parameters()) {
+        count += parameter.numel();
+    }
+    return count;
+}
+
+bool LanguageModel::decays(const at::Tensor& parameter) const {
+    for (const auto& piece : pieces_) {
+        if (piece.parameter.is_same(parameter)) {
+            return parameter.dim() > 1 && !starts_with(piece.name, "position.");
+        }
+    }
+    return false;
+}
+
+std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size) {
+    return std::make_shared<LanguageModel>(config, vocab_size);
+}
+
+}  // namespace longbow

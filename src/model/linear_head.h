@@ -1,0 +1,26 @@
+// The plain output head: logits = hidden W^T, W the token embedding (tied) or a matrix of its own.
+#pragma once
+
+#include "longbow/config/config.h"
+#include "longbow/model/output_head.h"
+
+namespace longbow {
+
+class LinearHead : public OutputHead {
+public:
+    // tied: the embedding [vocab, dim], registered elsewhere; undefined: the head has its own weight.
+    LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied);
+    at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
+    at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
+    at::Tensor logits(const at::Tensor& hidden) override;
+    void reset_parameters() override;
+
+private:
+    at::Tensor weight_;  // [vocab, dim]
+    bool tied_;
+    std::string init_;
+    double dropout_;
+    std::int64_t chunk_;  // tokens of logits held at once
+};
+
+}  // namespace longbow

@@ -1,0 +1,29 @@
+#include "norm.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/rms_norm.h>
+
+namespace longbow {
+
+Norm::Norm(const ModelConfig& config) : rms_(config.norm == "rmsnorm"), eps_(config.norm_eps) {
+    weight_ = register_parameter("weight", at::empty({config.dim}));
+    if (config.bias && !rms_) {
+        bias_ = register_parameter("bias", at::empty({config.dim}));
+    }
+}
+
+at::Tensor Norm::forward(const at::Tensor& x) {
+    return rms_ ? at::rms_norm(x, weight_.sizes(), weight_, eps_) : at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
+}
+
+void Norm::reset_parameters() {
+    const at::NoGradGuard no_grad;
+    weight_.fill_(1);
+    if (bias_.defined()) {
+        bias_.zero_();
+    }
+}
+
+}  // namespace longbow

@@ -1,0 +1,26 @@
+// LayerNorm or RMSNorm over the last dimension, by name.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include "longbow/config/config.h"
+
+namespace longbow {
+
+class Norm : public torch::nn::Module {
+public:
+    explicit Norm(const ModelConfig& config);
+    at::Tensor forward(const at::Tensor& x);
+    void reset_parameters();
+
+    [[nodiscard]] const at::Tensor& weight() const { return weight_; }
+    [[nodiscard]] const at::Tensor& bias() const { return bias_; }  // undefined: none
+
+private:
+    bool rms_;
+    double eps_;
+    at::Tensor weight_, bias_;  // [dim]
+};
+
+}  // namespace longbow

@@ -1,0 +1,58 @@
+#include "alibi.h"
+
+#include <cmath>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+
+namespace longbow {
+
+namespace {
+
+std::vector<double> geometric_slopes(std::int64_t heads) {
+    std::vector<double> slopes;
+    for (std::int64_t i = 1; i <= heads; ++i) {
+        slopes.push_back(std::exp2(-8.0 * static_cast<double>(i) / static_cast<double>(heads)));
+    }
+    return slopes;
+}
+
+}  // namespace
+
+std::vector<double> alibi_slopes(std::int64_t heads, const std::string& rule) {
+    std::int64_t lower = 1;
+    while (lower * 2 <= heads) {
+        lower *= 2;
+    }
+    if (rule == "geometric" || lower == heads) {
+        return geometric_slopes(heads);
+    }
+    auto slopes = geometric_slopes(lower);
+    const auto finer = geometric_slopes(2 * lower);
+    for (std::size_t i = 0; slopes.size() < static_cast<std::size_t>(heads); i += 2) {
+        slopes.push_back(finer[i]);
+    }
+    return slopes;
+}
+
+AlibiPosition::AlibiPosition(const PositionContext& context) {
+    const auto slopes = alibi_slopes(context.heads, option_string(context.options, "slopes"));
+    slopes_ = register_buffer("slopes", at::tensor(slopes, at::kDouble));
+}
+
+BiasSpec AlibiPosition::bias(std::int64_t) {
+    BiasSpec spec;
+    spec.kind = BiasSpec::Kind::slopes;
+    spec.slopes = slopes_;
+    return spec;
+}
+
+LONGBOW_REGISTER_POSITION({
+    "alibi",
+    "linear biases on attention scores, a slope a head; nothing learned (Press et al., 2022)",
+    {{"slopes", std::string("authors"), "rule when heads is not a power of two: the authors' interleave, or 2^(-8i/heads)",
+      {"authors", "geometric"}, {}, {}}},
+    [](const PositionContext& context) { return std::make_shared<AlibiPosition>(context); },
+});
+
+}  // namespace longbow

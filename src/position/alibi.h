@@ -1,0 +1,24 @@
+// ALiBi: each head subtracts slope * distance from its attention scores (Press, Smith, Lewis, ICLR 2022, section 3).
+#pragma once
+
+#include <vector>
+
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+// Slopes of `heads` heads, in fp64. "geometric": 2^(-8i/heads), i = 1..heads. "authors": the same when heads is a power of two; else
+// the slopes of the next lower power of two, followed by every second slope of the next higher one (the authors' release), so that
+// the list is not monotone: 12 heads end with 2^-0.5, 2^-1.5, 2^-2.5, 2^-3.5.
+std::vector<double> alibi_slopes(std::int64_t heads, const std::string& rule);
+
+class AlibiPosition : public PositionMethod {
+public:
+    explicit AlibiPosition(const PositionContext& context);
+    BiasSpec bias(std::int64_t layer) override;
+
+private:
+    at::Tensor slopes_;  // [heads]; a buffer, so that it follows the model's device and precision
+};
+
+}  // namespace longbow

@@ -1,0 +1,21 @@
+// Learned absolute positions: one vector a position, added to the embedding. Ends with its table: there is no extrapolation at all.
+#pragma once
+
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+class LearnedPosition : public PositionMethod {
+public:
+    explicit LearnedPosition(const PositionContext& context);
+    at::Tensor embed(const at::Tensor& x, const at::Tensor& positions) override;
+    [[nodiscard]] std::int64_t max_length() const override { return rows_; }
+    void reset_parameters() override;
+
+private:
+    std::int64_t dim_;
+    std::int64_t rows_;
+    at::Tensor weight_;  // [rows, dim]
+};
+
+}  // namespace longbow

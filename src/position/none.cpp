@@ -1,0 +1,13 @@
+// No position information at all: the causal mask alone (a baseline; Haviv et al., 2022).
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+LONGBOW_REGISTER_POSITION({
+    "none",
+    "no position information: the causal mask alone (Haviv et al., 2022)",
+    {},
+    [](const PositionContext&) { return std::make_shared<PositionMethod>(); },
+});
+
+}  // namespace longbow
