@@ -30,7 +30,11 @@ std::size_t style_of(const ReportTable& table, const ReportRow& row) {
 }
 
 std::string figure(const Chart& chart, const std::string& caption) {
-    return "<figure><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" + caption + "</figcaption></figure>\n";
+    std::string legend;  // on narrow screens, where the labels at the lines' ends take scrolling to see
+    for (const auto& series : chart.series) {
+        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) + "</span>";
+    }
+    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" + caption + "</figcaption></figure>\n";
 }
 
 // The training length, when all rows share it.
@@ -158,7 +162,7 @@ std::string table_html(const ReportTable& table, Metric metric) {
     for (const auto length : table.lengths) html += "<th scope=\"col\">" + with_commas(length) + "</th>";
     const auto pair = common_growth(table);
     if (has_growth(table)) {
-        html += pair ? strprintf("<th scope=\"col\">growth %lld → %lld</th>", static_cast<long long>(pair->first), static_cast<long long>(pair->second))
+        html += pair ? "<th scope=\"col\">growth " + with_commas(pair->first) + " → " + with_commas(pair->second) + "</th>"
                      : std::string("<th scope=\"col\">growth</th>");
     }
     html += "</tr></thead><tbody>\n";

@@ -19,12 +19,13 @@ th, td { padding: .42rem .7rem; text-align: right; white-space: nowrap; border-b
 thead th { border-bottom: 1.5px solid var(--ink); font-weight: 600; font-size: .88rem; vertical-align: bottom; }
 th:first-child { text-align: left; padding-left: 0; }
 tbody th { font-weight: 500; }
-table.text td, table.text th { text-align: left; white-space: normal; overflow-wrap: anywhere; }
+table.text td, table.text th { text-align: left; white-space: normal; overflow-wrap: break-word; }
 table.text th:first-child { white-space: nowrap; }
 td.best { font-weight: 700; }
 .key { display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .55em; }
 figure { margin: 1.2rem 0 1.8rem; }
-figcaption { font-size: .9rem; max-width: 62ch; }
+figcaption { font-size: .9rem; max-width: 78ch; }
+.legend { display: none; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
 svg { display: block; width: 100%; min-width: 560px; height: auto; }
 svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: #3a4454; }
 svg text.label { fill: var(--ink); font-weight: 600; }
@@ -38,7 +39,7 @@ code { font: .9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; font-weight: 600; color: var(--accent); }
 li { margin: .35rem 0; }
-@media (max-width: 640px) { main { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4rem; } body { font-size: 15px; } }
+@media (max-width: 640px) { .legend { display: flex; } main { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4rem; } body { font-size: 15px; } }
 @media print { body, main { background: #fff; } main { padding: 0; } }
 )css";
 
