@@ -15,7 +15,6 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
-#include "longbow/model/autocast.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 
@@ -51,7 +50,6 @@ EvalData open_data(const EvalFlags& flags, const LoadedCheckpoint& checkpoint, i
         throw DataError(flags.data + " was made with another tokenizer (" + data.store->tokenizer_fingerprint() + ") than the checkpoint " +
                         checkpoint.path.string() + " (" + expected + "): prepare the text with the checkpoint's tokenizer, or use --text");
     }
-    data.store->split(flags.split);  // throws, naming the splits that exist
     return data;
 }
 
@@ -142,12 +140,14 @@ int eval(EvalFlags& flags, const CommonOptions& common) {
     }
     const auto device = resolve_device(common.device);
     auto checkpoint = load_checkpoint(resolve_checkpoint(flags.checkpoint));
-    auto& model = *checkpoint.model;
-    const auto weights = model.parameters().front().scalar_type();
-    flags.request.dtype = !flags.dtype.empty() ? flags.dtype : weights == torch::kDouble ? "fp64" : "fp32";
-    const auto wanted = dtype_from(flags.request.dtype) == torch::kDouble ? torch::kDouble : torch::kFloat;
-    if (wanted != weights) model.to(wanted);
-    model.to(torch::Device(device));
+    flags.request.dtype = !flags.dtype.empty() ? flags.dtype : checkpoint.config.train.dtype == "fp64" ? "fp64" : "fp32";
+    if (flags.request.dtype != checkpoint.config.train.dtype) {  // the model chooses its weights' type and its attention by this
+        auto config = checkpoint.config;
+        config.train.dtype = flags.request.dtype;
+        checkpoint.model = make_language_model(config, checkpoint.model->vocab_size());
+        load_weights(checkpoint.path, *checkpoint.model);
+    }
+    checkpoint.model->to(torch::Device(device));
 
     const auto data = open_data(flags, checkpoint, common.threads);
     const auto& stream = data.stream(flags.split);
