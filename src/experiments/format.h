@@ -1,0 +1,25 @@
+// What the report's formats share: numbers as text, and the growth column.
+#pragma once
+
+#include <string>
+
+#include "longbow/experiments/report.h"
+
+namespace longbow {
+
+std::string metric_title(Metric metric);  // "Perplexity"
+std::string metric_key(Metric metric);    // "ppl"
+
+// "59.10", with several seeds "59.10 ± 0.31" (plus_minus stands between).
+std::string cell_text(const ReportCell& cell, Metric metric, const std::string& plus_minus = " ± ");
+// "1.456 [1.449, 1.463]"; "1.456 ± 0.008" of several seeds.
+std::string growth_text(const ReportGrowth& growth, const std::string& plus_minus = " ± ");
+// The pair of lengths that every row's growth has, or nullopt when rows differ.
+std::optional<std::pair<std::int64_t, std::int64_t>> common_growth(const ReportTable& table);
+bool has_growth(const ReportTable& table);
+// The least mean of a column, which tables set in bold (no row when there is one row only).
+const ReportRow* best_row(const ReportTable& table, std::int64_t length);
+
+std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables, Metric metric);
+
+}  // namespace longbow

@@ -1,0 +1,123 @@
+// The evaluator against the obvious way: one forward pass a target, over exactly the inputs that its window gives it.
+#include "longbow/eval/evaluator.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <filesystem>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/model/output_head.h"
+#include "../src/eval/partial.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+constexpr TokenId kBoundary = 3;
+
+std::vector<TokenId> some_ids(std::size_t count) {
+    std::vector<TokenId> ids(count);
+    for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<TokenId>((i * i * 7 + i * 11 + 5) % test::kVocab);
+    return ids;
+}
+
+EvalRequest request_for(const std::string& protocol, std::int64_t length, std::int64_t stride = 0) {
+    EvalRequest request;
+    request.protocol = protocol;
+    request.length = length;
+    request.stride = stride;
+    request.max_batch_tokens = 50;  // several windows a batch, several batches
+    request.dtype = "fp64";
+    return request;
+}
+
+// -log p(target | inputs) with the full softmax, from the logits of the last place.
+double slow_nll(LanguageModel& model, const std::vector<std::int64_t>& inputs, std::int64_t target) {
+    const torch::NoGradGuard no_grad;
+    const auto hidden = model.hidden(torch::tensor(inputs, torch::kLong).unsqueeze(0));
+    const auto logits = model.head().logits(hidden.select(1, static_cast<std::int64_t>(inputs.size()) - 1)).to(torch::kDouble);
+    return -torch::log_softmax(logits, -1)[0][target].item<double>();
+}
+
+class EveryMethod : public testing::TestWithParam<std::string> {};
+
+TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
+    torch::set_num_threads(1);  // the tensors are tiny
+    const auto model = test::tiny_model(test::tiny_config(GetParam()));
+    model->eval();
+    const auto ids = some_ids(37);
+    const auto stream = stream_of_ids(ids, kBoundary);
+    for (const auto& request : {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8), request_for("hf", 8, 8),
+                                request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
+        const auto nll = evaluate_tokens(*model, *stream, request);
+        std::size_t next = 0;
+        for (const auto& window : plan_windows(plan_request(*stream, request))) {
+            for (auto target = window.score_begin; target < window.end; ++target) {
+                std::vector<std::int64_t> inputs;
+                for (auto p = window.begin; p <= target; ++p) inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
+                if (window.boundary_first) inputs[0] = kBoundary;
+                ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 2e-6) << request.protocol << " " << target;
+            }
+        }
+        EXPECT_EQ(next, nll.size());
+    }
+}
+INSTANTIATE_TEST_SUITE_P(Evaluator, EveryMethod, testing::Values("alibi", "sinusoidal", "rotary", "t5", "learned", "none"));
+
+TEST(Evaluator, BatchesDoNotChangeLossesAndModeComesBack) {
+    const auto model = test::tiny_model(test::tiny_config());
+    const auto stream = stream_of_ids(some_ids(200), kBoundary);
+    auto request = request_for("paper", 16, 4);
+    model->train();
+    const auto small = evaluate_tokens(*model, *stream, request);
+    request.max_batch_tokens = 100000;
+    const auto large = evaluate_tokens(*model, *stream, request);
+    ASSERT_EQ(small.size(), 200U);
+    for (std::size_t i = 0; i < small.size(); ++i) EXPECT_NEAR(small[i], large[i], 1e-6);
+    EXPECT_TRUE(model->is_training());
+    request.max_stream_tokens = 50;
+    EXPECT_EQ(evaluate_tokens(*model, *stream, request).size(), 50U);
+    EXPECT_EQ(evaluate_tokens(*model, *stream, request), evaluate_tokens(*model, *stream, request));
+}
+
+TEST(Evaluator, HalfPrecisionIsNearAndFp64NeedsFp64Weights) {
+    const auto model = test::tiny_model(test::tiny_config("alibi", "fp32"));
+    const auto stream = stream_of_ids(some_ids(100), kBoundary);
+    auto request = request_for("paper", 16);
+    EXPECT_THROW(evaluate_tokens(*model, *stream, request), UsageError);
+    request.dtype = "fp32";
+    const auto full = evaluate_tokens(*model, *stream, request);
+    request.dtype = "bf16";
+    const auto half = evaluate_tokens(*model, *stream, request);
+    EXPECT_NE(full, half);
+    for (std::size_t i = 0; i < full.size(); ++i) EXPECT_NEAR(full[i], half[i], 0.15);
+}
+
+TEST(Evaluator, ALengthPastThePositionTableIsRefused) {
+    const auto model = test::tiny_model(test::tiny_config("learned"));
+    const auto stream = stream_of_ids(some_ids(100), kBoundary);
+    EXPECT_NO_THROW(check_length(*model, 64));
+    EXPECT_THROW(check_length(*model, 65), UsageError);
+    EXPECT_THROW(evaluate_tokens(*model, *stream, request_for("paper", 65)), UsageError);
+}
+
+TEST(Partial, ComesBackForItsOwnKeyWhenWhole) {
+    const auto path = std::filesystem::path(testing::TempDir()) / "evaluator_test.partial";
+    std::filesystem::remove(path);
+    EXPECT_TRUE(read_partial(path, "key").empty());
+    EXPECT_TRUE(read_partial({}, "key").empty());
+    write_partial(path, "key", {1.5F, 2.5F, 0, 0}, 2);
+    EXPECT_EQ(read_partial(path, "key"), (std::vector<float>{1.5F, 2.5F}));
+    EXPECT_TRUE(read_partial(path, "other").empty());
+    auto bytes = read_file(path);
+    bytes.back() ^= 1;
+    write_file_atomic(path, bytes);
+    EXPECT_TRUE(read_partial(path, "key").empty());
+    write_file_atomic(path, bytes.substr(0, 10));
+    EXPECT_TRUE(read_partial(path, "key").empty());
+}
+
+}  // namespace
+}  // namespace longbow
