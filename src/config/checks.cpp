@@ -18,7 +18,9 @@ public:
         model();
         tokenizer();
         schedule();
-        if (c_.train.seeds.size() == 1) refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
+        if (c_.train.seeds.size() == 1) {
+            refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
+        }
         const bool validates = c_.data.train.empty() || !c_.data.valid.empty();
         const auto longest = c_.eval.lengths.empty() ? c_.train.length : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
         if (validates && c_.eval.max_batch_tokens < longest) {
@@ -51,7 +53,8 @@ private:
             refuse({"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file");
         }
         if (t.kind == "bpe" && t.file.empty() && t.vocab_size != 0 && t.vocab_size < 257) {
-            refuse({"tokenizer.vocab_size", "tokenizer.kind"}, "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
+            refuse({"tokenizer.vocab_size", "tokenizer.kind"},
+                   "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
         }
     }
 
@@ -61,17 +64,23 @@ private:
     void schedule() const {
         const auto& s = c_.schedule;
         const auto& stop = c_.train.stop;
-        if (!within(s.warmup, stop)) refuse({"schedule.warmup", "train.stop"}, s.warmup.text() + " of warm-up is more than train.stop (" + stop.text() + ")");
-        if (s.warmup.unit == Duration::Unit::seconds) refuse({"schedule.warmup"}, "a schedule is a function of the update: give updates, tokens or epochs");
-        if (s.warmup_init_lr > c_.optim.lr) refuse({"schedule.warmup_init_lr", "optim.lr"}, "schedule.warmup_init_lr is above the peak, optim.lr");
+        const char* no_time = "a schedule is a function of the update: give updates, tokens or epochs";
+        if (!within(s.warmup, stop)) {
+            refuse({"schedule.warmup", "train.stop"}, s.warmup.text() + " of warm-up is more than train.stop (" + stop.text() + ")");
+        }
+        if (s.warmup.unit == Duration::Unit::seconds) refuse({"schedule.warmup"}, no_time);
+        if (s.warmup_init_lr > c_.optim.lr) {
+            refuse({"schedule.warmup_init_lr", "optim.lr"}, "schedule.warmup_init_lr is above the peak, optim.lr");
+        }
         if (s.name != "linear" && s.name != "cosine") return;
         if (s.min_lr > c_.optim.lr) refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
-        if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, "a schedule is a function of the update: give updates, tokens or epochs");
+        if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, no_time);
         if (s.period.value > 0 && !within(s.warmup, s.period)) {
             refuse({"schedule.period", "schedule.warmup"}, "the period (" + s.period.text() + ") ends before the warm-up (" + s.warmup.text() + ")");
         }
         if (s.period.value == 0 && stop.unit == Duration::Unit::seconds) {
-            refuse({"train.stop", "schedule.name"}, s.name + " must know its length: with train.stop in time (" + stop.text() + "), set schedule.period");
+            refuse({"train.stop", "schedule.name"},
+                   s.name + " must know its length: with train.stop in time (" + stop.text() + "), set schedule.period");
         }
     }
 
@@ -88,8 +97,8 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
         const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);
         if (missing == nullptr) continue;
         const auto decider = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
-        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " + missing->decider + " is " +
-                          value_text(decider->get(config)) + "; remove it (null takes back what an included file has set)");
+        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " + missing->decider +
+                          " is " + value_text(decider->get(config)) + "; remove it (null takes back what an included file has set)");
     }
     Checks(config, origins).relations();
 }

@@ -82,7 +82,9 @@ Duration Duration::parse(const std::string& text) {
 }
 
 std::string Duration::text() const {
-    const auto with = [](double amount, const char* one, const char* many) { return amount_text(amount) + " " + (amount == 1 ? one : many); };
+    const auto with = [](double amount, const char* one, const char* many) {
+        return amount_text(amount) + " " + (amount == 1 ? one : many);
+    };
     switch (unit) {
         case Unit::updates: return with(value, "update", "updates");
         case Unit::epochs: return with(value, "epoch", "epochs");

@@ -75,7 +75,8 @@ std::vector<Field> method_fields(const ConfigContext& context, const std::string
             field.maximum = option.maximum;
             field.get = [key = option.key, fallback = field.default_value](const Config& config) {
                 const auto found = config.position.options.find(key);
-                return found == config.position.options.end() ? fallback : std::visit([](const auto& v) { return FieldValue(v); }, found->second);
+                if (found == config.position.options.end()) return fallback;
+                return std::visit([](const auto& v) { return FieldValue(v); }, found->second);
             };
             field.set = [key = option.key](Config& config, const FieldValue& value) {
                 std::visit(
@@ -105,7 +106,9 @@ std::vector<Field> effective_fields(const Config& config, const ConfigContext& c
 
 std::string range_text(const Field& field) {
     // Large whole bounds in full: 1000000000 rather than 1e+09.
-    const auto text = [](double bound) { return bound == std::floor(bound) && std::abs(bound) < 1e15 ? strprintf("%.0f", bound) : number_text(bound); };
+    const auto text = [](double bound) {
+        return bound == std::floor(bound) && std::abs(bound) < 1e15 ? strprintf("%.0f", bound) : number_text(bound);
+    };
     std::vector<std::string> bounds;
     if (field.minimum) bounds.push_back((field.open_minimum ? "above " : "at least ") + text(*field.minimum));
     if (field.maximum) bounds.push_back((field.open_maximum ? "below " : "at most ") + text(*field.maximum));

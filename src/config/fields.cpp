@@ -37,7 +37,8 @@ void declare_model(std::vector<Field>& fields) {
     key("tie_output", &M::tie_output, "The output projection is the token embedding");
     key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1").choices({"sqrt_dim", "none"});
     key("init", &M::init, "First weights: fairseq (the paper's) or gpt2 (N(0, 0.02), residual projections scaled down with depth)")
-        .choices({"fairseq", "gpt2"}).when("train.init_from", "no train.init_from", [](const Config& c) { return c.train.init_from.empty(); });
+        .choices({"fairseq", "gpt2"})
+        .when("train.init_from", "no train.init_from", [](const Config& c) { return c.train.init_from.empty(); });
     key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output").at_least(0).below(1);
     key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
     key("activation_dropout", &M::activation_dropout, "After the feed-forward activation").at_least(0).below(1);
@@ -92,11 +93,14 @@ void declare_optim(std::vector<Field>& fields) {
     key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
     key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1)
         .when("optim.name", "optim.name: adamw", is_adamw);
-    key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
-    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1).when("optim.name", "optim.name: sgd", is_sgd);
+    key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1)
+        .when("optim.name", "optim.name: adamw", is_adamw);
+    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1)
+        .when("optim.name", "optim.name: sgd", is_sgd);
     key("nesterov", &O::nesterov, "Nesterov's form of momentum").when("optim.name", "optim.name: sgd", is_sgd)
         .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
-    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw; not on norms, biases and position parameters").range(0, 100);
+    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw; not on norms, biases and position parameters")
+        .range(0, 100);
     key("clip_norm", &O::clip_norm, "Largest global L2 norm of the gradient; 0 is off").at_least(0);
 }
 
@@ -130,15 +134,16 @@ void declare_train(std::vector<Field>& fields) {
     key("loss_scale", &T::loss_scale, "First loss scale").at_least(1).when("train.dtype", "train.dtype: fp16", is_fp16);
     key("loss_scale_window", &T::loss_scale_window, "Good updates in a row before the loss scale doubles").unit("updates").range(1, 1e9)
         .when("train.dtype", "train.dtype: fp16", is_fp16);
-    key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends").unit("updates")
-        .range(1, 1e9);
+    key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends")
+        .unit("updates").range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
 }
 
 void declare_eval(std::vector<Field>& fields) {
     SectionFields key("eval", &Config::eval, fields);
     using E = EvalConfig;
-    key("lengths", &E::lengths, "Input lengths of the validations while training; empty: train.length. The first decides which checkpoint is best")
+    key("lengths", &E::lengths,
+        "Input lengths of the validations while training; empty: train.length. The first decides which checkpoint is best")
         .unit("tokens").range(1, 16777216).unique().when("data.valid", kValidation, has_validation);
     key("every", &E::every, "Time between validations; 0 updates: one at the end").when("data.valid", kValidation, has_validation);
     key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass").unit("tokens").range(1, 16777216)
@@ -152,7 +157,8 @@ void declare_checkpoint(std::vector<Field>& fields) {
     using C = CheckpointConfig;
     key("every", &C::every, "Time between checkpoints; 0 updates: at the end, on a signal, and when validation finds a best");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
-    key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity").when("data.valid", kValidation, has_validation);
+    key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")
+        .when("data.valid", kValidation, has_validation);
 }
 
 void declare_log(std::vector<Field>& fields) {

@@ -108,8 +108,9 @@ private:
                 if (method.name == config_.position.method) keys.push_back(field.name);
             }
         }
-        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs position.method: " + join(owners, " or ") +
-                          ", and position.method is " + config_.position.method + " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
+        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs position.method: " +
+                          join(owners, " or ") + ", and position.method is " + config_.position.method + " (its options: " +
+                          (keys.empty() ? "none" : join(keys, ", ")) + ")");
     }
 
     void refuse_unknown(const Assignment& assignment) const {
@@ -129,7 +130,8 @@ private:
         for (const auto& field : fields_) consider(field);
         for (const auto& method : methods_) std::for_each(method.fields.begin(), method.fields.end(), consider);
         const auto near = nearest(wanted, known_section ? keys : sections);
-        std::string message = assignment.origin + ": unknown " + (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
+        std::string message =
+            assignment.origin + ": unknown " + (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
         if (!elsewhere.empty()) {
             message += ", did you mean '" + join(elsewhere, "' or '") + "'?";
         } else if (near) {

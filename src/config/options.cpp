@@ -10,7 +10,9 @@ template <class T>
 const T& option_as(const OptionMap& options, const std::string& key) {
     const auto found = options.find(key);
     if (found == options.end()) throw ConfigError("position." + key + ": the method reads this option but does not declare it");
-    if (!std::holds_alternative<T>(found->second)) throw ConfigError("position." + key + ": the method declares this option with another type");
+    if (!std::holds_alternative<T>(found->second)) {
+        throw ConfigError("position." + key + ": the method declares this option with another type");
+    }
     return std::get<T>(found->second);
 }
 

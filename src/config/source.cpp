@@ -141,10 +141,11 @@ private:
 
     void includes(const YAML::Node& node, const std::string& name) {
         const auto one = [&](const YAML::Node& item) {
-            if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(place(name, item.Mark()) + ": include: expected a file or a list of files");
+            const std::string where = place(name, item.Mark()) + ": include: ";
+            if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(where + "expected a file or a list of files");
             const fs::path path = fs::path(name).parent_path() / item.Scalar();
             if (!fs::exists(path)) {
-                throw ConfigError(place(name, item.Mark()) + ": include: there is no file " + path.string() + " (paths are relative to the including file)");
+                throw ConfigError(where + "there is no file " + path.string() + " (paths are relative to the including file)");
             }
             file(path.lexically_normal().string());
         };

@@ -28,7 +28,9 @@ public:
         const std::size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
         const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
                                                               [](char c) { return c >= '0' && c <= '9'; });
-        if (raw.quoted || !digits) refuse("expected an integer, got " + shown(raw) + " (digits only: no point, exponent, separator or suffix)");
+        if (raw.quoted || !digits) {
+            refuse("expected an integer, got " + shown(raw) + " (digits only: no point, exponent, separator or suffix)");
+        }
         if (text[sign] == '0' && text.size() > sign + 1) refuse("expected an integer without leading zeros, got " + shown(raw));
         std::int64_t value = 0;
         const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
