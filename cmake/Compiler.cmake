@@ -12,6 +12,13 @@ if(LONGBOW_SANITIZE)
   target_link_options(longbow_options INTERFACE ${_san})
 endif()
 
+if(LONGBOW_FUZZ)  # coverage of the rooms guides the fuzzers; tests/CMakeLists.txt links the engine into each
+  if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+    message(FATAL_ERROR "LONGBOW_FUZZ needs clang: configure with -DCMAKE_CXX_COMPILER=clang++")
+  endif()
+  target_compile_options(longbow_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
 find_program(LONGBOW_CCACHE ccache)
 if(LONGBOW_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER "${LONGBOW_CCACHE}")
