@@ -32,11 +32,11 @@ public:
         for (const auto& assignment : assignments) {
             if (is_option(assignment)) assign_option(assignment);
         }
-        for (const auto& entry : options_set_) {
+        for (const auto& [path, assignment] : options_set_) {
             const auto& known = chosen_method();
-            const auto field = std::find_if(known.begin(), known.end(), [&](const Field& f) { return f.path() == entry.first; });
-            if (field == known.end()) refuse_option(*entry.second);
-            field->set(config_, parse(*field, *entry.second));
+            const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
+            if (field == known.end()) refuse_option(*assignment);
+            field->set(config_, parse(*field, *assignment));
         }
         check_config(config_, context_, origins_);
         return std::move(config_);

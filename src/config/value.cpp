@@ -135,9 +135,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
     using Cases::operator()...;
 };
-// Clang before 17 does not deduce the arguments of an aggregate by itself.
 template <class... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
+Overloaded(Cases...) -> Overloaded<Cases...>;  // which C++20 implies, and clang 14 does not know
 
 }  // namespace
 
