@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
@@ -29,6 +30,12 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     auto& state = session.state;
     if (session.saved_update == state.updates && !state_changed) return;
     metrics.pause();
+    if (!weights_are_finite(session)) {
+        if (session.saved_update < 0) throw DivergedError("the weights are not finite before the first update: look at train.init_from");
+        throw DivergedError(strprintf("diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a "
+                                      "longer schedule.warmup",
+                                      static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
+    }
     metrics.sync();
     const RateMeter meter;
     state.train_seconds = session.seconds();

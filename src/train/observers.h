@@ -51,7 +51,8 @@ class Checkpoints {
 public:
     explicit Checkpoints(const Session& session);
     [[nodiscard]] bool due(const Session& session);
-    // Saves the state, unless it is on the disk already; marks the best and prunes.
+    // Saves the state, unless it is on the disk already; marks the best and prunes. Weights that are not finite are never saved:
+    // DivergedError instead.
     void save(Session& session, Metrics& metrics, bool state_changed = false);
     // Where a run that diverges leaves off: a state of before the first of the bad updates.
     void remember_good(const Session& session);

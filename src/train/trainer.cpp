@@ -88,7 +88,7 @@ TrainSummary train_one(const TrainRequest& request) {
         guard_against_divergence(session, checkpoints, metrics, result);
         metrics.after_update(session, result, last);
         if (stop_requested() && !last) stop(session, checkpoints, metrics);
-        const bool checkpoint_due = checkpoints.due(session);
+        const bool checkpoint_due = checkpoints.due(session) && !result.skipped;
         const bool validated = validate(session, validation, checkpoints, metrics, last);
         const bool best = validated && session.state.best_update == session.state.updates;
         if (last || best || checkpoint_due) checkpoints.save(session, metrics);
