@@ -17,6 +17,7 @@ position: {method: METHOD}
 tokenizer: {kind: bpe, vocab_size: 300}
 data: {store: store, train: [train.txt], valid: [valid.txt]}
 train: {length: 16, batch: 4, stop: 5 updates, deterministic: true}
+log: {every: 1 updates}
 """
 TEXT = "It was the best of rooms, it was the worst of rooms; the door stood open and nobody went in.\n"
 
@@ -97,19 +98,18 @@ class Eval(unittest.TestCase):
     def test_a_stopped_evaluation_goes_on(self):
         arguments = ["--lengths", "256", "--stride", "1", "--max-tokens", "256"]
         whole = self.evaluate("alibi", "whole.jsonl", *arguments, "--token-logprobs", "whole.npy")[0]
-        command = [LONGBOW, "eval", "runs/alibi", "--data", "store", "--out", "stopped.jsonl", "--token-logprobs", "stopped.npy", "--threads", "1", *arguments]
-        stops, code = 0, None
-        while code != 0:
-            process = subprocess.Popen(command, cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-            if stops < 2:  # any moment will do: the result must not depend on it
-                time.sleep(1.0)
-                process.send_signal(signal.SIGTERM)
+        resumable = ["eval", "runs/alibi", "--data", "store", "--out", "stopped.jsonl", "--token-logprobs", "stopped.npy", *arguments]
+        for _ in range(2):
+            process = subprocess.Popen([LONGBOW, *resumable, "--threads", "1"], cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            while "windows" not in process.stderr.readline():  # the first pass is about to begin
+                self.assertIsNone(process.poll())
+            time.sleep(0.2)  # any moment will do: the result must not depend on it
+            process.send_signal(signal.SIGTERM)
             message = process.communicate()[1]
-            code = process.returncode
-            if code not in (0, -signal.SIGTERM):
-                self.assertEqual(code, 75, message)
-                self.assertIn("run the same command again", message)
-            stops += 1
+            self.assertEqual(process.returncode, 75, message)
+            self.assertIn("run the same command again", message)
+        self.assertEqual(len(list(self.home.glob(".eval-*.partial"))), 1)
+        self.run_ok(*resumable)
         resumed = json.loads((self.home / "stopped.jsonl").read_text())
         self.assertEqual(resumed["nll"], whole["nll"])
         self.assertEqual((self.home / "stopped.npy").read_bytes(), (self.home / "whole.npy").read_bytes())

@@ -50,7 +50,7 @@ def read_safetensors(path):
     header.pop("__metadata__", None)
     data = blob[8 + size:]
     return {name: np.frombuffer(data[slice(*entry["data_offsets"])], dtype={"F32": "<f4", "F64": "<f8"}[entry["dtype"]]).reshape(entry["shape"]).astype(np.float64)
-            for name, entry in header.items()}
+            for name, entry in header.items() if entry["dtype"] != "U8"}  # U8: fill between aligned tensors
 
 
 class Model:
