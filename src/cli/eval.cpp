@@ -124,6 +124,9 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     const auto partial = fs::absolute(out).parent_path() / (".eval-" + key.substr(key.size() - 12) + ".partial");
     EvalTiming timing;
     const auto label = expected.name + strprintf(", length %lld", static_cast<long long>(request.length));
+    log::info(strprintf("%s: %s windows by protocol %s, stride %lld", label.c_str(),
+                        with_commas(static_cast<std::int64_t>(plan_windows(plan_request(stream, request)).size())).c_str(), request.protocol.c_str(),
+                        static_cast<long long>(expected.stride)));
     const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing);
     auto row = summarise(nll, stream, request);
     row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;

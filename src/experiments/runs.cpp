@@ -2,7 +2,6 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 
 #include "longbow/core/error.h"
@@ -48,13 +47,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     for (const auto& line : split(read_file(file), '\n')) {
         const auto json = Json::parse(line, nullptr, false);
         if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
-        const double update = json["update"];
-        const auto number = [&](const char* key, std::vector<ReportRun::Point>& points) {
-            const auto found = json.find(key);
-            if (found != json.end() && found->is_number() && std::isfinite(found->get<double>())) points.push_back({update, found->get<double>()});
-        };
-        number("loss", run.train_nll);
-        number("valid_nll", run.valid_nll);
+        const auto loss = json.find("loss");
+        if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"], *loss});
     }
 }
 

@@ -20,7 +20,7 @@ struct ReportRun {
     struct Point {
         double update, value;
     };
-    std::vector<Point> train_nll, valid_nll;   // from metrics.jsonl; nats a token
+    std::vector<Point> train_nll;              // from metrics.jsonl; nats a token
 };
 
 // `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError (nothing there, damaged rows).
