@@ -3,13 +3,19 @@ add_library(longbow_options INTERFACE)
 target_compile_options(longbow_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Werror>
   # g++ 12 reports overlaps in std::string that are not there (GCC bug 105651).
-  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>)
+  $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict>
+  "$<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Werror all-warnings -Xcompiler=-Wall,-Wextra,-Wshadow,-Werror>")
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 
 if(LONGBOW_SANITIZE)
   set(_san -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
   target_compile_options(longbow_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${_san}>)
   target_link_options(longbow_options INTERFACE ${_san})
+endif()
+
+# The rooms report which of their branches an input reached: libFuzzer steers by it.
+if(LONGBOW_FUZZ)
+  target_compile_options(longbow_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=fuzzer-no-link>)
 endif()
 
 find_program(LONGBOW_CCACHE ccache)

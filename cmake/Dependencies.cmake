@@ -43,13 +43,11 @@ endif()
 file(STRINGS "${LONGBOW_TORCH_ROOT}/include/torch/headeronly/version.h" _v REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
 string(REGEX REPLACE "[^;0-9]*([0-9]+)" "\\1" _v "${_v}")
 list(JOIN _v "." LONGBOW_TORCH_VERSION)
-set(_torch_has_cuda OFF)
-if(EXISTS "${LONGBOW_TORCH_ROOT}/lib/libtorch_cuda.so")
-  set(_torch_has_cuda ON)
-endif()
 
 if(LONGBOW_CUDA)
   include(Cuda)
+else()
+  set(LONGBOW_CUDA_NOTE "left out (LONGBOW_CUDA=OFF)")
 endif()
 
 add_library(longbow_torch INTERFACE)
@@ -59,11 +57,11 @@ target_include_directories(longbow_torch SYSTEM INTERFACE
 target_link_libraries(longbow_torch INTERFACE "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so" "${LONGBOW_TORCH_ROOT}/lib/libc10.so")
 target_link_options(longbow_torch INTERFACE "-Wl,-rpath,${LONGBOW_TORCH_ROOT}/lib")
 if(LONGBOW_CUDA)
+  # libtorch_cuda.so is not linked: loading it and the libraries that it wants costs each command a second. load_cuda() of core/machine.h
+  # loads it when there is a GPU to use. Streams and guards are in the small libc10_cuda.so.
   target_compile_definitions(longbow_torch INTERFACE LONGBOW_CUDA=1)
-  target_include_directories(longbow_torch SYSTEM INTERFACE ${CUDAToolkit_INCLUDE_DIRS})
-  # Nothing refers to these by symbol, yet loading them registers the CUDA kernels.
-  target_link_libraries(longbow_torch INTERFACE -Wl,--no-as-needed "${LONGBOW_TORCH_ROOT}/lib/libtorch_cuda.so"
-    "${LONGBOW_TORCH_ROOT}/lib/libc10_cuda.so" -Wl,--as-needed CUDA::cudart)
+  target_include_directories(longbow_torch SYSTEM INTERFACE ${LONGBOW_CUDA_INCLUDE_DIRS})
+  target_link_libraries(longbow_torch INTERFACE "${LONGBOW_TORCH_ROOT}/lib/libc10_cuda.so" CUDA::cudart)
 endif()
 
 if(LONGBOW_TESTS)

@@ -1,4 +1,9 @@
 // longbow: see src/cli.
 #include "longbow/cli/cli.h"
+#include "longbow/core/build_info.h"
+#include "revision.h"
 
-int main(int argc, char** argv) { return longbow::run_cli(argc, argv); }
+int main(int argc, char** argv) {
+    longbow::set_revision(LONGBOW_REVISION);
+    return longbow::run_cli(argc, argv);
+}

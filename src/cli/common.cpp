@@ -8,6 +8,7 @@
 #include <charconv>
 
 #include "longbow/core/error.h"
+#include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
@@ -24,7 +25,7 @@ int available_cores() {
 }
 
 int gpu_count() {
-    if (!at::hasCUDA()) return 0;
+    if (!load_cuda() || !at::hasCUDA()) return 0;
     return static_cast<int>(at::getNumGPUs());
 }
 

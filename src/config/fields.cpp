@@ -155,7 +155,7 @@ void declare_eval(std::vector<Field>& fields) {
 void declare_checkpoint(std::vector<Field>& fields) {
     SectionFields key("checkpoint", &Config::checkpoint, fields);
     using C = CheckpointConfig;
-    key("every", &C::every, "Time between checkpoints; 0 updates: at the end, on a signal, and when validation finds a best");
+    key("every", &C::every, "Time between checkpoints; 0 updates: at the start and the end, on a signal, and when validation finds a best");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")
         .when("data.valid", kValidation, has_validation);

@@ -34,7 +34,7 @@ public:
         }
         for (const auto& [path, assignment] : options_set_) {
             const auto& known = chosen_method();
-            const auto field = std::find_if(known.begin(), known.end(), [&](const Field& f) { return f.path() == path; });
+            const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
             if (field == known.end()) refuse_option(*assignment);
             field->set(config_, parse(*field, *assignment));
         }

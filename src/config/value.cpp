@@ -135,6 +135,8 @@ template <class... Cases>
 struct Overloaded : Cases... {
     using Cases::operator()...;
 };
+template <class... Cases>
+Overloaded(Cases...) -> Overloaded<Cases...>;  // which C++20 implies, and clang 14 does not know
 
 }  // namespace
 

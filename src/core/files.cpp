@@ -77,7 +77,7 @@ void sync_path(const fs::path& path) {
 std::uint64_t free_space(const fs::path& path) {
     fs::path probe = fs::absolute(path);
     while (!fs::exists(probe) && probe.has_relative_path()) probe = probe.parent_path();
-    struct statvfs info{};
+    struct statvfs info {};
     if (::statvfs(probe.c_str(), &info) != 0) fail("cannot read the free space of", probe);
     return static_cast<std::uint64_t>(info.f_bavail) * info.f_frsize;
 }
@@ -85,7 +85,7 @@ std::uint64_t free_space(const fs::path& path) {
 MappedFile::MappedFile(const fs::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) fail("cannot open", path);
-    struct stat info{};
+    struct stat info {};
     if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
         if (S_ISDIR(info.st_mode)) errno = EISDIR;
         const int saved = errno;
@@ -155,7 +155,8 @@ void OutputFile::close() {
     if (::close(fd) != 0) fail("cannot close", path_);
 }
 
-DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace) : target_(fs::absolute(std::move(target)).lexically_normal()), replace_(replace) {
+DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace)
+    : target_(fs::absolute(std::move(target)).lexically_normal()), replace_(replace) {
     if (!target_.has_filename()) target_ = target_.parent_path();
     if (fs::exists(target_) && !replace_) throw Error(target_.string() + " exists already: choose another place or remove it first");
     std::error_code error;

@@ -64,6 +64,12 @@ void remove_file() {
 
 void debug(const std::string& message) { state().logger->debug("{}", message); }
 void info(const std::string& message) { state().logger->info("{}", message); }
+void to_file(const std::string& message) {
+    if (!state().file) return;
+    spdlog::logger only_file("longbow", state().file);
+    only_file.info("{}", message);
+    only_file.flush();
+}
 void warn(const std::string& message) { state().logger->warn("warning: {}", message); }
 void error(const std::string& message) { state().logger->error("error: {}", message); }
 void flush() { state().logger->flush(); }

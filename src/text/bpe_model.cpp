@@ -109,8 +109,11 @@ std::vector<std::string> parse_vocab(std::string_view json, const std::string& n
             throw DataError(strprintf("%s: token \"%s\" has id %llu, but %zu tokens need the ids 0 to %zu", name.c_str(), token.c_str(),
                                       static_cast<unsigned long long>(id), count, count - 1));
         }
-        if (seen[id]) throw DataError(name + ": id " + std::to_string(id) + " stands twice: \"" + names[id] + "\" and \"" + token + "\"");
-        if (unique.insert(token) + 1 != unique.size()) throw DataError(name + ": token \"" + token + "\" stands twice");
+        if (seen[id]) {
+            throw DataError(name + ": id " + std::to_string(id) + " stands twice: \"" + names[id] + "\" and \"" + token + "\"");
+        }
+        const auto before = unique.size();
+        if (unique.insert(token) < before) throw DataError(name + ": token \"" + token + "\" stands twice");
         if (token.empty()) throw DataError(name + ": id " + std::to_string(id) + " is an empty token");
         seen[id] = true;
         names[id] = std::move(token);
@@ -128,7 +131,8 @@ std::string bytes_to_name(std::string_view bytes) {
     return name;
 }
 
-BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, std::string_view merges_text, const std::string& merges_name) {
+BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, std::string_view merges_text,
+                   const std::string& merges_name) {
     BpeModel model;
     model.names = parse_vocab(vocab_json, vocab_name);
     StringTable ids;  // numbered as the vocabulary, because it is filled in that order
@@ -163,7 +167,8 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
             throw DataError(merges_name + ":" + std::to_string(line_number) + ": " + what);
         };
         const auto space = line.find(' ');
-        if (space == std::string_view::npos || space == 0 || space + 1 == line.size() || line.find(' ', space + 1) != std::string_view::npos) {
+        const bool whole = space != std::string_view::npos && space > 0 && space + 1 < line.size();
+        if (!whole || line.find(' ', space + 1) != std::string_view::npos) {
             fail("two tokens with one space between them were expected");
         }
         const auto left = line.substr(0, space);

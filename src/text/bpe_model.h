@@ -31,7 +31,8 @@ std::string bytes_to_name(std::string_view bytes);
 
 // From the contents of vocab.json and merges.txt; the names stand for the files in messages. The vocabulary has ids 0..n-1, each
 // once, the 256 single bytes, and <|endoftext|> (or else </s>) as the boundary. Throws DataError.
-BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, std::string_view merges_text, const std::string& merges_name);
+BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, std::string_view merges_text,
+                   const std::string& merges_name);
 std::string format_vocab_json(const BpeModel& model);
 std::string format_merges(const BpeModel& model);
 

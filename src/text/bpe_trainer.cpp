@@ -52,10 +52,12 @@ public:
             for (const char byte : text) word.symbols.push_back(model_.byte_ids[static_cast<unsigned char>(byte)]);
             if (word.symbols.size() > 1) words_.push_back(std::move(word));
         }
-        if (words_.size() > 0xFFFFFFFE) throw DataError("more than 4,294,967,294 distinct words: train the vocabulary on a part of the text");
+        if (words_.size() > 0xFFFFFFFE) throw DataError("more than 4,294,967,294 distinct words: train on a part of the text");
         for (std::uint32_t i = 0; i < words_.size(); ++i) {
             const auto& word = words_[i];
-            for (std::size_t k = 0; k + 1 < word.symbols.size(); ++k) add(pair_of(word.symbols[k], word.symbols[k + 1]), word.count, i);
+            for (std::size_t k = 0; k + 1 < word.symbols.size(); ++k) {
+                add(pair_of(word.symbols[k], word.symbols[k + 1]), word.count, i);
+            }
         }
         for (const auto& [pair, info] : pairs_) queue_.push({info.count, pair});
     }

@@ -72,7 +72,7 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
             fail("\"<word> <count>\" was expected, as fairseq writes dict.txt");
         }
         if (dictionary.table_.find(word) != StringTable::kNone && !overwrite) {
-            fail("\"" + std::string(word) + "\" stands twice (or is a special); add \" #fairseq:overwrite\" at the line's end if the later one is meant");
+            fail("\"" + std::string(word) + "\" stands twice (or is a special); end the line with \" #fairseq:overwrite\" if it is meant");
         }
         if (dictionary.size() >= 0x7FFFFFFF) fail("more than 2,147,483,647 words");
         dictionary.add(word, count);

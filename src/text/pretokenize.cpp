@@ -11,7 +11,8 @@ constexpr std::array<std::uint8_t, 256> byte_classes() {
     for (int c = 0; c < 256; ++c) {
         const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         const bool space = c == ' ' || (c >= 0x09 && c <= 0x0D);
-        const auto kind = letter ? CharClass::letter : c >= '0' && c <= '9' ? CharClass::number : space ? CharClass::space : CharClass::other;
+        const bool digit = c >= '0' && c <= '9';
+        const auto kind = letter ? CharClass::letter : digit ? CharClass::number : space ? CharClass::space : CharClass::other;
         classes[static_cast<std::size_t>(c)] = c < 0x80 ? static_cast<std::uint8_t>(kind) : kNotAscii;
     }
     return classes;

@@ -57,7 +57,8 @@ void add_line(std::string_view line, Sample& sample) {
     while (line.size() > kSentence) {
         auto part = line.substr(0, kSentence);
         const auto space = part.rfind(' ');
-        part = space != std::string_view::npos && space > 0 ? part.substr(0, space) : part.substr(0, part.size() - incomplete_utf8_tail(part));
+        const bool words = space != std::string_view::npos && space > 0;
+        part = part.substr(0, words ? space : part.size() - incomplete_utf8_tail(part));
         sample.add(part);
         line.remove_prefix(part.size());
     }
@@ -123,8 +124,11 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
         },
         &iterator, &model);
     if (!status.ok()) {
-        throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) + " tokens from the training text: " +
-                        status.error_message() + " (tokenizer.vocab_size)");
+        // The library's message begins with its source line and condition, in brackets.
+        std::string reason = status.error_message();
+        if (const auto end = reason.find("] "); end != std::string::npos) reason.erase(0, end + 2);
+        throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) +
+                        " tokens (tokenizer.vocab_size) from the training text: " + reason);
     }
     return model;
 }

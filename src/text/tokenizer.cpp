@@ -75,7 +75,8 @@ std::string Tokenizer::fingerprint() const {
 
 std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
     const auto meta = Json::parse(require(files, kMetaFile, place), nullptr, false);
-    if (!meta.is_object() || !meta.contains("kind") || !meta["kind"].is_string()) throw DataError(place + kMetaFile + " is damaged: no kind");
+    const bool whole = meta.is_object() && meta.contains("kind") && meta["kind"].is_string();
+    if (!whole) throw DataError(place + kMetaFile + " is damaged: no kind");
     if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
     const auto kind = meta["kind"].get<std::string>();
     if (kind == "word") {

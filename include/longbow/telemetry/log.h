@@ -15,6 +15,8 @@ void remove_file();
 
 void debug(const std::string& message);
 void info(const std::string& message);
+// To the run's log.txt alone (when there is one): what the terminal's progress line shows already.
+void to_file(const std::string& message);
 void warn(const std::string& message);
 void error(const std::string& message);
 void flush();

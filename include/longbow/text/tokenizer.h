@@ -1,4 +1,8 @@
 // Tokenizers: text to ids and back. Thread-safe once made.
+//
+// In every kind the text of a special token ("<|endoftext|>", "[SEP]", "</s>") in a document is text, not the token; only word, as
+// fairseq does, reads <s> <pad> </s> <unk> as its specials. Decoding prints a special by its name, word's </s> as a newline.
+// Character classes: bpe as of Unicode 16.0, wordpiece as `tokenizers` 0.23 has them (src/text/bert_characters.cpp).
 #pragma once
 
 #include <cstdint>
@@ -52,7 +56,9 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& fol
 // From the user's own files (config.file set): fairseq dict.txt, GPT-2 vocab.json+merges.txt, BERT vocab.txt, .model.
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
-// Learns a vocabulary from text files (config.file empty): word, bpe, sentencepiece. Files may be compressed. `threads` as given;
+// Learns a vocabulary from text files (config.file empty): word, bpe, sentencepiece. Files may be compressed. vocab_size counts every
+// token, bytes and specials included; 0 is 2,048 for bpe and sentencepiece, and every word for word. bpe learns what `tokenizers`'
+// BpeTrainer learns from the same documents as whole strings; its <|endoftext|> is the last id. `threads` as given;
 // the result does not depend on it. Memory bounded by distinct words, not by text.
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads);
 

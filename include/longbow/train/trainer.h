@@ -1,8 +1,9 @@
-// Training: one loop, read at one sitting; observers do logging, validation, checkpoints, the divergence guard and signals.
+// Training: one loop, read at one sitting (src/train/trainer.cpp); beside it one small file a concern.
 #pragma once
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "longbow/config/config.h"
 
@@ -12,21 +13,31 @@ struct TrainRequest {
     Config config;
     std::filesystem::path run_dir;
     std::string resume = "auto";     // auto | never | a checkpoint's path
-    std::string device = "auto";     // auto | cpu | cuda[:N]
-    int threads = 0;                 // 0: all cores
+    std::string device = "cpu";      // cpu | cuda:N
+    int threads = 1;                 // for preparing a store
+    bool validate = true;            // false: a replay (`longbow verify`) leaves validation out
 };
 
 struct TrainSummary {
+    std::filesystem::path run_dir;
     std::int64_t updates = 0;
-    double train_loss = 0;           // mean nll of the last log interval
+    bool was_finished = false;       // there was nothing left to do
+    double train_loss = 0;           // mean nll of the last log interval; 0: none in this session
     double best_valid_ppl = 0;       // 0: none
-    std::filesystem::path checkpoint;
+    std::filesystem::path checkpoint;  // best, else last
+    std::vector<TrainSummary> seeds;   // one a seed, with train.seeds; best_valid_ppl is then their mean
 };
 
-// Trains (or goes on) until train.stop. Throws InterruptedError after saving on a signal, DivergedError, ConfigError, DataError.
+// Trains (or goes on) until train.stop. With train.seeds: one run after the other in run_dir/seed-N. Throws InterruptedError after saving
+// on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), and those of
+// checkpoint.h.
 TrainSummary train(const TrainRequest& request);
 
 // What `--dry-run` prints: parameters, tokens an update, updates, estimated memory and FLOPs, and what each later evaluation costs.
 std::string training_plan(const TrainRequest& request);
+
+// Every checkpoint of the run is checked against its manifest, and the last but one is trained on to the last's update in a scratch
+// directory and compared bit for bit. Returns the report; throws CheckpointError at the first difference.
+std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads);
 
 }  // namespace longbow

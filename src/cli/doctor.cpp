@@ -1,0 +1,155 @@
+// longbow doctor: what this machine has for Longbow, what is missing, and what to do about it. Exit code 0 when Longbow can run here,
+// whatever else is missing; each line is marked ok, note (works, could be better) or FAIL (must be mended).
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "longbow/core/build_info.h"
+#include "longbow/core/files.h"
+#include "longbow/core/machine.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/linear.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::uint64_t kGiB = std::uint64_t{1} << 30;
+
+class Findings {
+public:
+    void ok(const std::string& what, const std::string& text) { print("ok", what, text); }
+    void note(const std::string& what, const std::string& text) { print("note", what, text); }
+    void fail(const std::string& what, const std::string& text) {
+        print("FAIL", what, text);
+        failed_ = true;
+    }
+    // `good` or, where it is not, a note with what to do.
+    void expect(bool good, const std::string& what, const std::string& text, const std::string& remedy) {
+        good ? ok(what, text) : note(what, text + ": " + remedy);
+    }
+    [[nodiscard]] bool failed() const { return failed_; }
+
+private:
+    static void print(const char* mark, const std::string& what, const std::string& text) {
+        std::cout << strprintf("%-5s %-11s ", mark, what.c_str()) << text << '\n';
+    }
+    bool failed_ = false;
+};
+
+std::string bytes_text(std::uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
+
+void check_processor(Findings& findings) {
+    const auto cpu = cpu_info();
+    const bool vectors = !cpu.features.empty();
+    findings.expect(vectors, "processor",
+                    strprintf("%s, %d core%s, %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores, cpu.cores == 1 ? "" : "s",
+                              vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
+                    "it will work, slowly");
+    findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
+    const auto memory = memory_info();
+    findings.expect(memory.available >= 2 * kGiB, "memory", bytes_text(memory.available) + " of " + bytes_text(memory.total) + " free",
+                    "the demo needs about 2 GiB; close something");
+}
+
+void check_torch(Findings& findings) {
+    try {
+        const auto sum = at::matmul(at::ones({8, 64}), at::ones({64, 8})).sum().item<double>();
+        if (sum != 8 * 64 * 8) {
+            findings.fail("LibTorch",
+                          build_info().torch + ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
+            return;
+        }
+        findings.ok("LibTorch", build_info().torch + ", a matrix product is right");
+    } catch (const std::exception& error) {
+        findings.fail("LibTorch", build_info().torch + ": " + std::string(trim(split(error.what(), '\n').front())));
+    }
+}
+
+void check_gpus(Findings& findings) {
+    const auto& build = build_info();
+    findings.expect(build.cuda, "CUDA build", std::string(build.cuda ? "" : "off, ") + build.cuda_note,
+                    "fine without a GPU; docs/building.md says how to have it");
+    const auto report = gpu_report();
+    if (report.gpus.empty()) {
+        findings.note("GPU", "none: " + report.problem + "; Longbow runs on the processor");
+        return;
+    }
+    for (std::size_t i = 0; i < report.gpus.size(); ++i) {
+        const auto& gpu = report.gpus[i];
+        const auto problem = gpu_smoke_test(static_cast<int>(i));
+        const auto text = strprintf("%zu: %s, compute capability %d.%d, %s, driver for CUDA %s", i, gpu.name.c_str(), gpu.major, gpu.minor,
+                                    bytes_text(gpu.memory).c_str(), report.driver.c_str());
+        findings.expect(problem.empty(), "GPU", text, problem + " (--device cpu works)");
+    }
+}
+
+bool runs(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
+
+std::string shell_quoted(const std::string& text) {
+    std::string quoted = "'";
+    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return quoted + "'";
+}
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+}
+
+fs::path cache_folder() {
+    if (const auto cache = variable("LONGBOW_CACHE"); !cache.empty()) return cache;
+    const auto base = variable("XDG_CACHE_HOME");
+    return (base.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(base)) / "longbow";
+}
+
+// The environment that scripts/setup made, else whatever python3 is on the path.
+std::string python_for_figures() {
+    for (const char* name : {"venv", "venv-tools"}) {
+        const auto python = cache_folder() / name / "bin/python";
+        if (fs::exists(python)) return python.string();
+    }
+    return "python3";
+}
+
+void check_surroundings(Findings& findings) {
+    const auto python = python_for_figures();
+    findings.expect(runs(shell_quoted(python) + " -c 'import matplotlib'"), "figures", python + " with matplotlib",
+                    "matplotlib is missing there; ./scripts/setup brings it (training and evaluation work without)");
+    std::error_code none;
+    const auto cache = cache_folder();
+    findings.expect(fs::exists(cache, none), "cache", cache.string(),
+                    "not there yet; ./scripts/setup makes it (LONGBOW_CACHE names another place)");
+    const auto free = free_space(fs::current_path());
+    findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(), "checkpoints may not fit");
+    const fs::path austen = "data/corpora/austen/train.txt";
+    findings.expect(fs::exists(austen, none), "corpus", austen.string(),
+                    "not here; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
+}
+
+int doctor() {
+    Findings findings;
+    const auto& build = build_info();
+    findings.ok("Longbow",
+                build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " + build.type + ", " + build.compiler);
+    check_processor(findings);
+    check_torch(findings);
+    check_gpus(findings);
+    check_surroundings(findings);
+    std::cout << (findings.failed() ? "Longbow cannot run here: see FAIL above.\n" : "Longbow can run here.\n");
+    return findings.failed() ? 1 : 0;
+}
+
+void add_doctor(CLI::App& app, VerbContext& context) {
+    auto* verb = add_verb(app, context, "doctor", "What this machine has, what is missing, and what to do", "longbow doctor");
+    run_with(verb, context, [](const CommonOptions&) { return doctor(); });
+}
+
+LONGBOW_REGISTER_VERB(100, add_doctor);
+
+}  // namespace
+
+}  // namespace longbow

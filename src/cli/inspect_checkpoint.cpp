@@ -1,0 +1,73 @@
+// longbow inspect checkpoint
+#include <iostream>
+#include <memory>
+
+#include "inspect.h"
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/safetensors.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+struct Flags {
+    std::string checkpoint;
+    bool verify = false, json = false;
+};
+
+Json tensors_json(const std::filesystem::path& file) {
+    Json tensors = Json::array();
+    for (const auto& [name, tensor] : read_safetensors(file).tensors) {
+        tensors.push_back({{"name", name}, {"dtype", c10::toString(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
+    }
+    return tensors;
+}
+
+void print_text(const Json& about) {
+    std::cout << about["path"].get<std::string>() << "\n";
+    for (const char* key : {"update", "position", "train_length", "parameters", "vocab_size", "data", "tokenizer"}) {
+        std::cout << strprintf("  %-16s ", key) << (about["manifest"].contains(key) ? about["manifest"][key].dump() : "?") << "\n";
+    }
+    std::cout << "state\n";
+    for (const auto& [key, value] : about["state"].items()) std::cout << strprintf("  %-16s ", key.c_str()) << value.dump() << "\n";
+    std::cout << "files\n";
+    for (const auto& [name, file] : about["manifest"]["files"].items()) {
+        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str()) << file.value("hash", "") << "\n";
+    }
+    std::cout << "weights\n";
+    for (const auto& tensor : about["weights"]) {
+        std::cout << strprintf("  %-40s %-8s ", tensor["name"].get<std::string>().c_str(), tensor["dtype"].get<std::string>().c_str())
+                  << tensor["shape"].dump() << "\n";
+    }
+    if (about.contains("verified")) std::cout << "every file has the size and hash of the manifest\n";
+}
+
+void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
+    auto flags = std::make_shared<Flags>();
+    auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint holds", "longbow inspect checkpoint runs/alibi@last --verify");
+    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")->required();
+    verb->add_flag("--verify", flags->verify, "Check every file against the manifest's sizes and hashes");
+    verb->add_flag("--json", flags->json, "JSON instead of text");
+    run_with(verb, context, [flags](const CommonOptions&) {
+        const auto path = resolve_checkpoint(flags->checkpoint);
+        if (flags->verify) verify_checkpoint(path);
+        Json about = {{"path", path.string()},
+                      {"manifest", read_manifest(path)},
+                      {"state", to_json(read_train_state(path))},
+                      {"weights", tensors_json(path / "model.safetensors")}};
+        if (flags->verify) about["verified"] = true;
+        if (flags->json) {
+            std::cout << about.dump(2) << "\n";
+        } else {
+            print_text(about);
+        }
+        return 0;
+    });
+}
+
+LONGBOW_REGISTER_VERB(70, add_inspect_checkpoint);
+
+}  // namespace
+
+}  // namespace longbow

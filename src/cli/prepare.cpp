@@ -1,0 +1,117 @@
+// longbow prepare: text files to a token store. Settings come from a config, from flags, or from both (flags win); flags become
+// overrides of the config, so that there is one place that checks them.
+#include "longbow/data/prepare.h"
+
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/load.h"
+#include "longbow/core/error.h"
+#include "longbow/core/json.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+struct PrepareFlags {
+    ConfigArguments config;
+    std::string tokenizer;            // KIND[:FILE]
+    std::int64_t vocab_size = -1;
+    std::string documents;            // RULE[:N]
+    std::vector<std::string> train, valid, test;
+    std::string out;
+    bool overwrite = false;
+};
+
+std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
+    std::vector<std::string> overrides;
+    const auto list = [&](const char* key, const std::vector<std::string>& files) {
+        if (!files.empty()) overrides.push_back(std::string(key) + "=" + Json(files).dump(-1, ' ', false, Json::error_handler_t::replace));
+    };
+    list("data.train", flags.train);
+    list("data.valid", flags.valid);
+    list("data.test", flags.test);
+    if (!flags.tokenizer.empty()) {
+        const auto colon = flags.tokenizer.find(':');
+        overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
+        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + flags.tokenizer.substr(colon + 1));
+    }
+    if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
+    if (!flags.documents.empty()) {
+        const auto colon = flags.documents.find(':');
+        overrides.push_back("data.documents=" + flags.documents.substr(0, colon));
+        if (colon != std::string::npos) overrides.push_back("data.blank_lines=" + flags.documents.substr(colon + 1));
+    }
+    return overrides;
+}
+
+PrepareRequest request_of(const PrepareFlags& flags, int threads) {
+    LoadRequest load;
+    load.files = flags.config.files;
+    load.overrides = flag_overrides(flags);
+    load.overrides.insert(load.overrides.end(), flags.config.overrides.begin(), flags.config.overrides.end());
+    // A store may be of held-out text alone, with a vocabulary from a file. A config has no such form: its keys about text need
+    // data.train. So the first held-out file stands in for it while the settings are checked.
+    const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
+    if (held_out_only) load.overrides.push_back("data.train=" + Json::array({flags.valid.empty() ? flags.test.front() : flags.valid.front()}).dump());
+    const Config config = load_config(load, registered_config_context());
+    PrepareRequest request;
+    request.tokenizer = config.tokenizer;
+    request.data = config.data;
+    if (held_out_only) request.data.train.clear();
+    request.out = flags.out.empty() ? config.data.store : flags.out;
+    request.threads = threads;
+    request.overwrite = flags.overwrite;
+    return request;
+}
+
+void print_result(const PrepareRequest& request, const PrepareResult& result) {
+    std::uint64_t bytes = 0;
+    for (const auto& split : result.splits) {
+        bytes += split.raw_bytes;
+        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes  %.3f bytes/token\n", split.name.c_str(), with_commas(split.tokens).c_str(),
+                    with_commas(split.documents).c_str(), with_commas(static_cast<std::int64_t>(split.raw_bytes)).c_str(),
+                    static_cast<double>(split.raw_bytes) / static_cast<double>(split.tokens));
+    }
+    if (result.reused) {
+        std::cout << strprintf("%s: kept, already prepared from the same text and settings\n", request.out.c_str());
+    } else {
+        std::cout << strprintf("%s: written in %.1f s, %.1f MB/s (vocabulary: %.1f s)\n", request.out.c_str(), result.seconds,
+                    static_cast<double>(bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
+    }
+}
+
+void add_prepare(CLI::App& app, VerbContext& context) {
+    auto flags = std::make_shared<PrepareFlags>();
+    auto* verb = add_verb(app, context, "prepare", "Make a token store from text files (plain, .gz, .xz, .zst)",
+                          "longbow prepare --tokenizer bpe --vocab-size 2048 --train train.txt --valid valid.txt --out store\n"
+                          "  longbow prepare -c configs/demo/alibi.yaml --out store");
+    add_config_arguments(verb, flags->config, false);
+    verb->add_option("--tokenizer", flags->tokenizer, "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
+                                                      "learnt from the train files")->type_name("KIND[:FILE]");
+    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")->type_name("N")->check(CLI::NonNegativeNumber);
+    const auto files = [&](const char* name, std::vector<std::string>& target, const char* help) { verb->add_option(name, target, help)->type_name("FILE.."); };
+    files("--train", flags->train, "Text to train on");
+    files("--valid", flags->valid, "Text to validate on");
+    files("--test", flags->test, "Text kept for the test split");
+    verb->add_option("--documents", flags->documents, "Where a document ends: file | line | blank_line[:N] (N empty lines)")->type_name("RULE");
+    verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")->type_name("STORE");
+    verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
+    run_with(verb, context, [flags](const CommonOptions& common) {
+        install_stop_handlers();
+        const auto request = request_of(*flags, common.threads);
+        print_result(request, prepare_store(request));
+        return 0;
+    });
+}
+
+LONGBOW_REGISTER_VERB(10, add_prepare);
+
+}  // namespace
+
+}  // namespace longbow

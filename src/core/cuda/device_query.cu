@@ -1,0 +1,71 @@
+// Which GPUs there are, and whether code compiled for them runs.
+#include "device_query.h"
+
+#include <cuda_runtime.h>
+
+#include <cstring>
+#include <vector>
+
+namespace {
+
+constexpr int kNumbers = 4099;  // not a multiple of the block: the last one is part full
+constexpr int kThreads = 128;
+
+// A value that a wrong index or an unwritten element cannot give by chance.
+__host__ __device__ unsigned mixed(unsigned i) { return (i * 2654435761u) ^ (i >> 3); }
+
+__global__ void mix(unsigned* out, int count) {
+    const int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
+    if (i < count) out[i] = mixed(static_cast<unsigned>(i));
+}
+
+int run_smoke_test(unsigned* device_numbers, int* wrong) {
+    mix<<<(kNumbers + kThreads - 1) / kThreads, kThreads>>>(device_numbers, kNumbers);
+    if (const cudaError_t error = cudaGetLastError()) return error;
+    std::vector<unsigned> numbers(kNumbers);
+    if (const cudaError_t error = cudaMemcpy(numbers.data(), device_numbers, kNumbers * sizeof(unsigned), cudaMemcpyDeviceToHost))
+        return error;
+    *wrong = 0;
+    for (int i = 0; i < kNumbers; ++i) *wrong += numbers[static_cast<std::size_t>(i)] != mixed(static_cast<unsigned>(i));
+    return cudaSuccess;
+}
+
+}  // namespace
+
+int longbow_cuda_versions(int* driver, int* runtime) {
+    if (const cudaError_t error = cudaDriverGetVersion(driver)) return error;
+    return cudaRuntimeGetVersion(runtime);
+}
+
+int longbow_cuda_device_count(int* count) {
+    *count = 0;
+    return cudaGetDeviceCount(count);
+}
+
+int longbow_cuda_device(int index, LongbowCudaDevice* device) {
+    cudaDeviceProp properties;
+    if (const cudaError_t error = cudaGetDeviceProperties(&properties, index)) return error;
+    std::memset(device, 0, sizeof *device);
+    std::memcpy(device->name, properties.name, sizeof device->name - 1);
+    device->major = properties.major;
+    device->minor = properties.minor;
+    device->multiprocessors = properties.multiProcessorCount;
+    device->memory = properties.totalGlobalMem;
+    return cudaSuccess;
+}
+
+int longbow_cuda_smoke_test(int index, int* wrong) {
+    int before = 0;
+    if (const cudaError_t error = cudaGetDevice(&before)) return error;
+    if (const cudaError_t error = cudaSetDevice(index)) return error;
+    unsigned* numbers = nullptr;
+    int result = cudaMalloc(&numbers, kNumbers * sizeof(unsigned));
+    if (result == cudaSuccess) {
+        result = run_smoke_test(numbers, wrong);
+        cudaFree(numbers);
+    }
+    cudaSetDevice(before);
+    return result;
+}
+
+const char* longbow_cuda_error(int code) { return cudaGetErrorString(static_cast<cudaError_t>(code)); }

@@ -1,0 +1,26 @@
+/* The CUDA runtime behind a plain C interface: nvcc compiles device_query.cu as C++17 and sees neither LibTorch nor our C++20 headers.
+   Functions return 0, or a cudaError_t that longbow_cuda_error() puts into words. */
+#pragma once
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct LongbowCudaDevice {
+    char name[256];
+    int major, minor; /* compute capability */
+    int multiprocessors;
+    unsigned long long memory; /* bytes */
+};
+
+/* As CUDA counts: 13000 is 13.0; driver 0: none installed. */
+int longbow_cuda_versions(int* driver, int* runtime);
+int longbow_cuda_device_count(int* count);
+int longbow_cuda_device(int index, struct LongbowCudaDevice* device);
+/* A kernel over a few thousand numbers, each checked on the host; *wrong counts those that are not as they should be. */
+int longbow_cuda_smoke_test(int index, int* wrong);
+const char* longbow_cuda_error(int code);
+
+#ifdef __cplusplus
+}
+#endif

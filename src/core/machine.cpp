@@ -1,0 +1,56 @@
+#include "longbow/core/machine.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+// The value of the first line "key<spaces>: value" in one of /proc's tables.
+std::string proc_value(const char* path, std::string_view key) {
+    std::ifstream file(path);
+    std::string line;
+    while (std::getline(file, line)) {
+        const auto colon = line.find(':');
+        if (colon != std::string::npos && trim(std::string_view(line).substr(0, colon)) == key) {
+            return std::string(trim(std::string_view(line).substr(colon + 1)));
+        }
+    }
+    return {};
+}
+
+// Lines of /proc/meminfo are in kB.
+std::uint64_t meminfo_bytes(std::string_view key) {
+    const std::string value = proc_value("/proc/meminfo", key);
+    return value.empty() ? 0 : std::stoull(value) * 1024;
+}
+
+}  // namespace
+
+CpuInfo cpu_info() {
+    CpuInfo info;
+    info.vendor = proc_value("/proc/cpuinfo", "vendor_id");
+    info.model = proc_value("/proc/cpuinfo", "model name");
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) info.cores = std::max(1, CPU_COUNT(&set));
+    // The kernel lists a feature only when it has switched it on, which the instruction cpuid alone does not tell (AMX).
+    const auto flags = split(proc_value("/proc/cpuinfo", "flags"), ' ');
+    static constexpr struct {
+        const char* flag;
+        const char* name;
+    } kFeatures[] = {{"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
+    for (const auto& [flag, name] : kFeatures) {
+        if (std::find(flags.begin(), flags.end(), flag) != flags.end()) info.features.emplace_back(name);
+    }
+    return info;
+}
+
+MemoryInfo memory_info() { return {meminfo_bytes("MemTotal"), meminfo_bytes("MemAvailable")}; }
+
+}  // namespace longbow

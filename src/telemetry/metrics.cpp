@@ -1,0 +1,65 @@
+#include "longbow/telemetry/metrics.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+
+namespace longbow {
+
+namespace {
+
+[[noreturn]] void fail(const char* action, const fs::path& path) {
+    throw Error(std::string("cannot ") + action + " " + path.string() + ": " + std::strerror(errno));
+}
+
+}  // namespace
+
+std::vector<Json> read_metrics(const fs::path& path) {
+    std::vector<Json> rows;
+    if (!fs::exists(path)) return rows;
+    const std::string text = read_file(path);
+    std::size_t begin = 0;
+    for (auto end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
+        Json row = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end), nullptr,
+                               /*allow_exceptions=*/false);
+        if (row.is_object()) rows.push_back(std::move(row));
+    }
+    return rows;
+}
+
+MetricsFile::MetricsFile(fs::path path, const std::function<bool(const Json&)>& keep) : path_(std::move(path)) {
+    std::string text;
+    for (auto& row : read_metrics(path_)) {
+        if (!keep(row)) continue;
+        text += row.dump() + "\n";
+        kept_.push_back(std::move(row));
+    }
+    write_file_atomic(path_, text);
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd_ < 0) fail("open", path_);
+}
+
+MetricsFile::~MetricsFile() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+void MetricsFile::append(const Json& row) {
+    const std::string line = row.dump() + "\n";
+    std::size_t done = 0;
+    while (done < line.size()) {
+        const auto count = ::write(fd_, line.data() + done, line.size() - done);
+        if (count < 0 && errno != EINTR) fail("write", path_);
+        if (count > 0) done += static_cast<std::size_t>(count);
+    }
+}
+
+void MetricsFile::sync() {
+    if (::fsync(fd_) != 0 && errno != EINVAL) fail("sync", path_);
+}
+
+}  // namespace longbow

@@ -1,0 +1,101 @@
+#include <sys/resource.h>
+
+#include <cmath>
+#include <ctime>
+
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "observers.h"
+#include "session.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr double kPlainInterval = 10;  // seconds between lines where no terminal shows the progress line
+
+// Rows of this state's past. A validation that was cut short is done again from its first length.
+bool belongs_to(const TrainState& state, const Json& row) {
+    const auto update = row.value("update", std::int64_t{-1});
+    if (update < 0 || update > state.updates) return false;
+    return row.value("event", "") != "valid" || update <= state.validated_update;
+}
+
+double peak_memory_mb() {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+}  // namespace
+
+Metrics::Metrics(const Session& session)
+    : every_(session.config.log.every, session.units, session.state.train_seconds),
+      file_(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); }),
+      progress_(0),
+      first_update_(session.state.updates) {
+    if (!session.config.log.tensorboard) return;
+    events_ = std::make_unique<EventFile>(session.run / "tensorboard");
+    for (const auto& row : file_.kept()) write_scalars(*events_, row);
+    events_->flush();
+}
+
+void Metrics::append(const Json& row) {
+    Json timed = row;
+    timed["timing"]["time"] = static_cast<double>(std::time(nullptr));
+    file_.append(timed);
+    if (!events_) return;
+    write_scalars(*events_, timed);
+    events_->flush();
+}
+
+void Metrics::write_row(Session& session, const UpdateResult& result) {
+    auto& state = session.state;
+    const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
+    Json row = {{"event", "train"},
+                {"update", state.updates},
+                {"tokens", state.tokens},
+                {"epoch", static_cast<double>(state.updates) / session.units.updates_per_epoch},
+                {"loss", finite_or_null(loss)},
+                {"ppl", finite_or_null(std::exp(loss))},
+                {"lr", result.lr},
+                {"grad_norm", finite_or_null(result.grad_norm)}};
+    if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
+    if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
+    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb()}};
+    append(row);
+    last_loss_ = loss;
+    state.interval_nll = 0;
+    state.interval_tokens = 0;
+}
+
+void Metrics::after_update(Session& session, const UpdateResult& result, bool last) {
+    const auto& state = session.state;
+    interval_seconds_ += result.seconds;
+    interval_tokens_ += result.tokens;
+    const bool due = every_.due(state.updates, state.train_seconds) || last;
+    if (due || tokens_per_second_ == 0) tokens_per_second_ = static_cast<double>(interval_tokens_) / interval_seconds_;
+    if (!due && !stderr_is_terminal()) return;
+
+    const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
+    const auto done = static_cast<double>(state.updates - first_update_);
+    const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
+                                                  : std::max(0.0, session.config.train.stop.value - state.train_seconds);
+    const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
+    std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  %.0f MB  ETA %s",
+                                 static_cast<long long>(state.updates), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
+                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(), human_seconds(eta).c_str());
+    if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
+    progress_.show(line, last);
+    if (!due) return;
+    write_row(session, result);
+    interval_seconds_ = 0;
+    interval_tokens_ = 0;
+    const bool speak = !stderr_is_terminal() && (last || meter_.elapsed() - last_line_ >= kPlainInterval);
+    if (speak) last_line_ = meter_.elapsed();
+    speak ? log::info(line) : log::to_file(line);
+}
+
+}  // namespace longbow

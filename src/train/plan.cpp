@@ -1,0 +1,111 @@
+// What a run will take, said before it starts (`longbow train --dry-run`). Counts are exact, memory and FLOPs are estimates by the
+// formulas that the text states.
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/language_model.h"
+#include "longbow/telemetry/log.h"
+#include "session.h"
+
+namespace longbow {
+
+namespace {
+
+struct Sizes {
+    double parameters = 0;      // all
+    double multiplied = 0;      // in matrix products, each once a token: all but embeddings, norms, biases; the output projection included
+};
+
+// Everything but the depth costs time to build: a model of one and one of two layers tell the rest.
+Sizes model_sizes(const Config& config, std::int64_t vocab_size) {
+    Config shallow = config;
+    shallow.model.layers = 1;
+    const auto one = static_cast<double>(make_language_model(shallow, vocab_size)->parameter_count());
+    shallow.model.layers = 2;
+    const auto two = static_cast<double>(make_language_model(shallow, vocab_size)->parameter_count());
+    const auto layers = static_cast<double>(config.model.layers);
+    const auto dim = static_cast<double>(config.model.dim);
+    const double ffn = (config.model.activation == "swiglu" ? 3.0 : 2.0) * dim * static_cast<double>(config.model.ffn_dim);
+    return {one + (layers - 1) * (two - one), layers * (4 * dim * dim + ffn) + dim * static_cast<double>(vocab_size)};
+}
+
+// Forward FLOPs of a token in a window of `length`: 2 a multiplied weight, and 2 x 2 x dim for each of the (length + 1) / 2 keys that it
+// sees on average in each layer.
+double forward_flops(const Config& config, const Sizes& sizes, std::int64_t length) {
+    const double keys = (static_cast<double>(length) + 1) / 2;
+    return 2 * sizes.multiplied + 4 * static_cast<double>(config.model.layers) * static_cast<double>(config.model.dim) * keys;
+}
+
+std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
+
+std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
+
+std::string memory_text(const Config& config, const Sizes& sizes, std::int64_t vocab_size) {
+    const double wide = config.train.dtype == "fp64" ? 8 : 4;
+    const double half = config.train.dtype == "bf16" || config.train.dtype == "fp16" ? 2 : wide;
+    const double slots = config.optim.name == "adamw" ? 2 : config.optim.momentum > 0 ? 1 : 0;
+    const auto tokens = static_cast<double>(config.train.batch * config.train.length);
+    const auto& model = config.model;
+    const double ffn = (model.activation == "swiglu" ? 3.0 : 2.0) * static_cast<double>(model.ffn_dim);
+    // A layer keeps, a token: two norms, q, k, v, the attention's output, two residual sums (8 dim), and the FFN's inner values.
+    const double activations = static_cast<double>(model.layers) * tokens * (8 * static_cast<double>(model.dim) + ffn) * half;
+    const double chunk = 2 * static_cast<double>(std::min<std::int64_t>(config.train.loss_chunk, static_cast<std::int64_t>(tokens))) *
+                         static_cast<double>(vocab_size) * wide;
+    const double weights = sizes.parameters * wide;
+    const double total = weights * (2 + slots) + activations + chunk;
+    return strprintf("about %s: weights %s, gradients %s, optimizer %s, activations %s, loss chunk %s", human_bytes(total).c_str(),
+                     human_bytes(weights).c_str(), human_bytes(weights).c_str(), human_bytes(weights * slots).c_str(), human_bytes(activations).c_str(),
+                     human_bytes(chunk).c_str());
+}
+
+std::string evaluation_lines(const Config& config, const Sizes& sizes, const TokenStream& valid, double update_flops) {
+    std::string text;
+    const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, valid.size()) : valid.size();
+    for (const auto length : validation_lengths(config)) {
+        const double flops = static_cast<double>(tokens) * forward_flops(config, sizes, length);
+        text += line("validation", strprintf("at length %lld: %s tokens, %s, as much as %.1f updates", static_cast<long long>(length),
+                                             with_commas(tokens).c_str(), flops_text(flops).c_str(), flops / update_flops));
+    }
+    return text;
+}
+
+}  // namespace
+
+std::string training_plan(const TrainRequest& request) {
+    const Config& config = request.config;
+    const TokenStore store = open_store(request);
+    const auto& train = store.split("train");
+    const RunUnits units = run_units(config, train);
+    const auto total = total_updates(config, units);
+    const Sizes sizes = model_sizes(config, store.vocab_size());
+    const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
+    const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
+
+    std::string text = line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
+                                               static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
+                                               static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
+    text += line("parameters", with_commas(static_cast<std::int64_t>(sizes.parameters)));
+    text += line("training data", with_commas(train.size()) + " tokens in " + store.path().string());
+    text += line("an update", strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
+                                        static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
+                                        with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
+    text += line("an epoch", strprintf("%.1f updates", units.updates_per_epoch));
+    if (total >= 0) {
+        const auto updates = static_cast<double>(total);
+        text += line("the run", strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(total).c_str(), updates / units.updates_per_epoch,
+                                          human_count(updates * units.tokens_per_update).c_str(), flops_text(updates * update_flops).c_str(),
+                                          runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
+    } else {
+        text += line("the run", "until " + config.train.stop.text() + " have passed");
+    }
+    text += line("memory", memory_text(config, sizes, store.vocab_size()));
+    text += line("a checkpoint", human_bytes(sizes.parameters * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
+    if (store.has_split("valid")) text += evaluation_lines(config, sizes, store.split("valid"), update_flops);
+    text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
+    return text;
+}
+
+}  // namespace longbow

@@ -1,0 +1,84 @@
+#include "resume.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "session.h"
+
+namespace longbow {
+
+namespace {
+
+// A run may go on with another end, other logging, validation and checkpoints: none of them touches the weights.
+bool may_change(const std::string& key) {
+    return key == "train.stop" || starts_with(key, "log.") || starts_with(key, "eval.") || starts_with(key, "checkpoint.");
+}
+
+}  // namespace
+
+std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
+    const auto existing = list_checkpoints(request.run_dir);
+    if (request.resume == "never") {
+        if (existing.empty()) return std::nullopt;
+        throw UsageError("--resume never: " + request.run_dir.string() + " has checkpoints already (the newest of update " +
+                         std::to_string(existing.back().update) + "); choose another --run-dir, or go on with --resume auto");
+    }
+    if (request.resume != "auto") {
+        const fs::path path = resolve_checkpoint(request.resume);
+        verify_checkpoint(path);
+        return path;
+    }
+    const auto newest = newest_whole_checkpoint(request.run_dir);
+    if (!newest && !existing.empty()) {
+        throw CheckpointError("every checkpoint of " + request.run_dir.string() + " is damaged; move the directory away to train anew");
+    }
+    return newest;
+}
+
+void check_resumed_config(const fs::path& checkpoint, const Config& config) {
+    std::vector<std::string> changes;
+    for (const auto& difference : config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
+        if (!may_change(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+    }
+    if (changes.empty()) return;
+    throw ConfigError("cannot go on from " + checkpoint.string() + ", the configuration has changed: " + join(changes, "; ") +
+                      ". Put the old values back, or choose another --run-dir (with train.init_from to start from these weights)");
+}
+
+void check_resumed_data(const fs::path& checkpoint, const Session& session) {
+    const Json manifest = read_manifest(checkpoint);
+    const auto check = [&](const char* key, const std::string& now, const char* what) {
+        const std::string before = manifest.value(key, "");
+        if (before == now) return;
+        throw DataError(session.store->path().string() + ": " + what + " (" + now + ") is not the one that " + checkpoint.string() +
+                        " was trained on (" + before + "); bring the old store back, or choose another --run-dir");
+    };
+    check("tokenizer", session.tokenizer->fingerprint(), "the tokenizer");
+    check("data", session.train->fingerprint(), "the training data");
+}
+
+void resume_from(const fs::path& checkpoint, Session& session) {
+    load_weights(checkpoint, *session.model);
+    load_optimizer(checkpoint, *session.model, *session.optimizer);
+    session.state = read_train_state(checkpoint);
+    const auto& state = session.state;
+    const auto in_run = fs::absolute(session.run / "checkpoints").lexically_normal();
+    if (fs::absolute(checkpoint).lexically_normal().parent_path() == in_run) session.saved_update = state.updates;
+    abandon_checkpoints_after(session.run, state.updates);
+    // A kill between a save and its mark leaves the old one marked.
+    mark_best(session.run, state.best_update);
+    if (state.device != session.device.str()) {
+        log::warn("this run was on " + state.device + " and goes on on " + session.device.str() + ": no longer bit for bit the same");
+    } else if (state.threads != at::get_num_threads()) {
+        log::warn(strprintf("this run had %d threads and goes on with %d: the last bits may differ", state.threads, at::get_num_threads()));
+    }
+    log::info(strprintf("going on from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));
+}
+
+}  // namespace longbow

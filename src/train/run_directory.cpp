@@ -1,0 +1,42 @@
+#include "run_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
+    std::error_code error;
+    fs::create_directories(path_, error);
+    if (error) throw Error("cannot create the run directory " + path_.string() + ": " + error.message());
+    const fs::path file = path_ / ".lock";
+    lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (lock_ < 0) throw Error("cannot write to the run directory " + path_.string() + ": " + std::strerror(errno));
+    // The lock goes with the process, however it ends.
+    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+        const std::string holder = std::string(trim(read_file(file)));
+        ::close(lock_);
+        throw Error("another trainer" + (holder.empty() ? "" : " (process " + holder + ")") + " works in " + path_.string() +
+                    ": wait for it, stop it, or choose another --run-dir");
+    }
+    const std::string pid = std::to_string(::getpid()) + "\n";
+    if (::ftruncate(lock_, 0) != 0 || ::write(lock_, pid.data(), pid.size()) < 0) {
+        const int saved = errno;
+        ::close(lock_);
+        throw Error("cannot write " + file.string() + ": " + std::strerror(saved));
+    }
+    clean_checkpoint_leftovers(path_);
+}
+
+RunDirectory::~RunDirectory() { ::close(lock_); }
+
+}  // namespace longbow

@@ -1,0 +1,157 @@
+#include "session.h"
+
+#include <ATen/Parallel.h>
+#include <torch/csrc/api/include/torch/utils.h>
+
+#include <cmath>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/random.h"
+#include "longbow/core/strings.h"
+#include "longbow/data/prepare.h"
+#include "longbow/eval/evaluator.h"
+#include "longbow/model/linear.h"
+#include "longbow/telemetry/log.h"
+#include "resume.h"
+
+namespace longbow {
+
+namespace {
+
+void open_data(Session& session, const TrainRequest& request) {
+    session.store = std::make_unique<TokenStore>(open_store(request));
+    session.tokenizer = session.store->tokenizer();
+    session.train = &session.store->split("train");
+    if (session.train->size() < request.config.train.length) {
+        throw DataError(strprintf("%s: the train split has %s tokens, fewer than train.length = %lld", session.store->path().c_str(),
+                                  with_commas(session.train->size()).c_str(), static_cast<long long>(request.config.train.length)));
+    }
+    if (!request.validate) return;
+    if (session.store->has_split("valid")) {
+        session.valid = &session.store->split("valid");
+    } else {
+        log::warn(session.store->path().string() + " has no valid split: training without validation, and `best` is not kept");
+    }
+}
+
+void make_model(Session& session) {
+    torch::manual_seed(seed_of(session.config.train.seed, 0x1417u));
+    session.model = make_language_model(session.config, session.store->vocab_size());
+    session.model->to(session.device);
+    session.model->train();
+    session.parameters = session.model->parameters();
+    std::vector<bool> decay;
+    for (const auto& parameter : session.parameters) decay.push_back(session.model->decays(parameter));
+    session.optimizer = make_optimizer(session.config.optim, session.parameters, decay);
+    if (session.valid != nullptr) {
+        for (const auto length : validation_lengths(session.config)) check_length(*session.model, length);
+    }
+}
+
+// Warm-up and period in updates. A schedule has to be a pure function of the update, which a time is not.
+std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, const char* key) {
+    if (duration.unit == Duration::Unit::seconds && duration.value > 0) {
+        throw ConfigError(std::string(key) + ": " + duration.text() + " is a time; a schedule needs updates, epochs or tokens");
+    }
+    return static_cast<std::int64_t>(std::ceil(fractional_updates(duration, units)));
+}
+
+void resolve_schedule(Session& session) {
+    const auto& schedule = session.config.schedule;
+    session.warmup = schedule_updates(schedule.warmup, session.units, "schedule.warmup");
+    const bool periodic = schedule.name == "linear" || schedule.name == "cosine";
+    const std::int64_t period = schedule.period.value > 0 ? schedule_updates(schedule.period, session.units, "schedule.period")
+                                : periodic                ? schedule_updates(session.config.train.stop, session.units,
+                                                                             "schedule.period is not set, and train.stop")
+                                                          : 0;
+    if (session.state.schedule_period == 0) session.state.schedule_period = period;
+    if (periodic && session.state.schedule_period != period) {
+        log::warn(strprintf("train.stop has changed; the %s schedule keeps the period of %lld updates with which this run started",
+                            schedule.name.c_str(), static_cast<long long>(session.state.schedule_period)));
+    }
+}
+
+// Which GEMM library serves decides the last bits, so the choice is made once a run and comes back with its checkpoints.
+void choose_gemm_library(Session& session, bool fresh) {
+    if (fresh) {
+        const auto& config = session.config;
+        const bool timed = !config.train.deterministic && session.device.is_cpu() && config.train.dtype == "fp32";
+        const auto library = timed ? gemm_library_by_timing(config.train.batch * config.train.length, config.model.dim, config.model.ffn_dim)
+                                   : gemm_library_by_rule();
+        session.state.gemm_library = to_string(library);
+    }
+    set_gemm_library(gemm_library_from(session.state.gemm_library));
+}
+
+void init_from(Session& session) {
+    const fs::path source = resolve_checkpoint(session.config.train.init_from);
+    verify_checkpoint(source);
+    const std::string tokenizer = read_manifest(source).value("tokenizer", "");
+    if (tokenizer != session.tokenizer->fingerprint()) {
+        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + tokenizer + ") than the store's (" +
+                        session.tokenizer->fingerprint() + "); prepare the data with the checkpoint's tokenizer");
+    }
+    load_weights(source, *session.model);
+    log::info("weights from " + source.string());
+}
+
+}  // namespace
+
+TokenStore open_store(const TrainRequest& request) {
+    const auto& data = request.config.data;
+    const fs::path path = data.store.empty() ? request.run_dir / "store" : fs::path(data.store);
+    if (!fs::exists(path / "manifest.json")) {
+        if (data.train.empty()) {
+            throw DataError((data.store.empty() ? std::string("data.store is not set") : "data.store: " + path.string() + " is no token store") +
+                            ", and data.train names no text to make one from");
+        }
+        log::info("preparing " + path.string());
+        prepare_store({request.config.tokenizer, data, path, request.threads, false});
+    }
+    return TokenStore(path);
+}
+
+RunUnits run_units(const Config& config, const TokenStream& train) {
+    const auto sequences = static_cast<double>(config.train.batch * config.train.accumulate);
+    const auto blocks = static_cast<double>(training_order(train, config.train).blocks_per_epoch());
+    return {sequences * static_cast<double>(config.train.length), blocks / sequences};
+}
+
+std::int64_t total_updates(const Config& config, const RunUnits& units) {
+    const double updates = fractional_updates(config.train.stop, units);
+    return updates < 0 ? -1 : static_cast<std::int64_t>(std::ceil(updates));
+}
+
+std::vector<std::int64_t> validation_lengths(const Config& config) {
+    return config.eval.lengths.empty() ? std::vector<std::int64_t>{config.train.length} : config.eval.lengths;
+}
+
+Session open_session(const TrainRequest& request) {
+    Session session;
+    session.config = request.config;
+    session.run = request.run_dir;
+    session.device = c10::Device(request.device);
+    const auto from = checkpoint_to_resume(request);
+    if (from) check_resumed_config(*from, request.config);
+    open_data(session, request);
+    if (from) check_resumed_data(*from, session);
+    session.order = training_order(*session.train, session.config.train);
+    session.units = run_units(session.config, *session.train);
+    session.total_updates = total_updates(session.config, session.units);
+    make_model(session);
+    if (from) {
+        resume_from(*from, session);
+    } else {
+        session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
+        if (!session.config.train.init_from.empty()) init_from(session);
+    }
+    session.seconds_before = session.state.train_seconds;
+    resolve_schedule(session);
+    choose_gemm_library(session, !from);
+    session.state.device = session.device.str();
+    session.state.threads = at::get_num_threads();
+    return session;
+}
+
+}  // namespace longbow

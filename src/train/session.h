@@ -1,0 +1,61 @@
+// Everything that a run holds while it trains, made ready by open_session(): data, model, optimizer, and the state to go on from.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "cadence.h"
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/data/batches.h"
+#include "longbow/data/token_store.h"
+#include "longbow/model/language_model.h"
+#include "longbow/optim/optimizer.h"
+#include "longbow/train/trainer.h"
+
+namespace longbow {
+
+struct Session {
+    Config config;
+    std::filesystem::path run;
+    c10::Device device{c10::kCPU};
+    std::unique_ptr<TokenStore> store;
+    const TokenStream* train = nullptr;
+    const TokenStream* valid = nullptr;          // nullptr: no validation
+    std::unique_ptr<Tokenizer> tokenizer;
+    std::shared_ptr<LanguageModel> model;
+    std::vector<at::Tensor> parameters;
+    std::unique_ptr<Optimizer> optimizer;
+    std::optional<SampleOrder> order;
+    RunUnits units;
+    std::int64_t warmup = 0;                     // updates
+    std::int64_t total_updates = -1;             // -1: train.stop is a time
+    TrainState state;
+    std::int64_t saved_update = -1;              // the newest checkpoint of this state on disk
+    std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
+    double seconds_before = 0;                   // of earlier sessions
+
+    [[nodiscard]] double seconds() const {
+        return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();
+    }
+    [[nodiscard]] bool finished() const {
+        return total_updates >= 0 ? state.updates >= total_updates : state.train_seconds >= config.train.stop.value;
+    }
+};
+
+// The store that the configuration names; prepared first from data.train, valid, test if it is not there.
+TokenStore open_store(const TrainRequest& request);
+RunUnits run_units(const Config& config, const TokenStream& train);
+// Updates in all; -1 when train.stop is a time.
+std::int64_t total_updates(const Config& config, const RunUnits& units);
+// The lengths of validation: eval.lengths, or the training length. The first one decides which checkpoint is best.
+std::vector<std::int64_t> validation_lengths(const Config& config);
+
+Session open_session(const TrainRequest& request);
+
+}  // namespace longbow

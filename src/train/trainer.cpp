@@ -1,0 +1,132 @@
+// The training loop. One update is update.cpp, what happens beside it observers.h, how a run starts or goes on session.cpp.
+#include "longbow/train/trainer.h"
+
+#include <cmath>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/failpoint.h"
+#include "longbow/core/files.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "observers.h"
+#include "run_directory.h"
+#include "session.h"
+
+namespace longbow {
+
+namespace {
+
+[[noreturn]] void stop(Session& session, Checkpoints& checkpoints, Metrics& metrics) {
+    checkpoints.save(session, metrics);
+    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on", stop_signal_name(),
+                                     checkpoint_path(session.run, session.state.updates).c_str()));
+}
+
+void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics, const UpdateResult& result) {
+    if (!result.skipped) return;
+    const auto bad = session.state.bad_updates;
+    if (bad == 1) {
+        metrics.pause();
+        log::warn(strprintf("update %lld: the %s is not finite; the update is skipped", static_cast<long long>(session.state.updates),
+                            std::isfinite(result.nll) ? "gradient" : "loss"));
+    }
+    if (bad < session.config.train.max_bad_updates) return;
+    const auto update = session.state.updates;
+    const fs::path from = checkpoints.save_before_divergence(session, metrics);
+    throw DivergedError(strprintf("diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
+                                  "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
+                                  static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
+}
+
+// Validation, when due; a signal in the middle saves the state of before it, so that the run goes on with it.
+bool validate(Session& session, Validation& validation, Checkpoints& checkpoints, Metrics& metrics, bool last) {
+    if (!validation.due(session, last)) return false;
+    try {
+        validation.run(session, metrics);
+        return true;
+    } catch (const InterruptedError&) {
+        stop(session, checkpoints, metrics);
+    }
+}
+
+TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was_finished) {
+    TrainSummary summary;
+    summary.run_dir = session.run;
+    summary.updates = session.state.updates;
+    summary.was_finished = was_finished;
+    summary.train_loss = metrics.last_loss();
+    summary.best_valid_ppl = session.state.best_update >= 0 ? std::exp(session.state.best_nll) : 0;
+    summary.checkpoint = checkpoint_path(session.run, session.state.best_update >= 0 ? session.state.best_update : session.state.updates);
+    return summary;
+}
+
+TrainSummary train_one(const TrainRequest& request) {
+    const RunDirectory directory(request.run_dir);
+    log::add_file(directory.path() / "log.txt");
+    Session session = open_session(request);
+    write_file_atomic(directory.path() / "config.yaml", config_yaml(session.config, registered_config_context()));
+
+    Metrics metrics(session);
+    Validation validation(session);
+    Checkpoints checkpoints(session);
+    log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
+                        with_commas(session.model->parameter_count()).c_str(), human_count(session.units.tokens_per_update).c_str(),
+                        session.units.updates_per_epoch, session.model->attention_backend_name().c_str(), session.state.gemm_library.c_str()));
+    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
+    checkpoints.save(session, metrics);  // of update 0: a full disk shows now, and a run that diverges has one to name
+    if (validate(session, validation, checkpoints, metrics, session.finished())) {
+        checkpoints.save(session, metrics, /*state_changed=*/true);
+    }
+
+    while (!session.finished()) {
+        failpoint("train.update");
+        if (stop_requested()) stop(session, checkpoints, metrics);
+        const UpdateResult result = run_update(session);
+        const bool last = session.finished();
+        guard_against_divergence(session, checkpoints, metrics, result);
+        metrics.after_update(session, result, last);
+        if (stop_requested() && !last) stop(session, checkpoints, metrics);
+        const bool checkpoint_due = checkpoints.due(session) && !result.skipped;
+        const bool validated = validate(session, validation, checkpoints, metrics, last);
+        const bool best = validated && session.state.best_update == session.state.updates;
+        if (last || best || checkpoint_due) checkpoints.save(session, metrics);
+        if (!result.skipped) checkpoints.remember_good(session);
+    }
+    metrics.pause();
+    return summary_of(session, metrics, was_finished);
+}
+
+TrainSummary train_seeds(const TrainRequest& request) {
+    TrainSummary all;
+    all.run_dir = request.run_dir;
+    double sum = 0;
+    for (const auto seed : request.config.train.seeds) {
+        TrainRequest one = request;
+        one.config.train.seed = static_cast<std::uint64_t>(seed);
+        one.config.train.seeds.clear();
+        one.run_dir = request.run_dir / ("seed-" + std::to_string(seed));
+        if (one.config.data.store.empty()) one.config.data.store = (request.run_dir / "store").string();
+        all.seeds.push_back(train_one(one));
+        sum += all.seeds.back().best_valid_ppl;
+        log::remove_file();
+    }
+    all.updates = all.seeds.back().updates;
+    all.train_loss = all.seeds.back().train_loss;
+    all.best_valid_ppl = sum / static_cast<double>(all.seeds.size());
+    all.checkpoint = all.seeds.back().checkpoint;
+    return all;
+}
+
+}  // namespace
+
+TrainSummary train(const TrainRequest& request) {
+    install_stop_handlers();
+    if (!request.config.train.seeds.empty()) return train_seeds(request);
+    const auto summary = train_one(request);
+    log::remove_file();
+    return summary;
+}
+
+}  // namespace longbow

@@ -1,0 +1,22 @@
+// One update: micro-batches forward and backward, then one step of the optimizer, unless loss or gradient is not finite.
+#pragma once
+
+#include <cstdint>
+
+namespace longbow {
+
+struct Session;
+
+struct UpdateResult {
+    double nll = 0;          // sum over the update's tokens
+    std::int64_t tokens = 0;
+    double grad_norm = 0;    // before clipping
+    double lr = 0;
+    bool skipped = false;    // not finite: the weights are as they were
+    double seconds = 0;
+};
+
+// Does the update, and moves session.state past it.
+UpdateResult run_update(Session& session);
+
+}  // namespace longbow

@@ -1,0 +1,56 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "longbow/core/strings.h"
+#include "longbow/eval/evaluator.h"
+#include "longbow/telemetry/log.h"
+#include "observers.h"
+#include "session.h"
+
+namespace longbow {
+
+Validation::Validation(const Session& session) : every_(session.config.eval.every, session.units, session.state.train_seconds) {}
+
+bool Validation::due(const Session& session, bool last) {
+    if (session.valid == nullptr || session.state.validated_update == session.state.updates || session.state.updates == 0) return false;
+    return every_.due(session.state.updates, session.state.train_seconds) || last;
+}
+
+bool Validation::run(Session& session, Metrics& metrics) const {
+    metrics.pause();
+    auto& state = session.state;
+    const auto& config = session.config;
+    double decisive = 0;
+    std::vector<std::string> shown;
+    for (const auto length : validation_lengths(config)) {
+        EvalRequest request;
+        request.length = length;
+        request.max_batch_tokens = config.eval.max_batch_tokens;
+        request.max_stream_tokens = config.eval.valid_tokens;
+        request.dtype = config.train.dtype;
+        const RateMeter meter;
+        const auto nll = evaluate_tokens(*session.model, *session.valid, request, "validation at " + std::to_string(length));
+        const double mean = std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
+        if (shown.empty()) decisive = mean;
+        shown.push_back(strprintf("%.2f at %lld", std::exp(mean), static_cast<long long>(length)));
+        metrics.append({{"event", "valid"},
+                        {"update", state.updates},
+                        {"length", length},
+                        {"nll", std::isfinite(mean) ? Json(mean) : Json(nullptr)},
+                        {"ppl", std::isfinite(mean) ? Json(std::exp(mean)) : Json(nullptr)},
+                        {"valid_tokens", nll.size()},
+                        {"timing", {{"seconds", meter.elapsed()}, {"tokens_per_second", meter.rate(static_cast<double>(nll.size()))}}}});
+    }
+    const bool best = std::isfinite(decisive) && (state.best_update < 0 || decisive < state.best_nll);
+    if (best) {
+        state.best_nll = decisive;
+        state.best_update = state.updates;
+    }
+    state.validated_update = state.updates;
+    log::info(strprintf("update %lld: validation perplexity %s%s", static_cast<long long>(state.updates), join(shown, ", ").c_str(),
+                        best ? " (best)" : ""));
+    return best;
+}
+
+}  // namespace longbow

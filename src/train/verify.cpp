@@ -1,0 +1,80 @@
+// longbow verify: are a run's checkpoints whole, and does resuming from one give the next one bit for bit?
+#include <unistd.h>
+
+#include <cstring>
+
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/safetensors.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+#include "longbow/train/trainer.h"
+
+namespace longbow {
+
+namespace {
+
+class ScratchDirectory {
+public:
+    explicit ScratchDirectory(const fs::path& parent) : path_(parent / (".verify.tmp-" + std::to_string(::getpid()))) { fs::create_directories(path_); }
+    ~ScratchDirectory() {
+        std::error_code ignored;
+        fs::remove_all(path_, ignored);
+    }
+    ScratchDirectory(const ScratchDirectory&) = delete;
+    ScratchDirectory& operator=(const ScratchDirectory&) = delete;
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+private:
+    fs::path path_;
+};
+
+// Bit for bit, except for the metadata (which holds the configuration with its train.stop).
+void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
+    const auto a = read_safetensors(stored);
+    const auto b = read_safetensors(replayed);
+    for (const auto& [name, tensor] : a.tensors) {
+        const auto found = b.tensors.find(name);
+        const bool same = found != b.tensors.end() && found->second.sizes() == tensor.sizes() && found->second.scalar_type() == tensor.scalar_type() &&
+                          std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0;
+        if (!same) throw CheckpointError(stored.string() + ": " + name + " is not what training on from the checkpoint before gives");
+    }
+}
+
+std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads) {
+    const ScratchDirectory scratch(run);
+    TrainRequest request;
+    request.config = read_checkpoint_config(to.path);
+    request.config.train.stop = Duration{static_cast<double>(to.update), Duration::Unit::updates};
+    request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
+    request.config.log.tensorboard = false;
+    request.run_dir = scratch.path();
+    request.resume = from.path.string();
+    request.device = device;
+    request.threads = threads;
+    request.validate = false;
+    train(request);
+    const fs::path replayed = checkpoint_path(scratch.path(), to.update);
+    for (const auto& entry : fs::directory_iterator(to.path)) {
+        if (entry.path().extension() == ".safetensors") expect_equal_tensors(entry.path(), replayed / entry.path().filename());
+    }
+    return strprintf("resume  update %lld -> %lld: the same weights and optimizer, bit for bit\n", static_cast<long long>(from.update),
+                     static_cast<long long>(to.update));
+}
+
+}  // namespace
+
+std::string verify_run(const fs::path& run, const std::string& device, int threads) {
+    const auto entries = list_checkpoints(run);
+    if (entries.empty()) throw CheckpointError(run.string() + " is no run directory with checkpoints");
+    std::string report;
+    for (const auto& entry : entries) {
+        verify_checkpoint(entry.path);
+        report += "whole   " + entry.path.string() + "\n";
+    }
+    if (entries.size() < 2) return report + "resume  not tried: one checkpoint only\n";
+    return report + replay(entries[entries.size() - 2], entries.back(), run, device, threads);
+}
+
+}  // namespace longbow
