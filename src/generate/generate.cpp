@@ -7,6 +7,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/model/output_head.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/text/reader.h"
 #include "sampler.h"
 #include "text_stream.h"
 

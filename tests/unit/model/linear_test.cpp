@@ -64,7 +64,7 @@ TEST(Linear, OnlyWhatNeedsAGradientGetsOne) {
 TEST(Linear, OtherTypesAndAutocastAreServed) {
     const Library scope(GemmLibrary::onednn);
     const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8});
-    EXPECT_LT(largest_difference(linear(x.to(torch::kDouble), weight.to(torch::kDouble), {}),
+    EXPECT_LT(largest_difference(linear(x.to(torch::kDouble), weight.to(torch::kDouble), at::Tensor()),
                                  x.to(torch::kDouble).matmul(weight.to(torch::kDouble).t())), 1e-12);
     const AutocastScope autocast(at::kCPU, at::kBFloat16);
     const at::Tensor none;
