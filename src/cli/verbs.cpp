@@ -47,6 +47,7 @@ CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::s
     auto* verb = parent.add_subcommand(name, help);
     verb->footer("\nExample:\n  " + example);
     verb->set_version_flag("--version", version_text, "Print the build and exit");
+    verb->require_subcommand(0, 1);
     return verb;
 }
 

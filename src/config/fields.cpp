@@ -130,7 +130,7 @@ void declare_train(std::vector<Field>& fields) {
     key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale")
         .choices({"fp64", "fp32", "bf16", "fp16"});
     key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
-    key("deterministic", &T::deterministic, "Every choice of algorithm by rule, none by timing");
+    key("deterministic", &T::deterministic, "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
     key("loss_scale", &T::loss_scale, "First loss scale").at_least(1).when("train.dtype", "train.dtype: fp16", is_fp16);
     key("loss_scale_window", &T::loss_scale_window, "Good updates in a row before the loss scale doubles").unit("updates").range(1, 1e9)
         .when("train.dtype", "train.dtype: fp16", is_fp16);

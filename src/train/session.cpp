@@ -1,9 +1,11 @@
 #include "session.h"
 
+#include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/api/include/torch/utils.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -72,16 +74,18 @@ void resolve_schedule(Session& session) {
     }
 }
 
-// Which GEMM library serves decides the last bits, so the choice is made once a run and comes back with its checkpoints.
+// Which GEMM library serves decides the last bits. Chosen by rule, not by a timing, which on a busy machine comes out differently each
+// time: the same configuration and seed shall give the same numbers. It comes back with the run's checkpoints.
 void choose_gemm_library(Session& session, bool fresh) {
-    if (fresh) {
-        const auto& config = session.config;
-        const bool timed = !config.train.deterministic && session.device.is_cpu() && config.train.dtype == "fp32";
-        const auto library = timed ? gemm_library_by_timing(config.train.batch * config.train.length, config.model.dim, config.model.ffn_dim)
-                                   : gemm_library_by_rule();
-        session.state.gemm_library = to_string(library);
-    }
+    if (fresh) session.state.gemm_library = to_string(gemm_library_by_rule());
     set_gemm_library(gemm_library_from(session.state.gemm_library));
+}
+
+// GPU kernels that add in whichever order their threads come are replaced by slower ones, or refused by name.
+void make_deterministic() {
+    ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
 }
 
 void init_from(Session& session) {
@@ -132,6 +136,7 @@ Session open_session(const TrainRequest& request) {
     session.config = request.config;
     session.run = request.run_dir;
     session.device = c10::Device(request.device);
+    if (session.config.train.deterministic) make_deterministic();
     const auto from = checkpoint_to_resume(request);
     if (from) check_resumed_config(*from, request.config);
     open_data(session, request);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <new>
 
@@ -42,6 +43,19 @@ void add_probe(CLI::App& app, VerbContext& context) {
 }
 LONGBOW_REGISTER_VERB(1000, add_probe);
 
+// A group whose verb takes a positional that may be called like a verb.
+void add_nest(CLI::App& app, VerbContext& context) {
+    auto* group = add_verb_group(app, "nest", "A group for tests", "longbow nest name probe");
+    auto name = std::make_shared<std::string>();
+    auto* verb = add_verb(*group, context, "name", "Prints its argument", "longbow nest name probe");
+    verb->add_option("NAME", *name);
+    run_with(verb, context, [name](const CommonOptions&) {
+        std::cout << *name << "\n";
+        return 0;
+    });
+}
+static const bool nest_registered = register_verb(1001, add_nest);
+
 struct Outcome {
     int code = 0;
     std::string out, err;
@@ -69,6 +83,14 @@ TEST(Cli, ReadsRepeatedConfigFilesAndOverrides) {
     EXPECT_EQ(result.config.overrides, (std::vector<std::string>{"train.length=128", "optim.lr=1e-3"}));
     EXPECT_EQ(result.common.threads, 1);
     EXPECT_EQ(result.common.device, "cpu");
+}
+
+TEST(Cli, ArgumentsMayBeCalledLikeVerbs) {
+    for (const char* name : {"probe", "nest", "name"}) {
+        const auto outcome = call({"nest", "name", name, "--device", "cpu"});
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        EXPECT_EQ(outcome.out, std::string(name) + "\n");
+    }
 }
 
 TEST(Cli, HelpGoesToStdoutWithAnExample) {
