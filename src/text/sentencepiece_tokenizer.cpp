@@ -24,10 +24,16 @@ std::size_t unit_length(std::string_view text) {
 }
 
 void check(const sentencepiece::util::Status& status, const std::string& what) {
-    if (!status.ok()) throw DataError(what + ": " + status.error_message());
+    if (!status.ok()) throw DataError(what + ": " + sentencepiece_reason(status.error_message()));
 }
 
 }  // namespace
+
+std::string sentencepiece_reason(const std::string& message) {
+    const auto end = message.find("] ");
+    const auto reason = end == std::string::npos ? message : message.substr(end + 2);
+    return reason.empty() ? "the library cannot read it" : reason;
+}
 
 SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name)
     : model_(std::move(model)), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {

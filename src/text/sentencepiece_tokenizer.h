@@ -32,6 +32,9 @@ private:
     std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
 };
 
+// The library's message without the source line and condition, in brackets, that it begins with.
+std::string sentencepiece_reason(const std::string& message);
+
 // Learns a model (unigram or bpe) from a sample of the files' lines, at most 256 MiB of them, drawn by their number alone. Nothing is
 // normalised, white space is kept, and characters outside the vocabulary become bytes. Returns the .model file's contents.
 std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& model_type, std::int64_t vocab_size);

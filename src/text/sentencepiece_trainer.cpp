@@ -124,11 +124,9 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
         },
         &iterator, &model);
     if (!status.ok()) {
-        // The library's message begins with its source line and condition, in brackets.
-        std::string reason = status.error_message();
-        if (const auto end = reason.find("] "); end != std::string::npos) reason.erase(0, end + 2);
         throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) +
-                        " tokens (tokenizer.vocab_size) from the training text: " + reason);
+                        " tokens (tokenizer.vocab_size) from the training text: " +
+                        sentencepiece_reason(status.error_message()));
     }
     return model;
 }
