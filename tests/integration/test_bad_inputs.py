@@ -115,6 +115,9 @@ class BadInputs(unittest.TestCase):
     def test_heads_that_do_not_divide(self):
         self.refuse(3, ["model.heads", "model.dim"], "train", "-c", "config.yaml", "model.heads=3", "--run-dir", "x")
 
+    def test_vocabulary_that_does_not_fit(self):
+        self.refuse(3, ["100", "257"], "prepare", "--tokenizer", "bpe", "--vocab-size", "100", "--train", "train.txt", "--out", "new-store")
+
     # --- data: 4
     def test_invalid_utf8(self):
         self.write("latin1.txt", b"caf\xe9 au lait\n" * 50)
@@ -126,9 +129,6 @@ class BadInputs(unittest.TestCase):
     def test_empty_split(self):
         self.write("empty.txt", "")
         self.refuse(4, ["valid"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt", "--valid", "empty.txt", "--out", "new-store")
-
-    def test_vocabulary_that_does_not_fit(self):
-        self.refuse(4, ["100"], "prepare", "--tokenizer", "bpe", "--vocab-size", "100", "--train", "train.txt", "--out", "new-store")
 
     def test_truncated_archive(self):
         import gzip
