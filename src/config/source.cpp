@@ -21,7 +21,15 @@ std::string place(const std::string& name, const YAML::Mark& mark) {
     return mark.is_null() ? name : name + ":" + std::to_string(mark.line + 1);  // yaml-cpp counts lines from 0
 }
 
-void require_utf8(const std::string& text, const std::string& name) {
+// What is no text is refused before yaml-cpp sees it: it takes the byte 4 for the end of the file, and never comes back from some texts
+// that hold a NUL (0.7).
+void require_text(const std::string& text, const std::string& name) {
+    std::size_t line = 1;
+    for (const char c : text) {
+        if (c == '\n') ++line;
+        if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' || c == '\r') continue;
+        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " + std::to_string(line) + ")");
+    }
     try {
         (void)Json(text).dump();
     } catch (const Json::exception&) {
@@ -69,7 +77,7 @@ public:
     }
 
     void text(const std::string& yaml, const std::string& name, bool may_include) {
-        require_utf8(yaml, name);
+        require_text(yaml, name);
         const auto root = document(yaml, name);
         if (root.IsNull()) return;
         if (!root.IsMap()) throw ConfigError(place(name, root.Mark()) + ": expected sections (model:, train:, ..) at the top");
@@ -173,7 +181,7 @@ std::vector<Assignment> read_config_text(const std::string& yaml, const std::str
 
 Assignment read_override(const std::string& text) {
     const std::string origin = "override '" + text + "'";
-    require_utf8(text, origin);
+    require_text(text, origin);
     const auto equals = text.find('=');
     if (equals == std::string::npos) throw ConfigError(origin + ": expected section.key=value");
     const std::string path(trim(std::string_view(text).substr(0, equals)));

@@ -83,7 +83,7 @@ class Mistakes(unittest.TestCase):
 
     def test_files_and_overrides(self):
         self.write("a.yaml", "")
-        (self.folder / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+        (self.folder / "binary.yaml").write_bytes(b"\xff\xfetrain")
         self.expect(CONFIG, "none.yaml: there is no such config file", "config", "check", "-c", "none.yaml")
         self.expect(CONFIG, "a folder, not a config file", "config", "check", "-c", ".")
         self.expect(CONFIG, "binary.yaml: not valid UTF-8", "config", "check", "-c", "binary.yaml")

@@ -1,0 +1,109 @@
+#!/usr/bin/env python3
+"""Training step of the demo's model in eager PyTorch, as its users write it: the peer of tests/benchmark/step_bench.cpp.
+
+By itself it prints the least time of N steps. With --serve it speaks step_bench's protocol: "ready", then for each line on stdin one step,
+answered by its milliseconds. --against PROGRAM asks PROGRAM and itself in turn, so that both see the same load, and prints the ratio.
+"""
+import argparse
+import math
+import subprocess
+import time
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+LAYERS, DIM, HEADS, FFN, VOCAB, BATCH, LENGTH = 4, 256, 8, 1024, 2048, 32, 64
+
+
+class Block(nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(DIM), nn.LayerNorm(DIM)
+        self.qkv, self.out = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
+        self.ffn_in, self.ffn_out = nn.Linear(DIM, FFN), nn.Linear(FFN, DIM)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x, mask):
+        batch, length, _ = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(batch, length, 3, HEADS, DIM // HEADS).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        x = x + self.dropout(self.out(attended.transpose(1, 2).reshape(batch, length, DIM)))
+        return x + self.dropout(self.ffn_out(F.relu(self.ffn_in(self.norm2(x)))))
+
+
+class Model(nn.Module):
+    def __init__(self, dropout):
+        super().__init__()
+        self.embedding = nn.Embedding(VOCAB, DIM)
+        nn.init.normal_(self.embedding.weight, std=DIM**-0.5)
+        self.blocks = nn.ModuleList(Block(dropout) for _ in range(LAYERS))
+        self.norm = nn.LayerNorm(DIM)
+        self.dropout = nn.Dropout(dropout)
+        slopes = torch.tensor([2.0 ** (-8 * (i + 1) / HEADS) for i in range(HEADS)])
+        distance = torch.arange(LENGTH)[:, None] - torch.arange(LENGTH)[None, :]
+        mask = (-slopes[:, None, None] * distance).masked_fill(distance < 0, -math.inf)
+        self.register_buffer("mask", mask[None])
+
+    def forward(self, tokens):
+        x = self.dropout(self.embedding(tokens) * math.sqrt(DIM))
+        for block in self.blocks:
+            x = block(x, self.mask)
+        return F.linear(self.norm(x), self.embedding.weight)
+
+
+class Bench:
+    def __init__(self, dropout):
+        torch.manual_seed(1)
+        self.model = Model(dropout)
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
+        tokens = torch.randint(VOCAB, (BATCH, LENGTH + 1))
+        self.inputs, self.targets = tokens[:, :-1].contiguous(), tokens[:, 1:].flatten()
+
+    def step(self):
+        start = time.perf_counter()
+        self.optimizer.zero_grad(set_to_none=True)
+        F.cross_entropy(self.model(self.inputs).flatten(0, 1), self.targets).backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        return (time.perf_counter() - start) * 1e3
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=7)
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--against", metavar="PROGRAM")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    bench = Bench(args.dropout)
+    for _ in range(3):
+        bench.step()
+    if args.serve:
+        print("ready", flush=True)
+        try:
+            while input() is not None:
+                print(bench.step(), flush=True)
+        except EOFError:
+            return
+    if not args.against:
+        least = min(bench.step() for _ in range(args.steps))
+        print(f"{least:.1f} ms a step at least, {1e3 * BATCH * LENGTH / least:.0f} tokens/s (eager PyTorch {torch.__version__})")
+        return
+    command = [args.against, "--threads", str(args.threads), "--dropout", str(args.dropout)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        if other.stdout.readline().strip() != "ready":
+            raise SystemExit(f"{args.against} did not start")
+        ours, theirs = [], []
+        for _ in range(args.steps):
+            theirs.append(bench.step())
+            print("step", file=other.stdin, flush=True)
+            ours.append(float(other.stdout.readline()))
+        other.stdin.close()
+    print(f"eager PyTorch {min(theirs):.1f} ms, Longbow {min(ours):.1f} ms a step (minima of {args.steps}): ratio {min(theirs) / min(ours):.2f}")
+
+
+if __name__ == "__main__":
+    main()

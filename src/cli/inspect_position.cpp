@@ -1,0 +1,140 @@
+// longbow inspect position: what a method adds to the attention scores, as numbers (slopes, biases by distance, T5's buckets).
+#include <torch/types.h>
+
+#include <cmath>
+#include <iostream>
+#include <memory>
+
+#include "inspect.h"
+#include "longbow/config/options.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/position/position_method.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+struct Flags {
+    std::string method;
+    std::int64_t heads = 8;
+    std::int64_t length = 16;
+    std::int64_t dim = 0;
+    std::vector<std::string> options;
+};
+
+OptionValue parse_option(const OptionSpec& spec, const std::string& text) {
+    const std::string where = "position." + spec.key + ": ";
+    try {
+        if (std::holds_alternative<std::string>(spec.default_value)) {
+            for (const auto& choice : spec.choices) {
+                if (choice == text) return text;
+            }
+            if (spec.choices.empty()) return text;
+        } else if (std::holds_alternative<bool>(spec.default_value)) {
+            if (text == "true" || text == "false") return text == "true";
+        } else {
+            std::size_t used = 0;
+            const double number = std::stod(text, &used);
+            const bool whole = std::holds_alternative<std::int64_t>(spec.default_value);
+            if (used == text.size() && number >= spec.minimum.value_or(number) && number <= spec.maximum.value_or(number) &&
+                (!whole || number == std::floor(number))) {
+                return whole ? OptionValue(static_cast<std::int64_t>(number)) : OptionValue(number);
+            }
+        }
+    } catch (const std::logic_error&) {
+        // std::stod: no number; said below.
+    }
+    throw UsageError(where + "\"" + text + "\" is not a value for it (" + spec.help + ")");
+}
+
+OptionMap parse_options(const PositionEntry& entry, const std::vector<std::string>& texts) {
+    OptionMap options;
+    for (const auto& text : texts) {
+        const auto equals = text.find('=');
+        const auto key = text.substr(0, equals);
+        const OptionSpec* found = nullptr;
+        std::vector<std::string> keys;
+        for (const auto& spec : entry.options) {
+            keys.push_back(spec.key);
+            if (spec.key == key) found = &spec;
+        }
+        if (found == nullptr || equals == std::string::npos) {
+            throw UsageError("\"" + text + "\" is no option of position method \"" + entry.name + "\"; options (key=value): " +
+                             (keys.empty() ? "none" : join(keys, ", ")));
+        }
+        options[key] = parse_option(*found, text.substr(equals + 1));
+    }
+    return options;
+}
+
+void print_slopes(const at::Tensor& slopes, std::int64_t length) {
+    std::cout << "head  slope        bias at distance 0, 1, 2, " << length - 1 << "  (-slope * distance, after the scores' 1/sqrt(head_dim))\n";
+    for (std::int64_t head = 0; head < slopes.numel(); ++head) {
+        const double slope = slopes[head].item<double>();
+        std::cout << strprintf("%4ld  %-11.8g  0 %.6g %.6g %.6g\n", static_cast<long>(head), slope, -slope, -2 * slope,
+                               -slope * static_cast<double>(length - 1));
+    }
+}
+
+// A column a head; rows with equal values of all heads (T5: one bucket) are put together.
+void print_table(const at::Tensor& table, std::int64_t length) {
+    const auto values = table.detach().to(torch::kDouble);
+    const auto columns = values.size(1);
+    std::cout << "distance        bias of each head\n";
+    for (std::int64_t begin = 0; begin < length;) {
+        const auto column = [&](std::int64_t distance) { return values.select(1, std::min(distance, columns - 1)); };
+        std::int64_t end = begin + 1;
+        while (end < length && column(end).equal(column(begin))) ++end;
+        std::cout << strprintf("%-14s", (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
+        for (std::int64_t head = 0; head < values.size(0); ++head) std::cout << strprintf(" %9.5f", column(begin)[head].item<double>());
+        std::cout << '\n';
+        begin = end;
+    }
+}
+
+int run(const Flags& flags) {
+    PositionContext context{1, flags.dim > 0 ? flags.dim : 64 * flags.heads, flags.heads, flags.length, {}};
+    for (const auto& entry : position_methods()) {
+        if (entry.name == flags.method) {
+            context.options = parse_options(entry, flags.options);
+            std::cout << entry.name << ": " << entry.help << '\n';
+        }
+    }
+    torch::manual_seed(1);
+    const auto method = make_position_method(flags.method, context);
+    const auto bias = method->bias(0);
+    switch (bias.kind) {
+        case BiasSpec::Kind::slopes:
+            print_slopes(bias.slopes, flags.length);
+            break;
+        case BiasSpec::Kind::table:
+            std::cout << "distances past " << bias.table.size(1) - 1 << " share the last value; values are a fresh model's (seed 1)\n";
+            print_table(bias.table, flags.length);
+            break;
+        case BiasSpec::Kind::none:
+            std::cout << "adds nothing to the attention scores\n";
+            break;
+    }
+    if (method->max_length() > 0) std::cout << "longest window: " << method->max_length() << '\n';
+    return 0;
+}
+
+void add_inspect_position(CLI::App& app, VerbContext& context) {
+    auto flags = std::make_shared<Flags>();
+    auto* verb = add_verb(inspect_group(app), context, "position", "What a position method adds to the attention scores, as numbers",
+                          "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
+    verb->add_option("METHOD", flags->method, "alibi, t5, .. (longbow config list)")->required();
+    verb->add_option("key=value", flags->options, "Options of the method, as under position: in a config");
+    verb->add_option("--heads", flags->heads, "Heads of a layer")->type_name("H")->check(CLI::Range(1, 4096))->capture_default_str();
+    verb->add_option("--length", flags->length, "Distances to show")->type_name("L")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")->type_name("D")->check(CLI::Range(1, 1 << 20));
+    run_with(verb, context, [flags](const CommonOptions&) { return run(*flags); });
+}
+
+LONGBOW_REGISTER_VERB(72, add_inspect_position);
+
+}  // namespace
+
+}  // namespace longbow

@@ -1,0 +1,85 @@
+#include "longbow/generate/generate.h"
+
+#include <torch/types.h>
+
+#include "longbow/core/error.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/output_head.h"
+#include "longbow/telemetry/log.h"
+#include "longbow/text/reader.h"
+#include "sampler.h"
+#include "text_stream.h"
+
+namespace longbow {
+
+namespace {
+
+// The model has learned to start at a boundary. A line-based tokenizer ends what it encodes with one; a prompt goes on instead.
+std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
+    if (const auto at = find_invalid_utf8(prompt); at != std::string::npos) {
+        throw UsageError(strprintf("--prompt: invalid UTF-8 at byte %zu", at));
+    }
+    std::vector<TokenId> ids = {tokenizer.boundary()};
+    tokenizer.encode(prompt, ids);
+    if (tokenizer.boundary_per_line() && ids.size() > 1 && ids.back() == tokenizer.boundary() && !prompt.ends_with('\n')) {
+        ids.pop_back();
+    }
+    return ids;
+}
+
+// Scores of the token after the last of `ids`, which continue the cache.
+std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>& ids, KvCache& cache) {
+    const std::vector<std::int64_t> wide(ids.begin(), ids.end());
+    const auto device = model.parameters().front().device();
+    const auto tokens = torch::tensor(wide, torch::kLong).unsqueeze(0).to(device);
+    const auto last = model.hidden(tokens, &cache).select(1, -1);  // [1, dim]
+    const auto logits = model.head().logits(last).to(torch::kCPU, torch::kFloat).contiguous();
+    const auto* data = logits.const_data_ptr<float>();
+    return {data, data + logits.numel()};
+}
+
+}  // namespace
+
+std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
+                     const std::function<void(const std::string&)>& emit) {
+    Sampler sampler({request.temperature, request.top_k, request.top_p, request.seed});
+    if (request.max_new_tokens < 0) {
+        throw UsageError("--max-new-tokens: must be 0 or above, not " + std::to_string(request.max_new_tokens));
+    }
+    auto fresh = prompt_ids(tokenizer, request.prompt);
+    const auto limit = model.position().max_length();
+    if (limit > 0 && static_cast<std::int64_t>(fresh.size()) > limit) {
+        throw UsageError(strprintf("--prompt: %zu tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
+                                   "(position.max_length)",
+                                   fresh.size(), model.config().position.method.c_str(), static_cast<long>(limit)));
+    }
+    const torch::NoGradGuard no_grad;
+    model.eval();
+    KvCache cache;
+    TextStream stream(tokenizer, {fresh.begin() + 1, fresh.end()});
+    std::string text;
+    const auto give = [&](const std::string& piece) {
+        text += piece;
+        if (emit && !piece.empty()) {
+            emit(piece);
+        }
+    };
+    for (std::int64_t made = 0; made < request.max_new_tokens && !stop_requested(); ++made) {
+        if (limit > 0 && cache.length + static_cast<std::int64_t>(fresh.size()) > limit) {
+            log::warn(strprintf("stopped after %ld new tokens: position method \"%s\" ends at %ld tokens (position.max_length)",
+                                static_cast<long>(made), model.config().position.method.c_str(), static_cast<long>(limit)));
+            break;
+        }
+        const auto id = static_cast<TokenId>(sampler.next(next_logits(model, fresh, cache)));
+        if (request.stop_at_boundary && id == tokenizer.boundary()) {
+            break;
+        }
+        give(stream.add(id));
+        fresh = {id};
+    }
+    give(stream.finish());
+    return text;
+}
+
+}  // namespace longbow

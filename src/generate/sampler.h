@@ -1,0 +1,30 @@
+// The next token out of scores: greedy, or drawn at a temperature from the top k and the top p of the distribution.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "longbow/core/random.h"
+
+namespace longbow {
+
+struct SamplerOptions {
+    double temperature = 1.0;  // 0: the best token (of equals, the lowest id)
+    std::int64_t top_k = 0;    // keep the k best; 0: all
+    double top_p = 1.0;        // then keep the fewest best whose probabilities sum to p
+    std::uint64_t seed = 1;
+};
+
+class Sampler {
+public:
+    // Throws UsageError on a temperature below 0, top_k below 0, or top_p outside (0, 1].
+    explicit Sampler(const SamplerOptions& options);
+    // logits [vocab]: any scores whose softmax is the distribution. Draws depend on the seed and the scores alone.
+    std::int64_t next(const std::vector<float>& logits);
+
+private:
+    SamplerOptions options_;
+    Random random_;
+};
+
+}  // namespace longbow

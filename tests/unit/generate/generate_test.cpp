@@ -1,0 +1,194 @@
+// Generation: the cache gives the logits of the full forward, sampling does what its options say, text comes in whole characters.
+#include "longbow/generate/generate.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "generate/sampler.h"
+#include "generate/text_stream.h"
+#include "longbow/core/error.h"
+#include "longbow/model/output_head.h"
+#include "longbow/text/reader.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+// Ids 0..9 are the bytes of a Euro sign, an umlaut and some letters; the rest are letters too; 36 is the boundary.
+class ByteTokenizer : public Tokenizer {
+public:
+    std::string kind() const override { return "test"; }
+    std::int64_t vocab_size() const override { return test::kVocab; }
+    TokenId boundary() const override { return 36; }
+    void encode(std::string_view text, std::vector<TokenId>& ids) const override {
+        for (const char c : text) {
+            for (TokenId id = 0; id < 36; ++id) {
+                if (bytes(id) == std::string(1, c)) {
+                    ids.push_back(id);
+                    break;
+                }
+            }
+        }
+    }
+    std::string decode(const std::vector<TokenId>& ids) const override {
+        std::string text;
+        for (const auto id : ids) text += bytes(id);
+        return text;
+    }
+    std::string token_text(TokenId id) const override { return bytes(id); }
+    std::size_t safe_split(std::string_view text) const override { return text.size(); }
+    std::map<std::string, std::string> files() const override { return {}; }
+
+private:
+    static std::string bytes(TokenId id) {
+        static const std::string start = "\xe2\x82\xac\xc3\xa4";
+        if (id < start.size()) return std::string(1, start[id]);
+        return id == 36 ? "<end>" : std::string(1, static_cast<char>('a' + (id - start.size()) % 26));
+    }
+};
+
+class CachedLogits : public testing::TestWithParam<std::string> {};
+
+TEST_P(CachedLogits, EqualThoseOfTheFullForward) {
+    for (const auto& [dtype, tolerance] : {std::pair<std::string, double>{"fp64", 1e-10}, {"fp32", 2e-5}}) {
+        const auto model = test::tiny_model(test::tiny_config(GetParam(), dtype));
+        const torch::NoGradGuard no_grad;
+        const std::int64_t length = 50;  // the training length is 16
+        const auto tokens = test::random_tokens(1, length);
+        const auto full = model->head().logits(model->hidden(tokens).flatten(0, 1));
+        KvCache cache;
+        std::vector<at::Tensor> pieces;
+        // A prompt, single tokens, and a few at once.
+        for (std::int64_t begin = 0; begin < length;) {
+            const std::int64_t count = begin == 0 ? 7 : begin == 20 ? 5 : 1;
+            pieces.push_back(model->head().logits(model->hidden(tokens.slice(1, begin, begin + count), &cache).flatten(0, 1)));
+            begin += count;
+        }
+        EXPECT_EQ(cache.length, length);
+        EXPECT_LT(test::largest_difference(torch::cat(pieces), full), tolerance) << dtype;
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, CachedLogits, testing::Values("alibi", "learned", "none", "rotary", "sinusoidal", "t5"));
+
+TEST(Cache, RefusesGradients) {
+    const auto model = test::tiny_model(test::tiny_config());
+    KvCache cache;
+    EXPECT_THROW(model->hidden(test::random_tokens(1, 3), &cache), Error);
+}
+
+GenerateRequest request_of(const std::string& prompt, double temperature) {
+    GenerateRequest request;
+    request.prompt = prompt;
+    request.max_new_tokens = 40;
+    request.temperature = temperature;
+    request.stop_at_boundary = false;
+    return request;
+}
+
+TEST(Generate, GreedyIsTheBestTokenOfTheFullForward) {
+    const auto model = test::tiny_model(test::tiny_config());
+    const ByteTokenizer tokenizer;
+    std::vector<TokenId> ids = {36};
+    tokenizer.encode("cab", ids);
+    auto request = request_of("cab", 0.0);
+    request.max_new_tokens = 12;
+    std::vector<TokenId> made;
+    for (int i = 0; i < 12; ++i) {
+        const torch::NoGradGuard no_grad;
+        const auto tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), torch::kLong).unsqueeze(0);
+        made.push_back(static_cast<TokenId>(model->head().logits(model->hidden(tokens).select(1, -1)).argmax().item<std::int64_t>()));
+        ids.push_back(made.back());
+    }
+    EXPECT_EQ(generate(*model, tokenizer, request), valid_utf8(tokenizer.decode(made)));
+}
+
+TEST(Generate, SeededAndEmittedInWholeCharacters) {
+    const auto model = test::tiny_model(test::tiny_config("rotary", "fp32"));
+    const ByteTokenizer tokenizer;
+    std::string pieces;
+    auto request = request_of("abc", 2.0);
+    const auto emit = [&](const std::string& piece) {
+        EXPECT_EQ(find_invalid_utf8(piece), std::string::npos);
+        pieces += piece;
+    };
+    const auto text = generate(*model, tokenizer, request, emit);
+    EXPECT_EQ(text, pieces);
+    EXPECT_EQ(generate(*model, tokenizer, request), text);
+    request.seed = 2;
+    EXPECT_NE(generate(*model, tokenizer, request), text);
+}
+
+TEST(Generate, LearnedPositionsStopAtTheirEndAndRefuseALongPrompt) {
+    const auto model = test::tiny_model(test::tiny_config("learned"));
+    const ByteTokenizer tokenizer;
+    auto request = request_of("abc", 0.0);
+    request.max_new_tokens = 1000;
+    std::vector<TokenId> ids;
+    // 64 positions: the boundary, three letters, and 60 tokens that are fed back; the last prediction is not.
+    std::size_t made = 0;
+    generate(*model, tokenizer, request, [&](const std::string& piece) { made += piece.size(); });
+    EXPECT_GT(made, 0U);
+    EXPECT_LE(made, 3 * 61U);
+    request.prompt = std::string(64, 'a');
+    EXPECT_THROW(generate(*model, tokenizer, request), UsageError);
+}
+
+TEST(Generate, BadRequestsAreUsageErrors) {
+    const auto model = test::tiny_model(test::tiny_config());
+    const ByteTokenizer tokenizer;
+    for (const auto& change : std::vector<std::function<void(GenerateRequest&)>>{
+             [](GenerateRequest& r) { r.temperature = -1; }, [](GenerateRequest& r) { r.temperature = std::nan(""); },
+             [](GenerateRequest& r) { r.top_k = -1; }, [](GenerateRequest& r) { r.top_p = 0; }, [](GenerateRequest& r) { r.top_p = 1.5; },
+             [](GenerateRequest& r) { r.max_new_tokens = -1; }, [](GenerateRequest& r) { r.prompt = "\xff"; }}) {
+        auto request = request_of("a", 1.0);
+        change(request);
+        EXPECT_THROW(generate(*model, tokenizer, request), UsageError);
+    }
+}
+
+std::vector<int> counts_of(const SamplerOptions& options, const std::vector<float>& logits, int draws) {
+    Sampler sampler(options);
+    std::vector<int> counts(logits.size());
+    for (int i = 0; i < draws; ++i) ++counts[static_cast<std::size_t>(sampler.next(logits))];
+    return counts;
+}
+
+TEST(Sampler, DrawsTheDistributionAtItsTemperature) {
+    const std::vector<float> logits = {std::log(0.1F), std::log(0.6F), std::log(0.3F)};
+    const auto plain = counts_of({1.0, 0, 1.0, 1}, logits, 20000);
+    EXPECT_NEAR(plain[0] / 20000.0, 0.1, 0.02);
+    EXPECT_NEAR(plain[1] / 20000.0, 0.6, 0.02);
+    const auto cold = counts_of({0.5, 0, 1.0, 1}, logits, 20000);  // squares: 1, 36, 9 of 46
+    EXPECT_NEAR(cold[1] / 20000.0, 36.0 / 46, 0.02);
+    EXPECT_THAT(counts_of({0.0, 0, 1.0, 1}, logits, 10), testing::ElementsAre(0, 10, 0));
+}
+
+TEST(Sampler, TopKAndTopPCutTheTail) {
+    const std::vector<float> logits = {std::log(0.1F), std::log(0.5F), std::log(0.15F), std::log(0.25F)};
+    EXPECT_THAT(counts_of({1.0, 1, 1.0, 1}, logits, 100), testing::ElementsAre(0, 100, 0, 0));
+    const auto two = counts_of({1.0, 2, 1.0, 1}, logits, 20000);
+    EXPECT_EQ(two[0] + two[2], 0);
+    EXPECT_NEAR(two[1] / 20000.0, 2.0 / 3, 0.02);
+    EXPECT_EQ(counts_of({1.0, 0, 0.49, 1}, logits, 100)[1], 100);  // the best alone suffices
+    const auto nucleus = counts_of({1.0, 0, 0.7, 1}, logits, 1000);
+    EXPECT_EQ(nucleus[0] + nucleus[2], 0);
+    EXPECT_GT(nucleus[3], 0);
+}
+
+TEST(TextStream, WaitsForWholeCharacters) {
+    const ByteTokenizer tokenizer;
+    TextStream stream(tokenizer, {5});
+    EXPECT_EQ(stream.add(0), "");
+    EXPECT_EQ(stream.add(1), "");
+    EXPECT_EQ(stream.add(2), "\xe2\x82\xac");
+    EXPECT_EQ(stream.add(6), "b");
+    EXPECT_EQ(stream.add(3), "");
+    EXPECT_EQ(stream.add(6), "\xef\xbf\xbd" "b");  // the character never came
+    EXPECT_EQ(stream.add(3), "");
+    EXPECT_EQ(stream.finish(), "\xef\xbf\xbd");
+}
+
+}  // namespace
+}  // namespace longbow

@@ -1,0 +1,139 @@
+// Linear layers through either library give the same values and gradients; dropout keeps its promises.
+#include "longbow/model/linear.h"
+
+#include <gtest/gtest.h>
+
+#include "model/dropout.h"
+#include "model/linear_relu.h"
+#include "longbow/core/error.h"
+#include "longbow/model/autocast.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+using test::largest_difference;
+
+class Library {
+public:
+    explicit Library(GemmLibrary library) : before_(gemm_library()) { set_gemm_library(library); }
+    ~Library() { set_gemm_library(before_); }
+    Library(const Library&) = delete;
+    Library& operator=(const Library&) = delete;
+
+private:
+    GemmLibrary before_;
+};
+
+TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
+    for (const std::int64_t rows : {3, 70, 130}) {
+        for (const bool relu : {false, true}) {
+            for (const bool biased : {false, true}) {
+                SCOPED_TRACE(testing::Message() << rows << " relu " << relu << " bias " << biased);
+                torch::manual_seed(1);
+                const auto x = torch::randn({2, rows, 40}).requires_grad_(true);
+                const auto weight = torch::randn({56, 40}).requires_grad_(true);
+                const auto bias = biased ? torch::randn({56}).requires_grad_(true) : at::Tensor();
+                const auto direction = torch::randn({2, rows, 56});
+                std::vector<at::Tensor> inputs = {x, weight};
+                if (biased) inputs.push_back(bias);
+                const auto run = [&](GemmLibrary library) {
+                    const Library scope(library);
+                    const auto y = relu ? linear_relu(x, weight, bias) : linear(x, weight, bias);
+                    auto all = torch::autograd::grad({y.mul(direction).sum()}, inputs);
+                    all.push_back(y.detach());
+                    return all;
+                };
+                const auto aten = run(GemmLibrary::aten), onednn = run(GemmLibrary::onednn);
+                for (std::size_t i = 0; i < aten.size(); ++i) {
+                    EXPECT_LT(largest_difference(aten[i], onednn[i]), 2e-4) << i;
+                }
+            }
+        }
+    }
+}
+
+TEST(Linear, OnlyWhatNeedsAGradientGetsOne) {
+    const Library scope(GemmLibrary::onednn);
+    const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8}).requires_grad_(true);
+    linear(x, weight, torch::zeros({16})).sum().backward();
+    EXPECT_FALSE(x.grad().defined());
+    EXPECT_LT(largest_difference(weight.grad(), x.sum(0).expand({16, 8})), 1e-4);
+}
+
+TEST(Linear, OtherTypesAndAutocastAreServed) {
+    const Library scope(GemmLibrary::onednn);
+    const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8});
+    EXPECT_LT(largest_difference(linear(x.to(torch::kDouble), weight.to(torch::kDouble), at::Tensor()),
+                                 x.to(torch::kDouble).matmul(weight.to(torch::kDouble).t())), 1e-12);
+    const AutocastScope autocast(at::kCPU, at::kBFloat16);
+    const at::Tensor none;
+    EXPECT_EQ(linear(x, weight, none).scalar_type(), at::kBFloat16);
+}
+
+TEST(Linear, GemmTakesAnyStrides) {
+    for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
+        const Library scope(library);
+        for (const auto& [m, n] : {std::pair{48, 100}, std::pair{100, 48}}) {
+            const auto a = torch::randn({64, m}).t(), b = torch::randn({n, 64}).t();
+            EXPECT_LT(largest_difference(gemm(a, b), a.to(torch::kDouble).matmul(b.to(torch::kDouble))), 1e-4);
+            EXPECT_LT(largest_difference(gemm(a.contiguous(), b.contiguous()), gemm(a, b)), 1e-4);
+        }
+    }
+}
+
+TEST(Linear, NamesOfTheLibraries) {
+    for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
+        EXPECT_EQ(gemm_library_from(to_string(library)), library);
+    }
+    EXPECT_THROW(gemm_library_from("blis"), ConfigError);
+    const auto before = gemm_library();
+    gemm_library_by_timing(64, 16, 32);
+    EXPECT_EQ(gemm_library(), before);
+}
+
+TEST(Dropout, RateScaleAndGradient) {
+    torch::manual_seed(3);
+    const auto x = torch::ones({1001, 333}, torch::kDouble).requires_grad_(true);
+    const auto y = dropout(x, 0.3);
+    const auto kept = y.ne(0);
+    const double n = static_cast<double>(x.numel());
+    EXPECT_NEAR(kept.to(torch::kDouble).mean().item<double>(), 0.7, 5 * std::sqrt(0.21 / n));
+    EXPECT_LT(largest_difference(y, kept.to(torch::kDouble).div(0.7)), 1e-12);
+    y.sum().backward();
+    EXPECT_TRUE(x.grad().equal(y.detach()));
+    // Neighbours are independent: a pair shares one hash.
+    const auto flat = kept.view({-1}).slice(0, 0, 333332).view({-1, 2}).to(torch::kDouble);
+    EXPECT_NEAR(flat.select(1, 0).mul(flat.select(1, 1)).mean().item<double>(), 0.49, 5 * std::sqrt(0.25 / flat.size(0)));
+}
+
+TEST(Dropout, AddsToTheResidualAndFollowsTheSeed) {
+    const auto x = torch::randn({50, 31}), residual = torch::randn({50, 31}).requires_grad_(true);
+    torch::manual_seed(7);
+    const auto dropped = dropout(x, 0.5);
+    torch::manual_seed(7);
+    const auto sum = add_dropout(residual, x, 0.5);
+    EXPECT_TRUE(sum.detach().equal(residual.detach() + dropped));
+    sum.sum().backward();
+    EXPECT_TRUE(residual.grad().eq(1).all().item<bool>());
+    EXPECT_FALSE(dropout(x, 0.5).equal(dropped));
+    EXPECT_TRUE(dropout(x, 0.0).is_same(x));
+    torch::manual_seed(7);
+    EXPECT_EQ(add_dropout(residual, x.to(torch::kBFloat16), 0.5).scalar_type(), at::kFloat);
+}
+
+TEST(Dropout, SameMaskOnAnyNumberOfThreads) {
+    const auto x = torch::ones({400, 500});
+    const int threads = at::get_num_threads();
+    torch::manual_seed(7);
+    at::set_num_threads(1);
+    const auto one = dropout(x, 0.5);
+    torch::manual_seed(7);
+    at::set_num_threads(2);
+    const auto two = dropout(x, 0.5);
+    at::set_num_threads(threads);
+    EXPECT_TRUE(one.equal(two));
+}
+
+}  // namespace
+}  // namespace longbow

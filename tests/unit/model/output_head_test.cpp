@@ -1,0 +1,123 @@
+// The chunked loss against plain cross-entropy: values, gradients, scaling, accumulation, precisions.
+#include "longbow/model/output_head.h"
+
+#include <gtest/gtest.h>
+
+#include "longbow/model/autocast.h"
+#include "longbow/model/linear.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+using test::largest_difference;
+
+struct Case {
+    std::shared_ptr<LanguageModel> model;
+    at::Tensor weight, hidden, targets;
+
+    explicit Case(const std::string& dtype, bool tied = true, std::int64_t rows = 23) {
+        auto config = test::tiny_config("none", dtype);
+        config.model.tie_output = tied;
+        model = test::tiny_model(config);
+        const auto parameters = model->named_parameters();
+        weight = parameters[tied ? "embed_tokens" : "head.weight"];
+        hidden = torch::randn({rows, 24}, weight.options().requires_grad(false)).requires_grad_(true);
+        targets = torch::randint(test::kVocab, {rows}, torch::kLong);
+    }
+
+    at::Tensor plain(double scale) const {
+        return torch::nn::functional::cross_entropy(hidden.matmul(weight.t()), targets,
+                                                    torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))
+            .mul(scale);
+    }
+};
+
+TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
+    for (const bool tied : {true, false}) {
+        for (const auto& [dtype, tolerance] : {std::pair<std::string, double>{"fp64", 1e-12}, {"fp32", 2e-5}}) {
+            for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
+                set_gemm_library(library);
+                const Case c(dtype, tied, 100);
+                const double scale = 0.37;
+                const auto loss = c.model->head().loss(c.hidden, c.targets, scale);
+                EXPECT_NEAR(loss.item<double>(), c.plain(scale).item<double>(), 10 * tolerance);
+                // Times 3 outside: what a loss scale or a later factor does.
+                const auto found = torch::autograd::grad({loss.mul(3)}, {c.hidden, c.weight});
+                const auto expected = torch::autograd::grad({c.plain(scale).mul(3)}, {c.hidden, c.weight});
+                EXPECT_LT(largest_difference(found[0], expected[0]), tolerance);
+                EXPECT_LT(largest_difference(found[1], expected[1]), tolerance);
+            }
+        }
+    }
+    set_gemm_library(GemmLibrary::aten);
+}
+
+TEST(LinearHead, FiniteDifferencesAgree) {
+    const Case c("fp64");
+    auto& head = c.model->head();
+    const auto gradients = torch::autograd::grad({head.loss(c.hidden, c.targets, 1.5)}, {c.hidden, c.weight});
+    const torch::NoGradGuard no_grad;
+    const double step = 1e-6;
+    for (const auto& [tensor, gradient] : {std::pair{c.hidden, gradients[0]}, std::pair{c.weight, gradients[1]}}) {
+        const auto flat = tensor.view({-1});
+        for (std::int64_t i = 0; i < flat.numel(); i += 37) {
+            const auto at = [&](double value) {
+                flat[i].fill_(value);
+                return head.loss(c.hidden, c.targets, 1.5).item<double>();
+            };
+            const auto value = flat[i].item<double>();
+            const double slope = (at(value + step) - at(value - step)) / (2 * step);
+            flat[i].fill_(value);
+            EXPECT_NEAR(gradient.view({-1})[i].item<double>(), slope, 1e-7);
+        }
+    }
+}
+
+TEST(LinearHead, GradientsAccumulate) {
+    const Case c("fp64");
+    auto& head = c.model->head();
+    const auto whole = torch::autograd::grad({head.loss(c.hidden, c.targets, 1.0)}, {c.weight})[0];
+    head.loss(c.hidden.slice(0, 0, 9), c.targets.slice(0, 0, 9), 1.0).backward();
+    head.loss(c.hidden.slice(0, 9), c.targets.slice(0, 9), 1.0).backward();
+    EXPECT_LT(largest_difference(c.weight.grad(), whole), 1e-12);
+}
+
+TEST(LinearHead, NllIsTheLossPerTokenAndNeedsNoGradient) {
+    for (const std::string dtype : {"fp64", "fp32"}) {
+        const Case c(dtype);
+        const auto nll = c.model->head().nll(c.hidden, c.targets);
+        EXPECT_FALSE(nll.requires_grad());
+        const auto log_p = c.hidden.detach().matmul(c.weight.detach().t()).log_softmax(1);
+        EXPECT_LT(largest_difference(nll, -log_p.gather(1, c.targets.unsqueeze(1)).squeeze(1)), dtype == "fp64" ? 1e-12 : 1e-5);
+        EXPECT_LT(largest_difference(c.model->head().logits(c.hidden.detach()).log_softmax(1), log_p), dtype == "fp64" ? 1e-12 : 1e-5);
+    }
+}
+
+TEST(LinearHead, HalfPrecisionTakesTheSoftmaxInFp32) {
+    for (const auto type : {at::kBFloat16, at::kHalf}) {
+        const Case c("fp32");
+        const auto expected = torch::autograd::grad({c.plain(1.0)}, {c.hidden, c.weight});
+        const AutocastScope scope(at::kCPU, type);
+        const auto loss = c.model->head().loss(c.hidden, c.targets, 1.0);
+        EXPECT_EQ(loss.scalar_type(), at::kFloat);
+        EXPECT_EQ(c.model->head().nll(c.hidden, c.targets).scalar_type(), at::kFloat);
+        EXPECT_EQ(c.model->head().logits(c.hidden).scalar_type(), at::kFloat);
+        const auto found = torch::autograd::grad({loss}, {c.hidden, c.weight});
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_EQ(found[i].scalar_type(), at::kFloat);
+            EXPECT_LT(found[i].sub(expected[i]).norm().item<double>() / expected[i].norm().item<double>(), 0.01);
+        }
+    }
+}
+
+TEST(LinearHead, WithoutGradientsTheLossIsAPlainNumber) {
+    const Case c("fp64");
+    const torch::NoGradGuard no_grad;
+    const auto loss = c.model->head().loss(c.hidden, c.targets, 1.0);
+    EXPECT_FALSE(loss.requires_grad());
+    EXPECT_NEAR(loss.item<double>(), c.plain(1.0).item<double>(), 1e-10);
+}
+
+}  // namespace
+}  // namespace longbow

@@ -1,0 +1,240 @@
+// Each method's numbers, and the registry: a method that this file adds works like the built-in ones.
+#include "longbow/position/position_method.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "position/alibi.h"
+#include "position/sinusoidal.h"
+#include "position/t5.h"
+#include "longbow/core/error.h"
+
+namespace longbow {
+namespace {
+
+PositionContext context_of(std::int64_t dim = 16, std::int64_t heads = 2, OptionMap options = {}) {
+    return {2, dim, heads, 8, std::move(options)};
+}
+
+// ---- the registry ----
+
+// What a newcomer writes: a class, its options, its registration. Nothing else in the program knows of it.
+class LogDistance : public PositionMethod {
+public:
+    explicit LogDistance(const PositionContext& context) : strength_(option_double(context.options, "strength")), heads_(context.heads) {}
+    BiasSpec bias(std::int64_t) override {
+        BiasSpec spec;
+        spec.kind = BiasSpec::Kind::table;
+        spec.table = torch::arange(10, torch::kDouble).add(1).log().mul(-strength_).expand({heads_, 10});
+        return spec;
+    }
+
+private:
+    double strength_;
+    std::int64_t heads_;
+};
+
+LONGBOW_REGISTER_POSITION({"log_distance", "a test's own method", {{"strength", 2.0, "factor", {}, 0.0, {}}},
+                           [](const PositionContext& context) { return std::make_shared<LogDistance>(context); }});
+
+TEST(Registry, KnowsTheBuiltInMethodsAndThisFiles) {
+    std::vector<std::string> names;
+    for (const auto& entry : position_methods()) {
+        names.push_back(entry.name);
+        EXPECT_FALSE(entry.help.empty()) << entry.name;
+    }
+    EXPECT_THAT(names, testing::ElementsAre("alibi", "learned", "log_distance", "none", "rotary", "sinusoidal", "t5"));
+}
+
+TEST(Registry, AMethodAddedHereIsMadeWithItsDefaultsAndOptions) {
+    EXPECT_NEAR(make_position_method("log_distance", context_of())->bias(0).table[1][1].item<double>(), -2 * std::log(2), 1e-12);
+    const auto given = make_position_method("log_distance", context_of(16, 2, {{"strength", 5.0}}));
+    EXPECT_NEAR(given->bias(0).table[1][1].item<double>(), -5 * std::log(2), 1e-12);
+}
+
+TEST(Registry, AnUnknownNameIsAnErrorWithTheNearest) {
+    try {
+        make_position_method("aliby", context_of());
+        FAIL() << "no error";
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("did you mean \"alibi\""));
+        EXPECT_THAT(error.what(), testing::HasSubstr("sinusoidal"));
+    }
+}
+
+TEST(Registry, ANameCannotBeTakenTwice) { EXPECT_THROW(register_position_method({"alibi", "", {}, {}}), ConfigError); }
+
+// ---- alibi ----
+
+TEST(Alibi, SlopesOfThePaper) {
+    // Section 3: 8 heads 1/2 .. 1/256; 16 heads start at 2^-0.5.
+    EXPECT_THAT(alibi_slopes(8, "authors"), testing::ElementsAre(1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128, 1.0 / 256));
+    EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").front(), std::exp2(-0.5));
+    EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").back(), 1.0 / 256);
+}
+
+TEST(Alibi, TwelveHeadsInterleaveAsTheAuthorsDo) {
+    const auto slopes = alibi_slopes(12, "authors");
+    ASSERT_EQ(slopes.size(), 12U);
+    for (int i = 0; i < 8; ++i) {
+        EXPECT_DOUBLE_EQ(slopes[i], std::exp2(-(i + 1)));
+    }
+    for (int i = 0; i < 4; ++i) {
+        EXPECT_DOUBLE_EQ(slopes[8 + i], std::exp2(-(i + 0.5)));
+    }
+    for (int i = 0; i < 12; ++i) {
+        EXPECT_DOUBLE_EQ(alibi_slopes(12, "geometric")[i], std::exp2(-8.0 * (i + 1) / 12));
+    }
+}
+
+TEST(Alibi, AnyNumberOfHeads) {
+    for (std::int64_t heads = 1; heads <= 128; ++heads) {
+        for (const std::string rule : {"authors", "geometric"}) {
+            const auto slopes = alibi_slopes(heads, rule);
+            EXPECT_EQ(slopes.size(), static_cast<std::size_t>(heads));
+            EXPECT_THAT(slopes, testing::Each(testing::AllOf(testing::Gt(0.0), testing::Lt(1.0))));
+        }
+    }
+}
+
+// ---- sinusoidal ----
+
+TEST(Sinusoidal, HalvesWithDivisorHalfMinusOneFromRowTwo) {
+    const auto rows = sinusoidal_rows(torch::arange(5), 8);
+    ASSERT_EQ(rows.sizes(), at::IntArrayRef({5, 8}));
+    for (int position = 0; position < 5; ++position) {
+        for (int k = 0; k < 4; ++k) {
+            const double angle = (position + 2) * std::exp(-k * std::log(10000.0) / 3);
+            EXPECT_NEAR(rows[position][k].item<double>(), std::sin(angle), 1e-12);
+            EXPECT_NEAR(rows[position][4 + k].item<double>(), std::cos(angle), 1e-12);
+        }
+    }
+}
+
+TEST(Sinusoidal, OddDimensionsEndWithZero) {
+    const auto rows = sinusoidal_rows(torch::arange(3), 9);
+    ASSERT_EQ(rows.size(1), 9);
+    EXPECT_TRUE(rows.select(1, 8).eq(0).all().item<bool>());
+    EXPECT_TRUE(rows.slice(1, 0, 8).equal(sinusoidal_rows(torch::arange(3), 8)));
+}
+
+TEST(Sinusoidal, AddsTheRowsOfEachWindow) {
+    const auto method = make_position_method("sinusoidal", context_of());
+    const auto x = torch::zeros({2, 4, 16}, torch::kDouble);
+    for (const std::int64_t begin : {0, 7, 0}) {
+        const auto positions = torch::arange(begin, begin + 4);
+        EXPECT_TRUE(method->embed(x, positions)[1].equal(sinusoidal_rows(positions, 16)));
+    }
+}
+
+// ---- rotary ----
+
+TEST(Rotary, TurnsInterleavedPairs) {
+    const auto method = make_position_method("rotary", context_of(16, 2, {{"base", 100.0}}));
+    const auto q = torch::randn({2, 2, 5, 8}, torch::kDouble), k = torch::randn({2, 2, 5, 8}, torch::kDouble);
+    const auto positions = torch::arange(3, 8);
+    const auto [q_turned, k_turned] = method->rotate(q, k, positions);
+    for (int t = 0; t < 5; ++t) {
+        for (int pair = 0; pair < 4; ++pair) {
+            const double angle = (t + 3) * std::pow(100.0, -2.0 * pair / 8);
+            for (const auto& [before, after] : {std::pair{q, q_turned}, std::pair{k, k_turned}}) {
+                const auto a = before[1][1][t][2 * pair].item<double>(), b = before[1][1][t][2 * pair + 1].item<double>();
+                EXPECT_NEAR(after[1][1][t][2 * pair].item<double>(), a * std::cos(angle) - b * std::sin(angle), 1e-12);
+                EXPECT_NEAR(after[1][1][t][2 * pair + 1].item<double>(), a * std::sin(angle) + b * std::cos(angle), 1e-12);
+            }
+        }
+    }
+}
+
+TEST(Rotary, ScoresDependOnTheDistanceAlone) {
+    const auto method = make_position_method("rotary", context_of());
+    const auto q = torch::randn({1, 2, 6, 8}, torch::kDouble), k = torch::randn({1, 2, 6, 8}, torch::kDouble);
+    const auto scores = [&](std::int64_t begin) {
+        const auto [a, b] = method->rotate(q, k, torch::arange(begin, begin + 6));
+        return a.matmul(b.transpose(2, 3));
+    };
+    EXPECT_LT(scores(0).sub(scores(1000)).abs().max().item<double>(), 1e-10);
+}
+
+TEST(Rotary, GradientsAreTheInverseRotation) {
+    const auto method = make_position_method("rotary", context_of());
+    const auto q = torch::randn({1, 2, 6, 8}, torch::kDouble).requires_grad_(true);
+    const auto weight = torch::randn({1, 2, 6, 8}, torch::kDouble);
+    const auto positions = torch::arange(6);
+    method->rotate(q, q.detach(), positions).first.mul(weight).sum().backward();
+    // A rotation's transpose is its inverse: turning the gradient forward again gives the weight back.
+    EXPECT_LT(method->rotate(q.grad(), weight, positions).first.sub(weight).abs().max().item<double>(), 1e-12);
+}
+
+TEST(Rotary, HalfPrecisionIsRoundedOnlyOnce) {
+    const auto method = make_position_method("rotary", context_of());
+    const auto q = torch::randn({1, 2, 6, 8}).to(torch::kBFloat16);
+    const auto positions = torch::arange(4000, 4006);
+    const auto exact = method->rotate(q.to(torch::kDouble), q.to(torch::kDouble), positions).first;
+    const auto rounded = method->rotate(q, q, positions).first;
+    EXPECT_EQ(rounded.scalar_type(), torch::kBFloat16);
+    EXPECT_LT(rounded.to(torch::kDouble).sub(exact).abs().max().item<double>(), 0.02);
+}
+
+// ---- t5 ----
+
+TEST(T5, BucketsByHand) {
+    const auto buckets = t5_buckets(200, 32, 128);
+    const auto of = [&](int distance) { return buckets[distance].item<int>(); };
+    for (int distance = 0; distance < 16; ++distance) {
+        EXPECT_EQ(of(distance), distance);
+    }
+    EXPECT_EQ(of(16), 16);
+    EXPECT_EQ(of(32), 21);   // 16 + floor(ln 2 / ln 8 * 16)
+    EXPECT_EQ(of(64), 26);
+    EXPECT_EQ(of(112), 30);
+    EXPECT_EQ(of(113), 31);
+    EXPECT_EQ(of(199), 31);
+}
+
+TEST(T5, TableFollowsTheWeightsAndGivesThemGradients) {
+    const auto method = make_position_method("t5", context_of());
+    const auto bias = method->bias(0);
+    ASSERT_EQ(bias.kind, BiasSpec::Kind::table);
+    ASSERT_EQ(bias.table.sizes(), at::IntArrayRef({2, 129}));
+    const auto weight = method->parameters().front();
+    ASSERT_EQ(weight.sizes(), at::IntArrayRef({32, 2}));
+    EXPECT_TRUE(bias.table.select(1, 128).equal(weight[31]));
+    EXPECT_TRUE(bias.table.select(1, 5).equal(weight[5]));
+    bias.table.sum().backward();
+    EXPECT_EQ(weight.grad()[5][0].item<float>(), 1.0F);
+    EXPECT_EQ(weight.grad()[31][1].item<float>(), 129 - 113);
+}
+
+TEST(T5, OneTableALayerWhenNotShared) {
+    const auto method = make_position_method("t5", context_of(16, 2, {{"shared", false}, {"init", std::string("zeros")}}));
+    EXPECT_TRUE(method->bias_differs_by_layer());
+    EXPECT_EQ(method->parameters().front().sizes(), at::IntArrayRef({2, 32, 2}));
+    EXPECT_TRUE(method->bias(1).table.eq(0).all().item<bool>());
+    EXPECT_THROW(make_position_method("t5", context_of(16, 2, {{"max_distance", std::int64_t{16}}})), ConfigError);
+}
+
+// ---- learned, none ----
+
+TEST(Learned, AddsItsRowsAndEndsWithThem) {
+    const auto method = make_position_method("learned", context_of());
+    EXPECT_EQ(method->max_length(), 8);
+    const auto out = method->embed(torch::zeros({1, 3, 16}), torch::arange(2, 5));
+    EXPECT_TRUE(out[0].equal(method->parameters().front().slice(0, 2, 5)));
+    EXPECT_EQ(make_position_method("learned", context_of(16, 2, {{"max_length", std::int64_t{20}}}))->max_length(), 20);
+    EXPECT_THROW(make_position_method("learned", context_of(16, 2, {{"max_length", std::int64_t{4}}})), ConfigError);
+}
+
+TEST(None, ChangesNothing) {
+    const auto method = make_position_method("none", context_of());
+    const auto x = torch::randn({1, 3, 16});
+    EXPECT_TRUE(method->embed(x, torch::arange(3)).is_same(x));
+    EXPECT_EQ(method->bias(0).kind, BiasSpec::Kind::none);
+    EXPECT_TRUE(method->parameters().empty());
+}
+
+}  // namespace
+}  // namespace longbow
