@@ -48,7 +48,7 @@ void read_metrics(const fs::path& file, ReportRun& run) {
         const auto json = Json::parse(line, nullptr, false);
         if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");
-        if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"], *loss});
+        if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});
     }
 }
 
