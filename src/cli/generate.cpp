@@ -1,0 +1,55 @@
+// longbow generate: text from a checkpoint.
+#include "longbow/generate/generate.h"
+
+#include <torch/types.h>
+
+#include <iostream>
+#include <memory>
+
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/core/signals.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+struct Flags {
+    std::string checkpoint;
+    GenerateRequest request;
+    bool past_boundary = false;
+};
+
+int run(const Flags& flags, const CommonOptions& common) {
+    install_stop_handlers();
+    auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
+    loaded.model->to(torch::Device(resolve_device(common.device)));
+    auto request = flags.request;
+    request.stop_at_boundary = !flags.past_boundary;
+    std::cout << request.prompt << std::flush;
+    generate(*loaded.model, *loaded.tokenizer, request, [](const std::string& piece) { std::cout << piece << std::flush; });
+    std::cout << '\n';
+    return 0;
+}
+
+void add_generate(CLI::App& app, VerbContext& context) {
+    auto flags = std::make_shared<Flags>();
+    auto* verb = add_verb(app, context, "generate", "Continue a prompt with a trained model",
+                          "longbow generate runs/alibi --prompt \"It is a truth universally acknowledged\" --temperature 0.8 --top-p 0.95");
+    auto& request = flags->request;
+    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")->required();
+    verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->required();
+    verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")->type_name("N")->capture_default_str();
+    verb->add_option("--temperature", request.temperature, "Divides the scores; 0: always the best token")->type_name("T")->capture_default_str();
+    verb->add_option("--top-k", request.top_k, "Draw from the K best tokens; 0: from all")->type_name("K")->capture_default_str();
+    verb->add_option("--top-p", request.top_p, "Draw from the fewest best tokens whose probabilities sum to P")->type_name("P")->capture_default_str();
+    verb->add_option("--seed", request.seed, "Same seed, same text")->type_name("N")->capture_default_str();
+    verb->add_flag("--past-boundary", flags->past_boundary, "Go on after the end of a document (word: of a line)");
+    run_with(verb, context, [flags](const CommonOptions& common) { return run(*flags, common); });
+}
+
+LONGBOW_REGISTER_VERB(60, add_generate);
+
+}  // namespace
+
+}  // namespace longbow
