@@ -154,7 +154,7 @@ std::string curves_figure(const std::vector<ReportRun>& runs, const std::vector<
         chart.series.push_back(series);
     }
     if (chart.series.empty()) return "";
-    return "<h2>Training</h2>\n" + figure(chart, "Loss on the training text, as logged while training (dropout on).");
+    return "<h2>Training</h2>\n" + figure(chart, "Loss on the training text, as logged while training.");
 }
 
 std::string table_html(const ReportTable& table, Metric metric) {
