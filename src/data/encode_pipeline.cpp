@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kChunkBytes = 512 << 10;
 constexpr std::size_t kReadBytes = 256 << 10;
 // Text between the reader and the consumer. A chunk larger than this (a document that its tokenizer cannot cut) passes alone.
-constexpr std::size_t kBytesInFlight = 16 << 20;
+constexpr std::size_t kBytesInFlight = 8 << 20;
 
 struct Stopped {};
 

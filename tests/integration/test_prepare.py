@@ -312,9 +312,8 @@ class Memory(PrepareCase):
     def test_is_flat(self):
         self.prepare()
         small, large = self.peak(40), self.peak(160)
-        # In flight: 16 MiB of text and its ids (up to about 90 MB when the writer is slow), whatever the input's size; 120 MB more held
-        # whole would cost 240 and more, text and ids.
-        self.assertLess(large - small, 120, f"{small:.0f} MiB for 40 MB, {large:.0f} MiB for 160 MB")
+        # In flight: 8 MiB of text and its ids, whatever the input's size; 120 MB more held whole would cost 240 and more.
+        self.assertLess(large - small, 80, f"{small:.0f} MiB for 40 MB, {large:.0f} MiB for 160 MB")
 
 
 class Inspect(PrepareCase):

@@ -22,7 +22,7 @@ struct TrainSummary {
     std::filesystem::path run_dir;
     std::int64_t updates = 0;
     bool was_finished = false;       // there was nothing left to do
-    double train_loss = 0;           // mean nll of the last log interval; 0: none in this session
+    double train_loss = 0;           // mean nll of the last log interval; 0: none since it was started
     double best_valid_ppl = 0;       // 0: none
     std::filesystem::path checkpoint;  // best, else last
     std::vector<TrainSummary> seeds;   // one a seed, with train.seeds; best_valid_ppl is then their mean
