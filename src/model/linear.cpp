@@ -1,6 +1,5 @@
 #include "longbow/model/linear.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
@@ -12,8 +11,8 @@
 #include <fstream>
 #include <limits>
 
-#include "product_type.h"
 #include "linear_relu.h"
+#include "onednn.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 
@@ -22,31 +21,6 @@ namespace longbow {
 namespace {
 
 GemmLibrary chosen_library = GemmLibrary::aten;
-
-// Below this many rows (decoding) the product is bound by memory, and oneDNN would compile a kernel for each new count of rows.
-constexpr std::int64_t kFewestRows = 32;
-
-// x [m, k] (any strides), weight [n, k] (any strides), bias [n] or none -> [m, n]. The operator has no autograd of its own.
-at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation) {
-    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                                 c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
-    return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
-}
-
-// a [m, k] x b [k, n]. oneDNN's kernels are quicker on few rows and many columns than the reverse (by 1.3 where both operands are
-// transposed, as in a weight gradient), so that a tall product is computed as the transpose of a wide one.
-at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b) {
-    if (a.size(0) <= b.size(1)) {
-        return onednn_linear(a, b.t(), std::nullopt, "none");
-    }
-    return onednn_linear(b.t(), a, std::nullopt, "none").t();
-}
-
-bool serves(const at::Tensor& x, const at::Tensor& weight) {
-    return chosen_library == GemmLibrary::onednn && x.device().is_cpu() && product_type(x) == at::kFloat && x.scalar_type() == at::kFloat &&
-           weight.scalar_type() == at::kFloat && x.numel() >= kFewestRows * x.size(-1);
-}
 
 // y = activation(x W^T + b), all three gradients through oneDNN.
 class OnednnLinear : public torch::autograd::Function<OnednnLinear> {
@@ -152,19 +126,19 @@ GemmLibrary gemm_library_from(const std::string& name) {
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    if (serves(x, weight)) {
+    if (onednn_serves(x, weight)) {
         return onednn_forward(x, weight, bias, false);
     }
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
 at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    if (serves(x, weight)) {
+    if (onednn_serves(x, weight)) {
         return onednn_forward(x, weight, bias, true);
     }
     return at::relu(linear(x, weight, bias));
 }
 
-at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) { return serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b); }
+at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) { return onednn_serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b); }
 
 }  // namespace longbow

@@ -13,6 +13,7 @@
 #include <map>
 #include <string>
 
+#include "longbow/core/machine.h"
 #include "longbow/model/language_model.h"
 #include "longbow/model/linear.h"
 #include "longbow/optim/optimizer.h"
@@ -60,7 +61,7 @@ struct Bench {
 
 void profile(Bench& bench) {
     using namespace torch::autograd::profiler;
-    enableProfilerLegacy(ProfilerConfig(torch::profiler::impl::ProfilerState::CPU));
+    enableProfilerLegacy(ProfilerConfig(torch::profiler::impl::ProfilerState::CPU, /*report_input_shapes=*/true));
     constexpr int kSteps = 3;
     for (int i = 0; i < kSteps; ++i) {
         bench.step();
@@ -75,7 +76,13 @@ void profile(Bench& bench) {
                 const auto [begin, children] = open.back();
                 open.pop_back();
                 const double total = begin->cpuElapsedUs(event);
-                auto& entry = self[begin->name()];
+                std::string name = begin->name();
+                for (const auto& shape : begin->shapes()) {
+                    name += " [";
+                    for (const auto size : shape) name += std::to_string(size) + ",";
+                    name.back() = ']';
+                }
+                auto& entry = self[name];
                 entry.first += total - children;
                 ++entry.second;
                 if (!open.empty()) {
@@ -114,6 +121,7 @@ int run(int argc, char** argv) {
         }
     }
     torch::set_num_threads(threads);
+    keep_freed_memory();
     set_gemm_library(gemm_library_from(library));
     Bench bench(dropout, position);
     constexpr int kWarmUp = 3;
