@@ -46,7 +46,7 @@ public:
         for (std::uint64_t index = 0;; ++index) {
             const auto chunk = take(index);
             if (!chunk) break;
-            if (stop_requested()) throw Error(std::string("stopped by ") + stop_signal_name() + ": nothing was written");
+            end_if_stop_requested("nothing was written");
             consume(*chunk);
             release(chunk->text.size());
         }

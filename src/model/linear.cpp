@@ -1,15 +1,12 @@
 #include "longbow/model/linear.h"
 
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/threshold_backward.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <chrono>
 #include <fstream>
-#include <limits>
 
 #include "linear_relu.h"
 #include "onednn.h"
@@ -75,40 +72,9 @@ bool is_amd() {
     return false;
 }
 
-// Seconds of one forward and backward over the products of a block, the least of a few.
-double block_seconds(GemmLibrary library, std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim) {
-    const auto previous = chosen_library;
-    chosen_library = library;
-    const at::AutoGradMode with_grad(true);
-    const auto ones = [](std::int64_t rows, std::int64_t columns) { return at::ones({rows, columns}, at::kFloat).requires_grad_(true); };
-    const auto x = ones(tokens, dim);
-    const auto qkv = ones(3 * dim, dim);
-    const auto ffn_in = ones(ffn_dim, dim);
-    const auto ffn_out = ones(dim, ffn_dim);
-    const at::Tensor no_bias;
-    double least = std::numeric_limits<double>::infinity();
-    constexpr int kRepeats = 5;  // the first of them also compiles kernels
-    for (int i = 0; i < kRepeats; ++i) {
-        const auto start = std::chrono::steady_clock::now();
-        const auto attention = linear(x, qkv, no_bias).sum();
-        const auto ffn = linear(linear(x, ffn_in, no_bias), ffn_out, no_bias).sum();
-        const std::vector<at::Tensor> inputs = {x, qkv, ffn_in, ffn_out};
-        torch::autograd::grad({attention, ffn}, inputs);
-        least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    chosen_library = previous;
-    return least;
-}
-
 }  // namespace
 
 GemmLibrary gemm_library_by_rule() { return is_amd() ? GemmLibrary::onednn : GemmLibrary::aten; }
-
-GemmLibrary gemm_library_by_timing(std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim) {
-    const auto onednn = block_seconds(GemmLibrary::onednn, tokens, dim, ffn_dim);
-    const auto aten = block_seconds(GemmLibrary::aten, tokens, dim, ffn_dim);
-    return onednn < aten ? GemmLibrary::onednn : GemmLibrary::aten;
-}
 
 void set_gemm_library(GemmLibrary library) { chosen_library = library; }
 GemmLibrary gemm_library() { return chosen_library; }

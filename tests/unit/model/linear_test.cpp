@@ -127,9 +127,6 @@ TEST(Linear, NamesOfTheLibraries) {
         EXPECT_EQ(gemm_library_from(to_string(library)), library);
     }
     EXPECT_THROW(gemm_library_from("blis"), ConfigError);
-    const auto before = gemm_library();
-    gemm_library_by_timing(64, 16, 32);
-    EXPECT_EQ(gemm_library(), before);
 }
 
 TEST(Dropout, RateScaleAndGradient) {
