@@ -14,6 +14,7 @@
 #include "longbow/model/linear.h"
 #include "onednn.h"
 #include "relu_ffn.h"
+#include "split_qkv.h"
 
 namespace longbow {
 
@@ -45,7 +46,7 @@ at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
     const auto batch = x.size(0);
     const auto length = x.size(1);
     const auto qkv = linear(x, qkv_weight_, qkv_bias()).view({batch, length, 3, config_.heads, config_.dim / config_.heads});
-    const auto parts = qkv.unbind(2);  // each [batch, length, heads, head_dim]
+    const auto parts = split_qkv(qkv);  // each [batch, length, heads, head_dim]
     AttentionInput input;
     std::tie(input.q, input.k) = pass.position.rotate(parts[0].transpose(1, 2), parts[1].transpose(1, 2), pass.positions);
     input.v = parts[2].transpose(1, 2);
