@@ -12,7 +12,10 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-LAYERS, DIM, HEADS, FFN, VOCAB, BATCH, LENGTH = 4, 256, 8, 1024, 2048, 32, 64
+VOCAB = 2048
+# layers, dim, heads, ffn_dim, batch, length
+SHAPES = {"demo": (4, 256, 8, 1024, 32, 64), "long": (8, 512, 8, 2048, 2, 1024)}
+LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES["demo"]
 
 
 class Block(nn.Module):
@@ -73,8 +76,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--shape", choices=SHAPES, default="demo", help="the demo's model, or 8 layers of width 512 at 1,024 tokens")
     parser.add_argument("--serve", action="store_true")
     args = parser.parse_args()
+    global LAYERS, DIM, HEADS, FFN, BATCH, LENGTH
+    LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES[args.shape]
     torch.set_num_threads(args.threads)
     bench = Bench(args.dropout)
     for _ in range(3):
