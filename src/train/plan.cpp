@@ -78,7 +78,7 @@ std::string training_plan(const TrainRequest& request) {
     const Config& config = request.config;
     const TokenStore store = open_store(request);
     const auto& train = store.split("train");
-    const RunUnits units = run_units(config, train);
+    const RunUnits units = run_units(*training_order(train, config.train));
     const auto total = total_updates(config, units);
     const Sizes sizes = model_sizes(config, store.vocab_size());
     const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
