@@ -118,7 +118,6 @@ TEST(AdaptiveEmbedding, EqualsTheDefinitionWithGradients) {
             const auto leaf = weight;
             leaf.mutable_grad() = at::Tensor();
         }
-        const auto embedding = model->named_children()["embed"];
         const auto found = model->hidden(tokens);
         const auto expected = model->run_blocks(plain.embed(tokens) * std::sqrt(24.0));
         EXPECT_LT(largest_difference(found, expected), 1e-12);
@@ -213,7 +212,7 @@ TEST(AdaptiveBands, SplitSortsByBandInOrder) {
 TEST(AdaptiveBands, AnIdOutsideTheVocabularyIsNamed) {
     const auto model = test::tiny_model(adaptive_config());
     const auto hidden = torch::randn({2, 24}, torch::kDouble);
-    EXPECT_THROW(model->hidden(torch::tensor({{0, test::kVocab}})), DataError);
+    EXPECT_THROW(model->hidden(torch::tensor({{std::int64_t{0}, test::kVocab}})), DataError);
     EXPECT_THROW(model->head().loss(hidden, torch::tensor({std::int64_t{3}, test::kVocab}), 1.0), DataError);
     EXPECT_THROW(model->head().nll(hidden, torch::tensor({-1, 3})), DataError);
 }
