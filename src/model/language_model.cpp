@@ -86,11 +86,12 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
 LanguageModel::~LanguageModel() = default;
 
 AttentionBackend& LanguageModel::attention() {
-    const auto options = at::TensorOptions().device(embedding_.device()).dtype(embedding_.scalar_type());
+    const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
+    const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
         AttentionRequest request;
-        request.dtype = embedding_.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
-        request.device = embedding_.device().str();
+        request.dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
+        request.device = weight.device().str();
         request.head_dim = config_.model.dim / config_.model.heads;
         request.dropout = config_.model.attention_dropout;
         request.skip_threshold = config_.attention.skip_threshold > 0 ? config_.attention.skip_threshold : std::numeric_limits<double>::infinity();

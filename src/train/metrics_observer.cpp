@@ -40,10 +40,11 @@ double visited_now(Session& session) {
     auto& attention = session.model->attention();
     const at::NoGradGuard no_grad;
     const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    auto blocks = session.order->micro_batch({session.state.updates, session.state.samples}, 0);
+    blocks.resize(1);
     auto input = at::empty({1, config.length}, at::kLong);
     auto target = at::empty_like(input);
-    fill_batch(*session.train, *session.order, session.state.samples, 1, input.mutable_data_ptr<std::int64_t>(),
-               target.mutable_data_ptr<std::int64_t>());
+    fill_batch(*session.train, blocks, config.length, input.mutable_data_ptr<std::int64_t>(), target.mutable_data_ptr<std::int64_t>());
     session.model->eval();
     attention.measure_visited(true);
     session.model->hidden(input.to(session.device));
