@@ -339,7 +339,7 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
     torch::set_num_threads(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Instructions, testing::Values("portable", "avx2", "avx512", "avx512_bf16"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Cpu, Instructions, testing::Values("portable", "avx2", "avx512", "avx512_bf16"), [](const auto& instance) { return std::string(instance.param); });
 
 TEST(FusedAttention, GradientsOfOnePackedBufferAreViewsOfOneBuffer) {
     auto c = make_case({2, 3, 50, 50, 16});
