@@ -49,9 +49,10 @@ at::Tensor skip_table(const longbow_attention& a, double threshold) {
 
 const std::int32_t* table_or_null(const at::Tensor& table) { return table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>(); }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes,
-                                                       const OptionalTensor& table, const OptionalTensor& lengths, bool causal, std::int64_t window,
-                                                       double dropout, std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                       const OptionalTensor& slopes, const OptionalTensor& table,
+                                                       const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout,
+                                                       std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
     const double threshold = checked_skip_threshold(skip_threshold);
@@ -78,18 +79,19 @@ bool views_of_one(const AttentionCall& c) {
     const auto size = c.q.element_size();
     const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
     return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() && c.q.stride(2) == 3 * step &&
-           c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) && at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) &&
-           at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
+           c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) &&
+           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) && at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(
     const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
-    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths, bool causal,
-    std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad, bool table_grad) {
+    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths,
+    bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad,
+    bool table_grad) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
-    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ", out.sizes(),
-                      " must be as q ", q.sizes());
+    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ",
+                      out.sizes(), " must be as q ", q.sizes());
     auto a = boundary_of(call);
     at::Tensor dq, dk, dv;
     if (views_of_one(call)) {
