@@ -1,4 +1,4 @@
-#include "longbow/pickle/pickle_tree.h"
+#include "longbow/foreign/pickle_tree.h"
 
 #include <algorithm>
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "byte_reader.h"
-#include "longbow/pickle/pickle_tree.h"
+#include "longbow/foreign/pickle_tree.h"
 
 namespace longbow {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "longbow/core/error.h"
-#include "pickle/unpickler.h"
+#include "foreign/unpickler.h"
 
 namespace longbow::test {
 

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "longbow/core/files.h"
-#include "longbow/pickle/pickle_tree.h"
+#include "longbow/foreign/pickle_tree.h"
 
 namespace longbow {
 

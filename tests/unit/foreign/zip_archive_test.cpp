@@ -1,4 +1,4 @@
-#include "pickle/zip_archive.h"
+#include "foreign/zip_archive.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

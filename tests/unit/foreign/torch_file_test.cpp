@@ -1,5 +1,5 @@
 // Whole files: those that torch.save wrote (tests/golden), small ones made by hand, and damaged ones of both kinds.
-#include "longbow/pickle/torch_file.h"
+#include "longbow/foreign/torch_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "longbow/pickle/torch_file.h"
+#include "longbow/foreign/torch_file.h"
 
 #include <cstring>
 

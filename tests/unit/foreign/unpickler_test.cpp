@@ -1,5 +1,5 @@
 // The pickle machine: what CPython writes in protocols 2 to 5, and what nobody should.
-#include "pickle/unpickler.h"
+#include "foreign/unpickler.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

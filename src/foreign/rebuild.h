@@ -4,7 +4,7 @@
 #include <functional>
 #include <string>
 
-#include "longbow/pickle/pickle_tree.h"
+#include "longbow/foreign/pickle_tree.h"
 #include "unpickler.h"
 
 namespace longbow {

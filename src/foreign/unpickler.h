@@ -6,7 +6,7 @@
 #include <string>
 
 #include "byte_reader.h"
-#include "longbow/pickle/pickle_tree.h"
+#include "longbow/foreign/pickle_tree.h"
 
 namespace longbow {
 
