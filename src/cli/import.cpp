@@ -33,13 +33,18 @@ void add_import(CLI::App& app, VerbContext& context) {
                                  "longbow import fairseq checkpoint_best.pt --dict dict.txt --position alibi --out runs/imported");
     auto request = std::make_shared<ImportRequest>();
     auto* verb = add_verb(*group, context, "fairseq", "A language model of fairseq's transformer_lm family (the paper's models)",
-                          "longbow import fairseq alibi_wt103_L512.pt --dict data-bin/wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
+                          "longbow import fairseq alibi_wt103_L512.pt --dict wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
                           "  longbow eval runs/alibi-512 --text wiki.valid.tokens --lengths 512,3072");
-    verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any age; nothing in it is executed")->required()->type_name("FILE.pt");
-    verb->add_option("--dict", request->dictionary, "The dictionary that the training data was made with")->required()->type_name("dict.txt");
+    verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any age; nothing in it is executed")
+        ->required()
+        ->type_name("FILE.pt");
+    verb->add_option("--dict", request->dictionary, "The dictionary that the training data was made with")
+        ->required()
+        ->type_name("dict.txt");
     verb->add_option("--position", request->position,
                      "Position method that the model was trained with, which the file does not say: " + join(fairseq_positions(), " | "))
-        ->required()->type_name("METHOD");
+        ->required()
+        ->type_name("METHOD");
     verb->add_option("--out", request->out, "Run directory to make")->required()->type_name("DIR");
     run_with(verb, context, [request](const CommonOptions&) { return run(*request); });
 }

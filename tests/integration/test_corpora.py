@@ -53,8 +53,8 @@ class WikiText(CorpusCase):
 
     def test_another_text_is_refused_by_its_counts(self):
         error = self.script("wikitext103", self.folder(), code=1)
-        for fact in ("train has 9 tokens instead of 103,227,021", "valid has 3 tokens instead of 217,646", "test has 3 tokens instead of 245,569",
-                     "train has 5 distinct words instead of 267,734"):
+        for fact in ("train has 9 tokens instead of 103,227,021", "valid has 3 tokens instead of 217,646",
+                     "test has 3 tokens instead of 245,569", "train has 5 distinct words instead of 267,734"):
             self.assertIn(fact, error)
         self.assertFalse(self.out.exists())
 
@@ -96,7 +96,8 @@ class BookCorpus(CorpusCase):
             self.write(f"books/{i % 3}/book{i}.txt", f"Title {i}\r\n\r\n\r\n\r\nText of {i}.\n")
 
     def books(self, *arguments, code=0):
-        return self.script("bookcorpus", self.dir / "books", "--vocab", self.vocab, "--allow-other", "--held-out", "0.1", *arguments, code=code)
+        options = ("--vocab", self.vocab, "--allow-other", "--held-out", "0.1")
+        return self.script("bookcorpus", self.dir / "books", *options, *arguments, code=code)
 
     def lists(self):
         return {split: (self.out / f"{split}.list").read_text().split() for split in ("train", "valid", "test")}
@@ -113,7 +114,8 @@ class BookCorpus(CorpusCase):
         self.assertEqual(self.left_over(), [])
         record = json.loads((self.out / "split.json").read_text())
         name = lists["valid"][0]
-        self.assertEqual(record["books"][name], {"split": "valid", "sha256": hashlib.sha256((self.dir / "books" / name).read_bytes()).hexdigest()})
+        digest = hashlib.sha256((self.dir / "books" / name).read_bytes()).hexdigest()
+        self.assertEqual(record["books"][name], {"split": "valid", "sha256": digest})
 
     def test_the_split_is_the_seeds_and_stays(self):
         self.books()
@@ -137,7 +139,8 @@ class BookCorpus(CorpusCase):
 
     def test_one_large_file_is_no_folder_of_books(self):
         self.write("large/books_p1.txt", "x")
-        self.assertIn("holds 1 .txt files", self.script("bookcorpus", self.dir / "large", "--vocab", self.vocab, "--allow-other", code=1))
+        error = self.script("bookcorpus", self.dir / "large", "--vocab", self.vocab, "--allow-other", code=1)
+        self.assertIn("holds 1 .txt files", error)
 
     def test_bytes_that_are_no_utf8_are_reported(self):
         self.write("books/0/book0.txt", b"caf\xe9\n")

@@ -24,7 +24,7 @@ std::string golden_path(const std::string& method, const std::string& name) {
     return std::string(LONGBOW_TEST_DATA) + "/golden/" + method + "_adaptive/" + name;
 }
 
-// --- A checkpoint of the format before zip, put together from settings and shapes. The elements count up from a number of their tensor's own.
+// --- A checkpoint of the format before zip, put together from settings and shapes. Elements count up from a number of their tensor's own.
 struct TinyFile {
     std::map<std::string, std::string> settings;  // pickled values
     std::map<std::string, Sizes> shapes;
