@@ -191,7 +191,7 @@ private:
         const std::string learned = "decoder.embed_positions.weight";
         std::string table;  // of T5's biases; a reconstruction names it somehow
         for (const auto& name : weights_.names()) {
-            if (name.ends_with("relative_attention_bias.weight")) table = name;
+            if (name.ends_with("relative_attention_bias.weight") && is_plain(name)) table = name;
         }
         if (weights_.has(learned) != (position_ == "learned")) {
             weights_.fail(position_ == "learned"

@@ -120,6 +120,7 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     const Settings settings(file);
     FairseqSettings read;
     read.architecture = settings.text("arch", settings.text("_name", ""));
+    if (!is_plain(read.architecture)) read.architecture.clear();
     read.dim = settings.count("decoder_embed_dim", 65536);
     read.layers = settings.count("decoder_layers", 1024);
     read.heads = settings.count("decoder_attention_heads", 1024);

@@ -14,6 +14,8 @@ struct DtypeFacts {
     const char* name;
     std::size_t size;
 };
+constexpr std::size_t kShown = 60;  // bytes of foreign text in a message
+
 // In the order of PickleDtype.
 constexpr DtypeFacts kDtypes[] = {{"unknown", 0}, {"float64", 8},   {"float32", 4},    {"float16", 2}, {"bfloat16", 2},
                                   {"int64", 8},   {"int32", 4},     {"int16", 2},      {"int8", 1},    {"uint8", 1},
@@ -113,14 +115,16 @@ std::string PickleTree::describe(PickleId id) const {
 
 std::string quote_foreign(std::string_view foreign) {
     std::string text = "\"";
-    for (const char c : foreign.substr(0, 60)) {
+    for (const char c : foreign.substr(0, kShown)) {
         if (c >= ' ' && c <= '~') {
             text += c;
         } else {
             text += strprintf("\\x%02x", static_cast<unsigned char>(c));
         }
     }
-    return text + (foreign.size() > 60 ? "..\"" : "\"");
+    return text + (foreign.size() > kShown ? "..\"" : "\"");
 }
+
+bool is_plain(std::string_view foreign) { return foreign.size() <= kShown && quote_foreign(foreign).size() == foreign.size() + 2; }
 
 }  // namespace longbow

@@ -90,5 +90,7 @@ private:
 
 // Foreign text for a message: in quotation marks, control characters and non-ASCII bytes as \xNN, cut after 60 characters.
 std::string quote_foreign(std::string_view foreign);
+// Short and printable: quote_foreign() would only put quotation marks around it.
+bool is_plain(std::string_view foreign);
 
 }  // namespace longbow
