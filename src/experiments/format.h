@@ -20,6 +20,10 @@ bool has_growth(const ReportTable& table);
 // The least mean of a column, which tables set in bold (no row when there is one row only).
 const ReportRow* best_row(const ReportTable& table, std::int64_t length);
 
+// Fields quoted where they need it, joined by commas, with the line's end.
+std::string csv_line(std::vector<std::string> fields);
+std::string latex_escape(const std::string& text);
+
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables, Metric metric);
 
 }  // namespace longbow

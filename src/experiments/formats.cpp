@@ -62,13 +62,6 @@ std::string markdown(const std::vector<ReportTable>& tables, Metric metric) {
     return text;
 }
 
-std::string csv_field(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return quoted + "\"";
-}
-
 // Long form, a line a model and length: what a data frame wants.
 std::string csv(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," + metric_key(metric) +
@@ -90,21 +83,11 @@ std::string csv(const std::vector<ReportTable>& tables, Metric metric) {
                 } else {
                     fields.resize(fields.size() + 6);
                 }
-                std::transform(fields.begin(), fields.end(), fields.begin(), csv_field);
-                text += join(fields, ",") + "\n";
+                text += csv_line(fields);
             }
         }
     }
     return text;
-}
-
-std::string latex_escape(const std::string& text) {
-    std::string escaped;
-    for (const char c : text) {
-        if (std::string("&%$#_{}").find(c) != std::string::npos) escaped += '\\';
-        escaped += c == '~' || c == '^' || c == '\\' ? ' ' : c;
-    }
-    return escaped;
 }
 
 std::string latex(const std::vector<ReportTable>& tables, Metric metric) {
@@ -158,6 +141,27 @@ std::string json(const std::vector<ReportTable>& tables, Metric metric) {
 }
 
 }  // namespace
+
+static std::string csv_field(const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+}
+
+std::string csv_line(std::vector<std::string> fields) {
+    std::transform(fields.begin(), fields.end(), fields.begin(), csv_field);
+    return join(fields, ",") + "\n";
+}
+
+std::string latex_escape(const std::string& text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (std::string("&%$#_{}").find(c) != std::string::npos) escaped += '\\';
+        escaped += c == '~' || c == '^' || c == '\\' ? ' ' : c;
+    }
+    return escaped;
+}
 
 std::string metric_title(Metric metric) {
     return metric == Metric::ppl ? "Perplexity" : metric == Metric::nll ? "Loss (nats a token)" : "Bits per byte";

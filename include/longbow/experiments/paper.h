@@ -18,10 +18,10 @@ enum class Quantity {
     eval_speed,          // scored tokens a second, one window at a time
     batched_eval_speed,  // scored tokens a second, windows in batches
     train_speed,         // tokens a second
-    train_memory,        // 10^9 bytes
-    parameters,          // millions
+    train_memory,        // peak, bytes
+    parameters,
     updates,
-    gpu_hours,           // device hours of training
+    gpu_hours,           // hours of training on one device
 };
 
 // What one published cell measures, in the paper's own lengths.
@@ -64,7 +64,12 @@ struct Measured {
     std::int64_t tokens = 0;          // scored; 0: no evaluation
 };
 using Lookup = std::function<std::optional<Measured>(const Target&)>;
-// Finds targets in results.jsonl, metrics.jsonl and model.safetensors of runs. Rows count when position, training length, length, stride,
+
+// Where in a run the rows lie that tell of a target: results.jsonl; early.jsonl for a model that was stopped early on its way; speed.jsonl
+// for windows in batches.
+std::string measurement_file(const Target& target);
+
+// Finds targets in what runs left behind; `runs` must outlive it. Rows count when position, training length, length, stride,
 // split and token limit are the target's at this scale, and the data set is not another of the paper's by its store's path; of several the
 // last one.
 Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale);
