@@ -178,7 +178,7 @@ std::string chart_svg(const Chart& chart) {
         for (std::size_t i = 0; i < series.x.size(); ++i) points += strprintf("%s%.1f,%.1f", i == 0 ? "" : " ", x.map(series.x[i]), y.map(series.y[i]));
         if (series.line) {
             svg += "<polyline fill=\"none\" stroke=\"" + style_colour(series.style) + "\" stroke-width=\"" + (series.markers ? "2.5" : "1.8") +
-                   "\" stroke-linejoin=\"round\" points=\"" + points + "\"/>\n";
+                   (series.dashed ? "\" stroke-dasharray=\"5 4" : "") + "\" stroke-linejoin=\"round\" points=\"" + points + "\"/>\n";
         }
         ends.push_back(y.map(series.y.back()) + 5);
     }
@@ -195,7 +195,7 @@ std::string chart_svg(const Chart& chart) {
         if (std::abs(places[i] - ends[i]) > 3 || x.end - from > 12) {  // a leader where the label could not stay beside its line
             svg += strprintf("<line class=\"leader\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", from + 7, ends[i] - 5, x.end + 8, places[i] - 5);
         }
-        svg += marker(series.style, x.end + 16, places[i] - 5, "");
+        if (series.markers || !series.dashed) svg += marker(series.style, x.end + 16, places[i] - 5, "");
         svg += text_at(x.end + 27, places[i], "start", series.label, " class=\"series\"");
     }
     return svg + "</svg>\n";
