@@ -11,6 +11,7 @@
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
+#include "longbow/eval/evaluator.h"
 #include "longbow/experiments/early_token.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "format.h"
+#include "longbow/core/bootstrap.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "paper_grid.h"
@@ -18,12 +19,18 @@ std::vector<float> difference(const std::vector<float>& a, const std::vector<flo
     return result;
 }
 
-// Mean of `values` with its interval, by the same block bootstrap as every paired comparison.
-Comparison mean_of(const std::vector<float>& values) { return compare_paired(std::vector<float>(values.size(), 0.0F), values); }
+Nats mean_of(const std::vector<float>& values) {
+    const auto counts = block_counts(static_cast<std::int64_t>(values.size()));
+    const auto sums = block_sums(values);
+    const auto interval = interval_of(resampled_means(sums, counts));
+    double total = 0;
+    for (const double sum : sums) total += sum;
+    return {total / static_cast<double>(values.size()), interval.low, interval.high};
+}
 
-std::string with_interval(const Comparison& value) { return strprintf("%+.4f [%+.4f, %+.4f]", value.difference, value.low, value.high); }
+std::string with_interval(const Nats& nats) { return strprintf("%+.4f [%+.4f, %+.4f]", nats.value, nats.low, nats.high); }
 
-Json to_json(const Comparison& value) { return {{"nats", value.difference}, {"ci", {value.low, value.high}}}; }
+Json to_json(const Nats& nats) { return {{"nats", nats.value}, {"ci", {nats.low, nats.high}}}; }
 
 }  // namespace
 
@@ -48,7 +55,7 @@ EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, cons
         gain.gain = mean_of(whole);
         gain.context = mean_of(context);
         gain.early = mean_of(difference(whole, context));
-        gain.share = gain.gain.difference > 0 ? gain.early.difference / gain.gain.difference : NAN;
+        gain.share = gain.gain.value > 0 ? gain.early.value / gain.gain.value : NAN;
         analysis.gains.push_back(gain);
     }
     analysis.lengths = std::move(rows);

@@ -7,22 +7,27 @@
 #include <vector>
 
 #include "longbow/core/json.h"
-#include "longbow/eval/evaluator.h"
+#include "longbow/eval/eval_result.h"
 
 namespace longbow {
+
+// Nats a token with a 95 % interval (block bootstrap, the same blocks at every length).
+struct Nats {
+    double value = 0, low = 0, high = 0;
+};
 
 // One length, measured on the same targets in windows without overlap and in sliding ones, whose every prediction (after the first
 // window) has at least length - stride tokens of context.
 struct EarlyTokenLength {
     EvalResult apart, sliding;
-    Comparison early_cost;   // nll apart - sliding: what the windows' early tokens cost at this length
+    Nats early_cost;         // nll apart - sliding: what the windows' early tokens cost at this length
 };
 
 // From the shortest length to a longer one: gain = early + context, in nats a token. Gain: what the windows without overlap win;
 // context: what the sliding ones win; early: the rest, since fewer tokens are early.
 struct EarlyTokenGain {
     std::int64_t from = 0, to = 0;
-    Comparison gain, early, context;
+    Nats gain, early, context;
     double share = 0;        // early / gain; not a number where there is no gain
 };
 
