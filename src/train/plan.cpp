@@ -72,35 +72,10 @@ std::string evaluation_lines(const Config& config, const Sizes& sizes, const Tok
     return text;
 }
 
-// Updates that go through `tokens` once, the last one short where need be.
-std::int64_t updates_an_epoch(const TrainConfig& train, std::int64_t tokens) {
-    const auto up = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-    if (train.order == "fairseq") return up(up(up(tokens, train.length), train.batch), train.accumulate);
-    return up(tokens / train.length, train.batch * train.accumulate);
-}
-
 }  // namespace
-
-std::string expected_plan(const Config& config) {
-    const auto& data = config.data;
-    if (data.expect_vocab_size == 0) return "";
-    const auto tokens = config.train.batch * config.train.accumulate * config.train.length;
-    std::string text = line("parameters", with_commas(static_cast<std::int64_t>(model_sizes(config, data.expect_vocab_size).parameters)));
-    text += line("an update", with_commas(tokens) + " tokens");
-    if (data.expect_train_tokens > 0) {
-        const auto epoch = updates_an_epoch(config.train, data.expect_train_tokens);
-        text += line("an epoch", with_commas(epoch) + " updates");
-        if (config.train.stop.unit == Duration::Unit::updates) text += line("the run", strprintf("%.1f epochs", config.train.stop.value / static_cast<double>(epoch)));
-    }
-    return text;
-}
 
 std::string training_plan(const TrainRequest& request) {
     const Config& config = request.config;
-    const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
-    if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
-        return expected_plan(config) + path.string() + " is not there yet: these are the numbers that data.expect_vocab_size and data.expect_train_tokens give.\n";
-    }
     const TokenStore store = open_store(request);
     const auto& train = store.split("train");
     const RunUnits units = run_units(config, train);
