@@ -116,11 +116,7 @@ TokenStore open_store(const TrainRequest& request) {
     return TokenStore(path);
 }
 
-RunUnits run_units(const Config& config, const TokenStream& train) {
-    const auto sequences = static_cast<double>(config.train.batch * config.train.accumulate);
-    const auto blocks = static_cast<double>(training_order(train, config.train).blocks_per_epoch());
-    return {sequences * static_cast<double>(config.train.length), blocks / sequences};
-}
+RunUnits run_units(const TrainingOrder& order) { return {order.tokens_per_update(), order.updates_per_epoch()}; }
 
 std::int64_t total_updates(const Config& config, const RunUnits& units) {
     const double updates = fractional_updates(config.train.stop, units);
@@ -142,7 +138,7 @@ Session open_session(const TrainRequest& request) {
     open_data(session, request);
     if (from) check_resumed_data(*from, session);
     session.order = training_order(*session.train, session.config.train);
-    session.units = run_units(session.config, *session.train);
+    session.units = run_units(*session.order);
     session.total_updates = total_updates(session.config, session.units);
     make_model(session);
     if (from) {
