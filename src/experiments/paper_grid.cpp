@@ -35,7 +35,7 @@ std::string heading_of(const Scale& scale, const std::string& column) {
     if (column == "params_m") return "Param., M";
     if (column == "valid_ppl") return "Valid PPL";
     if (column == "test_ppl") return "Test PPL";
-    if (starts_with(column, "lvalid_")) return length_text(scale, std::stoll(column.substr(7)));
+    if (starts_with(column, "lvalid_")) return length_text(scale, std::stoll(column.substr(7))) + (column.find("_ppl") != std::string::npos ? " PPL" : "");
     const auto last = column.rfind('_');  // sinusoidal_ppl
     return method_title(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
 }
