@@ -7,7 +7,6 @@
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
-#include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
 #include "longbow/experiments/reproduce.h"
 #include "longbow/telemetry/log.h"
@@ -48,19 +47,6 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     return request;
 }
 
-void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
-    for (const auto& model : plan.models) {
-        const auto& data = model.config.data;
-        if (fs::exists(fs::path(data.store) / "manifest.json")) continue;
-        for (const auto& file : data.train) {
-            if (!fs::exists(file)) {
-                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
-                                (request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)" : "data/README.md says how to get it"));
-            }
-        }
-    }
-}
-
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
@@ -71,25 +57,22 @@ int print_claims(const ReproductionOutput& output, bool decides) {
     return 0;
 }
 
-int reproduce(const ReproduceFlags& flags, const CommonOptions& common) {
+int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
     const auto request = request_of(flags, common);
-    auto plan = plan_reproduction(request);
     if (flags.dry_run) {
-        std::cout << plan_text(plan, request);
+        std::cout << plan_text(plan_reproduction(request), request);
         return 0;
     }
     if (flags.print_commands) {
-        std::cout << shell_script(plan, request);
+        std::cout << shell_script(plan_reproduction(request), request);
         return 0;
     }
     if (!flags.slurm.empty()) {
-        write_file_atomic(flags.slurm, slurm_script(plan, request));
+        write_file_atomic(flags.slurm, slurm_script(plan_reproduction(request), request));
         log::info("wrote " + flags.slurm);
         return 0;
     }
-    check_texts(plan, request);
-    run_reproduction(plan, request);
-    const auto output = write_reproduction(plan, request);
+    const auto output = reproduce(request);
     std::cout << output.markdown << "\n";
     for (const auto& file : output.files) {
         if (file.extension() == ".svg" || file.extension() == ".html") std::cout << file.string() << "\n";
@@ -114,7 +97,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
     auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
     verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")->type_name("FILE")->excludes(print);
-    run_with(verb, context, [flags](const CommonOptions& common) { return reproduce(*flags, common); });
+    run_with(verb, context, [flags](const CommonOptions& common) { return run_verb(*flags, common); });
 }
 LONGBOW_REGISTER_VERB(55, add_reproduce);
 

@@ -67,10 +67,20 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
     if (sinusoidal.ratio > 0) claims.push_back({"sinusoidal positions break down (" + sinusoidal.text + ")", sinusoidal.ratio, 1.2, sinusoidal.ratio >= 1.2});
 }
 
-}  // namespace
+void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
+    for (const auto& model : plan.models) {
+        const auto& data = model.config.data;
+        if (fs::exists(fs::path(data.store) / "manifest.json")) continue;
+        for (const auto& file : data.train) {
+            if (!fs::exists(file)) {
+                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
+                                (request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)" : "data/README.md says how to get it"));
+            }
+        }
+    }
+}
 
-void run_reproduction(const ReproducePlan& plan, const ReproduceRequest& request) {
-    install_stop_handlers();
+void run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
     const auto log = [&](const std::string& name) {
         std::string file = name;
         std::replace(file.begin(), file.end(), '/', '-');
@@ -85,6 +95,17 @@ void run_reproduction(const ReproducePlan& plan, const ReproduceRequest& request
     for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name)});
     const auto failures = run_chains(chains, request.jobs);
     if (!failures.empty()) fail(failures);
+}
+
+}  // namespace
+
+ReproductionOutput reproduce(const ReproduceRequest& request) {
+    install_stop_handlers();
+    const FolderLock lock(request.run_dir);
+    const auto plan = plan_reproduction(request);
+    check_texts(plan, request);
+    run_missing(plan, request);
+    return write_reproduction(plan, request);
 }
 
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request) {

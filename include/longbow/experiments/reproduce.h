@@ -76,10 +76,6 @@ std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const Repro
 std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request);
 std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request);
 
-// Runs what is missing, at most request.jobs children at once. On SIGINT or SIGTERM the children save and stop, and InterruptedError is
-// thrown; a child that fails ends its model only, and is reported at the end as an Error with the child's exit code.
-void run_reproduction(const ReproducePlan& plan, const ReproduceRequest& request);
-
 struct Claim {
     std::string text;
     double ratio = 0, bound = 0;
@@ -92,5 +88,10 @@ struct ReproductionOutput {
 };
 // Writes the tables and figures from what has been measured so far.
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request);
+
+// Plans, runs what is missing with at most request.jobs children at once, and writes. One process a run directory: a second one waits. On
+// SIGINT or SIGTERM the children save and stop, and InterruptedError is thrown; a child that fails ends its model only, and is reported at
+// the end as an Error with the child's exit code. Throws DataError where a store is missing and its text too.
+ReproductionOutput reproduce(const ReproduceRequest& request);
 
 }  // namespace longbow
