@@ -41,14 +41,16 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 std::string eval_table(const std::vector<EvalResult>& rows) {
     const auto& first = rows.front();
-    auto text = strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s\n\n", first.name.c_str(), first.position.c_str(),
-                          static_cast<long long>(first.train_length), with_commas(first.updates).c_str(), first.split.c_str(), first.protocol.c_str(),
-                          first.within_documents ? ", within documents" : "");
-    std::vector<std::vector<std::string>> table{{"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "MB"}};
+    auto text = strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s\n\n", first.name.c_str(),
+                          first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
+                          first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
+    std::vector<std::vector<std::string>> table{
+        {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "MB"}};
     for (const auto& row : rows) {
         table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens), strprintf("%.4f", row.nll),
-                         strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high), strprintf("%.4f", row.bits_per_byte),
-                         strprintf("%.2f", row.ppl_per_word), human_count(row.tokens_per_second), strprintf("%.0f", row.peak_memory_mb)});
+                         strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high),
+                         strprintf("%.4f", row.bits_per_byte), strprintf("%.2f", row.ppl_per_word), human_count(row.tokens_per_second),
+                         strprintf("%.0f", row.peak_memory_mb)});
     }
     return text + aligned(table);
 }

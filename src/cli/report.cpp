@@ -26,7 +26,8 @@ std::string paper_table(const ReportFlags& flags) {
 
 int report(const ReportFlags& flags) {
     const auto metric = metric_from(flags.metric);
-    if (flags.results.empty() && flags.paper.empty()) throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
+    if (flags.results.empty() && flags.paper.empty())
+        throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
     const auto text = flags.paper.empty() ? render_report(read_runs(flags.results), metric, flags.format) : paper_table(flags);
     if (flags.out.empty()) {
         std::cout << text;
@@ -39,16 +40,23 @@ int report(const ReportFlags& flags) {
 
 void add_report(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReportFlags>();
-    auto* verb = add_verb(app, context, "report", "Tables and pages of measured results",
-                          "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --format html --out report.html\n"
-                          "  longbow report runs/alibi-512 --paper table5");
+    auto* verb =
+        add_verb(app, context, "report", "Tables and pages of measured results",
+                 "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --format html --out report.html\n"
+                 "  longbow report runs/alibi-512 --paper table5");
     verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
-    verb->add_option("--paper", flags->paper, "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
-                     "(longbow reproduce makes them)")->type_name("TABLE");
+    verb->add_option("--paper", flags->paper,
+                     "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
+                     "(longbow reproduce makes them)")
+        ->type_name("TABLE");
     verb->add_option("--format", flags->format, "markdown | csv | latex | json | html")
-        ->check(CLI::IsMember({"markdown", "csv", "latex", "json", "html"}))->type_name("FORMAT")->capture_default_str();
+        ->check(CLI::IsMember({"markdown", "csv", "latex", "json", "html"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
     verb->add_option("--metric", flags->metric, "ppl | nll | bpb (bits per byte)")
-        ->check(CLI::IsMember({"ppl", "nll", "bpb"}))->type_name("METRIC")->capture_default_str();
+        ->check(CLI::IsMember({"ppl", "nll", "bpb"}))
+        ->type_name("METRIC")
+        ->capture_default_str();
     verb->add_option("--out", flags->out, "File to write; default: standard output")->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }

@@ -33,7 +33,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     request.scale.changes = request.overrides;
     request.scale.max_stream_tokens = flags.max_stream_tokens;
     if (flags.max_stream_tokens > 0) {
-        request.scale.stride_1_tokens = request.scale.stride_1_tokens > 0 ? std::min(request.scale.stride_1_tokens, flags.max_stream_tokens) : 0;
+        request.scale.stride_1_tokens =
+            request.scale.stride_1_tokens > 0 ? std::min(request.scale.stride_1_tokens, flags.max_stream_tokens) : 0;
         request.scale.changes.push_back("the first " + with_commas(flags.max_stream_tokens) + " tokens of each split alone are scored");
     }
     request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
@@ -50,7 +51,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
-        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS", claim.text.c_str(), claim.ratio, claim.bound);
+        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS", claim.text.c_str(), claim.ratio,
+                               claim.bound);
         all = all && claim.holds;
     }
     if (!all && decides) throw Error("a claim of the paper does not hold in these results");
@@ -82,18 +84,28 @@ int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
 
 void add_reproduce(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReproduceFlags>();
-    auto* verb = add_verb(app, context, "reproduce", "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
-                          "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
-                          "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
-    verb->add_option("NAME", flags->words, "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
-                     "model's settings (the output says so)")->required();
-    verb->add_option("--scale", flags->scale, "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
-        ->check(CLI::IsMember({"paper", "demo"}))->type_name("SCALE")->capture_default_str();
+    auto* verb =
+        add_verb(app, context, "reproduce", "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
+                 "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
+                 "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
+    verb->add_option(
+            "NAME", flags->words,
+            "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
+            "model's settings (the output says so)")
+        ->required();
+    verb->add_option("--scale", flags->scale,
+                     "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
+        ->check(CLI::IsMember({"paper", "demo"}))
+        ->type_name("SCALE")
+        ->capture_default_str();
     verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
     verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
-        ->check(CLI::PositiveNumber)->type_name("N");
-    verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")->check(CLI::Range(1, 1024))->type_name("N");
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")
+        ->check(CLI::Range(1, 1024))
+        ->type_name("N");
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
     auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
     verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")->type_name("FILE")->excludes(print);

@@ -66,7 +66,8 @@ std::string short_text(const std::vector<std::string>& command) {
 
 class Runner {
 public:
-    Runner(const std::vector<Chain>& chains, int jobs) : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0) {
+    Runner(const std::vector<Chain>& chains, int jobs)
+        : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0) {
         for (const auto& chain : chains) total_ += chain.commands.size();
     }
 
@@ -81,11 +82,14 @@ public:
             if (running_.empty()) break;
             int status = 0;
             const pid_t pid = waitpid(-1, &status, WNOHANG);
-            if (pid > 0 && running_.count(pid) > 0) ended(pid, status, told);
-            else std::this_thread::sleep_for(kPoll);
+            if (pid > 0 && running_.count(pid) > 0)
+                ended(pid, status, told);
+            else
+                std::this_thread::sleep_for(kPoll);
         }
         if (told) {
-            throw InterruptedError(strprintf("%s: %zu of %zu steps are done; run the same command again to go on", stop_signal_name(), done_, total_));
+            throw InterruptedError(
+                strprintf("%s: %zu of %zu steps are done; run the same command again to go on", stop_signal_name(), done_, total_));
         }
         return failures_;
     }
@@ -108,7 +112,8 @@ private:
         }
         if (stopping) return;  // it saved and stopped as it was told
         failures_.push_back({chains_[chain].name, short_text(chains_[chain].commands[next_[chain]]), chains_[chain].log, code});
-        log::warn(chains_[chain].name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) + chains_[chain].log.string());
+        log::warn(chains_[chain].name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) +
+                  chains_[chain].log.string());
     }
 
     const std::vector<Chain>& chains_;
@@ -126,7 +131,8 @@ FolderLock::FolderLock(const fs::path& folder) {
     file_ = ::open((folder / ".reproduce.lock").c_str(), O_RDWR | O_CREAT, 0644);
     if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));
     for (bool said = false; ::flock(file_, LOCK_EX | LOCK_NB) != 0; said = true) {
-        if (!said) log::info("another longbow reproduce works in " + folder.string() + ", or its last step is still saving: waiting for it");
+        if (!said)
+            log::info("another longbow reproduce works in " + folder.string() + ", or its last step is still saving: waiting for it");
         if (stop_requested()) throw InterruptedError(std::string(stop_signal_name()) + " while waiting; nothing was done");
         std::this_thread::sleep_for(kPoll);
     }

@@ -36,7 +36,8 @@ Json to_json(const Nats& nats) { return {{"nats", nats.value}, {"ci", {nats.low,
 
 EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
                                         const std::vector<std::vector<float>>& sliding) {
-    if (rows.empty() || rows.size() != apart.size() || rows.size() != sliding.size()) throw Error("an early-token analysis needs both series at each length");
+    if (rows.empty() || rows.size() != apart.size() || rows.size() != sliding.size())
+        throw Error("an early-token analysis needs both series at each length");
     EarlyTokenAnalysis analysis;
     const auto& first = rows.front().apart;
     analysis.name = first.name;
@@ -69,13 +70,17 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
                           with_commas(first.apart.tokens).c_str(), static_cast<long long>(analysis.stride));
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
-        text += strprintf("%6lld  %19.2f  %11.2f  ", static_cast<long long>(row.apart.length), row.apart.ppl, row.sliding.ppl) + with_interval(row.early_cost) + "\n";
+        text += strprintf("%6lld  %19.2f  %11.2f  ", static_cast<long long>(row.apart.length), row.apart.ppl, row.sliding.ppl) +
+                with_interval(row.early_cost) + "\n";
     }
     for (const auto& gain : analysis.gains) {
-        text += strprintf("\nfrom %lld to %lld: gain %s = fewer early tokens ", static_cast<long long>(gain.from), static_cast<long long>(gain.to),
-                          with_interval(gain.gain).c_str()) + with_interval(gain.early) + " + longer context " + with_interval(gain.context) + "\n    ";
-        if (std::isnan(gain.share)) text += "windows without overlap gain nothing: there is no gain to explain";
-        else text += strprintf("the early-token curse explains %.0f %% of the gain", 100 * gain.share);
+        text += strprintf("\nfrom %lld to %lld: gain %s = fewer early tokens ", static_cast<long long>(gain.from),
+                          static_cast<long long>(gain.to), with_interval(gain.gain).c_str()) +
+                with_interval(gain.early) + " + longer context " + with_interval(gain.context) + "\n    ";
+        if (std::isnan(gain.share))
+            text += "windows without overlap gain nothing: there is no gain to explain";
+        else
+            text += strprintf("the early-token curse explains %.0f %% of the gain", 100 * gain.share);
         if (gain.share > 1) text += " (more than all of it: with early tokens aside, the longer context does harm)";
         text += "\n";
     }
@@ -83,16 +88,26 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
 }
 
 Json early_token_json(const EarlyTokenAnalysis& analysis) {
-    Json json{{"name", analysis.name}, {"position", analysis.position}, {"train_length", analysis.train_length}, {"split", analysis.split},
-              {"stride", analysis.stride}, {"tokens", analysis.lengths.front().apart.tokens}, {"lengths", Json::array()}, {"gains", Json::array()}};
+    Json json{{"name", analysis.name},    {"position", analysis.position}, {"train_length", analysis.train_length},
+              {"split", analysis.split},  {"stride", analysis.stride},     {"tokens", analysis.lengths.front().apart.tokens},
+              {"lengths", Json::array()}, {"gains", Json::array()}};
     for (const auto& row : analysis.lengths) {
-        json["lengths"].push_back({{"length", row.apart.length}, {"nll", row.apart.nll}, {"ppl", row.apart.ppl}, {"sliding_nll", row.sliding.nll},
-                                   {"sliding_ppl", row.sliding.ppl}, {"early_cost", to_json(row.early_cost)},
-                                   {"position_begin", row.apart.position_begin}, {"nll_by_position", row.apart.nll_by_position}});
+        json["lengths"].push_back({{"length", row.apart.length},
+                                   {"nll", row.apart.nll},
+                                   {"ppl", row.apart.ppl},
+                                   {"sliding_nll", row.sliding.nll},
+                                   {"sliding_ppl", row.sliding.ppl},
+                                   {"early_cost", to_json(row.early_cost)},
+                                   {"position_begin", row.apart.position_begin},
+                                   {"nll_by_position", row.apart.nll_by_position}});
     }
     for (const auto& gain : analysis.gains) {
-        json["gains"].push_back({{"from", gain.from}, {"to", gain.to}, {"gain", to_json(gain.gain)}, {"early", to_json(gain.early)},
-                                 {"context", to_json(gain.context)}, {"share_early", std::isnan(gain.share) ? Json(nullptr) : Json(gain.share)}});
+        json["gains"].push_back({{"from", gain.from},
+                                 {"to", gain.to},
+                                 {"gain", to_json(gain.gain)},
+                                 {"early", to_json(gain.early)},
+                                 {"context", to_json(gain.context)},
+                                 {"share_early", std::isnan(gain.share) ? Json(nullptr) : Json(gain.share)}});
     }
     return json;
 }
@@ -129,8 +144,9 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         sliding.y.push_back(row.sliding.ppl);
     }
     lengths.series = {apart, sliding};
-    return svg_page("The early-token curse: " + method_title(analysis.position) + strprintf(", trained at %lld", static_cast<long long>(analysis.train_length)), "",
-                    {places, lengths});
+    return svg_page("The early-token curse: " + method_title(analysis.position) +
+                        strprintf(", trained at %lld", static_cast<long long>(analysis.train_length)),
+                    "", {places, lengths});
 }
 
 }  // namespace longbow

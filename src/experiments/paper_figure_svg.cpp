@@ -63,7 +63,9 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
     Chart chart;
     chart.title = panel.title;
     const bool lengths = panel.x_label.find("length") != std::string::npos;
-    chart.x_label = panel.x_label + (lengths && scale.divisor != 1 ? strprintf(", the paper's; measured here at 1/%lld of it", static_cast<long long>(scale.divisor)) : "");
+    chart.x_label = panel.x_label + (lengths && scale.divisor != 1
+                                         ? strprintf(", the paper's; measured here at 1/%lld of it", static_cast<long long>(scale.divisor))
+                                         : "");
     chart.y_label = panel.y_label;
     for (const auto& curve : panel.curves) {
         if (!curve.points.empty()) chart.series.push_back(paper_series(curve));
@@ -98,7 +100,8 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
                 const auto row = Json::parse(line, nullptr, false);
                 if (!row.is_object() || !row.contains("timing")) continue;
                 if (row.value("event", "") == "train") hours = row["timing"].value("seconds", 0.0) / 3600;
-                const bool wanted = row.value("event", "") == "valid" && row.value("length", std::int64_t{0}) == scale.length(target.length) && row["ppl"].is_number();
+                const bool wanted = row.value("event", "") == "valid" &&
+                                    row.value("length", std::int64_t{0}) == scale.length(target.length) && row["ppl"].is_number();
                 if (wanted) points.emplace_back(hours, row["ppl"].get<double>());
             }
         }

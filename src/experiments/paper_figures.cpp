@@ -37,7 +37,8 @@ FigurePanel input_lengths(const std::string& name, const Scale& scale) {
         for (const auto row : scale.rows_of(table)) {
             const auto target = target_of(table, row, column);
             const auto& cell = table.rows[row][column];
-            if (target && cell.kind == PublishedCell::Kind::number) curve.points.push_back({table.rows[row][0].value, cell.value, *target, {}});
+            if (target && cell.kind == PublishedCell::Kind::number)
+                curve.points.push_back({table.rows[row][0].value, cell.value, *target, {}});
         }
         panel.curves.push_back(std::move(curve));
     }
@@ -58,7 +59,8 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
         const auto& first = curve.points.front().target;
         const bool diagonal = table.rows[row][1].kind == PublishedCell::Kind::empty;
         if (diagonal && first.method != "sinusoidal") continue;  // Figure 4 draws these points alone
-        curve.label = method_title(first.method) + (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
+        curve.label =
+            method_title(first.method) + (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
         curve.style = panel.curves.size();
         panel.curves.push_back(std::move(curve));
     }
@@ -76,7 +78,8 @@ FigurePanel table_1_panel(const std::string& column, const std::string& title, d
         FigureCurve curve{method_title(method), style_of(method), {}, {}};
         for (std::size_t row = 0; row < table.rows.size(); ++row) {
             const auto target = target_of(table, row, table.column(column));
-            if (target && target->method == method) curve.points.push_back({table.rows[row][1].value, table.rows[row][table.column(column)].value, *target, {}});
+            if (target && target->method == method)
+                curve.points.push_back({table.rows[row][1].value, table.rows[row][table.column(column)].value, *target, {}});
         }
         panel.curves.push_back(std::move(curve));
     }
@@ -138,7 +141,8 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
             std::set<std::int64_t> seen;
             for (const auto& point : published.points) {
                 const auto length = static_cast<std::int64_t>(point[0]);
-                if (seen.insert(scale.length(length)).second) curve.points.push_back({point[0], point[1], ppl_target("cc100", published.name, train_length, length), {}});
+                if (seen.insert(scale.length(length)).second)
+                    curve.points.push_back({point[0], point[1], ppl_target("cc100", published.name, train_length, length), {}});
             }
             auto& points = curve.points;
             if (scale.rows > 1 && points.size() > scale.rows) {
@@ -166,8 +170,10 @@ FigurePanel speeds(const PublishedFigure& figure) {
         for (const auto& point : published.points) {
             const auto length = static_cast<std::int64_t>(point[0]);
             const auto speed = trained_target("wikitext103", published.name, length, Quantity::train_speed);
-            if (against_ppl) curve.points.push_back({point[1], point[2], ppl_target("wikitext103", published.name, length, 3072), speed});
-            else curve.points.push_back({point[0], point[1], speed, {}});
+            if (against_ppl)
+                curve.points.push_back({point[1], point[2], ppl_target("wikitext103", published.name, length, 3072), speed});
+            else
+                curve.points.push_back({point[0], point[1], speed, {}});
         }
         panel.curves.push_back(std::move(curve));
     }
@@ -181,7 +187,8 @@ std::vector<FigurePanel> figure_panels(const std::string& name, const Scale& sca
     switch (figure.number) {
         case 1: return {input_lengths("table2", scale), input_lengths("table3", scale)};
         case 2:
-            return {table_1_panel("train_kwps", "training speed (thousand words a second)", 1e-3), table_1_panel("eval_kwps", "batched evaluation speed (thousand words a second)", 1e-3),
+            return {table_1_panel("train_kwps", "training speed (thousand words a second)", 1e-3),
+                    table_1_panel("eval_kwps", "batched evaluation speed (thousand words a second)", 1e-3),
                     table_1_panel("train_memory_gb", "training memory (GB)", 1e-9)};
         case 4: {
             auto panel = lengths_panel("WikiText-103 validation");

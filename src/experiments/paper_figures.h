@@ -19,7 +19,7 @@ struct FigureCurve {
     std::string label;
     std::size_t style = 0;
     std::vector<FigurePoint> points;
-    std::optional<Target> trained;   // points are a model's validations through its training: which model, at which length (Figure 5)
+    std::optional<Target> trained;  // points are a model's validations through its training: which model, at which length (Figure 5)
 };
 
 struct FigurePanel {

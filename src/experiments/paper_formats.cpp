@@ -70,7 +70,8 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             const auto& cell = row.cells[i];
             auto line = row.labels;
-            line.insert(line.end(), {grid.headings[i], cell.ours, cell.interval, cell.paper, cell.difference, grid.banner.empty() ? "paper" : grid.banner});
+            line.insert(line.end(), {grid.headings[i], cell.ours, cell.interval, cell.paper, cell.difference,
+                                     grid.banner.empty() ? "paper" : grid.banner});
             text += csv_line(line);
         }
     }
@@ -79,8 +80,10 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
 
 std::string latex(const Grid& grid) {
     const auto lines = lines_of(grid, "--");
-    std::string text = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" + latex_escape(grid.title + " " + grid.banner) + "}\n";
-    text += "  \\begin{tabular}{" + std::string(lines.labels, 'l') + std::string(lines.header.size() - lines.labels, 'r') + "}\n    \\toprule\n    ";
+    std::string text = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" +
+                       latex_escape(grid.title + " " + grid.banner) + "}\n";
+    text += "  \\begin{tabular}{" + std::string(lines.labels, 'l') + std::string(lines.header.size() - lines.labels, 'r') +
+            "}\n    \\toprule\n    ";
     const auto row_text = [](const Line& row) {
         Line escaped;
         for (const auto& cell : row) escaped.push_back(latex_escape(cell));
@@ -94,15 +97,20 @@ std::string latex(const Grid& grid) {
 }
 
 std::string json(const Grid& grid, const PublishedTable& table, const Scale& scale) {
-    Json out{{"table", table.name}, {"title", grid.title}, {"scale", scale.name}, {"banner", grid.banner}, {"notes", grid.notes}, {"cells", Json::array()}};
+    Json out{{"table", table.name},   {"title", grid.title}, {"scale", scale.name},
+             {"banner", grid.banner}, {"notes", grid.notes}, {"cells", Json::array()}};
     for (const auto& row : grid.rows) {
         Json labels;
         for (std::size_t i = 0; i < row.labels.size(); ++i) labels[grid.label_headings[i]] = row.labels[i];
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             const auto& cell = row.cells[i];
             const auto text = [](const std::string& value) { return value.empty() ? Json(nullptr) : Json(value); };
-            out["cells"].push_back({{"row", labels}, {"column", grid.headings[i]}, {"ours", text(cell.ours)}, {"interval_95", text(cell.interval)},
-                                    {"paper", text(cell.paper)}, {"difference", text(cell.difference)}});
+            out["cells"].push_back({{"row", labels},
+                                    {"column", grid.headings[i]},
+                                    {"ours", text(cell.ours)},
+                                    {"interval_95", text(cell.interval)},
+                                    {"paper", text(cell.paper)},
+                                    {"difference", text(cell.difference)}});
         }
     }
     return out.dump(2) + "\n";
@@ -110,8 +118,10 @@ std::string json(const Grid& grid, const PublishedTable& table, const Scale& sca
 
 std::string html(const Grid& grid) {
     const auto lines = lines_of(grid, "–");
-    std::string text = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
-                       "initial-scale=1\">\n<title>" + escape_html(grid.title) + "</title>\n<style>\n" + std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
+    std::string text =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n<title>" +
+        escape_html(grid.title) + "</title>\n<style>\n" + std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
     text += "<header><h1>" + escape_html(grid.title) + "</h1>\n";
     if (!grid.banner.empty()) text += "<p><strong>" + escape_html(grid.banner) + "</strong></p>\n";
     text += "</header>\n<div class=\"scroll\"><table><thead><tr>";
@@ -119,7 +129,8 @@ std::string html(const Grid& grid) {
     text += "</tr></thead><tbody>\n";
     for (const auto& row : lines.rows) {
         text += "<tr>";
-        for (std::size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "<th scope=\"row\">" : "<td>") + escape_html(row[i]) + (i == 0 ? "</th>" : "</td>");
+        for (std::size_t i = 0; i < row.size(); ++i)
+            text += (i == 0 ? "<th scope=\"row\">" : "<td>") + escape_html(row[i]) + (i == 0 ? "</th>" : "</td>");
         text += "</tr>\n";
     }
     text += "</tbody></table></div>\n";

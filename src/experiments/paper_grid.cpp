@@ -16,7 +16,8 @@ bool is_label(const std::string& column) {
 
 // "512", and where this scale measures at another length "512 (64)".
 std::string length_text(const Scale& scale, std::int64_t length) {
-    return scale.divisor == 1 ? std::to_string(length) : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
+    return scale.divisor == 1 ? std::to_string(length)
+                              : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
 }
 
 std::string heading_of(const Scale& scale, const std::string& column) {
@@ -35,7 +36,8 @@ std::string heading_of(const Scale& scale, const std::string& column) {
     if (column == "params_m") return "Param., M";
     if (column == "valid_ppl") return "Valid PPL";
     if (column == "test_ppl") return "Test PPL";
-    if (starts_with(column, "lvalid_")) return length_text(scale, std::stoll(column.substr(7))) + (column.find("_ppl") != std::string::npos ? " PPL" : "");
+    if (starts_with(column, "lvalid_"))
+        return length_text(scale, std::stoll(column.substr(7))) + (column.find("_ppl") != std::string::npos ? " PPL" : "");
     const auto last = column.rfind('_');  // sinusoidal_ppl
     return method_title(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
 }
@@ -48,7 +50,8 @@ double in_paper_units(const std::string& column, double value) {
 }
 
 std::string label_text(const Scale& scale, const std::string& column, const PublishedCell& cell) {
-    if (cell.kind == Kind::number && column.find("length") != std::string::npos) return length_text(scale, static_cast<std::int64_t>(cell.value));
+    if (cell.kind == Kind::number && column.find("length") != std::string::npos)
+        return length_text(scale, static_cast<std::int64_t>(cell.value));
     return cell.kind == Kind::empty ? "" : method_title(cell.text);
 }
 
@@ -77,7 +80,8 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
 
 std::string heading(const PublishedTable& table) {
     auto text = strprintf("Table %d. ", table.number) + table.caption;
-    if (text.find("tride") == std::string::npos && table.stride > 0) text += strprintf(" Stride %lld.", static_cast<long long>(table.stride));
+    if (text.find("tride") == std::string::npos && table.stride > 0)
+        text += strprintf(" Stride %lld.", static_cast<long long>(table.stride));
     return text;
 }
 
@@ -85,10 +89,13 @@ std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scal
     std::vector<std::string> notes{"Units: " + table.unit + "."};
     if (!has_ours) return notes;
     if (scale.divisor != 1) notes.emplace_back("Lengths are the paper's; in brackets those measured here.");
-    notes.emplace_back("difference: ours less the paper's. 95 %: block bootstrap over blocks of 1,024 targets; it holds the spread of the text, not of seeds.");
+    notes.emplace_back(
+        "difference: ours less the paper's. 95 %: block bootstrap over blocks of 1,024 targets; it holds the spread of the text, not of "
+        "seeds.");
     if (table.unit.find("peed") != std::string::npos || table.unit.find("wps") != std::string::npos) {
-        notes.emplace_back("Our speeds are scored or trained tokens a second of this machine as it was loaded then (--jobs 1 measures undisturbed); the "
-                           "paper's are words a second on one V100.");
+        notes.emplace_back(
+            "Our speeds are scored or trained tokens a second of this machine as it was loaded then (--jobs 1 measures undisturbed); the "
+            "paper's are words a second on one V100.");
     }
     return notes;
 }
@@ -119,8 +126,10 @@ Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ou
         }
         grid.rows.push_back(std::move(out));
     }
-    if (!grid.has_ours && scale.divisor == 1) grid.banner = scale.changes.empty() ? "" : scale.banner();
-    else grid.banner = scale.banner();
+    if (!grid.has_ours && scale.divisor == 1)
+        grid.banner = scale.changes.empty() ? "" : scale.banner();
+    else
+        grid.banner = scale.banner();
     grid.notes = notes_of(table, scale, grid.has_ours);
     return grid;
 }

@@ -46,7 +46,8 @@ public:
             const MappedFile map(file);
             double count = 0;
             for (const auto& tensor : parse_safetensors_header(map.bytes(), file.string()).tensors) {
-                count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), 1.0, [](double a, std::int64_t b) { return a * static_cast<double>(b); });
+                count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), 1.0,
+                                         [](double a, std::int64_t b) { return a * static_cast<double>(b); });
             }
             return parameters_ = count;
         }
@@ -77,10 +78,13 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
     std::optional<Measured> found;
     for (const auto& row : run.rows(measurement_file(target))) {
         const bool same = is_model(row, target, scale) && row.protocol == "paper" && row.length == scale.length(target.length) &&
-                          row.stride == scale.stride(target) && row.split == target.split && row.max_stream_tokens == scale.stream_tokens(target);
+                          row.stride == scale.stride(target) && row.split == target.split &&
+                          row.max_stream_tokens == scale.stream_tokens(target);
         if (!same) continue;
-        if (target.quantity == Quantity::ppl) found = {row.ppl, row.ppl_low, row.ppl_high, row.tokens};
-        else found = {row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
+        if (target.quantity == Quantity::ppl)
+            found = {row.ppl, row.ppl_low, row.ppl_high, row.tokens};
+        else
+            found = {row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
     }
     return found;
 }
@@ -103,7 +107,8 @@ std::optional<Measured> training(RunFiles& run, const Target& target, const Scal
         return count ? std::optional(plain(*count)) : std::nullopt;
     }
     auto rows = run.training();
-    if (target.after_updates > 0) std::erase_if(rows, [&](const Json& row) { return row.value("update", 0.0) > static_cast<double>(own->updates); });
+    if (target.after_updates > 0)
+        std::erase_if(rows, [&](const Json& row) { return row.value("update", 0.0) > static_cast<double>(own->updates); });
     if (rows.empty()) return std::nullopt;
     const auto& last = rows.back();
     switch (target.quantity) {

@@ -34,11 +34,16 @@ struct NamedQuantity {
     Quantity quantity;
 };
 constexpr std::array kQuantities{
-    NamedQuantity{"train_kwps", Quantity::train_speed},       NamedQuantity{"eval_kwps", Quantity::batched_eval_speed},
-    NamedQuantity{"inference_kwps", Quantity::eval_speed},    NamedQuantity{"train_memory_gb", Quantity::train_memory},
-    NamedQuantity{"memory_gb", Quantity::train_memory},       NamedQuantity{"params_m", Quantity::parameters},
-    NamedQuantity{"updates_k", Quantity::updates},            NamedQuantity{"gpu_hours_k", Quantity::gpu_hours},
-    NamedQuantity{"valid_ppl", Quantity::ppl},                NamedQuantity{"test_ppl", Quantity::ppl},
+    NamedQuantity{"train_kwps", Quantity::train_speed},
+    NamedQuantity{"eval_kwps", Quantity::batched_eval_speed},
+    NamedQuantity{"inference_kwps", Quantity::eval_speed},
+    NamedQuantity{"train_memory_gb", Quantity::train_memory},
+    NamedQuantity{"memory_gb", Quantity::train_memory},
+    NamedQuantity{"params_m", Quantity::parameters},
+    NamedQuantity{"updates_k", Quantity::updates},
+    NamedQuantity{"gpu_hours_k", Quantity::gpu_hours},
+    NamedQuantity{"valid_ppl", Quantity::ppl},
+    NamedQuantity{"test_ppl", Quantity::ppl},
 };
 
 // Fills in what the column says; false for a column that measures nothing ("method").
@@ -90,7 +95,8 @@ std::optional<Target> target_of(const PublishedTable& table, std::size_t row, st
     target.train_length = table.train_length > 0 ? table.train_length : number_at(table, row, "train_length");
     if (target.train_length == 0) target.train_length = target.length;  // baselines: each cell was trained at its own column's length
     if (target.quantity == Quantity::batched_eval_speed) target.length = target.train_length;
-    const bool evaluates = target.quantity == Quantity::ppl || target.quantity == Quantity::eval_speed || target.quantity == Quantity::batched_eval_speed;
+    const bool evaluates =
+        target.quantity == Quantity::ppl || target.quantity == Quantity::eval_speed || target.quantity == Quantity::batched_eval_speed;
     if (!evaluates) {
         target.length = target.stride = 0;
         target.split.clear();
@@ -105,14 +111,17 @@ std::int64_t Scale::stride(const Target& target) const {
     return target.stride == 1 ? 1 : length(target.stride);
 }
 
-std::int64_t Scale::stream_tokens(const Target& target) const { return target.stride == 1 && stride_1_tokens > 0 ? stride_1_tokens : max_stream_tokens; }
+std::int64_t Scale::stream_tokens(const Target& target) const {
+    return target.stride == 1 && stride_1_tokens > 0 ? stride_1_tokens : max_stream_tokens;
+}
 
 std::vector<std::size_t> Scale::rows_of(const PublishedTable& table) const {
     const auto column = table.column("input_length");
     std::vector<std::size_t> kept;
     std::set<std::int64_t> seen;
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
-        const bool repeated = column < table.columns.size() && !seen.insert(length(static_cast<std::int64_t>(table.rows[row][column].value))).second;
+        const bool repeated =
+            column < table.columns.size() && !seen.insert(length(static_cast<std::int64_t>(table.rows[row][column].value))).second;
         if (!repeated) kept.push_back(row);
     }
     if (column == table.columns.size() || rows < 2 || kept.size() <= rows) return kept;
@@ -124,9 +133,10 @@ std::vector<std::size_t> Scale::rows_of(const PublishedTable& table) const {
 std::string Scale::banner() const {
     std::string text;
     if (name != "paper") {
-        text = strprintf("DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by %lld. It shows that the "
-                         "machinery works and which way the curves go; set beside the paper's numbers it says nothing.",
-                         static_cast<long long>(divisor));
+        text = strprintf(
+            "DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by %lld. It shows that the "
+            "machinery works and which way the curves go; set beside the paper's numbers it says nothing.",
+            static_cast<long long>(divisor));
     }
     if (!changes.empty()) text += (text.empty() ? "" : " ") + std::string("Settings changed by the caller: ") + join(changes, ", ") + ".";
     return text;

@@ -10,7 +10,8 @@ ChartSeries position_series(const EvalResult& row) {
     double sum = 0, weight = 0, place_sum = 0, next = 1;
     for (std::size_t i = 0; i < row.position_begin.size() && i < row.nll_by_position.size(); ++i) {
         const auto begin = static_cast<double>(row.position_begin[i]);
-        const double end = i + 1 < row.position_begin.size() ? static_cast<double>(row.position_begin[i + 1]) : static_cast<double>(row.length);
+        const double end =
+            i + 1 < row.position_begin.size() ? static_cast<double>(row.position_begin[i + 1]) : static_cast<double>(row.length);
         const double width = std::max(1.0, end - begin);
         sum += row.nll_by_position[i] * width;
         place_sum += std::log2(begin + (width + 1) / 2) * width;

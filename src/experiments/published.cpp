@@ -51,7 +51,8 @@ PublishedTable table_of(const YAML::Node& node) {
     for (const auto& row : node["rows"]) {
         table.rows.emplace_back();
         for (const auto& cell : row) table.rows.back().push_back(cell_of(cell));
-        if (table.rows.back().size() != table.columns.size()) throw DataError(table.name + ": a row has not as many cells as there are columns");
+        if (table.rows.back().size() != table.columns.size())
+            throw DataError(table.name + ": a row has not as many cells as there are columns");
     }
     return table;
 }

@@ -10,8 +10,8 @@ namespace longbow {
 
 struct Goals {
     std::vector<std::string> tables, figures;
-    std::vector<Target> targets;         // each once
-    std::vector<Target> trained;         // models whose validations through training are drawn (Figure 5)
+    std::vector<Target> targets;  // each once
+    std::vector<Target> trained;  // models whose validations through training are drawn (Figure 5)
 };
 // From names to what has to be measured. Throws UsageError that names the known ones.
 Goals goals_of(const std::vector<std::string>& names, const Scale& scale);

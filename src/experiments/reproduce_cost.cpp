@@ -65,7 +65,10 @@ double cc100_hours(std::int64_t length) {
 }
 
 double train_cost(const PlannedModel& model, const Scale& scale) {
-    const double left = model.updates > 0 ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) / static_cast<double>(model.updates)) : 1;
+    const double left =
+        model.updates > 0
+            ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) / static_cast<double>(model.updates))
+            : 1;
     if (scale.divisor != 1) return left * model.tokens / kDemoTrain;
     if (model.dataset == "cc100") return left * cc100_hours(model.train_length) * 3600;
     return left * model.tokens / paper_train_speed(model.method, model.train_length);
@@ -94,8 +97,10 @@ void estimate_costs(ReproducePlan& plan, const Scale& scale) {
         }
     }
     plan.assumption = scale.divisor == 1
-                          ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the 1.3B models from Table 12, "
-                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of 250,000 tokens."
+                          ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
+                            "1.3B models from Table 12, "
+                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of "
+                            "250,000 tokens."
                           : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain, kDemoEval);
 }
 

@@ -13,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-constexpr double kPaperUpdates = 50000;         // of the CC100 models, on whose way Table 11 stops two
+constexpr double kPaperUpdates = 50000;             // of the CC100 models, on whose way Table 11 stops two
 constexpr std::int64_t kDemoTokensAnUpdate = 1536;  // a multiple of every length of the demo
 
 std::string model_name(const Scale& scale, const Target& target) {
@@ -38,7 +38,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
                            strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
     }
     if (!fs::exists(model.files.front())) {
-        throw UsageError(model.files.front() + ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
+        throw UsageError(model.files.front() +
+                         ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
     }
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
     model.config = request.load({model.files, model.overrides});
@@ -72,8 +73,8 @@ PlannedEval eval_of(const Scale& scale, const Target& target) {
 void add_eval(std::vector<PlannedEval>& evals, const Scale& scale, const Target& target) {
     const auto wanted = eval_of(scale, target);
     auto found = std::find_if(evals.begin(), evals.end(), [&](const PlannedEval& eval) {
-        return eval.file == wanted.file && eval.split == wanted.split && eval.stride == wanted.stride && eval.stream_tokens == wanted.stream_tokens &&
-               eval.one_at_a_time == wanted.one_at_a_time;
+        return eval.file == wanted.file && eval.split == wanted.split && eval.stride == wanted.stride &&
+               eval.stream_tokens == wanted.stream_tokens && eval.one_at_a_time == wanted.one_at_a_time;
     });
     if (found == evals.end()) found = evals.insert(evals.end(), wanted);
     found->lengths.insert(scale.length(target.length));
@@ -93,10 +94,11 @@ void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool tra
         for (const auto length : eval.lengths) {
             const auto stride = eval.stride == 0 ? length : eval.stride;
             const auto& rows = files[eval.file];
-            const bool there = trained && is_newer(run / eval.file, run) && std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
-                return row.protocol == "paper" && row.length == length && row.stride == stride && row.split == eval.split &&
-                       row.max_stream_tokens == eval.stream_tokens;
-            });
+            const bool there =
+                trained && is_newer(run / eval.file, run) && std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
+                    return row.protocol == "paper" && row.length == length && row.stride == stride && row.split == eval.split &&
+                           row.max_stream_tokens == eval.stream_tokens;
+                });
             if (!there) eval.missing.insert(length);
         }
     }
@@ -128,7 +130,8 @@ void add_early_stops(std::vector<PlannedModel>& models, const Scale& scale) {
 }  // namespace
 
 double tokens_per_update(const Config& config) {
-    return static_cast<double>(config.train.batch) * static_cast<double>(config.train.accumulate) * static_cast<double>(config.train.length);
+    return static_cast<double>(config.train.batch) * static_cast<double>(config.train.accumulate) *
+           static_cast<double>(config.train.length);
 }
 
 bool PlannedModel::done() const {

@@ -17,7 +17,8 @@ namespace {
 
 [[noreturn]] void fail(const std::vector<ChainFailure>& failures) {
     std::vector<std::string> names;
-    for (const auto& failure : failures) names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) + failure.log.string() + ")");
+    for (const auto& failure : failures)
+        names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) + failure.log.string() + ")");
     // A child killed by a signal has no exit code of ours.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
@@ -29,7 +30,8 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     std::vector<std::string> inputs;
     for (const auto& model : plan.models) {
         const auto run = request.run_dir / model.name;
-        if (fs::exists(run / "results.jsonl") && fs::file_size(run / "results.jsonl") > 0) inputs.push_back((run / "results.jsonl").string());
+        if (fs::exists(run / "results.jsonl") && fs::file_size(run / "results.jsonl") > 0)
+            inputs.push_back((run / "results.jsonl").string());
     }
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
@@ -56,15 +58,19 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
             const auto own = curve.find(model.second);
             if (own == curve.end() || curve.rbegin()->first == model.second) continue;
             const double ratio = curve.rbegin()->second / own->second;
-            const auto text = strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)), own->second,
-                                        static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
-                                        static_cast<long long>(scale.length(curve.rbegin()->first)));
+            const auto text =
+                strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)),
+                          own->second, static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
+                          static_cast<long long>(scale.length(curve.rbegin()->first)));
             if (model.first == "alibi" && ratio > alibi.ratio) alibi = {ratio, text};
             if (model.first == "sinusoidal" && model.second == 512 && ratio > sinusoidal.ratio) sinusoidal = {ratio, text};
         }
     }
-    if (alibi.ratio > 0) claims.push_back({"ALiBi improves or holds with length (the worst model: " + alibi.text + ")", alibi.ratio, 1.02, alibi.ratio <= 1.02});
-    if (sinusoidal.ratio > 0) claims.push_back({"sinusoidal positions break down (" + sinusoidal.text + ")", sinusoidal.ratio, 1.2, sinusoidal.ratio >= 1.2});
+    if (alibi.ratio > 0)
+        claims.push_back(
+            {"ALiBi improves or holds with length (the worst model: " + alibi.text + ")", alibi.ratio, 1.02, alibi.ratio <= 1.02});
+    if (sinusoidal.ratio > 0)
+        claims.push_back({"sinusoidal positions break down (" + sinusoidal.text + ")", sinusoidal.ratio, 1.2, sinusoidal.ratio >= 1.2});
 }
 
 void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
@@ -74,7 +80,8 @@ void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
         for (const auto& file : data.train) {
             if (!fs::exists(file)) {
                 throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
-                                (request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)" : "data/README.md says how to get it"));
+                                (request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)"
+                                                              : "data/README.md says how to get it"));
             }
         }
     }
@@ -128,7 +135,8 @@ ReproductionOutput write_reproduction(const ReproducePlan& plan, const Reproduce
         write(file(".json"), render_paper_table(table, request.scale, ours, "json"));
         write(file(".html"), render_paper_table(table, request.scale, ours, "html"));
     }
-    for (const auto& name : plan.figures) write(request.run_dir / "figures" / (name + ".svg"), figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
+    for (const auto& name : plan.figures)
+        write(request.run_dir / "figures" / (name + ".svg"), figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
     add_claims(plan, request.scale, ours, output.claims);
     return output;
 }

@@ -8,12 +8,15 @@ namespace longbow {
 
 namespace {
 
-std::string hours(double seconds) { return seconds >= 36000 ? strprintf("%s h", with_commas(static_cast<std::int64_t>(seconds / 3600 + 0.5)).c_str())
-                                                            : strprintf(seconds >= 360 ? "%.1f h" : "%.3f h", seconds / 3600); }
+std::string hours(double seconds) {
+    return seconds >= 36000 ? strprintf("%s h", with_commas(static_cast<std::int64_t>(seconds / 3600 + 0.5)).c_str())
+                            : strprintf(seconds >= 360 ? "%.1f h" : "%.3f h", seconds / 3600);
+}
 
 std::string state_of(const PlannedModel& model) {
     if (model.trained()) return "trained";
-    if (model.done_updates > 0) return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(), with_commas(model.updates).c_str());
+    if (model.done_updates > 0)
+        return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(), with_commas(model.updates).c_str());
     return "to train";
 }
 
@@ -38,9 +41,11 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
     auto names = plan.tables;
     names.insert(names.end(), plan.figures.begin(), plan.figures.end());
     const auto done = std::count_if(plan.models.begin(), plan.models.end(), [](const PlannedModel& model) { return model.done(); });
-    text += join(names, ", ") + " in " + request.run_dir.string() + strprintf(": %zu models, %lld of them done\n\n", plan.models.size(), static_cast<long long>(done));
+    text += join(names, ", ") + " in " + request.run_dir.string() +
+            strprintf(": %zu models, %lld of them done\n\n", plan.models.size(), static_cast<long long>(done));
     for (const auto& model : plan.models) {
-        text += strprintf("%-28s %s, %s tokens in %s updates", model.name.c_str(), state_of(model).c_str(), human_count(model.tokens).c_str(), with_commas(model.updates).c_str());
+        text += strprintf("%-28s %s, %s tokens in %s updates", model.name.c_str(), state_of(model).c_str(),
+                          human_count(model.tokens).c_str(), with_commas(model.updates).c_str());
         if (model.train_seconds > 0) text += ", " + hours(model.train_seconds);
         text += "\n";
         for (const auto* evals : {&model.early, &model.evals}) {

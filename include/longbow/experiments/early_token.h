@@ -20,7 +20,7 @@ struct Nats {
 // window) has at least length - stride tokens of context.
 struct EarlyTokenLength {
     EvalResult apart, sliding;
-    Nats early_cost;         // nll apart - sliding: what the windows' early tokens cost at this length
+    Nats early_cost;  // nll apart - sliding: what the windows' early tokens cost at this length
 };
 
 // From the shortest length to a longer one: gain = early + context, in nats a token. Gain: what the windows without overlap win;
@@ -28,7 +28,7 @@ struct EarlyTokenLength {
 struct EarlyTokenGain {
     std::int64_t from = 0, to = 0;
     Nats gain, early, context;
-    double share = 0;        // early / gain; not a number where there is no gain
+    double share = 0;  // early / gain; not a number where there is no gain
 };
 
 struct EarlyTokenAnalysis {

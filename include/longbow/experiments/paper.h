@@ -21,19 +21,19 @@ enum class Quantity {
     train_memory,        // peak, bytes
     parameters,
     updates,
-    gpu_hours,           // hours of training on one device
+    gpu_hours,  // hours of training on one device
 };
 
 // What one published cell measures, in the paper's own lengths.
 struct Target {
-    std::string dataset;             // "wikitext103", "bookcorpus", "cc100"
-    std::string method;              // as the position method is called here: "alibi", "sinusoidal", "rotary", "t5"
+    std::string dataset;  // "wikitext103", "bookcorpus", "cc100"
+    std::string method;   // as the position method is called here: "alibi", "sinusoidal", "rotary", "t5"
     std::int64_t train_length = 0;
     Quantity quantity = Quantity::ppl;
-    std::int64_t length = 0;         // evaluations: tokens a window
-    std::int64_t stride = 0;         // evaluations: 0 is non-overlapping
-    std::string split;               // evaluations
-    double after_updates = 0;        // the paper stopped this model so early (Table 11); 0: trained to its end
+    std::int64_t length = 0;   // evaluations: tokens a window
+    std::int64_t stride = 0;   // evaluations: 0 is non-overlapping
+    std::string split;         // evaluations
+    double after_updates = 0;  // the paper stopped this model so early (Table 11); 0: trained to its end
     bool operator==(const Target&) const = default;
 };
 
@@ -49,7 +49,7 @@ struct Scale {
     std::int64_t max_stream_tokens = 0;  // scored by every other evaluation; 0: the whole split
     std::vector<std::string> changes;    // settings that the caller changed, for the label
     [[nodiscard]] std::int64_t length(std::int64_t paper) const { return paper >= divisor ? paper / divisor : 1; }
-    [[nodiscard]] std::int64_t stride(const Target& target) const;        // in tokens, never 0
+    [[nodiscard]] std::int64_t stride(const Target& target) const;  // in tokens, never 0
     [[nodiscard]] std::int64_t stream_tokens(const Target& target) const;
     // The rows of a table that this scale measures: all, or about `rows` from the first to the last, no two of one scaled length.
     [[nodiscard]] std::vector<std::size_t> rows_of(const PublishedTable& table) const;

@@ -12,18 +12,18 @@ namespace longbow {
 struct PublishedCell {
     enum class Kind { empty, text, number, out_of_memory };  // empty: the paper prints a dash or nothing
     Kind kind = Kind::empty;
-    std::string text;    // as printed
-    double value = 0;    // numbers
-    int decimals = 0;    // numbers: places after the point, as printed
+    std::string text;  // as printed
+    double value = 0;  // numbers
+    int decimals = 0;  // numbers: places after the point, as printed
 };
 
 struct PublishedTable {
     int number = 0;
-    std::string name;              // "table5"
+    std::string name;  // "table5"
     std::string caption, unit, dataset;
-    std::string split;             // empty: columns say it
-    std::int64_t stride = 0;       // 0: non-overlapping
-    std::int64_t train_length = 0; // 0: rows or columns say it
+    std::string split;              // empty: columns say it
+    std::int64_t stride = 0;        // 0: non-overlapping
+    std::int64_t train_length = 0;  // 0: rows or columns say it
     std::vector<std::string> columns;
     std::vector<std::vector<PublishedCell>> rows;
     [[nodiscard]] std::size_t column(const std::string& name) const;  // columns.size(): none
@@ -38,7 +38,7 @@ struct PublishedCurve {
 };
 struct PublishedFigure {
     int number = 0;
-    std::string name, caption;     // "figure5"
+    std::string name, caption;  // "figure5"
     std::vector<std::string> columns;
     std::vector<PublishedCurve> curves;  // empty: the figure plots a table
 };

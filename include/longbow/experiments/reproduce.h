@@ -15,39 +15,39 @@
 namespace longbow {
 
 struct ReproduceRequest {
-    std::vector<std::string> names;       // table1 .., figure1 .., wikitext103, bookcorpus, cc100, all
+    std::vector<std::string> names;  // table1 .., figure1 .., wikitext103, bookcorpus, cc100, all
     Scale scale;
     std::filesystem::path run_dir;
-    std::filesystem::path configs;        // folder of wikitext103/, bookcorpus/, cc100/, demo/
-    std::vector<std::string> overrides;   // key.sub=value, for every training
+    std::filesystem::path configs;       // folder of wikitext103/, bookcorpus/, cc100/, demo/
+    std::vector<std::string> overrides;  // key.sub=value, for every training
     std::function<Config(const LoadRequest&)> load;
     std::string device = "auto";
-    int threads = 0;                      // of each child; 0: it chooses
-    int jobs = 1;                         // children at once
+    int threads = 0;  // of each child; 0: it chooses
+    int jobs = 1;     // children at once
 };
 
 // Evaluations of one model that one command does.
 struct PlannedEval {
-    std::string file;                     // in the run: results.jsonl, early.jsonl, speed.jsonl
+    std::string file;  // in the run: results.jsonl, early.jsonl, speed.jsonl
     std::string split;
-    std::int64_t stride = 0;              // 0: non-overlapping
-    std::int64_t stream_tokens = 0;       // 0: the whole split
-    bool one_at_a_time = false;           // windows a forward pass: one, as the paper's --max-sentences 1; else batches
+    std::int64_t stride = 0;         // 0: non-overlapping
+    std::int64_t stream_tokens = 0;  // 0: the whole split
+    bool one_at_a_time = false;      // windows a forward pass: one, as the paper's --max-sentences 1; else batches
     std::set<std::int64_t> lengths, missing;
-    double forward_tokens = 0;            // of the missing ones
+    double forward_tokens = 0;  // of the missing ones
     double seconds = 0;
     auto operator<=>(const PlannedEval& other) const = default;
 };
 
 struct PlannedModel {
-    std::string name;                     // "wikitext103/alibi-512": its folder below the run directory
+    std::string name;  // "wikitext103/alibi-512": its folder below the run directory
     std::string dataset, method;
-    std::int64_t train_length = 0;        // the paper's
+    std::int64_t train_length = 0;  // the paper's
     std::vector<std::string> files, overrides;
     Config config;
-    double tokens = 0;                    // of the whole training
+    double tokens = 0;                                              // of the whole training
     std::int64_t updates = 0, early_updates = 0, done_updates = 0;  // early: Table 11's stop; 0: none
-    double train_seconds = 0;             // of what is missing
+    double train_seconds = 0;                                       // of what is missing
     std::vector<PlannedEval> early, evals;
     [[nodiscard]] bool trained() const { return done_updates >= updates; }
     [[nodiscard]] bool done() const;
@@ -56,7 +56,7 @@ struct PlannedModel {
 struct ReproducePlan {
     std::vector<std::string> tables, figures;  // "table5", "figure1"
     std::vector<PlannedModel> models;
-    std::string assumption;                    // the throughput that the costs stand on
+    std::string assumption;  // the throughput that the costs stand on
     [[nodiscard]] double seconds() const;
 };
 
@@ -82,8 +82,8 @@ struct Claim {
     bool holds = false;
 };
 struct ReproductionOutput {
-    std::string markdown;                          // the tables, for the terminal
-    std::vector<std::filesystem::path> files;      // tables/*.{md,csv,json,html}, figures/*.svg
+    std::string markdown;                      // the tables, for the terminal
+    std::vector<std::filesystem::path> files;  // tables/*.{md,csv,json,html}, figures/*.svg
     std::vector<Claim> claims;
 };
 // Writes the tables and figures from what has been measured so far.

@@ -75,7 +75,8 @@ TEST(EarlyToken, TheFigureStandsAlone) {
 }
 
 TEST(EarlyToken, UnlikeTargetsAreRefused) {
-    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)}, {std::vector<float>(11)}), DataError);
+    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)}, {std::vector<float>(11)}),
+                 DataError);
     EXPECT_THROW(analyse_early_tokens({}, {}, {}), Error);
 }
 

@@ -33,25 +33,26 @@ struct Cell {
 // Read off the paper's pages 15 to 25.
 TEST(Published, CellsPickedByHand) {
     const Cell cells[] = {
-        {"table1", 0, "train_kwps", "28.5"},         {"table1", 8, "eval_kwps", "4.9"},          {"table1", 10, "train_memory_gb", "19.3"},
-        {"table1", 5, "train_length", "3072"},       {"table2", 0, "sinusoidal_ppl", "20.05"},   {"table2", 0, "alibi_wps", "14726"},
-        {"table2", 12, "rotary_ppl", "19.79"},       {"table2", 16, "t5_bias_ppl", "18.77"},     {"table2", 34, "alibi_ppl", "18.31"},
-        {"table2", 34, "t5_bias_ppl", "OOM"},        {"table3", 0, "t5_bias_ppl", "18.80"},      {"table3", 18, "t5_bias_ppl", "18.30"},
-        {"table3", 34, "sinusoidal_ppl", "453.32"},  {"table3", 34, "input_length", "16024"},    {"table4", 0, "rotary_wps", "12548"},
-        {"table4", 29, "alibi_ppl", "17.15"},        {"table4", 26, "t5_bias_wps", "3579"},      {"table5", 0, "lvalid_64", "28.46"},
-        {"table5", 3, "lvalid_3072", "18.40"},       {"table5", 8, "lvalid_1536", "19.05"},      {"table5", 9, "lvalid_1024", "19.33"},
-        {"table5", 10, "lvalid_512", "19.65"},       {"table6", 2, "inference_kwps", "7.3"},     {"table6", 3, "test_ppl", "19.08"},
-        {"table6", 4, "params_m", "247"},            {"table7", 7, "valid_ppl", "15.81"},        {"table7", 12, "test_ppl", "17.66"},
-        {"table7", 5, "params_m", "329"},            {"table8", 0, "lvalid_3072", "13.55"},      {"table8", 3, "lvalid_1024", "14.73"},
-        {"table9", 1, "test_ppl", "10.98"},          {"table10", 4, "valid_ppl", "14.06"},       {"table10", 6, "test_ppl", "10.40"},
-        {"table11", 0, "updates_k", "46.7"},         {"table11", 3, "lvalid_2048_ppl", "8.92"},  {"table12", 0, "lvalid_2048_ppl", "105.42"},
-        {"table12", 5, "memory_gb", "29.4"},         {"table13", 1, "lvalid_2048", "302.6"},     {"table14", 0, "lvalid_3072", "30.77"},
+        {"table1", 0, "train_kwps", "28.5"},        {"table1", 8, "eval_kwps", "4.9"},         {"table1", 10, "train_memory_gb", "19.3"},
+        {"table1", 5, "train_length", "3072"},      {"table2", 0, "sinusoidal_ppl", "20.05"},  {"table2", 0, "alibi_wps", "14726"},
+        {"table2", 12, "rotary_ppl", "19.79"},      {"table2", 16, "t5_bias_ppl", "18.77"},    {"table2", 34, "alibi_ppl", "18.31"},
+        {"table2", 34, "t5_bias_ppl", "OOM"},       {"table3", 0, "t5_bias_ppl", "18.80"},     {"table3", 18, "t5_bias_ppl", "18.30"},
+        {"table3", 34, "sinusoidal_ppl", "453.32"}, {"table3", 34, "input_length", "16024"},   {"table4", 0, "rotary_wps", "12548"},
+        {"table4", 29, "alibi_ppl", "17.15"},       {"table4", 26, "t5_bias_wps", "3579"},     {"table5", 0, "lvalid_64", "28.46"},
+        {"table5", 3, "lvalid_3072", "18.40"},      {"table5", 8, "lvalid_1536", "19.05"},     {"table5", 9, "lvalid_1024", "19.33"},
+        {"table5", 10, "lvalid_512", "19.65"},      {"table6", 2, "inference_kwps", "7.3"},    {"table6", 3, "test_ppl", "19.08"},
+        {"table6", 4, "params_m", "247"},           {"table7", 7, "valid_ppl", "15.81"},       {"table7", 12, "test_ppl", "17.66"},
+        {"table7", 5, "params_m", "329"},           {"table8", 0, "lvalid_3072", "13.55"},     {"table8", 3, "lvalid_1024", "14.73"},
+        {"table9", 1, "test_ppl", "10.98"},         {"table10", 4, "valid_ppl", "14.06"},      {"table10", 6, "test_ppl", "10.40"},
+        {"table11", 0, "updates_k", "46.7"},        {"table11", 3, "lvalid_2048_ppl", "8.92"}, {"table12", 0, "lvalid_2048_ppl", "105.42"},
+        {"table12", 5, "memory_gb", "29.4"},        {"table13", 1, "lvalid_2048", "302.6"},    {"table14", 0, "lvalid_3072", "30.77"},
         {"table15", 0, "lvalid_1536", "18.2"},
     };
     EXPECT_EQ(std::size(cells), 40U);
     for (const auto& cell : cells) {
         const auto& table = published_table(cell.table);
-        EXPECT_EQ(table.rows.at(cell.row).at(table.column(cell.column)).text, cell.text) << cell.table << " row " << cell.row << " " << cell.column;
+        EXPECT_EQ(table.rows.at(cell.row).at(table.column(cell.column)).text, cell.text)
+            << cell.table << " row " << cell.row << " " << cell.column;
     }
 }
 
@@ -76,22 +77,30 @@ TEST(PaperTable, EachHasThePapersLayout) {
     };
     const Layout layouts[] = {
         {"table1", "| Method | Train L | Train, k WPS | Eval, k WPS | Train memory, GB |", "| ALiBi | 512 | 28.3 | 85.8 | 15.3 |", 12},
-        {"table2", "| Lvalid | Sinusoidal PPL | Sinusoidal WPS | Rotary PPL | Rotary WPS | T5 bias PPL | T5 bias WPS | ALiBi PPL | ALiBi WPS |",
+        {"table2",
+         "| Lvalid | Sinusoidal PPL | Sinusoidal WPS | Rotary PPL | Rotary WPS | T5 bias PPL | T5 bias WPS | ALiBi PPL | ALiBi WPS |",
          "| 13512 | 382.91 | 5174 | 73.27 | 4692 | OOM | – | 18.31 | 4962 |", 35},
-        {"table3", "| Lvalid | Sinusoidal PPL | Sinusoidal WPS |", "| 1104 | 19.28 | 16870 | 19.27 | 14837 | 18.69 | 14635 | 18.52 | 17009 |", 35},
-        {"table4", "| Lvalid | Sinusoidal PPL | Sinusoidal WPS |", "| 3092 | 18.60 | 13742 | 18.48 | 12458 | 17.92 | 8361 | 17.55 | 13783 |", 33},
-        {"table5", "| Method | Train L | 64 | 128 | 256 | 512 | 1024 | 1536 | 2048 | 3072 |", "| ALiBi | 512 | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |", 11},
+        {"table3", "| Lvalid | Sinusoidal PPL | Sinusoidal WPS |",
+         "| 1104 | 19.28 | 16870 | 19.27 | 14837 | 18.69 | 14635 | 18.52 | 17009 |", 35},
+        {"table4", "| Lvalid | Sinusoidal PPL | Sinusoidal WPS |",
+         "| 3092 | 18.60 | 13742 | 18.48 | 12458 | 17.92 | 8361 | 17.55 | 13783 |", 33},
+        {"table5", "| Method | Train L | 64 | 128 | 256 | 512 | 1024 | 1536 | 2048 | 3072 |",
+         "| ALiBi | 512 | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |", 11},
         {"table6", "| Method | Train L | Lvalid | Param., M | Train, k WPS | Inference, k WPS | Valid PPL | Test PPL |",
          "| ALiBi | 512 | 3072 | 247 | 28.3 | 13.6 | 18.40 | 19.08 |", 5},
-        {"table7", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |", "| Transformer-XL (Dai et al., 2019) |  |  | 257 | – | 18.30 |", 13},
+        {"table7", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |",
+         "| Transformer-XL (Dai et al., 2019) |  |  | 257 | – | 18.30 |", 13},
         {"table8", "| Method | Train L | 512 | 1024 | 3072 |", "| Sinusoidal |  | 14.80 | 14.73 | 14.46 |", 4},
         {"table9", "| Method | Train L | Lvalid | Param., M | Valid PPL | Test PPL |", "| ALiBi | 512 | 3072 | 247 | 13.55 | 10.98 |", 3},
         {"table10", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |", "| ALiBi | 3072 | 3072 | 247 | 12.70 | 10.40 |", 7},
-        {"table11", "| Method | Train L | Memory, GB | Updates, k | GPU hours, k | 1024 PPL | 2048 PPL |", "| Sinusoidal | 1024 | 26.2 | 46.7 | 5.5 | 9.24 | – |", 4},
+        {"table11", "| Method | Train L | Memory, GB | Updates, k | GPU hours, k | 1024 PPL | 2048 PPL |",
+         "| Sinusoidal | 1024 | 26.2 | 46.7 | 5.5 | 9.24 | – |", 4},
         {"table12", "| Method | Train L | Memory, GB | Updates, k | GPU hours, k | 512 PPL | 1024 PPL | 2048 PPL |",
          "| ALiBi | 512 | 24.6 | 50.0 | 5.5 | 9.79 | 9.30 | 9.54 |", 6},
-        {"table13", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| Sinusoidal | 1024 | – | 18.05 | 206.55 | 302.60 | 393.71 |", 3},
-        {"table14", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| T5 bias | 512 | 17.92 | 18.51 | 20.36 | 22.62 | 30.77 |", 3},
+        {"table13", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |",
+         "| Sinusoidal | 1024 | – | 18.05 | 206.55 | 302.60 | 393.71 |", 3},
+        {"table14", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| T5 bias | 512 | 17.92 | 18.51 | 20.36 | 22.62 | 30.77 |",
+         3},
         {"table15", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| ALiBi | 512 | 17.98 | 17.92 | 18.20 | 18.28 | 18.30 |", 3},
     };
     ASSERT_EQ(published_tables().size(), 15U);
@@ -101,8 +110,10 @@ TEST(PaperTable, EachHasThePapersLayout) {
         EXPECT_THAT(text, HasSubstr(layout.line)) << layout.table;
         EXPECT_EQ(count_of(text, "\n|"), layout.rows + 2) << layout.table;
         EXPECT_THAT(text, Not(HasSubstr("| ours |"))) << layout.table;
-        for (const auto* format : {"csv", "latex", "html"}) EXPECT_FALSE(render_paper_table(published_table(layout.table), Scale{}, nothing, format).empty());
-        EXPECT_EQ(Json::parse(render_paper_table(published_table(layout.table), Scale{}, nothing, "json")).at("table").get<std::string>(), layout.table);
+        for (const auto* format : {"csv", "latex", "html"})
+            EXPECT_FALSE(render_paper_table(published_table(layout.table), Scale{}, nothing, format).empty());
+        EXPECT_EQ(Json::parse(render_paper_table(published_table(layout.table), Scale{}, nothing, "json")).at("table").get<std::string>(),
+                  layout.table);
     }
     EXPECT_THROW(render_paper_table(published_table("table1"), Scale{}, nothing, "pdf"), UsageError);
 }
@@ -250,10 +261,11 @@ TEST_F(Lookups, KeepDataSetsApart) {
 }
 
 TEST_F(Lookups, TrainingComesFromMetricsAndAnEarlyStopFromItsOwnFile) {
-    std::ofstream(folder_ / "metrics.jsonl") << "{\"event\":\"train\",\"update\":40,\"timing\":{\"seconds\":3600,\"tokens_per_second\":100,\"memory_mb\":900}}\n"
-                                                "{\"event\":\"train\",\"update\":50,\"timing\":{\"seconds\":4500,\"tokens_per_second\":300,\"memory_mb\":950}}\n"
-                                                "{\"event\":\"valid\",\"update\":50,\"ppl\":7}\n"
-                                                "{\"event\":\"train\",\"update\":100,\"timing\":{\"seconds\":7200,\"tokens_per_second\":200,\"memory_mb\":1000}}\n";
+    std::ofstream(folder_ / "metrics.jsonl")
+        << "{\"event\":\"train\",\"update\":40,\"timing\":{\"seconds\":3600,\"tokens_per_second\":100,\"memory_mb\":900}}\n"
+           "{\"event\":\"train\",\"update\":50,\"timing\":{\"seconds\":4500,\"tokens_per_second\":300,\"memory_mb\":950}}\n"
+           "{\"event\":\"valid\",\"update\":50,\"ppl\":7}\n"
+           "{\"event\":\"train\",\"update\":100,\"timing\":{\"seconds\":7200,\"tokens_per_second\":200,\"memory_mb\":1000}}\n";
     auto early = row(512, 512, 30);
     early.updates = 50;
     append_result((folder_ / "early.jsonl").string(), early);

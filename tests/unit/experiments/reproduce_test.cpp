@@ -24,7 +24,8 @@ const fs::path kConfigs = fs::path(LONGBOW_TEST_DATA).parent_path() / "configs";
 class Reproduce : public testing::Test {
 protected:
     void SetUp() override {
-        folder_ = fs::path(testing::TempDir()) / ("reproduce_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+        folder_ =
+            fs::path(testing::TempDir()) / ("reproduce_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
         fs::remove_all(folder_);
     }
 
@@ -42,7 +43,9 @@ protected:
         return request;
     }
 
-    ReproducePlan plan(std::vector<std::string> names, const Scale& scale = {}) const { return plan_reproduction(request(std::move(names), scale)); }
+    ReproducePlan plan(std::vector<std::string> names, const Scale& scale = {}) const {
+        return plan_reproduction(request(std::move(names), scale));
+    }
 
     static std::vector<std::string> names_of(const ReproducePlan& plan) {
         std::vector<std::string> names;
@@ -60,7 +63,8 @@ protected:
         fs::create_directory_symlink(step, checkpoints / "last");
     }
 
-    void evaluate(const std::string& model, const std::string& file, std::int64_t length, std::int64_t stride, std::int64_t limit = 0) const {
+    void evaluate(const std::string& model, const std::string& file, std::int64_t length, std::int64_t stride,
+                  std::int64_t limit = 0) const {
         EvalResult row;
         row.position = model.find("alibi") != std::string::npos ? "alibi" : "sinusoidal";
         row.protocol = "paper";
@@ -79,10 +83,10 @@ protected:
 
 TEST_F(Reproduce, EachNameHasItsModels) {
     const std::pair<const char*, std::size_t> counts[] = {
-        {"table1", 12}, {"table2", 4},  {"table3", 4},  {"table4", 4},  {"table5", 22}, {"table6", 5},      {"table7", 5},       {"table8", 6},  {"table9", 3},
-        {"table10", 3}, {"table11", 4}, {"table12", 6}, {"table13", 3}, {"table14", 3}, {"table15", 3},     {"figure1", 8},      {"figure2", 12}, {"figure4", 10},
-        {"figure5", 4}, {"figure6", 4}, {"figure7", 16}, {"figure8", 6}, {"figure9", 6}, {"figure11", 6},   {"wikitext103", 22}, {"bookcorpus", 6}, {"cc100", 6},
-        {"all", 34},
+        {"table1", 12}, {"table2", 4},  {"table3", 4},   {"table4", 4},       {"table5", 22},    {"table6", 5},  {"table7", 5},
+        {"table8", 6},  {"table9", 3},  {"table10", 3},  {"table11", 4},      {"table12", 6},    {"table13", 3}, {"table14", 3},
+        {"table15", 3}, {"figure1", 8}, {"figure2", 12}, {"figure4", 10},     {"figure5", 4},    {"figure6", 4}, {"figure7", 16},
+        {"figure8", 6}, {"figure9", 6}, {"figure11", 6}, {"wikitext103", 22}, {"bookcorpus", 6}, {"cc100", 6},   {"all", 34},
     };
     for (const auto& [name, models] : counts) {
         EXPECT_EQ(plan({name}).models.size(), models) << name;
@@ -91,7 +95,8 @@ TEST_F(Reproduce, EachNameHasItsModels) {
     EXPECT_EQ(plan({"all"}).tables.size(), 15U);
     EXPECT_EQ(plan({"all"}).figures.size(), 9U);
     EXPECT_EQ(plan({"table2", "table5", "table13", "figure1"}, demo_scale()).models.size(), 22U);
-    EXPECT_THAT(names_of(plan({"table13"})), ElementsAre("wikitext103/sinusoidal-512", "wikitext103/sinusoidal-1024", "wikitext103/sinusoidal-3072"));
+    EXPECT_THAT(names_of(plan({"table13"})),
+                ElementsAre("wikitext103/sinusoidal-512", "wikitext103/sinusoidal-1024", "wikitext103/sinusoidal-3072"));
 }
 
 TEST_F(Reproduce, UnknownNamesAreRefusedWithTheNearest) {
@@ -112,7 +117,8 @@ TEST_F(Reproduce, ASharedModelIsPlannedOnce) {
     auto names = names_of(both);
     std::sort(names.begin(), names.end());
     EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
-    const auto sinusoidal = std::find_if(both.models.begin(), both.models.end(), [](const auto& model) { return model.name == "wikitext103/sinusoidal-512"; });
+    const auto sinusoidal =
+        std::find_if(both.models.begin(), both.models.end(), [](const auto& model) { return model.name == "wikitext103/sinusoidal-512"; });
     ASSERT_EQ(sinusoidal->evals.size(), 2U);  // non-overlapping, and stride 1
     EXPECT_EQ(sinusoidal->evals[0].lengths.size(), 35U);
     EXPECT_TRUE(sinusoidal->evals[0].one_at_a_time);
@@ -152,7 +158,7 @@ TEST_F(Reproduce, WhatIsThereIsDone) {
     EXPECT_EQ(missing_of("table13"), 12U);
     evaluate("demo/sinusoidal-64", "results.jsonl", 64, 1, 4096);
     EXPECT_EQ(missing_of("table13"), 11U);
-    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);     // the whole split: not what the demo measures
+    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);          // the whole split: not what the demo measures
     evaluate("demo/sinusoidal-64", "results.jsonl", 192, 192, 4096);  // without overlap
     EXPECT_EQ(missing_of("table13"), 11U);
 }
@@ -207,11 +213,14 @@ TEST_F(Reproduce, OverridesReachTrainingAndTheLabel) {
 TEST_F(Reproduce, CostsStandOnTheStatedThroughput) {
     const auto made = plan({"all"});
     for (const auto& model : made.models) EXPECT_GT(model.train_seconds, 0) << model.name;
-    const auto alibi = std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/alibi-512"; });
+    const auto alibi =
+        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/alibi-512"; });
     EXPECT_NEAR(alibi->train_seconds, 286000.0 * 73728 / 28304, 1);  // Figure 7
-    const auto t5 = std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/t5-3072"; });
+    const auto t5 =
+        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/t5-3072"; });
     EXPECT_NEAR(t5->train_seconds, 286000.0 * 73728 / 4300, 1);  // Table 1
-    const auto large = std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "cc100/alibi-2048"; });
+    const auto large =
+        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "cc100/alibi-2048"; });
     EXPECT_NEAR(large->train_seconds, 6700 * 3600.0, 1);  // Table 12
     const auto text = plan_text(made, request({"all"}));
     for (const auto& model : made.models) EXPECT_THAT(text, HasSubstr(model.name));
