@@ -126,10 +126,7 @@ Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ou
         }
         grid.rows.push_back(std::move(out));
     }
-    if (!grid.has_ours && scale.divisor == 1)
-        grid.banner = scale.changes.empty() ? "" : scale.banner();
-    else
-        grid.banner = scale.banner();
+    grid.banner = scale.banner();
     grid.notes = notes_of(table, scale, grid.has_ours);
     return grid;
 }

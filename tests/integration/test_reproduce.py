@@ -114,6 +114,21 @@ class Reproduce(unittest.TestCase):
         commands = self.run_ok("reproduce", "table8", "--scale", "paper", "--configs", str(SOURCE / "configs"), "--print-commands")
         self.assertEqual(commands.count("longbow train "), 6)
 
+    def test_configs_of_the_paper(self):
+        """The number of parameters and the updates an epoch need no data."""
+        for name, numbers in (("wikitext103/alibi-512", ["parameters             246,933,504", "73,728 tokens", "1,401 updates", "204.1 epochs"]),
+                              ("wikitext103/sinusoidal-2048", ["parameters             246,933,504", "65,536 tokens", "1,576 updates", "181.5 epochs"]),
+                              ("wikitext103/t5-3072", ["parameters             246,933,760", "73,728 tokens", "1,401 updates"]),
+                              ("bookcorpus/alibi-512", ["parameters             231,", "73,728 tokens"])):
+            config = SOURCE / f"configs/{name}.yaml"
+            self.run_ok("config", "check", "-c", config)
+            shown = self.run_ok("config", "show", "-c", config)
+            planned = self.run_ok("train", "-c", config, "--dry-run")
+            for number in numbers:
+                self.assertRegex(shown, "# .*" + re.escape(number))
+                self.assertIn(number, planned)
+        self.run_ok("config", "check", "-c", SOURCE / "configs/cc100/sinusoidal-2048.yaml")
+
     def test_published_tables_alone(self):
         self.assertIn("| ALiBi | 512 | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |", self.run_ok("report", "--paper", "table5"))
         done = self.run_any("report", "--paper", "table16")
