@@ -112,6 +112,11 @@ std::string python_for_figures() {
         const auto python = cache_folder() / name / "bin/python";
         if (fs::exists(python)) return python.string();
     }
+    std::error_code none;  // made beside a Python environment of the user's that has torch: venv-<hash of its place>
+    for (const auto& entry : fs::directory_iterator(cache_folder(), none)) {
+        const auto python = entry.path() / "bin/python";
+        if (starts_with(entry.path().filename().string(), "venv-") && fs::exists(python, none)) return python.string();
+    }
     return "python3";
 }
 

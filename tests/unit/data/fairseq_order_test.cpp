@@ -43,7 +43,9 @@ TEST(FairseqOrder, AnEpochHasEveryBlockOnceTheShortOneInTheFirstBatchCut) {
                 EXPECT_EQ(block.sample, sample++);
                 begins.insert(block.begin);
             }
-            if (begins.contains(16 * 22)) EXPECT_EQ(begins.size(), 4U) << "the short block comes first in sorted order";
+            if (begins.contains(16 * 22)) {
+                EXPECT_EQ(begins.size(), 4U) << "the short block comes first in sorted order";
+            }
             batches_of_epoch[update / 3].push_back(begins);
         }
     }

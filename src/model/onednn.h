@@ -1,0 +1,20 @@
+// fp32 products through oneDNN, which LibTorch carries beside MKL. No autograd.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+
+namespace longbow {
+
+// Whether products of x [..., in] with weight [out, in] go through oneDNN here and now: it was chosen (linear.h), both are fp32 on CPU with no
+// autocast, and there are rows enough.
+bool onednn_serves(const at::Tensor& x, const at::Tensor& weight);
+
+// activation(x W^T + bias): x [m, k] (any strides), weight [n, k] (any strides), bias [n] or none -> [m, n]. activation: "none", "relu".
+at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation);
+
+// a [m, k] x b [k, n] -> [m, n] contiguous; a may be a transposed view.
+at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b);
+
+}  // namespace longbow
