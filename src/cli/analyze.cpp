@@ -1,5 +1,5 @@
 // longbow analyze: why a number is what it is.
-#include <torch/torch.h>
+#include <c10/core/Device.h>
 
 #include <algorithm>
 #include <iostream>
@@ -50,7 +50,7 @@ int early_token(EarlyTokenFlags& flags, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     auto checkpoint = load_checkpoint(resolve_checkpoint(flags.checkpoint));
     if (checkpoint.config.train.dtype == "fp64") flags.request.dtype = "fp64";
-    checkpoint.model->to(torch::Device(device));
+    checkpoint.model->to(c10::Device(device));
     const auto store = open_store_for(checkpoint, flags.data);
     const auto& stream = store.split(flags.split);
     for (const auto length : flags.lengths) check_length(*checkpoint.model, length);
