@@ -98,7 +98,13 @@ def bench_tokenizer(options):
     return row
 
 
-BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
+def bench_attention(options):
+    import bench_attention as attention
+
+    return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
+
+
+BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
 
 
 def main():

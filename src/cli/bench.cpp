@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "bench_attention.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/json.h"
@@ -88,6 +89,7 @@ void add_bench(CLI::App& app, VerbContext& context) {
     verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
     verb->add_flag("--profile", flags->profile, "Where the time of an update goes on CPU: operators by their own time")->excludes("--serve")->excludes("--json");
     run_with(verb, context, [flags](const CommonOptions& common) { return bench_train(*flags, common); });
+    add_bench_attention(*group, context);
 }
 
 LONGBOW_REGISTER_VERB(110, add_bench);

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "longbow/attention/fused_attention.h"
 #include "longbow/core/build_info.h"
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
@@ -50,6 +51,7 @@ void check_processor(Findings& findings) {
                               vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
                     "it will work, slowly");
     findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
+    findings.ok("attention", "fused kernels for " + fused_attention_instructions());
     const auto memory = memory_info();
     findings.expect(memory.available >= 2 * kGiB, "memory", bytes_text(memory.available) + " of " + bytes_text(memory.total) + " free",
                     "the demo needs about 2 GiB; close something");

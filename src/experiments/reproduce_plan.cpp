@@ -44,7 +44,7 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
     model.config = request.load({model.files, model.overrides});
     const double an_update = tokens_per_update(model.config);
-    model.updates = model.config.train.stop.updates(an_update, 0);
+    model.updates = model.config.train.stop.updates(an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);
     model.tokens = static_cast<double>(model.updates) * an_update;
     return model;
 }

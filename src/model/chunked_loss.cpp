@@ -43,10 +43,12 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
     return log_p;
 }
 
-// sum += dlogits^T part, where sum is undefined at first. The product goes straight into the sum, which for a large vocabulary would
-// take as long to add as to compute.
+// sum += dlogits^T part, where sum is undefined at first. A product of a large vocabulary goes straight into the sum: held apart it would be
+// the largest tensor of the step. oneDNN, which has no such product, forms the smaller ones where it is the library (linear.h).
 void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, at::ScalarType type) {
-    if (part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+    constexpr std::int64_t kSmallProduct = 4 << 20;  // elements
+    const bool apart = gemm_library() == GemmLibrary::onednn && dlogits.size(1) * part.size(1) <= kSmallProduct;
+    if (apart || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {

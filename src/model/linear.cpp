@@ -25,7 +25,7 @@ public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                               const std::optional<at::Tensor>& bias, bool relu) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        auto y = onednn_linear(rows, weight, bias, relu ? "relu" : "none");
+        auto y = onednn_linear(rows, quick_weight(weight, rows.size(0)), bias, relu ? "relu" : "none");
         auto shape = x.sizes().vec();
         shape.back() = weight.size(0);
         y = y.view(shape);

@@ -27,6 +27,11 @@ at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const st
     return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
 }
 
+at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows) {
+    constexpr std::int64_t kManyRows = 512;
+    return rows >= kManyRows && weight.size(0) >= weight.size(1) && weight.stride(1) == 1 ? transposed(weight).t() : weight;
+}
+
 // oneDNN wants the first operand's rows contiguous and ATen would copy it slowly where they are not, as in a weight gradient (a = dy^T):
 // then the smaller of dy and x is transposed here, and the product computed from that side.
 at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b) {

@@ -1,6 +1,5 @@
 #include "relu_ffn.h"
 
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/threshold_backward.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -13,7 +12,8 @@ namespace longbow {
 
 namespace {
 
-// 512 rows of a hidden layer of 1,024 are 2 MiB: what a chunk writes is still in the cache when the next product reads it.
+// The backward pass goes in chunks: 512 rows of a hidden layer of 1,024 are 2 MiB, which are still in the cache when the ReLU's mask and the
+// next products read them.
 constexpr std::int64_t kRows = 512;
 
 void add_to(at::Tensor& sum, const at::Tensor& part) {
@@ -29,15 +29,9 @@ public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_in,
                               const std::optional<at::Tensor>& bias_in, const at::Tensor& weight_out, const std::optional<at::Tensor>& bias_out) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        auto y = at::empty({rows.size(0), weight_out.size(0)}, x.options());
-        std::vector<at::Tensor> saved = {rows, weight_in, weight_out};
-        for (std::int64_t begin = 0; begin < rows.size(0); begin += kRows) {
-            const auto end = std::min(begin + kRows, rows.size(0));
-            const auto hidden = onednn_linear(rows.slice(0, begin, end), weight_in, bias_in, "relu");
-            y.slice(0, begin, end).copy_(onednn_linear(hidden, weight_out, bias_out, "none"));
-            saved.push_back(hidden);
-        }
-        context->save_for_backward(std::move(saved));
+        const auto hidden = onednn_linear(rows, quick_weight(weight_in, rows.size(0)), bias_in, "relu");
+        const auto y = onednn_linear(hidden, quick_weight(weight_out, rows.size(0)), bias_out, "none");
+        context->save_for_backward({rows, weight_in, weight_out, hidden});
         context->saved_data["shape"] = x.sizes().vec();
         context->saved_data["bias_in"] = bias_in.has_value();
         context->saved_data["bias_out"] = bias_out.has_value();
@@ -52,9 +46,9 @@ public:
         const auto dy = gradients[0].reshape({rows.size(0), -1}).contiguous();
         auto dx = at::empty_like(rows);
         at::Tensor dweight_in, dbias_in, dweight_out, dbias_out;
-        for (std::int64_t begin = 0, chunk = 3; begin < rows.size(0); begin += kRows, ++chunk) {
+        for (std::int64_t begin = 0; begin < rows.size(0); begin += kRows) {
             const auto end = std::min(begin + kRows, rows.size(0));
-            const auto& hidden = saved[static_cast<std::size_t>(chunk)];
+            const auto hidden = saved[3].slice(0, begin, end);
             const auto dy_part = dy.slice(0, begin, end);
             add_to(dweight_out, onednn_gemm(dy_part.t(), hidden));
             auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");

@@ -1,5 +1,5 @@
-// The feed-forward layer with ReLU, relu(x W_in^T + b_in) W_out^T + b_out, in chunks of rows that stay in the cache between its two
-// products, forward and backward. Where oneDNN serves (onednn.h).
+// The feed-forward layer with ReLU, relu(x W_in^T + b_in) W_out^T + b_out, whose backward pass goes in chunks of rows that stay in the cache from
+// one product to the next. Where oneDNN serves (onednn.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>

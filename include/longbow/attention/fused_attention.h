@@ -34,6 +34,11 @@ std::tuple<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at
 at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const std::optional<at::Tensor>& alibi_slopes,
                             const FusedAttentionOptions& options);
 
+// Floating point operations a second that the fused kernels' matrix products reach at most on `threads` threads of this CPU, measured now.
+double fused_attention_peak(at::ScalarType type, int threads);
+// The instruction set that the CPU kernels use: "portable", "avx2", "avx512", "avx512_bf16".
+std::string fused_attention_instructions();
+
 // Why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty when it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);
 

@@ -38,14 +38,6 @@ void check_bias(const AttentionCall& call) {
     }
 }
 
-std::int32_t dtype_of(const at::Tensor& t) {
-    switch (t.scalar_type()) {
-        case at::kBFloat16: return LONGBOW_BF16;
-        case at::kHalf: return LONGBOW_F16;
-        default: return LONGBOW_F32;
-    }
-}
-
 void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     if (t) {
         t = t->to(type).contiguous();
@@ -53,6 +45,14 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
 }
 
 }  // namespace
+
+std::int32_t dtype_of(at::ScalarType type) {
+    switch (type) {
+        case at::kBFloat16: return LONGBOW_BF16;
+        case at::kHalf: return LONGBOW_F16;
+        default: return LONGBOW_F32;
+    }
+}
 
 void check_call(const AttentionCall& call) {
     const auto& q = call.q;
@@ -100,7 +100,7 @@ longbow_attention boundary_of(AttentionCall& call) {
     a.query_length = static_cast<std::int32_t>(call.q.size(2));
     a.key_length = static_cast<std::int32_t>(call.k.size(2));
     a.head_dim = static_cast<std::int32_t>(call.q.size(3));
-    a.dtype = dtype_of(call.q);
+    a.dtype = dtype_of(call.q.scalar_type());
     a.causal = call.causal ? 1 : 0;
     a.window = static_cast<std::int32_t>(call.window);
     a.scale = static_cast<float>(call.scale);

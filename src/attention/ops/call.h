@@ -21,6 +21,8 @@ struct AttentionCall {
     double scale;
 };
 
+std::int32_t dtype_of(at::ScalarType type);  // longbow_dtype; fp32 for any other
+
 // Throws c10::ValueError naming the argument.
 void check_call(const AttentionCall& call);
 double checked_skip_threshold(double threshold);  // < 0 becomes the default

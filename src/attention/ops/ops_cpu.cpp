@@ -11,6 +11,7 @@
 #include "attention/kernels/cpu/attention_cpu.h"
 #include "attention/kernels/skip_table.h"
 #include "attention/ops/call.h"
+#include "longbow/attention/fused_attention.h"
 
 namespace longbow {
 
@@ -144,5 +145,9 @@ TORCH_LIBRARY_IMPL(longbow, CPU, m) {
 }
 
 }  // namespace
+
+double fused_attention_peak(at::ScalarType type, int threads) { return threads * longbow_attention_cpu_peak(dtype_of(type)); }
+
+std::string fused_attention_instructions() { return longbow_attention_cpu_instructions(); }
 
 }  // namespace longbow

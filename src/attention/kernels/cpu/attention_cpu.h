@@ -23,6 +23,10 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
 // Share of the blocks that causality and the window leave which first_key_block leaves too, [batch, heads]: 1 where nothing is skipped.
 void longbow_attention_cpu_visited(const longbow_attention* params, float* fraction);
 
+// Floating point operations a second that one thread's matrix products reach at most (measured now, for 10 ms): what a fraction of peak
+// is a fraction of.
+double longbow_attention_cpu_peak(std::int32_t dtype);
+
 // "portable", "avx2", "avx512" or "avx512_bf16": what this CPU runs best, or what was asked for.
 const char* longbow_attention_cpu_instructions();
 // Uses this instruction set from now on ("" or null: the best). False when the CPU or this build has not got it. The environment

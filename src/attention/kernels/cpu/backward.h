@@ -52,6 +52,9 @@ public:
         if (batch_head != batch_head_) {
             start_head(batch_head);
         }
+        if (which_ == Gradients::all && batch_head + 1 < a_.batch * a_.heads) {
+            prefetch_head(batch_head + 1);
+        }
         if (which_ == Gradients::queries) {
             for (int block = begin; block < end; ++block) {
                 query_block(block);
@@ -83,6 +86,22 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
+    }
+
+    // The first blocks of the next head: its rows lie too far apart for the hardware to foresee.
+    void prefetch_head(int batch_head) {
+        const int batch = batch_head / a_.heads;
+        const int head = batch_head % a_.heads;
+        const int queries = least(kTile, a_.query_length);
+        const int keys = least(kTile, a_.key_length);
+        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
+        const longbow_tensor4* const by_key[] = {&a_.k, &a_.v};
+        for (const auto* rows : by_query) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, queries, a_.head_dim);
+        }
+        for (const auto* rows : by_key) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, keys, a_.head_dim);
+        }
     }
 
     void key_block(int block) {

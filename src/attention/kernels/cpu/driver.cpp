@@ -1,6 +1,7 @@
 // Shares one call's work among threads. Every unit of work (a block of queries, a block of keys, a head) gives the same bits wherever it
 // runs, so that shares are made for balance alone, by the blocks that each unit visits.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <numeric>
 #include <vector>
@@ -191,6 +192,18 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
         kernels.finish_bias_gradient(a, partial, table);
     }
     return LONGBOW_OK;
+}
+
+double longbow_attention_cpu_peak(std::int32_t dtype) {
+    using Clock = std::chrono::steady_clock;
+    const auto seconds = [](Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); };
+    double best = 0.0;
+    for (const auto start = Clock::now(); seconds(start) < 0.01;) {
+        const auto from = Clock::now();
+        const double operations = chosen_kernels().spin(dtype, 500);
+        best = std::max(best, operations / seconds(from));
+    }
+    return best;
 }
 
 void longbow_attention_cpu_visited(const longbow_attention* params, float* fraction) {

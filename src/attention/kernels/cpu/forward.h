@@ -13,7 +13,8 @@ namespace {
 template <class T>
 class Forward {
 public:
-    Forward(const longbow_attention& a, Scratch& scratch) : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e) {
+    Forward(const longbow_attention& a, Scratch& scratch)
+        : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e), few_(a.query_length <= kFew) {
         const int key_blocks = blocks_of(a.key_length);
         queries_ = scratch.take<float>(kTile * width_);
         scores_ = scratch.take<float>(kTile * kTile);
@@ -25,8 +26,8 @@ public:
         packed_ = scratch.take<std::uint8_t>(key_blocks);
         keys_size_ = std::int64_t{a.head_dim / kPack} * kTile;
         values_size_ = std::int64_t{kTile / kPack} * width_;
-        keys_ = scratch.take<float>(key_blocks * keys_size_);
-        values_ = scratch.take<float>(key_blocks * values_size_);
+        keys_ = few_ ? nullptr : scratch.take<float>(key_blocks * keys_size_);
+        values_ = few_ ? nullptr : scratch.take<float>(key_blocks * values_size_);
     }
 
     // Query blocks [begin, end) of the row of all blocks of all heads.
@@ -50,6 +51,8 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
+    // So few queries (a decoder's one) do not repay the packing of keys and values: they read them where they are.
+    static constexpr int kFew = 3;
     // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
     static constexpr float kHeadroom = 6.0f;
 
@@ -79,7 +82,12 @@ private:
         const int rows = least(kTile, a_.query_length - begin);
         const BlockRange range = visible_blocks(a_, batch_, head_, block);
         if (range.begin < range.end) {
-            Arithmetic::copy_left(rows_of<const T>(a_.q, batch_, head_), begin, begin + rows, a_.head_dim, queries_);
+            const auto queries = rows_of<const T>(a_.q, batch_, head_);
+            if (few_) {
+                copy_tile(queries, begin, begin + rows, a_.head_dim, queries_);
+            } else {
+                Arithmetic::copy_left(queries, begin, begin + rows, a_.head_dim, queries_);
+            }
             __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
             __builtin_memset(weight_, 0, sizeof(float) * kTile * kWidth);
             for (int i = 0; i < kTile; ++i) {
@@ -92,16 +100,18 @@ private:
         write(begin, rows, range.begin < range.end);
     }
 
-    void tile(int block, int key_block, int rows) {
-        float* keys = keys_ + key_block * keys_size_;
-        float* values = values_ + key_block * values_size_;
-        if (packed_[key_block] == 0) {
-            packed_[key_block] = 1;
-            const int first = key_block * kTile;
-            const int last = least(first + kTile, window_.keys);
-            Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim, keys);
-            Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values);
+    void pack_keys(int key_block) {
+        if (packed_[key_block] != 0) {
+            return;
         }
+        packed_[key_block] = 1;
+        const int first = key_block * kTile;
+        const int last = least(first + kTile, window_.keys);
+        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim, keys_ + key_block * keys_size_);
+        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
+    }
+
+    void tile(int block, int key_block, int rows) {
         // Keys that row i sees: [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
@@ -109,8 +119,13 @@ private:
         const auto columns = [&](int row) { return a_.causal != 0 ? most(0, least(seen + row, keys_here)) : keys_here; };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
 
-        product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys, kTile, scores_, kTile,
-                                   [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; });
+        if (few_) {
+            score_few(rows, key_block * kTile, keys_here);
+        } else {
+            pack_keys(key_block);
+            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, scores_, kTile,
+                                       [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; });
+        }
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
@@ -123,8 +138,63 @@ private:
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
-        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values, width_, sums_, width_,
+        if (few_) {
+            for (int i = 0; i < rows; ++i) {
+                sum_few(i, key_block * kTile, columns(i));
+            }
+            return;
+        }
+        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_,
                                   [&](int, int last) { return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack}; });
+    }
+
+    // Scores of a few queries with `count` keys from `first` on: a vector of partial sums a key, a square of them added up at once.
+    void score_few(int rows, int first, int count) {
+        const auto keys = rows_of<const T>(a_.k, batch_, head_);
+        for (int i = 0; i < rows; ++i) {
+            const float* query = queries_ + i * width_;
+            for (int j = 0; j < count; j += kWidth) {
+                Simd::Vec partial[kWidth];
+                for (int lane = 0; lane < kWidth; ++lane) {
+                    const T* key = keys.row(first + least(j + lane, count - 1));
+                    partial[lane] = Simd::zero();
+                    for (int d = 0; d < a_.head_dim; d += kWidth) {
+                        partial[lane] = Simd::fma(load_wide(key + d, least(kWidth, a_.head_dim - d)), Simd::load(query + d), partial[lane]);
+                    }
+                }
+                Simd::transpose(partial);
+                Simd::Vec sum = partial[0];
+                for (int lane = 1; lane < kWidth; ++lane) {
+                    sum = Simd::add(sum, partial[lane]);
+                }
+                Simd::store(scores_ + i * kTile + j, sum);
+            }
+        }
+    }
+
+    void sum_few(int i, int first, int count) {
+        const auto values = rows_of<const T>(a_.v, batch_, head_);
+        constexpr int kVectorsAtOnce = 4;
+        for (int begin = 0; begin < width_; begin += kVectorsAtOnce * kWidth) {
+            with_count<kVectorsAtOnce>(least(kVectorsAtOnce, (width_ - begin) / kWidth), [&](auto vectors) {
+                constexpr int kCount = decltype(vectors)::kCount;
+                Simd::Vec sums[kCount];
+                for (int v = 0; v < kCount; ++v) {
+                    sums[v] = Simd::load(sums_ + i * width_ + begin + v * kWidth);
+                }
+                for (int j = 0; j < count; ++j) {
+                    const T* value = values.row(first + j) + begin;
+                    const Simd::Vec weight = Simd::set(scores_[i * kTile + j]);
+                    for (int v = 0; v < kCount; ++v) {
+                        const int n = least(kWidth, a_.head_dim - begin - v * kWidth);
+                        sums[v] = Simd::fma(weight, load_wide(value + v * kWidth, n), sums[v]);
+                    }
+                }
+                for (int v = 0; v < kCount; ++v) {
+                    Simd::store(sums_ + i * width_ + begin + v * kWidth, sums[v]);
+                }
+            });
+        }
     }
 
     // weigh_row with the number of vectors known to the compiler, so that they go through in step.
@@ -170,7 +240,11 @@ private:
                 x[v] = Simd::keep_if_below(x[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
             }
         }
-        Arithmetic::template store_row<kCount>(row, x);
+        if (few_) {
+            Single::store_row<kCount>(row, x);
+        } else {
+            Arithmetic::template store_row<kCount>(row, x);
+        }
         Simd::store(weight_ + i * kWidth, sum);
     }
 
@@ -232,6 +306,7 @@ private:
     const longbow_attention& a_;
     int width_;
     float scale_;
+    bool few_;  // at most kFew queries
     std::int64_t keys_size_, values_size_;  // words a block
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};

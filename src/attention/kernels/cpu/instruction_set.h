@@ -79,8 +79,25 @@ inline void finish_bias_gradient(const longbow_attention& a, float* partial, dou
     }
 }
 
+inline double spin(std::int32_t dtype, std::int64_t repeats) {
+    constexpr int kColumns = Simd::kColumns * Simd::kWidth;
+    float left[kRowGroup * kTile] = {};
+    float right[kTile * kColumns] = {};
+    float sums[kRowGroup * kColumns] = {};
+    double operations = 0.0;
+    for_type(dtype, [&](auto type) {
+        using Arithmetic = typename ArithmeticOf<decltype(type)>::Type;
+        for (std::int64_t i = 0; i < repeats; ++i) {
+            product<Arithmetic, true>(kRowGroup, {left, kTile, 1}, right, kColumns, sums, kColumns,
+                                      [](int, int) { return Extent{Simd::kColumns, 0, kTile}; });
+        }
+        operations = 2.0 * Arithmetic::kPack * kRowGroup * kColumns * kTile * static_cast<double>(repeats);
+    });
+    return operations;
+}
+
 constexpr Kernels kernels_named(const char* name) {
-    return {name, &forward_scratch, &backward_scratch, &bias_gradient_size, &forward, &backward, &finish_bias_gradient};
+    return {name, &forward_scratch, &backward_scratch, &bias_gradient_size, &forward, &backward, &spin, &finish_bias_gradient};
 }
 
 }  // namespace

@@ -19,6 +19,8 @@ struct Kernels {
     void (*forward)(const longbow_attention&, std::int64_t begin, std::int64_t end, void* scratch);
     // Blocks [begin, end) in the order of [batch, heads, blocks] of queries or of keys; of [batch, heads] for all gradients.
     void (*backward)(const longbow_attention&, int which, std::int64_t begin, std::int64_t end, float* bias_gradient, void* scratch);
+    // Multiplies tiles that stay in the first cache, as fast as this arithmetic goes; returns the floating point operations done.
+    double (*spin)(std::int32_t dtype, std::int64_t repeats);
     // dslopes and dtable out of the partial sums of all heads.
     void (*finish_bias_gradient)(const longbow_attention&, float* bias_gradient, double* table_scratch);
 };

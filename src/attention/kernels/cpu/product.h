@@ -1,5 +1,6 @@
 // C (+)= A * B of small tiles, C in fp32. A register block of kRows x kColumns vectors stays in registers while the depth runs; A is read by
-// broadcasts at any strides (so that a transposed tile needs no transposition), B by whole vectors.
+// broadcasts at any strides (so that a transposed tile needs no transposition), B by whole vectors. A product is added to C as a whole, so
+// that sums over thousands of keys round as sums over tiles.
 #pragma once
 
 #include "arithmetic.h"
@@ -25,7 +26,7 @@ template <class Arithmetic, bool kAdd, int kRows, int kVectors>
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-            sums[i][v] = kAdd ? Simd::load(c + i * c_row + v * Simd::kWidth) : Simd::zero();
+            sums[i][v] = Simd::zero();
         }
     }
     const float* left = a.data + begin * a.depth;
@@ -49,7 +50,8 @@ template <class Arithmetic, bool kAdd, int kRows, int kVectors>
     for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 4
         for (int v = 0; v < kVectors; ++v) {
-            Simd::store(c + i * c_row + v * Simd::kWidth, sums[i][v]);
+            float* to = c + i * c_row + v * Simd::kWidth;
+            Simd::store(to, kAdd ? Simd::add(Simd::load(to), sums[i][v]) : sums[i][v]);
         }
     }
 }
