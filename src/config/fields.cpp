@@ -104,6 +104,10 @@ void declare_data(std::vector<Field>& fields) {
         .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+    key("expect_vocab_size", &D::expect_vocab_size,
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
+        .unit("ids").range(0, 4194304);
+    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0);
 }
 
 void declare_optim(std::vector<Field>& fields) {

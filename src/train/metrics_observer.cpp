@@ -1,13 +1,13 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <ctime>
 
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "session.h"
@@ -23,12 +23,6 @@ bool belongs_to(const TrainState& state, const Json& row) {
     const auto update = row.value("update", std::int64_t{-1});
     if (update < 0 || update > state.updates) return false;
     return row.value("event", "") != "valid" || update <= state.validated_update;
-}
-
-double peak_memory_mb() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024;
 }
 
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -89,7 +83,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
     if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
     if (session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
-    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb()}};
+    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
     append(row);
     last_loss_ = loss;
     state.interval_nll = 0;
@@ -111,7 +105,7 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
     std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  %.0f MB  ETA %s",
                                  static_cast<long long>(state.updates), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
-                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(), human_seconds(eta).c_str());
+                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
     if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
     progress_.show(line, last);
     if (!due) return;
