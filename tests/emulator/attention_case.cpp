@@ -176,7 +176,7 @@ void Case::expect() {
     Expected& e = expected_;
     e.out.assign(rows * dim, 0), e.dq.assign(rows * dim, 0), e.lse.assign(rows, -kInfinity);
     e.dk.assign(keys * dim, 0), e.dv.assign(keys * dim, 0);
-    e.dslopes.assign(dslopes_.size(), 0), e.dtable.assign(dtable_.size(), 0);
+    e.dslopes.assign(dslopes_.size(), 0), e.slope_terms.assign(dslopes_.size(), 0), e.dtable.assign(dtable_.size(), 0);
     const double kept = 256.0 / shape.dropout_keep;
     std::vector<double> p(static_cast<std::size_t>(shape.key_length));
     for (int b = 0; b < shape.batch; ++b) {
@@ -219,6 +219,7 @@ void Case::expect() {
                     }
                     const int distance = std::abs(i + shape.key_length - shape.query_length - j);
                     e.dslopes[static_cast<std::size_t>(b * shape.heads + h)] -= ds * distance;
+                    e.slope_terms[static_cast<std::size_t>(b * shape.heads + h)] += std::fabs(ds) * distance;
                     e.dtable[static_cast<std::size_t>(h * shape.table_length + std::min(distance, shape.table_length - 1))] += ds;
                 }
             }
@@ -230,6 +231,15 @@ void Case::forward() {
     workspace_.assign(longbow_cuda_attention_forward_workspace(&call_) / sizeof(double) + 2, NAN);
     call_.workspace = workspace_.data();
     if (longbow_cuda_attention_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
+}
+
+void Case::backward(bool want_bias_gradient) {
+    call_.dout = dout_.view(), call_.dq = dq_.view(), call_.dk = dk_.view(), call_.dv = dv_.view();
+    if (want_bias_gradient && call_.slopes != nullptr) call_.dslopes = dslopes_.data();
+    if (want_bias_gradient && call_.table != nullptr) call_.dtable = dtable_.data();
+    workspace_.assign(longbow_cuda_attention_backward_workspace(&call_) / sizeof(double) + 2, NAN);
+    call_.workspace = workspace_.data();
+    if (longbow_cuda_attention_backward(&call_) != LONGBOW_OK) throw std::runtime_error("backward: not supported");
 }
 
 Case::Errors Case::errors() {
@@ -251,7 +261,12 @@ Case::Errors Case::errors() {
     e.dq = relative_error(expected_.dq, values(dq_, shape.query_length));
     e.dk = relative_error(expected_.dk, values(dk_, shape.key_length));
     e.dv = relative_error(expected_.dv, values(dv_, shape.key_length));
-    if (call_.dslopes != nullptr) e.dslopes = relative_error(expected_.dslopes, [&](std::size_t i) { return dslopes_[i]; });
+    if (call_.dslopes != nullptr) {
+        for (std::size_t i = 0; i < dslopes_.size(); ++i) {
+            const double scale = expected_.slope_terms[i];
+            raise(e.dslopes, std::fabs(dslopes_[i] - expected_.dslopes[i]) / (scale > 0 ? scale : 1));
+        }
+    }
     if (call_.dtable != nullptr) e.dtable = relative_error(expected_.dtable, [&](std::size_t i) { return dtable_[i]; });
     return e;
 }

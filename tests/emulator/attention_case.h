@@ -46,6 +46,7 @@ private:
 // Results in fp64, [batch, heads, rows, columns] flat.
 struct Expected {
     std::vector<double> out, lse, dq, dk, dv, dslopes, dtable;
+    std::vector<double> slope_terms;  // sum of |dS| distance, whose signed terms nearly cancel in dslopes: the scale of its error
 };
 
 class Case {
@@ -62,7 +63,8 @@ public:
     [[nodiscard]] const Expected& expected() const { return expected_; }
     longbow_attention& call() { return call_; }
 
-    // Largest errors, each relative to the largest expected value of its tensor (lse: absolute). NaN counts as infinite.
+    // Largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: to slope_terms). NaN counts as
+    // infinite.
     struct Errors {
         double out = 0, lse = 0, dq = 0, dk = 0, dv = 0, dslopes = 0, dtable = 0;
         [[nodiscard]] double worst_gradient() const;

@@ -76,6 +76,10 @@ void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b
 void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
 
 inline float exp2_fast(float x) { return x < -126.0f ? 0.0f : std::exp2(x); }
+inline float multiply_rounded(float a, float b) { return a * b; }
+inline float add_rounded(float a, float b) { return a + b; }
+inline double multiply_rounded(double a, double b) { return a * b; }
+inline double add_rounded(double a, double b) { return a + b; }
 inline std::uint32_t to_tf32(float x) { return (bits_of(x) + 0x1000u) & ~0x1FFFu; }  // to nearest, ties away
 std::uint32_t pack_bf16(float low, float high);
 std::uint32_t pack_f16(float low, float high);

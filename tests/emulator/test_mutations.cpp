@@ -25,11 +25,13 @@ Shape small_shape(int head_dim, longbow_dtype dtype) {
 }
 
 std::vector<Shape> shapes() {
-    std::vector<Shape> all = {small_shape(64, LONGBOW_BF16), small_shape(256, LONGBOW_BF16)};
+    std::vector<Shape> all(4, small_shape(64, LONGBOW_BF16));
     all[0].window = 100;
-    all.push_back(small_shape(64, LONGBOW_BF16));
-    all.back().lengths = {130};
-    all.back().causal = false;
+    all[1].lengths = {130};
+    all[1].causal = false;
+    all[2].bias = Shape::Bias::table;
+    all[3] = small_shape(256, LONGBOW_BF16);
+    all[3].query_length = all[3].key_length = 100;
     return all;
 }
 
@@ -38,8 +40,10 @@ bool noticed(const Shape& shape) {
     try {
         Case test(shape);
         test.forward();
+        test.backward(true);
         const auto errors = test.errors();
-        return !(errors.out <= out_tolerance(shape.dtype) && errors.lse <= 4e-6);
+        return !(errors.out <= out_tolerance(shape.dtype) && errors.lse <= 4e-6 &&
+                 errors.worst_gradient() <= gradient_tolerance(shape.dtype));
     } catch (const emulator::Fault&) {
         return true;
     }
@@ -67,7 +71,7 @@ const emulator::Places& all_places() {
 
 TEST(Mutations, EveryBarrierIsMissed) {
     const auto places = all_places().barriers;
-    ASSERT_GE(places.size(), 3u);
+    ASSERT_GE(places.size(), 5u);
     for (const auto& place : places) {
         EXPECT_TRUE(noticed_somewhere([&] { emulator::options().skip_barrier = place; })) << place;
     }
@@ -82,7 +86,7 @@ TEST(Mutations, MissingBarriersGiveWrongNumbers) {
 
 TEST(Mutations, EveryWaitIsMissed) {
     const auto places = all_places().waits;
-    ASSERT_GE(places.size(), 3u);
+    ASSERT_GE(places.size(), 5u);
     for (const auto& place : places) {
         EXPECT_TRUE(noticed_somewhere([&] { emulator::options().weak_wait = place, emulator::options().check_order = false; })) << place;
     }

@@ -1,6 +1,7 @@
 // The C boundary: what a call must fulfil, and the kernels of its input type.
 #include "attention.h"
 
+#include "backward_launch.h"
 #include "forward_launch.h"
 
 namespace longbow::cuda {
@@ -17,8 +18,9 @@ bool supported(const longbow_attention& call) {
            aligned(call.q, element) && aligned(call.k, element) && aligned(call.v, element) && aligned(call.out, element);
 }
 
-template <class F32, class B16, class H16>
-longbow_status by_type(const longbow_attention& call, F32 f32, B16 bf16, H16 f16) {
+using Pass = longbow_status (*)(const longbow_attention&);
+
+longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass f16) {
     switch (call.dtype) {
         case LONGBOW_F32: return f32(call);
         case LONGBOW_BF16: return bf16(call);
@@ -37,4 +39,13 @@ std::size_t longbow_cuda_attention_forward_workspace(const longbow_attention* ca
 longbow_status longbow_cuda_attention_forward(const longbow_attention* call) {
     if (!supported(*call)) return LONGBOW_UNSUPPORTED;
     return by_type(*call, forward<float>, forward<Bf16>, forward<F16>);
+}
+
+std::size_t longbow_cuda_attention_backward_workspace(const longbow_attention* call) {
+    return call->dtype == LONGBOW_F32 ? backward_workspace<float>(*call) : backward_workspace<Bf16>(*call);
+}
+
+longbow_status longbow_cuda_attention_backward(const longbow_attention* call) {
+    if (!supported(*call) || !aligned(call->dout, call->dtype == LONGBOW_F32 ? 4 : 2)) return LONGBOW_UNSUPPORTED;
+    return by_type(*call, backward<float>, backward<Bf16>, backward<F16>);
 }

@@ -16,4 +16,9 @@ longbow_status longbow_cuda_attention_forward(const longbow_attention* call);
 // From q, k, v, out, lse and dout. The same inputs give the same bits: no sum depends on the order in which blocks run.
 longbow_status longbow_cuda_attention_backward(const longbow_attention* call);
 
+// The table of first key blocks, [batch, heads, ceil(query_length / 64)] in device memory, by the rule of ../skip_table.h: for calls that are
+// causal and have slopes and no table. Equal to the CPU's, number for number.
+std::size_t longbow_cuda_skip_table_workspace(const longbow_attention* call);
+longbow_status longbow_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first);
+
 }  // extern "C"

@@ -111,6 +111,11 @@ LONGBOW_DEVICE float exp2_fast(float x) {  // relative error 2^-22; subnormal re
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
+// Products and sums that stay apart: the compiler makes one fused operation of a * b + c where it can.
+LONGBOW_DEVICE float multiply_rounded(float a, float b) { return __fmul_rn(a, b); }
+LONGBOW_DEVICE float add_rounded(float a, float b) { return __fadd_rn(a, b); }
+LONGBOW_DEVICE double multiply_rounded(double a, double b) { return __dmul_rn(a, b); }
+LONGBOW_DEVICE double add_rounded(double a, double b) { return __dadd_rn(a, b); }
 LONGBOW_DEVICE std::uint32_t to_tf32(float x) {
     std::uint32_t y;
     asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));

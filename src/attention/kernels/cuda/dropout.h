@@ -2,6 +2,7 @@
 // query. The lanes that need a draw share it: each draws some, and the rest comes by shuffles.
 #pragma once
 
+#include "../params.h"
 #include "../philox.h"
 #include "fragments.h"
 

@@ -1,5 +1,6 @@
-// Kernels are function objects: `kernel()` is one thread's work; K::kThreads is the block's size, K::kBlocks how many blocks a multiprocessor
-// should hold at least (0: no matter), K::kSharedBytes the shared memory. The same host code starts them on a GPU and in the emulator.
+// Kernels are function objects: `kernel()` is one thread's work; K::kThreads is the block's size, K::kBlocks how many blocks a
+// multiprocessor should hold at least (0: no matter), K::kSharedBytes the shared memory. The same host code starts them on a GPU and in the
+// emulator.
 #pragma once
 
 #include <cstddef>
