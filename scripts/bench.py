@@ -56,7 +56,13 @@ def bench_tokenizer(options):
     return row
 
 
-BENCHMARKS = {"train": bench_train, "tokenizer": bench_tokenizer}
+def bench_attention(options):
+    import bench_attention as attention
+
+    return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
+
+
+BENCHMARKS = {"train": bench_train, "attention": bench_attention, "tokenizer": bench_tokenizer}
 
 
 def main():

@@ -32,6 +32,6 @@ public:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_reference_attention() { return std::make_unique<ReferenceAttention>(); }
+std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& /*request*/) { return std::make_unique<ReferenceAttention>(); }
 
 }  // namespace longbow

@@ -110,6 +110,6 @@ private:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_sdpa_attention() { return std::make_unique<SdpaAttention>(); }
+std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& /*request*/) { return std::make_unique<SdpaAttention>(); }
 
 }  // namespace longbow

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "bench_attention.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/json.h"
@@ -70,6 +71,7 @@ void add_bench(CLI::App& app, VerbContext& context) {
     verb->add_flag("--json", flags->json, "One line of JSON");
     verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
     run_with(verb, context, [flags](const CommonOptions& common) { return bench_train(*flags, common); });
+    add_bench_attention(*group, context);
 }
 
 LONGBOW_REGISTER_VERB(110, add_bench);

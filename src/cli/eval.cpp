@@ -130,6 +130,7 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing);
     auto row = summarise(nll, stream, request);
     row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
+    row.visited_fraction = timing.visited_fraction;
     row.peak_memory_mb = peak_memory_mb(expected.device);
     if (!flags.token_logprobs.empty()) write_logprobs(logprobs_path(flags.token_logprobs, request.length), nll);
     return row;

@@ -53,6 +53,13 @@ void declare_position(std::vector<Field>& fields) {
 void declare_attention(std::vector<Field>& fields) {
     SectionFields key("attention", &Config::attention, fields);
     key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
+    key("skip_threshold", &AttentionConfig::skip_threshold,
+        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in "
+        "fp32; 0: off")
+        .at_least(0)
+        .when("position.method", "position.method: alibi", [](const Config& c) { return c.position.method == "alibi"; })
+        .when("attention.backend", "attention.backend: auto or fused",
+              [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
 }
 
 void declare_tokenizer(std::vector<Field>& fields) {

@@ -1,9 +1,13 @@
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <sys/resource.h>
 
 #include <cmath>
 #include <ctime>
 
 #include "longbow/core/strings.h"
+#include "longbow/model/autocast.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "session.h"
@@ -28,6 +32,25 @@ double peak_memory_mb() {
 }
 
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
+
+// What skipping leaves of attention on the next training input, by the weights as they are. A look of its own at each
+// row, so that it depends on the state alone (the same after a resume) and costs the updates nothing.
+double visited_now(Session& session) {
+    const auto& config = session.config.train;
+    auto& attention = session.model->attention();
+    const at::NoGradGuard no_grad;
+    const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    auto input = at::empty({1, config.length}, at::kLong);
+    auto target = at::empty_like(input);
+    fill_batch(*session.train, *session.order, session.state.samples, 1, input.mutable_data_ptr<std::int64_t>(),
+               target.mutable_data_ptr<std::int64_t>());
+    session.model->eval();
+    attention.measure_visited(true);
+    session.model->hidden(input.to(session.device));
+    attention.measure_visited(false);
+    session.model->train();
+    return attention.visited().value_or(1.0);
+}
 
 }  // namespace
 
@@ -64,6 +87,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
                 {"grad_norm", finite_or_null(result.grad_norm)}};
     if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
+    if (session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
     row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb()}};
     append(row);
     last_loss_ = loss;

@@ -47,7 +47,8 @@ struct PositionConfig {
 };
 
 struct AttentionConfig {
-    std::string backend = "auto";         // auto | reference | sdpa
+    std::string backend = "auto";         // auto | fused | sdpa | reference
+    double skip_threshold = 16.635532333438686;  // 24 ln 2, exact in fp32; 0: off
     bool operator==(const AttentionConfig&) const = default;
 };
 
