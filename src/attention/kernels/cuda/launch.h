@@ -10,6 +10,9 @@
 
 namespace longbow::cuda {
 
+// What a block may have on the smallest of the architectures served (8.6, 8.9, 12.0).
+constexpr int kMostSharedBytes = 99 * 1024;
+
 struct Grid {
     int x, y, z;
 };
@@ -25,6 +28,7 @@ template <class K>
 longbow_status launch(const K& kernel, Grid grid, void* stream) {
     if (grid.x == 0 || grid.y == 0 || grid.z == 0) return LONGBOW_OK;
     constexpr int kShared = K::kSharedBytes;
+    static_assert(kShared <= kMostSharedBytes);
     if (kShared > 48 * 1024 && cudaFuncSetAttribute(run<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared) != cudaSuccess) {
         return LONGBOW_FAILED;
     }
