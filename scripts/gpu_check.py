@@ -15,11 +15,16 @@ import subprocess
 import sys
 import time
 
-import torch
-
-import gpu_speed
-
 NO_GPU = 77
+# Before PyTorch, which takes seconds to load.
+if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0") or os.path.exists("/dev/dxg")):
+    print("skipped: no GPU in this machine")
+    sys.exit(NO_GPU)
+
+import torch  # noqa: E402
+
+import gpu_speed  # noqa: E402
+
 TOLERANCE = {torch.float32: (2e-6, 4e-6), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}  # of outputs, of gradients
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
@@ -78,10 +83,10 @@ def tensors(case, device):
 
 
 def error(got, expected):
-    """Largest difference relative to the largest expected value; NaN is infinite."""
+    """Largest difference relative to the largest expected value (or to 0.1: a row of one key has no gradient); NaN is infinite."""
     if expected.numel() == 0:
         return 0.0
-    worst = (got.double() - expected).abs().max().item() / max(expected.abs().max().item(), 1e-30)
+    worst = (got.double() - expected).abs().max().item() / max(expected.abs().max().item(), 0.1)
     return worst if worst == worst else math.inf
 
 
@@ -179,7 +184,7 @@ def sanitizer(options, deadline):
         print("sanitizer: compute-sanitizer is not installed")
         return {"rows": [], "failures": [], "skipped": "not installed"}
     rows, failures = [], []
-    for check in ("memcheck", "racecheck", "synccheck", "initcheck"):
+    for check in ("memcheck", "racecheck", "synccheck"):
         left = deadline - time.monotonic()
         if left < 5:
             print(f"sanitizer: no time left for {check}")

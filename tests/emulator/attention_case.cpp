@@ -1,5 +1,6 @@
 #include "emulator/attention_case.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -76,6 +77,8 @@ void Tensor::write(std::size_t at, double value) {
     std::memcpy(bytes, &bits, 2);
 }
 
+void Tensor::poison() { std::fill(storage_.begin(), storage_.end(), 0xFFFFFFFFu); }
+
 longbow_tensor4 Tensor::view() {
     auto* const data = reinterpret_cast<unsigned char*>(storage_.data()) + kGuard * width(dtype_);
     const std::int64_t row = static_cast<std::int64_t>(heads_) * head_dim_;
@@ -119,7 +122,6 @@ Case::Case(const Shape& s)
     if (!s.first_key_block.empty()) call_.first_key_block = shape.first_key_block.data();
     call_.dropout_keep = s.dropout_keep, call_.dropout_seed = 0x123456789ABCull + s.seed, call_.dropout_offset = 0x500000007ull;
     call_.threads = 1;
-    expect();
 }
 
 void Case::fill() {
@@ -228,12 +230,17 @@ void Case::expect() {
 }
 
 void Case::forward() {
+    out_.poison();
+    std::fill(lse_.begin(), lse_.end(), NAN);
     workspace_.assign(longbow_cuda_attention_forward_workspace(&call_) / sizeof(double) + 2, NAN);
     call_.workspace = workspace_.data();
     if (longbow_cuda_attention_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
 }
 
 void Case::backward(bool want_bias_gradient) {
+    for (Tensor* const gradient : {&dq_, &dk_, &dv_}) gradient->poison();
+    std::fill(dslopes_.begin(), dslopes_.end(), NAN);
+    std::fill(dtable_.begin(), dtable_.end(), NAN);
     call_.dout = dout_.view(), call_.dq = dq_.view(), call_.dk = dk_.view(), call_.dv = dv_.view();
     if (want_bias_gradient && call_.slopes != nullptr) call_.dslopes = dslopes_.data();
     if (want_bias_gradient && call_.table != nullptr) call_.dtable = dtable_.data();
@@ -243,6 +250,7 @@ void Case::backward(bool want_bias_gradient) {
 }
 
 Case::Errors Case::errors() {
+    if (expected_.lse.empty()) expect();
     Errors e;
     const auto values = [&](const Tensor& tensor, int length) {
         return [&tensor, length, this](std::size_t at) {

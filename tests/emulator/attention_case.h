@@ -29,6 +29,7 @@ public:
     Tensor(longbow_dtype dtype, int batch, int heads, int length, int head_dim);
     [[nodiscard]] double at(int b, int h, int i, int d) const { return read(index(b, h, i, d)); }
     void set(int b, int h, int i, int d, double value) { write(index(b, h, i, d), value); }  // rounds to the type
+    void poison();
     [[nodiscard]] longbow_tensor4 view();
     // What surrounds the tensor is as it was.
     [[nodiscard]] bool guards_whole() const;
@@ -55,12 +56,10 @@ public:
     Case(const Case&) = delete;
     Case& operator=(const Case&) = delete;
 
-    // Run the kernels; the status must be OK. forward() must come before backward().
+    // Run the kernels, on outputs that are NaN before; std::runtime_error unless the status is OK. forward() comes before backward().
     void forward();
     void backward(bool want_bias_gradient);
-    void skip_table(float threshold, std::vector<std::int32_t>& first);
 
-    [[nodiscard]] const Expected& expected() const { return expected_; }
     longbow_attention& call() { return call_; }
 
     // Largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: to slope_terms). NaN counts as
@@ -84,7 +83,7 @@ private:
     std::vector<float> lse_, slopes_, table_, dslopes_, dtable_;
     std::vector<double> workspace_;
     longbow_attention call_{};
-    Expected expected_;
+    Expected expected_;  // made when first asked for
 };
 
 // Tolerances of a type: of outputs and of gradients, relative to the largest value.

@@ -15,10 +15,10 @@ constexpr std::uint64_t kSchedules = 2;
 // Each case under several schedules: the same bits come out, and they are right.
 void check(const Shape& shape) {
     std::vector<double> first;
+    Case test(shape);
     for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
         emulator::options() = {};
         emulator::options().seed = schedule;
-        Case test(shape);
         test.forward();
         test.backward(true);
         const auto errors = test.errors();

@@ -15,10 +15,10 @@ constexpr std::uint64_t kSchedules = 3;
 // Each case under several schedules. Warps never wait for one another's numbers, so that the results are the same bits.
 void check(const Shape& shape) {
     std::vector<double> first;
+    Case test(shape);
     for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
         emulator::options() = {};
         emulator::options().seed = schedule;
-        Case test(shape);
         test.forward();
         const auto errors = test.errors();
         EXPECT_LE(errors.out, out_tolerance(shape.dtype)) << "schedule " << schedule;
