@@ -50,6 +50,17 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     }
 }
 
+// q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the same views of one
+// such buffer, and joining them costs nothing.
+bool views_of_one(const AttentionCall& c) {
+    const auto step = c.q.size(1) * c.q.size(3);
+    const auto size = c.q.element_size();
+    const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
+    return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() && c.q.stride(2) == 3 * step &&
+           c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) &&
+           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) && at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
+}
+
 }  // namespace
 
 std::int32_t dtype_of(at::ScalarType type) {
@@ -134,6 +145,15 @@ at::Tensor with_dense_rows(const at::Tensor& t) { return t.stride(3) == 1 || t.n
 
 at::Tensor empty_merged(const at::Tensor& like) {
     return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.options()).transpose(1, 2);
+}
+
+std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const AttentionCall& call) {
+    const auto& q = call.q;
+    if (!views_of_one(call)) {
+        return {empty_merged(q), empty_merged(call.k), empty_merged(call.v)};
+    }
+    const auto parts = at::empty({q.size(0), q.size(2), 3, q.size(1), q.size(3)}, q.options()).unbind(2);
+    return {parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2)};
 }
 
 }  // namespace longbow
