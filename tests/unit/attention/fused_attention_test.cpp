@@ -302,9 +302,24 @@ TEST_P(Instructions, SkippingChangesNothingThatCounts) {
         for (int i = 0; i < 3; ++i) {
             EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
         }
-        // A careless threshold shows that the comparison sees what is left out.
-        EXPECT_GT(relative_difference(run(2.0)[3], without[3]), 1e-6);
     }
+}
+
+TEST_P(Instructions, SkippingLeavesOutWhatItsThresholdSays) {
+    // All scores are the same before the bias: the bound is tight, and a threshold of 2 leaves out up to exp(-2) of a row's weight.
+    auto c = make_case({1, 2, 600, 600, 32});
+    c.q = torch::ones_like(c.q);
+    c.k = torch::ones_like(c.k);
+    c.slopes = torch::tensor({0.5, 0.1}, torch::kFloat);
+    const auto run = [&](double threshold) {
+        c.options.skip_threshold = threshold;
+        return std::get<0>(fused(c));
+    };
+    const auto whole = run(kInf);
+    EXPECT_LE(largest((run(-1.0) - whole).abs().amax(3).div(whole.abs().amax(3))), 1e-7);
+    const double careless = relative_difference(run(2.0), whole);
+    EXPECT_GT(careless, 1e-4);
+    EXPECT_LT(careless, 2 * std::exp(-2.0));
 }
 
 TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
