@@ -46,20 +46,30 @@ def finish(sides):
         side.wait()
 
 
-def bench_train(options):
+def train_against_eager(options, shape):
     """The least of each side's rounds counts."""
     import bench_step
 
-    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", "--threads", str(options.threads), "--serve", "--quiet"]
-    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--serve"]
+    layers, dim, heads, ffn, batch, length = bench_step.SHAPES[shape]
+    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}", f"train.batch={batch}", f"train.length={length}"]
+    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", *model, "--threads", str(options.threads), "--serve", "--quiet"]
+    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--shape", shape, "--serve"]
     sides, times = take_turns((program, peer), options.rounds, samples=3)
     finish(sides)
     ours, theirs = (min(kept) for kept in times)
-    tokens = bench_step.BATCH * bench_step.LENGTH
-    print(f"train      {theirs / ours:5.2f}x eager PyTorch: {ours:.1f} ms against {theirs:.1f} ms an update of {tokens} tokens "
-          f"(fp32, {options.threads} threads, minima of {options.rounds} rounds)")
-    return {"benchmark": "train", "config": "configs/demo/alibi.yaml", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours,
-            "pytorch_eager_ms": theirs, "rounds": {"longbow_ms": times[0], "pytorch_eager_ms": times[1]}, "ratio": theirs / ours}
+    print(f"{'train' if shape == 'demo' else 'train-' + shape:<11}{theirs / ours:5.2f}x eager PyTorch: {ours:.1f} ms against {theirs:.1f} ms an update of "
+          f"{batch} x {length} tokens ({layers} layers of width {dim}, fp32, {options.threads} threads, minima of {options.rounds} rounds)")
+    return {"benchmark": "train", "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length, "dtype": "fp32",
+            "threads": options.threads, "longbow_ms": ours, "pytorch_eager_ms": theirs,
+            "rounds": {"longbow_ms": times[0], "pytorch_eager_ms": times[1]}, "ratio": theirs / ours}
+
+
+def bench_train(options):
+    return train_against_eager(options, "demo")
+
+
+def bench_train_long(options):
+    return train_against_eager(options, "long")
 
 
 def bench_adaptive(options):
@@ -88,7 +98,13 @@ def bench_tokenizer(options):
     return row
 
 
-BENCHMARKS = {"train": bench_train, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
+def bench_attention(options):
+    import bench_attention as attention
+
+    return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
+
+
+BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
 
 
 def main():

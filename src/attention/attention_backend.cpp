@@ -12,14 +12,14 @@ namespace longbow {
 namespace {
 
 // Fastest first: `auto` takes the first that serves the request.
-constexpr std::array kMakers = {&make_sdpa_attention, &make_reference_attention};
+constexpr std::array kMakers = {&make_fused_attention, &make_sdpa_attention, &make_reference_attention};
 
 }  // namespace
 
 std::vector<std::string> attention_backend_names() {
     std::vector<std::string> names;
     for (const auto make : kMakers) {
-        names.push_back(make()->name());
+        names.push_back(make({})->name());
     }
     return names;
 }
@@ -28,7 +28,7 @@ std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name
     std::vector<std::string> able;
     std::string reason;
     for (const auto make : kMakers) {
-        auto backend = make();
+        auto backend = make(request);
         auto refusal = backend->refuses(request);
         if (refusal.empty()) {
             if (name == "auto" || name == backend->name()) {

@@ -7,7 +7,8 @@
 
 namespace longbow {
 
-std::unique_ptr<AttentionBackend> make_reference_attention();
-std::unique_ptr<AttentionBackend> make_sdpa_attention();
+std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request);
+std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& request);
+std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& request);
 
 }  // namespace longbow

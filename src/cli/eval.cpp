@@ -15,6 +15,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 
@@ -130,6 +131,7 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing);
     auto row = summarise(nll, stream, request);
     row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
+    row.visited_fraction = timing.visited_fraction;
     row.peak_memory_mb = peak_memory_mb(expected.device);
     if (!flags.token_logprobs.empty()) write_logprobs(logprobs_path(flags.token_logprobs, request.length), nll);
     return row;

@@ -67,6 +67,13 @@ void declare_position(std::vector<Field>& fields) {
 void declare_attention(std::vector<Field>& fields) {
     SectionFields key("attention", &Config::attention, fields);
     key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
+    key("skip_threshold", &AttentionConfig::skip_threshold,
+        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in "
+        "fp32; 0: off")
+        .at_least(0)
+        .when("position.method", "position.method: alibi", [](const Config& c) { return c.position.method == "alibi"; })
+        .when("attention.backend", "attention.backend: auto or fused",
+              [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
 }
 
 void declare_tokenizer(std::vector<Field>& fields) {
@@ -97,6 +104,10 @@ void declare_data(std::vector<Field>& fields) {
         .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+    key("expect_vocab_size", &D::expect_vocab_size,
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
+        .unit("ids").range(0, 4194304);
+    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0);
 }
 
 void declare_optim(std::vector<Field>& fields) {

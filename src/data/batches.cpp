@@ -49,10 +49,12 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) {
-    if (config.order == "fairseq") return std::make_unique<FrozenBatches>(stream.size(), config);
-    return std::make_unique<ShuffledOrder>(stream.size(), config);
+std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config) {
+    if (config.order == "fairseq") return std::make_unique<FrozenBatches>(tokens, config);
+    return std::make_unique<ShuffledOrder>(tokens, config);
 }
+
+std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) { return training_order(stream.size(), config); }
 
 DataPosition position_of_update(const TrainConfig& config, std::int64_t update) {
     if (update < 1) throw UsageError("updates are numbered from 1");

@@ -44,6 +44,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("device", r.device, false);
     field("tokens_per_second", r.tokens_per_second, false);
     field("peak_memory_mb", r.peak_memory_mb, false);
+    field("visited_fraction", r.visited_fraction, false);
     field("checkpoint", r.checkpoint, true);
     field("data", r.data, true);
     field("tokenizer", r.tokenizer, true);

@@ -66,10 +66,10 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
+    hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
                             static_cast<long long>(request.length), static_cast<long long>(request.stride), request.within_documents ? 1 : 0,
                             static_cast<long long>(request.max_batch_tokens), static_cast<long long>(request.max_stream_tokens),
-                            request.dtype.c_str(), device.c_str(), model.config().position.method.c_str()));
+                            request.dtype.c_str(), device.c_str(), model.config().position.method.c_str(), model.attention().name().c_str()));
     return hasher.digest();
 }
 
@@ -148,7 +148,13 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
                                              with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total).c_str(),
                                              partial.empty() ? "" : "; run the same command again to go on"));
         }
+        auto& attention = model.attention();
+        if (computed == 0) attention.measure_visited(timing != nullptr && attention.skips());
         score_batch(model, stream, windows, batch, weights.device(), nll.data() + done);
+        if (computed == 0 && timing != nullptr) {
+            timing->visited_fraction = attention.visited().value_or(1.0);
+            attention.measure_visited(false);
+        }
         done += size;
         computed += size;
         if (!label.empty()) {
@@ -159,7 +165,10 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         }
     }
     progress.finish();
-    if (timing != nullptr) *timing = {meter.elapsed(), static_cast<std::int64_t>(computed)};
+    if (timing != nullptr) {
+        timing->seconds = meter.elapsed();
+        timing->tokens = static_cast<std::int64_t>(computed);
+    }
     if (!partial.empty()) std::filesystem::remove(partial);
     return nll;
 }

@@ -43,21 +43,22 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
     return log_p;
 }
 
-// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary, whose weight stays in the
-// cache, that costs little and they are the faster ones; a large one would be copied in each chunk, so that ATen's product serves.
-bool is_small(const at::Tensor& weight) {
-    constexpr std::int64_t kElements = 1 << 20;
-    return weight.numel() <= kElements;
+// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs little, and they
+// serve where oneDNN is the library (linear.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
+// chunk: ATen's product serves, which needs no copy and adds to a sum.
+bool serves_onednn(const at::Tensor& weight) {
+    constexpr std::int64_t kSmallWeight = 4 << 20;  // elements
+    return gemm_library() == GemmLibrary::onednn && weight.numel() <= kSmallWeight;
 }
 
 at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) {
-    return is_small(weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
+    return serves_onednn(weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
 }
 
 // sum += dlogits^T part, for `weight`; sum is undefined at first.
 void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
     const auto type = weight.scalar_type();
-    if (is_small(weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+    if (serves_onednn(weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {

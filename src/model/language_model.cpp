@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 
 #include <cmath>
+#include <limits>
 
 #include "adaptive_embedding.h"
 #include "adaptive_head.h"
@@ -78,19 +79,30 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
     convert_floating(*this, type);
     reset_parameters();
 
-    AttentionRequest request;
-    request.dtype = config_.train.dtype;
-    request.head_dim = model.dim / model.heads;
-    request.dropout = model.attention_dropout;
-    const auto bias = position_->bias(0);
-    request.bias = bias.kind;
-    request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
-    backend_ = make_attention_backend(config_.attention.backend, request);
-    backend_name_ = backend_->name();
+    attention();
     list_pieces();
 }
 
 LanguageModel::~LanguageModel() = default;
+
+AttentionBackend& LanguageModel::attention() {
+    const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
+    const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
+    if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
+        AttentionRequest request;
+        request.dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
+        request.device = weight.device().str();
+        request.head_dim = config_.model.dim / config_.model.heads;
+        request.dropout = config_.model.attention_dropout;
+        request.skip_threshold = config_.attention.skip_threshold > 0 ? config_.attention.skip_threshold : std::numeric_limits<double>::infinity();
+        const auto bias = position_->bias(0);
+        request.bias = bias.kind;
+        request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
+        backend_ = make_attention_backend(config_.attention.backend, request);
+        backend_for_ = options;
+    }
+    return *backend_;
+}
 
 at::Tensor LanguageModel::hidden(const at::Tensor& tokens, KvCache* cache) {
     auto x = embedding_->forward(tokens);
@@ -108,12 +120,13 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     const bool bias_differs = position_->bias_differs_by_layer();
     BiasSpec bias;
     AttentionScratch scratch;
+    auto& backend = attention();
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
         if (layer == 0 || bias_differs) {
             bias = position_->bias(static_cast<std::int64_t>(layer));
             scratch = {};
         }
-        x = blocks_[layer]->forward(x, {*backend_, *position_, positions, bias, &scratch, cache});
+        x = blocks_[layer]->forward(x, {backend, *position_, positions, bias, &scratch, cache});
     }
     if (cache != nullptr) {
         cache->length += embedded.size(1);

@@ -80,8 +80,24 @@ std::string evaluation_lines(const Config& config, const Sizes& sizes, const Tok
 
 }  // namespace
 
+std::string expected_plan(const Config& config) {
+    const auto& data = config.data;
+    if (data.expect_vocab_size == 0) return "";
+    std::string text = line("parameters", with_commas(static_cast<std::int64_t>(model_sizes(config, data.expect_vocab_size).parameters)));
+    text += line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
+    if (data.expect_train_tokens == 0) return text;
+    const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
+    text += line("an epoch", with_commas(static_cast<std::int64_t>(std::ceil(epoch))) + " updates");
+    if (config.train.stop.unit == Duration::Unit::updates) text += line("the run", strprintf("%.1f epochs", config.train.stop.value / epoch));
+    return text;
+}
+
 std::string training_plan(const TrainRequest& request) {
     const Config& config = request.config;
+    const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
+    if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
+        return expected_plan(config) + path.string() + " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
+    }
     const TokenStore store = open_store(request);
     const auto& train = store.split("train");
     const RunUnits units = run_units(*training_order(train, config.train));

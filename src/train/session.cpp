@@ -100,6 +100,16 @@ void init_from(Session& session) {
     log::info("weights from " + source.string());
 }
 
+void check_expectations(const DataConfig& data, const TokenStore& store) {
+    const auto check = [&](const char* key, std::int64_t expected, std::int64_t found, const char* what) {
+        if (expected == 0 || expected == found) return;
+        throw DataError(strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
+                                  "you have", store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+    };
+    check("data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
+    check("data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
+}
+
 }  // namespace
 
 TokenStore open_store(const TrainRequest& request) {
@@ -113,7 +123,9 @@ TokenStore open_store(const TrainRequest& request) {
         log::info("preparing " + path.string());
         prepare_store({request.config.tokenizer, data, path, request.threads, false});
     }
-    return TokenStore(path);
+    TokenStore store(path);
+    check_expectations(data, store);
+    return store;
 }
 
 RunUnits run_units(const TrainingOrder& order) { return {order.tokens_per_update(), order.updates_per_epoch()}; }

@@ -73,7 +73,7 @@ TrainSummary train_one(const TrainRequest& request) {
     Checkpoints checkpoints(session);
     log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
                         with_commas(session.model->parameter_count()).c_str(), human_count(session.units.tokens_per_update).c_str(),
-                        session.units.updates_per_epoch, session.model->attention_backend_name().c_str(), session.state.gemm_library.c_str()));
+                        session.units.updates_per_epoch, session.model->attention().name().c_str(), session.state.gemm_library.c_str()));
     const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
     checkpoints.save(session, metrics);  // of update 0: a full disk shows now, and a run that diverges has one to name
     if (validate(session, validation, checkpoints, metrics, session.finished())) {

@@ -1,9 +1,10 @@
-// Causal attention with a distance bias, behind one interface: reference (the oracle), sdpa (ATen), and whatever joins later.
+// Causal attention with a distance bias, behind one interface: reference (the oracle), sdpa (ATen), fused (ours).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,7 @@ struct AttentionInput {
     at::Tensor k;  // [batch, heads, Lk, head_dim], Lk >= Lq
     at::Tensor v;  // as k
     BiasSpec bias;
-    double dropout = 0.0;  // on the probabilities; 0 outside training
+    double dropout = 0.0;                 // on the probabilities; 0 outside training
     AttentionScratch* scratch = nullptr;  // may be absent
 };
 
@@ -34,6 +35,7 @@ struct AttentionRequest {
     bool bias_needs_grad = false;
     std::int64_t head_dim = 0;
     double dropout = 0.0;
+    double skip_threshold = -1.0;  // fused with slopes: see fused_attention.h
 };
 
 class AttentionBackend {
@@ -44,6 +46,12 @@ public:
     [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
     // -> [batch, heads, Lq, head_dim], dtype of q.
     virtual at::Tensor forward(const AttentionInput& input) = 0;
+    // Whether far blocks may be left out (their bias makes them negligible).
+    [[nodiscard]] virtual bool skips() const { return false; }
+    // Starts (or ends) measuring what skipping leaves of the work; it costs another look at q and k, so not on every call.
+    virtual void measure_visited(bool /*on*/) {}
+    // Mean share of visited blocks (fused_attention.h) over heads and calls since measuring began; none where nothing can be skipped.
+    [[nodiscard]] virtual std::optional<double> visited() const { return {}; }
 };
 
 std::vector<std::string> attention_backend_names();  // without "auto"

@@ -51,7 +51,8 @@ struct PositionConfig {
 };
 
 struct AttentionConfig {
-    std::string backend = "auto";         // auto | reference | sdpa
+    std::string backend = "auto";         // auto | fused | sdpa | reference
+    double skip_threshold = 16.635532333438686;  // 24 ln 2, exact in fp32; 0: off
     bool operator==(const AttentionConfig&) const = default;
 };
 
@@ -71,6 +72,8 @@ struct DataConfig {
     std::vector<std::string> test;
     std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
     std::int64_t blank_lines = 2;         // for documents: blank_line
+    std::int64_t expect_vocab_size = 0;   // what the store must hold; 0: anything
+    std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
 };
 

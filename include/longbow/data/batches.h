@@ -31,6 +31,8 @@ public:
 
 // By train.order, with train.length, batch, accumulate and seed. Throws DataError if the stream is too short.
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config);
+// The same of a stream of so many tokens.
+std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config);
 
 // Where the update-th update begins (1 is the first).
 DataPosition position_of_update(const TrainConfig& config, std::int64_t update);

@@ -25,6 +25,7 @@ struct EvalResult {
     std::int64_t max_stream_tokens = 0;     // 0: the whole split
     std::string dtype = "fp32", device = "cpu";
     double tokens_per_second = 0, peak_memory_mb = 0;
+    double visited_fraction = 1;            // of attention's blocks of scores; below 1 where the bias let far ones be skipped
     std::string checkpoint, data, tokenizer, config;  // fingerprints
     std::string config_group;               // fingerprint of the configuration without its seed: rows that differ in it alone are averaged
     std::uint64_t seed = 0;

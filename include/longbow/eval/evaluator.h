@@ -30,6 +30,7 @@ EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& reque
 struct EvalTiming {
     double seconds = 0;
     std::int64_t tokens = 0;  // scored by this call
+    double visited_fraction = 1;  // of attention's blocks, where far ones are skipped; over the first batch
 };
 
 // Per-token nll in stream order of scored targets, fp32. Progress on stderr under `label`; stops with InterruptedError on a signal

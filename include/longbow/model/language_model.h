@@ -49,7 +49,8 @@ public:
     at::Tensor run_blocks(const at::Tensor& embedded, KvCache* cache = nullptr);
     OutputHead& head() { return *head_; }
     PositionMethod& position() { return *position_; }
-    [[nodiscard]] const std::string& attention_backend_name() const { return backend_name_; }
+    // The back-end for the weights' present device and type.
+    AttentionBackend& attention();
 
     // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format.
     std::vector<StoredTensor> stored_tensors() const;
@@ -70,8 +71,8 @@ private:
 
     Config config_;
     std::int64_t vocab_size_;
-    std::string backend_name_;
     std::unique_ptr<AttentionBackend> backend_;
+    at::TensorOptions backend_for_;  // device and type of the weights that it was chosen for
     std::shared_ptr<PositionMethod> position_;
     std::shared_ptr<OutputHead> head_;
     std::vector<std::shared_ptr<Block>> blocks_;

@@ -1,6 +1,7 @@
 // The dropout mask of attention as a function of coordinates alone: Philox4x32-7 (Salmon et al., SC 2011) of (seed, offset) and of
 // (query, key / 16, batch * heads + head). Its 16 bytes decide 16 consecutive keys, so that the mask depends on neither the tile shape
-// nor the device, and the backward pass draws it again. One source for host and device; no torch, no CUDA header.
+// nor the device, and the backward pass draws it again. One source for host and device; no torch, no CUDA header. `static`: each
+// instruction set keeps its own copy (see cpu/geometry.h).
 #pragma once
 
 #include <cstdint>
@@ -17,7 +18,7 @@ struct PhiloxBlock {
     std::uint32_t word[4];
 };
 
-LONGBOW_HOST_DEVICE inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
+LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
     auto k0 = static_cast<std::uint32_t>(key);
     auto k1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < 7; ++round) {
@@ -37,12 +38,12 @@ LONGBOW_HOST_DEVICE inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint
 
 // 16 bytes for keys 16 * key_group .. 16 * key_group + 15 of one query; byte j of word j / 4 (little endian) is key j's. A key is kept
 // where its byte is below dropout_keep. The offset goes into the key's high half and the counter's last word.
-LONGBOW_HOST_DEVICE inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query, std::uint32_t key_group,
+LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query, std::uint32_t key_group,
                                                      std::uint32_t batch_head) {
     return philox4x32_7(seed ^ (offset << 32), query, key_group, batch_head, static_cast<std::uint32_t>(offset >> 32));
 }
 
-LONGBOW_HOST_DEVICE inline bool dropout_keeps(const PhiloxBlock& block, int key_in_group, int keep) {
+LONGBOW_HOST_DEVICE static inline bool dropout_keeps(const PhiloxBlock& block, int key_in_group, int keep) {
     return static_cast<int>((block.word[key_in_group >> 2] >> (8 * (key_in_group & 3))) & 0xFFu) < keep;
 }
 

@@ -147,11 +147,11 @@ TEST(SdpaAttention, AutocastDoesNotRoundTheBias) {
 
 TEST(Dropout, ProbabilitiesAreDroppedAndScaled) {
     // With equal scores and v = 1 each output is the sum of the kept weights: mean 1, and 0 or 2 for the single key of row 0.
-    for (const std::string name : {"reference", "sdpa"}) {
+    for (const std::string name : {"reference", "sdpa", "fused"}) {
         torch::manual_seed(1);
         AttentionInput in;
-        in.q = in.k = torch::zeros({64, 2, 16, 4});
-        in.v = torch::ones({64, 2, 16, 4});
+        in.q = in.k = torch::zeros({64, 2, 16, 8});
+        in.v = torch::ones({64, 2, 16, 8});
         in.dropout = 0.5;
         const auto out = backend(name)->forward(in).select(3, 0);
         EXPECT_NEAR(out.mean().item<double>(), 1.0, 0.05) << name;
@@ -161,15 +161,76 @@ TEST(Dropout, ProbabilitiesAreDroppedAndScaled) {
     }
 }
 
-TEST(Choice, AutoPicksSdpaAndUnknownNamesAreErrors) {
-    EXPECT_EQ(backend("auto")->name(), "sdpa");
-    EXPECT_THAT(attention_backend_names(), testing::ElementsAre("sdpa", "reference"));
-    try {
-        backend("flash");
-        FAIL() << "no error";
-    } catch (const ConfigError& error) {
-        EXPECT_THAT(error.what(), testing::HasSubstr("auto, sdpa, reference"));
+TEST(FusedBackend, EqualsTheReferenceWithItsGradients) {
+    for (const auto kind : kKinds) {
+        for (const auto& [rows, columns] : kLengths) {
+            SCOPED_TRACE(testing::Message() << "kind " << static_cast<int>(kind) << " " << rows << "x" << columns);
+            const auto in = input_of(kind, rows, columns, torch::kFloat, true);
+            std::vector<at::Tensor> inputs = {in.q, in.k, in.v};
+            if (in.bias.table.defined()) inputs.push_back(in.bias.table);
+            const auto weight = torch::randn_like(in.q);
+            const auto expected = backend("reference")->forward(in);
+            const auto found = backend("fused")->forward(in);
+            EXPECT_LT(largest_difference(found, expected), 4e-6);
+            const auto wanted_gradients = torch::autograd::grad({expected}, inputs, {weight});
+            const auto gradients = torch::autograd::grad({found}, inputs, {weight});
+            for (std::size_t i = 0; i < inputs.size(); ++i) {
+                EXPECT_LT(largest_difference(gradients[i], wanted_gradients[i]), 1e-4) << i;
+            }
+        }
     }
+}
+
+TEST(FusedBackend, AutocastDoesNotRoundTheBias) {
+    const torch::NoGradGuard no_grad;
+    const auto in = input_of(BiasSpec::Kind::slopes, 200, 200, torch::kBFloat16);
+    const auto plain = backend("fused")->forward(in);
+    at::autocast::set_autocast_enabled(at::kCPU, true);
+    const auto cast = backend("fused")->forward(in);
+    at::autocast::set_autocast_enabled(at::kCPU, false);
+    EXPECT_TRUE(plain.equal(cast));
+}
+
+TEST(FusedBackend, DropoutIsDrawnFromTheDefaultGenerator) {
+    auto in = input_of(BiasSpec::Kind::none, 30, 30, torch::kFloat);
+    in.dropout = 0.5;
+    const auto fused = backend("fused");
+    torch::manual_seed(1);
+    const auto first = fused->forward(in);
+    const auto second = fused->forward(in);
+    torch::manual_seed(1);
+    EXPECT_TRUE(fused->forward(in).equal(first));
+    EXPECT_FALSE(second.equal(first));
+}
+
+TEST(Choice, AutoTakesTheFastestThatServes) {
+    AttentionRequest request;
+    request.head_dim = 32;
+    EXPECT_EQ(make_attention_backend("auto", request)->name(), "fused");
+    request.head_dim = 20;
+    EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
+    request.head_dim = 32;
+    request.dtype = "fp64";
+    EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
+    EXPECT_THAT(attention_backend_names(), testing::ElementsAre("fused", "sdpa", "reference"));
+}
+
+TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
+    AttentionRequest request;
+    const auto message = [&](const std::string& name) -> std::string {
+        try {
+            make_attention_backend(name, request);
+        } catch (const ConfigError& error) {
+            return error.what();
+        }
+        return "no error";
+    };
+    EXPECT_THAT(message("flash"), testing::HasSubstr("auto, fused, sdpa, reference"));
+    request.head_dim = 20;
+    EXPECT_THAT(message("fused"), testing::AllOf(testing::HasSubstr("multiples of 8"), testing::HasSubstr("these can serve it: auto, sdpa, reference")));
+    request.head_dim = 32;
+    request.dtype = "fp64";
+    EXPECT_THAT(message("fused"), testing::HasSubstr("fp64"));
 }
 
 TEST(DenseBias, RightAlignedCausalAndDifferentiable) {

@@ -1,0 +1,10 @@
+#include "instruction_set.h"
+
+namespace longbow::cpu {
+
+const Kernels& avx2_kernels() {
+    static constexpr Kernels kKernels = kernels_named("avx2");
+    return kKernels;
+}
+
+}  // namespace longbow::cpu

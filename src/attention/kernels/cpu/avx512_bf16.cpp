@@ -1,0 +1,10 @@
+#include "instruction_set.h"
+
+namespace longbow::cpu {
+
+const Kernels& avx512_bf16_kernels() {
+    static constexpr Kernels kKernels = kernels_named("avx512_bf16");
+    return kKernels;
+}
+
+}  // namespace longbow::cpu

@@ -1,0 +1,343 @@
+// The backward pass over tiles of 64 x 64. Weights are computed again from q, k and lse. Two ways through the tiles give the same bits,
+// because each sum takes its tiles in the same order: all gradients at once, key block by key block (five products a tile), or, when there
+// are fewer heads than threads, dq by blocks of queries and dk, dv by blocks of keys, each on its own (seven products).
+#pragma once
+
+#include "bias_gradient.h"
+#include "bias_row.h"
+#include "dropout_mask.h"
+#include "product.h"
+#include "scratch.h"
+
+namespace longbow::cpu {
+namespace {
+
+enum class Gradients { all, queries, keys };
+
+template <class T>
+class Backward {
+public:
+    Backward(const longbow_attention& a, Gradients which, const BiasGradient& bias_gradient, Scratch& scratch)
+        : a_(a),
+          which_(which),
+          bias_gradient_(bias_gradient),
+          width_(padded(a.head_dim)),
+          tile_size_(std::int64_t{kTile} * width_),
+          words_(tile_size_ / kPack) {
+        const std::int64_t query_blocks = blocks_of(a.query_length);
+        const std::int64_t key_blocks = blocks_of(a.key_length);
+        // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
+        const std::int64_t query_slots = which == Gradients::queries ? 1 : query_blocks;
+        key_slots_ = which == Gradients::queries ? key_blocks : 1;
+        scores_ = scratch.take<float>(kTile * kTile);
+        weight_gradients_ = scratch.take<float>(kTile * kTile);
+        bias_data_ = scratch.take<float>(BiasRow::size(a));
+        mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
+        queries_ = scratch.take<float>(query_slots * words_);
+        output_gradients_ = scratch.take<float>(query_slots * words_);
+        if constexpr (kPack > 1) {
+            queries_right_ = scratch.take<float>(query_slots * words_);
+            output_gradients_right_ = scratch.take<float>(query_slots * words_);
+            weight_pairs_ = scratch.take<float>(kTile * kTile / kPack);
+            score_gradient_pairs_ = scratch.take<float>(kTile * kTile / kPack);
+        }
+        lse_ = scratch.take<float>(query_slots * kTile);
+        delta_ = scratch.take<float>(query_slots * kTile);
+        query_gradients_ = which == Gradients::keys ? nullptr : scratch.take<float>(query_slots * tile_size_);
+        keys_across_ = scratch.take<float>(key_slots_ * words_);
+        values_across_ = scratch.take<float>(key_slots_ * words_);
+        keys_ = scratch.take<float>(key_slots_ * words_);
+        key_gradients_ = scratch.take<float>(tile_size_);
+        value_gradients_ = scratch.take<float>(tile_size_);
+        packed_ = scratch.take<std::uint8_t>(most(blocks_of(a.query_length), blocks_of(a.key_length)));
+    }
+
+    // Blocks [begin, end) of one head: of keys, or of queries with Gradients::queries. Gradients::all wants all of them.
+    void run(int batch_head, int begin, int end) {
+        if (batch_head != batch_head_) {
+            start_head(batch_head);
+        }
+        if (which_ == Gradients::all && batch_head + 1 < a_.batch * a_.heads) {
+            prefetch_head(batch_head + 1);
+        }
+        if (which_ == Gradients::queries) {
+            for (int block = begin; block < end; ++block) {
+                query_block(block);
+            }
+            return;
+        }
+        if (which_ == Gradients::all) {
+            __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
+        }
+        for (int block = begin; block < end; ++block) {
+            key_block(block);
+        }
+        if (which_ == Gradients::all) {
+            for (int block = 0; block < blocks_of(a_.query_length); ++block) {
+                write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
+            }
+        }
+    }
+
+private:
+    using Arithmetic = typename ArithmeticOf<T>::Type;
+    static constexpr int kPack = Arithmetic::kPack;
+    static constexpr int kWidth = Simd::kWidth;
+
+    void start_head(int batch_head) {
+        batch_head_ = batch_head;
+        batch_ = batch_head / a_.heads;
+        head_ = batch_head % a_.heads;
+        window_ = window_of(a_, batch_);
+        bias_.fill(a_, batch_, head_, bias_data_);
+        __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
+    }
+
+    // The first blocks of the next head: its rows lie too far apart for the hardware to foresee.
+    void prefetch_head(int batch_head) {
+        const int batch = batch_head / a_.heads;
+        const int head = batch_head % a_.heads;
+        const int queries = least(kTile, a_.query_length);
+        const int keys = least(kTile, a_.key_length);
+        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
+        const longbow_tensor4* const by_key[] = {&a_.k, &a_.v};
+        for (const auto* rows : by_query) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, queries, a_.head_dim);
+        }
+        for (const auto* rows : by_key) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, keys, a_.head_dim);
+        }
+    }
+
+    void key_block(int block) {
+        bool packed = false;
+        __builtin_memset(key_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
+        __builtin_memset(value_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
+        for (int query = 0; query < blocks_of(a_.query_length); ++query) {
+            if (!visible_blocks(a_, batch_, head_, query).holds(block)) {
+                continue;
+            }
+            if (!packed) {
+                pack_keys(block, 0);
+                packed = true;
+            }
+            if (packed_[query] == 0) {
+                packed_[query] = 1;
+                pack_queries(query, query);
+            }
+            tile(query, block, query, 0);
+        }
+        write(a_.dk, key_gradients_, block, a_.key_length, a_.scale);
+        write(a_.dv, value_gradients_, block, a_.key_length, 256.0f / static_cast<float>(a_.dropout_keep));
+    }
+
+    void query_block(int block) {
+        __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
+        const BlockRange range = visible_blocks(a_, batch_, head_, block);
+        if (range.begin < range.end) {
+            pack_queries(block, 0);
+        }
+        for (int key = range.begin; key < range.end; ++key) {
+            if (packed_[key] == 0) {
+                packed_[key] = 1;
+                pack_keys(key, key);
+            }
+            tile(block, key, 0, key);
+        }
+        write(a_.dq, query_gradients_, block, a_.query_length, a_.scale);
+    }
+
+    void pack_keys(int block, int slot) {
+        const int first = block * kTile;
+        const int last = least(first + kTile, window_.keys);
+        const auto keys = rows_of<const T>(a_.k, batch_, head_);
+        Arithmetic::copy_across(keys, first, last, a_.head_dim, keys_across_ + slot * words_);
+        Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_across_ + slot * words_);
+        Arithmetic::copy_right(keys, first, last, a_.head_dim, keys_ + slot * words_);
+    }
+
+    // Also each row's lse in powers of two (infinity where the query saw nothing: its weights are then 0) and out . dout.
+    void pack_queries(int block, int slot) {
+        const int first = block * kTile;
+        const int last = most(first, least(least(first + kTile, a_.query_length), window_.keys - window_.offset));
+        const auto queries = rows_of<const T>(a_.q, batch_, head_);
+        const auto gradients = rows_of<const T>(a_.dout, batch_, head_);
+        Arithmetic::copy_left(queries, first, last, a_.head_dim, queries_ + slot * words_);
+        Arithmetic::copy_left(gradients, first, last, a_.head_dim, output_gradients_ + slot * words_);
+        if constexpr (kPack > 1) {
+            Arithmetic::copy_right(queries, first, last, a_.head_dim, queries_right_ + slot * words_);
+            Arithmetic::copy_right(gradients, first, last, a_.head_dim, output_gradients_right_ + slot * words_);
+        }
+        const auto out = rows_of<const T>(a_.out, batch_, head_);
+        const float* lse = a_.lse + static_cast<std::int64_t>(batch_head_) * a_.query_length;
+        for (int i = 0; i < kTile; ++i) {
+            float* delta = delta_ + std::int64_t{slot} * kTile + i;
+            float* power = lse_ + std::int64_t{slot} * kTile + i;
+            if (first + i >= last || lse[first + i] == -__builtin_inff()) {
+                *delta = 0.0f;
+                *power = __builtin_inff();
+                continue;
+            }
+            Simd::Vec sum = Simd::zero();
+            for (int d = 0; d < a_.head_dim; d += kWidth) {
+                const int n = least(kWidth, a_.head_dim - d);
+                sum = Simd::fma(load_wide(out.row(first + i) + d, n), load_wide(gradients.row(first + i) + d, n), sum);
+            }
+            *delta = Simd::sum(sum);
+            *power = lse[first + i] * kLog2e;
+        }
+    }
+
+    void tile(int query_block, int key_block, int query_slot, int key_slot) {
+        const int first_query = window_.offset + query_block * kTile;
+        const int rows = least(kTile, a_.query_length - query_block * kTile);
+        const int keys_here = least(kTile, window_.keys - key_block * kTile);
+        // Row i sees keys [0, seen + i) of the block; column j is seen by rows from j - seen + 1 on.
+        const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
+        const auto columns = [&](int row) { return most(0, least(seen + row, keys_here)); };
+        const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
+        const auto by_row = [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; };
+        const auto scores_of = [&](const float* left, const float* right, float* to) {
+            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
+                                       by_row);
+        };
+        scores_of(queries_, keys_across_, scores_);
+        scores_of(output_gradients_, values_across_, weight_gradients_);
+        if (mask_ != nullptr) {
+            mask_->draw(a_, batch_head_, query_block, key_block);
+        }
+        for (int i = 0; i < rows; ++i) {
+            const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
+            with_count<kTile / kWidth>(vectors(i), [&](auto count) {
+                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i],
+                                                           delta_[query_slot * kTile + i]);
+            });
+            clear_row(i, vectors(i));
+        }
+        if (which_ != Gradients::keys && bias_gradient_.wanted()) {
+            bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, weight_gradients_);
+        }
+        // The weights and the scores' gradients as left operands, with the queries as their depth (columns as rows) or the keys.
+        const float* weights = scores_;
+        const float* across = weight_gradients_;
+        const float* queries = queries_ + query_slot * words_;
+        const float* gradients = output_gradients_ + query_slot * words_;
+        if constexpr (kPack > 1) {
+            pack_rows(rows);
+            weights = weight_pairs_;
+            across = score_gradient_pairs_;
+            queries = queries_right_ + query_slot * words_;
+            gradients = output_gradients_right_ + query_slot * words_;
+        }
+        const int wide = width_ / kWidth;
+        const auto by_column = [&](int first, int) {
+            return Extent{wide, most(0, least(rows, first - seen + 1)) / kPack, (rows + kPack - 1) / kPack};
+        };
+        if (which_ != Gradients::queries) {
+            product<Arithmetic, true>(keys_here, {weights, 1, kTile}, gradients, width_, value_gradients_, width_, by_column);
+            product<Arithmetic, true>(keys_here, {across, 1, kTile}, queries, width_, key_gradients_, width_, by_column);
+        }
+        if (which_ != Gradients::keys) {
+            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_,
+                                      query_gradients_ + query_slot * tile_size_, width_, [&](int, int last) {
+                                          return Extent{wide, 0, (columns(last) + kPack - 1) / kPack};
+                                      });
+        }
+    }
+
+    // scores_ and weight_gradients_ as pairs of rows; weight_gradients_ itself as pairs of columns, in place.
+    void pack_rows(int rows) {
+        if constexpr (kPack > 1) {
+            const auto row = [](float* tile, int i) { return tile + i * kTile; };
+            for (int i = 0; i < rows; i += 2) {
+                const auto load = [&](float* tile, int r, int at) { return r < rows ? Simd::load(row(tile, r) + at) : Simd::zero(); };
+                for (int at = 0; at < kTile; at += kWidth) {
+                    const auto to = i / 2 * kTile + at;
+                    Simd::store(weight_pairs_ + to, Arithmetic::pairs_across(load(scores_, i, at), load(scores_, i + 1, at)));
+                    Simd::store(score_gradient_pairs_ + to,
+                                Arithmetic::pairs_across(load(weight_gradients_, i, at), load(weight_gradients_, i + 1, at)));
+                }
+            }
+            for (int i = 0; i < rows; ++i) {
+                Simd::Vec x[kTile / kWidth];
+                for (int v = 0; v < kTile / kWidth; ++v) {
+                    x[v] = Simd::load(row(weight_gradients_, i) + v * kWidth);
+                }
+                Arithmetic::template store_row<kTile / kWidth>(row(weight_gradients_, i), x);
+            }
+        }
+    }
+
+    // Scores of a row -> weights (those that dropout kept); gradients of the weights -> gradients of the scores.
+    template <int kCount>
+    void differentiate_row(int i, int existing, const float* bias, float lse, float delta) {
+        float* weights = scores_ + i * kTile;
+        float* gradients = weight_gradients_ + i * kTile;
+        const Simd::Vec scale = Simd::set(a_.scale * kLog2e);
+        const Simd::Vec power = Simd::set(lse);
+        const Simd::Vec mean = Simd::set(delta);
+        const Simd::Vec kept = Simd::set(256.0f / static_cast<float>(a_.dropout_keep));
+#pragma GCC unroll 16
+        for (int v = 0; v < kCount; ++v) {
+            const int at = v * kWidth;
+            Simd::Vec weight = Simd::exp2(Simd::sub(Simd::fma(Simd::load(weights + at), scale, Simd::load(bias + at)), power));
+            if (at + kWidth > existing) {
+                weight = clear_from(weight, existing - at);
+            }
+            Simd::Vec gradient = Simd::load(gradients + at);
+            Simd::Vec passed = weight;
+            if (mask_ != nullptr) {
+                const std::uint8_t* bytes = &mask_->bytes[i][at];
+                gradient = Simd::mul(Simd::keep_if_below(gradient, bytes, a_.dropout_keep), kept);
+                passed = Simd::keep_if_below(weight, bytes, a_.dropout_keep);
+            }
+            Simd::store(weights + at, passed);
+            Simd::store(gradients + at, Simd::mul(weight, Simd::sub(gradient, mean)));
+        }
+    }
+
+    void clear_row(int i, int vectors) {
+        for (int at = vectors * kWidth; at < kTile; at += kWidth) {
+            Simd::store(scores_ + i * kTile + at, Simd::zero());
+            Simd::store(weight_gradients_ + i * kTile + at, Simd::zero());
+        }
+    }
+
+    static Simd::Vec clear_from(Simd::Vec x, int lane) {
+        float lanes[kWidth];
+        Simd::store(lanes, x);
+        for (int i = most(0, lane); i < kWidth; ++i) {
+            lanes[i] = 0.0f;
+        }
+        return Simd::load(lanes);
+    }
+
+    void write(const longbow_tensor4& to, const float* tile, int block, int length, float factor) {
+        if (to.data == nullptr) {
+            return;
+        }
+        const auto rows = rows_of<T>(to, batch_, head_);
+        for (int i = block * kTile; i < least(length, (block + 1) * kTile); ++i, tile += width_) {
+            write_row(tile, Simd::set(factor), a_.head_dim, rows.row(i));
+        }
+    }
+
+    const longbow_attention& a_;
+    Gradients which_;
+    BiasGradient bias_gradient_;
+    int width_;
+    std::int64_t tile_size_;  // numbers a tile [kTile, padded]
+    std::int64_t words_;      // words that it takes as an operand
+    std::int64_t key_slots_;
+    int batch_head_ = -1, batch_ = 0, head_ = 0;
+    Window window_{};
+    BiasRow bias_;
+    float *scores_, *weight_gradients_, *bias_data_, *queries_, *output_gradients_, *lse_, *delta_, *query_gradients_, *keys_across_,
+        *values_across_, *keys_, *key_gradients_, *value_gradients_;
+    float *queries_right_ = nullptr, *output_gradients_right_ = nullptr, *weight_pairs_ = nullptr, *score_gradient_pairs_ = nullptr;
+    std::uint8_t* packed_;
+    DropoutMask* mask_;
+};
+
+}  // namespace
+}  // namespace longbow::cpu

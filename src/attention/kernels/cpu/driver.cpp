@@ -1,0 +1,225 @@
+// Shares one call's work among threads. Every unit of work (a block of queries, a block of keys, a head) gives the same bits wherever it
+// runs, so that shares are made for balance alone, by the blocks that each unit visits.
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <numeric>
+#include <vector>
+
+#include "attention_cpu.h"
+#include "bias_gradient.h"
+#include "dispatch.h"
+#include "geometry.h"
+
+namespace longbow::cpu {
+namespace {
+
+using Units = std::vector<std::int64_t>;  // unit -> what it costs
+
+enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };
+
+bool served(const longbow_attention& a) {
+    return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 && a.dtype <= LONGBOW_F16 &&
+           a.dropout_keep > 0;
+}
+
+int heads_of(const longbow_attention& a) { return a.batch * a.heads; }
+
+// Visited blocks of each query block of each head; one more for what a unit costs whatever it visits.
+Units query_costs(const longbow_attention& a) {
+    const int blocks = blocks_of(a.query_length);
+    Units costs;
+    costs.reserve(static_cast<std::size_t>(heads_of(a)) * blocks);
+    for (int head = 0; head < heads_of(a); ++head) {
+        for (int block = 0; block < blocks; ++block) {
+            const BlockRange range = visible_blocks(a, head / a.heads, head % a.heads, block);
+            costs.push_back(1 + range.end - range.begin);
+        }
+    }
+    return costs;
+}
+
+Units key_costs(const longbow_attention& a) {
+    const int blocks = blocks_of(a.key_length);
+    Units costs(static_cast<std::size_t>(heads_of(a)) * blocks, 1);
+    for (int head = 0; head < heads_of(a); ++head) {
+        for (int block = 0; block < blocks_of(a.query_length); ++block) {
+            const BlockRange range = visible_blocks(a, head / a.heads, head % a.heads, block);
+            for (int key = range.begin; key < range.end; ++key) {
+                ++costs[static_cast<std::size_t>(head) * blocks + key];
+            }
+        }
+    }
+    return costs;
+}
+
+// Where each thread's stretch of the units begins, and the end: threads + 1 numbers. A cut falls on multiples of `grain` units within
+// each run of `period` units only.
+std::vector<std::int64_t> stretches(const Units& costs, int threads, std::int64_t grain = 1, std::int64_t period = 1) {
+    const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
+    std::vector<std::int64_t> begins{0};
+    std::int64_t done = 0;
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(costs.size()); ++i) {
+        const bool may_cut = i % period % grain == 0;
+        while (may_cut && static_cast<int>(begins.size()) < threads && done * threads >= total * static_cast<std::int64_t>(begins.size())) {
+            begins.push_back(i);
+        }
+        done += costs[static_cast<std::size_t>(i)];
+    }
+    begins.resize(static_cast<std::size_t>(threads) + 1, static_cast<std::int64_t>(costs.size()));
+    return begins;
+}
+
+// Heads for each thread: the longest first, each to the thread with least to do.
+struct HeadShares {
+    std::vector<std::vector<int>> of_thread;
+    double imbalance;  // the longest share against the mean
+};
+
+HeadShares share_heads(const longbow_attention& a, int threads) {
+    const Units blocks = query_costs(a);
+    const int per_head = blocks_of(a.query_length);
+    Units costs;
+    for (int head = 0; head < heads_of(a); ++head) {
+        const auto first = blocks.begin() + static_cast<std::ptrdiff_t>(head) * per_head;
+        costs.push_back(std::accumulate(first, first + per_head, std::int64_t{0}));
+    }
+    std::vector<int> order(costs.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int x, int y) { return costs[x] > costs[y]; });
+    HeadShares shares{std::vector<std::vector<int>>(threads), 1.0};
+    Units load(threads, 0);
+    for (const int head : order) {
+        const auto least_loaded = std::min_element(load.begin(), load.end()) - load.begin();
+        load[least_loaded] += costs[head];
+        shares.of_thread[least_loaded].push_back(head);
+    }
+    const auto total = std::accumulate(load.begin(), load.end(), std::int64_t{0});
+    shares.imbalance =
+        static_cast<double>(*std::max_element(load.begin(), load.end())) * threads / static_cast<double>(std::max<std::int64_t>(total, 1));
+    return shares;
+}
+
+template <class Task>
+void run(const longbow_parallel* parallel, int tasks, const Task& task) {
+    if (tasks == 1 || parallel == nullptr) {
+        for (int i = 0; i < tasks; ++i) {
+            task(i);
+        }
+        return;
+    }
+    const auto call = [](void* data, std::int32_t index) { (*static_cast<const Task*>(data))(index); };
+    parallel->run(parallel->context, tasks, call, const_cast<Task*>(&task));
+}
+
+// The workspace: each thread's scratch, the partial sums of the bias's gradient, one row of a table's gradient.
+struct Layout {
+    std::int64_t scratch, bias_gradient, table;
+    [[nodiscard]] std::int64_t total(int threads) const { return scratch * threads + bias_gradient + table; }
+};
+
+std::int64_t aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+Layout forward_layout(const longbow_attention& a) { return {aligned(chosen_kernels().forward_scratch(a)), 0, 0}; }
+
+Layout backward_layout(const longbow_attention& a) {
+    const Kernels& kernels = chosen_kernels();
+    std::int64_t scratch = kernels.backward_scratch(a, kAll);
+    if (a.threads > 1) {
+        scratch = std::max({scratch, kernels.backward_scratch(a, kQueries), kernels.backward_scratch(a, kKeys)});
+    }
+    const std::int64_t partial = kernels.bias_gradient_size(a) * heads_of(a) * std::int64_t{sizeof(float)};
+    return {aligned(scratch), aligned(partial), a.dtable != nullptr ? aligned(a.table_length * std::int64_t{sizeof(double)}) : 0};
+}
+
+}  // namespace
+}  // namespace longbow::cpu
+
+using namespace longbow::cpu;
+
+std::int64_t longbow_attention_cpu_forward_workspace(const longbow_attention* params) {
+    return forward_layout(*params).total(std::max(1, params->threads));
+}
+
+std::int64_t longbow_attention_cpu_backward_workspace(const longbow_attention* params) {
+    return backward_layout(*params).total(std::max(1, params->threads));
+}
+
+longbow_status longbow_attention_cpu_forward(const longbow_attention* params, const longbow_parallel* parallel) {
+    const longbow_attention& a = *params;
+    if (!served(a)) {
+        return LONGBOW_UNSUPPORTED;
+    }
+    const Kernels& kernels = chosen_kernels();
+    const std::int64_t units = std::int64_t{heads_of(a)} * blocks_of(a.query_length);
+    const int threads = static_cast<int>(std::clamp<std::int64_t>(units, 1, std::max(1, a.threads)));
+    auto* memory = static_cast<char*>(a.workspace);
+    const Layout layout = forward_layout(a);
+    const auto begins = threads == 1 ? std::vector<std::int64_t>{0, units} : stretches(query_costs(a), threads);
+    run(parallel, threads, [&](int i) { kernels.forward(a, begins[i], begins[i + 1], memory + layout.scratch * i); });
+    return LONGBOW_OK;
+}
+
+longbow_status longbow_attention_cpu_backward(const longbow_attention* params, const longbow_parallel* parallel) {
+    const longbow_attention& a = *params;
+    if (!served(a)) {
+        return LONGBOW_UNSUPPORTED;
+    }
+    const Kernels& kernels = chosen_kernels();
+    const int threads = std::max(1, a.threads);
+    auto* memory = static_cast<char*>(a.workspace);
+    const Layout layout = backward_layout(a);
+    auto* partial = reinterpret_cast<float*>(memory + layout.scratch * threads);
+    auto* table = reinterpret_cast<double*>(memory + layout.scratch * threads + layout.bias_gradient);
+    std::memset(partial, 0, static_cast<std::size_t>(layout.bias_gradient));
+    // All gradients at once cost five products a tile, two passes seven: worth it where whole heads would leave threads idle.
+    constexpr double kTwoPasses = 7.0 / 5.0;
+    const HeadShares shares = threads > 1 ? share_heads(a, threads) : HeadShares{{}, 1.0};
+    if (threads == 1) {
+        kernels.backward(a, kAll, 0, heads_of(a), partial, memory);
+    } else if (shares.imbalance < kTwoPasses) {
+        run(parallel, threads, [&](int i) {
+            for (const int head : shares.of_thread[i]) {
+                kernels.backward(a, kAll, head, head + 1, partial, memory + layout.scratch * i);
+            }
+        });
+    } else {
+        const std::int64_t grain = a.dtable != nullptr ? BiasGradient::kChunk : 1;
+        const auto queries = stretches(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
+        const auto keys = stretches(key_costs(a), threads);
+        run(parallel, threads,
+            [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
+        run(parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
+    }
+    if (a.dslopes != nullptr || a.dtable != nullptr) {
+        kernels.finish_bias_gradient(a, partial, table);
+    }
+    return LONGBOW_OK;
+}
+
+double longbow_attention_cpu_peak(std::int32_t dtype) {
+    using Clock = std::chrono::steady_clock;
+    const auto seconds = [](Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); };
+    double best = 0.0;
+    for (const auto start = Clock::now(); seconds(start) < 0.01;) {
+        const auto from = Clock::now();
+        const double operations = chosen_kernels().spin(dtype, 500);
+        best = std::max(best, operations / seconds(from));
+    }
+    return best;
+}
+
+void longbow_attention_cpu_visited(const longbow_attention* params, float* fraction) {
+    longbow_attention all = *params;
+    all.first_key_block = nullptr;
+    const int blocks = blocks_of(params->query_length);
+    const Units visited = query_costs(*params);
+    const Units visible = query_costs(all);
+    for (int head = 0; head < heads_of(*params); ++head) {
+        const auto first = static_cast<std::ptrdiff_t>(head) * blocks;
+        const auto sum = [&](const Units& costs) {
+            return std::accumulate(costs.begin() + first, costs.begin() + first + blocks, std::int64_t{0}) - blocks;
+        };
+        fraction[head] = sum(visible) == 0 ? 1.0f : static_cast<float>(sum(visited)) / static_cast<float>(sum(visible));
+    }
+}

@@ -1,0 +1,323 @@
+// The forward pass of blocks of queries: online softmax over tiles of 64 x 64 scores, walking left from the diagonal, so that the
+// largest score is met early and later tiles seldom rescale what is summed.
+#pragma once
+
+#include "bias_row.h"
+#include "dropout_mask.h"
+#include "product.h"
+#include "scratch.h"
+
+namespace longbow::cpu {
+namespace {
+
+template <class T>
+class Forward {
+public:
+    Forward(const longbow_attention& a, Scratch& scratch)
+        : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e), few_(a.query_length <= kFew) {
+        const int key_blocks = blocks_of(a.key_length);
+        queries_ = scratch.take<float>(kTile * width_);
+        scores_ = scratch.take<float>(kTile * kTile);
+        sums_ = scratch.take<float>(kTile * width_);
+        weight_ = scratch.take<float>(kTile * Simd::kWidth);
+        largest_ = scratch.take<float>(kTile);
+        bias_data_ = scratch.take<float>(BiasRow::size(a));
+        mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
+        packed_ = scratch.take<std::uint8_t>(key_blocks);
+        keys_size_ = std::int64_t{a.head_dim / kPack} * kTile;
+        values_size_ = std::int64_t{kTile / kPack} * width_;
+        keys_ = few_ ? nullptr : scratch.take<float>(key_blocks * keys_size_);
+        values_ = few_ ? nullptr : scratch.take<float>(key_blocks * values_size_);
+    }
+
+    // Query blocks [begin, end) of the row of all blocks of all heads.
+    void run(std::int64_t begin, std::int64_t end) {
+        const int blocks = blocks_of(a_.query_length);
+        for (std::int64_t i = begin; i < end; ++i) {
+            const auto batch_head = static_cast<int>(i / blocks);
+            const auto block = static_cast<int>(i % blocks);
+            if (batch_head != batch_head_) {
+                start_head(batch_head);
+            }
+            if (i + 1 < end && block + 1 == blocks) {
+                prefetch_head(batch_head + 1);
+            }
+            query_block(block);
+        }
+    }
+
+private:
+    using Arithmetic = typename ArithmeticOf<T>::Type;
+    static constexpr int kPack = Arithmetic::kPack;
+    static constexpr int kWidth = Simd::kWidth;
+    static constexpr int kVectors = kTile / kWidth;
+    // So few queries (a decoder's one) do not repay the packing of keys and values: they read them where they are.
+    static constexpr int kFew = 3;
+    // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
+    static constexpr float kHeadroom = 6.0f;
+
+    void start_head(int batch_head) {
+        batch_head_ = batch_head;
+        batch_ = batch_head / a_.heads;
+        head_ = batch_head % a_.heads;
+        window_ = window_of(a_, batch_);
+        bias_.fill(a_, batch_, head_, bias_data_);
+        __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
+    }
+
+    // The first blocks that the next head reads: its rows lie too far apart for the hardware to foresee.
+    void prefetch_head(int batch_head) {
+        const int batch = batch_head / a_.heads;
+        const int head = batch_head % a_.heads;
+        const BlockRange range = visible_blocks(a_, batch, head, 0);
+        const int first = most(0, range.end - 1) * kTile;
+        const int last = least(first + kTile, a_.key_length);
+        prefetch_rows(rows_of<const T>(a_.q, batch, head), 0, least(kTile, a_.query_length), a_.head_dim);
+        prefetch_rows(rows_of<const T>(a_.k, batch, head), first, last, a_.head_dim);
+        prefetch_rows(rows_of<const T>(a_.v, batch, head), first, last, a_.head_dim);
+    }
+
+    void query_block(int block) {
+        const int begin = block * kTile;
+        const int rows = least(kTile, a_.query_length - begin);
+        const BlockRange range = visible_blocks(a_, batch_, head_, block);
+        if (range.begin < range.end) {
+            const auto queries = rows_of<const T>(a_.q, batch_, head_);
+            if (few_) {
+                copy_tile(queries, begin, begin + rows, a_.head_dim, queries_);
+            } else {
+                Arithmetic::copy_left(queries, begin, begin + rows, a_.head_dim, queries_);
+            }
+            __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
+            __builtin_memset(weight_, 0, sizeof(float) * kTile * kWidth);
+            for (int i = 0; i < kTile; ++i) {
+                largest_[i] = -__builtin_inff();
+            }
+            for (int key_block = range.end - 1; key_block >= range.begin; --key_block) {
+                tile(block, key_block, rows);
+            }
+        }
+        write(begin, rows, range.begin < range.end);
+    }
+
+    void pack_keys(int key_block) {
+        if (packed_[key_block] != 0) {
+            return;
+        }
+        packed_[key_block] = 1;
+        const int first = key_block * kTile;
+        const int last = least(first + kTile, window_.keys);
+        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim, keys_ + key_block * keys_size_);
+        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
+    }
+
+    void tile(int block, int key_block, int rows) {
+        // Keys that row i sees: [0, seen + i), of which those at the right edge of the sequence may not exist.
+        const int first_query = window_.offset + block * kTile;
+        const int keys_here = least(kTile, window_.keys - key_block * kTile);
+        const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
+        const auto columns = [&](int row) { return a_.causal != 0 ? most(0, least(seen + row, keys_here)) : keys_here; };
+        const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
+
+        if (few_) {
+            score_few(rows, key_block * kTile, keys_here);
+        } else {
+            pack_keys(key_block);
+            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, scores_, kTile,
+                                       [&](int, int last) {
+                                           return Extent{vectors(last), 0, a_.head_dim / kPack};
+                                       });
+        }
+        if (mask_ != nullptr) {
+            mask_->draw(a_, batch_head_, block, key_block);
+        }
+        for (int i = 0; i < rows; ++i) {
+            const int count = vectors(i);
+            const bool ragged = a_.causal == 0 && keys_here < kTile;
+            weigh(i, count, ragged ? keys_here : kTile, bias_.of_query(first_query + i) + key_block * kTile);
+            // The second product takes rows in groups, each as far as its last row sees.
+            for (int v = (count + kPack - 1) / kPack; v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
+                Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
+            }
+        }
+        if (few_) {
+            for (int i = 0; i < rows; ++i) {
+                sum_few(i, key_block * kTile, columns(i));
+            }
+            return;
+        }
+        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_, [&](int, int last) {
+            return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
+        });
+    }
+
+    // Scores of a few queries with `count` keys from `first` on: a vector of partial sums a key, a square of them added up at once.
+    void score_few(int rows, int first, int count) {
+        const auto keys = rows_of<const T>(a_.k, batch_, head_);
+        for (int i = 0; i < rows; ++i) {
+            const float* query = queries_ + i * width_;
+            for (int j = 0; j < count; j += kWidth) {
+                Simd::Vec partial[kWidth];
+                for (int lane = 0; lane < kWidth; ++lane) {
+                    const T* key = keys.row(first + least(j + lane, count - 1));
+                    partial[lane] = Simd::zero();
+                    for (int d = 0; d < a_.head_dim; d += kWidth) {
+                        partial[lane] = Simd::fma(load_wide(key + d, least(kWidth, a_.head_dim - d)), Simd::load(query + d), partial[lane]);
+                    }
+                }
+                Simd::transpose(partial);
+                Simd::Vec sum = partial[0];
+                for (int lane = 1; lane < kWidth; ++lane) {
+                    sum = Simd::add(sum, partial[lane]);
+                }
+                Simd::store(scores_ + i * kTile + j, sum);
+            }
+        }
+    }
+
+    void sum_few(int i, int first, int count) {
+        const auto values = rows_of<const T>(a_.v, batch_, head_);
+        constexpr int kVectorsAtOnce = 4;
+        for (int begin = 0; begin < width_; begin += kVectorsAtOnce * kWidth) {
+            with_count<kVectorsAtOnce>(least(kVectorsAtOnce, (width_ - begin) / kWidth), [&](auto vectors) {
+                constexpr int kCount = decltype(vectors)::kCount;
+                Simd::Vec sums[kCount];
+                for (int v = 0; v < kCount; ++v) {
+                    sums[v] = Simd::load(sums_ + i * width_ + begin + v * kWidth);
+                }
+                for (int j = 0; j < count; ++j) {
+                    const T* value = values.row(first + j) + begin;
+                    const Simd::Vec weight = Simd::set(scores_[i * kTile + j]);
+                    for (int v = 0; v < kCount; ++v) {
+                        const int n = least(kWidth, a_.head_dim - begin - v * kWidth);
+                        sums[v] = Simd::fma(weight, load_wide(value + v * kWidth, n), sums[v]);
+                    }
+                }
+                for (int v = 0; v < kCount; ++v) {
+                    Simd::store(sums_ + i * width_ + begin + v * kWidth, sums[v]);
+                }
+            });
+        }
+    }
+
+    // weigh_row with the number of vectors known to the compiler, so that they go through in step.
+    void weigh(int i, int count, int existing, const float* bias) {
+        with_count<kVectors>(count, [&](auto vectors) { weigh_row<decltype(vectors)::kCount>(i, existing, bias); });
+    }
+
+    // Scores of one row -> weights 2^(score - largest) in their place, added to the row's sum; then dropout.
+    template <int kCount>
+    void weigh_row(int i, int existing, const float* bias) {
+        float* row = scores_ + i * kTile;
+        const Simd::Vec scale = Simd::set(scale_);
+        Simd::Vec x[kCount];
+        Simd::Vec top = Simd::set(-__builtin_inff());
+#pragma GCC unroll 16
+        for (int v = 0; v < kCount; ++v) {
+            x[v] = Simd::fma(Simd::load(row + v * kWidth), scale, Simd::load(bias + v * kWidth));
+            if ((v + 1) * kWidth > existing) {
+                x[v] = hide_from(x[v], existing - v * kWidth);
+            }
+            top = Simd::max(x[v], top);
+        }
+        if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
+            raise_largest(i, top);
+        }
+        if (largest_[i] == -__builtin_inff() && nothing_seen(i, x, kCount)) {
+#pragma GCC unroll 16
+            for (int v = 0; v < kCount; ++v) {
+                Simd::store(row + v * kWidth, Simd::zero());
+            }
+            return;
+        }
+        const Simd::Vec largest = Simd::set(largest_[i]);
+        Simd::Vec sum = Simd::load(weight_ + i * kWidth);
+#pragma GCC unroll 16
+        for (int v = 0; v < kCount; ++v) {
+            x[v] = Simd::exp2(Simd::sub(x[v], largest));
+            sum = Simd::add(sum, x[v]);
+        }
+        if (mask_ != nullptr) {
+#pragma GCC unroll 16
+            for (int v = 0; v < kCount; ++v) {
+                x[v] = Simd::keep_if_below(x[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
+            }
+        }
+        if (few_) {
+            Single::store_row<kCount>(row, x);
+        } else {
+            Arithmetic::template store_row<kCount>(row, x);
+        }
+        Simd::store(weight_ + i * kWidth, sum);
+    }
+
+    static Simd::Vec hide_from(Simd::Vec x, int lane) {
+        float lanes[kWidth];
+        Simd::store(lanes, x);
+        for (int i = most(0, lane); i < kWidth; ++i) {
+            lanes[i] = -__builtin_inff();
+        }
+        return Simd::load(lanes);
+    }
+
+    // No number among the scores and no NaN either (the maximum passes over NaNs, which the output must show).
+    bool nothing_seen(int i, const Simd::Vec* x, int count) {
+        for (int v = 0; v < count; ++v) {
+            if (Simd::any_nan(x[v])) {
+                largest_[i] = 0.0f;
+                return false;
+            }
+        }
+        return true;
+    }
+
+    void raise_largest(int i, Simd::Vec top) {
+        const float highest = Simd::largest(top);
+        const float before = largest_[i];
+        if (!(highest > before)) {
+            return;
+        }
+        largest_[i] = highest;
+        if (before != -__builtin_inff()) {
+            const Simd::Vec factor = Simd::exp2(Simd::set(before - highest));
+            Simd::store(weight_ + i * kWidth, Simd::mul(Simd::load(weight_ + i * kWidth), factor));
+            for (int d = 0; d < width_; d += kWidth) {
+                Simd::store(sums_ + i * width_ + d, Simd::mul(Simd::load(sums_ + i * width_ + d), factor));
+            }
+        }
+    }
+
+    void write(int begin, int rows, bool any) {
+        const auto out = rows_of<T>(a_.out, batch_, head_);
+        float* lse = a_.lse + static_cast<std::int64_t>(batch_head_) * a_.query_length + begin;
+        const float kept = 256.0f / static_cast<float>(a_.dropout_keep);
+        for (int i = 0; i < rows; ++i) {
+            const int position = window_.offset + begin + i;
+            if (!any || position >= window_.keys || largest_[i] == -__builtin_inff()) {
+                for (int d = 0; d < a_.head_dim; d += kWidth) {
+                    store_narrow(out.row(begin + i) + d, Simd::zero(), least(kWidth, a_.head_dim - d));
+                }
+                lse[i] = -__builtin_inff();
+                continue;
+            }
+            const float sum = Simd::sum(Simd::load(weight_ + i * kWidth));
+            write_row(sums_ + i * width_, Simd::set(kept / sum), a_.head_dim, out.row(begin + i));
+            lse[i] = (largest_[i] + __builtin_log2f(sum)) * kLn2;
+        }
+    }
+
+    const longbow_attention& a_;
+    int width_;
+    float scale_;
+    bool few_;                              // at most kFew queries
+    std::int64_t keys_size_, values_size_;  // words a block
+    int batch_head_ = -1, batch_ = 0, head_ = 0;
+    Window window_{};
+    BiasRow bias_;
+    float *queries_, *scores_, *sums_, *weight_, *largest_, *bias_data_, *keys_, *values_;
+    std::uint8_t* packed_;
+    DropoutMask* mask_;
+};
+
+}  // namespace
+}  // namespace longbow::cpu

@@ -1,0 +1,56 @@
+// Which blocks of keys a block of queries visits. In an unnamed namespace, as all that the kernels include: each instruction set's file
+// must keep its own copy, or the linker might hand one compiled for AVX-512 to a caller on a machine without it. For the same reason
+// nothing here includes the standard library's templates.
+#pragma once
+
+#include <cstdint>
+
+#include "attention/kernels/params.h"
+
+namespace longbow::cpu {
+namespace {
+
+constexpr int kTile = 64;  // queries and keys a block; what first_key_block counts in
+
+inline int least(int a, int b) { return a < b ? a : b; }
+inline int most(int a, int b) { return a > b ? a : b; }
+inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
+
+// Keys of one batch element, and the key position of its query 0.
+struct Window {
+    int keys;    // below lengths[batch]
+    int offset;  // key_length - query_length: where query 0 stands; may be negative
+};
+
+inline Window window_of(const longbow_attention& a, int batch) {
+    int keys = a.key_length;
+    if (a.lengths != nullptr) {
+        keys = most(0, least(keys, a.lengths[batch]));
+    }
+    return {keys, a.key_length - a.query_length};
+}
+
+struct BlockRange {
+    int begin, end;
+    [[nodiscard]] bool holds(int block) const { return block >= begin && block < end; }
+};
+
+// The 64-key blocks that query block `block` of one head must visit; empty when none of its queries sees a key.
+inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head, int block) {
+    const Window window = window_of(a, batch);
+    const int first_query = window.offset + block * kTile;
+    const int last_query = least(window.offset + least((block + 1) * kTile, a.query_length) - 1, window.keys - 1);
+    const int last_key = a.causal != 0 ? last_query : window.keys - 1;
+    if (last_key < 0 || first_query >= window.keys) {
+        return {0, 0};
+    }
+    int begin = a.window > 0 ? most(0, first_query - a.window + 1) / kTile : 0;
+    if (a.first_key_block != nullptr) {
+        const std::int64_t row = static_cast<std::int64_t>(batch) * a.heads + head;
+        begin = most(begin, a.first_key_block[row * blocks_of(a.query_length) + block]);
+    }
+    return {begin, last_key / kTile + 1};
+}
+
+}  // namespace
+}  // namespace longbow::cpu

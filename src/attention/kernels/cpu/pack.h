@@ -1,0 +1,104 @@
+// Rows of q, k, v, out and their gradients, of any type and strides, to and from dense fp32 tiles.
+#pragma once
+
+#include "geometry.h"
+#include "simd.h"
+
+namespace longbow::cpu {
+namespace {
+
+struct Bf16 {
+    std::uint16_t bits;
+};
+struct F16 {
+    std::uint16_t bits;
+};
+
+inline Simd::Vec load_wide(const float* p, int n) { return Simd::load_part(p, n); }
+inline Simd::Vec load_wide(const Bf16* p, int n) { return Simd::widen_bf16(&p->bits, n); }
+inline Simd::Vec load_wide(const F16* p, int n) { return Simd::widen_f16(&p->bits, n); }
+inline void store_narrow(float* p, Simd::Vec v, int n) { Simd::store_part(p, v, n); }
+inline void store_narrow(Bf16* p, Simd::Vec v, int n) { Simd::narrow_bf16(&p->bits, v, n); }
+inline void store_narrow(F16* p, Simd::Vec v, int n) { Simd::narrow_f16(&p->bits, v, n); }
+
+// head_dim rounded up to whole vectors: the width of a row in our tiles, zeros at the end.
+inline int padded(int head_dim) { return (head_dim + Simd::kWidth - 1) / Simd::kWidth * Simd::kWidth; }
+
+template <class T>
+struct Rows {
+    T* data;
+    std::int64_t stride;
+    [[nodiscard]] T* row(int i) const { return data + i * stride; }
+};
+
+template <class T>
+Rows<T> rows_of(const longbow_tensor4& t, int batch, int head) {
+    return {static_cast<T*>(t.data) + batch * t.batch + head * t.head, t.row};
+}
+
+template <class T>
+void prefetch_rows(const Rows<const T>& rows, int begin, int end, int head_dim) {
+    constexpr int kLine = 64 / static_cast<int>(sizeof(T));
+    for (int i = begin; i < end; ++i) {
+        for (int d = 0; d < head_dim; d += kLine) {
+            __builtin_prefetch(rows.row(i) + d, 0, 2);
+        }
+    }
+}
+
+// Rows [begin, end) -> tile [kTile, padded]; rows of the tile beyond them are zero.
+template <class T>
+void copy_tile(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
+    const int width = padded(head_dim);
+    for (int i = 0; i < kTile; ++i, tile += width) {
+        if (begin + i < end) {
+            const T* row = from.row(begin + i);
+            for (int d = 0; d < width; d += Simd::kWidth) {
+                Simd::store(tile + d, load_wide(row + d, least(Simd::kWidth, head_dim - d)));
+            }
+        } else {
+            for (int d = 0; d < width; d += Simd::kWidth) {
+                Simd::store(tile + d, Simd::zero());
+            }
+        }
+    }
+}
+
+// tile [columns, kTile]: what load(row, column, n) gives of kTile rows, transposed.
+template <class Load>
+void transpose_tile(int all_columns, float* tile, const Load& load) {
+    constexpr int kWidth = Simd::kWidth;
+    for (int i = 0; i < kTile; i += kWidth) {
+        for (int d = 0; d < all_columns; d += kWidth) {
+            const int columns = least(kWidth, all_columns - d);
+            Simd::Vec square[kWidth];
+#pragma GCC unroll 16
+            for (int r = 0; r < kWidth; ++r) {
+                square[r] = load(i + r, d, columns);
+            }
+            Simd::transpose(square);
+            float* to = tile + d * kTile + i;
+            if (columns == kWidth) {
+#pragma GCC unroll 16
+                for (int r = 0; r < kWidth; ++r) {
+                    Simd::store(to + r * kTile, square[r]);
+                }
+            } else {
+                for (int r = 0; r < columns; ++r) {
+                    Simd::store(to + r * kTile, square[r]);
+                }
+            }
+        }
+    }
+}
+
+// A row of a tile times `factor` -> a row of a tensor.
+template <class T>
+void write_row(const float* from, Simd::Vec factor, int head_dim, T* to) {
+    for (int d = 0; d < head_dim; d += Simd::kWidth) {
+        store_narrow(to + d, Simd::mul(Simd::load(from + d), factor), least(Simd::kWidth, head_dim - d));
+    }
+}
+
+}  // namespace
+}  // namespace longbow::cpu

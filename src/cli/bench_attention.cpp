@@ -1,0 +1,220 @@
+#include "bench_attention.h"
+
+#include <malloc.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <iostream>
+#include <limits>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "eval_output.h"
+#include "longbow/attention/attention_backend.h"
+#include "longbow/attention/fused_attention.h"
+#include "longbow/core/error.h"
+#include "longbow/core/json.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/autocast.h"
+
+namespace longbow {
+
+namespace {
+
+struct AttentionFlags {
+    std::vector<std::int64_t> lengths = {512, 1024, 2048, 4096};
+    std::vector<std::string> backends = {"fused", "sdpa"};
+    std::vector<std::string> dtypes = {"fp32", "bf16"};
+    std::string bias = "slopes";
+    std::int64_t batch = 1, heads = 8, head_dim = 64;
+    double skip_threshold = -1.0;
+    int rounds = 7;
+    bool json = false;
+};
+
+// One back-end on one set of tensors.
+struct Contestant {
+    std::unique_ptr<AttentionBackend> backend;
+    double forward = std::numeric_limits<double>::infinity();  // seconds
+    double backward = std::numeric_limits<double>::infinity();
+    double memory_mb = 0;  // most that forward and backward held beside their inputs
+    std::optional<double> visited;
+};
+
+struct Work {
+    AttentionInput input;
+    at::Tensor gradient;
+    double operations;  // of the forward pass, over the pairs that causality leaves; the backward pass has 5/2 as many
+};
+
+Work make_work(const AttentionFlags& flags, const std::string& device, at::ScalarType type, std::int64_t length) {
+    torch::manual_seed(1);
+    const auto options = torch::TensorOptions().device(device);
+    // Views of one packed projection, as the model has them.
+    const auto packed = torch::randn({flags.batch, length, 3, flags.heads, flags.head_dim}, options).to(type).unbind(2);
+    Work work;
+    work.input.q = packed[0].transpose(1, 2).detach().requires_grad_(true);
+    work.input.k = packed[1].transpose(1, 2).detach().requires_grad_(true);
+    work.input.v = packed[2].transpose(1, 2).detach().requires_grad_(true);
+    if (flags.bias == "slopes") {
+        work.input.bias.kind = BiasSpec::Kind::slopes;
+        work.input.bias.slopes = torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
+    } else if (flags.bias == "table") {
+        work.input.bias.kind = BiasSpec::Kind::table;
+        work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
+    }
+    work.gradient = torch::randn({flags.batch, length, flags.heads, flags.head_dim}, options).to(type).transpose(1, 2);
+    const double pairs = 0.5 * static_cast<double>(length) * static_cast<double>(length + 1);
+    work.operations = 4.0 * pairs * static_cast<double>(flags.head_dim * flags.heads * flags.batch);
+    return work;
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void wait_for(const std::string& device) {
+    if (torch::Device(device).is_cuda()) torch::cuda::synchronize();
+}
+
+void run_once(Contestant& contestant, const Work& work, const std::string& device) {
+    std::vector<at::Tensor> inputs = {work.input.q, work.input.k, work.input.v};
+    if (work.input.bias.table.defined()) inputs.push_back(work.input.bias.table);
+    AttentionScratch scratch;
+    auto input = work.input;
+    input.scratch = &scratch;
+    auto start = std::chrono::steady_clock::now();
+    const auto out = contestant.backend->forward(input);
+    wait_for(device);
+    contestant.forward = std::min(contestant.forward, seconds_since(start));
+    start = std::chrono::steady_clock::now();
+    torch::autograd::grad({out}, inputs, {work.gradient});
+    wait_for(device);
+    contestant.backward = std::min(contestant.backward, seconds_since(start));
+}
+
+// The first pass, apart from the timed ones: memory, and what skipping leaves.
+void look_at(Contestant& contestant, const Work& work, const std::string& device) {
+    malloc_trim(0);
+    reset_peak_memory(device);
+    const double before = peak_memory_mb(device);
+    run_once(contestant, work, device);
+    contestant.memory_mb = peak_memory_mb(device) - before;
+    if (!contestant.backend->skips()) return;
+    const torch::NoGradGuard no_grad;
+    contestant.backend->measure_visited(true);
+    contestant.backend->forward(work.input);
+    contestant.backend->measure_visited(false);
+    contestant.visited = contestant.backend->visited();
+}
+
+void print_rows(const AttentionFlags& flags, const CommonOptions& common, const std::string& device, std::int64_t length,
+                const std::string& dtype, const std::vector<Contestant>& contestants, double operations, double peak) {
+    for (const auto& c : contestants) {
+        const double forward = operations / c.forward;
+        const double backward = 2.5 * operations / c.backward;
+        if (flags.json) {
+            Json row{{"benchmark", "attention"},
+                     {"backend", c.backend->name()},
+                     {"dtype", dtype},
+                     {"bias", flags.bias},
+                     {"device", device},
+                     {"threads", common.threads},
+                     {"instructions", fused_attention_instructions()},
+                     {"batch", flags.batch},
+                     {"heads", flags.heads},
+                     {"head_dim", flags.head_dim},
+                     {"length", length},
+                     {"forward_seconds", c.forward},
+                     {"backward_seconds", c.backward},
+                     {"forward_flops", forward},
+                     {"backward_flops", backward},
+                     {"memory_mb", c.memory_mb}};
+            if (peak > 0) row["peak_flops"] = peak;
+            if (c.visited) row["visited_fraction"] = *c.visited;
+            std::cout << row.dump() << std::endl;
+            continue;
+        }
+        const auto share = [&](double rate) { return peak > 0 ? strprintf("%5.1f", 100 * rate / peak) : std::string("    -"); };
+        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s", static_cast<long long>(length),
+                               dtype.c_str(), c.backend->name().c_str(), c.forward * 1e3, forward / 1e9, share(forward).c_str(),
+                               c.backward * 1e3, backward / 1e9, share(backward).c_str(), c.memory_mb,
+                               c.visited ? strprintf("%.3f", *c.visited).c_str() : "-")
+                  << std::endl;
+    }
+}
+
+int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
+    if (flags.skip_threshold == 0.0) throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
+    const auto device = resolve_device(common.device);
+    if (!flags.json) {
+        std::cout << strprintf(
+            "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks "
+            "count as done)\n",
+            flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
+            static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
+            common.threads, flags.rounds);
+        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak%  memory MB  visited\n";
+    }
+    for (const auto& dtype : flags.dtypes) {
+        const auto type = dtype_from(dtype);
+        for (const auto length : flags.lengths) {
+            const auto work = make_work(flags, device, type, length);
+            AttentionRequest request;
+            request.dtype = dtype;
+            request.device = device;
+            request.head_dim = flags.head_dim;
+            request.bias = work.input.bias.kind;
+            request.bias_needs_grad = work.input.bias.table.defined();
+            request.skip_threshold = flags.skip_threshold;
+            std::vector<Contestant> contestants;
+            for (const auto& name : flags.backends) {
+                contestants.emplace_back();
+                contestants.back().backend = make_attention_backend(name, request);
+            }
+            for (auto& contestant : contestants) look_at(contestant, work, device);
+            double peak = 0;
+            for (int round = 0; round < flags.rounds; ++round) {
+                for (auto& contestant : contestants) run_once(contestant, work, device);
+                if (device == "cpu") peak = std::max(peak, fused_attention_peak(type, common.threads));
+            }
+            print_rows(flags, common, device, length, dtype, contestants, work.operations, peak);
+        }
+    }
+    return 0;
+}
+
+}  // namespace
+
+void add_bench_attention(CLI::App& group, VerbContext& context) {
+    auto flags = std::make_shared<AttentionFlags>();
+    auto* verb = add_verb(group, context, "attention", "Time the attention back-ends side by side, forward and backward",
+                          "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
+    verb->add_option("--lengths", flags->lengths, "Tokens a sequence")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
+    verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")->delimiter(',')->capture_default_str();
+    verb->add_option("--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16")
+        ->delimiter(',')
+        ->check(CLI::IsMember({"fp32", "bf16", "fp16"}))
+        ->capture_default_str();
+    verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
+        ->check(CLI::IsMember({"slopes", "table", "none"}))
+        ->capture_default_str();
+    verb->add_option("--batch", flags->batch, "Sequences")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    verb->add_option("--heads", flags->heads, "Heads")->check(CLI::Range(1, 4096))->capture_default_str();
+    verb->add_option("--head-dim", flags->head_dim, "Numbers a head")->check(CLI::Range(1, 1024))->capture_default_str();
+    verb->add_option("--skip-threshold", flags->skip_threshold,
+                     "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
+        ->capture_default_str();
+    verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")->check(CLI::Range(1, 1000000))->capture_default_str();
+    verb->add_flag("--json", flags->json, "A line of JSON a row");
+    run_with(verb, context, [flags](const CommonOptions& common) { return bench_attention(*flags, common); });
+}
+
+}  // namespace longbow

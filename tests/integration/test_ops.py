@@ -1,0 +1,85 @@
+"""The registered operators from Python: liblongbow_ops.so against PyTorch's own attention, with gradients."""
+import math
+import os
+import pathlib
+import sys
+import unittest
+
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError as error:
+    if __name__ == "__main__":
+        print(f"skipped: {error}")
+        sys.exit(77)
+    raise unittest.SkipTest(str(error))
+
+LIBRARY = pathlib.Path(os.environ["LONGBOW"]).parent / "liblongbow_ops.so"
+
+
+def alibi_mask(slopes, rows, columns):
+    distance = torch.arange(columns - rows, columns)[:, None] - torch.arange(columns)[None, :]
+    bias = -slopes[:, None, None] * distance
+    return bias.masked_fill(distance < 0, -math.inf)[None]
+
+
+class Operators(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        torch.ops.load_library(str(LIBRARY))
+        torch.set_num_threads(1)
+        torch.manual_seed(1)
+
+    def close(self, found, wanted, tolerance):
+        self.assertEqual(found.shape, wanted.shape)
+        self.assertLess((found - wanted).abs().max().item(), tolerance * max(1.0, wanted.abs().max().item()))
+
+    def test_equals_scaled_dot_product_attention_with_gradients(self):
+        for rows, columns in ((90, 90), (20, 100)):
+            q, k, v = (torch.randn(2, 3, n, 32, requires_grad=True) for n in (rows, columns, columns))
+            slopes = torch.tensor([0.5, 0.1, 0.01])
+            out, lse = torch.ops.longbow.fused_attention(q, k, v, slopes)
+            wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=alibi_mask(slopes, rows, columns))
+            self.close(out, wanted, 4e-6)
+            self.assertEqual(lse.shape, (2, 3, rows))
+            weight = torch.randn_like(out)
+            for found, expected in zip(torch.autograd.grad(out, (q, k, v), weight), torch.autograd.grad(wanted, (q, k, v), weight)):
+                self.close(found, expected, 1e-5)
+
+    def test_gradient_of_slopes_and_table(self):
+        q, k, v = (torch.randn(2, 3, 70, 32) for _ in range(3))
+        slopes = torch.rand(3, requires_grad=True)
+        out, _ = torch.ops.longbow.fused_attention(q, k, v, slopes)
+        wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=alibi_mask(slopes, 70, 70))
+        weight = torch.randn_like(out)
+        self.close(torch.autograd.grad(out, slopes, weight)[0], torch.autograd.grad(wanted, slopes, weight)[0], 1e-4)
+
+        table = torch.randn(3, 10, requires_grad=True)
+        out, _ = torch.ops.longbow.fused_attention(q, k, v, None, table)
+        distance = torch.arange(70)[:, None] - torch.arange(70)[None, :]
+        mask = table[:, distance.clamp(0, 9)].masked_fill(distance < 0, -math.inf)[None]
+        wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        self.close(torch.autograd.grad(out, table, weight)[0], torch.autograd.grad(wanted, table, weight)[0], 1e-4)
+
+    def test_visited_fraction_falls_with_the_slope(self):
+        q, k = (torch.randn(1, 3, 1024, 32) for _ in range(2))
+        fraction = torch.ops.longbow.visited_fraction(q, k, torch.tensor([1.0, 0.1, 0.0]))
+        self.assertEqual(fraction.shape, (1, 3))
+        self.assertLess(fraction[0, 0].item(), fraction[0, 1].item())
+        self.assertEqual(fraction[0, 2].item(), 1.0)
+
+    def test_shapes_without_data(self):
+        q = torch.empty(2, 3, 50, 64, device="meta", dtype=torch.bfloat16)
+        out, lse = torch.ops.longbow.fused_attention(q, q, q)
+        self.assertEqual((out.shape, out.dtype, lse.dtype), (q.shape, torch.bfloat16, torch.float32))
+
+    def test_errors_name_the_argument(self):
+        q = torch.randn(1, 2, 8, 32)
+        with self.assertRaisesRegex(ValueError, "alibi_slopes must be"):
+            torch.ops.longbow.fused_attention(q, q, q, torch.ones(3))
+        with self.assertRaisesRegex(ValueError, "fp32, bf16 and fp16 are served"):
+            torch.ops.longbow.fused_attention(q.double(), q.double(), q.double())
+
+
+if __name__ == "__main__":
+    unittest.main()
