@@ -13,13 +13,13 @@
 #include <optional>
 #include <vector>
 
-#include "eval_output.h"
 #include "longbow/attention/attention_backend.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
 
 namespace longbow {
 
