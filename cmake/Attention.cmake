@@ -18,8 +18,19 @@ set_source_files_properties("${_kernels}/cpu/avx2.cpp" PROPERTIES COMPILE_OPTION
 set_source_files_properties("${_kernels}/cpu/avx512.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512}")
 set_source_files_properties("${_kernels}/cpu/avx512_bf16.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512};-mavx512bf16")
 
+# The same for GPUs (kernels/cuda/attention.h).
+if(LONGBOW_CUDA)
+  file(GLOB _cuda CONFIGURE_DEPENDS "${_kernels}/cuda/*.cu")
+  add_library(longbow_attention_cuda STATIC ${_cuda})
+  target_include_directories(longbow_attention_cuda PRIVATE "${PROJECT_SOURCE_DIR}/src")
+  target_link_libraries(longbow_attention_cuda PRIVATE longbow_options CUDA::cudart)
+endif()
+
 # The operators: narrow ATen headers, OpenMP as LibTorch uses it, linked whole so that their registration is kept.
 file(GLOB _ops CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/attention/ops/*.cpp")
+if(NOT LONGBOW_CUDA)
+  list(FILTER _ops EXCLUDE REGEX "/ops_cuda\\.cpp$")
+endif()
 add_library(longbow_ops_objects OBJECT ${_ops})
 target_include_directories(longbow_ops_objects PRIVATE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")
 target_link_libraries(longbow_ops_objects PRIVATE longbow_options longbow::torch)
@@ -34,6 +45,9 @@ set_target_properties(longbow_ops PROPERTIES LIBRARY_OUTPUT_DIRECTORY "${CMAKE_B
 target_link_libraries(longbow_ops PRIVATE longbow_options)
 foreach(_library longbow_attention_ops longbow_ops)
   target_link_libraries(${_library} PUBLIC longbow_attention_kernels longbow::torch)
+  if(LONGBOW_CUDA)
+    target_link_libraries(${_library} PUBLIC longbow_attention_cuda)
+  endif()
   if(OpenMP_CXX_FOUND)
     target_link_libraries(${_library} PRIVATE OpenMP::OpenMP_CXX)
   endif()

@@ -1,5 +1,5 @@
 # longbow_room(NAME [TORCH] [WHOLE] [DEPENDS rooms..] [LIBRARIES libs..])
-#   A static library longbow::NAME of src/NAME/*.cpp, and of every .cu below it when LONGBOW_CUDA is on. TORCH: sees LibTorch, with a shared precompiled header. WHOLE: linked whole,
+#   A static library longbow::NAME of src/NAME/*.cpp, and of src/NAME/cuda/*.cu when LONGBOW_CUDA is on. TORCH: sees LibTorch, with a shared precompiled header. WHOLE: linked whole,
 #   so that static registrations are kept.
 # longbow_unit_tests(ROOM): tests/unit/ROOM/*.cpp as one GoogleTest binary and one ctest entry a test suite file.
 
@@ -25,7 +25,7 @@ function(longbow_room name)
     set(scope PUBLIC)
     set(link_scope PRIVATE)
     target_include_directories(longbow_${name} PRIVATE "${PROJECT_SOURCE_DIR}/src/${name}")
-    file(GLOB_RECURSE kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cu")
+    file(GLOB kernels CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/cuda/*.cu")
     if(LONGBOW_CUDA AND kernels)
       target_sources(longbow_${name} PRIVATE ${kernels})
       target_compile_definitions(longbow_${name} PRIVATE LONGBOW_CUDA=1)

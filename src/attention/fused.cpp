@@ -9,6 +9,7 @@
 
 #include "backends.h"
 #include "longbow/attention/fused_attention.h"
+#include "longbow/core/machine.h"
 
 namespace longbow {
 
@@ -21,6 +22,21 @@ std::int64_t draw_seed() {
     return static_cast<std::int64_t>(at::check_generator<at::CPUGeneratorImpl>(generator)->random64());
 }
 
+// Empty when the CUDA kernels run on this device.
+std::string gpu_refuses(const std::string& device) {
+    if (device.rfind("cuda", 0) != 0) {
+        return {};
+    }
+    constexpr int kLeastMajor = 8;
+    const std::size_t index = device.size() > 5 ? std::stoul(device.substr(5)) : 0;
+    const auto gpus = gpu_report().gpus;
+    if (index < gpus.size() && gpus[index].major < kLeastMajor) {
+        return "the fused kernels need compute capability 8.0 or later, and " + gpus[index].name + " has " +
+               std::to_string(gpus[index].major) + "." + std::to_string(gpus[index].minor);
+    }
+    return {};
+}
+
 class FusedAttention final : public AttentionBackend {
 public:
     explicit FusedAttention(const AttentionRequest& request)
@@ -30,6 +46,9 @@ public:
     [[nodiscard]] std::string refuses(const AttentionRequest& request) const override {
         if (request.dtype == "fp64") {
             return "the arithmetic is fp64, and the fused kernels compute in fp32";
+        }
+        if (auto refusal = gpu_refuses(request.device); !refusal.empty()) {
+            return refusal;
         }
         return request.head_dim == 0 ? std::string() : fused_attention_refuses(request.device, request.head_dim);
     }

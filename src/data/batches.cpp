@@ -61,7 +61,8 @@ DataPosition position_of_update(const TrainConfig& config, std::int64_t update) 
     return {update - 1, (update - 1) * config.batch * config.accumulate};
 }
 
-void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs, std::int64_t* targets) {
+void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
+                std::int64_t* targets) {
     for (const auto& block : blocks) {
         stream.read(block.begin, block.length, targets);
         read_inputs(stream, block.begin, 1, inputs);

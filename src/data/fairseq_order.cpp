@@ -57,7 +57,8 @@ std::int64_t FairseqOrder::updates_per_epoch() const { return ceil_div(ceil_div(
 const std::vector<std::uint32_t>& FairseqOrder::batches_of(std::int64_t epoch) const {
     if (epoch_ != epoch) {
         // fairseq counts epochs from 1.
-        epoch_batches_ = numpy_permutation(static_cast<std::uint32_t>(batches_per_epoch()), static_cast<std::uint32_t>(seed_ + static_cast<std::uint64_t>(epoch) + 1));
+        epoch_batches_ = numpy_permutation(static_cast<std::uint32_t>(batches_per_epoch()),
+                                           static_cast<std::uint32_t>(seed_ + static_cast<std::uint64_t>(epoch) + 1));
         epoch_ = epoch;
     }
     return epoch_batches_;

@@ -22,7 +22,8 @@ AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size)
     bounds_.insert(bounds_.end(), cutoffs.begin(), cutoffs.end());
     bounds_.push_back(vocab_size);
     for (std::size_t i = 0; i <= cutoffs.size(); ++i) {
-        dims_.push_back(static_cast<std::int64_t>(static_cast<double>(config.dim) / std::pow(config.adaptive_factor, static_cast<double>(i))));
+        dims_.push_back(
+            static_cast<std::int64_t>(static_cast<double>(config.dim) / std::pow(config.adaptive_factor, static_cast<double>(i))));
     }
     boundaries_ = at::tensor(bounds_);
 }

@@ -31,8 +31,9 @@ AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedd
         if (i == 0) {
             projections_.emplace_back();
         } else {
-            projections_.push_back(tied_projections_ ? embedding.projection(i)
-                                                     : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)})));
+            projections_.push_back(tied_projections_
+                                       ? embedding.projection(i)
+                                       : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)})));
         }
     }
 }
@@ -44,7 +45,7 @@ at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSpli
 
 // As many logits as the first softmax holds, but no fewer tokens than make a product worth its weights' traffic.
 std::int64_t AdaptiveHead::chunk(std::size_t band) const {
-    constexpr std::int64_t kFewestTokens = 64;
+    constexpr std::int64_t kFewestTokens = 32;
     return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens), std::max(chunk_, kFewestTokens));
 }
 
@@ -80,7 +81,8 @@ at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& target
         if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
             continue;
         }
-        const auto projected = dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()), is_training() ? tail_dropout_ : 0.0);
+        const auto projected =
+            dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()), is_training() ? tail_dropout_ : 0.0);
         sum = sum.add(chunked_loss(projected, words_[i], within, scale, chunk(i)));
     }
     return sum;

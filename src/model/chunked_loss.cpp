@@ -43,18 +43,28 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
     return log_p;
 }
 
-// sum += dlogits^T part, where sum is undefined at first. A product of a large vocabulary goes straight into the sum: held apart it would be
-// the largest tensor of the step. oneDNN, which has no such product, forms the smaller ones where it is the library (linear.h).
-void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, at::ScalarType type) {
-    constexpr std::int64_t kSmallProduct = 4 << 20;  // elements
-    const bool apart = gemm_library() == GemmLibrary::onednn && dlogits.size(1) * part.size(1) <= kSmallProduct;
-    if (apart || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs little, and they
+// serve where oneDNN is the library (linear.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
+// chunk: ATen's product serves, which needs no copy and adds to a sum.
+bool serves_onednn(const at::Tensor& weight) {
+    constexpr std::int64_t kSmallWeight = 4 << 20;  // elements
+    return gemm_library() == GemmLibrary::onednn && weight.numel() <= kSmallWeight;
+}
+
+at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) {
+    return serves_onednn(weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
+}
+
+// sum += dlogits^T part, for `weight`; sum is undefined at first.
+void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
+    const auto type = weight.scalar_type();
+    if (serves_onednn(weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {
         sum.addmm_(dlogits.t(), part);
     } else {
-        sum = at::empty({dlogits.size(1), part.size(1)}, part.options());
+        sum = at::empty(weight.sizes(), part.options());
         at::mm_out(sum, dlogits.t(), part);
     }
 }
@@ -80,10 +90,10 @@ public:
             const auto dlogits = gemm(part, weight_in.t());
             sum.sub_(softmax_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1), wide).sum(at::kDouble));
             if (hidden_grad) {
-                dhidden.slice(0, begin, end).copy_(gemm(dlogits, weight_in));
+                dhidden.slice(0, begin, end).copy_(hidden_gradient(dlogits, weight_in));
             }
             if (weight_grad) {
-                add_weight_gradient(dweight, dlogits, part, weight.scalar_type());
+                add_weight_gradient(dweight, dlogits, part, weight);
             }
         }
         if (weight_grad && !dweight.defined()) {
@@ -99,7 +109,9 @@ public:
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
         const auto factor = gradients[0].mul(context->saved_data["scale"].toDouble());
-        const auto scaled = [&](at::Tensor gradient) { return gradient.defined() ? gradient.mul_(factor.to(gradient.scalar_type())) : gradient; };
+        const auto scaled = [&](at::Tensor gradient) {
+            return gradient.defined() ? gradient.mul_(factor.to(gradient.scalar_type())) : gradient;
+        };
         return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
     }
 };

@@ -43,7 +43,12 @@ struct Work {
         model = make_language_model(config, words);
         hidden = torch::randn({kTokens, kDim}).requires_grad_(true);
         // Zipf's law: log-uniform ids.
-        targets = torch::rand({kTokens}, torch::kDouble).mul(std::log(static_cast<double>(words))).exp().sub(1).to(torch::kLong).clamp(0, words - 1);
+        targets = torch::rand({kTokens}, torch::kDouble)
+                      .mul(std::log(static_cast<double>(words)))
+                      .exp()
+                      .sub(1)
+                      .to(torch::kLong)
+                      .clamp(0, words - 1);
     }
 };
 

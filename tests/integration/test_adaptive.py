@@ -128,6 +128,28 @@ class Adaptive(unittest.TestCase):
         samples = json.loads(shown.stdout)["update"]["samples"]
         self.assertEqual([sample["sample"] for sample in samples], list(range(len(samples))))
 
+    def test_fp16_by_their_rule(self):
+        """A first loss scale beyond fp16's range: each skipped update halves it. Without count_skipped they count for neither the learning rate
+        nor the end of the run."""
+        half = ["train.dtype=fp16", "train.loss_scale=16777216", "train.scaled_loss=sum", "train.stop=6 updates", "eval.lengths=[16]",
+                "log.every=1 updates"]
+        states, rates = {}, {}
+        for count in ("true", "false"):
+            run = FOLDER / f"half-{count}"
+            done = train(run, *half, f"train.count_skipped={count}")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            states[count] = json.loads((last(run) / "state.json").read_text())
+            rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+            rates[count] = [row["lr"] for row in rows if row["event"] == "train"]
+        skipped = states["false"]["skipped_updates"]
+        self.assertGreater(skipped, 0)
+        self.assertEqual(states["false"]["loss_scale"], 2.0 ** (24 - skipped))
+        self.assertEqual(states["false"]["updates"] - skipped, 6)
+        self.assertEqual(states["false"]["optimizer_steps"], 6)
+        self.assertEqual(states["true"]["updates"], 6)
+        self.assertAlmostEqual(rates["false"][skipped], 1e-7, places=12)
+        self.assertGreater(rates["true"][1], 1e-3)
+
     def test_refusals(self):
         for change, text in ((["model.adaptive_cutoffs=[48, 16]"], "must ascend"),
                              (["model.adaptive_cutoffs=[16, 4000]"], "the vocabulary has only"),

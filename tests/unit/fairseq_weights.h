@@ -37,10 +37,14 @@ inline std::string fairseq_name(const std::string& ours) {
         const auto band = ours.substr(12, kind - 12);
         return "decoder.embed_tokens.embeddings." + band + (ours.ends_with(".weight") ? ".0.weight" : ".1.weight");
     }
-    static const std::map<std::string, std::string> theirs = {
-        {"attention.q", "self_attn.q_proj"}, {"attention.k", "self_attn.k_proj"}, {"attention.v", "self_attn.v_proj"},
-        {"attention.out", "self_attn.out_proj"}, {"norm1", "self_attn_layer_norm"}, {"norm2", "final_layer_norm"}, {"ffn.in", "fc1"},
-        {"ffn.out", "fc2"}};
+    static const std::map<std::string, std::string> theirs = {{"attention.q", "self_attn.q_proj"},
+                                                              {"attention.k", "self_attn.k_proj"},
+                                                              {"attention.v", "self_attn.v_proj"},
+                                                              {"attention.out", "self_attn.out_proj"},
+                                                              {"norm1", "self_attn_layer_norm"},
+                                                              {"norm2", "final_layer_norm"},
+                                                              {"ffn.in", "fc1"},
+                                                              {"ffn.out", "fc2"}};
     const auto place = ours.find('.', 7) + 1;  // after "layers.<n>."
     return "decoder." + ours.substr(0, place) + theirs.at(ours.substr(place, kind - place)) + ours.substr(kind);
 }

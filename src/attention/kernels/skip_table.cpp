@@ -133,6 +133,6 @@ void longbow_skip_table(const longbow_attention* params, float threshold, std::i
 
 bool longbow_skip_table_helps(const longbow_attention* params, float threshold) {
     // Two blocks and fewer: the next block to the left is at distance 1.
-    return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 && std::isfinite(threshold) &&
-           params->key_length > 2 * longbow::cpu::kTile;
+    return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 &&
+           std::isfinite(threshold) && params->key_length > 2 * longbow::cpu::kTile;
 }

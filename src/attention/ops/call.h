@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <tuple>
 
 #include "attention/kernels/params.h"
 
@@ -34,5 +35,8 @@ longbow_tensor4 rows_of_tensor(const at::Tensor& t);  // [batch, heads, length, 
 at::Tensor with_dense_rows(const at::Tensor& t);      // t itself, or a copy whose head_dim is contiguous
 // Uninitialised [batch, heads, length, head_dim] laid out [batch, length, heads, head_dim], so that merging the heads is a view.
 at::Tensor empty_merged(const at::Tensor& like);
+
+// Uninitialised gradients of q, k and v: views of one buffer where these are, else like empty_merged.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const AttentionCall& call);
 
 }  // namespace longbow

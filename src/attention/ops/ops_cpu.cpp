@@ -49,9 +49,10 @@ at::Tensor skip_table(const longbow_attention& a, double threshold) {
 
 const std::int32_t* table_or_null(const at::Tensor& table) { return table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>(); }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes,
-                                                       const OptionalTensor& table, const OptionalTensor& lengths, bool causal, std::int64_t window,
-                                                       double dropout, std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                       const OptionalTensor& slopes, const OptionalTensor& table,
+                                                       const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout,
+                                                       std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
     const double threshold = checked_skip_threshold(skip_threshold);
@@ -71,37 +72,17 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, cons
     return {out, lse, first_key_block};
 }
 
-// q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the same views of one
-// such buffer, and joining them costs nothing.
-bool views_of_one(const AttentionCall& c) {
-    const auto step = c.q.size(1) * c.q.size(3);
-    const auto size = c.q.element_size();
-    const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
-    return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() && c.q.stride(2) == 3 * step &&
-           c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) && at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) &&
-           at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
-}
-
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(
     const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
-    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths, bool causal,
-    std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad, bool table_grad) {
+    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths,
+    bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad,
+    bool table_grad) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
-    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ", out.sizes(),
-                      " must be as q ", q.sizes());
+    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ",
+                      out.sizes(), " must be as q ", q.sizes());
     auto a = boundary_of(call);
-    at::Tensor dq, dk, dv;
-    if (views_of_one(call)) {
-        const auto parts = at::empty({q.size(0), q.size(2), 3, q.size(1), q.size(3)}, q.options()).unbind(2);
-        dq = parts[0].transpose(1, 2);
-        dk = parts[1].transpose(1, 2);
-        dv = parts[2].transpose(1, 2);
-    } else {
-        dq = empty_merged(q);
-        dk = empty_merged(k);
-        dv = empty_merged(v);
-    }
+    const auto [dq, dk, dv] = empty_gradients(call);
     const auto floats = q.options().dtype(at::kFloat);
     auto dslopes = at::empty(slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
     auto dtable = at::empty(table_grad ? table->sizes() : at::IntArrayRef{0}, floats);

@@ -52,7 +52,8 @@ TEST(FairseqOrder, AnEpochHasEveryBlockOnceTheShortOneInTheFirstBatchCut) {
     EXPECT_EQ(sample, 46);
     EXPECT_NE(batches_of_epoch[0], batches_of_epoch[1]) << "shuffled anew";
     using Batches = std::set<std::set<std::int64_t>>;
-    EXPECT_EQ(Batches(batches_of_epoch[0].begin(), batches_of_epoch[0].end()), Batches(batches_of_epoch[1].begin(), batches_of_epoch[1].end()))
+    EXPECT_EQ(Batches(batches_of_epoch[0].begin(), batches_of_epoch[0].end()),
+              Batches(batches_of_epoch[1].begin(), batches_of_epoch[1].end()))
         << "the same batches";
 }
 

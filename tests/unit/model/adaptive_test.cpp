@@ -30,11 +30,15 @@ struct Plain {
     explicit Plain(const LanguageModel& model) {
         for (const auto& stored : model.stored_tensors()) weights[stored.name] = stored.value.clone().requires_grad_(true);
     }
-    at::Tensor words(int band) const { return either("head.bands." + std::to_string(band) + ".weight", "embed.bands." + std::to_string(band) + ".weight"); }
+    at::Tensor words(int band) const {
+        return either("head.bands." + std::to_string(band) + ".weight", "embed.bands." + std::to_string(band) + ".weight");
+    }
     at::Tensor projection(int band) const {
         return either("head.bands." + std::to_string(band) + ".projection", "embed.bands." + std::to_string(band) + ".projection");
     }
-    at::Tensor either(const std::string& own, const std::string& tied) const { return weights.contains(own) ? weights.at(own) : weights.at(tied); }
+    at::Tensor either(const std::string& own, const std::string& tied) const {
+        return weights.contains(own) ? weights.at(own) : weights.at(tied);
+    }
 
     at::Tensor embed(const at::Tensor& tokens) const {
         std::vector<at::Tensor> all;
@@ -98,7 +102,8 @@ TEST_P(AdaptiveHeadTest, LossAndGradientsEqualTheDefinition) {
             EXPECT_LT(largest_difference(gradients.at(name), weight.grad()), 1e-13) << what << ": " << name;
         }
         const auto nll = model->head().nll(hidden.detach(), targets);
-        EXPECT_LT(largest_difference(nll, -plain.log_probabilities(hidden_plain).gather(1, targets.unsqueeze(1)).squeeze(1)), 1e-12) << what;
+        EXPECT_LT(largest_difference(nll, -plain.log_probabilities(hidden_plain).gather(1, targets.unsqueeze(1)).squeeze(1)), 1e-12)
+            << what;
         EXPECT_LT(largest_difference(model->head().logits(hidden.detach()), plain.log_probabilities(hidden_plain)), 1e-12) << what;
     }
 }

@@ -18,7 +18,12 @@ template <class T>
 class Backward {
 public:
     Backward(const longbow_attention& a, Gradients which, const BiasGradient& bias_gradient, Scratch& scratch)
-        : a_(a), which_(which), bias_gradient_(bias_gradient), width_(padded(a.head_dim)), tile_size_(std::int64_t{kTile} * width_), words_(tile_size_ / kPack) {
+        : a_(a),
+          which_(which),
+          bias_gradient_(bias_gradient),
+          width_(padded(a.head_dim)),
+          tile_size_(std::int64_t{kTile} * width_),
+          words_(tile_size_ / kPack) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
         // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
@@ -193,7 +198,8 @@ private:
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
         const auto by_row = [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; };
         const auto scores_of = [&](const float* left, const float* right, float* to) {
-            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile, by_row);
+            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
+                                       by_row);
         };
         scores_of(queries_, keys_across_, scores_);
         scores_of(output_gradients_, values_across_, weight_gradients_);
@@ -203,7 +209,8 @@ private:
         for (int i = 0; i < rows; ++i) {
             const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
             with_count<kTile / kWidth>(vectors(i), [&](auto count) {
-                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i], delta_[query_slot * kTile + i]);
+                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i],
+                                                           delta_[query_slot * kTile + i]);
             });
             clear_row(i, vectors(i));
         }
@@ -231,8 +238,10 @@ private:
             product<Arithmetic, true>(keys_here, {across, 1, kTile}, queries, width_, key_gradients_, width_, by_column);
         }
         if (which_ != Gradients::keys) {
-            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_, query_gradients_ + query_slot * tile_size_,
-                                      width_, [&](int, int last) { return Extent{wide, 0, (columns(last) + kPack - 1) / kPack}; });
+            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_,
+                                      query_gradients_ + query_slot * tile_size_, width_, [&](int, int last) {
+                                          return Extent{wide, 0, (columns(last) + kPack - 1) / kPack};
+                                      });
         }
     }
 

@@ -1,0 +1,243 @@
+"""The parts of scripts/gpu_check: correctness against fp64, compute-sanitizer on small shapes, speed beside PyTorch's own attention.
+
+    gpu_check.py LIBRARY [--only PART] [--minutes N] [--out FILE] [--device cuda|cpu]
+
+--device cpu puts the CPU kernels through the same correctness grid.
+"""
+import argparse
+import itertools
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+NO_GPU = 77
+# Before PyTorch, which takes seconds to load.
+if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0") or os.path.exists("/dev/dxg")):
+    print("skipped: no GPU in this machine")
+    sys.exit(NO_GPU)
+
+import torch  # noqa: E402
+
+import gpu_speed  # noqa: E402
+
+TOLERANCE = {torch.float32: (2e-6, 4e-6), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}  # of outputs, of gradients
+NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
+
+
+def reference(q, k, v, slopes, table, lengths, causal, window):
+    """Attention with every score in memory, in the dtype of q; rows that see no key are 0."""
+    queries, keys = q.shape[2], k.shape[2]
+    position = torch.arange(queries, device=q.device)[:, None] + keys - queries
+    distance = position - torch.arange(keys, device=q.device)[None, :]
+    scores = q @ k.transpose(2, 3) / math.sqrt(q.shape[3])
+    if slopes is not None:
+        scores = scores - (slopes if slopes.dim() == 2 else slopes[None])[:, :, None, None] * distance.abs()
+    if table is not None:
+        scores = scores + table[:, distance.abs().clamp(max=table.shape[1] - 1)]
+    seen = torch.ones_like(distance, dtype=torch.bool).expand(q.shape[0], 1, queries, keys)
+    if causal:
+        seen = seen & (distance >= 0)
+    if window:
+        seen = seen & (distance < window)
+    if lengths is not None:
+        limit = lengths[:, None, None, None]
+        seen = seen & (torch.arange(keys, device=q.device) < limit) & (position < limit)
+    any_key = seen.any(-1, keepdim=True)
+    weights = torch.where(seen, scores, -math.inf).where(any_key, 0.0).softmax(-1).where(seen, 0.0)
+    return weights @ v, torch.where(any_key[..., 0], torch.where(seen, scores, -math.inf).logsumexp(-1), -math.inf)
+
+
+def grid():
+    """Shapes: each varies one thing of a plain causal ALiBi call."""
+    plain = dict(batch=2, heads=3, queries=333, keys=333, dim=64, bias="slopes", causal=True, window=0, lengths=None)
+    changes = [dict(dim=dim) for dim in (8, 32, 64, 80, 96, 128, 160, 256)]
+    changes += [dict(bias=bias) for bias in ("none", "table", "batch")] + [dict(bias="table", causal=False), dict(causal=False)]
+    changes += [dict(window=w) for w in (1, 50, 64)] + [dict(keys=700), dict(queries=1, keys=900), dict(queries=7, keys=3000, dim=128)]
+    changes += [dict(lengths=(333, 100)), dict(lengths=(0, 64)), dict(queries=64, keys=64), dict(queries=1, keys=1)]
+    changes += [dict(queries=1500, keys=1500, dim=128, batch=1), dict(queries=400, keys=300)]
+    for change, dtype in itertools.product(changes, TOLERANCE):
+        yield {**plain, **change, "dtype": dtype}
+
+
+def tensors(case, device):
+    generator = torch.Generator().manual_seed(7)
+
+    def random(*shape):
+        return torch.randn(*shape, generator=generator)
+
+    shapes = [(case["batch"], case[length], case["heads"], case["dim"]) for length in ("queries", "keys", "keys", "queries")]
+    q, k, v, dout = (random(*shape).to(device, case["dtype"]).transpose(1, 2) for shape in shapes)
+    slopes = table = None
+    if case["bias"] in ("slopes", "batch"):
+        slopes = torch.tensor([2.0 ** -(h + 1) for h in range(case["heads"])])
+        slopes = (slopes if case["bias"] == "slopes" else slopes * torch.linspace(1, 2, case["batch"])[:, None]).to(device)
+    if case["bias"] == "table":
+        table = random(case["heads"], 129).to(device)
+    lengths = None if case["lengths"] is None else torch.tensor(case["lengths"], dtype=torch.int32, device=device)
+    return q, k, v, dout, slopes, table, lengths
+
+
+def error(got, expected):
+    """Largest difference relative to the largest expected value (or to 0.1: a row of one key has no gradient); NaN is infinite."""
+    if expected.numel() == 0:
+        return 0.0
+    worst = (got.double() - expected).abs().max().item() / max(expected.abs().max().item(), 0.1)
+    return worst if worst == worst else math.inf
+
+
+def attend(inputs, case, leaves):
+    _, _, _, dout, slopes, table, lengths = inputs
+    out, lse = torch.ops.longbow.fused_attention(*leaves, slopes, table, lengths=lengths, causal=case["causal"], window=case["window"])
+    grads = torch.autograd.grad(out, leaves + [b for b in (slopes, table) if b is not None], dout)
+    return out, lse, grads
+
+
+def check_case(case, device):
+    """Errors of one call, forward and backward; its text if something is wrong."""
+    inputs = tensors(case, device)
+    q, k, v, dout, slopes, table, lengths = inputs
+    biases = [b.requires_grad_() for b in (slopes, table) if b is not None]
+    leaves = [t.detach().requires_grad_() for t in (q, k, v)]
+    out, lse, grads = attend(inputs, case, leaves)
+    again = attend(inputs, case, leaves)
+    same = torch.equal(out, again[0]) and all(torch.equal(a, b) for a, b in zip(grads, again[2]))
+
+    exact = [t.detach().double().requires_grad_() for t in (q, k, v)]
+    exact_biases = [b.detach().double().requires_grad_() for b in biases]
+    exact_slopes = exact_biases[0] if slopes is not None else None
+    exact_table = exact_biases[0] if table is not None else None
+    want, want_lse = reference(*exact, exact_slopes, exact_table, lengths, case["causal"], case["window"])
+    wants = torch.autograd.grad(want, exact + exact_biases, dout.double())
+
+    finite = want_lse > -math.inf
+    errors = {"out": error(out, want), "lse": error(lse[finite], want_lse[finite])}
+    errors |= {name: error(g, w) for name, g, w in zip(("dq", "dk", "dv"), grads, wants)}
+    # The sum that gives a slope's gradient nearly cancels: its error is relative to what a slope's terms can be.
+    for got, expected in zip(grads[3:], wants[3:]):
+        scale = case["keys"] if slopes is not None else 1
+        errors["bias"] = error(got, expected) / max(1.0, scale / max(expected.abs().max().item(), 1e-30))
+    limits = TOLERANCE[case["dtype"]]
+    wrong = [f"{name} {e:.1e}" for name, e in errors.items() if not e <= (limits[0] if name in ("out", "lse") else limits[1])]
+    if not torch.equal(finite, lse > -math.inf):
+        wrong.append("lse is -inf for other rows")
+    if not same:
+        wrong.append("a second run gives other bits")
+    return errors, wrong
+
+
+def check_dropout_and_skipping(device):
+    """What the CPU's kernels say too: the dropout mask, the skip table; and that skipping changes nothing."""
+    wrong = []
+    case = dict(batch=1, heads=4, queries=1000, keys=1000, dim=64, bias="slopes", causal=True, window=0, lengths=None, dtype=torch.float32)
+    q, k, v, _, slopes, _, _ = tensors(case, device)
+    attention, visited = torch.ops.longbow.fused_attention, torch.ops.longbow.visited_fraction
+    drawn = dict(dropout=0.3, dropout_seed=11, dropout_offset=3)
+    here, there = attention(q, k, v, slopes, **drawn)[0], attention(q.cpu(), k.cpu(), v.cpu(), slopes.cpu(), **drawn)[0]
+    if error(here.cpu(), there.double()) > 1e-5:
+        wrong.append("dropout: another mask than on the CPU")
+    if not torch.equal(visited(q, k, slopes).cpu(), visited(q.cpu(), k.cpu(), slopes.cpu())):
+        wrong.append("skip table: other blocks than on the CPU")
+    if error(attention(q, k, v, slopes)[0], attention(q, k, v, slopes, skip_threshold=math.inf)[0].double()) > 1e-7:
+        wrong.append("skipping changes the result")
+    return wrong
+
+
+def correctness(options, deadline):
+    rows, failures = [], []
+    for case in grid():
+        if time.monotonic() > deadline:
+            failures.append("out of time: the grid was not finished")
+            break
+        errors, wrong = check_case(case, options.device)
+        rows.append({**case, "dtype": NAMES[case["dtype"]], "errors": errors, "wrong": wrong})
+        if wrong:
+            failures.append(f"{rows[-1]}")
+    failures += check_dropout_and_skipping(options.device)
+    print(f"correctness: {len(rows)} shapes, {len(failures)} failures")
+    for failure in failures:
+        print(f"  {failure}")
+    return {"rows": rows, "failures": failures}
+
+
+def small_calls(device):
+    """What runs under compute-sanitizer: every kind of kernel once."""
+    for dim, dtype, queries in itertools.product((64, 96, 128, 256), TOLERANCE, (70, 3)):
+        for bias in ("slopes", "table"):
+            case = dict(batch=1, heads=2, queries=queries, keys=200, dim=dim, bias=bias, causal=True, window=0, lengths=None, dtype=dtype)
+            inputs = tensors(case, device)
+            for b in inputs[4:6]:
+                if b is not None:
+                    b.requires_grad_()
+            attend(inputs, case, [t.detach().requires_grad_() for t in inputs[:3]])
+    torch.cuda.synchronize()
+
+
+def sanitizer(options, deadline):
+    beside_nvcc = pathlib.Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin", "compute-sanitizer")
+    tool = shutil.which("compute-sanitizer") or (str(beside_nvcc) if beside_nvcc.exists() else None)
+    if tool is None:
+        print("sanitizer: compute-sanitizer is not installed")
+        return {"rows": [], "failures": [], "skipped": "not installed"}
+    rows, failures = [], []
+    for check in ("memcheck", "racecheck", "synccheck"):
+        left = deadline - time.monotonic()
+        if left < 5:
+            print(f"sanitizer: no time left for {check}")
+            continue
+        command = [tool, "--tool", check, "--error-exitcode", "9", sys.executable, "-B", __file__, options.library, "--small"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=left, check=False)
+        except subprocess.TimeoutExpired:
+            rows.append({"tool": check, "result": "out of time"})
+            print(f"sanitizer: {check} out of time")
+            continue
+        rows.append({"tool": check, "result": done.returncode})
+        if done.returncode != 0:
+            failures.append(f"{check}: {(done.stdout + done.stderr)[-2000:]}")
+        print(f"sanitizer: {check} {'clean' if done.returncode == 0 else failures[-1]}", flush=True)
+    return {"rows": rows, "failures": failures}
+
+
+PARTS = {"correctness": (correctness, 0.4), "sanitizer": (sanitizer, 0.65), "speed": (gpu_speed.measure, 1.0)}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="scripts/gpu_check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", help="liblongbow_ops.so")
+    parser.add_argument("--only", choices=PARTS)
+    parser.add_argument("--minutes", type=float, default=7.5)
+    parser.add_argument("--out", help="JSON file")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--small", action="store_true", help="only run each kernel once, for compute-sanitizer")
+    options = parser.parse_args()
+    if options.device == "cuda" and (not torch.cuda.is_available() or torch.cuda.get_device_capability()[0] < 8):
+        print("skipped: no GPU of compute capability 8.0 or later that this PyTorch can use")
+        return NO_GPU
+    torch.ops.load_library(options.library)
+    if options.small:
+        small_calls(options.device)
+        return 0
+    start = time.monotonic()
+    gpu = torch.cuda.get_device_name() if options.device == "cuda" else "none"
+    report = {"gpu": gpu, "torch": torch.__version__, "cuda": torch.version.cuda, "parts": {}}
+    names = [options.only] if options.only else list(PARTS)
+    if options.device == "cpu":
+        names = ["correctness"]
+    for name in names:
+        part, share = PARTS[name]
+        report["parts"][name] = part(options, start + 60 * options.minutes * (1.0 if options.only else share))
+    report["seconds"] = time.monotonic() - start
+    report["failures"] = [failure for part in report["parts"].values() for failure in part["failures"]]
+    if options.out:
+        pathlib.Path(options.out).write_text(json.dumps(report, indent=1, default=str) + "\n")
+        print(f"written: {options.out}")
+    return 1 if report["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

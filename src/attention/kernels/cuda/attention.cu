@@ -1,0 +1,51 @@
+// The C boundary: what a call must fulfil, and the kernels of its input type.
+#include "attention.h"
+
+#include "backward_launch.h"
+#include "forward_launch.h"
+
+namespace longbow::cuda {
+namespace {
+
+bool aligned(const longbow_tensor4& tensor, std::int64_t element) {
+    const auto whole = [&](std::int64_t stride) { return stride * element % 16 == 0; };
+    return reinterpret_cast<std::uintptr_t>(tensor.data) % 16 == 0 && whole(tensor.batch) && whole(tensor.head) && whole(tensor.row);
+}
+
+bool supported(const longbow_attention& call) {
+    const std::int64_t element = call.dtype == LONGBOW_F32 ? 4 : 2;
+    return call.head_dim >= 8 && call.head_dim <= 256 && call.head_dim % 8 == 0 && call.batch <= 65535 && call.heads <= 65535 &&
+           aligned(call.q, element) && aligned(call.k, element) && aligned(call.v, element) && aligned(call.out, element);
+}
+
+using Pass = longbow_status (*)(const longbow_attention&);
+
+longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass f16) {
+    switch (call.dtype) {
+        case LONGBOW_F32: return f32(call);
+        case LONGBOW_BF16: return bf16(call);
+        case LONGBOW_F16: return f16(call);
+        default: return LONGBOW_UNSUPPORTED;
+    }
+}
+
+}  // namespace
+}  // namespace longbow::cuda
+
+using namespace longbow::cuda;
+
+std::size_t longbow_cuda_attention_forward_workspace(const longbow_attention* call) { return forward_workspace(*call); }
+
+longbow_status longbow_cuda_attention_forward(const longbow_attention* call) {
+    if (!supported(*call)) return LONGBOW_UNSUPPORTED;
+    return by_type(*call, forward<float>, forward<Bf16>, forward<F16>);
+}
+
+std::size_t longbow_cuda_attention_backward_workspace(const longbow_attention* call) {
+    return call->dtype == LONGBOW_F32 ? backward_workspace<float>(*call) : backward_workspace<Bf16>(*call);
+}
+
+longbow_status longbow_cuda_attention_backward(const longbow_attention* call) {
+    if (!supported(*call) || !aligned(call->dout, call->dtype == LONGBOW_F32 ? 4 : 2)) return LONGBOW_UNSUPPORTED;
+    return by_type(*call, backward<float>, backward<Bf16>, backward<F16>);
+}

@@ -1,0 +1,281 @@
+// Backward pass in two kernels of one source, neither of which adds to what another block writes: the same inputs give the same bits.
+// A block holds a tile of rows with two operands and walks the columns' tiles with two operands:
+//   keys:    rows are keys, columns queries;  S^T = K Q^T, dP^T = V dO^T;  dV += P^T dO, dK += dS^T Q
+//   queries: rows are queries, columns keys;  S = Q K^T,   dP = dO V^T;    dQ += dS K
+// so that P and dS go from registers into the last products. The next columns are on their way while these are worked on, where shared
+// memory has room for two.
+#pragma once
+
+#include "dropout.h"
+#include "launch.h"
+#include "row_terms.h"
+#include "scores.h"
+
+namespace longbow::cuda {
+
+template <class T, int kDim, bool kKeyRows>
+struct BackwardShape {
+    static constexpr bool kHalf = sizeof(T) == 2;
+    static constexpr int kWarps = !kHalf && kDim > 128 ? 1 : 4;
+    static constexpr int kRows = 16 * kWarps;
+    static constexpr int kColumns = kHalf ? (kDim <= 64 ? 64 : kDim <= 128 ? 32 : 16) : (kDim <= 64 ? 32 : 16);
+    static constexpr int kStages = kHalf ? (kDim <= 128 ? 2 : 1) : (kDim <= 64 ? 2 : 1);
+    // Two gradients of 256 columns do not fit into registers: then each block makes half of their columns.
+    static constexpr int kParts = kKeyRows && kDim > 128 ? 2 : 1;
+    static constexpr int kOutColumns = kDim / kParts;
+    static constexpr int kRowBytes = kRows * Tile<T, kDim>::kRowBytes;
+    static constexpr int kColumnBytes = kColumns * Tile<T, kDim>::kRowBytes;
+    static constexpr int kTermBytes = kKeyRows ? 4 * kColumns : 0;  // of lse, and as many of delta
+    static constexpr int kStageBytes = 2 * kColumnBytes + 2 * kTermBytes;
+    static constexpr int kSharedBytes = 2 * kRowBytes + kStages * kStageBytes;
+};
+
+template <class T, int kDim, bool kKeyRows>
+struct BackwardKernel {
+    using Shape = BackwardShape<T, kDim, kKeyRows>;
+    using Math = Products<T>;
+    using Operand = Tile<T, kDim>;
+    static constexpr int kThreads = 32 * Shape::kWarps;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = Shape::kSharedBytes;
+    static constexpr int kTiles = Shape::kColumns / 8;
+    static constexpr int kOutTiles = Shape::kOutColumns / 8;
+
+    longbow_attention call;
+    const float* lse;  // RowTermsKernel's
+    const float* delta;
+    float* slope_parts;  // queries only; [batch, heads, row blocks] of the slopes' gradient, or null
+
+    static Grid grid(const longbow_attention& call) {
+        const int rows = kKeyRows ? call.key_length : call.query_length;
+        return {(rows + Shape::kRows - 1) / Shape::kRows * Shape::kParts, call.heads, call.batch};
+    }
+
+    struct Sums {
+        float first[kOutTiles][4];                  // dK or dQ
+        float second[kKeyRows ? kOutTiles : 1][4];  // dV
+        float moment;                               // of dS with the distance
+    };
+
+    struct Place {
+        int batch, head, first_row, first_column;  // of rows, and of the gradient's columns
+        std::int64_t head_index;
+    };
+
+    LONGBOW_DEVICE void operator()() const {
+        const Lane lane;
+        const int blocks = device::blocks_x() / Shape::kParts;
+        const int nth = device::block_x() / Shape::kParts;
+        const int block = kKeyRows ? nth : blocks - 1 - nth;  // what sees most first
+        Place place{};
+        place.batch = device::block_z();
+        place.head = device::block_y();
+        place.first_row = block * Shape::kRows;
+        place.first_column = device::block_x() % Shape::kParts * Shape::kOutColumns;
+        place.head_index = static_cast<std::int64_t>(place.batch) * call.heads + place.head;
+        const Scores scores(call, place.batch, place.head);
+
+        Sums sums;
+        LONGBOW_UNROLL
+        for (auto& sum : sums.first) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        LONGBOW_UNROLL
+        for (auto& sum : sums.second) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        sums.moment = 0.0f;
+        walk(sums, scores, lane, place);
+        finish(sums, lane, place, block, blocks);
+    }
+
+private:
+    LONGBOW_DEVICE void column_range(int& first, int& end, const Scores& scores, const Place& place) const {
+        const int last_row = smaller(place.first_row + Shape::kRows, kKeyRows ? scores.keys : scores.queries) - 1;
+        first = end = 0;
+        if (last_row < place.first_row) return;
+        const int from = kKeyRows ? scores.first_query(place.first_row) : scores.first_key(place.first_row);
+        const int to = kKeyRows ? scores.end_query(last_row) : scores.end_key(last_row);
+        first = from / Shape::kColumns;
+        end = (to + Shape::kColumns - 1) / Shape::kColumns;
+    }
+
+    // The next tile of columns, from `tile` on, that the skip table leaves.
+    LONGBOW_DEVICE int visible_from(int tile, int end, const Place& place) const {
+        if (call.first_key_block == nullptr) return tile;
+        const std::int64_t query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
+        const std::int32_t* const first = call.first_key_block + place.head_index * query_blocks;
+        if constexpr (kKeyRows) {
+            while (tile < end && first[tile * Shape::kColumns / kSkipBlock] > place.first_row / kSkipBlock) ++tile;
+            return tile;
+        } else {
+            return larger(tile, first[place.first_row / kSkipBlock] * (kSkipBlock / Shape::kColumns));
+        }
+    }
+
+    LONGBOW_DEVICE void start_columns(int tile, int stage, const Scores& scores, const Place& place) const {
+        const Matrix<T> a(kKeyRows ? call.q : call.k, place.batch, place.head), b(kKeyRows ? call.dout : call.v, place.batch, place.head);
+        const int first = tile * Shape::kColumns;
+        const int limit = kKeyRows ? scores.queries : scores.keys;
+        start_loading<Shape::kColumns, kThreads>(column_tile(stage, 0), a, first, limit, call.head_dim);
+        start_loading<Shape::kColumns, kThreads>(column_tile(stage, 1), b, first, limit, call.head_dim);
+        if (kKeyRows && device::thread() < Shape::kColumns / 2) {
+            constexpr int kChunks = Shape::kColumns / 4;  // of 4 floats, of each of the two
+            const int chunk = device::thread() % kChunks;
+            const float* const from = device::thread() < kChunks ? lse : delta;
+            device::copy16(terms(stage) + static_cast<std::uint32_t>(device::thread() * 16),
+                           from + place.head_index * padded_rows_on_device(call) + first + 4 * chunk, true);
+        }
+        device::commit_copies();
+    }
+
+    LONGBOW_DEVICE static Operand row_tile(int which) {
+        return Operand{device::shared_memory() + static_cast<std::uint32_t>(which * Shape::kRowBytes)};
+    }
+    LONGBOW_DEVICE static device::SharedAddress stage_at(int stage) {
+        return device::shared_memory() + static_cast<std::uint32_t>(2 * Shape::kRowBytes + stage * Shape::kStageBytes);
+    }
+    LONGBOW_DEVICE static Operand column_tile(int stage, int which) {
+        return Operand{stage_at(stage) + static_cast<std::uint32_t>(which * Shape::kColumnBytes)};
+    }
+    LONGBOW_DEVICE static device::SharedAddress terms(int stage) { return stage_at(stage) + 2 * Shape::kColumnBytes; }
+
+    LONGBOW_DEVICE void walk(Sums& sums, const Scores& scores, const Lane& lane, const Place& place) const {
+        int tile, end;
+        column_range(tile, end, scores, place);
+        tile = visible_from(tile, end, place);
+        if (tile >= end) return;
+        const int limit = kKeyRows ? scores.keys : scores.queries;
+        const Matrix<T> a(kKeyRows ? call.k : call.q, place.batch, place.head), b(kKeyRows ? call.v : call.dout, place.batch, place.head);
+        start_loading<Shape::kRows, kThreads>(row_tile(0), a, place.first_row, limit, call.head_dim);
+        start_loading<Shape::kRows, kThreads>(row_tile(1), b, place.first_row, limit, call.head_dim);
+        start_columns(tile, 0, scores, place);
+
+        float row_lse[2] = {}, row_delta[2] = {};
+        if (!kKeyRows) {
+            LONGBOW_UNROLL
+            for (int r = 0; r < 2; ++r) {
+                const std::int64_t at = place.head_index * padded_rows_on_device(call) + place.first_row + 16 * lane.warp + lane.g + 8 * r;
+                row_lse[r] = lse[at], row_delta[r] = delta[at];
+            }
+        }
+        for (int stage = 0; tile < end;) {
+            device::wait_copies<0>();
+            device::sync();  // these columns have come to all; nobody needs the other stage's
+            const int next = visible_from(tile + 1, end, place);
+            if (Shape::kStages == 2 && next < end) start_columns(next, 1 - stage, scores, place);
+            add_tile(sums, scores, lane, place, tile, stage, row_lse, row_delta);
+            if (Shape::kStages == 1) {
+                device::sync();  // nobody needs these columns
+                if (next < end) start_columns(next, 0, scores, place);
+            } else {
+                stage = 1 - stage;
+            }
+            tile = next;
+        }
+    }
+
+    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns, const Lane& lane) {
+        LONGBOW_UNROLL
+        for (auto& sum : x) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        LONGBOW_UNROLL
+        for (int d = 0; d < kDim / 16; ++d) {
+            typename Math::A a;
+            Math::load(a, rows, lane, 16 * lane.warp, 16 * d);
+            LONGBOW_UNROLL
+            for (int n = 0; n < kTiles / 2; ++n) {
+                typename Math::B2 b;
+                Math::load_rows(b, columns, lane, 16 * n, 16 * d);
+                Math::multiply(x[2 * n], x[2 * n + 1], a, b);
+            }
+        }
+    }
+
+    // sums += x columns[:, first ..]
+    LONGBOW_DEVICE static void add_products(float (&sums)[kOutTiles][4], const float (&x)[kTiles][4], const Operand& columns, int first,
+                                            const Lane& lane) {
+        LONGBOW_UNROLL
+        for (int j = 0; j < kTiles / 2; ++j) {
+            typename Math::A a;
+            Math::round(a, x[2 * j], x[2 * j + 1]);
+            LONGBOW_UNROLL
+            for (int d = 0; d < kOutTiles / 2; ++d) {
+                typename Math::B2 b;
+                Math::load_columns(b, columns, lane, 16 * j, first + 16 * d);
+                Math::multiply(sums[2 * d], sums[2 * d + 1], a, b);
+            }
+        }
+    }
+
+    LONGBOW_DEVICE void add_tile(Sums& sums, const Scores& scores, const Lane& lane, const Place& place, int tile, int stage,
+                                 const float (&row_lse)[2], const float (&row_delta)[2]) const {
+        const int column = tile * Shape::kColumns;
+        const int row = place.first_row + 16 * lane.warp;
+        const Operand a = column_tile(stage, 0), b = column_tile(stage, 1);
+        float p[kTiles][4], ds[kTiles][4];
+        products(p, row_tile(0), a, lane);
+        const ScoreTile<!Shape::kHalf, kKeyRows, kTiles> elements(scores, row + lane.g, column + 2 * lane.t);
+        const TileKind kind = kKeyRows ? scores.kind(column, Shape::kColumns, place.first_row, Shape::kRows)
+                                       : scores.kind(place.first_row, Shape::kRows, column, Shape::kColumns);
+        elements.apply(p, kind, row + lane.g);
+        products(ds, row_tile(1), b, lane);
+
+        const Dropout dropout(call, place.batch, place.head);
+        std::uint32_t kept = ~0u;
+        if (dropout.active()) {
+            kept = kKeyRows ? dropout.template mask_of_key_rows<kTiles>(lane, column, row)
+                            : dropout.template mask_of_query_rows<kTiles>(lane, row, column);
+        }
+        LONGBOW_UNROLL
+        for (int n = 0; n < kTiles; ++n) {
+            float column_lse[2] = {}, column_delta[2] = {};
+            if (kKeyRows) {
+                const device::SharedAddress at = terms(stage) + static_cast<std::uint32_t>(4 * (8 * n + 2 * lane.t));
+                device::load_shared2(column_lse[0], column_lse[1], at);
+                device::load_shared2(column_delta[0], column_delta[1], at + Shape::kTermBytes);
+            }
+            LONGBOW_UNROLL
+            for (int j = 0; j < 4; ++j) {
+                const bool keep = (kept >> (4 * n + j) & 1u) != 0;
+                const float probability = device::exp2_fast(p[n][j] - (kKeyRows ? column_lse[j & 1] : row_lse[j >> 1]));
+                const float dp = keep ? ds[n][j] * dropout.factor() : 0.0f;
+                ds[n][j] = probability * (dp - (kKeyRows ? column_delta[j & 1] : row_delta[j >> 1]));
+                p[n][j] = keep ? probability : 0.0f;
+            }
+        }
+        if constexpr (kKeyRows) {
+            add_products(sums.second, p, b, place.first_column, lane);
+        } else {
+            if (slope_parts != nullptr) sums.moment += elements.distance_moment(ds);
+        }
+        add_products(sums.first, ds, a, place.first_column, lane);
+    }
+
+    LONGBOW_DEVICE void finish(const Sums& sums, const Lane& lane, const Place& place, int block, int blocks) const {
+        const int row = place.first_row + 16 * lane.warp;
+        const float scale[2] = {call.scale, call.scale};
+        const int rows = kKeyRows ? call.key_length : call.query_length;
+        if (const longbow_tensor4& first = kKeyRows ? call.dk : call.dq; first.data != nullptr) {
+            store_rows(Matrix<T>(first, place.batch, place.head), sums.first, scale, lane, row, rows, place.first_column, call.head_dim);
+        }
+        if constexpr (kKeyRows) {
+            const float factor = Dropout(call, place.batch, place.head).factor();
+            const float factors[2] = {factor, factor};
+            if (call.dv.data != nullptr) {
+                store_rows(Matrix<T>(call.dv, place.batch, place.head), sums.second, factors, lane, row, rows, place.first_column,
+                           call.head_dim);
+            }
+        } else if (slope_parts != nullptr) {
+            float moment = sums.moment;
+            LONGBOW_UNROLL
+            for (int mask = 16; mask > 0; mask /= 2) moment += device::shuffle_xor(moment, mask);
+            device::sync();  // nobody needs the tiles: their memory takes the warps' sums
+            const device::SharedAddress at = device::shared_memory();
+            if (lane.lane == 0) device::store_shared(at + static_cast<std::uint32_t>(4 * lane.warp), moment);
+            device::sync();
+            if (device::thread() == 0) {
+                float sum = 0.0f;
+                for (int warp = 0; warp < Shape::kWarps; ++warp) sum += device::load_shared(at + static_cast<std::uint32_t>(4 * warp));
+                slope_parts[place.head_index * blocks + block] = -sum;
+            }
+        }
+    }
+};
+
+}  // namespace longbow::cuda

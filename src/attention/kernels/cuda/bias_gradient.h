@@ -1,0 +1,230 @@
+// Gradients of the bias. Slopes: the blocks' parts, which the queries' pass left, in a fixed order. Distance table: a pass of its own over
+// bands of tiles that lie at one block distance. All elements of a band at one place in the tile have one distance, so that a thread keeps
+// one sum of dS an element over all tiles of its block, and the diagonals are summed once at the end. Bands beyond the table's last entry
+// are not visited: the rows of dS sum to zero, so that the last entry's gradient is minus the sum of the others'.
+#pragma once
+
+#include "launch.h"
+#include "row_terms.h"
+#include "scores.h"
+
+namespace longbow::cuda {
+
+struct SlopeSumKernel {
+    static constexpr int kThreads = 32;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = 0;
+
+    const float* parts;
+    int count;  // of each head
+    float* dslopes;
+
+    LONGBOW_DEVICE void operator()() const {
+        const int head = device::block_x();
+        float sum = 0.0f;
+        for (int i = device::thread(); i < count; i += kThreads) sum += parts[static_cast<std::int64_t>(head) * count + i];
+        LONGBOW_UNROLL
+        for (int mask = 16; mask > 0; mask /= 2) sum += device::shuffle_xor(sum, mask);
+        if (device::thread() == 0) dslopes[head] = sum;
+    }
+};
+
+// Which bands there are. Band b: key tile - query tile = first + b; its distances are those of the diagonal, center(b), and up to
+// tile - 1 to either side. Blocks take `kChunk` tiles of a band each.
+struct Bands {
+    static constexpr int kChunk = 16;
+    int tile, offset;
+    int direct;  // entries of the table whose gradient is summed directly
+    int first, count, chunks;
+
+    Bands(const longbow_attention& call, int tile_size) : tile(tile_size), offset(call.key_length - call.query_length) {
+        const int farthest = (call.key_length > call.query_length ? call.key_length : call.query_length) - 1;
+        direct = call.table_length > farthest ? call.table_length : call.table_length - 1;
+        const int query_tiles = tiles(call.query_length), key_tiles = tiles(call.key_length);
+        // A band serves if its distances, center - tile + 1 .. center + tile - 1, meet lowest .. direct - 1.
+        const int lowest = call.causal != 0 ? 0 : 1 - direct;
+        first = 1 - query_tiles;
+        while (first < key_tiles && offset - tile * first - (tile - 1) > direct - 1) ++first;
+        int last = key_tiles - 1;
+        while (last >= first && offset - tile * last + (tile - 1) < lowest) --last;
+        count = direct > 0 && last >= first ? last - first + 1 : 0;
+        chunks = (query_tiles + kChunk - 1) / kChunk;
+    }
+    [[nodiscard]] int tiles(int length) const { return (length + tile - 1) / tile; }
+    [[nodiscard]] std::int64_t parts(const longbow_attention& call) const {
+        return static_cast<std::int64_t>(call.batch) * call.heads * count * chunks * 2 * tile;
+    }
+    LONGBOW_DEVICE int center(int band) const { return offset - tile * (first + band); }
+};
+
+template <class T, int kDim>
+struct TableGradientShape {
+    static constexpr int kTile = sizeof(T) == 2 ? (kDim <= 128 ? 64 : 32) : (kDim <= 128 ? 32 : 16);
+    static constexpr int kTileBytes = kTile * Tile<T, kDim>::kRowBytes;
+};
+
+template <class T, int kDim>
+struct TableGradientKernel {
+    using Shape = TableGradientShape<T, kDim>;
+    using Math = Products<T>;
+    using Operand = Tile<T, kDim>;
+    static constexpr int kThreads = 2 * Shape::kTile;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = 4 * Shape::kTileBytes;
+    static constexpr int kTiles = Shape::kTile / 8;
+
+    longbow_attention call;
+    Bands bands;
+    const float* lse;
+    const float* delta;
+    float* parts;  // [batch, heads, bands, chunks, 2 tile]: entry tile - 1 + d is of distance center + d
+
+    static Grid grid(const longbow_attention& call, const Bands& bands) { return {bands.count * bands.chunks, call.heads, call.batch}; }
+
+    LONGBOW_DEVICE void operator()() const {
+        const Lane lane;
+        const int band = device::block_x() / bands.chunks;
+        const int chunk = device::block_x() % bands.chunks;
+        const int head = device::block_y();
+        const int batch = device::block_z();
+        const Scores scores(call, batch, head);
+        float sums[kTiles][4];
+        LONGBOW_UNROLL
+        for (auto& sum : sums) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        for (int i = 0; i < Bands::kChunk; ++i) {
+            const int query_tile = chunk * Bands::kChunk + i;
+            const int query = query_tile * Shape::kTile;
+            const int key = (query_tile + bands.first + band) * Shape::kTile;
+            if (key < 0 || key >= scores.keys || query >= scores.queries) continue;
+            add_tile(sums, scores, lane, batch, head, query, key);
+        }
+        const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
+        sum_diagonals(sums, lane, parts + (head_index * device::blocks_x() + device::block_x()) * (2 * Shape::kTile));
+    }
+
+private:
+    LONGBOW_DEVICE static Operand operand(int which) {
+        return Operand{device::shared_memory() + static_cast<std::uint32_t>(which * Shape::kTileBytes)};
+    }
+
+    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns, const Lane& lane) {
+        LONGBOW_UNROLL
+        for (auto& sum : x) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        LONGBOW_UNROLL
+        for (int d = 0; d < kDim / 16; ++d) {
+            typename Math::A a;
+            Math::load(a, rows, lane, 16 * lane.warp, 16 * d);
+            LONGBOW_UNROLL
+            for (int n = 0; n < kTiles / 2; ++n) {
+                typename Math::B2 b;
+                Math::load_rows(b, columns, lane, 16 * n, 16 * d);
+                Math::multiply(x[2 * n], x[2 * n + 1], a, b);
+            }
+        }
+    }
+
+    LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head, int query,
+                                 int key) const {
+        device::sync();  // nobody needs the last tiles
+        start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries, call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, head), key, scores.keys, call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries, call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, head), key, scores.keys, call.head_dim);
+        device::commit_copies();
+        const int row = query + 16 * lane.warp;
+        float row_lse[2], row_delta[2];
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
+            const std::int64_t at = head_index * padded_rows_on_device(call) + row + lane.g + 8 * r;
+            row_lse[r] = lse[at], row_delta[r] = delta[at];
+        }
+        device::wait_copies<0>();
+        device::sync();
+
+        float p[kTiles][4], dp[kTiles][4];
+        products(p, operand(0), operand(1), lane);
+        const ScoreTile<true, false, kTiles> elements(scores, row + lane.g, key + 2 * lane.t);
+        elements.apply(p, scores.kind(query, Shape::kTile, key, Shape::kTile), row + lane.g);
+        products(dp, operand(2), operand(3), lane);
+        const Dropout dropout(call, batch, head);
+        const std::uint32_t kept = dropout.active() ? dropout.template mask_of_query_rows<kTiles>(lane, row, key) : ~0u;
+        LONGBOW_UNROLL
+        for (int n = 0; n < kTiles; ++n) {
+            LONGBOW_UNROLL
+            for (int j = 0; j < 4; ++j) {
+                const float probability = device::exp2_fast(p[n][j] - row_lse[j >> 1]);
+                const float seen = (kept >> (4 * n + j) & 1u) != 0 ? dp[n][j] * dropout.factor() : 0.0f;
+                sums[n][j] += probability * (seen - row_delta[j >> 1]);
+            }
+        }
+    }
+
+    LONGBOW_DEVICE static void sum_diagonals(const float (&sums)[kTiles][4], const Lane& lane, float* to) {
+        device::sync();  // nobody needs the tiles: their memory takes the sums
+        const device::SharedAddress base = device::shared_memory();
+        const auto at = [&](int row, int column) { return base + static_cast<std::uint32_t>(4 * (row * (Shape::kTile + 1) + column)); };
+        LONGBOW_UNROLL
+        for (int n = 0; n < kTiles; ++n) {
+            LONGBOW_UNROLL
+            for (int j = 0; j < 4; ++j)
+                device::store_shared(at(16 * lane.warp + lane.g + 8 * (j >> 1), 8 * n + 2 * lane.t + (j & 1)), sums[n][j]);
+        }
+        device::sync();
+        const int diagonal = device::thread() - (Shape::kTile - 1);  // row - column
+        float sum = 0.0f;
+        for (int row = larger(diagonal, 0); row < smaller(Shape::kTile + diagonal, Shape::kTile); ++row) {
+            sum += device::load_shared(at(row, row - diagonal));
+        }
+        to[device::thread()] = sum;
+    }
+};
+
+struct TableSumKernel {
+    static constexpr int kThreads = 128;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = kThreads * 4;
+
+    longbow_attention call;
+    Bands bands;
+    const float* parts;
+
+    LONGBOW_DEVICE void operator()() const {
+        const int head = device::block_x();
+        float* const to = call.dtable + static_cast<std::int64_t>(head) * call.table_length;
+        float all = 0.0f;
+        for (int entry = device::thread(); entry < bands.direct; entry += kThreads) {
+            float sum = at_distance(head, entry);
+            if (entry > 0 && call.causal == 0) sum += at_distance(head, -entry);
+            to[entry] = sum;
+            all += sum;
+        }
+        const device::SharedAddress base = device::shared_memory();
+        device::store_shared(base + static_cast<std::uint32_t>(4 * device::thread()), all);
+        device::sync();
+        if (device::thread() == 0 && bands.direct < call.table_length) {
+            float sum = 0.0f;
+            for (int i = 0; i < kThreads; ++i) sum += device::load_shared(base + static_cast<std::uint32_t>(4 * i));
+            to[bands.direct] = -sum;
+        }
+    }
+
+private:
+    LONGBOW_DEVICE float at_distance(int head, int distance) const {
+        float sum = 0.0f;
+        for (int batch = 0; batch < call.batch; ++batch) {
+            const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
+            for (int band = 0; band < bands.count; ++band) {
+                const int d = distance - bands.center(band);
+                if (d <= -bands.tile || d >= bands.tile) continue;
+                for (int chunk = 0; chunk < bands.chunks; ++chunk) {
+                    const std::int64_t block = (head_index * bands.count + band) * bands.chunks + chunk;
+                    sum += parts[block * (2 * bands.tile) + bands.tile - 1 + d];
+                }
+            }
+        }
+        return sum;
+    }
+};
+
+}  // namespace longbow::cuda

@@ -1,0 +1,232 @@
+// Forward pass: one block a tile of queries, walking the visible tiles of keys from the last (where ALiBi's weight lies, so that the
+// maximum is found early) to the first that the window and the skip table leave. Online softmax in units of log2; probabilities go from
+// registers to the next product. K's next tile is on its way during P V, V's tile during Q K^T and the softmax.
+#pragma once
+
+#include "dropout.h"
+#include "launch.h"
+#include "scores.h"
+
+namespace longbow::cuda {
+
+template <class T, int kDim_, int kWarps>
+struct ForwardShape {
+    static constexpr bool kHalf = sizeof(T) == 2;
+    static constexpr int kRows = 16 * kWarps;
+    static constexpr int kKeys = kHalf ? (kDim_ <= 128 ? 64 : 32) : (kDim_ <= 128 ? 32 : 16);
+    // Queries as fragments in registers, where these hold them beside the sums; their shared memory then becomes V's.
+    static constexpr bool kQueriesInRegisters = kHalf ? kDim_ <= 128 : kDim_ <= 64;
+    using QueryTile = Tile<T, kDim_>;
+    static constexpr int kQueryBytes = kRows * QueryTile::kRowBytes;
+    static constexpr int kKeyBytes = kKeys * QueryTile::kRowBytes;
+    static constexpr int kSharedBytes =
+        kQueriesInRegisters ? kKeyBytes + (kQueryBytes > kKeyBytes ? kQueryBytes : kKeyBytes) : kQueryBytes + 2 * kKeyBytes;
+};
+
+template <class T, int kDim, int kWarps>
+struct ForwardKernel {
+    using Shape = ForwardShape<T, kDim, kWarps>;
+    using Math = Products<T>;
+    static constexpr int kThreads = 32 * kWarps;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = Shape::kSharedBytes;
+    static constexpr int kKeyTiles = Shape::kKeys / 8;
+
+    longbow_attention call;
+    int splits;          // parts of the keys, each with its own block; 1 writes call.out and call.lse
+    float* partial;      // splits > 1: [batch, heads, splits, query_length, head_dim], each part normalised by itself
+    float* partial_lse;  // [batch, heads, splits, query_length], natural log
+
+    struct State {
+        float out[kDim / 8][4];
+        float highest[2], sum[2];  // of this lane's two rows, of each row's four lanes
+    };
+
+    LONGBOW_DEVICE void operator()() const {
+        const Lane lane;
+        const int head = device::block_y();
+        const int batch = device::block_z();
+        const int blocks = device::blocks_x() / splits;
+        const int block = blocks - 1 - device::block_x() / splits;  // the last rows see most keys: start them first
+        const int split = device::block_x() % splits;
+        const int first_row = block * Shape::kRows;
+
+        const Scores scores(call, batch, head);
+        const int last_row = smaller(first_row + Shape::kRows, scores.queries) - 1;
+        int first_tile = 0, end_tile = 0;
+        if (last_row >= first_row) visible_tiles(first_tile, end_tile, scores, first_row, last_row, split);
+
+        State state;
+        clear(state);
+        if (first_tile < end_tile) attend(state, scores, lane, batch, head, first_row, first_tile, end_tile);
+        finish(state, scores, lane, batch, head, first_row, split);
+    }
+
+private:
+    LONGBOW_DEVICE void visible_tiles(int& first, int& end, const Scores& scores, int first_row, int last_row, int split) const {
+        int key = scores.first_key(first_row);
+        if (call.first_key_block != nullptr) {
+            const int query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
+            const std::int64_t at = (static_cast<std::int64_t>(device::block_z()) * call.heads + device::block_y()) * query_blocks;
+            key = larger(key, kSkipBlock * call.first_key_block[at + first_row / kSkipBlock]);
+        }
+        const int all_first = key / Shape::kKeys;
+        const int all_end = (scores.end_key(last_row) + Shape::kKeys - 1) / Shape::kKeys;
+        const int count = larger(all_end - all_first, 0);
+        first = all_first + static_cast<int>(static_cast<std::int64_t>(count) * split / splits);
+        end = all_first + static_cast<int>(static_cast<std::int64_t>(count) * (split + 1) / splits);
+    }
+
+    LONGBOW_DEVICE static void clear(State& state) {
+        LONGBOW_UNROLL
+        for (auto& sums : state.out) {
+            LONGBOW_UNROLL
+            for (float& sum : sums) sum = 0.0f;
+        }
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) state.highest[r] = -infinity(), state.sum[r] = 0.0f;
+    }
+
+    LONGBOW_DEVICE void attend(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row, int first_tile,
+                               int end_tile) const {
+        constexpr int kHeld = Shape::kQueriesInRegisters ? kDim / 16 : 1;
+        const Tile<T, kDim> k_tile{device::shared_memory()};
+        const Tile<T, kDim> v_tile{k_tile.base + Shape::kKeyBytes};
+        const Tile<T, kDim> q_tile{v_tile.base + (Shape::kQueriesInRegisters ? 0 : Shape::kKeyBytes)};
+        const Matrix<T> q(call.q, batch, head), k(call.k, batch, head), v(call.v, batch, head);
+        const Dropout dropout(call, batch, head);
+        const int warp_row = first_row + 16 * lane.warp;
+
+        start_loading<Shape::kRows, kThreads>(q_tile, q, first_row, scores.queries, call.head_dim);
+        start_loading<Shape::kKeys, kThreads>(k_tile, k, (end_tile - 1) * Shape::kKeys, scores.keys, call.head_dim);
+        device::commit_copies();
+
+        typename Math::A queries[kHeld];
+        if (Shape::kQueriesInRegisters) {
+            device::wait_copies<0>();
+            device::sync();
+            LONGBOW_UNROLL
+            for (int d = 0; d < kHeld; ++d) Math::load(queries[d], q_tile, lane, 16 * lane.warp, 16 * d);
+        }
+        for (int tile = end_tile - 1; tile >= first_tile; --tile) {
+            const int key = tile * Shape::kKeys;
+            device::wait_copies<0>();
+            device::sync();  // this tile's keys have come to all; nobody needs the last tile's values (at first: the queries' tile)
+            start_loading<Shape::kKeys, kThreads>(v_tile, v, key, scores.keys, call.head_dim);
+            device::commit_copies();
+
+            float x[kKeyTiles][4];
+            products(x, queries, q_tile, k_tile, lane);
+            const ScoreTile<!Shape::kHalf, false, kKeyTiles> elements(scores, warp_row + lane.g, key + 2 * lane.t);
+            elements.apply(x, scores.kind(first_row, Shape::kRows, key, Shape::kKeys), warp_row + lane.g);
+            soften(x, state);
+            if (dropout.active()) drop(x, dropout.mask_of_query_rows<kKeyTiles>(lane, warp_row, key));
+
+            device::wait_copies<0>();
+            device::sync();  // this tile's values have come to all; nobody needs its keys
+            if (tile > first_tile) {
+                start_loading<Shape::kKeys, kThreads>(k_tile, k, key - Shape::kKeys, scores.keys, call.head_dim);
+                device::commit_copies();
+            }
+            LONGBOW_UNROLL
+            for (int j = 0; j < kKeyTiles / 2; ++j) {
+                typename Math::A a;
+                Math::round(a, x[2 * j], x[2 * j + 1]);
+                LONGBOW_UNROLL
+                for (int d = 0; d < kDim / 16; ++d) {
+                    typename Math::B2 b;
+                    Math::load_columns(b, v_tile, lane, 16 * j, 16 * d);
+                    Math::multiply(state.out[2 * d], state.out[2 * d + 1], a, b);
+                }
+            }
+        }
+    }
+
+    template <int kHeld>
+    LONGBOW_DEVICE static void products(float (&x)[kKeyTiles][4], const typename Math::A (&queries)[kHeld], const Tile<T, kDim>& q_tile,
+                                        const Tile<T, kDim>& k_tile, const Lane& lane) {
+        LONGBOW_UNROLL
+        for (auto& sums : x) {
+            LONGBOW_UNROLL
+            for (float& sum : sums) sum = 0.0f;
+        }
+        LONGBOW_UNROLL
+        for (int d = 0; d < kDim / 16; ++d) {
+            typename Math::A a;
+            if (Shape::kQueriesInRegisters) {
+                a = queries[kHeld > 1 ? d : 0];
+            } else {
+                Math::load(a, q_tile, lane, 16 * lane.warp, 16 * d);
+            }
+            LONGBOW_UNROLL
+            for (int n = 0; n < kKeyTiles / 2; ++n) {
+                typename Math::B2 b;
+                Math::load_rows(b, k_tile, lane, 16 * n, 16 * d);
+                Math::multiply(x[2 * n], x[2 * n + 1], a, b);
+            }
+        }
+    }
+
+    // Scores to probabilities relative to the highest score so far; what is summed already is brought to the new one.
+    LONGBOW_DEVICE static void soften(float (&x)[kKeyTiles][4], State& state) {
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            float highest = state.highest[r];
+            LONGBOW_UNROLL
+            for (int n = 0; n < kKeyTiles; ++n) highest = fmaxf(highest, fmaxf(x[n][2 * r], x[n][2 * r + 1]));
+            highest = fmaxf(highest, device::shuffle_xor(highest, 1));
+            highest = fmaxf(highest, device::shuffle_xor(highest, 2));
+            const float base = highest == -infinity() ? 0.0f : highest;  // no key yet: exp2(-inf - 0) = 0
+            const float shrink = device::exp2_fast(state.highest[r] - base);
+            state.highest[r] = highest;
+            float sum = state.sum[r] * shrink;
+            LONGBOW_UNROLL
+            for (int n = 0; n < kKeyTiles; ++n) {
+                LONGBOW_UNROLL
+                for (int e = 0; e < 2; ++e) {
+                    x[n][2 * r + e] = device::exp2_fast(x[n][2 * r + e] - base);
+                    sum += x[n][2 * r + e];
+                }
+            }
+            state.sum[r] = sum;
+            LONGBOW_UNROLL
+            for (auto& sums : state.out) sums[2 * r] *= shrink, sums[2 * r + 1] *= shrink;
+        }
+    }
+
+    LONGBOW_DEVICE static void drop(float (&x)[kKeyTiles][4], std::uint32_t mask) {
+        LONGBOW_UNROLL
+        for (int n = 0; n < kKeyTiles; ++n) {
+            LONGBOW_UNROLL
+            for (int j = 0; j < 4; ++j) x[n][j] = (mask >> (4 * n + j) & 1u) != 0 ? x[n][j] : 0.0f;
+        }
+    }
+
+    LONGBOW_DEVICE void finish(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row, int split) const {
+        const Dropout dropout(call, batch, head);
+        const int warp_row = first_row + 16 * lane.warp;
+        const std::int64_t part = (static_cast<std::int64_t>(batch) * call.heads + head) * splits + split;
+        float* const lse = (splits > 1 ? partial_lse : call.lse) + part * call.query_length;
+        float factor[2];
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            float sum = state.sum[r];
+            sum += device::shuffle_xor(sum, 1);
+            sum += device::shuffle_xor(sum, 2);
+            const int row = warp_row + lane.g + 8 * r;
+            const bool any = row < scores.queries && sum > 0.0f;
+            factor[r] = any ? dropout.factor() / sum : 0.0f;
+            if (lane.t == 0 && row < call.query_length) lse[row] = any ? state.highest[r] * kLn2 + logf(sum) : -infinity();
+        }
+        if (splits == 1) {
+            store_rows(Matrix<T>(call.out, batch, head), state.out, factor, lane, warp_row, call.query_length, 0, call.head_dim);
+        } else {
+            longbow_tensor4 parts{partial, 0, 0, call.head_dim};
+            Matrix<float> to(parts, 0, 0);
+            to.data += part * call.query_length * call.head_dim;
+            store_rows(to, state.out, factor, lane, warp_row, call.query_length, 0, call.head_dim);
+        }
+    }
+};
+
+}  // namespace longbow::cuda

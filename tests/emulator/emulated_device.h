@@ -1,0 +1,88 @@
+// The device layer of the kernels (src/attention/kernels/cuda/device.h) on the emulator. The layouts of fragments are those of the PTX
+// manual: m16n8k16 and m16n8k8, ldmatrix.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#include "emulator/emulator.h"
+
+#define LONGBOW_DEVICE inline
+#define LONGBOW_UNROLL
+
+namespace longbow::device {
+
+inline bool tampered(Tamper what) { return emulator::options().tamper == static_cast<int>(what); }
+
+inline int thread() { return emulator::position().thread; }
+inline int block_x() { return emulator::position().block_x; }
+inline int block_y() { return emulator::position().block_y; }
+inline int block_z() { return emulator::position().block_z; }
+inline int blocks_x() { return emulator::position().blocks_x; }
+
+inline void sync(const emulator::Place& place = emulator::Place::current()) { emulator::barrier(place); }
+
+inline std::uint32_t bits_of(float x) {
+    std::uint32_t y;
+    std::memcpy(&y, &x, 4);
+    return y;
+}
+inline float float_of(std::uint32_t x) {
+    float y;
+    std::memcpy(&y, &x, 4);
+    return y;
+}
+
+std::uint32_t shuffle_bits(std::uint32_t value, int lane);
+template <class T>
+T shuffle(T value, int lane) {
+    static_assert(sizeof(T) == 4);
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    bits = shuffle_bits(bits, lane);
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+template <class T>
+T shuffle_xor(T value, int mask) {
+    return shuffle(value, (thread() & 31) ^ mask);
+}
+
+inline SharedAddress shared_memory() { return 0; }
+inline float load_shared(SharedAddress at) {
+    float value;
+    emulator::load_floats(&value, 1, at);
+    return value;
+}
+inline void load_shared2(float& low, float& high, SharedAddress at) {
+    float both[2];
+    emulator::load_floats(both, 2, at);
+    low = both[0], high = both[1];
+}
+inline void store_shared(SharedAddress at, float value) { emulator::store_float(at, value); }
+
+inline void copy16(SharedAddress to, const void* from, bool there) { emulator::copy16(to, from, there); }
+inline void commit_copies() { emulator::commit_copies(); }
+template <int kPending>
+void wait_copies(const emulator::Place& place = emulator::Place::current()) {
+    emulator::wait_copies(kPending, place);
+}
+
+inline void load_matrices(std::uint32_t (&r)[4], SharedAddress row) { emulator::load_matrices(r, row, false); }
+inline void load_matrices_transposed(std::uint32_t (&r)[4], SharedAddress row) { emulator::load_matrices(r, row, true); }
+void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
+void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
+void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
+
+inline float exp2_fast(float x) { return x < -126.0f ? 0.0f : std::exp2(x); }
+inline float multiply_rounded(float a, float b) { return a * b; }
+inline float add_rounded(float a, float b) { return a + b; }
+inline double multiply_rounded(double a, double b) { return a * b; }
+inline double add_rounded(double a, double b) { return a + b; }
+inline std::uint32_t to_tf32(float x) { return (bits_of(x) + 0x1000u) & ~0x1FFFu; }  // to nearest, ties away
+std::uint32_t pack_bf16(float low, float high);
+std::uint32_t pack_f16(float low, float high);
+float f16_to_float(std::uint32_t low_bits);
+
+}  // namespace longbow::device

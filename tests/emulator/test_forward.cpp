@@ -1,0 +1,195 @@
+// The forward kernels against fp64, over shapes that are multiples of nothing.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "emulator/attention_case.h"
+#include "emulator/emulator.h"
+
+namespace attention_test {
+namespace {
+
+using Bias = Shape::Bias;
+constexpr std::uint64_t kSchedules = 3;
+
+// Each case under several schedules. Warps never wait for one another's numbers, so that the results are the same bits.
+void check(const Shape& shape) {
+    std::vector<double> first;
+    Case test(shape);
+    for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
+        emulator::options() = {};
+        emulator::options().seed = schedule;
+        test.forward();
+        const auto errors = test.errors();
+        EXPECT_LE(errors.out, out_tolerance(shape.dtype)) << "schedule " << schedule;
+        EXPECT_LE(errors.lse, 4e-6) << "schedule " << schedule;
+        EXPECT_TRUE(test.guards_whole());
+        if (schedule == 1) first = test.raw_results();
+        EXPECT_EQ(test.raw_results(), first) << "schedule " << schedule;
+    }
+}
+
+Shape square(int length, int head_dim, longbow_dtype dtype = LONGBOW_BF16) {
+    Shape shape;
+    shape.query_length = shape.key_length = length;
+    shape.head_dim = head_dim;
+    shape.dtype = dtype;
+    return shape;
+}
+
+class ForwardOfSize : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
+
+TEST_P(ForwardOfSize, EqualsFp64) {
+    const auto [dtype, head_dim, length] = GetParam();
+    check(square(length, head_dim, dtype));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ForwardOfSize,
+                         testing::Combine(testing::Values(LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16), testing::Values(64, 80, 96, 128),
+                                          testing::Values(67, 130)));
+INSTANTIATE_TEST_SUITE_P(OddDims, ForwardOfSize,
+                         testing::Combine(testing::Values(LONGBOW_F32, LONGBOW_BF16), testing::Values(8, 40, 136, 256),
+                                          testing::Values(77)));
+
+TEST(Forward, SeveralHeadsAndBatches) {
+    Shape shape = square(100, 64);
+    shape.batch = 2, shape.heads = 3;
+    check(shape);
+    shape.bias = Bias::batch_slopes;
+    check(shape);
+}
+
+TEST(Forward, NoBias) {
+    Shape shape = square(131, 64, LONGBOW_F16);
+    shape.bias = Bias::none;
+    check(shape);
+}
+
+TEST(Forward, SlopesOfAnySize) {
+    for (const float slope : {-0.03f, 0.0f, 3.0f}) {
+        Shape shape = square(150, 64, LONGBOW_F32);
+        shape.slope = slope;
+        check(shape);
+    }
+}
+
+TEST(Forward, Table) {
+    for (const bool causal : {true, false}) {
+        for (const int entries : {1, 33, 400}) {
+            Shape shape = square(137, 64);
+            shape.heads = 2, shape.bias = Bias::table, shape.table_length = entries, shape.causal = causal;
+            check(shape);
+        }
+    }
+}
+
+TEST(Forward, NotCausal) {
+    for (const auto dtype : {LONGBOW_BF16, LONGBOW_F32}) {
+        Shape shape = square(141, 64, dtype);
+        shape.causal = false;
+        check(shape);
+    }
+}
+
+TEST(Forward, Windows) {
+    for (const int window : {1, 17, 64, 100}) {
+        Shape shape = square(203, 64);
+        shape.window = window;
+        check(shape);
+        shape.causal = false;
+        check(shape);
+    }
+}
+
+TEST(Forward, QueriesAtTheEndOfMoreKeys) {
+    Shape shape = square(70, 80);
+    shape.key_length = 201;
+    check(shape);
+    shape.causal = false;
+    check(shape);
+}
+
+TEST(Forward, FewerKeysThanQueries) {
+    Shape shape = square(110, 64);
+    shape.key_length = 50;
+    check(shape);
+}
+
+TEST(Forward, Ragged) {
+    Shape shape = square(140, 64);
+    shape.batch = 4;
+    shape.lengths = {140, 0, 65, 500};
+    check(shape);
+    shape.key_length = 170, shape.causal = false;
+    check(shape);
+}
+
+TEST(Forward, NothingAtAll) {
+    Shape shape = square(0, 64);
+    check(shape);
+    shape.query_length = 20;
+    check(shape);
+}
+
+TEST(Forward, FirstKeyBlock) {
+    Shape shape = square(330, 64);
+    shape.slope = 0.01f;
+    shape.first_key_block = {0, 1, 0, 3, 2, 5};
+    check(shape);
+    shape.dtype = LONGBOW_F32, shape.window = 100;
+    check(shape);
+}
+
+TEST(Forward, Dropout) {
+    for (const int keep : {26, 128, 230}) {
+        for (const auto dtype : {LONGBOW_BF16, LONGBOW_F32}) {
+            Shape shape = square(147, 64, dtype);
+            shape.heads = 2, shape.dropout_keep = keep;
+            check(shape);
+        }
+    }
+    Shape wide = square(77, 256, LONGBOW_F32);
+    wide.dropout_keep = 200;
+    check(wide);
+}
+
+class Decode : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
+
+TEST_P(Decode, EqualsFp64) {
+    const auto [dtype, head_dim, queries] = GetParam();
+    for (const int keys : {1, 63, 700}) {
+        Shape shape = square(queries, head_dim, dtype);
+        shape.heads = 2, shape.key_length = keys;
+        shape.slope = 0.01f;
+        check(shape);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, Decode,
+                         testing::Combine(testing::Values(LONGBOW_BF16, LONGBOW_F16, LONGBOW_F32), testing::Values(64, 80, 96, 128, 256),
+                                          testing::Values(1, 5)));
+
+TEST(Decode, WindowLengthsAndDropout) {
+    Shape shape = square(3, 64);
+    shape.batch = 3, shape.key_length = 900;
+    shape.lengths = {900, 300, 899};
+    check(shape);
+    shape.lengths.clear();
+    shape.window = 300, shape.dropout_keep = 200;
+    check(shape);
+    shape.window = 0, shape.first_key_block = {4, 12, 13};
+    check(shape);
+}
+
+// One pass over the banks for each eight rows, whatever the head_dim.
+TEST(Forward, RowsOfMatricesMeetDifferentBanks) {
+    for (const int head_dim : {64, 80, 96, 128, 256}) {
+        emulator::bank_count() = {};
+        check(square(70, head_dim));
+        EXPECT_GT(emulator::bank_count().phases, 0);
+        EXPECT_EQ(emulator::bank_count().passes, emulator::bank_count().phases);
+    }
+}
+
+}  // namespace
+}  // namespace attention_test

@@ -1,0 +1,108 @@
+// The emulator notices broken kernels: each barrier, each wait, the layout in shared memory and each bound, one at a time, are broken on
+// purpose, and the same comparison that passes for the whole kernels must fail.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "attention/kernels/cuda/device.h"
+#include "emulator/attention_case.h"
+#include "emulator/emulator.h"
+
+namespace attention_test {
+namespace {
+
+using Tamper = longbow::device::Tamper;
+
+Shape small_shape(int head_dim, longbow_dtype dtype) {
+    Shape shape;
+    shape.query_length = shape.key_length = 200;
+    shape.head_dim = head_dim;
+    shape.dtype = dtype;
+    shape.slope = 0.02f;
+    return shape;
+}
+
+std::vector<Shape> shapes() {
+    std::vector<Shape> all(4, small_shape(64, LONGBOW_BF16));
+    all[0].window = 100;
+    all[1].lengths = {130};
+    all[1].causal = false;
+    all[2].bias = Shape::Bias::table;
+    all[3] = small_shape(256, LONGBOW_BF16);
+    all[3].query_length = all[3].key_length = 100;
+    return all;
+}
+
+// Whether results or rules show that something is wrong.
+bool noticed(Case& test) {
+    const Shape& shape = test.shape;
+    try {
+        test.forward();
+        test.backward(true);
+        const auto errors = test.errors();
+        return !(errors.out <= out_tolerance(shape.dtype) && errors.lse <= 4e-6 &&
+                 errors.worst_gradient() <= gradient_tolerance(shape.dtype));
+    } catch (const emulator::Fault&) {
+        return true;
+    }
+}
+
+bool noticed_somewhere(const std::function<void()>& breakage) {
+    static std::vector<std::unique_ptr<Case>> cases;
+    if (cases.empty()) {
+        for (const Shape& shape : shapes()) cases.push_back(std::make_unique<Case>(shape));
+    }
+    for (const auto& test : cases) {
+        for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+            emulator::options() = {};
+            emulator::options().seed = seed;
+            breakage();
+            const bool seen = noticed(*test);
+            emulator::options() = {};
+            if (seen) return true;
+        }
+    }
+    return false;
+}
+
+// Every place that the whole kernels pass.
+const emulator::Places& all_places() {
+    EXPECT_FALSE(noticed_somewhere([] {}));
+    return emulator::places();
+}
+
+TEST(Mutations, EveryBarrierIsMissed) {
+    const auto places = all_places().barriers;
+    ASSERT_GE(places.size(), 5u);
+    for (const auto& place : places) {
+        EXPECT_TRUE(noticed_somewhere([&] { emulator::options().skip_barrier = place; })) << place;
+    }
+}
+
+// By wrong numbers alone, as they would come from a GPU.
+TEST(Mutations, MissingBarriersGiveWrongNumbers) {
+    for (const auto& place : all_places().barriers) {
+        EXPECT_TRUE(noticed_somewhere([&] { emulator::options().skip_barrier = place, emulator::options().check_order = false; })) << place;
+    }
+}
+
+TEST(Mutations, EveryWaitIsMissed) {
+    const auto places = all_places().waits;
+    ASSERT_GE(places.size(), 5u);
+    for (const auto& place : places) {
+        EXPECT_TRUE(noticed_somewhere([&] { emulator::options().weak_wait = place, emulator::options().check_order = false; })) << place;
+    }
+}
+
+TEST(Mutations, WrongLayoutAndBoundsAreNoticed) {
+    for (const Tamper tamper : {Tamper::read_pitch, Tamper::causal_bound, Tamper::key_bound, Tamper::window_bound}) {
+        const auto breakage = [&] { emulator::options().tamper = static_cast<int>(tamper), emulator::options().check_order = false; };
+        EXPECT_TRUE(noticed_somewhere(breakage)) << "tamper " << static_cast<int>(tamper);
+    }
+}
+
+}  // namespace
+}  // namespace attention_test

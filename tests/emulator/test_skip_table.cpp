@@ -1,0 +1,87 @@
+// The skip table as the GPU makes it, against the CPU's: the same integers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "attention/kernels/cuda/attention.h"
+#include "attention/kernels/skip_table.h"
+#include "emulator/attention_case.h"
+#include "emulator/emulator.h"
+
+namespace attention_test {
+namespace {
+
+constexpr float kExact = 24.0f * 0.6931471805599453f;
+
+std::vector<std::int32_t> of_cpu(const longbow_attention& call, float threshold) {
+    const int heads = call.batch * call.heads;
+    std::vector<std::int32_t> first(static_cast<std::size_t>(heads * ((call.query_length + 63) / 64)), -1);
+    longbow_skip_table(&call, threshold, first.data(), 0, heads);
+    return first;
+}
+
+std::vector<std::int32_t> of_gpu(longbow_attention call, float threshold) {
+    std::vector<std::int32_t> first(static_cast<std::size_t>(call.batch * call.heads * ((call.query_length + 63) / 64)), -1);
+    std::vector<float> workspace(longbow_cuda_skip_table_workspace(&call) / sizeof(float) + 1, NAN);
+    call.workspace = workspace.data();
+    EXPECT_EQ(longbow_cuda_skip_table(&call, threshold, first.data()), LONGBOW_OK);
+    return first;
+}
+
+Shape long_shape(longbow_dtype dtype) {
+    Shape shape;
+    shape.batch = 2, shape.heads = 3;
+    shape.query_length = shape.key_length = 700;
+    shape.head_dim = 40;
+    shape.dtype = dtype;
+    shape.slope = 0.5f;
+    return shape;
+}
+
+TEST(SkipTable, IsTheCpus) {
+    for (const auto dtype : {LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16}) {
+        emulator::options() = {};
+        Case test(long_shape(dtype));
+        for (const float threshold : {2.0f, 7.6f, kExact, 100.0f}) {
+            const auto expected = of_cpu(test.call(), threshold);
+            EXPECT_EQ(of_gpu(test.call(), threshold), expected) << threshold;
+            if (threshold == kExact) {
+                EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0) << "nothing is skipped: the test shows nothing";
+            }
+        }
+    }
+}
+
+TEST(SkipTable, RaggedUnequalAndNegative) {
+    emulator::options() = {};
+    Shape shape = long_shape(LONGBOW_BF16);
+    shape.lengths = {650, 130};
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    shape.lengths.clear();
+    shape.query_length = 200;
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    shape.query_length = 700, shape.key_length = 600;
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    shape.key_length = 700, shape.slope = -0.5f;
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+}
+
+// Attention with the table is attention without it, to what an fp32 sum can hold.
+TEST(SkipTable, LeavesOutNothingThatCounts) {
+    emulator::options() = {};
+    Shape shape = long_shape(LONGBOW_F32);
+    shape.batch = 1, shape.heads = 1, shape.query_length = shape.key_length = 400;
+    Case test(shape);
+    const auto first = of_gpu(test.call(), kExact);
+    ASSERT_GT(*std::max_element(first.begin(), first.end()), 0);
+    test.call().first_key_block = first.data();
+    test.forward();
+    test.backward(true);
+    const auto errors = test.errors();
+    EXPECT_LE(errors.out, out_tolerance(shape.dtype));
+    EXPECT_LE(errors.worst_gradient(), gradient_tolerance(shape.dtype));
+}
+
+}  // namespace
+}  // namespace attention_test
