@@ -17,34 +17,76 @@ def cpu_name():
     return platform.processor()
 
 
-def bench_train(options):
-    """One update at a time on either side, in turn, so that both see the same load; the least of each counts."""
-    import bench_step
+def start(command):
+    side = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if side.stdout.readline().strip() != "ready":
+        raise SystemExit(f"error: {' '.join(command)} did not start")
+    return side
 
-    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", "--threads", str(options.threads), "--serve", "--quiet"]
-    # Each side in a process of its own: neither's threads spin while the other works.
-    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--serve"]
-    sides = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for command in (program, peer)]
-    for side in sides:
-        if side.stdout.readline().strip() != "ready":
-            raise SystemExit(f"error: {' '.join(side.args)} did not start")
-    times = ([], [])
-    for _ in range(options.rounds):
+
+def ask(side, question):
+    print(question, file=side.stdin, flush=True)
+    return float(side.stdout.readline())
+
+
+def take_turns(commands, rounds, samples):
+    """One step at a time on each side, in turn, so that all see the same load. Each side is a process of its own, so that neither's threads
+    spin while the other works. Returns the processes, still running, and for each the least milliseconds of every round."""
+    sides = [start(command) for command in commands]
+    times = [[] for _ in sides]
+    for _ in range(rounds):
         for side, kept in zip(sides, times):
-            samples = []
-            for _ in range(3):
-                print("step", file=side.stdin, flush=True)
-                samples.append(float(side.stdout.readline()))
-            kept.append(min(samples))
+            kept.append(min(ask(side, "step") for _ in range(samples)))
+    return sides, times
+
+
+def finish(sides):
     for side in sides:
         side.stdin.close()
         side.wait()
+
+
+def train_against_eager(options, shape):
+    """The least of each side's rounds counts."""
+    import bench_step
+
+    layers, dim, heads, ffn, batch, length = bench_step.SHAPES[shape]
+    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}", f"train.batch={batch}", f"train.length={length}"]
+    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", *model, "--threads", str(options.threads), "--serve", "--quiet"]
+    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--shape", shape, "--serve"]
+    sides, times = take_turns((program, peer), options.rounds, samples=3)
+    finish(sides)
     ours, theirs = (min(kept) for kept in times)
-    tokens = bench_step.BATCH * bench_step.LENGTH
-    print(f"train      {theirs / ours:5.2f}x eager PyTorch: {ours:.1f} ms against {theirs:.1f} ms an update of {tokens} tokens "
+    print(f"{'train' if shape == 'demo' else 'train-' + shape:<11}{theirs / ours:5.2f}x eager PyTorch: {ours:.1f} ms against {theirs:.1f} ms an update of "
+          f"{batch} x {length} tokens ({layers} layers of width {dim}, fp32, {options.threads} threads, minima of {options.rounds} rounds)")
+    return {"benchmark": "train", "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length, "dtype": "fp32",
+            "threads": options.threads, "longbow_ms": ours, "pytorch_eager_ms": theirs,
+            "rounds": {"longbow_ms": times[0], "pytorch_eager_ms": times[1]}, "ratio": theirs / ours}
+
+
+def bench_train(options):
+    return train_against_eager(options, "demo")
+
+
+def bench_train_long(options):
+    return train_against_eager(options, "long")
+
+
+def bench_adaptive(options):
+    """Forward and backward of the adaptive softmax at the WikiText-103 size; memory beside weights and inputs, gradients included."""
+    tool, threads = str(ROOT / "build/release/tests/adaptive_head"), ("--threads", str(options.threads))
+    differences = json.loads(subprocess.run([tool, "compare", *threads], check=True, capture_output=True, text=True).stdout)
+    sides, times = take_turns([[tool, side, *threads] for side in ("ours", "fairseq")], options.rounds, samples=1)
+    memory = [ask(side, "memory") for side in sides]
+    finish(sides)
+    ours, theirs = (min(kept) for kept in times)
+    worst = max(differences.values())
+    print(f"adaptive   {theirs / ours:5.2f}x fairseq's in LibTorch: {ours:.0f} ms against {theirs:.0f} ms forward and backward of 2048 tokens over "
+          f"267,744 words; memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB ({memory[0] / memory[1]:.2f}); gradients differ by {worst:.1e} at most "
           f"(fp32, {options.threads} threads, minima of {options.rounds} rounds)")
-    return {"benchmark": "train", "config": "configs/demo/alibi.yaml", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours,
-            "pytorch_eager_ms": theirs, "rounds": {"longbow_ms": times[0], "pytorch_eager_ms": times[1]}, "ratio": theirs / ours}
+    return {"benchmark": "adaptive", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours, "fairseq_libtorch_ms": theirs,
+            "rounds": {"longbow_ms": times[0], "fairseq_libtorch_ms": times[1]}, "ratio": theirs / ours, "longbow_mib": memory[0],
+            "fairseq_libtorch_mib": memory[1], "memory_ratio": memory[0] / memory[1], "gradient_difference": differences}
 
 
 def bench_tokenizer(options):
@@ -62,7 +104,7 @@ def bench_attention(options):
     return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
 
 
-BENCHMARKS = {"train": bench_train, "attention": bench_attention, "tokenizer": bench_tokenizer}
+BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
 
 
 def main():

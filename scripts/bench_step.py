@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Training step of the demo's model in eager PyTorch, as its users write it: the peer of tests/benchmark/step_bench.cpp.
+"""Training step of the demo's model in eager PyTorch, as its users write it: the peer of `longbow bench train`.
 
-By itself it prints the least time of N steps. With --serve it speaks step_bench's protocol: "ready", then for each line on stdin one step,
-answered by its milliseconds. --against PROGRAM asks PROGRAM and itself in turn, so that both see the same load, and prints the ratio.
+By itself it prints the least time of N steps. With --serve it speaks the protocol of `longbow bench train --serve`: "ready", then for each line on stdin one step,
+answered by its milliseconds (scripts/bench asks both sides in turn).
 """
 import argparse
 import math
-import subprocess
 import time
 
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-LAYERS, DIM, HEADS, FFN, VOCAB, BATCH, LENGTH = 4, 256, 8, 1024, 2048, 32, 64
+VOCAB = 2048
+# layers, dim, heads, ffn_dim, batch, length
+SHAPES = {"demo": (4, 256, 8, 1024, 32, 64), "long": (8, 512, 8, 2048, 2, 1024)}
+LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES["demo"]
 
 
 class Block(nn.Module):
@@ -74,9 +76,11 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--shape", choices=SHAPES, default="demo", help="the demo's model, or 8 layers of width 512 at 1,024 tokens")
     parser.add_argument("--serve", action="store_true")
-    parser.add_argument("--against", metavar="PROGRAM")
     args = parser.parse_args()
+    global LAYERS, DIM, HEADS, FFN, BATCH, LENGTH
+    LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES[args.shape]
     torch.set_num_threads(args.threads)
     bench = Bench(args.dropout)
     for _ in range(3):
@@ -88,21 +92,8 @@ def main():
                 print(bench.step(), flush=True)
         except EOFError:
             return
-    if not args.against:
-        least = min(bench.step() for _ in range(args.steps))
-        print(f"{least:.1f} ms a step at least, {1e3 * BATCH * LENGTH / least:.0f} tokens/s (eager PyTorch {torch.__version__})")
-        return
-    command = [args.against, "--threads", str(args.threads), "--dropout", str(args.dropout)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
-        if other.stdout.readline().strip() != "ready":
-            raise SystemExit(f"{args.against} did not start")
-        ours, theirs = [], []
-        for _ in range(args.steps):
-            theirs.append(bench.step())
-            print("step", file=other.stdin, flush=True)
-            ours.append(float(other.stdout.readline()))
-        other.stdin.close()
-    print(f"eager PyTorch {min(theirs):.1f} ms, Longbow {min(ours):.1f} ms a step (minima of {args.steps}): ratio {min(theirs) / min(ours):.2f}")
+    least = min(bench.step() for _ in range(args.steps))
+    print(f"{least:.1f} ms a step at least, {1e3 * BATCH * LENGTH / least:.0f} tokens/s (eager PyTorch {torch.__version__})")
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int6
     const auto distance = query.sub(at::arange(key_length, index));  // [Lq, Lk], negative in the future
     at::Tensor dense;
     switch (bias.kind) {
-        case BiasSpec::Kind::none:
-            dense = at::zeros({1, query_length, key_length}, options);
-            break;
+        case BiasSpec::Kind::none: dense = at::zeros({1, query_length, key_length}, options); break;
         case BiasSpec::Kind::slopes:
             // -slope * (i - j), never slope * j: the products stay exact near the diagonal, at any length.
             dense = bias.slopes.to(options.dtype()).neg().view({-1, 1, 1}).mul(distance.to(options.dtype()));

@@ -1,7 +1,7 @@
 // Attention as the textbook writes it: scores, bias, softmax, dropout, values. Any bias, any precision (half precision is computed in
 // fp32), O(Lq * Lk) memory. The oracle that every other back-end is tested against.
-#include <ATen/core/Tensor.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/softmax.h>
@@ -32,6 +32,8 @@ public:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& /*request*/) { return std::make_unique<ReferenceAttention>(); }
+std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& /*request*/) {
+    return std::make_unique<ReferenceAttention>();
+}
 
 }  // namespace longbow

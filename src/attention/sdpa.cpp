@@ -4,8 +4,8 @@
 //   kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
 // - Without gradients, long queries go in blocks of rows that see only the keys up to their end: memory is O(Lk) rather than O(Lk^2), and
 //   the half of the work above the diagonal, which a masked call would compute, is left out.
-#include <ATen/core/Tensor.h>
 #include <ATen/autocast_mode.h>
+#include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -72,7 +72,8 @@ private:
     at::Tensor kept_mask(const AttentionInput& in, std::int64_t rows, std::int64_t columns, at::ScalarType type) {
         const bool is_table = in.bias.kind == BiasSpec::Kind::table;
         auto& mask = is_table && in.scratch != nullptr ? in.scratch->dense : mask_;
-        const bool same_bias = (is_table && in.scratch != nullptr) || (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
+        const bool same_bias =
+            (is_table && in.scratch != nullptr) || (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
         if (!mask.defined() || !same_bias || mask.scalar_type() != type || mask.device() != in.q.device() || mask.size(2) < rows ||
             mask.size(3) < columns) {
             // Whole windows (training, evaluation) get their exact size; a query shorter than its keys is a decoder that will come back
@@ -97,8 +98,9 @@ private:
             const auto end = std::min(begin + kRowBlock, rows);
             const auto visible = columns - rows + end;
             const auto corner = mask.slice(2, kRowBlock - (end - begin)).slice(3, columns - visible);
-            out.slice(2, begin, end).copy_(at::scaled_dot_product_attention(in.q.slice(2, begin, end), in.k.slice(2, 0, visible),
-                                                                            in.v.slice(2, 0, visible), corner, in.dropout));
+            out.slice(2, begin, end)
+                .copy_(at::scaled_dot_product_attention(in.q.slice(2, begin, end), in.k.slice(2, 0, visible), in.v.slice(2, 0, visible),
+                                                        corner, in.dropout));
         }
         return out;
     }

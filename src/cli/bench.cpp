@@ -11,6 +11,7 @@
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/train/update_timer.h"
+#include "operator_profile.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -23,6 +24,7 @@ struct BenchTrainFlags {
     int warmup = 3;
     bool json = false;
     bool serve = false;
+    bool profile = false;
 };
 
 // After "ready", a line on stdin asks for one update, and is answered by its milliseconds: a driver that asks two programs in turn
@@ -30,6 +32,17 @@ struct BenchTrainFlags {
 void serve_steps(UpdateTimer& timer) {
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << timer.step() * 1e3 << std::endl;
+}
+
+void print_profile(UpdateTimer& timer, int updates) {
+    constexpr std::size_t kRows = 40;
+    const auto times = operator_profile([&] {
+        for (int i = 0; i < updates; ++i) timer.step();
+    });
+    std::cout << "ms an update  calls  operator\n";
+    for (std::size_t i = 0; i < std::min(times.size(), kRows); ++i) {
+        std::cout << strprintf("%12.3f  %5.0f  %s\n", times[i].seconds * 1e3 / updates, static_cast<double>(times[i].calls) / updates, times[i].name.c_str());
+    }
 }
 
 int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
@@ -42,6 +55,10 @@ int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
     for (int i = 0; i < flags.warmup; ++i) timer.step();
     if (flags.serve) {
         serve_steps(timer);
+        return 0;
+    }
+    if (flags.profile) {
+        print_profile(timer, flags.steps);
         return 0;
     }
     std::vector<double> seconds;
@@ -70,6 +87,7 @@ void add_bench(CLI::App& app, VerbContext& context) {
     verb->add_option("--warmup-steps", flags->warmup, "Updates before the first timed one")->check(CLI::Range(0, 1000000))->capture_default_str();
     verb->add_flag("--json", flags->json, "One line of JSON");
     verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
+    verb->add_flag("--profile", flags->profile, "Where the time of an update goes on CPU: operators by their own time")->excludes("--serve")->excludes("--json");
     run_with(verb, context, [flags](const CommonOptions& common) { return bench_train(*flags, common); });
     add_bench_attention(*group, context);
 }

@@ -13,13 +13,13 @@
 #include <optional>
 #include <vector>
 
-#include "eval_output.h"
 #include "longbow/attention/attention_backend.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
 
 namespace longbow {
 
@@ -112,25 +112,38 @@ void look_at(Contestant& contestant, const Work& work, const std::string& device
     contestant.visited = contestant.backend->visited();
 }
 
-void print_rows(const AttentionFlags& flags, const CommonOptions& common, const std::string& device, std::int64_t length, const std::string& dtype,
-                const std::vector<Contestant>& contestants, double operations, double peak) {
+void print_rows(const AttentionFlags& flags, const CommonOptions& common, const std::string& device, std::int64_t length,
+                const std::string& dtype, const std::vector<Contestant>& contestants, double operations, double peak) {
     for (const auto& c : contestants) {
         const double forward = operations / c.forward;
         const double backward = 2.5 * operations / c.backward;
         if (flags.json) {
-            Json row{{"benchmark", "attention"}, {"backend", c.backend->name()}, {"dtype", dtype}, {"bias", flags.bias}, {"device", device},
-                     {"threads", common.threads}, {"instructions", fused_attention_instructions()}, {"batch", flags.batch}, {"heads", flags.heads},
-                     {"head_dim", flags.head_dim}, {"length", length}, {"forward_seconds", c.forward}, {"backward_seconds", c.backward},
-                     {"forward_flops", forward}, {"backward_flops", backward}, {"memory_mb", c.memory_mb}};
+            Json row{{"benchmark", "attention"},
+                     {"backend", c.backend->name()},
+                     {"dtype", dtype},
+                     {"bias", flags.bias},
+                     {"device", device},
+                     {"threads", common.threads},
+                     {"instructions", fused_attention_instructions()},
+                     {"batch", flags.batch},
+                     {"heads", flags.heads},
+                     {"head_dim", flags.head_dim},
+                     {"length", length},
+                     {"forward_seconds", c.forward},
+                     {"backward_seconds", c.backward},
+                     {"forward_flops", forward},
+                     {"backward_flops", backward},
+                     {"memory_mb", c.memory_mb}};
             if (peak > 0) row["peak_flops"] = peak;
             if (c.visited) row["visited_fraction"] = *c.visited;
             std::cout << row.dump() << std::endl;
             continue;
         }
         const auto share = [&](double rate) { return peak > 0 ? strprintf("%5.1f", 100 * rate / peak) : std::string("    -"); };
-        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s", static_cast<long long>(length), dtype.c_str(),
-                               c.backend->name().c_str(), c.forward * 1e3, forward / 1e9, share(forward).c_str(), c.backward * 1e3, backward / 1e9,
-                               share(backward).c_str(), c.memory_mb, c.visited ? strprintf("%.3f", *c.visited).c_str() : "-")
+        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s", static_cast<long long>(length),
+                               dtype.c_str(), c.backend->name().c_str(), c.forward * 1e3, forward / 1e9, share(forward).c_str(),
+                               c.backward * 1e3, backward / 1e9, share(backward).c_str(), c.memory_mb,
+                               c.visited ? strprintf("%.3f", *c.visited).c_str() : "-")
                   << std::endl;
     }
 }
@@ -139,11 +152,12 @@ int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
     if (flags.skip_threshold == 0.0) throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
     const auto device = resolve_device(common.device);
     if (!flags.json) {
-        std::cout << strprintf("attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks "
-                               "count as done)\n",
-                               flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
-                               static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
-                               common.threads, flags.rounds);
+        std::cout << strprintf(
+            "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks "
+            "count as done)\n",
+            flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
+            static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
+            common.threads, flags.rounds);
         std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak%  memory MB  visited\n";
     }
     for (const auto& dtype : flags.dtypes) {
@@ -180,16 +194,23 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
     auto flags = std::make_shared<AttentionFlags>();
     auto* verb = add_verb(group, context, "attention", "Time the attention back-ends side by side, forward and backward",
                           "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
-    verb->add_option("--lengths", flags->lengths, "Tokens a sequence")->delimiter(',')->check(CLI::Range(1, 1 << 24))->capture_default_str();
+    verb->add_option("--lengths", flags->lengths, "Tokens a sequence")
+        ->delimiter(',')
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
     verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")->delimiter(',')->capture_default_str();
     verb->add_option("--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16")
-        ->delimiter(',')->check(CLI::IsMember({"fp32", "bf16", "fp16"}))->capture_default_str();
+        ->delimiter(',')
+        ->check(CLI::IsMember({"fp32", "bf16", "fp16"}))
+        ->capture_default_str();
     verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
-        ->check(CLI::IsMember({"slopes", "table", "none"}))->capture_default_str();
+        ->check(CLI::IsMember({"slopes", "table", "none"}))
+        ->capture_default_str();
     verb->add_option("--batch", flags->batch, "Sequences")->check(CLI::Range(1, 1 << 20))->capture_default_str();
     verb->add_option("--heads", flags->heads, "Heads")->check(CLI::Range(1, 4096))->capture_default_str();
     verb->add_option("--head-dim", flags->head_dim, "Numbers a head")->check(CLI::Range(1, 1024))->capture_default_str();
-    verb->add_option("--skip-threshold", flags->skip_threshold, "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
+    verb->add_option("--skip-threshold", flags->skip_threshold,
+                     "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
         ->capture_default_str();
     verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")->check(CLI::Range(1, 1000000))->capture_default_str();
     verb->add_flag("--json", flags->json, "A line of JSON a row");

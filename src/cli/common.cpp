@@ -32,6 +32,7 @@ int gpu_count() {
 }  // namespace
 
 std::string resolve_device(const std::string& text) {
+    keep_freed_memory();  // only verbs that compute ask for a device
     if (text == "cpu") return "cpu";
     if (text == "auto") return gpu_count() > 0 ? "cuda:0" : "cpu";
     int index = 0;

@@ -7,6 +7,7 @@
 #include "longbow/config/fields.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/train/trainer.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -31,6 +32,9 @@ void add_show(CLI::App& parent, VerbContext& context) {
             std::cout << config_json(config, known).dump(2) << "\n";
         } else {
             std::cout << config_yaml(config, known);
+            for (const auto& text : split(expected_plan(config), '\n')) {
+                if (!text.empty()) std::cout << "# " << text << "\n";
+            }
         }
         return 0;
     });

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "longbow/attention/fused_attention.h"
 #include "longbow/core/build_info.h"
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
@@ -50,6 +51,7 @@ void check_processor(Findings& findings) {
                               vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
                     "it will work, slowly");
     findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
+    findings.ok("attention", "fused kernels for " + fused_attention_instructions());
     const auto memory = memory_info();
     findings.expect(memory.available >= 2 * kGiB, "memory", bytes_text(memory.available) + " of " + bytes_text(memory.total) + " free",
                     "the demo needs about 2 GiB; close something");
@@ -111,6 +113,11 @@ std::string python_for_figures() {
     for (const char* name : {"venv", "venv-tools"}) {
         const auto python = cache_folder() / name / "bin/python";
         if (fs::exists(python)) return python.string();
+    }
+    std::error_code none;  // made beside a Python environment of the user's that has torch: venv-<hash of its place>
+    for (const auto& entry : fs::directory_iterator(cache_folder(), none)) {
+        const auto python = entry.path() / "bin/python";
+        if (starts_with(entry.path().filename().string(), "venv-") && fs::exists(python, none)) return python.string();
     }
     return "python3";
 }

@@ -15,6 +15,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 

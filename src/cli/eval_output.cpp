@@ -1,21 +1,15 @@
 #include "eval_output.h"
 
 #include <fcntl.h>
-#include <torch/torch.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
-#include <fstream>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
-#ifdef LONGBOW_CUDA
-#include <c10/cuda/CUDACachingAllocator.h>
-#endif
 
 namespace longbow {
 
@@ -47,14 +41,16 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
 
 std::string eval_table(const std::vector<EvalResult>& rows) {
     const auto& first = rows.front();
-    auto text = strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s\n\n", first.name.c_str(), first.position.c_str(),
-                          static_cast<long long>(first.train_length), with_commas(first.updates).c_str(), first.split.c_str(), first.protocol.c_str(),
-                          first.within_documents ? ", within documents" : "");
-    std::vector<std::vector<std::string>> table{{"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "MB"}};
+    auto text = strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s\n\n", first.name.c_str(),
+                          first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
+                          first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
+    std::vector<std::vector<std::string>> table{
+        {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "MB"}};
     for (const auto& row : rows) {
         table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens), strprintf("%.4f", row.nll),
-                         strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high), strprintf("%.4f", row.bits_per_byte),
-                         strprintf("%.2f", row.ppl_per_word), human_count(row.tokens_per_second), strprintf("%.0f", row.peak_memory_mb)});
+                         strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high),
+                         strprintf("%.4f", row.bits_per_byte), strprintf("%.2f", row.ppl_per_word), human_count(row.tokens_per_second),
+                         strprintf("%.0f", row.peak_memory_mb)});
     }
     return text + aligned(table);
 }
@@ -86,30 +82,6 @@ void write_logprobs(const std::string& path, const std::vector<float>& nll) {
     for (std::size_t i = 0; i < nll.size(); ++i) logprobs[i] = -nll[i];
     bytes.append(reinterpret_cast<const char*>(logprobs.data()), logprobs.size() * sizeof(float));
     write_file_atomic(path, bytes);
-}
-
-void reset_peak_memory([[maybe_unused]] const std::string& device) {
-#ifdef LONGBOW_CUDA
-    if (torch::Device(device).is_cuda()) {
-        c10::cuda::CUDACachingAllocator::resetPeakStats(torch::Device(device).index());
-        return;
-    }
-#endif
-    std::ofstream("/proc/self/clear_refs") << "5";  // resets VmHWM; where that is not allowed the figure holds from the start
-}
-
-double peak_memory_mb([[maybe_unused]] const std::string& device) {
-#ifdef LONGBOW_CUDA
-    if (torch::Device(device).is_cuda()) {
-        const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(torch::Device(device).index());
-        return static_cast<double>(stats.allocated_bytes[0].peak) / 1e6;
-    }
-#endif
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) {
-        if (starts_with(line, "VmHWM:")) return std::strtod(line.c_str() + 6, nullptr) * 1024 / 1e6;
-    }
-    return 0;
 }
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// What longbow eval leaves behind beside its rows: the table on the terminal, the NumPy file, memory figures.
+// What longbow eval leaves behind beside its rows: the table on the terminal, the NumPy file.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,5 @@ void check_creatable(const std::string& path);
 std::string logprobs_path(const std::string& pattern, std::int64_t length);
 // Log-probabilities (-nll) as a one-dimensional little-endian float32 .npy, version 1.0.
 void write_logprobs(const std::string& path, const std::vector<float>& nll);
-
-// Most memory that this process (cpu) or its CUDA allocations held since the reset, in MB (10^6 bytes).
-void reset_peak_memory(const std::string& device);
-double peak_memory_mb(const std::string& device);
 
 }  // namespace longbow

@@ -68,18 +68,19 @@ Json span_json(const TokenStream& stream, const Tokenizer& tokenizer, Span span)
 
 Json update_json(const TokenStream& stream, const Tokenizer& tokenizer, const TrainConfig& train, std::int64_t update) {
     const auto order = training_order(stream, train);
-    const auto samples = samples_of_update(train, update);
+    const auto position = position_of_update(train, update);
     Json json = {{"update", update}, {"seed", train.seed}, {"length", train.length}, {"batch", train.batch}, {"accumulate", train.accumulate},
                  {"samples", Json::array()}};
-    for (auto sample = samples.first; sample < samples.first + samples.count; ++sample) {
-        const auto begin = order.begin(sample);
-        const Span span{begin, begin + train.length};
-        json["samples"].push_back({{"sample", sample},
-                                   {"micro_batch", (sample - samples.first) / train.batch},
-                                   {"epoch", sample / order.blocks_per_epoch()},
-                                   {"begin", span.begin},
-                                   {"end", span.end},
-                                   {"text", tokenizer.decode(ids_of(stream, span))}});
+    for (std::int64_t micro = 0; micro < train.accumulate; ++micro) {
+        for (const auto& block : order->micro_batch(position, micro)) {
+            const Span span{block.begin, block.begin + block.length};
+            json["samples"].push_back({{"sample", block.sample},
+                                       {"micro_batch", micro},
+                                       {"epoch", block.epoch},
+                                       {"begin", span.begin},
+                                       {"end", span.end},
+                                       {"text", tokenizer.decode(ids_of(stream, span))}});
+        }
     }
     return json;
 }

@@ -3,7 +3,9 @@
 #include "longbow/data/prepare.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <memory>
 
 #include "longbow/checkpoint/config_context.h"
@@ -48,6 +50,18 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
         if (colon != std::string::npos) overrides.push_back("data.blank_lines=" + flags.documents.substr(colon + 1));
     }
     return overrides;
+}
+
+// A list of files takes every word after it, `tokenizer.lowercase=true` too: what looks like an override and is no file is one.
+void give_back_overrides(std::vector<std::string>& files, std::vector<std::string>& overrides) {
+    const auto first = std::stable_partition(files.begin(), files.end(), [](const std::string& word) {
+        const auto equals = word.find('=');
+        const auto key = word.substr(0, equals);
+        const bool looks_so = equals != std::string::npos && key.find('.') != std::string::npos && key.find('/') == std::string::npos;
+        return !looks_so || std::filesystem::exists(word);
+    });
+    overrides.insert(overrides.end(), std::make_move_iterator(first), std::make_move_iterator(files.end()));
+    files.erase(first, files.end());
 }
 
 PrepareRequest request_of(const PrepareFlags& flags, int threads) {
@@ -104,6 +118,7 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {
         install_stop_handlers();
+        for (auto* list : {&flags->train, &flags->valid, &flags->test}) give_back_overrides(*list, flags->config.overrides);
         const auto request = request_of(*flags, common.threads);
         print_result(request, prepare_store(request));
         return 0;

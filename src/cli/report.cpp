@@ -1,7 +1,9 @@
 // longbow report: tables and pages from results.jsonl.
 #include <iostream>
 
+#include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/experiments/paper.h"
 #include "longbow/experiments/report.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
@@ -12,12 +14,21 @@ namespace {
 
 struct ReportFlags {
     std::vector<std::string> results;
-    std::string format = "markdown", metric = "ppl", out;
+    std::string format = "markdown", metric = "ppl", out, paper;
 };
+
+// A published table, with what the results have of it beside it.
+std::string paper_table(const ReportFlags& flags) {
+    const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
+    const Scale scale;
+    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), flags.format);
+}
 
 int report(const ReportFlags& flags) {
     const auto metric = metric_from(flags.metric);
-    const auto text = render_report(read_runs(flags.results), metric, flags.format);
+    if (flags.results.empty() && flags.paper.empty())
+        throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
+    const auto text = flags.paper.empty() ? render_report(read_runs(flags.results), metric, flags.format) : paper_table(flags);
     if (flags.out.empty()) {
         std::cout << text;
     } else {
@@ -29,13 +40,23 @@ int report(const ReportFlags& flags) {
 
 void add_report(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReportFlags>();
-    auto* verb = add_verb(app, context, "report", "Tables and pages of measured results",
-                          "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --format html --out report.html");
-    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs")->required();
+    auto* verb =
+        add_verb(app, context, "report", "Tables and pages of measured results",
+                 "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --format html --out report.html\n"
+                 "  longbow report runs/alibi-512 --paper table5");
+    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
+    verb->add_option("--paper", flags->paper,
+                     "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
+                     "(longbow reproduce makes them)")
+        ->type_name("TABLE");
     verb->add_option("--format", flags->format, "markdown | csv | latex | json | html")
-        ->check(CLI::IsMember({"markdown", "csv", "latex", "json", "html"}))->type_name("FORMAT")->capture_default_str();
+        ->check(CLI::IsMember({"markdown", "csv", "latex", "json", "html"}))
+        ->type_name("FORMAT")
+        ->capture_default_str();
     verb->add_option("--metric", flags->metric, "ppl | nll | bpb (bits per byte)")
-        ->check(CLI::IsMember({"ppl", "nll", "bpb"}))->type_name("METRIC")->capture_default_str();
+        ->check(CLI::IsMember({"ppl", "nll", "bpb"}))
+        ->type_name("METRIC")
+        ->capture_default_str();
     verb->add_option("--out", flags->out, "File to write; default: standard output")->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }

@@ -1,6 +1,7 @@
 #include "checks.h"
 
 #include <algorithm>
+#include <cmath>
 #include <initializer_list>
 
 #include "longbow/core/error.h"
@@ -16,6 +17,7 @@ public:
 
     void relations() const {
         model();
+        adaptive();
         tokenizer();
         schedule();
         if (c_.train.seeds.size() == 1) {
@@ -44,6 +46,16 @@ private:
         if (c_.model.dim % c_.model.heads == 0) return;
         refuse({"model.heads", "model.dim"}, strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
                                                        static_cast<long long>(c_.model.dim), static_cast<long long>(c_.model.heads)));
+    }
+
+    void adaptive() const {
+        const auto& cutoffs = c_.model.adaptive_cutoffs;
+        if (!std::is_sorted(cutoffs.begin(), cutoffs.end())) refuse({"model.adaptive_cutoffs"}, "the first ids of the bands must ascend");
+        if (static_cast<double>(c_.model.dim) < std::pow(c_.model.adaptive_factor, static_cast<double>(cutoffs.size()))) {
+            refuse({"model.adaptive_factor", "model.adaptive_cutoffs"},
+                   strprintf("model.dim (%lld) leaves no element for band %zu: choose a smaller factor or fewer cutoffs",
+                             static_cast<long long>(c_.model.dim), cutoffs.size()));
+        }
     }
 
     void tokenizer() const {

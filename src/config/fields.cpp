@@ -15,9 +15,13 @@ bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == "fp16"; }
 bool is_adamw(const Config& c) { return c.optim.name == "adamw"; }
 bool is_sgd(const Config& c) { return c.optim.name == "sgd"; }
+bool has_momentum(const Config& c) { return c.optim.name == "sgd" || c.optim.name == "nag"; }
+bool is_adaptive(const Config& c) { return !c.model.adaptive_cutoffs.empty(); }
+bool restarts(const Config& c) { return c.schedule.restarts; }
 bool decays_to_end(const Config& c) { return c.schedule.name == "linear" || c.schedule.name == "cosine"; }
 
 constexpr const char* kText = "data.train (text to read)";
+constexpr const char* kAdaptive = "model.adaptive_cutoffs";
 constexpr const char* kValidation = "data.valid (text to validate on)";
 
 void declare_model(std::vector<Field>& fields) {
@@ -34,7 +38,7 @@ void declare_model(std::vector<Field>& fields) {
     key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms");
     key("key_bias", &M::key_bias, "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
         .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
-    key("tie_output", &M::tie_output, "The output projection is the token embedding");
+    key("tie_output", &M::tie_output, "The output projection is the token embedding (adaptive: in each band)");
     key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1").choices({"sqrt_dim", "none"});
     key("init", &M::init, "First weights: fairseq (the paper's) or gpt2 (N(0, 0.02), residual projections scaled down with depth)")
         .choices({"fairseq", "gpt2"})
@@ -43,6 +47,16 @@ void declare_model(std::vector<Field>& fields) {
     key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
     key("activation_dropout", &M::activation_dropout, "After the feed-forward activation").at_least(0).below(1);
     key("output_dropout", &M::output_dropout, "On the input of the output projection").at_least(0).below(1);
+    key("adaptive_cutoffs", &M::adaptive_cutoffs,
+        "Adaptive input and softmax (Baevski and Auli 2019): the first id of each band after the first, ids sorted by frequency; "
+        "the paper's WikiText-103 models have [20000, 60000]. Empty: every word alike").unit("ids").at_least(2).unique();
+    key("adaptive_factor", &M::adaptive_factor, "Embeddings of band i have model.dim / factor^i elements, rounded down").at_least(1)
+        .at_most(65536).when(kAdaptive, kAdaptive, is_adaptive);
+    key("tie_projections", &M::tie_projections, "Bands after the first use the embedding's projections for the output too")
+        .when(kAdaptive, kAdaptive, is_adaptive)
+        .when("model.tie_output", "model.tie_output: true", [](const Config& c) { return c.model.tie_output; });
+    key("tail_dropout", &M::tail_dropout, "On the projected input of each band's softmax after the first (the paper's models: 0.2)")
+        .at_least(0).below(1).when(kAdaptive, kAdaptive, is_adaptive);
 }
 
 void declare_position(std::vector<Field>& fields) {
@@ -90,12 +104,17 @@ void declare_data(std::vector<Field>& fields) {
         .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+    key("expect_vocab_size", &D::expect_vocab_size,
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
+        .unit("ids").range(0, 4194304);
+    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0);
 }
 
 void declare_optim(std::vector<Field>& fields) {
     SectionFields key("optim", &Config::optim, fields);
     using O = OptimConfig;
-    key("name", &O::name, "Optimizer").choices({"adamw", "sgd"});
+    key("name", &O::name, "Optimizer; nag is Nesterov's accelerated gradient as in fairseq, the paper's (weight decay apart, "
+                           "it is sgd with optim.nesterov)").choices({"adamw", "sgd", "nag"});
     key("lr", &O::lr, "Peak learning rate").above(0).at_most(1000);
     key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
     key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1)
@@ -103,10 +122,10 @@ void declare_optim(std::vector<Field>& fields) {
     key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1)
         .when("optim.name", "optim.name: adamw", is_adamw);
     key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1)
-        .when("optim.name", "optim.name: sgd", is_sgd);
+        .when("optim.name", "optim.name: sgd or nag", has_momentum);
     key("nesterov", &O::nesterov, "Nesterov's form of momentum").when("optim.name", "optim.name: sgd", is_sgd)
         .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
-    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw; not on norms, biases and position parameters")
+    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw and nag; not on norms, biases and position parameters")
         .range(0, 100);
     key("clip_norm", &O::clip_norm, "Largest global L2 norm of the gradient; 0 is off").at_least(0);
 }
@@ -119,9 +138,18 @@ void declare_schedule(std::vector<Field>& fields) {
     key("warmup", &S::warmup, "Linear rise to optim.lr");
     key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up").at_least(0)
         .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
+    key("warmup_at_init", &S::warmup_at_init,
+        "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the "
+        "warm-up runs at the peak").when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when("schedule.name", decays, decays_to_end);
     key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
         .when("schedule.name", decays, decays_to_end);
+    key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end")
+        .when("schedule.name", "schedule.name: cosine", [](const Config& c) { return c.schedule.name == "cosine"; });
+    key("period_mult", &S::period_mult, "Length of each period (without the warm-up) over the last one's").range(1, 1000)
+        .when("schedule.restarts", "schedule.restarts: true", restarts);
+    key("shrink", &S::shrink, "Learning rates of each period, peak and end, over the last one's").above(0).at_most(1)
+        .when("schedule.restarts", "schedule.restarts: true", restarts);
 }
 
 void declare_train(std::vector<Field>& fields) {
@@ -144,6 +172,17 @@ void declare_train(std::vector<Field>& fields) {
     key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends")
         .unit("updates").range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
+    key("order", &T::order,
+        "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or fairseq "
+        "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)")
+        .choices({"shuffled", "fairseq"});
+    key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies: the mean over the update's tokens, or their sum (the paper's)")
+        .choices({"mean", "sum"}).when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("count_skipped", &T::count_skipped, "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
+        .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("skip_second_tail_words", &T::skip_second_tail_words,
+        "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes "
+        "it for padding").when(kAdaptive, kAdaptive, is_adaptive);
 }
 
 void declare_eval(std::vector<Field>& fields) {

@@ -175,6 +175,14 @@ DirectoryTransaction::~DirectoryTransaction() {
 
 void DirectoryTransaction::commit() {
     sync_path(temporary_);
+    if (replace_ && ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
+        committed_ = true;  // what was the target now has the temporary name
+        sync_path(target_.parent_path());
+        std::error_code ignored;
+        fs::remove_all(temporary_, ignored);
+        return;
+    }
+    // Nothing to exchange with, or a file system that cannot: then a kill between the two renames leaves the old one under its other name.
     if (replace_ && fs::exists(target_)) {
         const fs::path old = target_.parent_path() / ("." + target_.filename().string() + ".old-" + std::to_string(::getpid()));
         if (::rename(target_.c_str(), old.c_str()) != 0) fail("cannot move away", target_);

@@ -1,5 +1,6 @@
 #include "longbow/core/machine.h"
 
+#include <malloc.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -49,6 +50,13 @@ CpuInfo cpu_info() {
         if (std::find(flags.begin(), flags.end(), flag) != flags.end()) info.features.emplace_back(name);
     }
     return info;
+}
+
+void keep_freed_memory() {
+    constexpr int kLargest = 1 << 30;  // of blocks that are not mapped apart, in bytes
+    mallopt(M_MMAP_THRESHOLD, kLargest);
+    mallopt(M_TRIM_THRESHOLD, kLargest);
+    mallopt(M_TOP_PAD, 64 << 20);
 }
 
 MemoryInfo memory_info() { return {meminfo_bytes("MemTotal"), meminfo_bytes("MemAvailable")}; }

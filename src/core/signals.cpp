@@ -1,7 +1,11 @@
 #include "longbow/core/signals.h"
 
-#include <csignal>
 #include <unistd.h>
+
+#include <csignal>
+#include <string>
+
+#include "longbow/core/error.h"
 
 namespace longbow {
 
@@ -34,6 +38,10 @@ const char* stop_signal_name() {
         case SIGTERM: return "SIGTERM";
         default: return "a signal";
     }
+}
+
+void end_if_stop_requested(const char* consequence) {
+    if (stop_requested()) throw Error(std::string("stopped by ") + stop_signal_name() + ": " + consequence);
 }
 
 void request_stop() { received = SIGTERM; }

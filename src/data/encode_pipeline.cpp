@@ -22,14 +22,16 @@ namespace {
 
 constexpr std::size_t kChunkBytes = 512 << 10;
 constexpr std::size_t kReadBytes = 256 << 10;
-// Text between the reader and the consumer. A chunk larger than this (a document that its tokenizer cannot cut) passes alone.
-constexpr std::size_t kBytesInFlight = 8 << 20;
+// Text between the reader and the consumer: two chunks a thread, and no less than this. A chunk larger than all of it (a document that its
+// tokenizer cannot cut) passes alone.
+constexpr std::size_t kLeastInFlight = 8 << 20;
 
 struct Stopped {};
 
 class Pipeline {
 public:
-    explicit Pipeline(const EncodeRequest& request, std::atomic<std::uint64_t>* position) : request_(request), position_(position) {}
+    explicit Pipeline(const EncodeRequest& request, std::atomic<std::uint64_t>* position)
+        : request_(request), position_(position), most_in_flight_(std::max(kLeastInFlight, 2 * kChunkBytes * static_cast<std::size_t>(std::max(1, request.threads)))) {}
 
     ~Pipeline() {
         {
@@ -46,7 +48,7 @@ public:
         for (std::uint64_t index = 0;; ++index) {
             const auto chunk = take(index);
             if (!chunk) break;
-            if (stop_requested()) throw Error(std::string("stopped by ") + stop_signal_name() + ": nothing was written");
+            end_if_stop_requested("nothing was written");
             consume(*chunk);
             release(chunk->text.size());
         }
@@ -97,7 +99,7 @@ private:
 
     void push(std::unique_ptr<EncodedChunk> chunk) {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stopping() || in_flight_ == 0 || in_flight_ + chunk->text.size() <= kBytesInFlight; });
+        changed_.wait(lock, [&] { return stopping() || in_flight_ == 0 || in_flight_ + chunk->text.size() <= most_in_flight_; });
         if (stopping()) throw Stopped{};
         in_flight_ += chunk->text.size();
         todo_.emplace_back(pushed_++, std::move(chunk));
@@ -162,6 +164,7 @@ private:
 
     const EncodeRequest& request_;
     std::atomic<std::uint64_t>* position_;
+    const std::size_t most_in_flight_;  // bytes
     std::mutex mutex_;
     std::condition_variable changed_;
     std::deque<Item> todo_;

@@ -46,7 +46,7 @@ std::string text_fingerprint(const std::string& file) {
     std::string text;
     while (reader.read(text, 1 << 20)) {
         text.clear();
-        if (stop_requested()) throw Error(std::string("stopped by ") + stop_signal_name() + ": nothing was written");
+        end_if_stop_requested("nothing was written");
     }
     return reader.fingerprint();
 }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "longbow/experiments/report.h"
+#include "svg.h"
 
 namespace longbow {
 
@@ -19,6 +20,13 @@ std::optional<std::pair<std::int64_t, std::int64_t>> common_growth(const ReportT
 bool has_growth(const ReportTable& table);
 // The least mean of a column, which tables set in bold (no row when there is one row only).
 const ReportRow* best_row(const ReportTable& table, std::int64_t length);
+
+// Fields quoted where they need it, joined by commas, with the line's end.
+std::string csv_line(std::vector<std::string> fields);
+std::string latex_escape(const std::string& text);
+
+// A row's losses by place in the window, drawn coarser than they are kept: four points an octave, since single places are few tokens each.
+ChartSeries position_series(const EvalResult& row);
 
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables, Metric metric);
 

@@ -21,13 +21,15 @@ bool several_seeds(const ReportTable& table) {
 
 std::string growth_header(const ReportTable& table) {
     const auto pair = common_growth(table);
-    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second), static_cast<long long>(pair->first)) : "growth of ppl";
+    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second), static_cast<long long>(pair->first))
+                : "growth of ppl";
 }
 
 std::string growth_cell(const ReportTable& table, const ReportRow& row, const std::string& plus_minus = " ± ") {
     if (!row.growth) return "–";
     auto text = growth_text(*row.growth, plus_minus);
-    if (!common_growth(table)) text += strprintf(" (%lld/%lld)", static_cast<long long>(row.growth->to), static_cast<long long>(row.growth->from));
+    if (!common_growth(table))
+        text += strprintf(" (%lld/%lld)", static_cast<long long>(row.growth->to), static_cast<long long>(row.growth->from));
     return text;
 }
 
@@ -62,13 +64,6 @@ std::string markdown(const std::vector<ReportTable>& tables, Metric metric) {
     return text;
 }
 
-std::string csv_field(const std::string& text) {
-    if (text.find_first_of(",\"\n") == std::string::npos) return text;
-    std::string quoted = "\"";
-    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-    return quoted + "\"";
-}
-
 // Long form, a line a model and length: what a data frame wants.
 std::string csv(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," + metric_key(metric) +
@@ -77,41 +72,46 @@ std::string csv(const std::vector<ReportTable>& tables, Metric metric) {
         for (const auto& row : table.rows) {
             for (const auto& [length, cell] : row.cells) {
                 const bool one = cell.seeds == 1;
-                std::vector<std::string> fields{row.label, row.name, row.position, std::to_string(row.train_length), table.split, table.protocol,
-                                                table.stride_text, table.within_documents ? "true" : "false", std::to_string(length),
-                                                std::to_string(cell.tokens), std::to_string(cell.seeds), number_text(cell.mean),
-                                                one ? "" : number_text(cell.sd), one ? number_text(cell.low) : "", one ? number_text(cell.high) : ""};
+                std::vector<std::string> fields{row.label,
+                                                row.name,
+                                                row.position,
+                                                std::to_string(row.train_length),
+                                                table.split,
+                                                table.protocol,
+                                                table.stride_text,
+                                                table.within_documents ? "true" : "false",
+                                                std::to_string(length),
+                                                std::to_string(cell.tokens),
+                                                std::to_string(cell.seeds),
+                                                number_text(cell.mean),
+                                                one ? "" : number_text(cell.sd),
+                                                one ? number_text(cell.low) : "",
+                                                one ? number_text(cell.high) : ""};
                 if (row.growth && row.growth->to == length) {
                     const auto& g = *row.growth;
-                    const std::vector<std::string> growth{std::to_string(g.from), std::to_string(g.to), number_text(g.ratio),
-                                                          g.has_interval ? number_text(g.low) : "", g.has_interval ? number_text(g.high) : "",
+                    const std::vector<std::string> growth{std::to_string(g.from),
+                                                          std::to_string(g.to),
+                                                          number_text(g.ratio),
+                                                          g.has_interval ? number_text(g.low) : "",
+                                                          g.has_interval ? number_text(g.high) : "",
                                                           g.seeds > 1 ? number_text(g.sd) : ""};
                     fields.insert(fields.end(), growth.begin(), growth.end());
                 } else {
                     fields.resize(fields.size() + 6);
                 }
-                std::transform(fields.begin(), fields.end(), fields.begin(), csv_field);
-                text += join(fields, ",") + "\n";
+                text += csv_line(fields);
             }
         }
     }
     return text;
 }
 
-std::string latex_escape(const std::string& text) {
-    std::string escaped;
-    for (const char c : text) {
-        if (std::string("&%$#_{}").find(c) != std::string::npos) escaped += '\\';
-        escaped += c == '~' || c == '^' || c == '\\' ? ' ' : c;
-    }
-    return escaped;
-}
-
 std::string latex(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "% needs \\usepackage{booktabs}\n";
     for (const auto& table : tables) {
         text += "\\begin{table}\n  \\centering\n  \\caption{" + metric_title(metric) + ": " + latex_escape(table.heading()) + ".}\n";
-        text += "  \\begin{tabular}{lr" + std::string(table.lengths.size(), 'r') + (has_growth(table) ? "r" : "") + "}\n    \\toprule\n    Model & trained at";
+        text += "  \\begin{tabular}{lr" + std::string(table.lengths.size(), 'r') + (has_growth(table) ? "r" : "") +
+                "}\n    \\toprule\n    Model & trained at";
         for (const auto length : table.lengths) text += strprintf(" & %lld", static_cast<long long>(length));
         if (has_growth(table)) text += " & " + growth_header(table);
         text += " \\\\\n    \\midrule\n";
@@ -133,20 +133,24 @@ std::string latex(const std::vector<ReportTable>& tables, Metric metric) {
 std::string json(const std::vector<ReportTable>& tables, Metric metric) {
     Json out = Json::array();
     for (const auto& table : tables) {
-        Json entry{{"heading", table.heading()}, {"metric", metric_key(metric)}, {"split", table.split}, {"protocol", table.protocol},
-                   {"stride", table.stride_text}, {"within_documents", table.within_documents}, {"data", table.data},
-                   {"tokenizer", table.tokenizer}, {"dtype", table.dtype}, {"lengths", table.lengths}, {"models", Json::array()}};
+        Json entry{{"heading", table.heading()}, {"metric", metric_key(metric)}, {"split", table.split},
+                   {"protocol", table.protocol}, {"stride", table.stride_text},  {"within_documents", table.within_documents},
+                   {"data", table.data},         {"tokenizer", table.tokenizer}, {"dtype", table.dtype},
+                   {"lengths", table.lengths},   {"models", Json::array()}};
         for (const auto& row : table.rows) {
-            Json model{{"label", row.label}, {"name", row.name}, {"position", row.position}, {"train_length", row.train_length},
+            Json model{{"label", row.label},     {"name", row.name},       {"position", row.position}, {"train_length", row.train_length},
                        {"updates", row.updates}, {"values", Json::array()}};
             for (const auto& [length, cell] : row.cells) {
                 Json value{{"length", length}, {metric_key(metric), cell.mean}, {"tokens", cell.tokens}, {"seeds", cell.seeds}};
-                if (cell.seeds > 1) value["sd"] = cell.sd;
-                else value["ci"] = {cell.low, cell.high};
+                if (cell.seeds > 1)
+                    value["sd"] = cell.sd;
+                else
+                    value["ci"] = {cell.low, cell.high};
                 model["values"].push_back(value);
             }
             if (row.growth) {
-                model["growth"] = {{"from", row.growth->from}, {"to", row.growth->to}, {"ratio", row.growth->ratio}, {"seeds", row.growth->seeds}};
+                model["growth"] = {
+                    {"from", row.growth->from}, {"to", row.growth->to}, {"ratio", row.growth->ratio}, {"seeds", row.growth->seeds}};
                 if (row.growth->has_interval) model["growth"]["ci"] = {row.growth->low, row.growth->high};
                 if (row.growth->seeds > 1) model["growth"]["sd"] = row.growth->sd;
             }
@@ -158,6 +162,27 @@ std::string json(const std::vector<ReportTable>& tables, Metric metric) {
 }
 
 }  // namespace
+
+static std::string csv_field(const std::string& text) {
+    if (text.find_first_of(",\"\n") == std::string::npos) return text;
+    std::string quoted = "\"";
+    for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return quoted + "\"";
+}
+
+std::string csv_line(std::vector<std::string> fields) {
+    std::transform(fields.begin(), fields.end(), fields.begin(), csv_field);
+    return join(fields, ",") + "\n";
+}
+
+std::string latex_escape(const std::string& text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (std::string("&%$#_{}").find(c) != std::string::npos) escaped += '\\';
+        escaped += c == '~' || c == '^' || c == '\\' ? ' ' : c;
+    }
+    return escaped;
+}
 
 std::string metric_title(Metric metric) {
     return metric == Metric::ppl ? "Perplexity" : metric == Metric::nll ? "Loss (nats a token)" : "Bits per byte";

@@ -32,9 +32,11 @@ std::size_t style_of(const ReportTable& table, const ReportRow& row) {
 std::string figure(const Chart& chart, const std::string& caption) {
     std::string legend;  // on narrow screens, where the labels at the lines' ends take scrolling to see
     for (const auto& series : chart.series) {
-        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) + "</span>";
+        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) +
+                  "</span>";
     }
-    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" + caption + "</figcaption></figure>\n";
+    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" + caption +
+           "</figcaption></figure>\n";
 }
 
 // The training length, when all rows share it.
@@ -70,29 +72,9 @@ std::string length_figure(const ReportTable& table, Metric metric) {
     chart.marked_x = shared_train_length(table);
     chart.marked_label = "training length";
     if (table.lengths.size() < 2) return "";
-    return figure(chart, escape_html(metric_title(metric)) + " at each evaluation length (logarithmic axis). A method that extrapolates stays flat, "
-                         "or falls, to the right of the training length.");
-}
-
-// Bucketed losses drawn coarser: four points an octave, since single places are few tokens each.
-ChartSeries position_series(const EvalResult& row) {
-    ChartSeries series;
-    double sum = 0, weight = 0, place_sum = 0, next = 1;
-    for (std::size_t i = 0; i < row.position_begin.size() && i < row.nll_by_position.size(); ++i) {
-        const auto begin = static_cast<double>(row.position_begin[i]);
-        const double end = i + 1 < row.position_begin.size() ? static_cast<double>(row.position_begin[i + 1]) : static_cast<double>(row.length);
-        const double width = std::max(1.0, end - begin);
-        sum += row.nll_by_position[i] * width;
-        place_sum += std::log2(begin + (width + 1) / 2) * width;
-        weight += width;
-        if (end >= next || i + 1 == row.position_begin.size()) {
-            series.x.push_back(std::exp2(place_sum / weight));
-            series.y.push_back(sum / weight);
-            sum = weight = place_sum = 0;
-            while (next <= end) next *= std::exp2(0.25);
-        }
-    }
-    return series;
+    return figure(chart, escape_html(metric_title(metric)) +
+                             " at each evaluation length (logarithmic axis). A method that extrapolates stays flat, "
+                             "or falls, to the right of the training length.");
 }
 
 std::string position_figure(const ReportTable& table) {
@@ -117,7 +99,7 @@ std::string position_figure(const ReportTable& table) {
     std::vector<std::string> texts;
     for (const auto length : lengths) texts.push_back(with_commas(length));
     return figure(chart, "Mean loss of the tokens that have so many tokens in view, at evaluation length " + join(texts, ", ") +
-                         ". Where the line rises past the training length, the longer input does harm.");
+                             ". Where the line rises past the training length, the longer input does harm.");
 }
 
 std::vector<ReportRun::Point> thinned(const std::vector<ReportRun::Point>& points, std::size_t limit) {
@@ -167,8 +149,8 @@ std::string table_html(const ReportTable& table, Metric metric) {
     }
     html += "</tr></thead><tbody>\n";
     for (const auto& row : table.rows) {
-        html += "<tr><th scope=\"row\"><span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" + escape_html(row.label) +
-                "</th><td>" + with_commas(row.train_length) + "</td>";
+        html += "<tr><th scope=\"row\"><span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" +
+                escape_html(row.label) + "</th><td>" + with_commas(row.train_length) + "</td>";
         for (const auto length : table.lengths) {
             const auto cell = row.cells.find(length);
             if (cell == row.cells.end()) {
@@ -176,13 +158,16 @@ std::string table_html(const ReportTable& table, Metric metric) {
                 continue;
             }
             const auto& c = cell->second;
-            const auto hint = c.seeds == 1 ? strprintf("95 %% interval %.2f to %.2f, %s tokens", c.low, c.high, with_commas(c.tokens).c_str())
-                                           : strprintf("mean of %lld seeds", static_cast<long long>(c.seeds));
-            html += std::string("<td") + (best_row(table, length) == &row ? " class=\"best\"" : "") + " title=\"" + hint + "\">" + cell_text(c, metric) + "</td>";
+            const auto hint = c.seeds == 1
+                                  ? strprintf("95 %% interval %.2f to %.2f, %s tokens", c.low, c.high, with_commas(c.tokens).c_str())
+                                  : strprintf("mean of %lld seeds", static_cast<long long>(c.seeds));
+            html += std::string("<td") + (best_row(table, length) == &row ? " class=\"best\"" : "") + " title=\"" + hint + "\">" +
+                    cell_text(c, metric) + "</td>";
         }
         if (has_growth(table)) {
             html += "<td>" + (row.growth ? "×\u2009" + growth_text(*row.growth) : std::string("–"));
-            if (row.growth && !pair) html += strprintf(" (%lld → %lld)", static_cast<long long>(row.growth->from), static_cast<long long>(row.growth->to));
+            if (row.growth && !pair)
+                html += strprintf(" (%lld → %lld)", static_cast<long long>(row.growth->from), static_cast<long long>(row.growth->to));
             html += "</td>";
         }
         html += "</tr>\n";
@@ -229,8 +214,10 @@ std::string settings_html(const std::vector<ReportRun>& runs) {
 }
 
 std::string provenance_html(const std::vector<ReportRun>& runs) {
-    std::string html = "<details><summary>Fingerprints</summary><div class=\"scroll\"><table class=\"text\"><thead><tr><th scope=\"col\">run</th>"
-                       "<th scope=\"col\">update</th><th scope=\"col\">weights</th><th scope=\"col\">data</th><th scope=\"col\">tokenizer</th></tr></thead><tbody>\n";
+    std::string html =
+        "<details><summary>Fingerprints</summary><div class=\"scroll\"><table class=\"text\"><thead><tr><th scope=\"col\">run</th>"
+        "<th scope=\"col\">update</th><th scope=\"col\">weights</th><th scope=\"col\">data</th><th "
+        "scope=\"col\">tokenizer</th></tr></thead><tbody>\n";
     std::set<std::string> seen;
     for (const auto& run : runs) {
         for (const auto& row : run.rows) {
@@ -245,11 +232,14 @@ std::string provenance_html(const std::vector<ReportRun>& runs) {
 
 const char* const kHowToRead =
     "<h2>How to read this</h2>\n<ul>\n"
-    "<li><b>Perplexity</b> is exp of the mean negative log-likelihood of a token; lower is better. It compares models of one tokenizer only; "
+    "<li><b>Perplexity</b> is exp of the mean negative log-likelihood of a token; lower is better. It compares models of one tokenizer "
+    "only; "
     "bits per byte compares across tokenizers.</li>\n"
-    "<li><b>Evaluation length</b> is the number of tokens that the model sees at once. The same text is cut into windows of that length; under "
+    "<li><b>Evaluation length</b> is the number of tokens that the model sees at once. The same text is cut into windows of that length; "
+    "under "
     "protocol <code>paper</code> every token is scored exactly once at every length.</li>\n"
-    "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method extrapolates. "
+    "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method "
+    "extrapolates. "
     "Brackets hold the 95 % interval of a block bootstrap (1,000 resamples of blocks of 1,024 consecutive tokens, drawn alike at both "
     "lengths); ± is the standard deviation over seeds.</li>\n"
     "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they hold the spread "
@@ -262,8 +252,10 @@ std::string render_html(const std::vector<ReportRun>& runs, const std::vector<Re
     for (const auto& run : runs) {
         for (const auto& row : run.rows) checkpoints.insert(row.checkpoint);
     }
-    std::string html = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
-                       "initial-scale=1\">\n<title>Longbow report</title>\n<style>\n" + std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
+    std::string html =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n<title>Longbow report</title>\n<style>\n" +
+        std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
     html += "<header><h1>Perplexity beyond the training length</h1>\n<p>" + std::to_string(checkpoints.size()) +
             (checkpoints.size() == 1 ? " model" : " models") + ", measured with <code>longbow eval</code>.</p></header>\n";
     for (const auto& table : tables) {

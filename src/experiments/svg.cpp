@@ -47,7 +47,8 @@ std::vector<double> linear_ticks(double low, double high, int count) {
         }
     }
     std::vector<double> ticks;
-    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12; ++i) ticks.push_back(std::abs(i * step) < step * 1e-9 ? 0 : i * step);
+    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12; ++i)
+        ticks.push_back(std::abs(i * step) < step * 1e-9 ? 0 : i * step);
     return ticks;
 }
 
@@ -68,16 +69,16 @@ std::string marker(std::size_t style, double x, double y, const std::string& not
     const std::string title = note.empty() ? "" : "<title>" + escape_html(note) + "</title>";
     switch (style % 4) {
         case 0: return strprintf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\"", x, y) + paint + ">" + title + "</circle>\n";
-        case 1: return strprintf("<rect x=\"%.1f\" y=\"%.1f\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5) + paint + ">" + title + "</rect>\n";
-        case 2:
-            return strprintf("<path d=\"M%.1f %.1fl5.5 9.5h-11z\"", x, y - 6) + paint + ">" + title + "</path>\n";
-        default:
-            return strprintf("<path d=\"M%.1f %.1fl6 6l-6 6l-6 -6z\"", x, y - 6) + paint + ">" + title + "</path>\n";
+        case 1:
+            return strprintf("<rect x=\"%.1f\" y=\"%.1f\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5) + paint + ">" + title + "</rect>\n";
+        case 2: return strprintf("<path d=\"M%.1f %.1fl5.5 9.5h-11z\"", x, y - 6) + paint + ">" + title + "</path>\n";
+        default: return strprintf("<path d=\"M%.1f %.1fl6 6l-6 6l-6 -6z\"", x, y - 6) + paint + ">" + title + "</path>\n";
     }
 }
 
 std::string text_at(double x, double y, const std::string& anchor, const std::string& text, const std::string& extra = "") {
-    return strprintf("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"", x, y, anchor.c_str()) + extra + ">" + escape_html(text) + "</text>\n";
+    return strprintf("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"", x, y, anchor.c_str()) + extra + ">" + escape_html(text) +
+           "</text>\n";
 }
 
 // Base lines for labels at the wanted heights, moved apart as little as it takes (in order of height).
@@ -132,7 +133,9 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
         svg += strprintf("<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x.begin, at, x.end, at);
         svg += text_at(x.begin - 9, at + 4.5, "end", tick_text(tick));
     }
-    const auto ticks = !chart.x_ticks.empty() ? chart.x_ticks : x.log ? power_ticks(x.low, x.high) : linear_ticks(std::max(0.0, x.low), x.high, 6);
+    const auto ticks = !chart.x_ticks.empty() ? chart.x_ticks
+                       : x.log                ? power_ticks(x.low, x.high)
+                                              : linear_ticks(std::max(0.0, x.low), x.high, 6);
     for (const double tick : ticks) {
         const double at = x.map(tick);
         svg += strprintf("<line class=\"tick\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at, y.begin, at, y.begin + 5);
@@ -140,7 +143,8 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
     }
     svg += strprintf("<line class=\"axis\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x.begin, y.begin, x.end, y.begin);
     svg += text_at((x.begin + x.end) / 2, kHeight - 10, "middle", chart.x_label, " class=\"label\"");
-    svg += text_at(0, 0, "middle", chart.y_label, strprintf(" class=\"label\" transform=\"translate(16 %.1f) rotate(-90)\"", (y.begin + y.end) / 2));
+    svg += text_at(0, 0, "middle", chart.y_label,
+                   strprintf(" class=\"label\" transform=\"translate(16 %.1f) rotate(-90)\"", (y.begin + y.end) / 2));
     return svg;
 }
 
@@ -165,7 +169,8 @@ std::string style_colour(std::size_t style) { return kColours[style % std::size(
 std::string chart_svg(const Chart& chart) {
     const auto x = axis_over(chart.series, true, chart.log_x, kLeft, kWidth - kRight);
     const auto y = axis_over(chart.series, false, chart.log_y, kHeight - kBottom, kTop);
-    std::string svg = strprintf("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", kWidth, kHeight, escape_html(chart.title).c_str());
+    std::string svg =
+        strprintf("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", kWidth, kHeight, escape_html(chart.title).c_str());
     svg += grid(chart, x, y);
     if (chart.marked_x && *chart.marked_x >= x.low && *chart.marked_x <= x.high) {
         const double at = x.map(*chart.marked_x);
@@ -175,9 +180,11 @@ std::string chart_svg(const Chart& chart) {
     std::vector<double> ends;
     for (const auto& series : chart.series) {
         std::string points;
-        for (std::size_t i = 0; i < series.x.size(); ++i) points += strprintf("%s%.1f,%.1f", i == 0 ? "" : " ", x.map(series.x[i]), y.map(series.y[i]));
+        for (std::size_t i = 0; i < series.x.size(); ++i)
+            points += strprintf("%s%.1f,%.1f", i == 0 ? "" : " ", x.map(series.x[i]), y.map(series.y[i]));
         if (series.line) {
-            svg += "<polyline fill=\"none\" stroke=\"" + style_colour(series.style) + "\" stroke-width=\"" + (series.markers ? "2.5" : "1.8") +
+            svg += "<polyline fill=\"none\" stroke=\"" + style_colour(series.style) + "\" stroke-width=\"" +
+                   (series.markers ? "2.5" : "1.8") + (series.dashed ? "\" stroke-dasharray=\"5 4" : "") +
                    "\" stroke-linejoin=\"round\" points=\"" + points + "\"/>\n";
         }
         ends.push_back(y.map(series.y.back()) + 5);
@@ -193,9 +200,10 @@ std::string chart_svg(const Chart& chart) {
         if (series.label.empty()) continue;
         const double from = x.map(series.x.back());
         if (std::abs(places[i] - ends[i]) > 3 || x.end - from > 12) {  // a leader where the label could not stay beside its line
-            svg += strprintf("<line class=\"leader\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", from + 7, ends[i] - 5, x.end + 8, places[i] - 5);
+            svg += strprintf("<line class=\"leader\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", from + 7, ends[i] - 5, x.end + 8,
+                             places[i] - 5);
         }
-        svg += marker(series.style, x.end + 16, places[i] - 5, "");
+        if (series.markers || !series.dashed) svg += marker(series.style, x.end + 16, places[i] - 5, "");
         svg += text_at(x.end + 27, places[i], "start", series.label, " class=\"series\"");
     }
     return svg + "</svg>\n";

@@ -12,6 +12,9 @@
 #include "dropout.h"
 #include "linear_relu.h"
 #include "longbow/model/linear.h"
+#include "onednn.h"
+#include "relu_ffn.h"
+#include "split_qkv.h"
 
 namespace longbow {
 
@@ -36,14 +39,14 @@ Block::Block(const ModelConfig& config, std::int64_t layer) : config_(config), l
 at::Tensor Block::forward(const at::Tensor& x, const BlockPass& pass) {
     const double p = in_training(config_.dropout);
     const auto attended = add_dropout(x, linear(attention(norm1_->forward(x), pass), out_weight_, out_bias_), p);
-    return add_dropout(attended, linear(ffn_hidden(norm2_->forward(attended)), ffn_out_weight_, ffn_out_bias_), p);
+    return add_dropout(attended, feed_forward(norm2_->forward(attended)), p);
 }
 
 at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
     const auto batch = x.size(0);
     const auto length = x.size(1);
     const auto qkv = linear(x, qkv_weight_, qkv_bias()).view({batch, length, 3, config_.heads, config_.dim / config_.heads});
-    const auto parts = qkv.unbind(2);  // each [batch, length, heads, head_dim]
+    const auto parts = split_qkv(qkv);  // each [batch, length, heads, head_dim]
     AttentionInput input;
     std::tie(input.q, input.k) = pass.position.rotate(parts[0].transpose(1, 2), parts[1].transpose(1, 2), pass.positions);
     input.v = parts[2].transpose(1, 2);
@@ -54,6 +57,13 @@ at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
     input.dropout = in_training(config_.attention_dropout);
     input.scratch = pass.scratch;
     return pass.backend.forward(input).transpose(1, 2).reshape({batch, length, config_.dim});
+}
+
+at::Tensor Block::feed_forward(const at::Tensor& x) {
+    if (config_.activation == "relu" && in_training(config_.activation_dropout) == 0.0 && onednn_serves(x, ffn_in_weight_)) {
+        return relu_ffn(x, ffn_in_weight_, ffn_in_bias_, ffn_out_weight_, ffn_out_bias_);
+    }
+    return linear(ffn_hidden(x), ffn_out_weight_, ffn_out_bias_);
 }
 
 at::Tensor Block::ffn_hidden(const at::Tensor& x) {

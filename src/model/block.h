@@ -37,6 +37,7 @@ public:
 
 private:
     at::Tensor attention(const at::Tensor& x, const BlockPass& pass);  // before the output projection
+    at::Tensor feed_forward(const at::Tensor& x);
     at::Tensor ffn_hidden(const at::Tensor& x);                        // before the output projection
     at::Tensor qkv_bias() const;
     double in_training(double p) const { return is_training() ? p : 0.0; }

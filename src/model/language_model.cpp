@@ -2,14 +2,15 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
-#include <ATen/ops/embedding.h>
-#include <ATen/ops/empty.h>
 
 #include <cmath>
 #include <limits>
 
+#include "adaptive_embedding.h"
+#include "adaptive_head.h"
 #include "block.h"
 #include "dropout.h"
+#include "embedding.h"
 #include "linear_head.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -31,6 +32,22 @@ void check(const ModelConfig& model) {
     }
 }
 
+std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size) {
+    if (model.adaptive_cutoffs.empty()) {
+        return std::make_shared<TokenEmbedding>(model, vocab_size);
+    }
+    return std::make_shared<AdaptiveEmbedding>(model, vocab_size);
+}
+
+// A tied head shares the embedding's parameters, which stay the embedding's.
+std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_size, const Embedding& embedding) {
+    if (const auto* adaptive = dynamic_cast<const AdaptiveEmbedding*>(&embedding)) {
+        return std::make_shared<AdaptiveHead>(config, *adaptive);
+    }
+    const auto& tokens = dynamic_cast<const TokenEmbedding&>(embedding);
+    return std::make_shared<LinearHead>(config, vocab_size, config.model.tie_output ? tokens.weight() : at::Tensor());
+}
+
 // Not Module::to(dtype), which would turn integer buffers into floating ones.
 void convert_floating(torch::nn::Module& module, at::ScalarType type) {
     const at::NoGradGuard no_grad;
@@ -49,7 +66,7 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
     check(model);
-    embedding_ = register_parameter("embed_tokens", at::empty({vocab_size, model.dim}));
+    embedding_ = register_module("embed", make_embedding(model, vocab_size));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
         blocks_.push_back(register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer)));
@@ -57,7 +74,7 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
     if (model.final_norm) {
         final_norm_ = register_module("final_norm", std::make_shared<Norm>(model));
     }
-    head_ = register_module("head", std::make_shared<LinearHead>(config_, vocab_size, model.tie_output ? embedding_ : at::Tensor()));
+    head_ = register_module("head", make_head(config_, vocab_size, *embedding_));
     const auto type = config_.train.dtype == "fp64" ? at::kDouble : at::kFloat;
     convert_floating(*this, type);
     reset_parameters();
@@ -69,11 +86,12 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
 LanguageModel::~LanguageModel() = default;
 
 AttentionBackend& LanguageModel::attention() {
-    const auto options = at::TensorOptions().device(embedding_.device()).dtype(embedding_.scalar_type());
+    const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
+    const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
         AttentionRequest request;
-        request.dtype = embedding_.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
-        request.device = embedding_.device().str();
+        request.dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
+        request.device = weight.device().str();
         request.head_dim = config_.model.dim / config_.model.heads;
         request.dropout = config_.model.attention_dropout;
         request.skip_threshold = config_.attention.skip_threshold > 0 ? config_.attention.skip_threshold : std::numeric_limits<double>::infinity();
@@ -87,7 +105,7 @@ AttentionBackend& LanguageModel::attention() {
 }
 
 at::Tensor LanguageModel::hidden(const at::Tensor& tokens, KvCache* cache) {
-    auto x = at::embedding(embedding_, tokens);
+    auto x = embedding_->forward(tokens);
     if (config_.model.embedding_scale == "sqrt_dim") {
         x = x.mul(std::sqrt(static_cast<double>(config_.model.dim)));
     }
@@ -131,7 +149,7 @@ const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t e
 }
 
 void LanguageModel::list_pieces() {
-    pieces_.push_back(StoredPiece::whole("embed.tokens.weight", embedding_));
+    embedding_->list_pieces(pieces_);
     for (const auto& item : position_->named_parameters()) {
         pieces_.push_back(StoredPiece::whole("position." + item.key(), item.value()));
     }
@@ -144,9 +162,7 @@ void LanguageModel::list_pieces() {
             pieces_.push_back(StoredPiece::whole("final_norm.bias", final_norm_->bias()));
         }
     }
-    for (const auto& item : head_->named_parameters()) {
-        pieces_.push_back(StoredPiece::whole("head." + item.key(), item.value()));
-    }
+    head_->list_pieces(pieces_);
 }
 
 std::vector<StoredTensor> LanguageModel::stored_tensors() const {
@@ -170,7 +186,7 @@ std::vector<StoredTensor> LanguageModel::stored_views(std::size_t parameter_inde
 
 void LanguageModel::reset_parameters() {
     const at::NoGradGuard no_grad;
-    embedding_.normal_(0.0, config_.model.init == "gpt2" ? 0.02 : 1.0 / std::sqrt(static_cast<double>(config_.model.dim)));
+    embedding_->reset_parameters();
     position_->reset_parameters();
     for (const auto& block : blocks_) {
         block->reset_parameters();

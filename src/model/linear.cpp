@@ -1,19 +1,15 @@
 #include "longbow/model/linear.h"
 
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/threshold_backward.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <chrono>
 #include <fstream>
-#include <limits>
 
-#include "product_type.h"
 #include "linear_relu.h"
+#include "onednn.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 
@@ -23,38 +19,13 @@ namespace {
 
 GemmLibrary chosen_library = GemmLibrary::aten;
 
-// Below this many rows (decoding) the product is bound by memory, and oneDNN would compile a kernel for each new count of rows.
-constexpr std::int64_t kFewestRows = 32;
-
-// x [m, k] (any strides), weight [n, k] (any strides), bias [n] or none -> [m, n]. The operator has no autograd of its own.
-at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation) {
-    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                                 c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
-    return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
-}
-
-// a [m, k] x b [k, n]. oneDNN's kernels are quicker on few rows and many columns than the reverse (by 1.3 where both operands are
-// transposed, as in a weight gradient), so that a tall product is computed as the transpose of a wide one.
-at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b) {
-    if (a.size(0) <= b.size(1)) {
-        return onednn_linear(a, b.t(), std::nullopt, "none");
-    }
-    return onednn_linear(b.t(), a, std::nullopt, "none").t();
-}
-
-bool serves(const at::Tensor& x, const at::Tensor& weight) {
-    return chosen_library == GemmLibrary::onednn && x.device().is_cpu() && product_type(x) == at::kFloat && x.scalar_type() == at::kFloat &&
-           weight.scalar_type() == at::kFloat && x.numel() >= kFewestRows * x.size(-1);
-}
-
 // y = activation(x W^T + b), all three gradients through oneDNN.
 class OnednnLinear : public torch::autograd::Function<OnednnLinear> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                               const std::optional<at::Tensor>& bias, bool relu) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        auto y = onednn_linear(rows, weight, bias, relu ? "relu" : "none");
+        auto y = onednn_linear(rows, quick_weight(weight, rows.size(0)), bias, relu ? "relu" : "none");
         auto shape = x.sizes().vec();
         shape.back() = weight.size(0);
         y = y.view(shape);
@@ -101,40 +72,9 @@ bool is_amd() {
     return false;
 }
 
-// Seconds of one forward and backward over the products of a block, the least of a few.
-double block_seconds(GemmLibrary library, std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim) {
-    const auto previous = chosen_library;
-    chosen_library = library;
-    const at::AutoGradMode with_grad(true);
-    const auto ones = [](std::int64_t rows, std::int64_t columns) { return at::ones({rows, columns}, at::kFloat).requires_grad_(true); };
-    const auto x = ones(tokens, dim);
-    const auto qkv = ones(3 * dim, dim);
-    const auto ffn_in = ones(ffn_dim, dim);
-    const auto ffn_out = ones(dim, ffn_dim);
-    const at::Tensor no_bias;
-    double least = std::numeric_limits<double>::infinity();
-    constexpr int kRepeats = 5;  // the first of them also compiles kernels
-    for (int i = 0; i < kRepeats; ++i) {
-        const auto start = std::chrono::steady_clock::now();
-        const auto attention = linear(x, qkv, no_bias).sum();
-        const auto ffn = linear(linear(x, ffn_in, no_bias), ffn_out, no_bias).sum();
-        const std::vector<at::Tensor> inputs = {x, qkv, ffn_in, ffn_out};
-        torch::autograd::grad({attention, ffn}, inputs);
-        least = std::min(least, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    chosen_library = previous;
-    return least;
-}
-
 }  // namespace
 
 GemmLibrary gemm_library_by_rule() { return is_amd() ? GemmLibrary::onednn : GemmLibrary::aten; }
-
-GemmLibrary gemm_library_by_timing(std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim) {
-    const auto onednn = block_seconds(GemmLibrary::onednn, tokens, dim, ffn_dim);
-    const auto aten = block_seconds(GemmLibrary::aten, tokens, dim, ffn_dim);
-    return onednn < aten ? GemmLibrary::onednn : GemmLibrary::aten;
-}
 
 void set_gemm_library(GemmLibrary library) { chosen_library = library; }
 GemmLibrary gemm_library() { return chosen_library; }
@@ -152,19 +92,19 @@ GemmLibrary gemm_library_from(const std::string& name) {
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    if (serves(x, weight)) {
+    if (onednn_serves(x, weight)) {
         return onednn_forward(x, weight, bias, false);
     }
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
 at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-    if (serves(x, weight)) {
+    if (onednn_serves(x, weight)) {
         return onednn_forward(x, weight, bias, true);
     }
     return at::relu(linear(x, weight, bias));
 }
 
-at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) { return serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b); }
+at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) { return onednn_serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b); }
 
 }  // namespace longbow

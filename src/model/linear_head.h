@@ -3,6 +3,7 @@
 
 #include "longbow/config/config.h"
 #include "longbow/model/output_head.h"
+#include "stored_piece.h"
 
 namespace longbow {
 
@@ -14,6 +15,7 @@ public:
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     at::Tensor logits(const at::Tensor& hidden) override;
     void reset_parameters() override;
+    void list_pieces(std::vector<StoredPiece>& pieces) const override;
 
 private:
     at::Tensor weight_;  // [vocab, dim]

@@ -1,4 +1,4 @@
-// AdamW and SGD over ATen's fused kernels: one call a group for all parameters, on CPU and GPU. Two groups, with and without weight
+// AdamW, SGD and NAG over ATen's fused kernels: one call a group for all parameters, on CPU and GPU. Two groups, with and without weight
 // decay. The slots start as zeros, so that a checkpoint of any update, the 0th included, has the same tensors.
 #include "longbow/optim/optimizer.h"
 
@@ -111,12 +111,31 @@ private:
     }
 };
 
+// Nesterov's accelerated gradient as fairseq has it (optim/nag.py), decay decoupled. fairseq keeps b = lr v and rescales it by
+// lr / lr_old at each step:   p += m^2 (lr / lr_old) b - (1 + m) lr g,   b = m (lr / lr_old) b - lr g.
+// Divided by lr that is   v = m v - g,   p += lr (m v - g):   Nesterov's form of SGD (v with the other sign), whose buffer needs no rate
+// of the past, so that a resumed or re-scheduled run needs none either.
+class Nag final : public SlottedOptimizer {
+public:
+    Nag(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay)
+        : SlottedOptimizer(config, parameters, decay, config.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}) {}
+
+private:
+    void update(Group& group, double lr, double weight_decay) override {
+        if (weight_decay != 0) at::_foreach_mul_(group.parameters, 1 - lr * weight_decay);
+        const std::vector<at::Tensor> none;
+        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], /*weight_decay=*/0.0, config_.momentum,
+                        lr, /*dampening=*/0.0, /*nesterov=*/!group.slots.empty(), /*maximize=*/false, /*is_first_step=*/false);
+    }
+};
+
 }  // namespace
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay) {
     if (config.name == "adamw") return std::make_unique<AdamW>(config, parameters, decay);
     if (config.name == "sgd") return std::make_unique<Sgd>(config, parameters, decay);
-    throw ConfigError("optim.name: " + config.name + " is none of adamw, sgd");
+    if (config.name == "nag") return std::make_unique<Nag>(config, parameters, decay);
+    throw ConfigError("optim.name: " + config.name + " is none of adamw, sgd, nag");
 }
 
 at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters) {

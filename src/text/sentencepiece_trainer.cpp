@@ -7,6 +7,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/random.h"
+#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/text/reader.h"
 #include "sentencepiece_tokenizer.h"
@@ -71,6 +72,7 @@ Sample sample_lines(const std::vector<std::string>& files) {
         TextReader reader(file);
         std::string text;
         while (reader.read(text, std::max<std::size_t>(1 << 20, text.size()))) {
+            end_if_stop_requested("nothing was written");
             const auto last = text.rfind('\n');
             if (last == std::string::npos) continue;
             std::string_view lines = std::string_view(text).substr(0, last);

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <thread>
 
+#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/progress.h"
 #include "longbow/text/reader.h"
@@ -75,6 +76,7 @@ void read_pieces(const std::vector<std::string>& files, const WordRule& rule, Pi
         std::string text;
         // Doubling where no cut was found keeps the search for one linear in the text.
         while (reader.read(text, std::max(kPiece, text.size()))) {
+            end_if_stop_requested("nothing was written");
             const auto cut = rule.safe_split(text);
             if (cut > 0) {
                 if (!queue.push(text.substr(0, cut))) return;

@@ -1,4 +1,5 @@
-// Dynamic loss scale of fp16: halved after an update whose gradients overflowed, doubled after `window` good ones in a row.
+// Dynamic loss scale of fp16: halved after an update whose gradients overflowed, doubled after `window` good ones in a row; fairseq's rule
+// but for the bounds (it has no upper one, and gives up at 1e-4 where train.max_bad_updates ends a run here).
 #pragma once
 
 #include <algorithm>

@@ -1,13 +1,13 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <sys/resource.h>
 
 #include <cmath>
 #include <ctime>
 
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "session.h"
@@ -25,12 +25,6 @@ bool belongs_to(const TrainState& state, const Json& row) {
     return row.value("event", "") != "valid" || update <= state.validated_update;
 }
 
-double peak_memory_mb() {
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<double>(usage.ru_maxrss) / 1024;
-}
-
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 // What skipping leaves of attention on the next training input, by the weights as they are. A look of its own at each
@@ -40,10 +34,11 @@ double visited_now(Session& session) {
     auto& attention = session.model->attention();
     const at::NoGradGuard no_grad;
     const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    auto blocks = session.order->micro_batch({session.state.updates, session.state.samples}, 0);
+    blocks.resize(1);
     auto input = at::empty({1, config.length}, at::kLong);
     auto target = at::empty_like(input);
-    fill_batch(*session.train, *session.order, session.state.samples, 1, input.mutable_data_ptr<std::int64_t>(),
-               target.mutable_data_ptr<std::int64_t>());
+    fill_batch(*session.train, blocks, config.length, input.mutable_data_ptr<std::int64_t>(), target.mutable_data_ptr<std::int64_t>());
     session.model->eval();
     attention.measure_visited(true);
     session.model->hidden(input.to(session.device));
@@ -88,7 +83,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
     if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
     if (session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
-    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb()}};
+    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
     append(row);
     last_loss_ = loss;
     state.interval_nll = 0;
@@ -110,7 +105,7 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
     std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  %.0f MB  ETA %s",
                                  static_cast<long long>(state.updates), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
-                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(), human_seconds(eta).c_str());
+                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
     if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
     progress_.show(line, last);
     if (!due) return;

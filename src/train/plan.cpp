@@ -19,6 +19,12 @@ struct Sizes {
     double multiplied = 0;      // in matrix products, each once a token: all but embeddings, norms, biases; the output projection included
 };
 
+// Scores that every token takes: of each word, or with adaptive softmax of the first band's words and a class for each further band.
+double scores(const ModelConfig& model, std::int64_t vocab_size) {
+    const auto& cutoffs = model.adaptive_cutoffs;
+    return static_cast<double>(cutoffs.empty() ? vocab_size : cutoffs.front() + static_cast<std::int64_t>(cutoffs.size()));
+}
+
 // Everything but the depth costs time to build: a model of one and one of two layers tell the rest.
 Sizes model_sizes(const Config& config, std::int64_t vocab_size) {
     Config shallow = config;
@@ -29,7 +35,7 @@ Sizes model_sizes(const Config& config, std::int64_t vocab_size) {
     const auto layers = static_cast<double>(config.model.layers);
     const auto dim = static_cast<double>(config.model.dim);
     const double ffn = (config.model.activation == "swiglu" ? 3.0 : 2.0) * dim * static_cast<double>(config.model.ffn_dim);
-    return {one + (layers - 1) * (two - one), layers * (4 * dim * dim + ffn) + dim * static_cast<double>(vocab_size)};
+    return {one + (layers - 1) * (two - one), layers * (4 * dim * dim + ffn) + dim * scores(config.model, vocab_size) + (config.model.adaptive_cutoffs.empty() ? 0 : dim * dim)};
 }
 
 // Forward FLOPs of a token in a window of `length`: 2 a multiplied weight, and 2 x 2 x dim for each of the (length + 1) / 2 keys that it
@@ -53,7 +59,7 @@ std::string memory_text(const Config& config, const Sizes& sizes, std::int64_t v
     // A layer keeps, a token: two norms, q, k, v, the attention's output, two residual sums (8 dim), and the FFN's inner values.
     const double activations = static_cast<double>(model.layers) * tokens * (8 * static_cast<double>(model.dim) + ffn) * half;
     const double chunk = 2 * static_cast<double>(std::min<std::int64_t>(config.train.loss_chunk, static_cast<std::int64_t>(tokens))) *
-                         static_cast<double>(vocab_size) * wide;
+                         scores(model, vocab_size) * wide;
     const double weights = sizes.parameters * wide;
     const double total = weights * (2 + slots) + activations + chunk;
     return strprintf("about %s: weights %s, gradients %s, optimizer %s, activations %s, loss chunk %s", human_bytes(total).c_str(),
@@ -74,11 +80,27 @@ std::string evaluation_lines(const Config& config, const Sizes& sizes, const Tok
 
 }  // namespace
 
+std::string expected_plan(const Config& config) {
+    const auto& data = config.data;
+    if (data.expect_vocab_size == 0) return "";
+    std::string text = line("parameters", with_commas(static_cast<std::int64_t>(model_sizes(config, data.expect_vocab_size).parameters)));
+    text += line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
+    if (data.expect_train_tokens == 0) return text;
+    const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
+    text += line("an epoch", with_commas(static_cast<std::int64_t>(std::ceil(epoch))) + " updates");
+    if (config.train.stop.unit == Duration::Unit::updates) text += line("the run", strprintf("%.1f epochs", config.train.stop.value / epoch));
+    return text;
+}
+
 std::string training_plan(const TrainRequest& request) {
     const Config& config = request.config;
+    const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
+    if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
+        return expected_plan(config) + path.string() + " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
+    }
     const TokenStore store = open_store(request);
     const auto& train = store.split("train");
-    const RunUnits units = run_units(config, train);
+    const RunUnits units = run_units(*training_order(train, config.train));
     const auto total = total_updates(config, units);
     const Sizes sizes = model_sizes(config, store.vocab_size());
     const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
@@ -105,6 +127,7 @@ std::string training_plan(const TrainRequest& request) {
     text += line("a checkpoint", human_bytes(sizes.parameters * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
     if (store.has_split("valid")) text += evaluation_lines(config, sizes, store.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
+    if (!config.model.adaptive_cutoffs.empty()) text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
     return text;
 }
 

@@ -100,6 +100,16 @@ void init_from(Session& session) {
     log::info("weights from " + source.string());
 }
 
+void check_expectations(const DataConfig& data, const TokenStore& store) {
+    const auto check = [&](const char* key, std::int64_t expected, std::int64_t found, const char* what) {
+        if (expected == 0 || expected == found) return;
+        throw DataError(strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
+                                  "you have", store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+    };
+    check("data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
+    check("data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
+}
+
 }  // namespace
 
 TokenStore open_store(const TrainRequest& request) {
@@ -113,14 +123,12 @@ TokenStore open_store(const TrainRequest& request) {
         log::info("preparing " + path.string());
         prepare_store({request.config.tokenizer, data, path, request.threads, false});
     }
-    return TokenStore(path);
+    TokenStore store(path);
+    check_expectations(data, store);
+    return store;
 }
 
-RunUnits run_units(const Config& config, const TokenStream& train) {
-    const auto sequences = static_cast<double>(config.train.batch * config.train.accumulate);
-    const auto blocks = static_cast<double>(training_order(train, config.train).blocks_per_epoch());
-    return {sequences * static_cast<double>(config.train.length), blocks / sequences};
-}
+RunUnits run_units(const TrainingOrder& order) { return {order.tokens_per_update(), order.updates_per_epoch()}; }
 
 std::int64_t total_updates(const Config& config, const RunUnits& units) {
     const double updates = fractional_updates(config.train.stop, units);
@@ -142,7 +150,7 @@ Session open_session(const TrainRequest& request) {
     open_data(session, request);
     if (from) check_resumed_data(*from, session);
     session.order = training_order(*session.train, session.config.train);
-    session.units = run_units(session.config, *session.train);
+    session.units = run_units(*session.order);
     session.total_updates = total_updates(session.config, session.units);
     make_model(session);
     if (from) {

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "cadence.h"
@@ -31,7 +30,7 @@ struct Session {
     std::shared_ptr<LanguageModel> model;
     std::vector<at::Tensor> parameters;
     std::unique_ptr<Optimizer> optimizer;
-    std::optional<SampleOrder> order;
+    std::unique_ptr<TrainingOrder> order;
     RunUnits units;
     std::int64_t warmup = 0;                     // updates
     std::int64_t total_updates = -1;             // -1: train.stop is a time
@@ -43,14 +42,16 @@ struct Session {
     [[nodiscard]] double seconds() const {
         return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();
     }
+    // Updates that the schedule and train.stop count.
+    [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
     [[nodiscard]] bool finished() const {
-        return total_updates >= 0 ? state.updates >= total_updates : state.train_seconds >= config.train.stop.value;
+        return total_updates >= 0 ? counted_updates() >= total_updates : state.train_seconds >= config.train.stop.value;
     }
 };
 
 // The store that the configuration names; prepared first from data.train, valid, test if it is not there.
 TokenStore open_store(const TrainRequest& request);
-RunUnits run_units(const Config& config, const TokenStream& train);
+RunUnits run_units(const TrainingOrder& order);
 // Updates in all; -1 when train.stop is a time.
 std::int64_t total_updates(const Config& config, const RunUnits& units);
 // The lengths of validation: eval.lengths, or the training length. The first one decides which checkpoint is best.

@@ -7,7 +7,10 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/api/include/torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
+#include <vector>
 
 #include "longbow/core/random.h"
 #include "longbow/model/autocast.h"
@@ -20,23 +23,25 @@ namespace longbow {
 
 namespace {
 
-// Forward and backward of one micro-batch; returns the sum of its nll times `scale`, without gradient.
-at::Tensor micro_batch(Session& session, std::int64_t first_sample, double scale) {
+// The loss of one micro-batch, summed over its tokens, times `scale`.
+at::Tensor micro_batch_loss(Session& session, const std::vector<Block>& blocks, double scale) {
     const auto& config = session.config.train;
-    auto inputs = at::empty({config.batch, config.length}, at::kLong);
-    auto targets = at::empty({config.batch, config.length}, at::kLong);
-    fill_batch(*session.train, *session.order, first_sample, config.batch, inputs.mutable_data_ptr<std::int64_t>(),
-               targets.mutable_data_ptr<std::int64_t>());
+    const auto rows = static_cast<std::int64_t>(blocks.size());
+    auto inputs = at::empty({rows, config.length}, at::kLong);
+    auto targets = at::empty({rows, config.length}, at::kLong);
+    fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(), targets.mutable_data_ptr<std::int64_t>());
     inputs = inputs.to(session.device);
-    targets = targets.to(session.device).view({-1});
-    at::Tensor loss;
-    {
-        const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
-        const auto hidden = session.model->hidden(inputs);  // [batch, length, dim]
-        loss = session.model->head().loss(hidden.view({-1, hidden.size(-1)}), targets, scale);
+    targets = targets.view({-1});
+    const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
+    hidden = hidden.view({-1, hidden.size(-1)});
+    // A short block leaves places without a target at the end of its row, where they can change nothing before them.
+    if (std::any_of(blocks.begin(), blocks.end(), [&](const Block& block) { return block.length < config.length; })) {
+        const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
+        targets = targets.index_select(0, places);
+        hidden = hidden.index_select(0, places.to(session.device));
     }
-    loss.backward();
-    return loss.detach().to(at::kDouble);
+    return session.model->head().loss(hidden, targets.to(session.device), scale);
 }
 
 void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor) {
@@ -54,21 +59,35 @@ UpdateResult run_update(Session& session) {
     const auto& config = session.config;
     auto& state = session.state;
     UpdateResult result;
-    result.tokens = config.train.batch * config.train.accumulate * config.train.length;
-    result.lr = learning_rate(config.schedule, config.optim.lr, state.updates, session.warmup, state.schedule_period);
+    result.lr = learning_rate(config.schedule, config.optim.lr, session.counted_updates(), session.warmup, state.schedule_period);
 
-    // The loss is the mean over all tokens of the update, whatever the micro-batches.
-    const double scale = state.loss_scale / static_cast<double>(result.tokens);
+    std::vector<std::vector<Block>> micro_batches;
+    std::int64_t samples = 0;
+    for (std::int64_t micro = 0; micro < config.train.accumulate; ++micro) {
+        auto blocks = session.order->micro_batch({state.updates, state.samples}, micro);
+        if (blocks.empty()) continue;  // the end of an epoch
+        samples += static_cast<std::int64_t>(blocks.size());
+        for (const auto& block : blocks) result.tokens += block.length;
+        micro_batches.push_back(std::move(blocks));
+    }
+
+    // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
+    // tokens are then divided out after the backward pass.
+    const auto tokens = static_cast<double>(result.tokens);
+    const double divided_after = config.train.dtype == "fp16" && config.train.scaled_loss == "sum" ? tokens : 1.0;
+    const double scale = state.loss_scale / (tokens / divided_after);
     for (const auto& parameter : session.parameters) parameter.mutable_grad() = at::Tensor();
     at::Tensor loss;
-    for (std::int64_t micro = 0; micro < config.train.accumulate; ++micro) {
+    for (std::size_t micro = 0; micro < micro_batches.size(); ++micro) {
         torch::manual_seed(seed_of(config.train.seed, state.updates, micro, /*rank=*/0));
-        const auto part = micro_batch(session, state.samples + micro * config.train.batch, scale);
-        loss = loss.defined() ? loss + part : part;
+        const auto part = micro_batch_loss(session, micro_batches[micro], scale);
+        part.backward();
+        const auto value = part.detach().to(at::kDouble);
+        loss = loss.defined() ? loss + value : value;
     }
 
     const at::NoGradGuard no_grad;
-    if (state.loss_scale != 1.0) multiply_gradients(session.parameters, 1 / state.loss_scale);
+    if (state.loss_scale * divided_after != 1.0) multiply_gradients(session.parameters, 1 / (state.loss_scale * divided_after));
     const auto norm = gradient_norm(session.parameters);
     // The one time an update waits for the device: both numbers together.
     const auto numbers = at::stack({loss, norm.to(at::kDouble)}).cpu();
@@ -86,7 +105,7 @@ UpdateResult run_update(Session& session) {
         state.good_updates = next.good_updates;
     }
     state.updates += 1;
-    state.samples += config.train.batch * config.train.accumulate;
+    state.samples += samples;
     state.tokens += result.tokens;
     state.optimizer_steps = session.optimizer->steps();
     state.bad_updates = result.skipped ? state.bad_updates + 1 : 0;

@@ -46,7 +46,8 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     const ScratchDirectory scratch(run);
     TrainRequest request;
     request.config = read_checkpoint_config(to.path);
-    request.config.train.stop = Duration{static_cast<double>(to.update), Duration::Unit::updates};
+    const auto uncounted = request.config.train.count_skipped ? 0 : read_train_state(to.path).skipped_updates;
+    request.config.train.stop = Duration{static_cast<double>(to.update - uncounted), Duration::Unit::updates};
     request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
     request.config.log.tensorboard = false;
     request.run_dir = scratch.path();

@@ -23,7 +23,7 @@ struct AttentionInput {
     at::Tensor k;  // [batch, heads, Lk, head_dim], Lk >= Lq
     at::Tensor v;  // as k
     BiasSpec bias;
-    double dropout = 0.0;  // on the probabilities; 0 outside training
+    double dropout = 0.0;                 // on the probabilities; 0 outside training
     AttentionScratch* scratch = nullptr;  // may be absent
 };
 

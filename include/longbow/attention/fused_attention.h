@@ -12,13 +12,13 @@
 namespace longbow {
 
 struct FusedAttentionOptions {
-    bool causal = true;                     // query i of Lq stands at key position i + Lk - Lq
-    std::int64_t window = 0;                // keys further back than window - 1 are hidden; 0: none are
-    double dropout = 0.0;                   // on the probabilities, in steps of 1/256; a function of the seed, offset and coordinates
+    bool causal = true;       // query i of Lq stands at key position i + Lk - Lq
+    std::int64_t window = 0;  // keys further back than window - 1 are hidden; 0: none are
+    double dropout = 0.0;     // on the probabilities, in steps of 1/256; a function of the seed, offset and coordinates
     std::int64_t dropout_seed = 0;
     std::int64_t dropout_offset = 0;
-    std::optional<double> scale;            // 1 / sqrt(head_dim) by default
-    double skip_threshold = -1.0;           // what is left out is below exp(-threshold) of a row's sum; < 0: 24 ln 2 (exact in fp32), inf: off
+    std::optional<double> scale;   // 1 / sqrt(head_dim) by default
+    double skip_threshold = -1.0;  // what is left out is below exp(-threshold) of a row's sum; < 0: 24 ln 2 (exact in fp32), inf: off
 };
 
 // q [batch, heads, Lq, head_dim], k and v [batch, heads, Lk, head_dim], fp32, bf16 or fp16, head_dim a multiple of 8 up to 256, any strides
@@ -27,8 +27,9 @@ struct FusedAttentionOptions {
 // do not exist (out = 0, lse = -inf). Differentiable in q, k, v, alibi_slopes and distance_bias.
 // -> out as q, laid out [batch, Lq, heads, head_dim]; lse fp32 [batch, heads, Lq], natural log. Throws c10::ValueError.
 std::tuple<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                                   const std::optional<at::Tensor>& alibi_slopes, const std::optional<at::Tensor>& distance_bias,
-                                                   const std::optional<at::Tensor>& lengths, const FusedAttentionOptions& options);
+                                                   const std::optional<at::Tensor>& alibi_slopes,
+                                                   const std::optional<at::Tensor>& distance_bias, const std::optional<at::Tensor>& lengths,
+                                                   const FusedAttentionOptions& options);
 
 // Share of the 64 x 64 blocks of scores below the diagonal (inside the window) that skipping leaves, [batch, heads].
 at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const std::optional<at::Tensor>& alibi_slopes,

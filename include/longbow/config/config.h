@@ -36,6 +36,10 @@ struct ModelConfig {
     double attention_dropout = 0.0;       // on attention probabilities
     double activation_dropout = 0.0;      // after the FFN activation
     double output_dropout = 0.0;          // on the input of the output head
+    std::vector<std::int64_t> adaptive_cutoffs;  // first id of each band of rarer words; empty: one plain embedding and output matrix
+    double adaptive_factor = 4.0;         // band i has embeddings of dim / factor^i
+    bool tie_projections = true;          // adaptive: the tails' projections are the embedding's
+    double tail_dropout = 0.0;            // adaptive: between a tail's projection and its words
     bool operator==(const ModelConfig&) const = default;
 };
 
@@ -68,18 +72,20 @@ struct DataConfig {
     std::vector<std::string> test;
     std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
     std::int64_t blank_lines = 2;         // for documents: blank_line
+    std::int64_t expect_vocab_size = 0;   // what the store must hold; 0: anything
+    std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
 };
 
 struct OptimConfig {
-    std::string name = "adamw";           // adamw | sgd
+    std::string name = "adamw";           // adamw | sgd | nag
     double lr = 1e-3;                     // peak learning rate
     double beta1 = 0.9;
     double beta2 = 0.98;
     double eps = 1e-8;
-    double momentum = 0.9;                // sgd
+    double momentum = 0.9;                // sgd, nag
     bool nesterov = false;                // sgd
-    double weight_decay = 0.0;            // decoupled for adamw; not on norms, biases, position parameters
+    double weight_decay = 0.0;            // decoupled for adamw and nag; not on norms, biases, position parameters
     double clip_norm = 1.0;               // global L2 norm; 0 is off
     bool operator==(const OptimConfig&) const = default;
 };
@@ -88,8 +94,12 @@ struct ScheduleConfig {
     std::string name = "cosine";          // constant | linear | cosine | inverse_sqrt
     Duration warmup{0, Duration::Unit::updates};
     double warmup_init_lr = 0.0;
+    bool warmup_at_init = false;          // the first update runs at warmup_init_lr itself
     double min_lr = 0.0;                  // at the end (linear, cosine)
     Duration period{0, Duration::Unit::updates};  // 0: until train.stop
+    bool restarts = false;                // cosine: begins again after each period
+    double period_mult = 1.0;             // restarts: each period's length over the last one's
+    double shrink = 1.0;                  // restarts: each period's learning rates over the last one's
     bool operator==(const ScheduleConfig&) const = default;
 };
 
@@ -107,6 +117,10 @@ struct TrainConfig {
     std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
     std::int64_t max_bad_updates = 20;    // consecutive non-finite updates before the run ends with 65
     std::int64_t loss_chunk = 1024;       // tokens of logits held at once
+    std::string order = "shuffled";       // shuffled (our own) | fairseq (the authors')
+    std::string scaled_loss = "mean";     // fp16: what the loss scale multiplies, the update's mean or sum over tokens
+    bool count_skipped = true;            // fp16: updates skipped for an overflow advance the schedule
+    bool skip_second_tail_words = false;  // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };
 

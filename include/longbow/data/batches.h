@@ -1,28 +1,47 @@
-// Which samples an update sees, and their ids as a batch. The trainer and `longbow inspect data --update` share these functions,
+// Which inputs an update sees, and their ids as a batch. The trainer and `longbow inspect data --update` share these functions,
 // so that what is shown is what is trained on.
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/data/fairseq_order.h"
 #include "longbow/data/sample_order.h"
 #include "longbow/data/token_store.h"
 
 namespace longbow {
 
-// The order of training on this stream with these settings (length, seed).
-SampleOrder training_order(const TokenStream& stream, const TrainConfig& config);
-
-// Samples [first, first + count) of the update-th update (1 is the first): batch * accumulate sequences an update and process,
-// `processes` processes.
-struct UpdateSamples {
-    std::int64_t first, count;
+// What earlier updates have consumed: where an update begins in the data.
+struct DataPosition {
+    std::int64_t updates = 0;
+    std::int64_t samples = 0;
 };
-UpdateSamples samples_of_update(const TrainConfig& config, std::int64_t update, std::int64_t processes = 1);
 
-// Fills inputs and targets, each int64 [count, order.length()] row-major, with samples [first, first + count) of the order. Input
-// i of a row is the token before target i (the boundary id before the stream's first).
-void fill_batch(const TokenStream& stream, const SampleOrder& order, std::int64_t first, std::int64_t count, std::int64_t* inputs,
-                std::int64_t* targets);
+class TrainingOrder {
+public:
+    virtual ~TrainingOrder() = default;
+    // The inputs of micro-batch `micro` (0 <= micro < accumulate) of the update at this position. With train.order fairseq the last block
+    // of the stream may be short, and the last micro-batches of an epoch may be empty (never the first of an update).
+    [[nodiscard]] virtual std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const = 0;
+    [[nodiscard]] virtual double updates_per_epoch() const = 0;
+    [[nodiscard]] virtual double tokens_per_update() const = 0;  // mean over an epoch
+};
+
+// By train.order, with train.length, batch, accumulate and seed. Throws DataError if the stream is too short.
+std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config);
+// The same of a stream of so many tokens.
+std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config);
+
+// Where the update-th update begins (1 is the first).
+DataPosition position_of_update(const TrainConfig& config, std::int64_t update);
+
+// Written as the target of places that only fill up a short row.
+constexpr std::int64_t kNoTarget = -1;
+
+// Fills inputs and targets, each int64 [blocks, length] row-major. Input i of a row is the token before target i (the boundary id
+// before the stream's first). A block shorter than `length` is followed by kNoTarget, and by its last input in `inputs`.
+void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs, std::int64_t* targets);
 
 }  // namespace longbow

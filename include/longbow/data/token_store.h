@@ -29,7 +29,8 @@ public:
     [[nodiscard]] virtual TokenId boundary() const = 0;
     // Raw UTF-8 bytes and words of tokens [0, end). Words: runs of non-whitespace, plus one a </s> for the word tokenizer. Exact at the
     // end of the stream and at document ends of in-memory streams; between, interpolated linearly within 4,096 tokens, whose ends are
-    // exact for byte-level bpe (words: also for word) and within a token's length or so for the others.
+    // exact for byte-level bpe (words: also for word). For the others a stretch of text is shared out among its tokens by their lengths: what
+    // a tokenizer drops or rewrites (spaces, case) shifts those ends within the stretch.
     [[nodiscard]] virtual double bytes_before(std::int64_t end) const = 0;
     [[nodiscard]] virtual double words_before(std::int64_t end) const = 0;
     // Ends (exclusive, in tokens) of documents, ascending; the last equals size().

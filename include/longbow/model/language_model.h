@@ -17,6 +17,7 @@
 namespace longbow {
 
 class Block;
+class Embedding;
 class Norm;
 struct StoredPiece;
 
@@ -75,7 +76,7 @@ private:
     std::shared_ptr<PositionMethod> position_;
     std::shared_ptr<OutputHead> head_;
     std::vector<std::shared_ptr<Block>> blocks_;
-    at::Tensor embedding_;  // [vocab, dim]
+    std::shared_ptr<Embedding> embedding_;
     std::shared_ptr<Norm> final_norm_;  // null: none
     std::vector<StoredPiece> pieces_;
     at::Tensor positions_;  // of the last window

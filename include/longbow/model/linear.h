@@ -9,10 +9,9 @@ namespace longbow {
 
 enum class GemmLibrary { aten, onednn };
 
-// Which library fp32 linears use on CPU, once a run: by rule (AMD: oneDNN, else ATen's MKL) or by a timing of `shapes` at start.
-// The trainer stores the choice in the run directory, so that a resumed run computes the same bits.
+// Which library fp32 linears use on CPU, once a run. By rule (AMD: oneDNN, else ATen's MKL), not by a timing at start: on a busy machine
+// timings choose differently each time. The trainer stores the choice in the run directory, so that a resumed run computes the same bits.
 GemmLibrary gemm_library_by_rule();
-GemmLibrary gemm_library_by_timing(std::int64_t tokens, std::int64_t dim, std::int64_t ffn_dim);
 void set_gemm_library(GemmLibrary library);
 GemmLibrary gemm_library();
 std::string to_string(GemmLibrary library);

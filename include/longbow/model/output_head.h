@@ -4,7 +4,11 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <vector>
+
 namespace longbow {
+
+struct StoredPiece;
 
 class OutputHead : public torch::nn::Module {
 public:
@@ -12,12 +16,15 @@ public:
     // chunks of tokens, so that [n, vocab] is never held whole.
     virtual at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) = 0;
     // Sum of the nll times `scale`, differentiable: hidden [n, dim] -> scalar. The gradients of hidden and of the weights are formed in
-    // the forward pass, chunk by chunk, so that nothing of size [n, vocab] outlives a chunk and nothing is computed twice.
+    // the forward pass, chunk by chunk, so that nothing of size [n, vocab] outlives a chunk and nothing is computed twice. One backward
+    // a loss: it consumes them.
     virtual at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) = 0;
     // [n, vocab] fp32 scores whose log-softmax is the model's distribution (generation; the last position only).
     virtual at::Tensor logits(const at::Tensor& hidden) = 0;
     // Initial values of the head's own parameters; drawn from the default generator.
-    virtual void reset_parameters() {}
+    virtual void reset_parameters() = 0;
+    // The head's own parameters under their names in files.
+    virtual void list_pieces(std::vector<StoredPiece>& pieces) const = 0;
 };
 
 }  // namespace longbow

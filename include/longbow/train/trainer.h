@@ -36,6 +36,9 @@ TrainSummary train(const TrainRequest& request);
 // What `--dry-run` prints: parameters, tokens an update, updates, estimated memory and FLOPs, and what each later evaluation costs.
 std::string training_plan(const TrainRequest& request);
 
+// What is known of a run before its store is there: parameters, tokens an update, updates an epoch. Empty without data.expect_vocab_size.
+std::string expected_plan(const Config& config);
+
 // Every checkpoint of the run is checked against its manifest, and the last but one is trained on to the last's update in a scratch
 // directory and compared bit for bit. Returns the report; throws CheckpointError at the first difference.
 std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads);

@@ -33,9 +33,9 @@ float wide(F16 x) {
     const std::uint32_t sign = std::uint32_t{x.bits & 0x8000u} << 16;
     const std::uint32_t rest = std::uint32_t{x.bits & 0x7FFFu} << 13;
     if (rest >= 0x0F800000u) {
-        return from_bits(sign | 0x7F800000u | rest);
+        return from_bits(sign | 0x7F800000u | rest);  // infinities and NaNs
     }
-    return from_bits(sign) + (sign != 0 ? -1.0f : 1.0f) * from_bits(rest) * 0x1p112f;
+    return from_bits(sign | 0x77800000u) * from_bits(rest);  // +-2^112 times: denormal numbers come right too
 }
 
 // Eight sums side by side, which the compiler keeps in vectors; head_dim is a multiple of 8.
@@ -133,6 +133,6 @@ void longbow_skip_table(const longbow_attention* params, float threshold, std::i
 
 bool longbow_skip_table_helps(const longbow_attention* params, float threshold) {
     // Two blocks and fewer: the next block to the left is at distance 1.
-    return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 && std::isfinite(threshold) &&
-           params->key_length > 2 * longbow::cpu::kTile;
+    return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 &&
+           std::isfinite(threshold) && params->key_length > 2 * longbow::cpu::kTile;
 }

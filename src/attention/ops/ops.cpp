@@ -41,20 +41,21 @@ TORCH_LIBRARY(longbow, m) {
 }
 
 Three call_forward(const AttentionCall& c, double skip_threshold) {
-    using Signature = Three(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
-                            bool, std::int64_t, double, std::int64_t, std::int64_t, double, double);
+    using Signature = Three(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&, const OptionalTensor&,
+                            const OptionalTensor&, bool, std::int64_t, double, std::int64_t, std::int64_t, double, double);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_forward", "").typed<Signature>();
-    return op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.causal, c.window, c.dropout, c.dropout_seed, c.dropout_offset, c.scale, skip_threshold);
+    return op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.causal, c.window, c.dropout, c.dropout_seed, c.dropout_offset, c.scale,
+                   skip_threshold);
 }
 
-Five call_backward(const at::Tensor& grad, const AttentionCall& c, const at::Tensor& out, const at::Tensor& lse, const at::Tensor& first_key_block,
-                   bool slopes_grad, bool table_grad) {
+Five call_backward(const at::Tensor& grad, const AttentionCall& c, const at::Tensor& out, const at::Tensor& lse,
+                   const at::Tensor& first_key_block, bool slopes_grad, bool table_grad) {
     using Signature = Five(const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-                           const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, bool, std::int64_t, double,
-                           std::int64_t, std::int64_t, double, bool, bool);
+                           const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, bool, std::int64_t,
+                           double, std::int64_t, std::int64_t, double, bool, bool);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_backward", "").typed<Signature>();
-    return op.call(grad, c.q, c.k, c.v, out, lse, first_key_block, c.slopes, c.table, c.lengths, c.causal, c.window, c.dropout, c.dropout_seed,
-                   c.dropout_offset, c.scale, slopes_grad, table_grad);
+    return op.call(grad, c.q, c.k, c.v, out, lse, first_key_block, c.slopes, c.table, c.lengths, c.causal, c.window, c.dropout,
+                   c.dropout_seed, c.dropout_offset, c.scale, slopes_grad, table_grad);
 }
 
 double scale_or_default(const std::optional<double>& scale, const at::Tensor& q) {
@@ -65,10 +66,10 @@ bool wants_gradient(const OptionalTensor& t) { return t && t->requires_grad(); }
 
 class FusedAttention : public torch::autograd::Function<FusedAttention> {
 public:
-    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                                                  const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths,
-                                                  bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset,
-                                                  double scale, double skip_threshold) {
+    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k,
+                                                  const at::Tensor& v, const OptionalTensor& slopes, const OptionalTensor& table,
+                                                  const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout,
+                                                  std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
         const at::AutoDispatchBelowADInplaceOrView below;
         const AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
         auto [out, lse, first_key_block] = call_forward(call, skip_threshold);
@@ -127,38 +128,41 @@ public:
 Two with_gradient(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes, const OptionalTensor& table,
                   const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset,
                   std::optional<double> scale, double skip_threshold) {
-    const auto outputs = FusedAttention::apply(q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale_or_default(scale, q),
-                                               skip_threshold);
+    const auto outputs = FusedAttention::apply(q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset,
+                                               scale_or_default(scale, q), skip_threshold);
     return {outputs[0], outputs[1]};
 }
 
-Two without_gradient(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes, const OptionalTensor& table,
-                     const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset,
-                     std::optional<double> scale, double skip_threshold) {
+Two without_gradient(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes,
+                     const OptionalTensor& table, const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout,
+                     std::int64_t seed, std::int64_t offset, std::optional<double> scale, double skip_threshold) {
     const AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale_or_default(scale, q)};
     auto [out, lse, first_key_block] = call_forward(call, skip_threshold);
     return {out, lse};
 }
 
 Three shapes_only(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes, const OptionalTensor& table,
-                  const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale,
-                  double skip_threshold) {
+                  const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset,
+                  double scale, double skip_threshold) {
     check_call({q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale});
     checked_skip_threshold(skip_threshold);
-    return {empty_merged(q), at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat)), at::empty({0}, q.options().dtype(at::kInt))};
+    return {empty_merged(q), at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat)),
+            at::empty({0}, q.options().dtype(at::kInt))};
 }
 
-Five backward_shapes_only(const at::Tensor& /*grad*/, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& /*out*/,
-                          const at::Tensor& /*lse*/, const at::Tensor& /*first_key_block*/, const OptionalTensor& /*slopes*/,
-                          const OptionalTensor& table, const OptionalTensor& /*lengths*/, bool /*causal*/, std::int64_t /*window*/, double /*dropout*/,
-                          std::int64_t /*seed*/, std::int64_t /*offset*/, double /*scale*/, bool slopes_grad, bool table_grad) {
+Five backward_shapes_only(const at::Tensor& /*grad*/, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                          const at::Tensor& /*out*/, const at::Tensor& /*lse*/, const at::Tensor& /*first_key_block*/,
+                          const OptionalTensor& /*slopes*/, const OptionalTensor& table, const OptionalTensor& /*lengths*/, bool /*causal*/,
+                          std::int64_t /*window*/, double /*dropout*/, std::int64_t /*seed*/, std::int64_t /*offset*/, double /*scale*/,
+                          bool slopes_grad, bool table_grad) {
     const auto floats = q.options().dtype(at::kFloat);
-    return {empty_merged(q), empty_merged(k), empty_merged(v), at::empty(slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats),
+    return {empty_merged(q), empty_merged(k), empty_merged(v),
+            at::empty(slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats),
             at::empty(table_grad ? table->sizes() : at::IntArrayRef{0}, floats)};
 }
 
-at::Tensor visited_shape_only(const at::Tensor& q, const at::Tensor& /*k*/, const OptionalTensor& /*slopes*/, bool /*causal*/, std::int64_t /*window*/,
-                              std::optional<double> /*scale*/, double /*skip_threshold*/) {
+at::Tensor visited_shape_only(const at::Tensor& q, const at::Tensor& /*k*/, const OptionalTensor& /*slopes*/, bool /*causal*/,
+                              std::int64_t /*window*/, std::optional<double> /*scale*/, double /*skip_threshold*/) {
     return at::empty({q.size(0), q.size(1)}, q.options().dtype(at::kFloat));
 }
 
@@ -176,15 +180,17 @@ TORCH_LIBRARY_IMPL(longbow, Meta, m) {
 
 Two fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& alibi_slopes,
                     const OptionalTensor& distance_bias, const OptionalTensor& lengths, const FusedAttentionOptions& options) {
-    using Signature = Two(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&,
-                          bool, std::int64_t, double, std::int64_t, std::int64_t, std::optional<double>, double);
+    using Signature = Two(const at::Tensor&, const at::Tensor&, const at::Tensor&, const OptionalTensor&, const OptionalTensor&,
+                          const OptionalTensor&, bool, std::int64_t, double, std::int64_t, std::int64_t, std::optional<double>, double);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention", "").typed<Signature>();
     return op.call(q, k, v, alibi_slopes, distance_bias, lengths, options.causal, options.window, options.dropout, options.dropout_seed,
                    options.dropout_offset, options.scale, options.skip_threshold);
 }
 
-at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const OptionalTensor& alibi_slopes, const FusedAttentionOptions& options) {
-    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const OptionalTensor&, bool, std::int64_t, std::optional<double>, double);
+at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const OptionalTensor& alibi_slopes,
+                            const FusedAttentionOptions& options) {
+    using Signature =
+        at::Tensor(const at::Tensor&, const at::Tensor&, const OptionalTensor&, bool, std::int64_t, std::optional<double>, double);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::visited_fraction", "").typed<Signature>();
     return op.call(q, k, alibi_slopes, options.causal, options.window, options.scale, options.skip_threshold);
 }

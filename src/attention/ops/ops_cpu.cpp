@@ -49,9 +49,10 @@ at::Tensor skip_table(const longbow_attention& a, double threshold) {
 
 const std::int32_t* table_or_null(const at::Tensor& table) { return table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>(); }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& slopes,
-                                                       const OptionalTensor& table, const OptionalTensor& lengths, bool causal, std::int64_t window,
-                                                       double dropout, std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                       const OptionalTensor& slopes, const OptionalTensor& table,
+                                                       const OptionalTensor& lengths, bool causal, std::int64_t window, double dropout,
+                                                       std::int64_t seed, std::int64_t offset, double scale, double skip_threshold) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
     const double threshold = checked_skip_threshold(skip_threshold);
@@ -73,12 +74,13 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, cons
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(
     const at::Tensor& grad, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& out, const at::Tensor& lse,
-    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths, bool causal,
-    std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad, bool table_grad) {
+    const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths,
+    bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad,
+    bool table_grad) {
     AttentionCall call{q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale};
     check_call(call);
-    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ", out.sizes(),
-                      " must be as q ", q.sizes());
+    TORCH_CHECK_VALUE(grad.sizes() == q.sizes() && out.sizes() == q.sizes(), "fused_attention_backward: grad ", grad.sizes(), " and out ",
+                      out.sizes(), " must be as q ", q.sizes());
     auto a = boundary_of(call);
     const auto [dq, dk, dv] = empty_gradients(call);
     const auto floats = q.options().dtype(at::kFloat);

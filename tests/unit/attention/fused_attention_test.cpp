@@ -42,7 +42,9 @@ Case make_case(const Shape& s, at::ScalarType type = at::kFloat) {
     return c;
 }
 
-at::Tensor geometric_slopes(std::int64_t heads) { return torch::pow(2.0, torch::arange(1, heads + 1, torch::kFloat).mul(-8.0 / static_cast<double>(heads))); }
+at::Tensor geometric_slopes(std::int64_t heads) {
+    return torch::pow(2.0, torch::arange(1, heads + 1, torch::kFloat).mul(-8.0 / static_cast<double>(heads)));
+}
 
 // The mask of philox.h as a tensor [batch, heads, rows, columns] of 0 and 256 / keep.
 at::Tensor dropout_mask(const Case& c) {
@@ -53,9 +55,9 @@ at::Tensor dropout_mask(const Case& c) {
         for (std::int64_t h = 0; h < mask.size(1); ++h) {
             for (std::int64_t i = 0; i < mask.size(2); ++i) {
                 for (std::int64_t j = 0; j < mask.size(3); ++j) {
-                    const auto block = dropout_bytes(static_cast<std::uint64_t>(c.options.dropout_seed), static_cast<std::uint64_t>(c.options.dropout_offset),
-                                                     static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j / 16),
-                                                     static_cast<std::uint32_t>(b * mask.size(1) + h));
+                    const auto block = dropout_bytes(static_cast<std::uint64_t>(c.options.dropout_seed),
+                                                     static_cast<std::uint64_t>(c.options.dropout_offset), static_cast<std::uint32_t>(i),
+                                                     static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * mask.size(1) + h));
                     m[b][h][i][j] = dropout_keeps(block, static_cast<int>(j % 16), keep) ? 256.0 / keep : 0.0;
                 }
             }
@@ -79,7 +81,9 @@ std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
         scores = scores.sub(slopes.mul(distance.abs()));
     }
     if (c.table) {
-        scores = scores.add(c.table->to(torch::kDouble).index_select(1, distance.abs().clamp_max(c.table->size(1) - 1).flatten()).view({1, -1, rows, columns}));
+        scores = scores.add(c.table->to(torch::kDouble)
+                                .index_select(1, distance.abs().clamp_max(c.table->size(1) - 1).flatten())
+                                .view({1, -1, rows, columns}));
     }
     auto hidden = c.options.causal ? distance.lt(0) : torch::zeros_like(distance, torch::kBool);
     if (c.options.window > 0) {
@@ -165,7 +169,7 @@ TEST_P(Instructions, EqualTheFormulaForEveryHeadSize) {
 
 TEST_P(Instructions, EqualTheFormulaForEveryShape) {
     // Square ones around the size of a block, a decoder's single query, continued windows, more queries than keys.
-    const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {{1, 1},  {2, 2},    {63, 63},  {64, 64},  {65, 65},  {200, 200},
+    const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {{1, 1},  {2, 2},   {63, 63},  {64, 64},  {65, 65},  {200, 200},
                                                                         {1, 90}, {3, 130}, {64, 100}, {70, 200}, {200, 70}, {129, 128}};
     for (const auto& [rows, columns] : lengths) {
         for (const bool causal : {true, false}) {
@@ -339,7 +343,8 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
     torch::set_num_threads(before);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, Instructions, testing::Values("portable", "avx2", "avx512", "avx512_bf16"), [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Cpu, Instructions, testing::Values("portable", "avx2", "avx512", "avx512_bf16"),
+                         [](const auto& chosen) { return std::string(chosen.param); });
 
 TEST(FusedAttention, GradientsOfOnePackedBufferAreViewsOfOneBuffer) {
     auto c = make_case({2, 3, 50, 50, 16});

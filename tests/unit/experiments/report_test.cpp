@@ -51,7 +51,8 @@ ReportRun run_of(const std::string& name, std::vector<EvalResult> rows) {
 }
 
 std::vector<ReportRun> two_models() {
-    return {run_of("a", {row_of("sinusoidal", 64, 60), row_of("sinusoidal", 1024, 90)}), run_of("b", {row_of("alibi", 64, 50), row_of("alibi", 1024, 49)})};
+    return {run_of("a", {row_of("sinusoidal", 64, 60), row_of("sinusoidal", 1024, 90)}),
+            run_of("b", {row_of("alibi", 64, 50), row_of("alibi", 1024, 49)})};
 }
 
 TEST(Report, MarkdownHoldsTheTable) {
@@ -70,7 +71,7 @@ TEST(Report, GrowthIsPairedByBlocks) {
     const auto& growth = *tables.at(0).rows.at(0).growth;
     EXPECT_TRUE(growth.has_interval);
     EXPECT_LT(growth.low, growth.high);
-    EXPECT_NEAR(growth.low, 1.5, 1e-9);                         // no draw of the first block
+    EXPECT_NEAR(growth.low, 1.5, 1e-9);                           // no draw of the first block
     EXPECT_NEAR(growth.high, 1.5 * std::exp(40.0 / 1024), 1e-9);  // that block alone
     far.tokens = 2999;
     EXPECT_FALSE(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->has_interval);
@@ -108,8 +109,9 @@ TEST(Report, CheckpointsOfOneSeedAreModelsOfTheirOwn) {
 }
 
 TEST(Report, UnlikeMeasurementsNeverShareATable) {
-    for (const auto change : {+[](EvalResult& r) { r.protocol = "lm-eval"; }, +[](EvalResult& r) { r.split = "test"; }, +[](EvalResult& r) { r.stride = 32; },
-                              +[](EvalResult& r) { r.data = "other"; }, +[](EvalResult& r) { r.tokenizer = "other"; }, +[](EvalResult& r) { r.within_documents = true; },
+    for (const auto change : {+[](EvalResult& r) { r.protocol = "lm-eval"; }, +[](EvalResult& r) { r.split = "test"; },
+                              +[](EvalResult& r) { r.stride = 32; }, +[](EvalResult& r) { r.data = "other"; },
+                              +[](EvalResult& r) { r.tokenizer = "other"; }, +[](EvalResult& r) { r.within_documents = true; },
                               +[](EvalResult& r) { r.max_stream_tokens = 3000; }, +[](EvalResult& r) { r.dtype = "bf16"; }}) {
         auto other = row_of("t5", 64, 70);
         change(other);

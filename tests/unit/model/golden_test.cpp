@@ -1,68 +1,26 @@
-// The layers against the authors' code: weights and token log-probabilities that their fairseq fork computed (tests/golden), for every
-// position method of the paper and every window of each file's list. Embedding and softmax of these models are adaptive (bands of the
-// vocabulary with dimensions of their own); the test computes both around our blocks.
+// Whole models against the authors' code: weights and token log-probabilities that their fairseq fork computed (tests/golden), for every
+// position method of the paper and every window of each file's list.
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include <map>
-
-#include "longbow/core/files.h"
 #include "longbow/core/json.h"
-#include "longbow/core/safetensors_header.h"
-#include "longbow/model/language_model.h"
+#include "longbow/core/strings.h"
 #include "position/t5.h"
+#include "unit/fairseq_weights.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
 namespace {
 
-using Tensors = std::map<std::string, at::Tensor>;
-
-Tensors read_tensors(const std::string& path) {
-    const auto bytes = read_file(path);
-    const auto header = parse_safetensors_header(std::as_bytes(std::span(bytes)), path);
-    Tensors tensors;
-    for (const auto& entry : header.tensors) {
-        const auto type = entry.dtype == "I64" ? torch::kLong : torch::kFloat;
-        auto* data = const_cast<char*>(bytes.data()) + header.data_begin + entry.begin;
-        tensors[entry.name] = torch::from_blob(data, entry.shape, type).clone();
-    }
-    return tensors;
-}
-
 struct Golden {
     Json config;
-    Tensors weights, expected;
+    test::Tensors weights, expected;
 
     explicit Golden(const std::string& method) {
         const std::string folder = std::string(LONGBOW_TEST_DATA) + "/golden/" + method + "_adaptive/";
         config = Json::parse(read_file(folder + "config.json"));
-        weights = read_tensors(folder + "weights.safetensors");
-        expected = read_tensors(folder + "expected.safetensors");
-    }
-
-    at::Tensor weight(const std::string& name) const { return weights.at("decoder." + name); }
-    at::Tensor band(int i) const { return weight("embed_tokens.embeddings." + std::to_string(i) + ".0.weight"); }
-    at::Tensor projection(int i) const { return weight("embed_tokens.embeddings." + std::to_string(i) + ".1.weight"); }
-
-    // tokens [length] -> [1, length, dim]: sqrt(dim) * E_band[id - first id of the band] P_band^T.
-    at::Tensor embed(const at::Tensor& tokens) const {
-        std::vector<at::Tensor> all;
-        for (int i = 0; i < 3; ++i) all.push_back(band(i).matmul(projection(i).t()));
-        const auto table = torch::cat(all);
-        return table.index_select(0, tokens).mul(std::sqrt(static_cast<double>(table.size(1)))).unsqueeze(0);
-    }
-
-    // hidden [length, dim] -> log-probabilities [length, vocab]; a tail's words share the probability of its class in the head.
-    at::Tensor log_probabilities(const at::Tensor& hidden) const {
-        const auto head_weight = torch::cat({band(0), weight("adaptive_softmax.head.class_proj.weight")});
-        const auto head = hidden.matmul(head_weight.t()).log_softmax(1);
-        std::vector<at::Tensor> parts = {head.slice(1, 0, band(0).size(0))};
-        for (int i = 1; i < 3; ++i) {
-            const auto tail = hidden.matmul(projection(i)).matmul(band(i).t()).log_softmax(1);
-            parts.push_back(tail + head.select(1, band(0).size(0) + i - 1).unsqueeze(1));
-        }
-        return torch::cat(parts, 1);
+        weights = test::read_tensors(folder + "weights.safetensors");
+        expected = test::read_tensors(folder + "expected.safetensors");
     }
 };
 
@@ -74,31 +32,21 @@ std::shared_ptr<LanguageModel> model_of(const Golden& golden, const std::string&
     config.model.ffn_dim = golden.config["ffn"];
     config.model.final_norm = false;
     config.model.key_bias = true;
+    const auto cutoffs = golden.config["cutoff"].get<std::string>();
+    for (const auto& cutoff : split(cutoffs, ',')) config.model.adaptive_cutoffs.push_back(std::stoll(std::string(cutoff)));
+    config.model.adaptive_factor = golden.config["factor"];
     config.position.method = method;
     config.attention.backend = backend;
     config.train.length = golden.config["train_len"];
-    auto model = make_language_model(config, 8);  // the token embedding is not used
-    const std::map<std::string, std::string> theirs = {
-        {"attention.q", "self_attn.q_proj"}, {"attention.k", "self_attn.k_proj"}, {"attention.v", "self_attn.v_proj"},
-        {"attention.out", "self_attn.out_proj"}, {"norm1", "self_attn_layer_norm"}, {"norm2", "final_layer_norm"}, {"ffn.in", "fc1"},
-        {"ffn.out", "fc2"}};
-    const torch::NoGradGuard no_grad;
-    for (const auto& stored : model->stored_tensors()) {
-        if (stored.name == "position.weight") {
-            stored.value.copy_(golden.weights.at("t5_relative_attention_bias.weight"));
-        } else if (stored.name.starts_with("layers.")) {
-            const auto place = stored.name.find('.', 7) + 1, kind = stored.name.rfind('.');
-            stored.value.copy_(golden.weight(stored.name.substr(0, place) + theirs.at(stored.name.substr(place, kind - place)) +
-                                             stored.name.substr(kind)));
-        }
-    }
+    auto model = make_language_model(config, golden.config["vocab"]);
+    test::set_weights(*model, golden.weights);
     model->eval();
     return model;
 }
 
-class GoldenLayers : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+class GoldenModel : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
 
-TEST_P(GoldenLayers, LogProbabilitiesOfEveryWindow) {
+TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
     const auto& [method, backend] = GetParam();
     at::set_num_threads(1);  // thousands of tiny windows
     const Golden golden(method);
@@ -115,15 +63,19 @@ TEST_P(GoldenLayers, LogProbabilitiesOfEveryWindow) {
         for (std::int64_t begin = 0; begin < count; begin += stride) {
             const auto end = std::min(begin + stride, count);
             const auto first = std::max<std::int64_t>({0, begin - context, end - length});
-            const auto hidden = model->run_blocks(golden.embed(inputs.slice(0, first, end)))[0].slice(0, begin - first);
-            const auto log_p = golden.log_probabilities(hidden);
-            found.slice(0, begin, end).copy_(log_p.gather(1, targets.slice(0, begin, end).unsqueeze(1)).squeeze(1));
+            const auto hidden = model->hidden(inputs.slice(0, first, end).unsqueeze(0))[0].slice(0, begin - first);
+            const auto window = targets.slice(0, begin, end);
+            found.slice(0, begin, end).copy_(model->head().nll(hidden, window).neg());
+            if (begin == 0) {  // generation's view of the same distribution
+                const auto log_p = model->head().logits(hidden).log_softmax(1).gather(1, window.unsqueeze(1)).squeeze(1);
+                EXPECT_LT(test::largest_difference(log_p, found.slice(0, begin, end)), 1e-5);
+            }
         }
         EXPECT_LT(test::largest_difference(found, expected), 2e-5) << "length " << length << " context " << context;
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Paper, GoldenLayers,
+INSTANTIATE_TEST_SUITE_P(Paper, GoldenModel,
                          testing::Combine(testing::Values("alibi", "sinusoidal", "rotary", "t5"), testing::Values("sdpa", "reference")),
                          [](const auto& chosen) { return std::get<0>(chosen.param) + "_" + std::get<1>(chosen.param); });
 

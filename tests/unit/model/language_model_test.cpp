@@ -86,6 +86,37 @@ TEST(LanguageModel, EveryOptionTrainsAStep) {
     }
 }
 
+TEST(LanguageModel, AttentionFollowsTheTypeOfTheWeights) {
+    const auto model = tiny_model(tiny_config("alibi", "fp32"));
+    EXPECT_EQ(model->attention().name(), "fused");
+    EXPECT_TRUE(model->attention().skips());
+    model->to(torch::kDouble);
+    EXPECT_EQ(model->attention().name(), "sdpa");
+    EXPECT_FALSE(model->attention().skips());
+}
+
+TEST(LanguageModel, SkippingIsMeasuredAndCanBeSwitchedOff) {
+    const torch::NoGradGuard no_grad;
+    auto config = tiny_config("alibi", "fp32");
+    const auto tokens = random_tokens(1, 400);
+    const auto visited = [&](double threshold) {
+        config.attention.skip_threshold = threshold;
+        const auto model = tiny_model(config);
+        model->attention().measure_visited(true);
+        model->hidden(tokens);
+        model->attention().measure_visited(false);
+        model->hidden(tokens);  // not counted
+        return model->attention().visited();
+    };
+    const auto exact = visited(AttentionConfig().skip_threshold);
+    ASSERT_TRUE(exact.has_value());
+    EXPECT_LT(*exact, 1.0);
+    EXPECT_LT(*visited(2.0), *exact);
+    EXPECT_FALSE(visited(0.0).has_value());
+    config.position.method = "sinusoidal";
+    EXPECT_FALSE(visited(AttentionConfig().skip_threshold).has_value());
+}
+
 TEST(LanguageModel, StoredTensorsCoverEveryParameterOnce) {
     for (const bool tied : {true, false}) {
         for (const std::string activation : {"relu", "swiglu"}) {

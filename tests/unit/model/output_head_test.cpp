@@ -21,7 +21,7 @@ struct Case {
         config.model.tie_output = tied;
         model = test::tiny_model(config);
         const auto parameters = model->named_parameters();
-        weight = parameters[tied ? "embed_tokens" : "head.weight"];
+        weight = parameters[tied ? "embed.weight" : "head.weight"];
         hidden = torch::randn({rows, 24}, weight.options().requires_grad(false)).requires_grad_(true);
         targets = torch::randint(test::kVocab, {rows}, torch::kLong);
     }

@@ -59,6 +59,32 @@ TEST(Optimizer, SgdEqualsTorch) {
     expect_near(run(config), {0.1459991656528799, -1.0655897216469912, 1.5837076362800213, -0.62067079968914018});
 }
 
+// fairseq's own formula (optim/nag.py), its buffer and the rate of the step before it kept aside, for the updates of run() above.
+TEST(Optimizer, NagEqualsFairseqs) {
+    OptimConfig config;
+    config.name = "nag";
+    config.weight_decay = 0.3;
+    for (const double momentum : {0.9, 0.99, 0.0}) {
+        config.momentum = momentum;
+        std::vector<double> p = {0.5, -1.25, 2.0, -0.75};
+        std::vector<double> buffer(4);
+        double lr_old = 0.1;
+        int update = 0;
+        for (const double lr : {0.1, 0.2, 0.05, 0.01}) {
+            const double r = lr / lr_old;
+            for (std::size_t i = 0; i < 4; ++i) {
+                const double g = i < 3 ? std::sin(static_cast<double>(i) + update) * (p[i] + 1) : std::cos(static_cast<double>(update)) * p[i];
+                if (i < 3) p[i] *= 1 - lr * config.weight_decay;
+                p[i] += momentum * momentum * r * buffer[i] - (1 + momentum) * lr * g;
+                buffer[i] = momentum * r * buffer[i] - lr * g;
+            }
+            lr_old = lr;
+            ++update;
+        }
+        expect_near(run(config), p);
+    }
+}
+
 TEST(Optimizer, GoesOnExactlyFromItsSlotsAndSteps) {
     torch::manual_seed(1);
     OptimConfig config;

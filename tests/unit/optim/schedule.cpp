@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 #include <vector>
 
 namespace longbow {
@@ -39,6 +40,30 @@ TEST(Schedule, WarmUpEndsAtThePeakWhateverTheName) {
         EXPECT_DOUBLE_EQ(learning_rate(config, kPeak, 4, 4, 100), kPeak) << name;
         EXPECT_DOUBLE_EQ(learning_rate(config, kPeak, 0, 0, 100), kPeak) << name << " without warm-up";
     }
+}
+
+// The authors' run of tests/golden/trajectory_alibi: --lr 1 --min-lr 1e-4 --warmup-updates 4 --warmup-init-lr 1e-7 --lr-period-updates 6
+// --t-mult 2 --lr-shrink 0.75. Here the period includes the warm-up.
+TEST(Schedule, WarmUpAndRestartsAsFairseqs) {
+    auto config = schedule("cosine", 1e-4);
+    config.warmup_init_lr = 1e-7;
+    config.warmup_at_init = true;
+    config.restarts = true;
+    config.period_mult = 2;
+    config.shrink = 0.75;
+    const std::vector<std::pair<std::int64_t, double>> expected = {
+        {0, 1e-7}, {1, 0.250000075}, {2, 0.50000005}, {3, 0.750000025}, {4, 1.0}, {5, 0.9330194006220301}, {7, 0.50005}, {9, 0.06708059937796987},
+        {10, 0.75}, {11, 0.7372234626399148}, {16, 0.37503749999999997}, {21, 0.012851537360085263}, {22, 0.5625}, {29, 0.4524751554935118}};
+    for (const auto& [update, lr] : expected) {
+        EXPECT_NEAR(learning_rate(config, 1.0, update, 4, 10) / lr, 1.0, 1e-12) << update;
+    }
+    config.restarts = false;
+    EXPECT_EQ(learning_rate(config, 1.0, 29, 4, 10), 1e-4) << "stays at the end without restarts";
+    config.restarts = true;
+    config.period_mult = 1;
+    EXPECT_DOUBLE_EQ(learning_rate(config, 1.0, 4 + 6 * 5, 4, 10), std::pow(0.75, 5)) << "equal periods";
+    // The paper's: one period that ends with the run, at the end of which the rate has come down to the minimum.
+    EXPECT_NEAR(learning_rate(config, 1.0, 285999, 16000, 286000), 1e-4, 1e-8);
 }
 
 TEST(Schedule, InverseSqrtAndConstant) {

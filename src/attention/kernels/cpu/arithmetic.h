@@ -25,7 +25,8 @@ struct Single {
     // Rows as a right operand whose depth is head_dim, [head_dim, kTile].
     template <class T>
     static void copy_across(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
-        transpose_tile(head_dim, tile, [&](int i, int d, int n) { return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero(); });
+        transpose_tile(head_dim, tile,
+                       [&](int i, int d, int n) { return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero(); });
     }
     // Weights of a row of keys as a left operand.
     template <int kCount>
@@ -48,7 +49,8 @@ struct PairsOfBf16 {
         const int words = padded(head_dim) / 2;
         for (int i = 0; i < kTile; ++i) {
             for (int w = 0; w < words; w += Simd::kWidth) {
-                Simd::store_part(tile + i * words + w, begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(), words - w);
+                Simd::store_part(tile + i * words + w, begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(),
+                                 words - w);
             }
         }
     }
@@ -78,7 +80,9 @@ struct PairsOfBf16 {
     }
 
     // Sixteen words of the 32 numbers of `first` and `second`.
-    static Simd::Vec pairs_along(Simd::Vec first, Simd::Vec second) { return reinterpret_cast<Simd::Vec>(_mm512_cvtne2ps_pbh(second, first)); }
+    static Simd::Vec pairs_along(Simd::Vec first, Simd::Vec second) {
+        return reinterpret_cast<Simd::Vec>(_mm512_cvtne2ps_pbh(second, first));
+    }
     // Sixteen words, each of a number of `first` and its like of `second`.
     static Simd::Vec pairs_across(Simd::Vec first, Simd::Vec second) {
         const __m512i low = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first)));

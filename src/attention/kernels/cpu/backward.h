@@ -18,7 +18,12 @@ template <class T>
 class Backward {
 public:
     Backward(const longbow_attention& a, Gradients which, const BiasGradient& bias_gradient, Scratch& scratch)
-        : a_(a), which_(which), bias_gradient_(bias_gradient), width_(padded(a.head_dim)), tile_size_(std::int64_t{kTile} * width_), words_(tile_size_ / kPack) {
+        : a_(a),
+          which_(which),
+          bias_gradient_(bias_gradient),
+          width_(padded(a.head_dim)),
+          tile_size_(std::int64_t{kTile} * width_),
+          words_(tile_size_ / kPack) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
         // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
@@ -52,6 +57,9 @@ public:
         if (batch_head != batch_head_) {
             start_head(batch_head);
         }
+        if (which_ == Gradients::all && batch_head + 1 < a_.batch * a_.heads) {
+            prefetch_head(batch_head + 1);
+        }
         if (which_ == Gradients::queries) {
             for (int block = begin; block < end; ++block) {
                 query_block(block);
@@ -83,6 +91,22 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
+    }
+
+    // The first blocks of the next head: its rows lie too far apart for the hardware to foresee.
+    void prefetch_head(int batch_head) {
+        const int batch = batch_head / a_.heads;
+        const int head = batch_head % a_.heads;
+        const int queries = least(kTile, a_.query_length);
+        const int keys = least(kTile, a_.key_length);
+        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
+        const longbow_tensor4* const by_key[] = {&a_.k, &a_.v};
+        for (const auto* rows : by_query) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, queries, a_.head_dim);
+        }
+        for (const auto* rows : by_key) {
+            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, keys, a_.head_dim);
+        }
     }
 
     void key_block(int block) {
@@ -174,7 +198,8 @@ private:
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
         const auto by_row = [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; };
         const auto scores_of = [&](const float* left, const float* right, float* to) {
-            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile, by_row);
+            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
+                                       by_row);
         };
         scores_of(queries_, keys_across_, scores_);
         scores_of(output_gradients_, values_across_, weight_gradients_);
@@ -184,7 +209,8 @@ private:
         for (int i = 0; i < rows; ++i) {
             const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
             with_count<kTile / kWidth>(vectors(i), [&](auto count) {
-                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i], delta_[query_slot * kTile + i]);
+                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i],
+                                                           delta_[query_slot * kTile + i]);
             });
             clear_row(i, vectors(i));
         }
@@ -212,8 +238,10 @@ private:
             product<Arithmetic, true>(keys_here, {across, 1, kTile}, queries, width_, key_gradients_, width_, by_column);
         }
         if (which_ != Gradients::keys) {
-            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_, query_gradients_ + query_slot * tile_size_,
-                                      width_, [&](int, int last) { return Extent{wide, 0, (columns(last) + kPack - 1) / kPack}; });
+            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_,
+                                      query_gradients_ + query_slot * tile_size_, width_, [&](int, int last) {
+                                          return Extent{wide, 0, (columns(last) + kPack - 1) / kPack};
+                                      });
         }
     }
 

@@ -15,9 +15,7 @@ constexpr float kLn2 = 0.693147180559945309417f;
 class BiasRow {
 public:
     // Floats that `data` must hold.
-    static std::int64_t size(const longbow_attention& a) {
-        return std::int64_t{reach_back(a)} + reach_ahead(a);
-    }
+    static std::int64_t size(const longbow_attention& a) { return std::int64_t{reach_back(a)} + reach_ahead(a); }
 
     void fill(const longbow_attention& a, int batch, int head, float* data) {
         const int back = reach_back(a);

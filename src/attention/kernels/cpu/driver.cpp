@@ -19,7 +19,8 @@ using Units = std::vector<std::int64_t>;  // unit -> what it costs
 enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };
 
 bool served(const longbow_attention& a) {
-    return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 && a.dtype <= LONGBOW_F16 && a.dropout_keep > 0;
+    return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 && a.dtype <= LONGBOW_F16 &&
+           a.dropout_keep > 0;
 }
 
 int heads_of(const longbow_attention& a) { return a.batch * a.heads; }
@@ -94,7 +95,8 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
         shares.of_thread[least_loaded].push_back(head);
     }
     const auto total = std::accumulate(load.begin(), load.end(), std::int64_t{0});
-    shares.imbalance = static_cast<double>(*std::max_element(load.begin(), load.end())) * threads / static_cast<double>(std::max<std::int64_t>(total, 1));
+    shares.imbalance =
+        static_cast<double>(*std::max_element(load.begin(), load.end())) * threads / static_cast<double>(std::max<std::int64_t>(total, 1));
     return shares;
 }
 
@@ -185,7 +187,8 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
         const std::int64_t grain = a.dtable != nullptr ? BiasGradient::kChunk : 1;
         const auto queries = stretches(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
         const auto keys = stretches(key_costs(a), threads);
-        run(parallel, threads, [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
+        run(parallel, threads,
+            [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
         run(parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
     }
     if (a.dslopes != nullptr || a.dtable != nullptr) {

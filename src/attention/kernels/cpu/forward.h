@@ -124,7 +124,9 @@ private:
         } else {
             pack_keys(key_block);
             product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, scores_, kTile,
-                                       [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; });
+                                       [&](int, int last) {
+                                           return Extent{vectors(last), 0, a_.head_dim / kPack};
+                                       });
         }
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
@@ -144,8 +146,9 @@ private:
             }
             return;
         }
-        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_,
-                                  [&](int, int last) { return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack}; });
+        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_, [&](int, int last) {
+            return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
+        });
     }
 
     // Scores of a few queries with `count` keys from `first` on: a vector of partial sums a key, a square of them added up at once.
@@ -306,7 +309,7 @@ private:
     const longbow_attention& a_;
     int width_;
     float scale_;
-    bool few_;  // at most kFew queries
+    bool few_;                              // at most kFew queries
     std::int64_t keys_size_, values_size_;  // words a block
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};

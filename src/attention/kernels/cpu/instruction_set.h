@@ -88,8 +88,9 @@ inline double spin(std::int32_t dtype, std::int64_t repeats) {
     for_type(dtype, [&](auto type) {
         using Arithmetic = typename ArithmeticOf<decltype(type)>::Type;
         for (std::int64_t i = 0; i < repeats; ++i) {
-            product<Arithmetic, true>(kRowGroup, {left, kTile, 1}, right, kColumns, sums, kColumns,
-                                      [](int, int) { return Extent{Simd::kColumns, 0, kTile}; });
+            product<Arithmetic, true>(kRowGroup, {left, kTile, 1}, right, kColumns, sums, kColumns, [](int, int) {
+                return Extent{Simd::kColumns, 0, kTile};
+            });
         }
         operations = 2.0 * Arithmetic::kPack * kRowGroup * kColumns * kTile * static_cast<double>(repeats);
     });

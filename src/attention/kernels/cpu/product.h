@@ -19,8 +19,8 @@ struct Extent {
 };
 
 template <class Arithmetic, bool kAdd, int kRows, int kVectors>
-[[gnu::always_inline]] inline void register_block(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, int begin,
-                                                  int end) {
+[[gnu::always_inline]] inline void register_block(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row,
+                                                  int begin, int end) {
     Simd::Vec sums[kRows][kVectors];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -60,7 +60,8 @@ template <class Arithmetic, bool kAdd, int kRows>
 void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, const Extent& extent) {
     int v = 0;
     for (; v + Simd::kColumns <= extent.vectors; v += Simd::kColumns) {
-        register_block<Arithmetic, kAdd, kRows, Simd::kColumns>(a, b + v * Simd::kWidth, b_row, c + v * Simd::kWidth, c_row, extent.begin, extent.end);
+        register_block<Arithmetic, kAdd, kRows, Simd::kColumns>(a, b + v * Simd::kWidth, b_row, c + v * Simd::kWidth, c_row, extent.begin,
+                                                                extent.end);
     }
     b += v * Simd::kWidth;
     c += v * Simd::kWidth;

@@ -57,7 +57,9 @@ struct Simd {
         return _mm256_and_ps(v, _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_set1_epi32(keep), wide)));
     }
 
-    static Vec widen_bf16(const std::uint16_t* p, int) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half(p)), 16)); }
+    static Vec widen_bf16(const std::uint16_t* p, int) {
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half(p)), 16));
+    }
     static Vec widen_f16(const std::uint16_t* p, int) { return _mm256_cvtph_ps(half(p)); }
     static void narrow_bf16(std::uint16_t* p, Vec v, int) {
         const __m256i bits = _mm256_castps_si256(v);

@@ -1,0 +1,96 @@
+// What a Python pickle says, as inert values: nothing is imported, called or executed. A class that is not known here is an opaque object
+// that keeps the name of its class, its arguments, its state and its items.
+//
+// Values live in one arena and refer to each other by index, so that a cyclic pickle leaks nothing and a deep one needs no recursion.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace longbow {
+
+using PickleId = std::uint32_t;
+inline constexpr PickleId kNoPickle = 0xffffffff;
+
+struct PickleValue {
+    enum class Kind : std::uint8_t {
+        none,
+        boolean,  // integer: 0 or 1
+        integer,
+        big_integer,  // text: little-endian two's complement
+        real,
+        text,  // UTF-8, not checked
+        bytes,
+        list,
+        tuple,
+        set,
+        dict,     // items: key, value, key, value ..; later ones win
+        global,   // text: "module name", a class or a function
+        object,   // of a class, or the result of a call, that means nothing here
+        storage,  // integer: index into PickleTree::storages
+        tensor,   // integer: index into PickleTree::tensors
+    };
+    Kind kind = Kind::none;
+    std::int64_t integer = 0;
+    double real = 0.0;
+    std::string text;
+    std::vector<PickleId> items;
+    PickleId callee = kNoPickle;     // object: its class or the function called
+    PickleId arguments = kNoPickle;  // object: a tuple
+    PickleId state = kNoPickle;      // what BUILD gave it (objects, dicts)
+};
+
+// Element types of a tensor; `unknown` ones can be skipped, not read.
+enum class PickleDtype : std::uint8_t { unknown, f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, complex64, complex128 };
+// Bytes an element; 0 for unknown.
+std::size_t size_of(PickleDtype dtype);
+const char* name_of(PickleDtype dtype);
+
+struct PickleStorage {
+    std::string key;
+    PickleDtype dtype = PickleDtype::unknown;
+    std::int64_t elements = 0;
+};
+
+// A view of a storage: element (i, j, ..) is at offset + i strides[0] + j strides[1] + .., always inside the storage.
+struct PickleTensor {
+    std::size_t storage = 0;
+    std::int64_t offset = 0;
+    std::vector<std::int64_t> sizes, strides;
+    [[nodiscard]] std::int64_t elements() const;
+};
+
+struct PickleTree {
+    std::vector<PickleValue> values;
+    std::vector<PickleStorage> storages;
+    std::map<std::string, std::size_t> storage_by_key;  // index into storages
+    std::vector<PickleTensor> tensors;
+    PickleId root = kNoPickle;
+
+    [[nodiscard]] const PickleValue& operator[](PickleId id) const { return values.at(id); }
+    // The entry `key` of a dict, or attribute `key` of an object (an argparse.Namespace, a dataclass); sees through omegaconf's nodes.
+    // kNoPickle: there is none, or `container` holds no entries at all.
+    [[nodiscard]] PickleId find(PickleId container, std::string_view key) const;
+    // The same, as C++ values; nullopt also for None and for values of another type. An integer is a real too, a boolean is an integer.
+    [[nodiscard]] std::optional<std::int64_t> integer(PickleId container, std::string_view key) const;
+    [[nodiscard]] std::optional<double> real(PickleId container, std::string_view key) const;
+    [[nodiscard]] std::optional<bool> boolean(PickleId container, std::string_view key) const;
+    [[nodiscard]] std::optional<std::string> text(PickleId container, std::string_view key) const;
+    // "None", "a dict", "an object of class argparse.Namespace": for messages.
+    [[nodiscard]] std::string describe(PickleId id) const;
+
+private:
+    [[nodiscard]] PickleId entry(PickleId dict, std::string_view key) const;
+    [[nodiscard]] PickleId unwrapped(PickleId id) const;
+};
+
+// Foreign text for a message: in quotation marks, control characters and non-ASCII bytes as \xNN, cut after 60 characters.
+std::string quote_foreign(std::string_view foreign);
+// Short and printable: quote_foreign() would only put quotation marks around it.
+bool is_plain(std::string_view foreign);
+
+}  // namespace longbow

@@ -1,0 +1,118 @@
+// longbow reproduce: the paper's tables and figures, made anew.
+#include <algorithm>
+#include <iostream>
+#include <memory>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/load.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/experiments/reproduce.h"
+#include "longbow/telemetry/log.h"
+#include "verbs.h"
+
+namespace longbow {
+
+namespace {
+
+struct ReproduceFlags {
+    std::vector<std::string> words;  // names, and key.sub=value
+    std::string scale = "paper", run_dir, configs = "configs", slurm;
+    std::int64_t max_stream_tokens = 0;
+    int jobs = 0;
+    bool dry_run = false, print_commands = false;
+};
+
+ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& common) {
+    ReproduceRequest request;
+    for (const auto& word : flags.words) (word.find('=') == std::string::npos ? request.names : request.overrides).push_back(word);
+    if (request.names.empty()) throw UsageError("longbow reproduce: name a table or figure, e.g. table5, or all");
+    const bool demo = flags.scale == "demo";
+    request.scale = demo ? demo_scale() : Scale{};
+    request.scale.changes = request.overrides;
+    request.scale.max_stream_tokens = flags.max_stream_tokens;
+    if (flags.max_stream_tokens > 0) {
+        request.scale.stride_1_tokens =
+            request.scale.stride_1_tokens > 0 ? std::min(request.scale.stride_1_tokens, flags.max_stream_tokens) : 0;
+        request.scale.changes.push_back("the first " + with_commas(flags.max_stream_tokens) + " tokens of each split alone are scored");
+    }
+    request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
+    request.configs = flags.configs;
+    request.load = [](const LoadRequest& load) { return load_config(load, registered_config_context()); };
+    request.device = common.device;
+    // The demo's tensors are too small to feed two threads: a core a child, and as many children as cores.
+    request.jobs = flags.jobs > 0 ? flags.jobs : demo ? common.threads : 1;
+    request.threads = demo ? 1 : std::max(1, common.threads / request.jobs);
+    if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;  // another machine's
+    return request;
+}
+
+int print_claims(const ReproductionOutput& output, bool decides) {
+    bool all = true;
+    for (const auto& claim : output.claims) {
+        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS", claim.text.c_str(), claim.ratio,
+                               claim.bound);
+        all = all && claim.holds;
+    }
+    if (!all && decides) throw Error("a claim of the paper does not hold in these results");
+    return 0;
+}
+
+int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
+    const auto request = request_of(flags, common);
+    if (flags.dry_run) {
+        std::cout << plan_text(plan_reproduction(request), request);
+        return 0;
+    }
+    if (flags.print_commands) {
+        std::cout << shell_script(plan_reproduction(request), request);
+        return 0;
+    }
+    if (!flags.slurm.empty()) {
+        write_file_atomic(flags.slurm, slurm_script(plan_reproduction(request), request));
+        log::info("wrote " + flags.slurm);
+        return 0;
+    }
+    const auto output = reproduce(request);
+    std::cout << output.markdown << "\n";
+    for (const auto& file : output.files) {
+        if (file.extension() == ".svg" || file.extension() == ".html") std::cout << file.string() << "\n";
+    }
+    return print_claims(output, request.scale.changes.empty());
+}
+
+void add_reproduce(CLI::App& app, VerbContext& context) {
+    auto flags = std::make_shared<ReproduceFlags>();
+    auto* verb =
+        add_verb(app, context, "reproduce", "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
+                 "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
+                 "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
+    verb->add_option(
+            "NAME", flags->words,
+            "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
+            "model's settings (the output says so)")
+        ->required();
+    verb->add_option("--scale", flags->scale,
+                     "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
+        ->check(CLI::IsMember({"paper", "demo"}))
+        ->type_name("SCALE")
+        ->capture_default_str();
+    verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")->type_name("DIR");
+    verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
+    verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")
+        ->check(CLI::Range(1, 1024))
+        ->type_name("N");
+    verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
+    auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
+    verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")->type_name("FILE")->excludes(print);
+    run_with(verb, context, [flags](const CommonOptions& common) { return run_verb(*flags, common); });
+}
+LONGBOW_REGISTER_VERB(55, add_reproduce);
+
+}  // namespace
+
+}  // namespace longbow

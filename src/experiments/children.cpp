@@ -1,0 +1,147 @@
+#include "children.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr auto kPoll = std::chrono::milliseconds(50);
+
+// A group of its own, so that Ctrl-C on the terminal reaches a child once, through its parent, and not twice (the second ends it at once).
+[[noreturn]] void become(const std::vector<std::string>& command, const fs::path& log, pid_t parent) {
+    setpgid(0, 0);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(1);  // it died before the line above
+    const int out = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT, 0644);
+    const int in = ::open("/dev/null", O_RDONLY);
+    if (out < 0 || in < 0) _exit(126);
+    dup2(in, 0);
+    dup2(out, 1);
+    dup2(out, 2);
+    std::vector<char*> arguments{const_cast<char*>("longbow")};
+    for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    execv("/proc/self/exe", arguments.data());
+    _exit(127);
+}
+
+pid_t start(const std::vector<std::string>& command, const fs::path& log) {
+    fs::create_directories(log.parent_path());
+    const pid_t parent = getpid();
+    const pid_t child = fork();
+    if (child < 0) throw Error(std::string("cannot start a process: ") + std::strerror(errno));
+    if (child == 0) become(command, log, parent);
+    return child;
+}
+
+// A row of results or an update, in few words: "train", "eval --lengths 64,128".
+std::string short_text(const std::vector<std::string>& command) {
+    auto text = command.front();
+    for (std::size_t i = 0; i + 1 < command.size(); ++i) {
+        if (command[i] == "--lengths") text += " at " + command[i + 1];
+        if (command[i] == "--stride") text += ", stride " + command[i + 1];
+        if (command[i] == "--split" && command[i + 1] != "valid") text += ", " + command[i + 1];
+    }
+    return text;
+}
+
+class Runner {
+public:
+    Runner(const std::vector<Chain>& chains, int jobs)
+        : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0) {
+        for (const auto& chain : chains) total_ += chain.commands.size();
+    }
+
+    std::vector<ChainFailure> run() {
+        bool told = false;
+        while (true) {
+            if (stop_requested() && !told) {
+                told = true;
+                for (const auto& [pid, chain] : running_) kill(pid, SIGTERM);
+            }
+            while (!told && running_.size() < jobs_ && waiting_ < chains_.size()) launch(waiting_++);
+            if (running_.empty()) break;
+            int status = 0;
+            const pid_t pid = waitpid(-1, &status, WNOHANG);
+            if (pid > 0 && running_.count(pid) > 0)
+                ended(pid, status, told);
+            else
+                std::this_thread::sleep_for(kPoll);
+        }
+        if (told) {
+            throw InterruptedError(
+                strprintf("%s: %zu of %zu steps are done; run the same command again to go on", stop_signal_name(), done_, total_));
+        }
+        return failures_;
+    }
+
+private:
+    void launch(std::size_t chain) {
+        const auto& command = chains_[chain].commands[next_[chain]];
+        log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " + short_text(command));
+        running_[start(command, chains_[chain].log)] = chain;
+    }
+
+    void ended(pid_t pid, int status, bool stopping) {
+        const auto chain = running_[pid];
+        running_.erase(pid);
+        const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        if (code == 0) {
+            ++done_;
+            if (++next_[chain] < chains_[chain].commands.size() && !stopping) launch(chain);
+            return;
+        }
+        if (stopping) return;  // it saved and stopped as it was told
+        failures_.push_back({chains_[chain].name, short_text(chains_[chain].commands[next_[chain]]), chains_[chain].log, code});
+        log::warn(chains_[chain].name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) +
+                  chains_[chain].log.string());
+    }
+
+    const std::vector<Chain>& chains_;
+    std::size_t jobs_, waiting_ = 0, done_ = 0, total_ = 0;
+    std::vector<std::size_t> next_;
+    std::map<pid_t, std::size_t> running_;
+    std::vector<ChainFailure> failures_;
+};
+
+}  // namespace
+
+FolderLock::FolderLock(const fs::path& folder) {
+    fs::create_directories(folder);
+    // Without O_CLOEXEC: the children hold it too, also after this process was killed.
+    file_ = ::open((folder / ".reproduce.lock").c_str(), O_RDWR | O_CREAT, 0644);
+    if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));
+    for (bool said = false; ::flock(file_, LOCK_EX | LOCK_NB) != 0; said = true) {
+        if (!said)
+            log::info("another longbow reproduce works in " + folder.string() + ", or its last step is still saving: waiting for it");
+        if (stop_requested()) throw InterruptedError(std::string(stop_signal_name()) + " while waiting; nothing was done");
+        std::this_thread::sleep_for(kPoll);
+    }
+}
+
+FolderLock::~FolderLock() {
+    if (file_ >= 0) ::close(file_);
+}
+
+std::vector<ChainFailure> run_chains(const std::vector<Chain>& chains, int jobs) { return Runner(chains, jobs).run(); }
+
+}  // namespace longbow

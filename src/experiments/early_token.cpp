@@ -1,0 +1,152 @@
+#include "longbow/experiments/early_token.h"
+
+#include <cmath>
+
+#include "format.h"
+#include "longbow/core/bootstrap.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "paper_grid.h"
+
+namespace longbow {
+
+namespace {
+
+std::vector<float> difference(const std::vector<float>& a, const std::vector<float>& b) {
+    if (a.size() != b.size()) throw DataError("the lengths of an early-token analysis must score the same targets");
+    std::vector<float> result(a.size());
+    for (std::size_t i = 0; i < a.size(); ++i) result[i] = a[i] - b[i];
+    return result;
+}
+
+Nats mean_of(const std::vector<float>& values) {
+    const auto counts = block_counts(static_cast<std::int64_t>(values.size()));
+    const auto sums = block_sums(values);
+    const auto interval = interval_of(resampled_means(sums, counts));
+    double total = 0;
+    for (const double sum : sums) total += sum;
+    return {total / static_cast<double>(values.size()), interval.low, interval.high};
+}
+
+std::string with_interval(const Nats& nats) { return strprintf("%+.4f [%+.4f, %+.4f]", nats.value, nats.low, nats.high); }
+
+Json to_json(const Nats& nats) { return {{"nats", nats.value}, {"ci", {nats.low, nats.high}}}; }
+
+}  // namespace
+
+EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
+                                        const std::vector<std::vector<float>>& sliding) {
+    if (rows.empty() || rows.size() != apart.size() || rows.size() != sliding.size())
+        throw Error("an early-token analysis needs both series at each length");
+    EarlyTokenAnalysis analysis;
+    const auto& first = rows.front().apart;
+    analysis.name = first.name;
+    analysis.position = first.position;
+    analysis.split = first.split;
+    analysis.train_length = first.train_length;
+    analysis.stride = rows.front().sliding.stride;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        rows[i].early_cost = mean_of(difference(apart[i], sliding[i]));
+        if (i == 0) continue;
+        EarlyTokenGain gain;
+        gain.from = first.length;
+        gain.to = rows[i].apart.length;
+        const auto whole = difference(apart[0], apart[i]);
+        const auto context = difference(sliding[0], sliding[i]);
+        gain.gain = mean_of(whole);
+        gain.context = mean_of(context);
+        gain.early = mean_of(difference(whole, context));
+        gain.share = gain.gain.value > 0 ? gain.early.value / gain.gain.value : NAN;
+        analysis.gains.push_back(gain);
+    }
+    analysis.lengths = std::move(rows);
+    return analysis;
+}
+
+std::string early_token_text(const EarlyTokenAnalysis& analysis) {
+    const auto& first = analysis.lengths.front();
+    auto text = strprintf("%s: %s, trained at length %lld; %s split, %s tokens, sliding windows of stride %lld\n\n", analysis.name.c_str(),
+                          method_title(analysis.position).c_str(), static_cast<long long>(analysis.train_length), analysis.split.c_str(),
+                          with_commas(first.apart.tokens).c_str(), static_cast<long long>(analysis.stride));
+    text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
+    for (const auto& row : analysis.lengths) {
+        text += strprintf("%6lld  %19.2f  %11.2f  ", static_cast<long long>(row.apart.length), row.apart.ppl, row.sliding.ppl) +
+                with_interval(row.early_cost) + "\n";
+    }
+    for (const auto& gain : analysis.gains) {
+        text += strprintf("\nfrom %lld to %lld: gain %s = fewer early tokens ", static_cast<long long>(gain.from),
+                          static_cast<long long>(gain.to), with_interval(gain.gain).c_str()) +
+                with_interval(gain.early) + " + longer context " + with_interval(gain.context) + "\n    ";
+        if (std::isnan(gain.share))
+            text += "windows without overlap gain nothing: there is no gain to explain";
+        else
+            text += strprintf("the early-token curse explains %.0f %% of the gain", 100 * gain.share);
+        if (gain.share > 1) text += " (more than all of it: with early tokens aside, the longer context does harm)";
+        text += "\n";
+    }
+    return text + "\nIntervals are 95 % (paired block bootstrap over blocks of 1,024 targets).\n";
+}
+
+Json early_token_json(const EarlyTokenAnalysis& analysis) {
+    Json json{{"name", analysis.name},    {"position", analysis.position}, {"train_length", analysis.train_length},
+              {"split", analysis.split},  {"stride", analysis.stride},     {"tokens", analysis.lengths.front().apart.tokens},
+              {"lengths", Json::array()}, {"gains", Json::array()}};
+    for (const auto& row : analysis.lengths) {
+        json["lengths"].push_back({{"length", row.apart.length},
+                                   {"nll", row.apart.nll},
+                                   {"ppl", row.apart.ppl},
+                                   {"sliding_nll", row.sliding.nll},
+                                   {"sliding_ppl", row.sliding.ppl},
+                                   {"early_cost", to_json(row.early_cost)},
+                                   {"position_begin", row.apart.position_begin},
+                                   {"nll_by_position", row.apart.nll_by_position}});
+    }
+    for (const auto& gain : analysis.gains) {
+        json["gains"].push_back({{"from", gain.from},
+                                 {"to", gain.to},
+                                 {"gain", to_json(gain.gain)},
+                                 {"early", to_json(gain.early)},
+                                 {"context", to_json(gain.context)},
+                                 {"share_early", std::isnan(gain.share) ? Json(nullptr) : Json(gain.share)}});
+    }
+    return json;
+}
+
+std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
+    Chart places;
+    places.title = "Loss by place in the window, without overlap";
+    places.x_label = "tokens in view (place in the window)";
+    places.y_label = "loss (nats a token)";
+    places.log_x = true;
+    Chart lengths;
+    lengths.title = "Perplexity against length: without overlap, and sliding, where no token but the first window's is early";
+    lengths.x_label = "evaluation length (tokens)";
+    lengths.y_label = "perplexity";
+    lengths.log_x = true;
+    for (auto* chart : {&places, &lengths}) {
+        chart->marked_x = static_cast<double>(analysis.train_length);
+        chart->marked_label = "training length";
+    }
+    ChartSeries apart, sliding;
+    apart.label = "without overlap";
+    sliding.label = strprintf("sliding, stride %lld", static_cast<long long>(analysis.stride));
+    sliding.style = 1;
+    std::size_t style = 0;
+    for (const auto& row : analysis.lengths) {
+        auto series = position_series(row.apart);
+        series.label = strprintf("length %lld", static_cast<long long>(row.apart.length));
+        series.style = style++;
+        series.markers = false;
+        places.series.push_back(std::move(series));
+        lengths.x_ticks.push_back(static_cast<double>(row.apart.length));
+        for (auto* one : {&apart, &sliding}) one->x.push_back(static_cast<double>(row.apart.length));
+        apart.y.push_back(row.apart.ppl);
+        sliding.y.push_back(row.sliding.ppl);
+    }
+    lengths.series = {apart, sliding};
+    return svg_page("The early-token curse: " + method_title(analysis.position) +
+                        strprintf(", trained at %lld", static_cast<long long>(analysis.train_length)),
+                    "", {places, lengths});
+}
+
+}  // namespace longbow

@@ -1,0 +1,33 @@
+// A table of the paper as text: each of its rows with our numbers, the paper's, and the difference, in the paper's columns and decimals.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "longbow/experiments/paper.h"
+
+namespace longbow {
+
+struct GridCell {
+    std::string ours, interval, paper, difference;  // empty: there is none
+};
+
+struct GridRow {
+    std::vector<std::string> labels;
+    std::vector<GridCell> cells;  // one a value column
+};
+
+struct Grid {
+    std::string title, banner;
+    std::vector<std::string> notes;
+    std::vector<std::string> label_headings, headings;
+    std::vector<GridRow> rows;
+    bool has_ours = false, has_interval = false;
+};
+
+Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ours);
+
+// "ALiBi", "T5 bias"; other texts as they are.
+std::string method_title(const std::string& name);
+
+}  // namespace longbow

@@ -1,0 +1,150 @@
+// The commands of a plan: for child processes, a shell, or a Slurm array.
+#include <algorithm>
+#include <set>
+
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "reproduce.h"
+
+namespace longbow {
+
+namespace {
+
+using Command = std::vector<std::string>;
+
+void add_common(Command& command, const ReproduceRequest& request) {
+    if (request.device != "auto") command.insert(command.end(), {"--device", request.device});
+    if (request.threads > 0) command.insert(command.end(), {"--threads", std::to_string(request.threads)});
+}
+
+void add_config(Command& command, const PlannedModel& model) {
+    for (const auto& file : model.files) command.insert(command.end(), {"-c", file});
+    command.insert(command.end(), model.overrides.begin(), model.overrides.end());
+}
+
+Command train_command(const PlannedModel& model, const ReproduceRequest& request, std::int64_t stop) {
+    Command command{"train"};
+    add_config(command, model);
+    if (stop < model.updates) command.push_back(strprintf("train.stop=%lld updates", static_cast<long long>(stop)));
+    command.insert(command.end(), {"--run-dir", (request.run_dir / model.name).string()});
+    add_common(command, request);
+    return command;
+}
+
+Command eval_command(const PlannedModel& model, const PlannedEval& eval, const ReproduceRequest& request, bool last) {
+    const auto run = request.run_dir / model.name;
+    std::vector<std::string> lengths;
+    for (const auto length : eval.missing) lengths.push_back(std::to_string(length));
+    Command command{"eval",      run.string() + (last ? "@last" : ""),
+                    "--data",    model.config.data.store,
+                    "--split",   eval.split,
+                    "--lengths", join(lengths, ","),
+                    "--out",     (run / eval.file).string()};
+    if (eval.stride > 0) command.insert(command.end(), {"--stride", std::to_string(eval.stride)});
+    if (eval.stream_tokens > 0) command.insert(command.end(), {"--max-stream-tokens", std::to_string(eval.stream_tokens)});
+    if (eval.one_at_a_time) command.insert(command.end(), {"--max-tokens", "1"});
+    add_common(command, request);
+    return command;
+}
+
+std::string quoted(const std::string& word) {
+    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:@+") == std::string::npos &&
+        !word.empty())
+        return word;
+    std::string text = "'";
+    for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return text + "'";
+}
+
+std::string shell_line(const Command& command) {
+    std::vector<std::string> words{"longbow"};
+    for (const auto& word : command) words.push_back(quoted(word));
+    return join(words, " ");
+}
+
+// The command that makes the tables once everything is measured.
+std::string final_line(const ReproduceRequest& request) {
+    Command command{"reproduce"};
+    command.insert(command.end(), request.names.begin(), request.names.end());
+    command.insert(command.end(), request.overrides.begin(), request.overrides.end());
+    command.insert(command.end(),
+                   {"--scale", request.scale.name, "--run-dir", request.run_dir.string(), "--configs", request.configs.string()});
+    if (request.scale.max_stream_tokens > 0)
+        command.insert(command.end(), {"--max-stream-tokens", std::to_string(request.scale.max_stream_tokens)});
+    return shell_line(command);
+}
+
+}  // namespace
+
+std::vector<std::vector<std::string>> store_commands(const ReproducePlan& plan, const ReproduceRequest& request) {
+    std::vector<Command> commands;
+    std::set<std::string> stores;
+    for (const auto& model : plan.models) {
+        const auto& store = model.config.data.store;
+        if (!stores.insert(store).second || fs::exists(fs::path(store) / "manifest.json")) continue;
+        Command command{"prepare"};
+        add_config(command, model);
+        if (request.threads > 0) command.insert(command.end(), {"--threads", std::to_string(request.threads)});
+        commands.push_back(std::move(command));
+    }
+    return commands;
+}
+
+std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const ReproduceRequest& request) {
+    std::vector<ModelCommands> chains;
+    for (const auto& model : plan.models) {
+        ModelCommands chain{model.name, {}};
+        const bool early =
+            std::any_of(model.early.begin(), model.early.end(), [](const PlannedEval& eval) { return !eval.missing.empty(); });
+        if (early) {
+            if (model.done_updates < model.early_updates) chain.commands.push_back(train_command(model, request, model.early_updates));
+            for (const auto& eval : model.early) {
+                if (!eval.missing.empty()) chain.commands.push_back(eval_command(model, eval, request, true));
+            }
+        }
+        if (!model.trained() || early) chain.commands.push_back(train_command(model, request, model.updates));
+        for (const auto& eval : model.evals) {
+            if (!eval.missing.empty()) chain.commands.push_back(eval_command(model, eval, request, false));
+        }
+        if (!chain.commands.empty()) chains.push_back(std::move(chain));
+    }
+    return chains;
+}
+
+std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+    std::string text;
+    for (const auto& command : store_commands(plan, request)) text += shell_line(command) + "\n";
+    for (const auto& chain : model_commands(plan, request)) {
+        text += "# " + chain.name + "\n";
+        for (const auto& command : chain.commands) text += shell_line(command) + "\n";
+    }
+    return text + "# the tables and figures\n" + final_line(request) + "\n";
+}
+
+std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+    const auto chains = model_commands(plan, request);
+    std::string text = "#!/bin/bash\n#SBATCH --job-name=longbow\n";
+    text += strprintf("#SBATCH --array=0-%zu\n", chains.empty() ? 0 : chains.size() - 1);
+    text +=
+        "#SBATCH --gres=gpu:1\n#SBATCH --cpus-per-task=8\n#SBATCH --requeue\n#SBATCH --signal=B:TERM@120\n#SBATCH "
+        "--output=longbow-%A-%a.log\n";
+    text +=
+        "# One model a task: add --partition, --account and --time as your cluster wants them, and submit from the top of the checkout.\n";
+    text += "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
+    for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
+    text += "# Last, when all tasks are done: " + final_line(request) + "\n";
+    text +=
+        "set -u\ntrap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
+        "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
+        "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
+        "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
+    text += "case $SLURM_ARRAY_TASK_ID in\n";
+    for (std::size_t i = 0; i < chains.size(); ++i) {
+        text += strprintf("%zu)  # ", i) + chains[i].name + "\n";
+        for (const auto& command : chains[i].commands) text += "    step " + shell_line(command) + "\n";
+        text += "    ;;\n";
+    }
+    return text + "esac\n";
+}
+
+}  // namespace longbow

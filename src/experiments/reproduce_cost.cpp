@@ -1,0 +1,107 @@
+// What the missing parts will cost, by a throughput that is said: the paper's own measurements on a V100, or a core's in the demo.
+#include <algorithm>
+#include <cmath>
+
+#include "longbow/core/strings.h"
+#include "reproduce.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr double kDemoTrain = 12000, kDemoEval = 30000;  // tokens a second and core through the demo's model
+
+// Tokens of the splits that the paper reports; BookCorpus' are not published.
+double split_tokens(const std::string& dataset, const std::string& split) {
+    if (dataset == "wikitext103") return split == "test" ? 245569 : 217646;
+    return dataset == "cc100" ? 649000 : 250000;
+}
+
+// The published words a second of training at the nearest training length (Figure 7; rotary and T5 from Table 1).
+double paper_train_speed(const std::string& method, std::int64_t length) {
+    double speed = 0, gap = INFINITY;
+    const auto consider = [&](double at, double value) {
+        const double distance = std::abs(std::log(at / static_cast<double>(length)));
+        if (distance < gap) {
+            gap = distance;
+            speed = value;
+        }
+    };
+    for (const auto& curve : published_figure("figure7").curves) {
+        if (curve.name != method) continue;
+        for (const auto& point : curve.points) consider(point[0], point[1]);
+    }
+    const auto& table = published_table("table1");
+    for (std::size_t row = 0; row < table.rows.size() && (method == "rotary" || method == "t5"); ++row) {
+        const auto target = target_of(table, row, table.column("train_kwps"));
+        if (target && target->method == method) consider(table.rows[row][1].value, table.rows[row][2].value * 1e3);
+    }
+    return speed;
+}
+
+// Words a second of evaluation, one window at a time, at the nearest length in Tables 2 to 4.
+double paper_eval_speed(const std::string& method, std::int64_t length) {
+    double speed = 15000, gap = INFINITY;
+    for (const auto* name : {"table2", "table3", "table4"}) {
+        const auto& table = published_table(name);
+        const auto column = table.column((method == "t5" ? "t5_bias" : method) + "_wps");
+        for (const auto& row : table.rows) {
+            const double distance = std::abs(std::log(row[0].value / static_cast<double>(length)));
+            if (row[column].kind != PublishedCell::Kind::number || distance >= gap) continue;
+            gap = distance;
+            speed = row[column].value;
+        }
+    }
+    return speed;
+}
+
+// Tables 11 and 12 print the GPU hours of 50,000 updates.
+double cc100_hours(std::int64_t length) {
+    const auto& table = published_table("table12");
+    for (const auto& row : table.rows) {
+        if (row[1].value == static_cast<double>(length)) return row[table.column("gpu_hours_k")].value * 1e3;
+    }
+    return 0;
+}
+
+double train_cost(const PlannedModel& model, const Scale& scale) {
+    const double left =
+        model.updates > 0
+            ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) / static_cast<double>(model.updates))
+            : 1;
+    if (scale.divisor != 1) return left * model.tokens / kDemoTrain;
+    if (model.dataset == "cc100") return left * cc100_hours(model.train_length) * 3600;
+    return left * model.tokens / paper_train_speed(model.method, model.train_length);
+}
+
+// A window of stride S costs its whole length.
+void eval_cost(PlannedEval& eval, const PlannedModel& model, const Scale& scale) {
+    for (const auto length : eval.missing) {
+        double scored = scale.divisor == 1 ? split_tokens(model.dataset, eval.split) : eval.split == "test" ? 136193 : 126124;
+        if (eval.stream_tokens > 0) scored = std::min(scored, static_cast<double>(eval.stream_tokens));
+        const double forward = eval.stride == 0 ? scored : scored / static_cast<double>(eval.stride) * static_cast<double>(length);
+        eval.forward_tokens += forward;
+        // The 1.3-billion-parameter model multiplies 5.6 times the weights of the WikiText-103 model's body.
+        const double slower = model.dataset == "cc100" ? 5.6 : 1;
+        eval.seconds += scale.divisor == 1 ? forward * slower / paper_eval_speed(model.method, length) : forward / kDemoEval;
+    }
+}
+
+}  // namespace
+
+void estimate_costs(ReproducePlan& plan, const Scale& scale) {
+    for (auto& model : plan.models) {
+        model.train_seconds = train_cost(model, scale);
+        for (auto* evals : {&model.early, &model.evals}) {
+            for (auto& eval : *evals) eval_cost(eval, model, scale);
+        }
+    }
+    plan.assumption = scale.divisor == 1
+                          ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
+                            "1.3B models from Table 12, "
+                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of "
+                            "250,000 tokens."
+                          : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain, kDemoEval);
+}
+
+}  // namespace longbow

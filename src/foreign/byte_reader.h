@@ -1,0 +1,65 @@
+// Little-endian numbers and spans out of foreign bytes; reading past the end is a CheckpointError, never undefined.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+class ByteReader {
+public:
+    // `what` names the bytes in messages: "model.pt" or "model.pt: archive/data.pkl".
+    ByteReader(std::span<const std::byte> bytes, std::string what) : bytes_(bytes), what_(std::move(what)) {}
+
+    [[nodiscard]] std::size_t position() const { return position_; }
+    [[nodiscard]] std::size_t left() const { return bytes_.size() - position_; }
+    [[nodiscard]] const std::string& what() const { return what_; }
+
+    std::span<const std::byte> take(std::uint64_t count) {
+        if (count > left()) {
+            fail(strprintf("it ends where %llu more bytes are due", static_cast<unsigned long long>(count - left())));
+        }
+        const auto part = bytes_.subspan(position_, static_cast<std::size_t>(count));
+        position_ += static_cast<std::size_t>(count);
+        return part;
+    }
+    std::string_view take_text(std::uint64_t count) {
+        const auto part = take(count);
+        return {reinterpret_cast<const char*>(part.data()), part.size()};
+    }
+    // An unsigned integer of `count` bytes, at most 8.
+    std::uint64_t number(std::size_t count) {
+        std::uint64_t value = 0;
+        const auto part = take(count);
+        for (std::size_t i = 0; i < count; ++i) value |= std::to_integer<std::uint64_t>(part[i]) << (8 * i);
+        return value;
+    }
+    std::uint8_t byte() { return std::to_integer<std::uint8_t>(take(1)[0]); }
+    // Up to and without the next line feed, at most `limit` bytes.
+    std::string_view line(std::size_t limit) {
+        for (std::size_t length = 0; length < left() && length <= limit; ++length) {
+            if (bytes_[position_ + length] == std::byte{'\n'}) {
+                const auto text = take_text(length);
+                take(1);
+                return text;
+            }
+        }
+        fail(left() > limit ? "a name in it is too long" : "it ends inside a name");
+    }
+    [[noreturn]] void fail(const std::string& reason) const {
+        throw CheckpointError(strprintf("%s is damaged at byte %zu: ", what_.c_str(), position_) + reason);
+    }
+
+private:
+    std::span<const std::byte> bytes_;
+    std::string what_;
+    std::size_t position_ = 0;
+};
+
+}  // namespace longbow

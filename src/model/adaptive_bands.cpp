@@ -1,0 +1,51 @@
+#include "adaptive_bands.h"
+
+#include <ATen/ops/argsort.h>
+#include <ATen/ops/bincount.h>
+#include <ATen/ops/bucketize.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size) {
+    const auto& cutoffs = config.adaptive_cutoffs;
+    if (!cutoffs.empty() && cutoffs.back() >= vocab_size) {
+        throw ConfigError(strprintf("model.adaptive_cutoffs: the last band would begin at id %lld, but the vocabulary has only %lld ids",
+                                    static_cast<long long>(cutoffs.back()), static_cast<long long>(vocab_size)));
+    }
+    bounds_ = {0};
+    bounds_.insert(bounds_.end(), cutoffs.begin(), cutoffs.end());
+    bounds_.push_back(vocab_size);
+    for (std::size_t i = 0; i <= cutoffs.size(); ++i) {
+        dims_.push_back(
+            static_cast<std::int64_t>(static_cast<double>(config.dim) / std::pow(config.adaptive_factor, static_cast<double>(i))));
+    }
+    boundaries_ = at::tensor(bounds_);
+}
+
+BandSplit AdaptiveBands::split(const at::Tensor& ids) const {
+    // Bucket 0 is below the first bound, the last one beyond the vocabulary: neither may hold anything.
+    const auto bucket = at::bucketize(ids, boundaries_.to(ids.device()), /*out_int32=*/false, /*right=*/true);
+    const auto counts = at::bincount(bucket, {}, static_cast<std::int64_t>(bounds_.size()) + 1).cpu();
+    const auto* count = counts.const_data_ptr<std::int64_t>();
+    if (count[0] + count[bounds_.size()] > 0) {
+        const auto wrong = count[0] > 0 ? ids.min() : ids.max();
+        throw DataError(strprintf("token id %lld is outside the model's vocabulary of %lld: the data were made with another tokenizer",
+                                  static_cast<long long>(wrong.item<std::int64_t>()), static_cast<long long>(bounds_.back())));
+    }
+    BandSplit split;
+    split.band = bucket.sub(1);
+    split.order = at::argsort(bucket, /*stable=*/true, /*dim=*/0, /*descending=*/false);
+    split.begins = {0};
+    for (std::size_t i = 0; i < this->count(); ++i) {
+        split.begins.push_back(split.begins.back() + count[i + 1]);
+    }
+    return split;
+}
+
+}  // namespace longbow

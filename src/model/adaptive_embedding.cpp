@@ -1,0 +1,84 @@
+#include "adaptive_embedding.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+
+#include <cmath>
+
+#include "longbow/model/linear.h"
+
+namespace longbow {
+
+AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size) : bands_(config, vocab_size), init_(config.init) {
+    const auto classes = config.tie_output ? static_cast<std::int64_t>(bands_.count()) - 1 : 0;
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const auto name = std::to_string(i);
+        const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
+        tables_.push_back(register_parameter("table" + name, at::empty({rows, bands_.dim(i)})));
+        projections_.push_back(register_parameter("projection" + name, at::empty({config.dim, bands_.dim(i)})));
+    }
+}
+
+at::Tensor AdaptiveEmbedding::forward(const at::Tensor& tokens) {
+    const auto ids = tokens.reshape({-1});
+    const auto split = bands_.split(ids);
+    std::vector<at::Tensor> parts;
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const auto places = split.places(i);
+        // A band with no word here takes part in training all the same: its gradient is zero, not missing.
+        if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
+            continue;
+        }
+        const auto rows = at::embedding(tables_[i], ids.index_select(0, places).sub(bands_.begin(i)));  // [n_i, dim_i]
+        parts.push_back(linear(rows, projections_[i], at::Tensor()).to(tables_[i].scalar_type()));
+    }
+    const auto n = ids.size(0);
+    const auto place_in_parts = at::empty_like(split.order).scatter_(0, split.order, at::arange(n, split.order.options()));
+    auto shape = tokens.sizes().vec();
+    shape.push_back(projections_[0].size(0));
+    return at::cat(parts).index_select(0, place_in_parts).view(shape);
+}
+
+void AdaptiveEmbedding::reset_parameters() {
+    const at::NoGradGuard no_grad;
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        init_band_words(tables_[i].narrow(0, 0, bands_.words(i)), init_);
+        init_band_matrix(projections_[i], init_);
+    }
+}
+
+void AdaptiveEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const std::string band = "embed.bands." + std::to_string(i);
+        pieces.push_back({band + ".weight", tables_[i], 0, bands_.words(i)});
+        pieces.push_back(StoredPiece::whole(band + ".projection", projections_[i]));
+    }
+}
+
+void init_band_words(const at::Tensor& words, const std::string& init) {
+    const at::NoGradGuard no_grad;
+    if (init == "gpt2") {
+        words.normal_(0.0, 0.02);
+        return;
+    }
+    words.normal_(0.0, 1.0 / std::sqrt(static_cast<double>(words.size(1))));
+    if (words.size(0) > 1) {
+        words[1].zero_();  // fairseq clears its padding id's row in every band
+    }
+}
+
+void init_band_matrix(const at::Tensor& matrix, const std::string& init) {
+    const at::NoGradGuard no_grad;
+    if (init == "gpt2") {
+        matrix.normal_(0.0, 0.02);
+        return;
+    }
+    const double bound = std::sqrt(6.0 / static_cast<double>(matrix.size(0) + matrix.size(1)));
+    matrix.uniform_(-bound, bound);
+}
+
+}  // namespace longbow

@@ -1,0 +1,131 @@
+#include "adaptive_head.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+
+#include "chunked_loss.h"
+#include "dropout.h"
+#include "longbow/model/linear.h"
+
+namespace longbow {
+
+AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding)
+    : bands_(embedding.bands()),
+      tied_words_(config.model.tie_output),
+      tied_projections_(config.model.tie_output && config.model.tie_projections),
+      init_(config.model.init),
+      dropout_(config.model.output_dropout),
+      tail_dropout_(config.model.tail_dropout),
+      skip_second_words_(config.train.skip_second_tail_words),
+      chunk_(config.train.loss_chunk) {
+    const auto classes = static_cast<std::int64_t>(bands_.count()) - 1;
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const auto name = std::to_string(i);
+        const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
+        words_.push_back(tied_words_ ? embedding.table(i) : register_parameter("words" + name, at::empty({rows, bands_.dim(i)})));
+        if (i == 0) {
+            projections_.emplace_back();
+        } else {
+            projections_.push_back(tied_projections_
+                                       ? embedding.projection(i)
+                                       : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)})));
+        }
+    }
+}
+
+// What the first softmax shall predict: a word of band 0, or the class of the word's band.
+at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSplit& split) const {
+    return at::where(split.band.eq(0), targets, split.band.add(bands_.words(0) - 1));
+}
+
+// As many logits as the first softmax holds, but no fewer tokens than make a product worth its weights' traffic.
+std::int64_t AdaptiveHead::chunk(std::size_t band) const {
+    constexpr std::int64_t kFewestTokens = 32;
+    return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens), std::max(chunk_, kFewestTokens));
+}
+
+at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
+    const at::NoGradGuard no_grad;
+    const auto split = bands_.split(targets);
+    auto out = chunked_nll(hidden, words_[0], first_targets(targets, split), chunk_);
+    for (std::size_t i = 1; i < bands_.count(); ++i) {
+        const auto places = split.places(i);
+        if (places.size(0) == 0) {
+            continue;
+        }
+        const auto projected = linear(hidden.index_select(0, places), projections_[i].t(), at::Tensor());
+        const auto within = targets.index_select(0, places).sub(bands_.begin(i));
+        out.index_add_(0, places, chunked_nll(projected, words_[i], within, chunk(i)));
+    }
+    return out;
+}
+
+at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
+    const auto split = bands_.split(targets);
+    const auto input = dropout(hidden, is_training() ? dropout_ : 0.0);
+    auto sum = chunked_loss(input, words_[0], first_targets(targets, split), scale, chunk_);
+    for (std::size_t i = 1; i < bands_.count(); ++i) {
+        auto places = split.places(i);
+        auto within = targets.index_select(0, places).sub(bands_.begin(i));
+        if (skip_second_words_ && is_training()) {
+            const auto kept = within.ne(1);
+            places = places.masked_select(kept);
+            within = within.masked_select(kept);
+        }
+        // A band without a word here takes part in training all the same: its gradient is zero, not missing.
+        if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
+            continue;
+        }
+        const auto projected =
+            dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()), is_training() ? tail_dropout_ : 0.0);
+        sum = sum.add(chunked_loss(projected, words_[i], within, scale, chunk(i)));
+    }
+    return sum;
+}
+
+at::Tensor AdaptiveHead::logits(const at::Tensor& hidden) {
+    const at::NoGradGuard no_grad;
+    const auto log_softmax = [](const at::Tensor& values) {
+        return at::_log_softmax(values.scalar_type() == at::kDouble ? values : values.to(at::kFloat), -1, false);
+    };
+    const auto first = log_softmax(plain_logits(hidden, words_[0]));
+    std::vector<at::Tensor> parts = {first.narrow(1, 0, bands_.words(0))};
+    for (std::size_t i = 1; i < bands_.count(); ++i) {
+        const auto within = log_softmax(plain_logits(linear(hidden, projections_[i].t(), at::Tensor()), words_[i]));
+        parts.push_back(within.add(first.narrow(1, bands_.words(0) + static_cast<std::int64_t>(i) - 1, 1)));
+    }
+    return at::cat(parts, 1);
+}
+
+void AdaptiveHead::reset_parameters() {
+    const auto classes = static_cast<std::int64_t>(bands_.count()) - 1;
+    if (!tied_words_) {
+        for (std::size_t i = 0; i < bands_.count(); ++i) {
+            init_band_words(words_[i].narrow(0, 0, bands_.words(i)), init_);
+        }
+    }
+    for (std::size_t i = 1; i < bands_.count() && !tied_projections_; ++i) {
+        init_band_matrix(projections_[i], init_);
+    }
+    init_band_matrix(words_[0].narrow(0, bands_.words(0), classes), init_);
+}
+
+void AdaptiveHead::list_pieces(std::vector<StoredPiece>& pieces) const {
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const std::string band = "head.bands." + std::to_string(i);
+        if (!tied_words_) {
+            pieces.push_back({band + ".weight", words_[i], 0, bands_.words(i)});
+        }
+        if (i > 0 && !tied_projections_) {
+            pieces.push_back(StoredPiece::whole(band + ".projection", projections_[i]));
+        }
+    }
+    pieces.push_back({"head.classes", words_[0], bands_.words(0), static_cast<std::int64_t>(bands_.count()) - 1});
+}
+
+}  // namespace longbow

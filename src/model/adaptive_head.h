@@ -1,0 +1,41 @@
+// Adaptive softmax (Grave et al. 2017, in the form of Baevski and Auli 2019): the first softmax holds band 0's words and a class for
+// each further band; a word of band i has the probability of its class times that within its band, a softmax over the band's words of
+// the hidden state projected to the band's width.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "adaptive_embedding.h"
+#include "longbow/config/config.h"
+#include "longbow/model/output_head.h"
+
+namespace longbow {
+
+class AdaptiveHead final : public OutputHead {
+public:
+    // By config: words and classes are the embedding's (model.tie_output) or the head's own; so the projections (tie_projections).
+    AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding);
+    at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
+    at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
+    // [n, vocab]: log-probabilities.
+    at::Tensor logits(const at::Tensor& hidden) override;
+    void reset_parameters() override;
+    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+
+private:
+    at::Tensor first_targets(const at::Tensor& targets, const BandSplit& split) const;
+    // Tokens whose logits over band i are held at once.
+    [[nodiscard]] std::int64_t chunk(std::size_t band) const;
+
+    AdaptiveBands bands_;
+    bool tied_words_, tied_projections_;
+    std::string init_;
+    double dropout_, tail_dropout_;
+    bool skip_second_words_;
+    std::int64_t chunk_;
+    std::vector<at::Tensor> words_;        // [words_0 + bands - 1, dim], its last rows the classes; then [words_i, dim_i]
+    std::vector<at::Tensor> projections_;  // undefined; then [dim, dim_i]
+};
+
+}  // namespace longbow

@@ -1,0 +1,148 @@
+#include "chunked_loss.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_log_softmax.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "longbow/model/linear.h"
+#include "product_type.h"
+
+namespace longbow {
+
+namespace {
+
+at::ScalarType wide_type(const at::Tensor& weight) { return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+
+// Rows of a softmax at a time: on CPU few enough that the second copy, which ATen's softmax makes, stays in the cache.
+std::int64_t softmax_rows(const at::Tensor& logits) {
+    constexpr std::int64_t kElements = 1 << 18;
+    return logits.device().is_cpu() ? std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, logits.size(1))) : logits.size(0);
+}
+
+// logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns log p(target) [n, 1].
+at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target, at::ScalarType wide) {
+    auto log_p = at::empty(target.sizes(), logits.options().dtype(wide));
+    const auto step = softmax_rows(logits);
+    for (std::int64_t begin = 0; begin < logits.size(0); begin += step) {
+        const auto rows = logits.slice(0, begin, begin + step);
+        const auto picked = target.slice(0, begin, begin + step);
+        auto values = at::_log_softmax(rows.to(wide), -1, false);
+        log_p.slice(0, begin, begin + step).copy_(values.gather(1, picked));
+        values.exp_();
+        values.scatter_add_(1, picked, at::full({1, 1}, -1.0, values.options()).expand_as(picked));
+        rows.copy_(values);
+    }
+    return log_p;
+}
+
+// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs little, and they
+// serve where oneDNN is the library (linear.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
+// chunk: ATen's product serves, which needs no copy and adds to a sum.
+bool serves_onednn(const at::Tensor& weight) {
+    constexpr std::int64_t kSmallWeight = 4 << 20;  // elements
+    return gemm_library() == GemmLibrary::onednn && weight.numel() <= kSmallWeight;
+}
+
+at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) {
+    return serves_onednn(weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
+}
+
+// sum += dlogits^T part, for `weight`; sum is undefined at first.
+void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
+    const auto type = weight.scalar_type();
+    if (serves_onednn(weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+        const auto product = gemm(dlogits.t(), part);
+        sum = sum.defined() ? sum.add_(product) : product.to(type);
+    } else if (sum.defined()) {
+        sum.addmm_(dlogits.t(), part);
+    } else {
+        sum = at::empty(weight.sizes(), part.options());
+        at::mm_out(sum, dlogits.t(), part);
+    }
+}
+
+class ChunkedLoss : public torch::autograd::Function<ChunkedLoss> {
+public:
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
+                              const at::Tensor& targets, double scale, std::int64_t chunk, bool hidden_grad, bool weight_grad) {
+        const auto wide = wide_type(weight);
+        const auto narrow = product_type(hidden);
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+        const auto rows = hidden.size(0);
+        const auto all_hidden = hidden.to(narrow);
+        const auto weight_in = weight.to(narrow);
+        at::Tensor dhidden, dweight;
+        if (hidden_grad) {
+            dhidden = at::empty(hidden.sizes(), hidden.options());
+        }
+        auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
+        for (std::int64_t begin = 0; begin < rows; begin += chunk) {
+            const auto end = std::min(begin + chunk, rows);
+            const auto part = all_hidden.slice(0, begin, end);
+            const auto dlogits = gemm(part, weight_in.t());
+            sum.sub_(softmax_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1), wide).sum(at::kDouble));
+            if (hidden_grad) {
+                dhidden.slice(0, begin, end).copy_(hidden_gradient(dlogits, weight_in));
+            }
+            if (weight_grad) {
+                add_weight_gradient(dweight, dlogits, part, weight);
+            }
+        }
+        if (weight_grad && !dweight.defined()) {
+            dweight = at::zeros_like(weight);
+        }
+        context->saved_data["scale"] = scale;
+        context->save_for_backward({dhidden, dweight});
+        return sum.mul(scale).to(wide);
+    }
+
+    // Only scales, and in place: a copy of the weight's gradient would be the largest tensor of the step. A second backward through the
+    // same loss is an error of torch's, which sees that what was saved has changed.
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const auto factor = gradients[0].mul(context->saved_data["scale"].toDouble());
+        const auto scaled = [&](at::Tensor gradient) {
+            return gradient.defined() ? gradient.mul_(factor.to(gradient.scalar_type())) : gradient;
+        };
+        return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
+    }
+};
+
+}  // namespace
+
+at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale, std::int64_t chunk) {
+    const bool grad = at::GradMode::is_enabled();
+    return ChunkedLoss::apply(hidden, weight, targets, scale, chunk, grad && hidden.requires_grad(), grad && weight.requires_grad());
+}
+
+at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, std::int64_t chunk) {
+    const at::NoGradGuard no_grad;
+    const auto wide = wide_type(weight);
+    const auto narrow = product_type(hidden);
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    const auto weight_t = weight.to(narrow).t();
+    auto out = at::empty({hidden.size(0)}, hidden.options().dtype(wide));
+    for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
+        const auto end = std::min(begin + chunk, hidden.size(0));
+        const auto values = at::_log_softmax(gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide), -1, false);
+        out.slice(0, begin, end).copy_(values.gather(1, targets.slice(0, begin, end).unsqueeze(1)).squeeze(1).neg());
+    }
+    return out;
+}
+
+at::Tensor plain_logits(const at::Tensor& hidden, const at::Tensor& weight) {
+    const at::NoGradGuard no_grad;
+    const auto narrow = product_type(hidden);
+    const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+    return gemm(hidden.to(narrow), weight.to(narrow).t());
+}
+
+}  // namespace longbow

@@ -1,0 +1,26 @@
+#include "embedding.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+
+#include <cmath>
+
+namespace longbow {
+
+TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size) : init_(config.init) {
+    weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}));
+}
+
+at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedding(weight_, tokens); }
+
+void TokenEmbedding::reset_parameters() {
+    const at::NoGradGuard no_grad;
+    weight_.normal_(0.0, init_ == "gpt2" ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
+}
+
+void TokenEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {
+    pieces.push_back(StoredPiece::whole("embed.tokens.weight", weight_));
+}
+
+}  // namespace longbow

@@ -1,0 +1,37 @@
+// From token ids to vectors: one table for all words, or (adaptive_embedding.h) a table and a projection for each band of words.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <string>
+#include <vector>
+
+#include "longbow/config/config.h"
+#include "stored_piece.h"
+
+namespace longbow {
+
+class Embedding : public torch::nn::Module {
+public:
+    // tokens [batch, length] int64 -> [batch, length, dim], unscaled.
+    virtual at::Tensor forward(const at::Tensor& tokens) = 0;
+    // Initial values, drawn from the default generator.
+    virtual void reset_parameters() = 0;
+    virtual void list_pieces(std::vector<StoredPiece>& pieces) const = 0;
+};
+
+class TokenEmbedding final : public Embedding {
+public:
+    TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size);
+    at::Tensor forward(const at::Tensor& tokens) override;
+    void reset_parameters() override;
+    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+    [[nodiscard]] const at::Tensor& weight() const { return weight_; }
+
+private:
+    std::string init_;
+    at::Tensor weight_;  // [vocab, dim]
+};
+
+}  // namespace longbow

@@ -1,0 +1,47 @@
+#include "onednn.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include "longbow/model/linear.h"
+#include "product_type.h"
+#include "transpose.h"
+
+namespace longbow {
+
+namespace {
+
+// Below this many rows (decoding) the product is bound by memory, and oneDNN would compile a kernel for each new count of rows.
+constexpr std::int64_t kFewestRows = 32;
+
+}  // namespace
+
+bool onednn_serves(const at::Tensor& x, const at::Tensor& weight) {
+    return gemm_library() == GemmLibrary::onednn && x.device().is_cpu() && product_type(x) == at::kFloat && x.scalar_type() == at::kFloat &&
+           weight.scalar_type() == at::kFloat && x.numel() >= kFewestRows * x.size(-1);
+}
+
+at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation) {
+    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                                 c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Signature>();
+    return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
+}
+
+at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows) {
+    constexpr std::int64_t kManyRows = 512;
+    return rows >= kManyRows && weight.size(0) >= weight.size(1) && weight.stride(1) == 1 ? transposed(weight).t() : weight;
+}
+
+// oneDNN wants the first operand's rows contiguous and ATen would copy it slowly where they are not, as in a weight gradient (a = dy^T):
+// then the smaller of dy and x is transposed here, and the product computed from that side.
+at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b) {
+    if (a.stride(1) == 1 || a.stride(0) != 1 || b.stride(1) != 1) {
+        return onednn_linear(a, b.t(), std::nullopt, "none");
+    }
+    if (a.size(0) <= b.size(1)) {
+        return onednn_linear(transposed(a.t()), b.t(), std::nullopt, "none");
+    }
+    return transposed(onednn_linear(transposed(b), a, std::nullopt, "none"));
+}
+
+}  // namespace longbow

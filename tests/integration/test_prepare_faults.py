@@ -1,0 +1,116 @@
+"""longbow prepare under bad input, full disks and kills: a clear line, and no half store."""
+
+import gzip
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from prepare_case import CONFIG, DATA, LONGBOW, USAGE, PrepareCase, corpus
+
+
+class BadInput(PrepareCase):
+    def test_invalid_utf8_names_file_and_byte(self):
+        self.train = self.write("latin.txt", b"caf\xe9 " * 10)
+        error = self.prepare(code=DATA)
+        self.assertIn("latin.txt", error)
+        self.assertIn("byte 3", error)
+        self.assert_nothing_left()
+
+    def test_empty_split(self):
+        self.valid = self.write("empty.txt", "")
+        self.assertIn("the valid split has no tokens", self.prepare(code=DATA))
+        self.assert_nothing_left()
+
+    def test_missing_files_are_listed_all_at_once(self):
+        error = self.run_longbow("prepare", "--tokenizer", "bpe", "--train", self.dir / "a.txt", self.train, "--valid", self.dir / "b.txt", self.dir,
+                                 "--out", self.store, code=DATA)
+        for name in ("a.txt (train)", "b.txt (valid)", "a folder"):
+            self.assertIn(name, error)
+        self.assert_nothing_left()
+
+    def test_usage(self):
+        self.assertIn("no text", self.run_longbow("prepare", "--out", self.store, code=USAGE))
+        self.assertIn("--out", self.run_longbow("prepare", "--train", self.train, code=USAGE))
+        self.assertIn("wordpeice", self.prepare(tokenizer="wordpeice", code=CONFIG))
+        self.assertIn("vocabulary", self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid, "--out", self.store, code=USAGE))
+        self.assert_nothing_left()
+
+    def test_damaged_archive(self):
+        self.train = self.write("train.gz", gzip.compress(self.train.read_bytes())[:-2000])
+        self.assertIn("train.gz", self.prepare(code=DATA))
+        self.assert_nothing_left()
+
+    def test_unwritable_place(self):
+        blocked = self.write("a-file", "x") / "store"
+        self.assertIn("a-file", self.prepare(out=blocked, code=1))
+        self.assertIn("/proc", self.prepare(out="/proc/longbow-store", code=1))
+
+    def test_full_disk(self):
+        mount = self.dir / "small"
+        mount.mkdir()
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)], capture_output=True).returncode != 0:
+            self.skipTest("mounting a tmpfs needs root")
+        self.addCleanup(subprocess.run, ["umount", str(mount)])
+        self.train = self.write("train.txt", corpus(200000, 4))
+        self.assertIn("are free", self.prepare(out=mount / "store", code=1))  # by the estimate, before any work
+        self.assertEqual(list(mount.iterdir()), [])
+        self.train = self.write("train.gz", gzip.compress(corpus(100000, 4).encode()))
+        self.assertIn("No space left", self.prepare(out=mount / "store", code=1))  # the archive is small, its ids are not
+        self.assertEqual(list(mount.iterdir()), [])
+
+
+class Killed(PrepareCase):
+    def test_no_half_store_at_any_fail_point(self):
+        for point in ("data.chunk", "data.before_manifest", "data.before_rename"):
+            self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": point})
+            self.assertFalse(self.store.exists(), point)
+            self.run_longbow("inspect", "data", self.store, code=DATA)
+            self.assertTrue([p for p in self.dir.iterdir() if ".tmp-" in p.name])
+        self.prepare()
+        self.run_longbow("inspect", "data", self.store, "--verify")
+        self.assertEqual([p for p in self.dir.iterdir() if ".tmp-" in p.name], [])
+
+    def test_after_the_rename_it_is_whole(self):
+        self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.after_rename"})
+        self.run_longbow("inspect", "data", self.store, "--verify")
+        self.assertIn("kept", self.prepare())
+
+    def test_overwrite_keeps_the_old_store_until_the_end(self):
+        self.prepare()
+        before = self.contents(self.store)
+        self.prepare("--overwrite", "--documents", "line", code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.before_rename"})
+        self.assertEqual(self.contents(self.store), before)
+
+    def interrupt(self, begun, *tokenizer):
+        self.train = self.write("train.txt", corpus(1000000, 5))
+        process = subprocess.Popen([LONGBOW, "prepare", "--tokenizer", *tokenizer, "--train", str(self.train), "--out", str(self.store)],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        while process.poll() is None and not list(self.dir.glob(begun)):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGINT)
+        error = process.communicate(timeout=120)[1].decode()
+        if process.returncode == 0:
+            self.skipTest("it was faster than the signal")
+        self.assertEqual(process.returncode, 1, error)
+        self.assertIn("SIGINT", error)
+        self.assertIn("nothing was written", error)
+        self.assert_nothing_left()
+
+    def test_interrupt_while_encoding_leaves_nothing(self):
+        self.interrupt(".store.tmp-*/dict.txt", "word")  # the vocabulary's file says that encoding begins
+
+    def test_interrupt_while_learning_leaves_nothing(self):
+        self.interrupt(".store.tmp-*", "bpe", "--vocab-size", "4000")
+
+    def test_overwriting_leaves_no_other_folder(self):
+        self.prepare()
+        self.prepare("--overwrite", "--documents", "line")
+        self.prepare("--overwrite", code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.after_rename"})
+        self.prepare("--overwrite", "--documents", "line")
+        self.assertEqual([p.name for p in self.dir.iterdir() if p.name.startswith(".")], [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,137 @@
+// From a checkpoint of the authors' code to one of ours: the golden files, their weights, and the log-probabilities that they computed.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/import.h"
+#include "longbow/checkpoint/safetensors.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/json.h"
+
+namespace longbow {
+namespace {
+
+using testing::HasSubstr;
+
+fs::path golden(const std::string& method) { return fs::path(LONGBOW_TEST_DATA) / "golden" / (method + "_adaptive"); }
+
+class FairseqImport : public testing::Test {
+protected:
+    fs::path folder = fs::temp_directory_path() / ("longbow-import-" + std::to_string(::getpid()));
+    void SetUp() override { fs::create_directories(folder); }
+    void TearDown() override { fs::remove_all(folder); }
+
+    fs::path import(const std::string& method, const std::string& file = "checkpoint.pt", const fs::path& dictionary = {}) {
+        const auto out = folder / (method + "-" + file);
+        const auto report =
+            import_fairseq({golden(method) / file, dictionary.empty() ? golden(method) / "dict.txt" : dictionary, method, out});
+        return report.checkpoint;
+    }
+    template <class E, class F>
+    static std::string error_of(F&& action) {
+        try {
+            action();
+        } catch (const E& error) {
+            return error.what();
+        }
+        return "no error";
+    }
+};
+
+// Negative log-likelihoods of a whole stream in windows of `length` that score length - context targets each.
+at::Tensor stream_nll(LanguageModel& model, const at::Tensor& targets, std::int64_t length, std::int64_t context) {
+    const torch::NoGradGuard no_grad;
+    const auto count = targets.size(0), stride = length - context;
+    const auto inputs = torch::cat({torch::full({1}, 2, torch::kLong), targets.slice(0, 0, count - 1)});
+    auto nll = torch::empty({count});
+    for (std::int64_t begin = 0; begin < count; begin += stride) {
+        const auto end = std::min(begin + stride, count), first = std::max<std::int64_t>({0, begin - context, end - length});
+        const auto hidden = model.hidden(inputs.slice(0, first, end).unsqueeze(0))[0].slice(0, begin - first);
+        nll.slice(0, begin, end).copy_(model.head().nll(hidden, targets.slice(0, begin, end)));
+    }
+    return nll;
+}
+
+TEST_F(FairseqImport, GoldenLogProbabilitiesAndPerplexities) {
+    at::set_num_threads(1);  // thousands of tiny windows
+    for (const std::string method : {"alibi", "sinusoidal", "rotary", "t5"}) {
+        auto loaded = load_checkpoint(import(method));
+        const auto expected = read_safetensors(golden(method) / "expected.safetensors").tensors;
+        const auto results = Json::parse(read_file(golden(method) / "results.json"));
+        ASSERT_EQ(results.size(), 5u);
+        for (const auto& row : results) {
+            const std::int64_t length = row["L"], context = row["context_window"];
+            const auto nll = stream_nll(*loaded.model, expected.at("tokens"), length, context);
+            const auto theirs = expected.at("logprobs_L" + std::to_string(length) + "_ctx" + std::to_string(context));
+            EXPECT_LT((nll + theirs).abs().max().item<double>(), 2e-5) << method << " " << length << " " << context;
+            const double ppl = std::exp(nll.to(torch::kDouble).mean().item<double>()), theirs_ppl = row["ppl_f64"];
+            EXPECT_LT(std::abs(ppl / theirs_ppl - 1), 1e-6) << method << " " << length << " " << context;
+        }
+    }
+}
+
+TEST_F(FairseqImport, EveryLayoutOfTheFileGivesTheSameWeights) {
+    const auto reference = read_safetensors(import("alibi") / "model.safetensors").tensors;
+    for (const char* file : {"checkpoint_legacy.pt", "checkpoint_oldstyle.pt"}) {
+        const auto checkpoint = import("alibi", file);
+        EXPECT_EQ(read_file(checkpoint / "model.safetensors"), read_file(folder / "alibi-checkpoint.pt/checkpoints/last/model.safetensors"))
+            << file;
+    }
+    const auto rounded = read_safetensors(import("alibi", "checkpoint_fp16.pt") / "model.safetensors").tensors;
+    ASSERT_EQ(rounded.size(), reference.size());
+    for (const auto& [name, tensor] : reference) {
+        EXPECT_TRUE(rounded.at(name).equal(tensor.to(torch::kHalf).to(torch::kFloat))) << name;
+    }
+}
+
+TEST_F(FairseqImport, SavedAndLoadedAgainItGivesTheSameBits) {
+    at::set_num_threads(1);
+    const auto targets = read_safetensors(golden("t5") / "expected.safetensors").tensors.at("tokens").clone();
+    auto imported = load_checkpoint(import("t5"));
+    const auto before = stream_nll(*imported.model, targets, 48, 16);
+    save_checkpoint(folder / "again", *imported.model, nullptr, imported.state, imported.config, *imported.tokenizer, "");
+    auto again = load_checkpoint(resolve_checkpoint((folder / "again").string()));
+    EXPECT_TRUE(stream_nll(*again.model, targets, 48, 16).equal(before));
+    EXPECT_EQ(again.fingerprint, imported.fingerprint);
+    EXPECT_EQ(again.tokenizer->fingerprint(), imported.tokenizer->fingerprint());
+}
+
+TEST_F(FairseqImport, AnotherDictionaryIsRefused) {
+    const auto lines = read_file(golden("alibi") / "dict.txt");
+    const auto with = [&](const std::string& text) {
+        std::ofstream(folder / "dict.txt") << text;
+        return error_of<DataError>([&] { import("alibi", "checkpoint.pt", folder / "dict.txt"); });
+    };
+    EXPECT_THAT(with(lines.substr(lines.find('\n') + 1)), HasSubstr("dict.txt is not this model's dictionary: it has 995 words"));
+    EXPECT_THAT(with(lines + "more 1\n"), HasSubstr("the model has 1000"));
+    EXPECT_THAT(with("w1 999\nw0 1000\n" + lines.substr(lines.find("w2 "))), HasSubstr("line 2 has a higher count"));
+    EXPECT_FALSE(fs::exists(folder / "alibi-checkpoint.pt")) << "nothing is written";
+}
+
+TEST_F(FairseqImport, WeightsThatAreNoNumbersAreRefused) {
+    auto bytes = read_file(golden("alibi") / "checkpoint_legacy.pt");  // no checksums
+    const float nan = std::nanf("");
+    const auto tail = bytes.size() - 4;  // the last storage: classes or a bias of the last layer, whichever the writer's keys put there
+    for (std::size_t at = tail; at > bytes.size() - 2000; at -= 4) bytes.replace(at, 4, reinterpret_cast<const char*>(&nan), 4);
+    std::ofstream(folder / "nan.pt", std::ios::binary) << bytes;
+    const auto error = error_of<CheckpointError>([&] {
+        import_fairseq({folder / "nan.pt", golden("alibi") / "dict.txt", "alibi", folder / "out"});
+    });
+    EXPECT_TRUE(error.find("no finite numbers") != std::string::npos || error.find("is damaged") != std::string::npos) << error;
+}
+
+TEST_F(FairseqImport, ATakenPlaceIsLeftAlone) {
+    std::ofstream(folder / "something") << "x";
+    EXPECT_THAT(error_of<UsageError>([&] {
+                    import_fairseq({golden("t5") / "checkpoint.pt", golden("t5") / "dict.txt", "t5", folder});
+                }),
+                HasSubstr("something is there already"));
+}
+
+}  // namespace
+}  // namespace longbow
