@@ -78,7 +78,7 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
     EXPECT_DOUBLE_EQ(config.optim.momentum, 0.99);
     EXPECT_DOUBLE_EQ(config.optim.clip_norm, 0.1);
     EXPECT_EQ(config.train.order, "fairseq");
-    EXPECT_EQ(config.train.stop.text(), "286000 updates");
+    EXPECT_EQ(config.train.stop.text(), "286K updates");
     for (const auto* name : {"bookcorpus/alibi-512.yaml", "bookcorpus/sinusoidal-3072.yaml"}) {
         const auto books = load(kConfigs / name);
         EXPECT_TRUE(books.model.adaptive_cutoffs.empty()) << name;
