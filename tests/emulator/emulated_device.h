@@ -21,7 +21,7 @@ inline int block_y() { return emulator::position().block_y; }
 inline int block_z() { return emulator::position().block_z; }
 inline int blocks_x() { return emulator::position().blocks_x; }
 
-inline void sync(const emulator::Place& place = emulator::Place::current()) { emulator::barrier(place); }
+inline void sync(const char* file = __builtin_FILE(), int line = __builtin_LINE()) { emulator::barrier({file, line}); }
 
 inline std::uint32_t bits_of(float x) {
     std::uint32_t y;
@@ -65,8 +65,8 @@ inline void store_shared(SharedAddress at, float value) { emulator::store_float(
 inline void copy16(SharedAddress to, const void* from, bool there) { emulator::copy16(to, from, there); }
 inline void commit_copies() { emulator::commit_copies(); }
 template <int kPending>
-void wait_copies(const emulator::Place& place = emulator::Place::current()) {
-    emulator::wait_copies(kPending, place);
+void wait_copies(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+    emulator::wait_copies(kPending, {file, line});
 }
 
 inline void load_matrices(std::uint32_t (&r)[4], SharedAddress row) { emulator::load_matrices(r, row, false); }

@@ -8,12 +8,13 @@
 #include <memory>
 
 #include <algorithm>
+#include <string_view>
 
 namespace emulator {
 
 namespace {
 
-constexpr std::size_t kStackBytes = 256 * 1024;
+constexpr std::size_t kStackBytes = 262144;
 constexpr std::uint8_t kPoison = 0xFF;  // every fp32, fp16 and bf16 made of it is NaN
 
 class Random {  // xorshift64*
@@ -115,18 +116,17 @@ std::vector<std::unique_ptr<char[]>>& stacks() {
 void enter_fiber() { running->trampoline(); }
 
 std::string name_of(const Place& place) {
-    std::string file = place.file_name();
-    file.erase(0, file.rfind('/') + 1);
-    return file + ":" + std::to_string(place.line());
+    const std::string_view file(place.file);
+    return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(place.line);
 }
 
 // Remembers the place once; true when it is the one to break.
 bool passes(std::vector<std::string>& known, const std::string& broken, const Place& place) {
-    thread_local const char* last_file = nullptr;
-    thread_local std::uint32_t last_line = 0;
+    thread_local const char* last_file = "";
+    thread_local int last_line = 0;
     thread_local std::vector<std::string>* last_list = nullptr;
-    if (broken.empty() && last_file == place.file_name() && last_line == place.line() && last_list == &known) return false;
-    last_file = place.file_name(), last_line = place.line(), last_list = &known;
+    if (broken.empty() && last_file == place.file && last_line == place.line && last_list == &known) return false;
+    last_file = place.file, last_line = place.line, last_list = &known;
     const std::string name = name_of(place);
     if (std::find(known.begin(), known.end(), name) == known.end()) known.push_back(name);
     return name == broken;
@@ -356,9 +356,9 @@ void spread_matrices(const Words (&in)[kLanes], Words (&out)[kLanes]) {
         std::uint16_t matrix[8][8];
         for (int r = 0; r < 8; ++r) std::memcpy(matrix[r], &in[8 * m + r].w[4], 16);
         for (int lane = 0; lane < kLanes; ++lane) {
-            const int g = lane / 4, t = lane % 4;
-            const std::uint32_t low = transposed ? matrix[2 * t][g] : matrix[g][2 * t];
-            const std::uint32_t high = transposed ? matrix[2 * t + 1][g] : matrix[g][2 * t + 1];
+            const int g = lane / 4, even = lane % 4 * 2, odd = even + 1;
+            const std::uint32_t low = transposed ? matrix[even][g] : matrix[g][even];
+            const std::uint32_t high = transposed ? matrix[odd][g] : matrix[g][odd];
             out[lane].w[m] = low | high << 16;
         }
         int busy[8] = {};

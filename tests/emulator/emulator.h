@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -44,7 +43,12 @@ void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_by
 
 // --- What emulated_device.h is made of: operations of the running thread.
 constexpr int kLanes = 32;
-using Place = std::source_location;
+
+// A line of the kernels' source.
+struct Place {
+    const char* file;
+    int line;
+};
 
 struct Position {
     int thread, block_x, block_y, block_z, blocks_x;
