@@ -209,8 +209,7 @@ private:
         for (int i = 0; i < rows; ++i) {
             const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
             with_count<kTile / kWidth>(vectors(i), [&](auto count) {
-                differentiate_row(count, i, keys_here, bias, lse_[query_slot * kTile + i],
-                                                           delta_[query_slot * kTile + i]);
+                differentiate_row(count, i, keys_here, bias, lse_[query_slot * kTile + i], delta_[query_slot * kTile + i]);
             });
             clear_row(i, vectors(i));
         }

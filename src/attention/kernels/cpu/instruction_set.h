@@ -88,10 +88,12 @@ inline double spin(std::int32_t dtype, std::int64_t repeats) {
     for_type(dtype, [&](auto type) {
         using Arithmetic = typename ArithmeticOf<decltype(type)>::Type;
         for (std::int64_t i = 0; i < repeats; ++i) {
+            asm volatile("" : : "r"(left), "r"(right), "r"(sums) : "memory");  // else the compiler knows that only the last one counts
             product<Arithmetic, true>(kRowGroup, {left, kTile, 1}, right, kColumns, sums, kColumns, [](int, int) {
                 return Extent{Simd::kColumns, 0, kTile};
             });
         }
+        asm volatile("" : : "r"(sums) : "memory");
         operations = 2.0 * Arithmetic::kPack * kRowGroup * kColumns * kTile * static_cast<double>(repeats);
     });
     return operations;
