@@ -3,6 +3,7 @@
 #include <memory>
 #include <numeric>
 
+#include "longbow/core/bootstrap.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
 #include "longbow/core/safetensors_header.h"
@@ -81,10 +82,11 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
                           row.stride == scale.stride(target) && row.split == target.split &&
                           row.max_stream_tokens == scale.stream_tokens(target);
         if (!same) continue;
-        if (target.quantity == Quantity::ppl)
-            found = {row.ppl, row.ppl_low, row.ppl_high, row.tokens};
-        else
-            found = {row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
+        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
+        if (target.quantity == Quantity::ppl && row.tokens > kBootstrapBlock) {  // one block has no spread
+            found->low = row.ppl_low;
+            found->high = row.ppl_high;
+        }
     }
     return found;
 }

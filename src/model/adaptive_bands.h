@@ -35,7 +35,7 @@ public:
 private:
     std::vector<std::int64_t> bounds_;  // 0, the cutoffs, vocab_size
     std::vector<std::int64_t> dims_;
-    at::Tensor boundaries_;             // bounds_ as a tensor on the CPU
+    at::Tensor boundaries_;  // bounds_ as a tensor on the CPU
 };
 
 }  // namespace longbow

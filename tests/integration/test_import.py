@@ -1,82 +1,11 @@
-"""longbow import fairseq, and what can be done with the result, through the real binary (environment variable LONGBOW: its path): the
-golden checkpoints of the authors' code give their perplexities and log-probabilities, and hostile files give an error and nothing else."""
+"""longbow import fairseq, and what can be done with the result, through the real binary: the golden checkpoints of the authors' code give
+their perplexities and log-probabilities."""
 
-import io
 import json
-import os
-import pathlib
-import pickle
-import random
 import shutil
-import struct
-import subprocess
-import tempfile
 import unittest
-import zipfile
 
-LONGBOW = os.environ.get("LONGBOW", "longbow")
-SOURCE = pathlib.Path(os.environ.get("LONGBOW_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
-GOLDEN = SOURCE / "tests/golden"
-USAGE, DATA, CHECKPOINT = 2, 4, 5
-END = 2  # </s>
-
-
-def safetensors(path):
-    """Name -> (dtype, values), of a file of one-dimensional tensors."""
-    data = path.read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8 : 8 + size])
-    header.pop("__metadata__", None)
-    tensors = {}
-    for name, about in header.items():
-        begin, end = about["data_offsets"]
-        code = {"I64": "q", "F32": "f"}[about["dtype"]]
-        body = data[8 + size + begin : 8 + size + end]
-        tensors[name] = struct.unpack(f"<{len(body) // struct.calcsize(code)}{code}", body)
-    return tensors
-
-
-def npy(path):
-    """The values of a one-dimensional float32 NumPy file."""
-    data = path.read_bytes()
-    begin = 10 + struct.unpack("<H", data[8:10])[0]
-    return struct.unpack(f"<{(len(data) - begin) // 4}f", data[begin:])
-
-
-class ImportCase(unittest.TestCase):
-    def setUp(self):
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="longbow-import-"))
-        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
-
-    def run_longbow(self, *arguments, code=0):
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=300, env=environment, cwd=self.dir)
-        stderr = result.stderr.decode(errors="replace")
-        self.assertEqual(result.returncode, code, stderr)
-        if code:
-            lines = [line for line in stderr.splitlines() if line.startswith("longbow: error:")]
-            self.assertEqual(len(lines), 1, stderr)
-            return lines[0]
-        return result.stdout.decode()
-
-    def run_import(self, checkpoint, method="alibi", dictionary=None, code=0, out=None):
-        out = out or self.dir / f"{method}-{pathlib.Path(checkpoint).stem}"
-        dictionary = dictionary or GOLDEN / "alibi_adaptive/dict.txt"
-        answer = self.run_longbow("import", "fairseq", checkpoint, "--dict", dictionary, "--position", method, "--out", out, code=code)
-        if code:
-            self.assertFalse((out / "checkpoints").exists(), "an error leaves nothing behind")
-            return answer
-        return out
-
-    def text_of(self, method):
-        """The golden stream as text: words by the dictionary, a line's end for each </s>."""
-        folder = GOLDEN / f"{method}_adaptive"
-        words = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rsplit(" ", 1)[0] for line in (folder / "dict.txt").read_text().splitlines()]
-        tokens = safetensors(folder / "expected.safetensors")["tokens"]
-        self.assertEqual(tokens[-1], END, "a text ends with its last line's end")
-        path = self.dir / f"{method}.txt"
-        path.write_text("".join("\n" if token == END else words[token] + " " for token in tokens))
-        return path, len(tokens)
+from import_case import CHECKPOINT, DATA, GOLDEN, USAGE, ImportCase, npy, safetensors
 
 
 class GoldenCheckpoints(ImportCase):
@@ -161,60 +90,6 @@ class Mistakes(ImportCase):
         error = self.run_longbow("import", "fairseq", folder / "checkpoint.pt", "--dict", folder / "dict.txt", "--position", "alibi",
                                  "--out", run, code=USAGE)
         self.assertIn("something is there already", error)
-
-
-class Command:
-    def __init__(self, witness):
-        self.witness = witness
-
-    def __reduce__(self):
-        return os.system, (f"touch {self.witness}",)
-
-
-class Hostile(ImportCase):
-    def zip_of(self, pickled, **records):
-        data = io.BytesIO()
-        with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as file:
-            file.writestr("archive/data.pkl", pickled)
-            for name, record in records.items():
-                file.writestr(f"archive/{name}", record)
-        path = self.dir / "hostile.pt"
-        path.write_bytes(data.getvalue())
-        return path
-
-    def test_a_pickle_that_would_run_a_command(self):
-        witness = self.dir / "witness"
-        for protocol in (2, 4):
-            for value in (Command(witness), {"args": Command(witness), "model": {"decoder.version": Command(witness)}}):
-                self.run_import(self.zip_of(pickle.dumps(value, protocol)), code=CHECKPOINT)
-        self.assertFalse(witness.exists())
-        pickle.loads(pickle.dumps(Command(witness), 2))
-        self.assertTrue(witness.exists(), "it would have")
-
-    def test_a_zip_bomb(self):
-        path = self.dir / "bomb.pt"
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            file.writestr("archive/data.pkl", b"\x80\x02" + bytes(50_000_000))
-        self.assertIn("is compressed", self.run_import(path, code=CHECKPOINT))
-
-    def test_damaged_files(self):
-        rng = random.Random(5)
-        whole = (GOLDEN / "alibi_adaptive/checkpoint.pt").read_bytes()
-        path = self.dir / "damaged.pt"
-        for _ in range(8):
-            data = bytearray(whole)
-            data[rng.randrange(len(data) // 20)] ^= 1 << rng.randrange(8)  # the pickle and the first weights: all under a checksum
-            path.write_bytes(data)
-            if bytes(data[:4]) != whole[:4]:
-                continue
-            dictionary = GOLDEN / "alibi_adaptive/dict.txt"
-            arguments = ["import", "fairseq", path, "--dict", dictionary, "--position", "alibi", "--out", self.dir / "out"]
-            result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=300)
-            self.assertIn(result.returncode, (0, CHECKPOINT), result.stderr)  # 0: the bit was in a field that nothing uses
-            shutil.rmtree(self.dir / "out", ignore_errors=True)
-        for size in (0, 3, 40, len(whole) // 2, len(whole) - 1):
-            path.write_bytes(whole[:size])
-            self.run_import(path, code=CHECKPOINT)
 
 
 if __name__ == "__main__":

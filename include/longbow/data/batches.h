@@ -42,6 +42,7 @@ constexpr std::int64_t kNoTarget = -1;
 
 // Fills inputs and targets, each int64 [blocks, length] row-major. Input i of a row is the token before target i (the boundary id
 // before the stream's first). A block shorter than `length` is followed by kNoTarget, and by its last input in `inputs`.
-void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs, std::int64_t* targets);
+void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
+                std::int64_t* targets);
 
 }  // namespace longbow

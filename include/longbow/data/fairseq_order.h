@@ -1,6 +1,7 @@
 // The order in which fairseq's trainer takes a corpus (data order of the paper's models): the stream is cut once into blocks of `length`,
 // the last one short; the blocks are ordered once (short one first, the rest by a random permutation) and cut into batches; each epoch
-// shuffles the batches. The permutations are numpy's, so that a run sees the very batches of the paper's.
+// shuffles the batches. The permutations are numpy's, so that a run sees the very batches of the paper's (which were made with
+// --required-batch-size-multiple 1).
 #pragma once
 
 #include <cstdint>

@@ -109,8 +109,10 @@ std::tuple<at::Tensor, at::Tensor> fused(const Case& c) { return fused_attention
 
 // NaN counts as infinitely far.
 double largest(const at::Tensor& t) { return t.numel() == 0 ? 0.0 : t.isnan().any().item<bool>() ? kInf : t.abs().max().item<double>(); }
+// To the largest; to 1 where that is 0 but for rounding (the score of a query's only key has no gradient).
 double relative_difference(const at::Tensor& found, const at::Tensor& wanted) {
-    return largest(found.to(torch::kDouble) - wanted.to(torch::kDouble)) / std::max(largest(wanted.to(torch::kDouble)), 1e-2);
+    const double scale = largest(wanted.to(torch::kDouble));
+    return largest(found.to(torch::kDouble) - wanted.to(torch::kDouble)) / (scale < 1e-9 ? 1.0 : std::max(scale, 1e-2));
 }
 
 double rounding_of(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-8 : type == at::kHalf ? 0x1p-11 : 0.0; }
@@ -302,9 +304,24 @@ TEST_P(Instructions, SkippingChangesNothingThatCounts) {
         for (int i = 0; i < 3; ++i) {
             EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
         }
-        // A careless threshold shows that the comparison sees what is left out.
-        EXPECT_GT(relative_difference(run(2.0)[3], without[3]), 1e-6);
     }
+}
+
+TEST_P(Instructions, SkippingLeavesOutWhatItsThresholdSays) {
+    // All scores are the same before the bias: the bound is tight, and a threshold of 2 leaves out up to exp(-2) of a row's weight.
+    auto c = make_case({1, 2, 600, 600, 32});
+    c.q = torch::ones_like(c.q);
+    c.k = torch::ones_like(c.k);
+    c.slopes = torch::tensor({0.5, 0.1}, torch::kFloat);
+    const auto run = [&](double threshold) {
+        c.options.skip_threshold = threshold;
+        return std::get<0>(fused(c));
+    };
+    const auto whole = run(kInf);
+    EXPECT_LE(largest((run(-1.0) - whole).abs().amax(3).div(whole.abs().amax(3))), 1e-7);
+    const double careless = relative_difference(run(2.0), whole);
+    EXPECT_GT(careless, 1e-4);
+    EXPECT_LT(careless, 2 * std::exp(-2.0));
 }
 
 TEST_P(Instructions, BitsDoNotDependOnTheThreads) {

@@ -124,7 +124,8 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
             const std::string what = error.what();
             ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos || what.find("peak") != what.npos ||
                         what.find("vocab") != what.npos || what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
-                        what.find("function of the update") != what.npos || what.find("must know its length") != what.npos)
+                        what.find("function of the update") != what.npos || what.find("must know its length") != what.npos ||
+                        what.find("leaves no element for band") != what.npos)
                 << "seed " << seed << ": " << what << "\n" << yaml;
             continue;
         }
@@ -147,7 +148,7 @@ TEST(Fields, DifferencesNameTheKeys) {
                            "position.method: alibi -> rotary", "position.base: (no effect) -> 10000", "position.slopes: authors -> (no effect)",
                            "optim.name: adamw -> sgd", "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
                            "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)", "optim.beta2: 0.98 -> (no effect)",
-                           "optim.eps: 1e-08 -> (no effect)"));
+                           "optim.eps: 1e-08 -> (no effect)", testing::StartsWith("attention.skip_threshold: 16.6355")));
 }
 
 TEST(Fields, SchemaHoldsEveryKeyAndTheMethodsOptions) {

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <filesystem>
-#include <set>
+#include <map>
 
 #include "longbow/config/load.h"
 #include "longbow/core/strings.h"
@@ -46,8 +46,9 @@ TEST(PaperConfigs, WikiText103HasTheRecipesBatches) {
         double epochs;
     };
     // Inputs a GPU and micro-batch, tokens an update on 8 GPUs, updates an epoch, epochs in 286,000 updates.
-    const Row rows[] = {{64, 144, 73728, 1401, 204.1},  {128, 72, 73728, 1401, 204.1}, {256, 36, 73728, 1401, 204.1},  {512, 18, 73728, 1401, 204.1},
-                        {1024, 9, 73728, 1401, 204.1},  {1536, 6, 73728, 1401, 204.1}, {2048, 4, 65536, 1576, 181.5}, {3072, 1, 73728, 1401, 204.1}};
+    const Row rows[] = {{64, 144, 73728, 1401, 204.1}, {128, 72, 73728, 1401, 204.1}, {256, 36, 73728, 1401, 204.1},
+                        {512, 18, 73728, 1401, 204.1}, {1024, 9, 73728, 1401, 204.1}, {1536, 6, 73728, 1401, 204.1},
+                        {2048, 4, 65536, 1576, 181.5}, {3072, 1, 73728, 1401, 204.1}};
     for (const auto& row : rows) {
         for (const auto* method : {"alibi", "sinusoidal"}) {
             const auto config = load(kConfigs / "wikitext103" / (std::string(method) + "-" + std::to_string(row.length) + ".yaml"));
@@ -77,7 +78,7 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
     EXPECT_DOUBLE_EQ(config.optim.momentum, 0.99);
     EXPECT_DOUBLE_EQ(config.optim.clip_norm, 0.1);
     EXPECT_EQ(config.train.order, "fairseq");
-    EXPECT_EQ(config.train.stop.text(), "286000 updates");
+    EXPECT_EQ(config.train.stop.text(), "286K updates");
     for (const auto* name : {"bookcorpus/alibi-512.yaml", "bookcorpus/sinusoidal-3072.yaml"}) {
         const auto books = load(kConfigs / name);
         EXPECT_TRUE(books.model.adaptive_cutoffs.empty()) << name;

@@ -29,10 +29,11 @@ struct Single {
                        [&](int i, int d, int n) { return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero(); });
     }
     // Weights of a row of keys as a left operand.
-    template <int kCount>
-    static void store_row(float* row, const Simd::Vec* x) {
+    template <class N>
+    static void store_row(N count, float* row, const Simd::Vec* x) {
+        const int n = count;
 #pragma GCC unroll 16
-        for (int v = 0; v < kCount; ++v) {
+        for (int v = 0; v < n; ++v) {
             Simd::store(row + v * Simd::kWidth, x[v]);
         }
     }
@@ -71,11 +72,12 @@ struct PairsOfBf16 {
         transpose_tile(head_dim / 2, tile,
                        [&](int i, int w, int) { return begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(); });
     }
-    template <int kCount>
-    static void store_row(float* row, const Simd::Vec* x) {
+    template <class N>
+    static void store_row(N count, float* row, const Simd::Vec* x) {
+        const int n = count;
 #pragma GCC unroll 4
-        for (int v = 0; v < kCount; v += 2) {
-            Simd::store(row + v / 2 * Simd::kWidth, pairs_along(x[v], v + 1 < kCount ? x[v + 1] : Simd::zero()));
+        for (int v = 0; v < n; v += 2) {
+            Simd::store(row + v / 2 * Simd::kWidth, pairs_along(x[v], v + 1 < n ? x[v + 1] : Simd::zero()));
         }
     }
 

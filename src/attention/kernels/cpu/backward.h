@@ -209,7 +209,7 @@ private:
         for (int i = 0; i < rows; ++i) {
             const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
             with_count<kTile / kWidth>(vectors(i), [&](auto count) {
-                differentiate_row<decltype(count)::kCount>(i, keys_here, bias, lse_[query_slot * kTile + i],
+                differentiate_row(count, i, keys_here, bias, lse_[query_slot * kTile + i],
                                                            delta_[query_slot * kTile + i]);
             });
             clear_row(i, vectors(i));
@@ -263,14 +263,15 @@ private:
                 for (int v = 0; v < kTile / kWidth; ++v) {
                     x[v] = Simd::load(row(weight_gradients_, i) + v * kWidth);
                 }
-                Arithmetic::template store_row<kTile / kWidth>(row(weight_gradients_, i), x);
+                Arithmetic::store_row(Count<kTile / kWidth>{}, row(weight_gradients_, i), x);
             }
         }
     }
 
     // Scores of a row -> weights (those that dropout kept); gradients of the weights -> gradients of the scores.
-    template <int kCount>
-    void differentiate_row(int i, int existing, const float* bias, float lse, float delta) {
+    template <class N>
+    void differentiate_row(N count, int i, int existing, const float* bias, float lse, float delta) {
+        const int n = count;
         float* weights = scores_ + i * kTile;
         float* gradients = weight_gradients_ + i * kTile;
         const Simd::Vec scale = Simd::set(a_.scale * kLog2e);
@@ -278,7 +279,7 @@ private:
         const Simd::Vec mean = Simd::set(delta);
         const Simd::Vec kept = Simd::set(256.0f / static_cast<float>(a_.dropout_keep));
 #pragma GCC unroll 16
-        for (int v = 0; v < kCount; ++v) {
+        for (int v = 0; v < n; ++v) {
             const int at = v * kWidth;
             Simd::Vec weight = Simd::exp2(Simd::sub(Simd::fma(Simd::load(weights + at), scale, Simd::load(bias + at)), power));
             if (at + kWidth > existing) {

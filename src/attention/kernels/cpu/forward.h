@@ -180,7 +180,7 @@ private:
         constexpr int kVectorsAtOnce = 4;
         for (int begin = 0; begin < width_; begin += kVectorsAtOnce * kWidth) {
             with_count<kVectorsAtOnce>(least(kVectorsAtOnce, (width_ - begin) / kWidth), [&](auto vectors) {
-                constexpr int kCount = decltype(vectors)::kCount;
+                constexpr int kCount = decltype(vectors)::kRoom;
                 Simd::Vec sums[kCount];
                 for (int v = 0; v < kCount; ++v) {
                     sums[v] = Simd::load(sums_ + i * width_ + begin + v * kWidth);
@@ -202,18 +202,19 @@ private:
 
     // weigh_row with the number of vectors known to the compiler, so that they go through in step.
     void weigh(int i, int count, int existing, const float* bias) {
-        with_count<kVectors>(count, [&](auto vectors) { weigh_row<decltype(vectors)::kCount>(i, existing, bias); });
+        with_count<kVectors>(count, [&](auto vectors) { weigh_row(vectors, i, existing, bias); });
     }
 
     // Scores of one row -> weights 2^(score - largest) in their place, added to the row's sum; then dropout.
-    template <int kCount>
-    void weigh_row(int i, int existing, const float* bias) {
+    template <class N>
+    void weigh_row(N count, int i, int existing, const float* bias) {
+        const int n = count;
         float* row = scores_ + i * kTile;
         const Simd::Vec scale = Simd::set(scale_);
-        Simd::Vec x[kCount];
+        Simd::Vec x[N::kRoom];
         Simd::Vec top = Simd::set(-__builtin_inff());
 #pragma GCC unroll 16
-        for (int v = 0; v < kCount; ++v) {
+        for (int v = 0; v < n; ++v) {
             x[v] = Simd::fma(Simd::load(row + v * kWidth), scale, Simd::load(bias + v * kWidth));
             if ((v + 1) * kWidth > existing) {
                 x[v] = hide_from(x[v], existing - v * kWidth);
@@ -223,9 +224,9 @@ private:
         if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
             raise_largest(i, top);
         }
-        if (largest_[i] == -__builtin_inff() && nothing_seen(i, x, kCount)) {
+        if (largest_[i] == -__builtin_inff() && nothing_seen(i, x, n)) {
 #pragma GCC unroll 16
-            for (int v = 0; v < kCount; ++v) {
+            for (int v = 0; v < n; ++v) {
                 Simd::store(row + v * kWidth, Simd::zero());
             }
             return;
@@ -233,20 +234,20 @@ private:
         const Simd::Vec largest = Simd::set(largest_[i]);
         Simd::Vec sum = Simd::load(weight_ + i * kWidth);
 #pragma GCC unroll 16
-        for (int v = 0; v < kCount; ++v) {
+        for (int v = 0; v < n; ++v) {
             x[v] = Simd::exp2(Simd::sub(x[v], largest));
             sum = Simd::add(sum, x[v]);
         }
         if (mask_ != nullptr) {
 #pragma GCC unroll 16
-            for (int v = 0; v < kCount; ++v) {
+            for (int v = 0; v < n; ++v) {
                 x[v] = Simd::keep_if_below(x[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
             }
         }
         if (few_) {
-            Single::store_row<kCount>(row, x);
+            Single::store_row(count, row, x);
         } else {
-            Arithmetic::template store_row<kCount>(row, x);
+            Arithmetic::store_row(count, row, x);
         }
         Simd::store(weight_ + i * kWidth, sum);
     }

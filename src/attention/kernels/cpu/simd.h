@@ -15,15 +15,25 @@
 namespace longbow::cpu {
 namespace {
 
+// A number of vectors: known to the compiler, or up to kRoom.
 template <int kN>
 struct Count {
-    static constexpr int kCount = kN;
+    static constexpr int kRoom = kN;
+    constexpr operator int() const { return kN; }  // NOLINT(google-explicit-constructor)
+};
+template <int kMost>
+struct AnyCount {
+    static constexpr int kRoom = kMost;
+    int count;
+    operator int() const { return count; }  // NOLINT(google-explicit-constructor)
 };
 
-// body(Count<count>{}) for 0 < count <= kMost.
+// body(count) for 0 < count <= kMost; with the count known to the compiler, so that the vectors go through in step, unless there are many.
 template <int kMost, class Body>
 [[gnu::always_inline]] inline void with_count(int count, const Body& body) {
-    if constexpr (kMost > 0) {
+    if constexpr (kMost > 8) {
+        body(AnyCount<kMost>{count});
+    } else if constexpr (kMost > 0) {
         if (count == kMost) {
             body(Count<kMost>{});
         } else {
