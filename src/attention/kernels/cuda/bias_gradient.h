@@ -4,6 +4,7 @@
 // are not visited: the rows of dS sum to zero, so that the last entry's gradient is minus the sum of the others'.
 #pragma once
 
+#include "dropout.h"
 #include "launch.h"
 #include "row_terms.h"
 #include "scores.h"
@@ -182,7 +183,7 @@ private:
 
 struct TableSumKernel {
     static constexpr int kThreads = 128;
-    static constexpr int kBlocks = 0;
+    static constexpr int kBlocks = 1;  // without a number ptxas spills for 10.0, to fit more blocks
     static constexpr int kSharedBytes = kThreads * 4;
 
     longbow_attention call;
