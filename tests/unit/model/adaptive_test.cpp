@@ -133,7 +133,7 @@ TEST(AdaptiveEmbedding, EqualsTheDefinitionWithGradients) {
         for (int i = 0; i < 3; ++i) {
             for (const char* kind : {".weight", ".projection"}) {
                 const auto name = "embed.bands." + std::to_string(i) + kind;
-                EXPECT_LT(largest_difference(gradients.at(name), plain.weights.at(name).grad()), 1e-11) << name;
+                EXPECT_LT(largest_difference(gradients.at(name), plain.weights.at(name).grad()), 1e-10) << name;
             }
         }
     }
