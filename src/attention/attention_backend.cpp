@@ -24,6 +24,15 @@ std::vector<std::string> attention_backend_names() {
     return names;
 }
 
+namespace {
+
+// The fused kernels for GPUs have been shown right on the host only (tests/emulator): there they serve who names them, and `auto` passes them by.
+bool chosen_by_auto(const AttentionBackend& backend, const AttentionRequest& request) {
+    return backend.name() != "fused" || !starts_with(request.device, "cuda");
+}
+
+}  // namespace
+
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request) {
     std::vector<std::string> able;
     std::string reason;
@@ -31,7 +40,7 @@ std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name
         auto backend = make(request);
         auto refusal = backend->refuses(request);
         if (refusal.empty()) {
-            if (name == "auto" || name == backend->name()) {
+            if (name == backend->name() || (name == "auto" && chosen_by_auto(*backend, request))) {
                 return backend;
             }
             able.push_back(backend->name());

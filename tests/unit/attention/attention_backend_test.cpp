@@ -207,6 +207,9 @@ TEST(Choice, AutoTakesTheFastestThatServes) {
     AttentionRequest request;
     request.head_dim = 32;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "fused");
+    request.device = "cuda:0";
+    EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa") << "until the CUDA kernels have run on GPUs";
+    request.device = "cpu";
     request.head_dim = 20;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
     request.head_dim = 32;
