@@ -108,9 +108,9 @@ void run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
 
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
+    check_texts(plan_reproduction(request), request);  // before anything is made
     const FolderLock lock(request.run_dir);
-    const auto plan = plan_reproduction(request);
-    check_texts(plan, request);
+    const auto plan = plan_reproduction(request);  // as it is now: another process may have worked while this one waited
     run_missing(plan, request);
     return write_reproduction(plan, request);
 }

@@ -23,6 +23,14 @@ struct Shape {
     std::uint64_t seed = 1;
 };
 
+inline Shape square(int length, int head_dim, longbow_dtype dtype) {
+    Shape shape;
+    shape.query_length = shape.key_length = length;
+    shape.head_dim = head_dim;
+    shape.dtype = dtype;
+    return shape;
+}
+
 // A tensor in its input type, [batch, length, heads, head_dim] in memory (so that rows are strided), NaN on either side.
 class Tensor {
 public:

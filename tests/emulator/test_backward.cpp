@@ -34,14 +34,6 @@ void check(const Shape& shape) {
     }
 }
 
-Shape square(int length, int head_dim, longbow_dtype dtype = LONGBOW_F32) {
-    Shape shape;
-    shape.query_length = shape.key_length = length;
-    shape.head_dim = head_dim;
-    shape.dtype = dtype;
-    return shape;
-}
-
 class BackwardOfSize : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
 
 TEST_P(BackwardOfSize, EqualsFp64) {
@@ -57,7 +49,7 @@ INSTANTIATE_TEST_SUITE_P(OddDims, BackwardOfSize,
                                           testing::Values(77)));
 
 TEST(Backward, SeveralHeadsAndBatches) {
-    Shape shape = square(100, 64);
+    Shape shape = square(100, 64, LONGBOW_F32);
     shape.batch = 2, shape.heads = 3;
     check(shape);
     shape.bias = Bias::batch_slopes, shape.dtype = LONGBOW_BF16;
@@ -67,7 +59,7 @@ TEST(Backward, SeveralHeadsAndBatches) {
 TEST(Backward, Table) {
     for (const bool causal : {true, false}) {
         for (const int entries : {33, 129, 400}) {
-            Shape shape = square(190, 64);
+            Shape shape = square(190, 64, LONGBOW_F32);
             shape.batch = 2, shape.bias = Bias::table, shape.table_length = entries, shape.causal = causal;
             check(shape);
             shape.query_length = 90, shape.dtype = LONGBOW_BF16;
@@ -86,7 +78,7 @@ TEST(Backward, TableOfWideHeads) {
 
 TEST(Backward, NotCausalAndWindows) {
     for (const int window : {0, 1, 50}) {
-        Shape shape = square(141, 64);
+        Shape shape = square(141, 64, LONGBOW_F32);
         shape.window = window;
         check(shape);
         shape.causal = false, shape.dtype = LONGBOW_BF16;
@@ -95,7 +87,7 @@ TEST(Backward, NotCausalAndWindows) {
 }
 
 TEST(Backward, UnequalLengths) {
-    Shape shape = square(70, 80);
+    Shape shape = square(70, 80, LONGBOW_F32);
     shape.key_length = 201;
     check(shape);
     shape.dtype = LONGBOW_BF16, shape.causal = false;
@@ -105,13 +97,13 @@ TEST(Backward, UnequalLengths) {
 }
 
 TEST(Backward, OneQuery) {
-    Shape shape = square(1, 64);
+    Shape shape = square(1, 64, LONGBOW_F32);
     shape.key_length = 600, shape.slope = 0.01f;
     check(shape);
 }
 
 TEST(Backward, Ragged) {
-    Shape shape = square(140, 64);
+    Shape shape = square(140, 64, LONGBOW_F32);
     shape.batch = 4;
     shape.lengths = {140, 0, 65, 500};
     check(shape);
@@ -120,7 +112,7 @@ TEST(Backward, Ragged) {
 }
 
 TEST(Backward, NothingAtAll) {
-    Shape shape = square(0, 64);
+    Shape shape = square(0, 64, LONGBOW_F32);
     check(shape);
     shape.query_length = 20;
     check(shape);

@@ -29,14 +29,6 @@ void check(const Shape& shape) {
     }
 }
 
-Shape square(int length, int head_dim, longbow_dtype dtype = LONGBOW_BF16) {
-    Shape shape;
-    shape.query_length = shape.key_length = length;
-    shape.head_dim = head_dim;
-    shape.dtype = dtype;
-    return shape;
-}
-
 class ForwardOfSize : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
 
 TEST_P(ForwardOfSize, EqualsFp64) {
@@ -52,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(OddDims, ForwardOfSize,
                                           testing::Values(77)));
 
 TEST(Forward, SeveralHeadsAndBatches) {
-    Shape shape = square(100, 64);
+    Shape shape = square(100, 64, LONGBOW_BF16);
     shape.batch = 2, shape.heads = 3;
     check(shape);
     shape.bias = Bias::batch_slopes;
@@ -76,7 +68,7 @@ TEST(Forward, SlopesOfAnySize) {
 TEST(Forward, Table) {
     for (const bool causal : {true, false}) {
         for (const int entries : {1, 33, 400}) {
-            Shape shape = square(137, 64);
+            Shape shape = square(137, 64, LONGBOW_BF16);
             shape.heads = 2, shape.bias = Bias::table, shape.table_length = entries, shape.causal = causal;
             check(shape);
         }
@@ -93,7 +85,7 @@ TEST(Forward, NotCausal) {
 
 TEST(Forward, Windows) {
     for (const int window : {1, 17, 64, 100}) {
-        Shape shape = square(203, 64);
+        Shape shape = square(203, 64, LONGBOW_BF16);
         shape.window = window;
         check(shape);
         shape.causal = false;
@@ -102,7 +94,7 @@ TEST(Forward, Windows) {
 }
 
 TEST(Forward, QueriesAtTheEndOfMoreKeys) {
-    Shape shape = square(70, 80);
+    Shape shape = square(70, 80, LONGBOW_BF16);
     shape.key_length = 201;
     check(shape);
     shape.causal = false;
@@ -110,13 +102,13 @@ TEST(Forward, QueriesAtTheEndOfMoreKeys) {
 }
 
 TEST(Forward, FewerKeysThanQueries) {
-    Shape shape = square(110, 64);
+    Shape shape = square(110, 64, LONGBOW_BF16);
     shape.key_length = 50;
     check(shape);
 }
 
 TEST(Forward, Ragged) {
-    Shape shape = square(140, 64);
+    Shape shape = square(140, 64, LONGBOW_BF16);
     shape.batch = 4;
     shape.lengths = {140, 0, 65, 500};
     check(shape);
@@ -125,14 +117,14 @@ TEST(Forward, Ragged) {
 }
 
 TEST(Forward, NothingAtAll) {
-    Shape shape = square(0, 64);
+    Shape shape = square(0, 64, LONGBOW_BF16);
     check(shape);
     shape.query_length = 20;
     check(shape);
 }
 
 TEST(Forward, FirstKeyBlock) {
-    Shape shape = square(330, 64);
+    Shape shape = square(330, 64, LONGBOW_BF16);
     shape.slope = 0.01f;
     shape.first_key_block = {0, 1, 0, 3, 2, 5};
     check(shape);
@@ -170,7 +162,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, Decode,
                                           testing::Values(1, 5)));
 
 TEST(Decode, WindowLengthsAndDropout) {
-    Shape shape = square(3, 64);
+    Shape shape = square(3, 64, LONGBOW_BF16);
     shape.batch = 3, shape.key_length = 900;
     shape.lengths = {900, 300, 899};
     check(shape);
@@ -185,7 +177,7 @@ TEST(Decode, WindowLengthsAndDropout) {
 TEST(Forward, RowsOfMatricesMeetDifferentBanks) {
     for (const int head_dim : {64, 80, 96, 128, 256}) {
         emulator::bank_count() = {};
-        check(square(70, head_dim));
+        check(square(70, head_dim, LONGBOW_BF16));
         EXPECT_GT(emulator::bank_count().phases, 0);
         EXPECT_EQ(emulator::bank_count().passes, emulator::bank_count().phases);
     }

@@ -61,6 +61,20 @@ class Operators(unittest.TestCase):
         wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         self.close(torch.autograd.grad(out, table, weight)[0], torch.autograd.grad(wanted, table, weight)[0], 1e-4)
 
+    def test_the_backward_operator_takes_any_strides(self):
+        q, k, v, grad = (torch.randn(2, 3, 70, 32) for _ in range(4))
+        slopes = torch.tensor([0.5, 0.1, 0.01])
+        call = (slopes, None, None, True, 0, 0.0, 0, 0, 32**-0.5)
+        out, lse, first = torch.ops.longbow.fused_attention_forward(q, k, v, *call, -1.0)
+
+        def strided(t):  # the same numbers, dimensions in another order in memory, others' numbers between them
+            return torch.stack([t.transpose(-1, -2), torch.full_like(t.transpose(-1, -2), math.nan)], -1)[..., 0].transpose(-1, -2)
+
+        wanted = torch.ops.longbow.fused_attention_backward(grad, q, k, v, out, lse, first, *call, True, False)
+        found = torch.ops.longbow.fused_attention_backward(*map(strided, (grad, q, k, v, out, lse)), first, *call, True, False)
+        for ours, expected in zip(found[:4], wanted[:4]):
+            self.assertTrue(torch.equal(ours, expected))
+
     def test_visited_fraction_falls_with_the_slope(self):
         q, k = (torch.randn(1, 3, 1024, 32) for _ in range(2))
         fraction = torch.ops.longbow.visited_fraction(q, k, torch.tensor([1.0, 0.1, 0.0]))

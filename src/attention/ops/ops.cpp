@@ -5,8 +5,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <cmath>
-
 #include "attention/ops/call.h"
 #include "longbow/attention/fused_attention.h"
 
@@ -56,10 +54,6 @@ Five call_backward(const at::Tensor& grad, const AttentionCall& c, const at::Ten
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_backward", "").typed<Signature>();
     return op.call(grad, c.q, c.k, c.v, out, lse, first_key_block, c.slopes, c.table, c.lengths, c.causal, c.window, c.dropout,
                    c.dropout_seed, c.dropout_offset, c.scale, slopes_grad, table_grad);
-}
-
-double scale_or_default(const std::optional<double>& scale, const at::Tensor& q) {
-    return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(-1))));
 }
 
 bool wants_gradient(const OptionalTensor& t) { return t && t->requires_grad(); }
