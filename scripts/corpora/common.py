@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 CORPORA = Path(__file__).resolve().parents[2] / "data/corpora"
@@ -55,7 +56,7 @@ def place(source, target):
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         try:
-            os.link(source, part)
+            os.link(os.path.realpath(source), part)  # a link to a link (a download cache's) would point nowhere from here
         except OSError:
             shutil.copyfile(source, part)
         part.replace(target)
@@ -87,17 +88,20 @@ class HashingFile:
 @contextlib.contextmanager
 def reading(path, source):
     """The uncompressed bytes of a .gz, .xz, .zst or plain file, through `source` (a HashingFile)."""
-    if path.suffix == ".gz":
-        with gzip.GzipFile(fileobj=source) as file:
-            yield file
-    elif path.suffix == ".xz":
-        with lzma.LZMAFile(source) as file:
-            yield file
-    elif path.suffix == ".zst":
-        with zstd(path, source) as file:
-            yield file
-    else:
-        yield source
+    try:
+        if path.suffix == ".gz":
+            with gzip.GzipFile(fileobj=source) as file:
+                yield file
+        elif path.suffix == ".xz":
+            with lzma.LZMAFile(source) as file:
+                yield file
+        elif path.suffix == ".zst":
+            with zstd(path, source) as file:
+                yield file
+        else:
+            yield source
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        raise CorpusError(f"{path} is damaged: {error}; get it again") from error
 
 
 @contextlib.contextmanager
@@ -116,19 +120,22 @@ def zstd(path, source):
 
 def lines_of(file, block=1 << 20):
     """Lines without their ends, of a file that can only read()."""
-    rest = b""
+    begun = []  # the line that is not at its end yet, in pieces
     while data := file.read(block):
-        lines = (rest + data).split(b"\n")
-        rest = lines.pop()
-        yield from lines
-    if rest:
-        yield rest
+        *lines, rest = data.split(b"\n")
+        if lines:
+            yield b"".join(begun) + lines[0]
+            yield from lines[1:]
+            begun = []
+        begun.append(rest)
+    if any(begun):
+        yield b"".join(begun)
 
 
 def run(name, main):
     """Calls main() and turns what a user can mend into one line and exit status 1."""
     try:
         main()
-    except (CorpusError, OSError, EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (CorpusError, OSError) as error:
         print(f"error: {name}: {error}", file=sys.stderr)
         sys.exit(1)

@@ -39,7 +39,7 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     }
     request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
     request.configs = flags.configs;
-    request.load = [](const LoadRequest& load) { return load_config(load, registered_config_context()); };
+    request.context = registered_config_context();
     request.device = common.device;
     // The demo's tensors are too small to feed two threads: a core a child, and as many children as cores.
     request.jobs = flags.jobs > 0 ? flags.jobs : demo ? common.threads : 1;

@@ -2,6 +2,7 @@
 #include <map>
 
 #include "longbow/config/fields.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -37,6 +38,10 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
     }
     for (const auto& [path, value] : old_values) differences.push_back({path, value, absent});
     return differences;
+}
+
+bool decides_weights(const std::string& key) {
+    return key != "train.stop" && !starts_with(key, "log.") && !starts_with(key, "eval.") && !starts_with(key, "checkpoint.");
 }
 
 }  // namespace longbow

@@ -10,6 +10,7 @@
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/linear.h"
 #include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
 #include "longbow/telemetry/log.h"
@@ -66,10 +67,11 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
+    hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
                             static_cast<long long>(request.length), static_cast<long long>(request.stride), request.within_documents ? 1 : 0,
                             static_cast<long long>(request.max_batch_tokens), static_cast<long long>(request.max_stream_tokens),
-                            request.dtype.c_str(), device.c_str(), model.config().position.method.c_str(), model.attention().name().c_str()));
+                            request.dtype.c_str(), device.c_str(), model.config().position.method.c_str(), model.attention().name().c_str(),
+                            model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
     return hasher.digest();
 }
 

@@ -26,8 +26,28 @@ namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
 
+// Holds back the signals that ask to stop: one that came to a child before it has become the other program would be lost.
+class SignalsHeld {
+public:
+    SignalsHeld() {
+        sigset_t stops;
+        sigemptyset(&stops);
+        sigaddset(&stops, SIGINT);
+        sigaddset(&stops, SIGTERM);
+        sigprocmask(SIG_BLOCK, &stops, &before_);
+    }
+    ~SignalsHeld() { let_go(); }
+    SignalsHeld(const SignalsHeld&) = delete;
+    SignalsHeld& operator=(const SignalsHeld&) = delete;
+    void let_go() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+};
+
 // A group of its own, so that Ctrl-C on the terminal reaches a child once, through its parent, and not twice (the second ends it at once).
-[[noreturn]] void become(const std::vector<std::string>& command, const fs::path& log, pid_t parent) {
+[[noreturn]] void become(const std::vector<std::string>& command, const fs::path& log, pid_t parent, const SignalsHeld& held) {
+    for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);  // it died before the line above
@@ -40,6 +60,7 @@ constexpr auto kPoll = std::chrono::milliseconds(50);
     std::vector<char*> arguments{const_cast<char*>("longbow")};
     for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
+    held.let_go();
     execv("/proc/self/exe", arguments.data());
     _exit(127);
 }
@@ -47,9 +68,10 @@ constexpr auto kPoll = std::chrono::milliseconds(50);
 pid_t start(const std::vector<std::string>& command, const fs::path& log) {
     fs::create_directories(log.parent_path());
     const pid_t parent = getpid();
+    const SignalsHeld held;
     const pid_t child = fork();
     if (child < 0) throw Error(std::string("cannot start a process: ") + std::strerror(errno));
-    if (child == 0) become(command, log, parent);
+    if (child == 0) become(command, log, parent, held);
     return child;
 }
 

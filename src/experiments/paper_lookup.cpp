@@ -1,5 +1,6 @@
 // Our own measurement of a published cell, from what training and evaluation left behind in a run.
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <numeric>
 
@@ -75,13 +76,16 @@ bool is_model(const EvalResult& row, const Target& target, const Scale& scale) {
     return row.position == target.method && row.train_length == scale.length(target.train_length);
 }
 
+// An early stop may have been measured again later on the way: the first state is the one.
 std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Scale& scale) {
     std::optional<Measured> found;
+    auto fewest = std::numeric_limits<std::int64_t>::max();
     for (const auto& row : run.rows(measurement_file(target))) {
         const bool same = is_model(row, target, scale) && row.protocol == "paper" && row.length == scale.length(target.length) &&
                           row.stride == scale.stride(target) && row.split == target.split &&
                           row.max_stream_tokens == scale.stream_tokens(target);
-        if (!same) continue;
+        if (!same || (target.after_updates > 0 && row.updates > fewest)) continue;
+        fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
         if (target.quantity == Quantity::ppl && row.tokens > kBootstrapBlock) {  // one block has no spread
             found->low = row.ppl_low;
@@ -101,7 +105,10 @@ double median_speed(const std::vector<Json>& rows) {
 
 std::optional<Measured> training(RunFiles& run, const Target& target, const Scale& scale) {
     const auto& evaluated = run.rows(measurement_file(target));
-    const auto own = std::find_if(evaluated.begin(), evaluated.end(), [&](const EvalResult& row) { return is_model(row, target, scale); });
+    auto own = evaluated.end();
+    for (auto row = evaluated.begin(); row != evaluated.end(); ++row) {
+        if (is_model(*row, target, scale) && (own == evaluated.end() || row->updates < own->updates)) own = row;
+    }
     if (own == evaluated.end()) return std::nullopt;
     const auto plain = [](double value) { return Measured{value, std::nullopt, std::nullopt, 0}; };
     if (target.quantity == Quantity::parameters) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "reproduce.h"
@@ -11,6 +12,9 @@ namespace longbow {
 namespace {
 
 using Command = std::vector<std::string>;
+
+// scripts/build puts the program there; the scripts run from the top of the checkout, on another machine perhaps.
+constexpr const char* kProgram = "\"${LONGBOW:-build/release/longbow}\" \"$@\"";
 
 void add_common(Command& command, const ReproduceRequest& request) {
     if (request.device != "auto") command.insert(command.end(), {"--device", request.device});
@@ -112,7 +116,8 @@ std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const Repro
 }
 
 std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request) {
-    std::string text;
+    // A step that fails or is interrupted ends the script: what follows would be measured on half a training.
+    std::string text = std::string("set -eu\n") + "longbow() { " + kProgram + "; }\n";
     for (const auto& command : store_commands(plan, request)) text += shell_line(command) + "\n";
     for (const auto& chain : model_commands(plan, request)) {
         text += "# " + chain.name + "\n";
@@ -123,8 +128,9 @@ std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& requ
 
 std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request) {
     const auto chains = model_commands(plan, request);
+    if (chains.empty()) throw UsageError("nothing is missing: without --slurm, the same command writes the tables and figures");
     std::string text = "#!/bin/bash\n#SBATCH --job-name=longbow\n";
-    text += strprintf("#SBATCH --array=0-%zu\n", chains.empty() ? 0 : chains.size() - 1);
+    text += strprintf("#SBATCH --array=0-%zu\n", chains.size() - 1);
     text +=
         "#SBATCH --gres=gpu:1\n#SBATCH --cpus-per-task=8\n#SBATCH --requeue\n#SBATCH --signal=B:TERM@120\n#SBATCH "
         "--output=longbow-%A-%a.log\n";
@@ -134,7 +140,8 @@ std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& requ
     for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
     text += "# Last, when all tasks are done: " + final_line(request) + "\n";
     text +=
-        "set -u\ntrap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
+        std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
+        "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
         "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
         "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
         "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";

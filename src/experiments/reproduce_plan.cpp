@@ -5,6 +5,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_result.h"
 #include "reproduce.h"
@@ -42,20 +43,43 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
                          ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
     }
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
-    model.config = request.load({model.files, model.overrides});
+    model.config = load_config({model.files, model.overrides}, request.context);
+    if (!model.config.train.seeds.empty()) {
+        throw UsageError("train.seeds: longbow reproduce trains each model once; take train.seed=N and a --run-dir of its own for each seed");
+    }
     const double an_update = tokens_per_update(model.config);
     model.updates = model.config.train.stop.updates(an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);
     model.tokens = static_cast<double>(model.updates) * an_update;
     return model;
 }
 
-// The update at which the newest checkpoint was saved; -1: none.
-std::int64_t saved_updates(const fs::path& run) {
+// The update at which the newest checkpoint was saved, as train.stop counts them; -1: none.
+std::int64_t saved_updates(const fs::path& run, const Config& config) {
     const auto link = run / "checkpoints" / "last";
     std::error_code error;
     const auto name = fs::read_symlink(link, error).filename().string();
     if (error || !starts_with(name, "step-") || !fs::exists(link / "manifest.json")) return -1;
-    return std::stoll(name.substr(5));
+    const auto updates = std::stoll(name.substr(5));
+    if (config.train.count_skipped) return updates;
+    const auto state = Json::parse(read_file(link / "state.json"), nullptr, false);
+    return updates - (state.is_object() ? state.value("skipped_updates", std::int64_t{0}) : 0);
+}
+
+// What lies in the run directory must be the model that is asked for: its tables would carry the wrong label.
+void check_settings(const PlannedModel& model, const fs::path& run, const ConfigContext& context) {
+    const auto file = run / "config.yaml";
+    if (!fs::exists(file)) return;
+    std::vector<std::string> changes;
+    for (const auto& difference : config_differences(load_config({{file.string()}, {}}, context), model.config, context)) {
+        if (decides_weights(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+    }
+    if (model.done_updates > model.updates) {
+        changes.push_back(strprintf("it has %lld updates, %lld are asked for", static_cast<long long>(model.done_updates),
+                                    static_cast<long long>(model.updates)));
+    }
+    if (!changes.empty()) {
+        throw ConfigError(run.string() + " was trained with other settings (" + join(changes, "; ") + "): choose another --run-dir");
+    }
 }
 
 PlannedEval eval_of(const Scale& scale, const Target& target) {
@@ -162,12 +186,13 @@ ReproducePlan plan_reproduction(const ReproduceRequest& request) {
     add_early_stops(plan.models, request.scale);
     for (auto& model : plan.models) {
         // Training quantities are found by the model's rows: every model is evaluated at its own length at least.
-        if (model.evals.empty()) {
+        if (std::none_of(model.evals.begin(), model.evals.end(), [](const PlannedEval& eval) { return eval.file == "results.jsonl"; })) {
             Target own{model.dataset, model.method, model.train_length, Quantity::ppl, model.train_length, 0, "valid", 0};
             add_eval(model.evals, request.scale, own);
         }
         const auto run = request.run_dir / model.name;
-        model.done_updates = saved_updates(run);
+        model.done_updates = saved_updates(run, model.config);
+        check_settings(model, run, request.context);
         mark_missing(model.evals, run, model.trained());
         mark_missing(model.early, run, model.done_updates >= model.early_updates);
         if (model.done_updates > model.early_updates) {

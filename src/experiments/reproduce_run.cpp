@@ -22,7 +22,7 @@ namespace {
     // A child killed by a signal has no exit code of ours.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
-    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") + "; the same command tries them again",
+    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") + "; tables and figures hold what the others measured, and the same command tries these again",
                 std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
 }
 
@@ -36,8 +36,8 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
 
-// The greatest growth from the training length to the longest measured, of all models of a method in the tables asked for; `least`: the
-// model of training length 512 alone.
+// The greatest growth from the training length to the longest measured: of all ALiBi models in the tables asked for, and of the sinusoidal
+// one trained at 512.
 void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& ours, std::vector<Claim>& claims) {
     struct Worst {
         double ratio = 0;
@@ -87,7 +87,7 @@ void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
     }
 }
 
-void run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
+std::vector<ChainFailure> run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
     const auto log = [&](const std::string& name) {
         std::string file = name;
         std::replace(file.begin(), file.end(), '/', '-');
@@ -100,8 +100,7 @@ void run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
     }
     std::vector<Chain> chains;
     for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name)});
-    const auto failures = run_chains(chains, request.jobs);
-    if (!failures.empty()) fail(failures);
+    return run_chains(chains, request.jobs);
 }
 
 }  // namespace
@@ -111,8 +110,10 @@ ReproductionOutput reproduce(const ReproduceRequest& request) {
     check_texts(plan_reproduction(request), request);  // before anything is made
     const FolderLock lock(request.run_dir);
     const auto plan = plan_reproduction(request);  // as it is now: another process may have worked while this one waited
-    run_missing(plan, request);
-    return write_reproduction(plan, request);
+    const auto failures = run_missing(plan, request);
+    auto output = write_reproduction(plan, request);
+    if (!failures.empty()) fail(failures);
+    return output;
 }
 
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request) {

@@ -58,11 +58,14 @@ public:
     [[nodiscard]] std::vector<std::int64_t> cutoffs(const char* key) const;
 
 private:
-    // Where a key stands with a value (None is none).
+    // Where a key stands with a value. None is none, and so is "${task.tokens_per_sample}": omegaconf's reference to another section, which
+    // is looked at next.
     [[nodiscard]] PickleId place_of(const char* key) const {
         for (const auto place : places_) {
             const auto found = tree_.find(place, key);
-            if (found != kNoPickle && tree_[found].kind != Kind::none) return place;
+            if (found == kNoPickle || tree_[found].kind == Kind::none) continue;
+            const auto text = tree_.text(place, key);
+            if (!text || !starts_with(*text, "${")) return place;
         }
         return kNoPickle;
     }

@@ -84,20 +84,23 @@ PickleValue rebuild_tensor(PickleTree& tree, PickleId arguments, const PickleLim
 }
 
 // OrderedDict() or OrderedDict(pairs), defaultdict(factory), dict().
-PickleValue rebuild_dict(const PickleTree& tree, PickleId arguments) {
+PickleValue rebuild_dict(const PickleTree& tree, PickleId arguments, const PickleLimits& limits) {
     PickleValue dict;
     dict.kind = Kind::dict;
-    for (const auto argument : tree[arguments].items) {
-        if (tree[argument].kind == Kind::dict) {
-            dict.items = tree[argument].items;
-        } else if (tree[argument].kind == Kind::list) {
-            for (const auto pair : tree[argument].items) {
-                const auto& items = tree[pair].items;
-                if (tree[pair].kind != Kind::list && tree[pair].kind != Kind::tuple)
-                    throw RebuildError{"a dict is made of something else than pairs"};
-                if (items.size() != 2) throw RebuildError{"a dict is made of something else than pairs"};
-                dict.items.insert(dict.items.end(), items.begin(), items.end());
+    const auto& given = tree[arguments].items;
+    if (given.size() > 2) throw RebuildError{"a dict is made of more than a factory and its entries"};
+    if (given.empty()) return dict;
+    const auto& entries = tree[given.back()];
+    if (entries.items.size() > limits.values) throw RebuildError{"it holds more values than any checkpoint"};
+    if (entries.kind == Kind::dict) {
+        dict.items = entries.items;
+    } else if (entries.kind == Kind::list) {
+        for (const auto pair : entries.items) {
+            const auto& items = tree[pair].items;
+            if ((tree[pair].kind != Kind::list && tree[pair].kind != Kind::tuple) || items.size() != 2) {
+                throw RebuildError{"a dict is made of something else than pairs"};
             }
+            dict.items.insert(dict.items.end(), items.begin(), items.end());
         }
     }
     return dict;
@@ -155,7 +158,7 @@ PickleValue rebuild_call(PickleTree& tree, PickleId callee, PickleId arguments, 
         }
         if (name == "collections OrderedDict" || name == "collections defaultdict" || name == "builtins dict" ||
             name == "__builtin__ dict") {
-            return rebuild_dict(tree, arguments);
+            return rebuild_dict(tree, arguments, limits);
         }
     }
     PickleValue object;

@@ -13,7 +13,7 @@ namespace longbow {
 // Far above what a checkpoint of any size needs (a 16-layer model's pickle has 50 KB), low enough that a hostile one costs little.
 struct PickleLimits {
     std::size_t bytes = 64u << 20;  // of one pickle
-    std::size_t values = 4u << 20;  // and references between them
+    std::size_t values = 4u << 20;  // as many again of items copied by calls, and of places on stack and memo (about 100 B each)
     std::size_t tensors = 200'000;
     std::size_t name = 1024;  // bytes of a class's name, a storage's key
     std::size_t dimensions = 16;

@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "longbow/model/linear.h"
+#include "onednn.h"
 #include "product_type.h"
 
 namespace longbow {
@@ -44,21 +45,21 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
 }
 
 // oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs little, and they
-// serve where oneDNN is the library (linear.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
+// serve where oneDNN does (onednn.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
 // chunk: ATen's product serves, which needs no copy and adds to a sum.
-bool serves_onednn(const at::Tensor& weight) {
+bool serves_onednn(const at::Tensor& dlogits, const at::Tensor& weight) {
     constexpr std::int64_t kSmallWeight = 4 << 20;  // elements
-    return gemm_library() == GemmLibrary::onednn && weight.numel() <= kSmallWeight;
+    return weight.numel() <= kSmallWeight && onednn_serves(dlogits, weight);
 }
 
 at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) {
-    return serves_onednn(weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
+    return serves_onednn(dlogits, weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
 }
 
 // sum += dlogits^T part, for `weight`; sum is undefined at first.
 void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
     const auto type = weight.scalar_type();
-    if (serves_onednn(weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+    if (serves_onednn(dlogits, weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {
@@ -81,7 +82,7 @@ public:
         const auto weight_in = weight.to(narrow);
         at::Tensor dhidden, dweight;
         if (hidden_grad) {
-            dhidden = at::empty(hidden.sizes(), hidden.options());
+            dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));  // half precision would round before the scaling
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
         for (std::int64_t begin = 0; begin < rows; begin += chunk) {
@@ -100,6 +101,7 @@ public:
             dweight = at::zeros_like(weight);
         }
         context->saved_data["scale"] = scale;
+        context->saved_data["type"] = hidden.scalar_type();
         context->save_for_backward({dhidden, dweight});
         return sum.mul(scale).to(wide);
     }
@@ -112,7 +114,11 @@ public:
         const auto scaled = [&](at::Tensor gradient) {
             return gradient.defined() ? gradient.mul_(factor.to(gradient.scalar_type())) : gradient;
         };
-        return {scaled(saved[0]), scaled(saved[1]), {}, {}, {}, {}, {}};
+        auto dhidden = scaled(saved[0]);
+        if (dhidden.defined()) {
+            dhidden = dhidden.to(context->saved_data["type"].toScalarType());
+        }
+        return {dhidden, scaled(saved[1]), {}, {}, {}, {}, {}};
     }
 };
 

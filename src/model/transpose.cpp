@@ -2,7 +2,9 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#ifdef __SSE2__
 #include <xmmintrin.h>
+#endif
 
 #include <algorithm>
 
@@ -14,6 +16,7 @@ namespace {
 // few sets of the cache: the order of the loops keeps the lines that are being written few, and finishes them before the next.
 constexpr std::int64_t kBlock = 16;
 
+#ifdef __SSE2__
 void whole_block(const float* in, std::int64_t in_row, float* out, std::int64_t out_row) {
     for (std::int64_t j = 0; j < kBlock; j += 4) {
         for (std::int64_t i = 0; i < kBlock; i += 4) {
@@ -29,6 +32,15 @@ void whole_block(const float* in, std::int64_t in_row, float* out, std::int64_t 
         }
     }
 }
+#else
+void whole_block(const float* in, std::int64_t in_row, float* out, std::int64_t out_row) {
+    for (std::int64_t j = 0; j < kBlock; ++j) {
+        for (std::int64_t i = 0; i < kBlock; ++i) {
+            out[j * out_row + i] = in[i * in_row + j];
+        }
+    }
+}
+#endif
 
 }  // namespace
 

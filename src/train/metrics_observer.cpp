@@ -53,7 +53,7 @@ Metrics::Metrics(const Session& session)
     : every_(session.config.log.every, session.units, session.state.train_seconds),
       file_(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); }),
       progress_(0),
-      first_update_(session.state.updates) {
+      first_update_(session.counted_updates()) {
     if (!session.config.log.tensorboard) return;
     events_ = std::make_unique<EventFile>(session.run / "tensorboard");
     for (const auto& row : file_.kept()) write_scalars(*events_, row);
@@ -99,12 +99,14 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     if (!due && !stderr_is_terminal()) return;
 
     const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
-    const auto done = static_cast<double>(state.updates - first_update_);
+    // What train.stop counts: an update skipped for an overflow may not (train.count_skipped).
+    const auto counted = session.counted_updates();
+    const auto done = static_cast<double>(counted - first_update_);
     const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
                                                   : std::max(0.0, session.config.train.stop.value - state.train_seconds);
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
     std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  %.0f MB  ETA %s",
-                                 static_cast<long long>(state.updates), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
+                                 static_cast<long long>(counted), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
                                  human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
     if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
     progress_.show(line, last);

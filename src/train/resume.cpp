@@ -13,15 +13,6 @@
 
 namespace longbow {
 
-namespace {
-
-// A run may go on with another end, other logging, validation and checkpoints: none of them touches the weights.
-bool may_change(const std::string& key) {
-    return key == "train.stop" || starts_with(key, "log.") || starts_with(key, "eval.") || starts_with(key, "checkpoint.");
-}
-
-}  // namespace
-
 std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     const auto existing = list_checkpoints(request.run_dir);
     if (request.resume == "never") {
@@ -44,7 +35,7 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
 void check_resumed_config(const fs::path& checkpoint, const Config& config) {
     std::vector<std::string> changes;
     for (const auto& difference : config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
-        if (!may_change(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+        if (decides_weights(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (changes.empty()) return;
     throw ConfigError("cannot go on from " + checkpoint.string() + ", the configuration has changed: " + join(changes, "; ") +

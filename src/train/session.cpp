@@ -152,6 +152,7 @@ Session open_session(const TrainRequest& request) {
     session.order = training_order(*session.train, session.config.train);
     session.units = run_units(*session.order);
     session.total_updates = total_updates(session.config, session.units);
+    session.until_update = request.until_update;
     make_model(session);
     if (from) {
         resume_from(*from, session);

@@ -34,6 +34,7 @@ struct Session {
     RunUnits units;
     std::int64_t warmup = 0;                     // updates
     std::int64_t total_updates = -1;             // -1: train.stop is a time
+    std::int64_t until_update = -1;              // TrainRequest's
     TrainState state;
     std::int64_t saved_update = -1;              // the newest checkpoint of this state on disk
     std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
@@ -45,6 +46,7 @@ struct Session {
     // Updates that the schedule and train.stop count.
     [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
     [[nodiscard]] bool finished() const {
+        if (until_update >= 0) return state.updates >= until_update;
         return total_updates >= 0 ? counted_updates() >= total_updates : state.train_seconds >= config.train.stop.value;
     }
 };

@@ -89,7 +89,7 @@ UpdateResult run_update(Session& session) {
     const at::NoGradGuard no_grad;
     if (state.loss_scale * divided_after != 1.0) multiply_gradients(session.parameters, 1 / (state.loss_scale * divided_after));
     const auto norm = gradient_norm(session.parameters);
-    // The one time an update waits for the device: both numbers together.
+    // Beside the counts of an adaptive model's bands, the one time an update waits for the device: both numbers together.
     const auto numbers = at::stack({loss, norm.to(at::kDouble)}).cpu();
     result.nll = numbers.const_data_ptr<double>()[0] / scale;
     result.grad_norm = numbers.const_data_ptr<double>()[1];

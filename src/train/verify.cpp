@@ -30,7 +30,7 @@ private:
     fs::path path_;
 };
 
-// Bit for bit, except for the metadata (which holds the configuration with its train.stop).
+// Bit for bit, except for the metadata (which holds the configuration, in a replay another one).
 void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     const auto a = read_safetensors(stored);
     const auto b = read_safetensors(replayed);
@@ -46,8 +46,6 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     const ScratchDirectory scratch(run);
     TrainRequest request;
     request.config = read_checkpoint_config(to.path);
-    const auto uncounted = request.config.train.count_skipped ? 0 : read_train_state(to.path).skipped_updates;
-    request.config.train.stop = Duration{static_cast<double>(to.update - uncounted), Duration::Unit::updates};
     request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
     request.config.log.tensorboard = false;
     request.run_dir = scratch.path();
@@ -55,6 +53,7 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.device = device;
     request.threads = threads;
     request.validate = false;
+    request.until_update = to.update;
     train(request);
     const fs::path replayed = checkpoint_path(scratch.path(), to.update);
     for (const auto& entry : fs::directory_iterator(to.path)) {

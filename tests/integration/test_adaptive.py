@@ -106,6 +106,16 @@ class Adaptive(unittest.TestCase):
         for name in ("model.safetensors", "optimizer-00000-of-00001.safetensors"):
             self.assertEqual((last(run) / name).read_bytes(), (last(RUN) / name).read_bytes(), name)
 
+    def test_verify_goes_to_the_update_and_not_to_what_counts(self):
+        """The first loss scale overflows, so that updates are skipped before the checkpoints that are compared."""
+        run = FOLDER / "skipped"
+        done = train(run, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum", "train.count_skipped=false", "train.max_bad_updates=100")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads((last(run) / "state.json").read_text())["skipped_updates"], 3)
+        done = longbow("verify", run, "--threads", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the same weights and optimizer", done.stdout)
+
     def test_evaluates_and_generates(self):
         done = longbow("eval", RUN, "--data", FOLDER / "store", "--split", "valid", "--lengths", "16,64", "--json", "--threads", 1,
                        "--out", FOLDER / "results.jsonl")

@@ -79,8 +79,13 @@ class WikiText(CorpusCase):
                 members.write(self.dir / f"wikitext-103/wiki.{split}.tokens", f"wikitext-103/wiki.{split}.tokens")
         self.assertIn("not the original", self.script("wikitext103", archive, "--allow-other").stderr)
         self.assertEqual((self.out / "wiki.train.tokens").read_text(), self.TEXT["train"])
-        archive.write_bytes(archive.read_bytes()[:-40])
+        self.write(f"{self.out}/wiki.train.tokens", "verified before")
+        self.assertIn("train has 9 tokens", self.script("wikitext103", archive, code=1))
+        whole = archive.read_bytes()
+        archive.write_bytes(whole[:-40])
         self.assertIn("is damaged", self.script("wikitext103", archive, code=1))
+        self.assertEqual((self.out / "wiki.train.tokens").read_text(), "verified before")
+        self.assertEqual([path.name for path in self.dir.rglob(".*")], [])
 
     def test_the_raw_version_is_named(self):
         self.write("raw/wiki.train.raw", "x")
@@ -191,6 +196,25 @@ class Cc100(CorpusCase):
         self.assertNotEqual(self.split("valid.txt"), first)
 
     @unittest.skipUnless(shutil.which("zstd"), "the program zstd is not installed")
+    def test_a_vocabulary_behind_a_link(self):
+        """As download caches keep files: a relative link in another folder."""
+        for name in ("vocab.json", "merges.txt"):
+            (self.dir / "gpt2" / name).rename(self.dir / f"blob-{name}")
+            (self.dir / "gpt2" / name).symlink_to(f"../blob-{name}")
+        self.cc100()
+        self.assertEqual((self.out / "gpt2/vocab.json").read_text(), '{"a": 0}')
+
+    def test_one_training_text(self):
+        self.cc100("--gzip")
+        self.cc100()
+        self.assertEqual(sorted(path.name for path in self.out.glob("train*")), ["train.txt"])
+
+    def test_lines_of_any_length(self):
+        long = "y" * 3_000_000
+        shard = self.write("long.txt", f"first\n\n{long}\nend\n\n" + "\n\n".join(self.documents))
+        self.cc100(shards=[shard])
+        self.assertIn(f"{long}\nend", self.split())
+
     def test_zstd(self):
         subprocess.run(["zstd", "-q", str(self.shards[0])], check=True)
         self.cc100(shards=[self.dir / "a.txt.zst"])
@@ -200,7 +224,11 @@ class Cc100(CorpusCase):
         self.assertIn("there is no file", self.cc100(shards=[self.dir / "none.xz"], code=1))
         self.assertIn("nothing is left to train on", self.cc100("--valid-bytes", "1000000", code=1))
         damaged = self.write("d.txt.xz", self.shards[2].read_bytes()[:-30])
-        self.cc100(shards=[damaged], code=1)
+        self.assertIn(f"{damaged} is damaged", self.cc100(shards=[damaged], code=1))
+        flipped = bytearray(self.shards[1].read_bytes())
+        flipped[len(flipped) // 2 : len(flipped) // 2 + 40] = bytes(40)
+        damaged = self.write("e.txt.gz", bytes(flipped))
+        self.assertIn(f"{damaged} is damaged", self.cc100(shards=[damaged], code=1))
         self.assertFalse((self.out / "train.txt").exists())
         self.assertEqual(self.left_over(), [])
         (self.dir / "gpt2/merges.txt").unlink()

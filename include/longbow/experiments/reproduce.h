@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,7 +19,7 @@ struct ReproduceRequest {
     std::filesystem::path run_dir;
     std::filesystem::path configs;       // folder of wikitext103/, bookcorpus/, cc100/, demo/
     std::vector<std::string> overrides;  // key.sub=value, for every training
-    std::function<Config(const LoadRequest&)> load;
+    ConfigContext context;  // what the models' configurations may name
     std::string device = "auto";
     int threads = 0;  // of each child; 0: it chooses
     int jobs = 1;     // children at once
@@ -60,7 +59,7 @@ struct ReproducePlan {
     [[nodiscard]] double seconds() const;
 };
 
-// Throws UsageError (unknown names), ConfigError.
+// Throws UsageError (unknown names), ConfigError (also where a model of the run directory was trained with other settings).
 ReproducePlan plan_reproduction(const ReproduceRequest& request);
 std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request);
 
@@ -90,8 +89,9 @@ struct ReproductionOutput {
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request);
 
 // Plans, runs what is missing with at most request.jobs children at once, and writes. One process a run directory: a second one waits. On
-// SIGINT or SIGTERM the children save and stop, and InterruptedError is thrown; a child that fails ends its model only, and is reported at
-// the end as an Error with the child's exit code. Throws DataError where a store is missing and its text too.
+// SIGINT or SIGTERM the children save and stop, and InterruptedError is thrown; a child that fails ends its model only: tables and figures are
+// written from the others, and then an Error is thrown with the child's exit code where it is 2, 3, 4, 5 or 65, else 1. Throws DataError where a
+// store is missing and its text too.
 ReproductionOutput reproduce(const ReproduceRequest& request);
 
 }  // namespace longbow

@@ -1,6 +1,7 @@
 // Training: one loop, read at one sitting (src/train/trainer.cpp); beside it one small file a concern.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -15,7 +16,9 @@ struct TrainRequest {
     std::string resume = "auto";     // auto | never | a checkpoint's path
     std::string device = "cpu";      // cpu | cuda:N
     int threads = 1;                 // for preparing a store
-    bool validate = true;            // false: a replay (`longbow verify`) leaves validation out
+    // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
+    bool validate = true;
+    std::int64_t until_update = -1;
 };
 
 struct TrainSummary {

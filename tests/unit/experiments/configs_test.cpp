@@ -79,6 +79,26 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
     EXPECT_DOUBLE_EQ(config.optim.clip_norm, 0.1);
     EXPECT_EQ(config.train.order, "fairseq");
     EXPECT_EQ(config.train.stop.text(), "286K updates");
+    EXPECT_EQ(model.activation, "relu");
+    EXPECT_DOUBLE_EQ(model.adaptive_factor, 4);
+    EXPECT_DOUBLE_EQ(model.dropout, 0.3);
+    EXPECT_DOUBLE_EQ(model.attention_dropout, 0.1);
+    EXPECT_DOUBLE_EQ(model.activation_dropout, 0.1);
+    EXPECT_DOUBLE_EQ(model.output_dropout, 0.2);
+    EXPECT_DOUBLE_EQ(model.tail_dropout, 0.2);
+    EXPECT_DOUBLE_EQ(config.optim.lr, 1.0);
+    EXPECT_DOUBLE_EQ(config.optim.weight_decay, 0.0);
+    EXPECT_EQ(config.schedule.name, "cosine");
+    EXPECT_EQ(config.schedule.warmup.text(), "16K updates");
+    EXPECT_DOUBLE_EQ(config.schedule.warmup_init_lr, 1e-7);
+    EXPECT_TRUE(config.schedule.warmup_at_init);
+    EXPECT_DOUBLE_EQ(config.schedule.min_lr, 1e-4);
+    EXPECT_EQ(config.schedule.period.text(), "286K updates");
+    EXPECT_EQ(config.train.seed, 1);
+    EXPECT_DOUBLE_EQ(config.train.loss_scale, 128);
+    EXPECT_EQ(config.train.scaled_loss, "sum");
+    EXPECT_FALSE(config.train.count_skipped);
+    EXPECT_TRUE(config.train.skip_second_tail_words);
     for (const auto* name : {"bookcorpus/alibi-512.yaml", "bookcorpus/sinusoidal-3072.yaml"}) {
         const auto books = load(kConfigs / name);
         EXPECT_TRUE(books.model.adaptive_cutoffs.empty()) << name;
@@ -89,10 +109,17 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
 }
 
 TEST(PaperConfigs, Cc100HasBaseLayersBatch) {
-    for (const auto* length : {"512", "1024", "2048"}) {
-        const auto config = load(kConfigs / "cc100" / (std::string("alibi-") + length + ".yaml"));
-        EXPECT_EQ(config.train.batch * config.train.accumulate * config.train.length, 2097152) << length;
-        EXPECT_THAT(config.eval.lengths, testing::ElementsAre(config.train.length, 2 * config.train.length));
+    for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
+        const auto config = load(kConfigs / "cc100" / (std::string(name) + ".yaml"));
+        EXPECT_EQ(config.train.batch * config.train.accumulate * config.train.length, 2097152) << name;
+        EXPECT_THAT(config.eval.lengths, testing::ElementsAre(config.train.length, 2 * config.train.length)) << name;
+        EXPECT_EQ(config.model.layers, 25) << name;
+        EXPECT_EQ(config.model.dim, 2048) << name;
+        EXPECT_EQ(config.model.heads, 16) << name;
+        EXPECT_EQ(config.model.ffn_dim, 8192) << name;
+        EXPECT_EQ(config.train.stop.text(), "50K updates") << name;
+        EXPECT_EQ(config.data.documents, "blank_line") << name;
+        EXPECT_EQ(config.data.blank_lines, 1) << name;
     }
 }
 

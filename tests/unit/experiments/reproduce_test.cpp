@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_result.h"
@@ -35,11 +36,7 @@ protected:
         request.scale = scale;
         request.run_dir = folder_;
         request.configs = kConfigs;
-        request.load = [](const LoadRequest& load) {
-            ConfigContext context;
-            for (const auto* method : {"alibi", "sinusoidal", "rotary", "t5"}) context.position_methods.push_back({method, "", {}});
-            return load_config(load, context);
-        };
+        for (const auto* method : {"alibi", "sinusoidal", "rotary", "t5"}) request.context.position_methods.push_back({method, "", {}});
         return request;
     }
 
@@ -59,6 +56,7 @@ protected:
         const auto checkpoints = folder_ / model / "checkpoints";
         fs::create_directories(checkpoints / step);
         std::ofstream(checkpoints / step / "manifest.json") << "{}";
+        std::ofstream(checkpoints / step / "state.json") << "{}";
         fs::remove(checkpoints / "last");
         fs::create_directory_symlink(step, checkpoints / "last");
     }
@@ -210,6 +208,50 @@ TEST_F(Reproduce, OverridesReachTrainingAndTheLabel) {
     EXPECT_THAT(shell_script(made, wanted), HasSubstr("'train.stop=20 updates'"));
 }
 
+TEST_F(Reproduce, EveryModelHasARowOfItsOwn) {
+    // Speeds and memory of training are found by it.
+    for (const auto* name : {"table1", "figure2", "table5", "table12"}) {
+        for (const auto& model : plan({name}).models) {
+            EXPECT_TRUE(std::any_of(model.evals.begin(), model.evals.end(), [](const auto& eval) { return eval.file == "results.jsonl"; }))
+                << name << " " << model.name;
+        }
+    }
+}
+
+TEST_F(Reproduce, ARunOfOtherSettingsIsRefused) {
+    const auto wanted = request({"table13"});
+    const auto model = plan_reproduction(wanted).models.front();
+    train(model.name, 20000);
+    const auto write = [&](const Config& config) { std::ofstream(folder_ / model.name / "config.yaml") << config_yaml(config, wanted.context); };
+    auto config = model.config;
+    config.train.stop = Duration{20000, Duration::Unit::updates};  // an early stop on the way
+    write(config);
+    EXPECT_EQ(plan({"table13"}).models.front().done_updates, 20000);
+    config.model.dropout = 0.25;
+    write(config);
+    try {
+        plan({"table13"});
+        FAIL();
+    } catch (const ConfigError& error) {
+        EXPECT_THAT(error.what(), AllOf(HasSubstr("model.dropout: 0.25 -> 0.3"), HasSubstr("choose another --run-dir")));
+    }
+}
+
+TEST_F(Reproduce, SkippedUpdatesAreNoProgressWhereTheyDoNotCount) {
+    const auto model = plan({"table13"}).models.front();
+    ASSERT_FALSE(model.config.train.count_skipped);
+    train(model.name, 286050);
+    std::ofstream(folder_ / model.name / "checkpoints/last/state.json") << R"({"skipped_updates": 120})";
+    EXPECT_EQ(plan({"table13"}).models.front().done_updates, 285930);
+    EXPECT_FALSE(plan({"table13"}).models.front().trained());
+}
+
+TEST_F(Reproduce, OneSeedAModel) {
+    auto wanted = request({"table13"}, demo_scale());
+    wanted.overrides = {"train.seeds=[1, 2]", "train.seed=null"};
+    EXPECT_THROW(plan_reproduction(wanted), UsageError);
+}
+
 TEST_F(Reproduce, CostsStandOnTheStatedThroughput) {
     const auto made = plan({"all"});
     for (const auto& model : made.models) EXPECT_GT(model.train_seconds, 0) << model.name;
@@ -237,6 +279,7 @@ TEST_F(Reproduce, ScriptsHoldEveryModel) {
     const auto shell = shell_script(made, wanted);
     EXPECT_THAT(shell, HasSubstr("longbow eval " + (folder_ / "wikitext103/sinusoidal-3072").string()));
     EXPECT_THAT(shell, HasSubstr("longbow reproduce table13 --scale paper"));
+    EXPECT_THAT(shell, testing::StartsWith("set -eu\n"));
 }
 
 TEST_F(Reproduce, TablesFiguresAndClaimsAreWritten) {

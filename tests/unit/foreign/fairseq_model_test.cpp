@@ -32,6 +32,7 @@ struct TinyFile {
     std::map<std::string, std::string> types;  // storage class, where not FloatStorage
     std::map<std::string, float> first;        // the first element, where the test decides
     bool old_style = false;
+    std::map<std::string, std::string> task;  // settings of cfg.task
 
     void linear(const std::string& name, std::int64_t out, std::int64_t in) {
         shapes[name + ".weight"] = {out, in};
@@ -123,7 +124,7 @@ struct TinyFile {
                 storages.append(reinterpret_cast<const char*>(&value), type == "HalfStorage" ? 2 : 4);
             }
         }
-        const auto about = old_style ? global("argparse", "Namespace") + ")\x81" + dict(entries) + "b" : dict({{"model", dict(entries)}});
+        const auto about = old_style ? global("argparse", "Namespace") + ")\x81" + dict(entries) + "b" : dict({{"model", dict(entries)}, {"task", dict({task.begin(), task.end()})}});
         const auto object = pickle(dict({{"args", old_style ? about : "N"},
                                          {"cfg", old_style ? "N" : about},
                                          {"model", dict(tensors)},
@@ -238,6 +239,13 @@ TEST(FairseqModel, PlainTied) {
     old_style.old_style = true;
     EXPECT_EQ(names(read(old_style)), names(model));
     EXPECT_TRUE(read(old_style).config == model.config);
+}
+
+TEST(FairseqModel, AReferenceToTheTaskIsFollowed) {
+    auto file = TinyFile::plain();
+    file.settings["tokens_per_sample"] = text("${task.tokens_per_sample}");  // as omegaconf saves what it has not resolved
+    file.task["tokens_per_sample"] = number(32);
+    EXPECT_EQ(read(file).config.train.length, 32);
 }
 
 TEST(FairseqModel, PlainUntied) {

@@ -138,6 +138,17 @@ TEST(Unpickler, HoldsToItsLimits) {
     limits = {};
     limits.values = 1'000'000;
     EXPECT_THAT(refusal(pickle(pairs), limits), HasSubstr("more values"));
+    // The same list a thousand times in one call.
+    std::string once = "](";
+    for (int i = 0; i < 1000; ++i) once += "K\x01K\x02\x86";
+    once += "e\x85q\x02" + global("collections", "OrderedDict") + "(";
+    for (int i = 0; i < 1000; ++i) once += "h\x02";
+    EXPECT_THAT(refusal(pickle(once + "tR"), limits), HasSubstr("more than a factory and its entries"));
+    // One byte a place: the memo, the stack, the marks.
+    limits.values = 1000;
+    EXPECT_THAT(refusal(pickle("N" + std::string(2000, '\x94')), limits), HasSubstr("more values"));
+    EXPECT_THAT(refusal(pickle("N" + std::string(2000, '2')), limits), HasSubstr("more values"));
+    EXPECT_THAT(refusal(pickle(std::string(2000, '(')), limits), HasSubstr("more values"));
 }
 
 TEST(Unpickler, TensorsStayInsideTheirStorage) {

@@ -55,9 +55,9 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
     }
 }
 
-// 700 rows: one whole chunk and a part of one.
+// 2 x 40 rows are a part of a chunk of 512, 2 x 257 one chunk and two rows, 2 x 700 two chunks and a part.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
-    for (const std::int64_t rows : {40, 700}) {
+    for (const std::int64_t rows : {40, 257, 700}) {
         for (const bool biased : {false, true}) {
             SCOPED_TRACE(testing::Message() << rows << " bias " << biased);
             torch::manual_seed(2);

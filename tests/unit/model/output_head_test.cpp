@@ -5,6 +5,7 @@
 
 #include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"
+#include "model/chunked_loss.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -117,6 +118,22 @@ TEST(LinearHead, WithoutGradientsTheLossIsAPlainNumber) {
     const auto loss = c.model->head().loss(c.hidden, c.targets, 1.0);
     EXPECT_FALSE(loss.requires_grad());
     EXPECT_NEAR(loss.item<double>(), c.plain(1.0).item<double>(), 1e-10);
+}
+
+// 1 / tokens is no number of half precision: rounded to one, it would shift the whole gradient by up to 0.4 %.
+TEST(ChunkedLoss, HalfPrecisionInputsAreScaledBeforeTheyAreRounded) {
+    torch::manual_seed(4);
+    const auto hidden = torch::randn({40, 16}).to(torch::kBFloat16).requires_grad_(true);
+    const auto weight = torch::randn({30, 16}).requires_grad_(true);
+    const auto targets = torch::randint(30, {40}, torch::kLong);
+    const auto gradient = [&](double scale) {
+        const AutocastScope autocast(c10::kCPU, at::kBFloat16);
+        return torch::autograd::grad({chunked_loss(hidden, weight, targets, scale, 16)}, {hidden})[0].to(torch::kDouble);
+    };
+    constexpr double kScale = 1.0 / 73728;
+    const auto whole = gradient(1.0), scaled = gradient(kScale);
+    const double ratio = (scaled * whole).sum().item<double>() / (whole * whole).sum().item<double>() / kScale;
+    EXPECT_NEAR(ratio, 1.0, 3e-4);
 }
 
 }  // namespace
