@@ -20,6 +20,7 @@ public:
         adaptive();
         tokenizer();
         schedule();
+        data();
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
@@ -68,6 +69,14 @@ private:
             refuse({"tokenizer.vocab_size", "tokenizer.kind"},
                    "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
         }
+    }
+
+    void data() const {
+        if (c_.data.jsonl_key.empty()) refuse({"data.jsonl_key"}, "the text of JSON lines needs a key");
+        if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
+            refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));
+        }
+        if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
     }
 
     // a <= b as far as it can be told before the data are known.

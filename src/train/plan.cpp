@@ -94,12 +94,13 @@ std::string expected_plan(const Config& config) {
 
 std::string training_plan(const TrainRequest& request) {
     const Config& config = request.config;
-    const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
+    const fs::path path = store_path(config.data, request.run_dir / "store");
     if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
         return expected_plan(config) + path.string() + " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
     }
     const TokenStore store = open_store(request);
-    const auto& train = store.split("train");
+    const TrainingSource source(config.data, store);
+    const auto& train = source.stream();
     const RunUnits units = run_units(*training_order(train, config.train));
     const auto total = total_updates(config, units);
     const Sizes sizes = model_sizes(config, store.vocab_size());
@@ -110,7 +111,7 @@ std::string training_plan(const TrainRequest& request) {
                                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
                                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
     text += line("parameters", with_commas(static_cast<std::int64_t>(sizes.parameters)));
-    text += line("training data", with_commas(train.size()) + " tokens in " + store.path().string());
+    text += line("training data", with_commas(train.size()) + " tokens in " + (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
     text += line("an update", strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
                                         static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
                                         with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));

@@ -107,7 +107,7 @@ TrainSummary train_seeds(const TrainRequest& request) {
         one.config.train.seed = static_cast<std::uint64_t>(seed);
         one.config.train.seeds.clear();
         one.run_dir = request.run_dir / ("seed-" + std::to_string(seed));
-        if (one.config.data.store.empty()) one.config.data.store = (request.run_dir / "store").string();
+        if (one.config.data.store.empty() && one.config.data.mixture.empty()) one.config.data.store = (request.run_dir / "store").string();
         all.seeds.push_back(train_one(one));
         sum += all.seeds.back().best_valid_ppl;
         log::remove_file();

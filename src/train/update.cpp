@@ -70,6 +70,7 @@ UpdateResult run_update(Session& session) {
         for (const auto& block : blocks) result.tokens += block.length;
         micro_batches.push_back(std::move(blocks));
     }
+    prefetch_update(*session.train, *session.order, {state.updates + 1, state.samples + samples}, config.train.accumulate);
 
     // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
     // tokens are then divided out after the backward pass.
