@@ -104,7 +104,13 @@ def bench_attention(options):
     return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
 
 
-BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
+def bench_prepare(options):
+    import bench_prepare as prepare
+
+    return prepare.measure(ROOT / "build/release/longbow", report=lambda line: print(f"prepare    {line}", flush=True))
+
+
+BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer, "prepare": bench_prepare}
 
 
 def main():

@@ -39,7 +39,7 @@ TEST(MixtureChoice, EverySampleOfEverySourceComesOnce) {
             ASSERT_TRUE(seen[draw.source].insert(draw.sample).second) << i;
         }
         for (const auto& source : seen) {
-            if (!source.empty()) EXPECT_EQ(*source.rbegin() + 1, static_cast<std::int64_t>(source.size()));  // without a gap
+            EXPECT_EQ(source.empty() ? 0 : *source.rbegin() + 1, static_cast<std::int64_t>(source.size()));  // without a gap
         }
     }
 }
