@@ -255,6 +255,7 @@ const std::vector<Section>& config_sections() {
         {"eval", "Validation while training (`longbow eval` has flags of its own)."},
         {"checkpoint", "What is saved, and when."},
         {"log", "What is written down on the way."},
+        {"dist", "Training by several processes (`--nproc`, torchrun, Slurm); without effect in one."},
     };
     return sections;
 }

@@ -25,15 +25,17 @@ struct Bucket {
 }  // namespace
 
 struct DataParallel::Impl {
+    explicit Impl(Communicator& ranks) : communicator(ranks) {}
     Communicator& communicator;
     std::unique_ptr<c10d::Reducer> reducer;
+    std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
     // One a piece: which bucket it lies in, and where.
     std::vector<std::pair<std::size_t, std::int64_t>> places;
 };
 
 DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters, const DistConfig& config)
-    : parameters_(parameters), impl_(std::make_unique<Impl>(Impl{communicator, nullptr, {}, {}})) {
+    : parameters_(parameters), impl_(std::make_unique<Impl>(communicator)) {
     for (std::size_t i = 0; i < parameters.size(); ++i) pieces_.push_back({i, 0, parameters[i].numel()});
     owned_ = parameters;
     if (communicator.alone()) return;
@@ -59,7 +61,7 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
                                  : config.reduce_dtype == "fp16" ? at::kHalf
                                                                  : at::ScalarType::Undefined};
     sharded_ = config.shard_optimizer;
-    impl_->reducer->register_comm_hook(sharded_ ? scatter_hook(state) : sum_hook(state));
+    impl_->reducer->register_comm_hook(sharded_ ? scatter_hook(state, impl_->scattering) : sum_hook(state));
     if (sharded_) cut_pieces();
 }
 
@@ -107,6 +109,7 @@ void DataParallel::before_last_backward() {
 
 void DataParallel::after_last_backward() {
     if (!sharded_) return;
+    impl_->communicator.guarded([&] { impl_->scattering->finish(); });
     for (std::size_t i = 0; i < pieces_.size(); ++i) {
         const auto& gradient = parameters_[pieces_[i].parameter].grad();
         owned_[i].mutable_grad() = gradient.view({-1}).slice(0, pieces_[i].begin, pieces_[i].end);

@@ -1,4 +1,5 @@
 // The one file that sees Gloo's headers: Debian's, since LibTorch carries the library without them. Nothing of Debian's library is linked.
+#define USE_C10D_GLOO  // the header is empty without it; LibTorch was built with it
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include <cstdlib>
