@@ -8,6 +8,7 @@
 #include "longbow/config/load.h"
 #include "longbow/core/strings.h"
 #include "longbow/train/trainer.h"
+#include "ranks.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -19,6 +20,7 @@ struct TrainFlags {
     std::string run_dir;
     std::string resume = "auto";
     bool dry_run = false;
+    RankOptions ranks;
 };
 
 void print_summary(const TrainSummary& summary) {
@@ -42,6 +44,7 @@ void add_train(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(app, context, "train", "Train a model, or go on with a run that was interrupted",
                           "longbow train -c configs/demo/alibi.yaml\n  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128");
     add_config_arguments(verb, flags->config);
+    add_rank_arguments(verb, flags->ranks);
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
     verb->add_option("--resume", flags->resume, "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
         ->type_name("auto|never|CHECKPOINT")->capture_default_str();
@@ -52,15 +55,20 @@ void add_train(CLI::App& app, VerbContext& context) {
         request.run_dir = flags->run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags->config.files.back()).stem()
                                                  : std::filesystem::path(flags->run_dir);
         request.resume = flags->resume;
-        request.device = resolve_device(common.device);
-        request.threads = common.threads;
         if (flags->dry_run) {
+            request.device = resolve_device(common.device);
+            request.threads = common.threads;
             std::cout << training_plan(request);
             return 0;
         }
-        const auto summary = train(request);
-        summary.seeds.empty() ? print_summary(summary) : print_seeds(summary);
-        return 0;
+        return run_ranked(flags->ranks, common, request.config.dist.timeout, [&](const Ranked& ranked) {
+            request.ranks = ranked.ranks;
+            request.device = ranked.device;
+            request.threads = ranked.threads;
+            const auto summary = train(request);
+            if (ranked.ranks->leader()) summary.seeds.empty() ? print_summary(summary) : print_seeds(summary);
+            return 0;
+        });
     });
 }
 

@@ -24,7 +24,7 @@ public:
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
-        const bool validates = c_.data.train.empty() || !c_.data.valid.empty();
+        const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
         const auto longest = c_.eval.lengths.empty() ? c_.train.length : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
         if (validates && c_.eval.max_batch_tokens < longest) {
             refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},

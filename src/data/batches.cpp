@@ -127,9 +127,9 @@ void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std
     }
 }
 
-void prefetch_update(const TokenStream& stream, const TrainingOrder& order, const DataPosition& position, std::int64_t accumulate) {
-    for (std::int64_t micro = 0; micro < accumulate; ++micro) {
-        for (const auto& block : order.micro_batch(position, micro)) stream.prefetch(block.begin, block.length);
+void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches) {
+    for (const auto& blocks : micro_batches) {
+        for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     }
 }
 

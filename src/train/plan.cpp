@@ -126,7 +126,10 @@ std::string training_plan(const TrainRequest& request) {
     }
     text += line("memory", memory_text(config, sizes, store.vocab_size()));
     text += line("a checkpoint", human_bytes(sizes.parameters * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
-    if (store.has_split("valid")) text += evaluation_lines(config, sizes, store.split("valid"), update_flops);
+    std::optional<TokenStore> valid_store;
+    if (!config.data.valid_store.empty()) valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
+    const TokenStore& held_out = valid_store ? *valid_store : store;
+    if (held_out.has_split("valid")) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty()) text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
     return text;

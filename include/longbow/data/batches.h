@@ -45,7 +45,7 @@ constexpr std::int64_t kNoTarget = -1;
 void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets);
 
-// Asks for the ids of an update's blocks to be brought from the disk while earlier ones are at work: a step then never waits for it.
-void prefetch_update(const TokenStream& stream, const TrainingOrder& order, const DataPosition& position, std::int64_t accumulate);
+// Asks for the ids of these micro-batches to be brought from the disk while earlier ones are at work, so that a step never waits for it.
+void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches);
 
 }  // namespace longbow

@@ -116,8 +116,8 @@ TEST_F(LargeStore, OpensAtOnceAndIsReadAnywhere) {
     std::set<std::int64_t> begins;
     for (const std::int64_t update : {1LL, 2LL, 1'000'000LL, 6'103'515LL, 6'103'516LL, 123'456'789LL}) {
         const auto position = position_of_update(config, update);
-        prefetch_update(stream, *order, position, 1);
         const auto blocks = order->micro_batch(position, 0);
+        prefetch(stream, {blocks});
         fill_batch(stream, blocks, 1024, inputs.data(), targets.data());
         for (const auto& block : blocks) begins.insert(block.begin);
     }

@@ -141,7 +141,7 @@ TEST_F(MixtureTest, BlocksComeFromTheirStoresAndGoThroughEach) {
     std::vector<std::int64_t> inputs(80), targets(80);
     for (std::int64_t update = 1; update <= 64; ++update) {
         const auto position = position_of_update(config, update);
-        prefetch_update(stream, *order, position, 2);
+        prefetch(stream, {order->micro_batch(position, 0), order->micro_batch(position, 1)});
         for (std::int64_t micro = 0; micro < 2; ++micro) {
             const auto blocks = order->micro_batch(position, micro);
             fill_batch(stream, blocks, 10, inputs.data(), targets.data());
