@@ -51,7 +51,8 @@ public:
         for (auto sample = first; sample < first + batch_; ++sample) {
             const auto draw = choice_.at(sample);
             const auto& order = orders_[draw.source];
-            blocks.push_back({begins_[draw.source] + order.begin(draw.sample), order.length(), draw.sample / order.blocks_per_epoch(), sample});
+            blocks.push_back(
+                {begins_[draw.source] + order.begin(draw.sample), order.length(), draw.sample / order.blocks_per_epoch(), sample});
         }
         return blocks;
     }
@@ -103,7 +104,8 @@ std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainCo
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) {
     const auto parts = stream.parts();
     if (parts.size() == 1) return training_order(stream.size(), config);
-    if (config.order != "shuffled") throw ConfigError("train.order: " + config.order + " takes one store; with data.mixture it is shuffled");
+    if (config.order != "shuffled")
+        throw ConfigError("train.order: " + config.order + " takes one store; with data.mixture it is shuffled");
     return std::make_unique<MixedOrder>(parts, config);
 }
 

@@ -206,8 +206,8 @@ private:
     std::map<Place, Result> done_;
     std::vector<std::unique_ptr<EncodedChunk>> spare_;
     std::size_t held_ = 0;
-    Place head_;                     // what the sink gets next
-    std::uint64_t text_bytes_;       // of the head's file, passed on
+    Place head_;                // what the sink gets next
+    std::uint64_t text_bytes_;  // of the head's file, passed on
     std::size_t next_file_, end_file_;
     bool passing_ = false, finished_ = false;
     std::exception_ptr error_;

@@ -32,10 +32,10 @@ struct EncodedChunk : Chunk {
 
 // One text file as it was read.
 struct Source {
-    std::string name;             // without its folder: a store stays the same when its text moves
-    std::uint64_t file_bytes;     // on disk
-    std::uint64_t text_bytes;     // decompressed; of JSON lines, their texts
-    std::string fingerprint;      // of the decompressed file
+    std::string name;          // without its folder: a store stays the same when its text moves
+    std::uint64_t file_bytes;  // on disk
+    std::uint64_t text_bytes;  // decompressed; of JSON lines, their texts
+    std::string fingerprint;   // of the decompressed file
 };
 
 // A place in the files: chunk `chunk` of file `file`, before which `text_bytes` of the file's text lie.

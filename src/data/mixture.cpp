@@ -22,7 +22,8 @@ constexpr double kLeastShare = 1e-6;
 // The streams one after the other. What precedes a stream's first token is the last token of the one before: a boundary, as at its own start.
 class JoinedStream final : public TokenStream {
 public:
-    JoinedStream(std::vector<const TokenStream*> streams, std::vector<double> weights) : streams_(std::move(streams)), weights_(std::move(weights)) {
+    JoinedStream(std::vector<const TokenStream*> streams, std::vector<double> weights)
+        : streams_(std::move(streams)), weights_(std::move(weights)) {
         for (const auto* stream : streams_) begins_.push_back(begins_.back() + stream->size());
     }
 
@@ -35,8 +36,8 @@ public:
     }
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > size() - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the mixture of %s tokens", static_cast<long long>(count),
-                                      static_cast<long long>(begin), with_commas(size()).c_str()));
+            throw DataError(strprintf("%lld tokens from position %lld reach outside the mixture of %s tokens",
+                                      static_cast<long long>(count), static_cast<long long>(begin), with_commas(size()).c_str()));
         }
         for_each_part(begin, count, [&](const TokenStream& stream, std::int64_t first, std::int64_t here) {
             stream.read(first, here, out);
@@ -79,7 +80,8 @@ private:
     [[nodiscard]] double sum(std::int64_t end, double (TokenStream::*measure)(std::int64_t) const) const {
         if (end < 0 || end > size()) throw DataError(strprintf("token position %lld is outside the mixture", static_cast<long long>(end)));
         double total = 0;
-        for (std::size_t i = 0; i < streams_.size() && end > begins_[i]; ++i) total += (streams_[i]->*measure)(std::min(end - begins_[i], streams_[i]->size()));
+        for (std::size_t i = 0; i < streams_.size() && end > begins_[i]; ++i)
+            total += (streams_[i]->*measure)(std::min(end - begins_[i], streams_[i]->size()));
         return total;
     }
 
@@ -112,7 +114,8 @@ std::vector<MixtureEntry> parse_mixture(const std::vector<std::string>& entries)
         mixture.push_back(std::move(parsed));
     }
     for (const auto& entry : mixture) {
-        if (entry.weight / total < kLeastShare) throw ConfigError("data.mixture: " + entry.store + " has less than a millionth of the weight");
+        if (entry.weight / total < kLeastShare)
+            throw ConfigError("data.mixture: " + entry.store + " has less than a millionth of the weight");
     }
     return mixture;
 }
@@ -121,14 +124,16 @@ MixtureChoice::MixtureChoice(const std::vector<double>& weights, std::uint64_t s
     double left = 0;
     for (const double weight : weights) left += weight;
     for (std::size_t i = 0; i + 1 < weights.size(); ++i) {
-        shares_.push_back({static_cast<std::uint64_t>(std::llround(std::ldexp(weights[i] / left, 32))), seed_of(seed, kPhase, i) & 0xFFFFFFFFU});
+        shares_.push_back(
+            {static_cast<std::uint64_t>(std::llround(std::ldexp(weights[i] / left, 32))), seed_of(seed, kPhase, i) & 0xFFFFFFFFU});
         left -= weights[i];
     }
 }
 
 MixtureChoice::Draw MixtureChoice::at(std::int64_t sample) const {
     const auto round = sample / kRound;
-    auto turn = static_cast<std::int64_t>(Permutation(kRound, seed_of(seed_, kTurn, static_cast<std::uint64_t>(round))).at(static_cast<std::uint64_t>(sample % kRound)));
+    auto turn = static_cast<std::int64_t>(
+        Permutation(kRound, seed_of(seed_, kTurn, static_cast<std::uint64_t>(round))).at(static_cast<std::uint64_t>(sample % kRound)));
     // What the sources so far leave of the samples before this round, and of those before the next.
     auto before = round * kRound;
     auto after = before + kRound;
@@ -187,8 +192,9 @@ std::filesystem::path store_path(const DataConfig& data, const std::filesystem::
 TokenStore open_like(const std::filesystem::path& path, const TokenStore& first, const char* key) {
     TokenStore store(path);
     if (store.tokenizer_fingerprint() != first.tokenizer_fingerprint()) {
-        throw DataError(std::string(key) + ": " + path.string() + " was made with another tokenizer (" + store.tokenizer_fingerprint() + ") than " +
-                        first.path().string() + " (" + first.tokenizer_fingerprint() + "): prepare it with --tokenizer KIND:" + first.path().string());
+        throw DataError(std::string(key) + ": " + path.string() + " was made with another tokenizer (" + store.tokenizer_fingerprint() +
+                        ") than " + first.path().string() + " (" + first.tokenizer_fingerprint() +
+                        "): prepare it with --tokenizer KIND:" + first.path().string());
     }
     return store;
 }

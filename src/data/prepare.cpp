@@ -39,7 +39,8 @@ void warn_of_shared_text(const std::vector<SplitManifest>& splits) {
         for (const auto& source : split.sources) {
             const auto [found, fresh] = seen.emplace(source.fingerprint, split.name);
             if (!fresh && found->second != split.name) {
-                log::warn("the " + split.name + " split holds text of the " + found->second + " split (" + source.name + "): its perplexity will be too low");
+                log::warn("the " + split.name + " split holds text of the " + found->second + " split (" + source.name +
+                          "): its perplexity will be too low");
             }
         }
     }
@@ -109,7 +110,8 @@ public:
         const auto tokenizer = make_tokenizer();
         const double tokenizer_seconds = tokenizer_time.elapsed();
         PrepareProgress progress(splits_, state_);
-        for (std::size_t i = state_.done.size(); i < splits_.size(); ++i) write_split(splits_[i].first, *splits_[i].second, *tokenizer, progress);
+        for (std::size_t i = state_.done.size(); i < splits_.size(); ++i)
+            write_split(splits_[i].first, *splits_[i].second, *tokenizer, progress);
         const StoreManifest store = write_manifest(*tokenizer);
         work_.finish();
         progress.finish();
@@ -131,7 +133,8 @@ private:
             try {
                 state_ = parse_state(*saved);
                 reason = join(state_differences(state_, request_, splits_), "; ");
-                if (reason.empty() && !state_.manifest.empty() && state_.manifest != manifest_in_work()) reason = "that store is in its place";
+                if (reason.empty() && !state_.manifest.empty() && state_.manifest != manifest_in_work())
+                    reason = "that store is in its place";
             } catch (const InterruptedError&) {
                 throw;
             } catch (const std::exception& error) {
@@ -147,8 +150,8 @@ private:
             state_ = {};
             state_.settings = settings_json(request_);
         } else if (!state_.split.empty()) {
-            log::info(strprintf("going on from %s: of %s, %zu of %zu files are done", work_.path().c_str(), state_.split.c_str(), state_.cursor.file,
-                                state_.inputs[state_.split].size()));
+            log::info(strprintf("going on from %s: of %s, %zu of %zu files are done", work_.path().c_str(), state_.split.c_str(),
+                                state_.cursor.file, state_.inputs[state_.split].size()));
         } else {
             log::info(strprintf("going on from %s: %zu of %zu splits are done", work_.path().c_str(), state_.done.size(), splits_.size()));
         }
@@ -172,8 +175,9 @@ private:
         const std::uint64_t least = text / 6 * 2;
         const std::uint64_t free = free_space(work_.path()) + bytes_in(work_.store());
         if (least > free) {
-            throw Error(strprintf("%s: the store needs at least %s and %s are free: choose another place or free some space", request_.out.c_str(),
-                                  human_bytes(static_cast<double>(least)).c_str(), human_bytes(static_cast<double>(free)).c_str()));
+            throw Error(strprintf("%s: the store needs at least %s and %s are free: choose another place or free some space",
+                                  request_.out.c_str(), human_bytes(static_cast<double>(least)).c_str(),
+                                  human_bytes(static_cast<double>(free)).c_str()));
         }
     }
 
@@ -186,7 +190,8 @@ private:
             tokenizer = load_tokenizer(work_.store());
         }
         if (!state_.tokenizer.empty() && tokenizer->fingerprint() != state_.tokenizer) {
-            log::warn(work_.path().string() + " was begun with another vocabulary" + (given ? " than " + request_.tokenizer.file : "") + ": starting anew");
+            log::warn(work_.path().string() + " was begun with another vocabulary" + (given ? " than " + request_.tokenizer.file : "") +
+                      ": starting anew");
             work_.start_anew();
             const auto inputs = std::move(state_.inputs);
             state_ = {};
@@ -197,7 +202,8 @@ private:
         if (!state_.tokenizer.empty()) return tokenizer;
         if (!tokenizer) {
             if (request_.data.train.empty()) {
-                throw UsageError("training a " + request_.tokenizer.kind + " vocabulary needs train files; or name an existing one (tokenizer.file)");
+                throw UsageError("training a " + request_.tokenizer.kind +
+                                 " vocabulary needs train files; or name an existing one (tokenizer.file)");
             }
             log::info("learning a " + request_.tokenizer.kind + " vocabulary from the train split");
             tokenizer = train_tokenizer(request_.tokenizer, request_.data.train, threads(), request_.data.jsonl_key);
@@ -221,11 +227,12 @@ private:
 
     void stop(SplitWriter& writer, std::size_t files) {
         save(writer);
-        throw InterruptedError(strprintf("stopped by %s in file %zu of %zu of the %s split; the same command goes on from there", stop_signal_name(),
-                                         std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
+        throw InterruptedError(strprintf("stopped by %s in file %zu of %zu of the %s split; the same command goes on from there",
+                                         stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
     }
 
-    void write_split(const std::string& name, const std::vector<std::string>& files, const Tokenizer& tokenizer, PrepareProgress& progress) {
+    void write_split(const std::string& name, const std::vector<std::string>& files, const Tokenizer& tokenizer,
+                     PrepareProgress& progress) {
         const auto shard_tokens = shard_tokens_for(request_.data.shard_tokens, state_.id_bytes);
         std::optional<SplitWriter> writer;
         if (state_.split == name) {
@@ -254,7 +261,8 @@ private:
         };
         encode_files({tokenizer, files, request_.data, threads(), state_.cursor}, {on_chunk, on_file}, &progress.position());
         if (state_.empty_documents > 0) {
-            log::warn(strprintf("%s: %s lines of JSON have an empty text and make no document", name.c_str(), with_commas(state_.empty_documents).c_str()));
+            log::warn(strprintf("%s: %s lines of JSON have an empty text and make no document", name.c_str(),
+                                with_commas(state_.empty_documents).c_str()));
         }
         state_.done.push_back(writer->finish(std::move(state_.sources)));
         state_.split.clear();
@@ -266,7 +274,8 @@ private:
 
     StoreManifest write_manifest(const Tokenizer& tokenizer) {
         StoreManifest store;
-        store.tokenizer = {tokenizer.kind(), state_.tokenizer, tokenizer.vocab_size(), tokenizer.boundary(), training_settings(request_.tokenizer)};
+        store.tokenizer = {tokenizer.kind(), state_.tokenizer, tokenizer.vocab_size(), tokenizer.boundary(),
+                           training_settings(request_.tokenizer)};
         store.documents = request_.data.documents;
         store.blank_lines = request_.data.documents == "blank_line" ? request_.data.blank_lines : 0;
         for (const auto& [name, files] : splits_) {

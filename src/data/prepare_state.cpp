@@ -15,7 +15,8 @@ namespace {
 constexpr int kStateVersion = 1;
 
 Json source_json(const Source& source) {
-    return {{"name", source.name}, {"file_bytes", source.file_bytes}, {"text_bytes", source.text_bytes}, {"fingerprint", source.fingerprint}};
+    return {
+        {"name", source.name}, {"file_bytes", source.file_bytes}, {"text_bytes", source.text_bytes}, {"fingerprint", source.fingerprint}};
 }
 
 Source parse_source(const Json& json) {
@@ -86,9 +87,12 @@ Json settings_json(const PrepareRequest& request) {
 }
 
 Json state_json(const PrepareState& state) {
-    Json json = {{"format", "longbow.preparing"}, {"version", kStateVersion},   {"settings", state.settings}, {"tokenizer", state.tokenizer},
-                 {"learnt", state.learnt},        {"id_bytes", state.id_bytes},  {"inputs", Json::object()},   {"done", Json::array()},      {"split", state.split},
-                 {"file", state.cursor.file},     {"chunk", state.cursor.chunk}, {"text_bytes", state.cursor.text_bytes},
+    Json json = {{"format", "longbow.preparing"}, {"version", kStateVersion},
+                 {"settings", state.settings},    {"tokenizer", state.tokenizer},
+                 {"learnt", state.learnt},        {"id_bytes", state.id_bytes},
+                 {"inputs", Json::object()},      {"done", Json::array()},
+                 {"split", state.split},          {"file", state.cursor.file},
+                 {"chunk", state.cursor.chunk},   {"text_bytes", state.cursor.text_bytes},
                  {"sources", Json::array()},      {"empty_documents", state.empty_documents},
                  {"writer", state.writer},        {"manifest", state.manifest}};
     for (const auto& [split, stamps] : state.inputs) {
@@ -117,7 +121,8 @@ PrepareState parse_state(const Json& json) {
     state.id_bytes = json.at("id_bytes").get<std::int64_t>();
     for (const auto& [split, list] : json.at("inputs").items()) {
         for (const auto& stamp : list) {
-            state.inputs[split].push_back({narrow(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
+            state.inputs[split].push_back(
+                {narrow(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
         }
     }
     for (const auto& done : json.at("done")) {
@@ -160,7 +165,8 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
             differences.push_back(strprintf("data.%s: %zu files -> %zu files", name.c_str(), through.size(), files.size()));
             continue;
         }
-        compare_files(name, before, files, through, whole ? through.size() : state.cursor.file + (state.cursor.chunk > 0 ? 1 : 0), differences);
+        compare_files(name, before, files, through, whole ? through.size() : state.cursor.file + (state.cursor.chunk > 0 ? 1 : 0),
+                      differences);
     }
     if (state.learnt && differences.empty()) {
         const auto before = state.inputs.find("train");

@@ -14,19 +14,19 @@
 namespace longbow {
 
 struct PrepareState {
-    Json settings;                   // settings_json() of the request
-    std::string tokenizer;           // fingerprint of the vocabulary once it is in the store; empty before
-    bool learnt = false;             // from the train files
+    Json settings;          // settings_json() of the request
+    std::string tokenizer;  // fingerprint of the vocabulary once it is in the store; empty before
+    bool learnt = false;    // from the train files
     std::int64_t id_bytes = 2;
     std::map<std::string, std::vector<InputStamp>> inputs;  // of each split, when it was begun
     std::vector<SplitManifest> done;
     // The split under way, if any:
     std::string split;
     EncodeCursor cursor;
-    std::vector<Source> sources;     // of its files before the cursor
+    std::vector<Source> sources;  // of its files before the cursor
     std::int64_t empty_documents = 0;
-    Json writer;                     // SplitWriter::save()
-    std::string manifest;            // fingerprint of manifest.json, once the store is whole
+    Json writer;           // SplitWriter::save()
+    std::string manifest;  // fingerprint of manifest.json, once the store is whole
 };
 
 // What must be the same for a store that was begun to go on, the text and a vocabulary's file apart.

@@ -107,7 +107,8 @@ bool is_json_lines(const std::filesystem::path& path) {
     return is_one_of(name.extension().string(), {".jsonl", ".ndjson", ".json"});
 }
 
-LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes) : path_(path), reader_(path), block_bytes_(block_bytes) {}
+LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes)
+    : path_(path), reader_(path), block_bytes_(block_bytes) {}
 
 bool LineReader::next(std::string& lines, std::int64_t& first_line) {
     std::size_t wanted = block_bytes_;
@@ -122,7 +123,8 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
         if (const auto newline = buffer_.rfind('\n', wanted - 1); newline != std::string::npos) {
             cut = newline + 1;
         } else if (wanted >= kLongestLine) {
-            throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?", path_.c_str(), static_cast<long long>(line_)));
+            throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?", path_.c_str(),
+                                      static_cast<long long>(line_)));
         } else {
             wanted *= 2;  // so that the search for a long line's end stays linear
         }

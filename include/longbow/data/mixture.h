@@ -38,7 +38,7 @@ public:
 
 private:
     struct Share {
-        std::uint64_t part;   // of what the earlier sources leave, in 2^-32
+        std::uint64_t part;  // of what the earlier sources leave, in 2^-32
         std::uint64_t phase;
         [[nodiscard]] std::int64_t of(std::int64_t count) const {
             return static_cast<std::int64_t>((static_cast<unsigned __int128>(count) * part + phase) >> 32);

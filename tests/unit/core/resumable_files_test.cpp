@@ -1,10 +1,10 @@
 // What lets a writer go on in another process: checksums and files that continue, and the lock that keeps a second writer away.
 #include <gmock/gmock.h>
 
-#include <filesystem>
-#include <string>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <filesystem>
+#include <string>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -57,7 +57,9 @@ TEST(Hasher, RefusesADamagedState) {
 
 class ResumableFiles : public testing::Test {
 protected:
-    ResumableFiles() : folder_(fs::temp_directory_path() / ("longbow-files-" + std::to_string(::getpid()))) { fs::create_directories(folder_); }
+    ResumableFiles() : folder_(fs::temp_directory_path() / ("longbow-files-" + std::to_string(::getpid()))) {
+        fs::create_directories(folder_);
+    }
     ~ResumableFiles() override { fs::remove_all(folder_); }
     fs::path folder_;
 };

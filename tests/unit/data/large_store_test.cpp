@@ -63,13 +63,15 @@ protected:
         put(split.cumulative.file, split.cumulative.bytes - 16, totals, 16);
         for (const auto& [position, id] : known_) {
             const auto value = static_cast<std::uint16_t>(id);
-            put(shard_name("train", static_cast<std::size_t>(position / kShardTokens)), 2 * static_cast<std::uint64_t>(position % kShardTokens), &value, 2);
+            put(shard_name("train", static_cast<std::size_t>(position / kShardTokens)),
+                2 * static_cast<std::uint64_t>(position % kShardTokens), &value, 2);
         }
         (void)write_manifest(store_, test::ByteTokenizer(), DataConfig(), split);
         return true;
     }
 
-    const std::map<std::int64_t, std::int64_t> known_ = {{0, 11}, {kShardTokens - 1, 12}, {kShardTokens, 13}, {77'777'777'777, 14}, {kTokens - 1, 15}};
+    const std::map<std::int64_t, std::int64_t> known_ = {
+        {0, 11}, {kShardTokens - 1, 12}, {kShardTokens, 13}, {77'777'777'777, 14}, {kTokens - 1, 15}};
     fs::path store_;
 
 private:
@@ -138,7 +140,8 @@ TEST(LargeOrder, IsAPermutationWithoutATable) {
             const auto offset = order.begin(epoch * order.blocks_per_epoch()) % length;
             Random random(7);
             std::set<std::int64_t> indices;
-            while (indices.size() < kDrawn) indices.insert(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(order.blocks_per_epoch()))));
+            while (indices.size() < kDrawn)
+                indices.insert(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(order.blocks_per_epoch()))));
             for (const auto index : indices) {
                 const auto begin = order.begin(epoch * order.blocks_per_epoch() + index);
                 ASSERT_GE(begin, 0);

@@ -55,7 +55,8 @@ TEST(MixtureChoice, SharesHoldAtEveryRound) {
             if ((i + 1) % MixtureChoice::kRound != 0) continue;
             for (std::size_t k = 0; k < weights.size(); ++k) {
                 const double expected = static_cast<double>(i + 1) * weights[k] / total;
-                ASSERT_NEAR(static_cast<double>(count[k]), expected, static_cast<double>(weights.size()) + 1e-4 * expected) << "source " << k << " of " << weights.size();
+                ASSERT_NEAR(static_cast<double>(count[k]), expected, static_cast<double>(weights.size()) + 1e-4 * expected)
+                    << "source " << k << " of " << weights.size();
             }
         }
     }
@@ -113,7 +114,8 @@ class MixtureTest : public test::StoreTest {
 protected:
     // A store of so many bytes, all of them `letter` but for the boundary at the end.
     std::string store(const std::string& name, char letter, std::size_t bytes) {
-        write_store(folder_ / name, test::ByteTokenizer(), {write_text(name + ".txt", std::string(bytes, letter))}, DataConfig(), 1, 1 << 20);
+        write_store(folder_ / name, test::ByteTokenizer(), {write_text(name + ".txt", std::string(bytes, letter))}, DataConfig(), 1,
+                    1 << 20);
         return (folder_ / name).string();
     }
 };
@@ -179,7 +181,8 @@ TEST_F(MixtureTest, WeightsAndTextsAreTheFingerprint) {
         const TokenStore first(store_path(data, ""));
         return TrainingSource(data, first).stream().fingerprint();
     };
-    const std::set<std::string> all = {fingerprint({a + "=1", b + "=1"}), fingerprint({a + "=1", b + "=2"}), fingerprint({b + "=1", a + "=1"})};
+    const std::set<std::string> all = {fingerprint({a + "=1", b + "=1"}), fingerprint({a + "=1", b + "=2"}),
+                                       fingerprint({b + "=1", a + "=1"})};
     EXPECT_EQ(all.size(), 3U);
     EXPECT_EQ(fingerprint({a + "=2.0", b + "=1"}), fingerprint({a + "=2", b}));
 }

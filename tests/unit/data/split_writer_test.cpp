@@ -26,8 +26,9 @@ protected:
     struct Stop {};
 
     // Writes until `chunks` more have come, then stops without a word; true when it came to the end.
-    static bool write_on(const fs::path& folder, const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& documents,
-                         std::uint64_t shard_tokens, int chunks, int threads, Json& state, EncodeCursor& cursor, std::vector<Source>& sources) {
+    static bool write_on(const fs::path& folder, const Tokenizer& tokenizer, const std::vector<std::string>& files,
+                         const DataConfig& documents, std::uint64_t shard_tokens, int chunks, int threads, Json& state,
+                         EncodeCursor& cursor, std::vector<Source>& sources) {
         std::optional<SplitWriter> writer;
         if (state.is_null()) {
             writer.emplace(folder, "train", tokenizer, shard_tokens);
@@ -59,8 +60,9 @@ protected:
 TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
     std::string json;
     for (int i = 0; i < 3000; ++i) json += Json{{"text", random_text(60, static_cast<std::uint64_t>(i))}}.dump() + "\n";
-    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)), write_text("b.txt", random_text(20, 2)), write_text("c.jsonl", json),
-                                            write_text("d.txt", random_text(150000, 3)), write_text("e.txt", "")};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)), write_text("b.txt", random_text(20, 2)),
+                                            write_text("c.jsonl", json), write_text("d.txt", random_text(150000, 3)),
+                                            write_text("e.txt", "")};
     for (const auto& [rule, line_tokenizer] : {std::pair("file", false), std::pair("blank_line", false), std::pair("line", true)}) {
         DataConfig documents;
         documents.documents = rule;
@@ -78,7 +80,9 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
         ASSERT_TRUE(write_on(once, *tokenizer, files, documents, 50000, 1 << 30, 1, state, cursor, sources));
         int stops = 0;
         state = nullptr;
-        for (Random random(9); !write_on(often, *tokenizer, files, documents, 50000, static_cast<int>(1 + random.below(3)), 2, state, cursor, sources);) ++stops;
+        for (Random random(9);
+             !write_on(often, *tokenizer, files, documents, 50000, static_cast<int>(1 + random.below(3)), 2, state, cursor, sources);)
+            ++stops;
         EXPECT_GE(stops, 3);
         EXPECT_EQ(contents(once), contents(often)) << rule;
         EXPECT_GT(contents(once).size(), 10U);
@@ -134,14 +138,15 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
 }
 
 TEST_F(SplitWriterTest, ABadLineComesAfterAllBeforeIt) {
-    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)), write_text("bad.jsonl", "{\"text\": \"x\"}\n{\"text\": 1}\n"),
-                                            write_text("worse.txt", "\xFF")};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)),
+                                            write_text("bad.jsonl", "{\"text\": \"x\"}\n{\"text\": 1}\n"), write_text("worse.txt", "\xFF")};
     for (const int threads : {1, 2, 5}) {
         std::size_t bytes = 0, through = 0;
         const test::ByteTokenizer tokenizer;
         try {
-            encode_files({tokenizer, files, DataConfig(), threads}, {[&](const EncodedChunk& chunk, const EncodeCursor&) { bytes += chunk.text.size(); },
-                                                                     [&](std::size_t, const Source&) { ++through; }});
+            encode_files({tokenizer, files, DataConfig(), threads},
+                         {[&](const EncodedChunk& chunk, const EncodeCursor&) { bytes += chunk.text.size(); },
+                          [&](std::size_t, const Source&) { ++through; }});
             FAIL();
         } catch (const DataError& error) {
             EXPECT_THAT(error.what(), HasSubstr("bad.jsonl: line 2: "));

@@ -27,14 +27,17 @@ std::string problem(const std::string& lines, std::int64_t first_line = 1) {
 }
 
 TEST(JsonLines, AreKnownByName) {
-    for (const char* name : {"a.jsonl", "a.jsonl.gz", "x/a.b.jsonl.zst", "a.json.xz", "a.ndjson", "a.json"}) EXPECT_TRUE(is_json_lines(name)) << name;
-    for (const char* name : {"a.txt", "a.txt.gz", "jsonl", "a.jsonl.bz2", "a.jsonl.txt", "a.gz", "a.jsonl/b"}) EXPECT_FALSE(is_json_lines(name)) << name;
+    for (const char* name : {"a.jsonl", "a.jsonl.gz", "x/a.b.jsonl.zst", "a.json.xz", "a.ndjson", "a.json"})
+        EXPECT_TRUE(is_json_lines(name)) << name;
+    for (const char* name : {"a.txt", "a.txt.gz", "jsonl", "a.jsonl.bz2", "a.jsonl.txt", "a.gz", "a.jsonl/b"})
+        EXPECT_FALSE(is_json_lines(name)) << name;
 }
 
 TEST(JsonLines, GiveTheStringUnderTheKey) {
     EXPECT_THAT(texts(R"({"text": "one\n\"two\"", "meta": {"text": "no", "n": [1, {"text": 2}]}, "x": null})"
                       "\n\r\n  \n"
-                      R"({"id": 1.5e3, "text": "\u00e9\ud83d\ude00é"})" "\r\n"
+                      R"({"id": 1.5e3, "text": "\u00e9\ud83d\ude00é"})"
+                      "\r\n"
                       R"({"text": ""})"),
                 ElementsAre("one\n\"two\"", "\xC3\xA9\xF0\x9F\x98\x80\xC3\xA9", ""));
     EXPECT_THAT(texts(R"({"text": 1, "content": "c"})", "content"), ElementsAre("c"));
@@ -118,7 +121,8 @@ TEST_F(LineReaderTest, VocabulariesLearnTheTexts) {
         config.kind = kind;
         config.vocab_size = 320;
         EXPECT_EQ(train_tokenizer(config, {jsonl}, 2, "body")->fingerprint(), train_tokenizer(config, files, 2)->fingerprint()) << kind;
-        EXPECT_THAT(data_error([&] { (void)train_tokenizer(config, {jsonl}, 2); }), HasSubstr("all.jsonl: line 1: the object has no key \"text\""));
+        EXPECT_THAT(data_error([&] { (void)train_tokenizer(config, {jsonl}, 2); }),
+                    HasSubstr("all.jsonl: line 1: the object has no key \"text\""));
     }
 }
 
