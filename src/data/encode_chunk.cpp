@@ -40,6 +40,7 @@ void EncodedChunk::clear() {
 
 void encode_chunk(const Tokenizer& tokenizer, const std::string& jsonl_key, EncodedChunk& chunk) {
     if (chunk.file != nullptr) take_texts(jsonl_key, chunk);
+    chunk.ids.reserve(chunk.text.size() / 3);
     for (const auto& piece : chunk.pieces) {
         if (piece.end > piece.begin) tokenizer.encode(std::string_view(chunk.text).substr(piece.begin, piece.end - piece.begin), chunk.ids);
         if (piece.ends_document && !tokenizer.boundary_per_line()) chunk.ids.push_back(tokenizer.boundary());

@@ -27,7 +27,7 @@ public:
           sink_(sink),
           position_(position),
           threads_(static_cast<std::size_t>(std::max(1, request.threads))),
-          most_chunks_(8 * threads_),
+          most_chunks_(4 * threads_),
           head_{request.begin.file, request.begin.chunk},
           text_bytes_(request.begin.text_bytes),
           next_file_(request.begin.file),

@@ -14,6 +14,7 @@ InputFile::InputFile(const std::string& path, const Tokenizer& tokenizer, const 
         lines_ = std::make_unique<LineReader>(path, kChunkBytes);
     } else {
         text_ = std::make_unique<TextReader>(path);
+        segmenter_.buffer().reserve(2 * kChunkBytes);  // as much as it holds, unless a document cannot be cut
     }
 }
 

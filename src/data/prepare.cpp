@@ -52,6 +52,15 @@ PrepareResult result_of(const StoreManifest& store) {
     return result;
 }
 
+// What is left of one that was killed between its last two steps; or of one that is at its last step, and removes it itself.
+void remove_work_folder(const fs::path& out) {
+    if (!fs::exists(WorkFolder::place(out))) return;
+    try {
+        const WorkFolder left(out);
+    } catch (const Error&) {
+    }
+}
+
 // Keeps the store that is there if it is the one asked for. False: there is none, or it may be replaced.
 bool reuse(const PrepareRequest& request, PrepareResult& result) {
     const auto found = existing_at(request.out);
@@ -74,8 +83,7 @@ bool reuse(const PrepareRequest& request, PrepareResult& result) {
     result = result_of(parse_manifest(store.manifest(), request.out.string()));
     result.reused = true;
     log::info(request.out.string() + ": already prepared from the same text and settings; kept");
-    // Killed between its last two steps.
-    if (fs::exists(WorkFolder::place(request.out))) const WorkFolder left(request.out);
+    remove_work_folder(request.out);
     return true;
 }
 

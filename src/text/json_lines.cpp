@@ -108,7 +108,9 @@ bool is_json_lines(const std::filesystem::path& path) {
 }
 
 LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes)
-    : path_(path), reader_(path), block_bytes_(block_bytes) {}
+    : path_(path), reader_(path), block_bytes_(block_bytes) {
+    buffer_.reserve(block_bytes + kReadBytes);
+}
 
 bool LineReader::next(std::string& lines, std::int64_t& first_line) {
     std::size_t wanted = block_bytes_;
