@@ -2,6 +2,8 @@
 // overrides of the config, so that there is one place that checks them.
 #include "longbow/data/prepare.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -117,6 +119,9 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {
         install_stop_handlers();
+        // Buffers that one thread fills and another lets go would leave holes in either's heap, more of them the longer it runs: give each its own
+        // pages, which go back to the system. Here alone, since training frees large tensors too often for that.
+        ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
         for (auto* list : {&flags->train, &flags->valid, &flags->test}) give_back_overrides(*list, flags->config.overrides);
         const auto request = request_of(*flags, common.threads);
         print_result(request, prepare_store(request));
