@@ -21,6 +21,8 @@ void take_texts(const std::string& jsonl_key, EncodedChunk& chunk) {
         chunk.text += text;
         chunk.pieces.push_back({begin, chunk.text.size(), true});
     });
+    chunk.lines = {};  // the text takes its place; a chunk kept for later would hold both
+    chunk.lines.shrink_to_fit();
 }
 
 }  // namespace
