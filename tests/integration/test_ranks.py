@@ -3,7 +3,7 @@ number of ranks. Runs the real binary (environment variable LONGBOW)."""
 import json
 import unittest
 
-from ranks_common import FOLDER, furthest, longbow, losses, make_corpus as setUpModule, remove_corpus as tearDownModule, train, weights
+from ranks_common import FOLDER, furthest, longbow, losses, make_corpus as setUpModule, remove_corpus as tearDownModule, tensors, train, weights
 
 
 class Ranks(unittest.TestCase):
@@ -50,6 +50,36 @@ class Ranks(unittest.TestCase):
     def test_fp32_losses_stay_near(self):
         one, two = self.trained("single-1", "train.dtype=fp32"), self.trained("single-2", "train.dtype=fp32", "--nproc", 2)
         self.assertLess(max(abs(a - b) for a, b in zip(losses(one), losses(two))), 0.01)
+
+    def test_the_reduced_gradients_of_the_first_update(self):
+        """One step of plain SGD, so long that the weights after it are the gradient."""
+        sgd = ("train.dtype=fp32", "optim.name=sgd", "optim.lr=1000", "optim.clip_norm=0", "schedule.name=constant", "schedule.warmup=0 updates",
+               "train.stop=1 updates", "data.valid=null", "eval.lengths=null")
+        one, two = (self.first_step(f"gradient-{ranks}", *sgd, "--nproc", ranks) for ranks in (1, 2))
+        for name, step in one.items():
+            largest = max(map(abs, step))
+            difference = max(abs(a - b) for a, b in zip(step, two[name]))
+            self.assertLessEqual(difference, 2e-6 * largest, name)
+
+    def first_step(self, name, *arguments):
+        run = FOLDER / name
+        done = train(run, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before = tensors(run / "checkpoints/step-00000000/model.safetensors")
+        return {key: [a - b for a, b in zip(values, before[key])] for key, values in weights(run).items()}
+
+    def test_a_trace_shows_communication_during_the_backward_pass(self):
+        run = FOLDER / "traced"
+        done = train(run, "--nproc", 2, "train.dtype=fp32", "train.stop=8 updates", "train.profile=2", "schedule.name=constant", "model.dim=128",
+                     "model.ffn_dim=512", "model.layers=4", "dist.bucket_mb=0.5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for rank in (0, 1):
+            events = [event for event in json.loads((run / f"trace-rank{rank}.json").read_text())["traceEvents"] if event.get("ph") == "X"]
+            reduced = [event for event in events if event["name"] == "gloo:all_reduce"]
+            backward = [event for event in events if event["name"].startswith("autograd::engine::evaluate_function")]
+            self.assertGreater(len(reduced), 2)
+            inside = [event for event in reduced if any(event["ts"] < node["ts"] < event["ts"] + event["dur"] for node in backward)]
+            self.assertGreater(len(inside), 0, "no bucket was on its way while gradients were computed")
 
     def test_gradients_that_travel_narrow_still_train(self):
         full = losses(self.trained("single-2", "train.dtype=fp32", "--nproc", 2))
