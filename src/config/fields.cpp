@@ -193,6 +193,8 @@ void declare_train(std::vector<Field>& fields) {
         .choices({"mean", "sum"}).when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped, "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
         .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("profile", &T::profile, "Updates, after the first three, of which RUN/trace-rank<N>.json shows each operator and communication; 0: none")
+        .unit("updates").range(0, 1000);
     key("skip_second_tail_words", &T::skip_second_tail_words,
         "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes "
         "it for padding").when(kAdaptive, kAdaptive, is_adaptive);

@@ -14,6 +14,7 @@
 #include "observers.h"
 #include "run_directory.h"
 #include "session.h"
+#include "trace.h"
 
 namespace longbow {
 
@@ -84,11 +85,14 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
         checkpoints.save(session, metrics, /*state_changed=*/true);
     }
 
+    Trace trace(session.config.train.profile, session.run, ranks.rank(), session.device.is_cuda());
     while (!session.finished()) {
         failpoint("train.update");
         // With ranks all must know of the signal: the update tells them.
         if (ranks.alone() && stop_requested()) stop(session, checkpoints, metrics);
+        trace.before_update();
         const UpdateResult result = run_update(session);
+        trace.after_update();
         const bool last = session.finished();
         guard_against_divergence(session, checkpoints, metrics, result);
         metrics.after_update(session, result, last);

@@ -124,6 +124,7 @@ struct TrainConfig {
     std::string order = "shuffled";       // shuffled (our own) | fairseq (the authors')
     std::string scaled_loss = "mean";     // fp16: what the loss scale multiplies, the update's mean or sum over tokens
     bool count_skipped = true;            // fp16: updates skipped for an overflow advance the schedule
+    std::int64_t profile = 0;             // updates in a Chrome trace
     bool skip_second_tail_words = false;  // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };
