@@ -19,6 +19,8 @@ struct TrainFlags {
     std::string run_dir;
     std::string resume = "auto";
     bool dry_run = false;
+    int ranks = 1;
+    std::string plan_device;
 };
 
 void print_summary(const TrainSummary& summary) {
@@ -45,7 +47,10 @@ void add_train(CLI::App& app, VerbContext& context) {
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
     verb->add_option("--resume", flags->resume, "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
         ->type_name("auto|never|CHECKPOINT")->capture_default_str();
-    verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
+    auto* dry_run = verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
+    verb->add_option("--ranks", flags->ranks, "With --dry-run: plan for this many processes")->type_name("N")->check(CLI::Range(1, 65536))->needs(dry_run);
+    verb->add_option("--plan-device", flags->plan_device, "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
+        ->type_name("cpu|cuda")->check(CLI::IsMember({"cpu", "cuda"}))->needs(dry_run);
     run_with(verb, context, [flags](const CommonOptions& common) {
         TrainRequest request;
         request.config = load_config({flags->config.files, flags->config.overrides}, registered_config_context());
@@ -55,6 +60,8 @@ void add_train(CLI::App& app, VerbContext& context) {
         request.device = resolve_device(common.device);
         request.threads = common.threads;
         if (flags->dry_run) {
+            request.ranks = flags->ranks;
+            if (!flags->plan_device.empty()) request.device = flags->plan_device;
             std::cout << training_plan(request);
             return 0;
         }

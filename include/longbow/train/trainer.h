@@ -16,6 +16,7 @@ struct TrainRequest {
     std::string resume = "auto";     // auto | never | a checkpoint's path
     std::string device = "cpu";      // cpu | cuda:N
     int threads = 1;                 // for preparing a store
+    int ranks = 1;                   // processes that share an update's work
     // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
     bool validate = true;
     std::int64_t until_update = -1;
@@ -36,7 +37,8 @@ struct TrainSummary {
 // checkpoint.h.
 TrainSummary train(const TrainRequest& request);
 
-// What `--dry-run` prints: parameters, tokens an update, updates, estimated memory and FLOPs, and what each later evaluation costs.
+// What `--dry-run` prints: parameters, tokens an update, updates, each rank's memory, FLOPs, and what each later evaluation costs. The
+// request's device need not be there.
 std::string training_plan(const TrainRequest& request);
 
 // What is known of a run before its store is there: parameters, tokens an update, updates an epoch. Empty without data.expect_vocab_size.
