@@ -12,6 +12,7 @@
 #include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
 #include "manifest.h"
+#include "stored_parts.h"
 
 namespace longbow {
 
@@ -45,17 +46,18 @@ void read_slices(const fs::path& path, Slices& slices) {
     }
 }
 
-void fill_from_slices(const at::Tensor& view, std::vector<Slice>& parts, const std::string& where) {
+// Elements [begin, end) of a stored tensor of `size` elements. The parts must make up the whole, whatever is wanted of it.
+void fill_from_slices(const at::Tensor& wanted, std::int64_t begin, std::int64_t size, std::vector<Slice>& parts, const std::string& where) {
     std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
-    const auto whole = at::empty({view.numel()}, view.options().device(at::kCPU));
+    const auto end = begin + wanted.numel();
     std::int64_t next = 0;
     for (const auto& part : parts) {
-        if (part.begin != next || part.end > view.numel()) throw CheckpointError(where + ": its parts do not make up the parameter's shape");
-        whole.narrow(0, part.begin, part.end - part.begin).copy_(part.values);
+        if (part.begin != next || part.end > size) throw CheckpointError(where + ": its parts do not make up the parameter's shape");
+        const auto from = std::max(begin, part.begin), to = std::min(end, part.end);
+        if (from < to) wanted.narrow(0, from - begin, to - from).copy_(part.values.narrow(0, from - part.begin, to - from));
         next = part.end;
     }
-    if (next != view.numel()) throw CheckpointError(where + ": its parts do not make up the parameter's shape");
-    view.copy_(whole.view(view.sizes()));
+    if (next != size) throw CheckpointError(where + ": its parts do not make up the parameter's shape");
 }
 
 }  // namespace
@@ -93,7 +95,7 @@ void load_weights(const fs::path& checkpoint, LanguageModel& model) {
     }
 }
 
-void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer) {
+void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces) {
     const at::NoGradGuard no_grad;
     Slices slices;
     bool any = false;
@@ -106,11 +108,13 @@ void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Opti
     if (!any) throw CheckpointError(checkpoint.string() + " has no optimizer file: it can start a run (train.init_from), not continue one");
     for (auto& slot : optimizer.slots()) {
         for (std::size_t i = 0; i < slot.tensors.size(); ++i) {
-            for (const auto& view : model.stored_views(i, slot.tensors[i])) {
-                const std::string name = slot.name + "/" + view.name;
+            const auto flat = slot.tensors[i].view({-1});
+            for (const auto& part : stored_parts(model, pieces.empty() ? whole_parameter(model, i) : pieces[i])) {
+                const std::string name = slot.name + "/" + part.name;
                 const auto found = slices.find(name);
                 if (found == slices.end()) throw CheckpointError(checkpoint.string() + ": the optimizer's files lack " + name);
-                fill_from_slices(view.value, found->second, checkpoint.string() + ": " + name);
+                fill_from_slices(flat.narrow(0, part.from, part.end - part.begin), part.begin, part.size, found->second,
+                                 checkpoint.string() + ": " + name);
             }
         }
     }

@@ -7,16 +7,24 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
-Json build_manifest(Json about, const std::filesystem::path& folder) {
+std::string optimizer_file(const CheckpointRanks& ranks) {
+    return ranks.sharded ? strprintf("optimizer-%05d-of-%05d.safetensors", ranks.rank, ranks.world) : "optimizer-00000-of-00001.safetensors";
+}
+
+Json file_entry(const std::filesystem::path& file) { return {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}}; }
+
+Json build_manifest(Json about, const std::filesystem::path& folder, const Json& known) {
     std::vector<std::filesystem::path> files;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) files.push_back(entry.path());
     std::sort(files.begin(), files.end());
     about["files"] = Json::object();
     for (const auto& file : files) {
-        about["files"][file.filename().string()] = {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}};
+        const auto name = file.filename().string();
+        about["files"][name] = known.contains(name) ? known[name] : file_entry(file);
     }
     return about;
 }

@@ -11,34 +11,34 @@
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "manifest.h"
+#include "stored_parts.h"
 
 namespace longbow {
 
 namespace {
 
-void write_model(const fs::path& path, const LanguageModel& model, const Config& config) {
+// On the host and apart from what goes on training.
+at::Tensor host_copy(const at::Tensor& tensor) { return tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous(); }
+
+std::vector<NamedTensor> copy_model(const LanguageModel& model) {
     std::vector<NamedTensor> tensors;
-    for (const auto& stored : model.stored_tensors()) tensors.push_back({stored.name, stored.value});
-    write_safetensors(path, tensors,
-                      {{"longbow.format", std::to_string(kCheckpointFormat)},
-                       {"longbow.config", config_json(config, registered_config_context()).dump()},
-                       {"longbow.vocab_size", std::to_string(model.vocab_size())}});
+    for (const auto& stored : model.stored_tensors()) tensors.push_back({stored.name, host_copy(stored.value)});
+    return tensors;
 }
 
-// Each slot tensor flat, as the elements [begin, end) of its parameter: one process has them all.
-void write_optimizer(const fs::path& path, const LanguageModel& model, Optimizer& optimizer) {
-    std::vector<NamedTensor> tensors;
-    Json ranges = Json::object();
+// Each slot tensor flat, as the elements [begin, end) of its parameter, by the names under which the parameter's parts are stored.
+void copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces, CheckpointSnapshot& snapshot) {
+    snapshot.ranges = Json::object();
     for (const auto& slot : optimizer.slots()) {
         for (std::size_t i = 0; i < slot.tensors.size(); ++i) {
-            for (const auto& view : model.stored_views(i, slot.tensors[i])) {
-                const std::string name = slot.name + "/" + view.name;
-                tensors.push_back({name, view.value.reshape({-1})});
-                ranges[name] = {0, view.value.numel()};
+            const auto flat = slot.tensors[i].reshape({-1});
+            for (const auto& part : stored_parts(model, pieces.empty() ? whole_parameter(model, i) : pieces[i])) {
+                const std::string name = slot.name + "/" + part.name;
+                snapshot.optimizer.push_back({name, host_copy(flat.slice(0, part.from, part.from + part.end - part.begin))});
+                snapshot.ranges[name] = {part.begin, part.end};
             }
         }
     }
-    write_safetensors(path, tensors, {{"longbow.format", std::to_string(kCheckpointFormat)}, {"longbow.ranges", ranges.dump()}});
 }
 
 void write_text(const fs::path& path, const std::string& text) {
@@ -64,39 +64,104 @@ fs::path checkpoint_path(const fs::path& run, std::int64_t update) {
     return run / "checkpoints" / strprintf("step-%08lld", static_cast<long long>(update));
 }
 
-void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state, const Config& config,
-                     const Tokenizer& tokenizer, const std::string& data_fingerprint) {
-    const fs::path target = checkpoint_path(run, state.updates);
-    {
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces, const TrainState& state,
+                                 const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint, const CheckpointRanks& ranks) {
+    CheckpointSnapshot snapshot;
+    snapshot.ranks = ranks;
+    snapshot.state = state;
+    snapshot.tokenizer = &tokenizer;
+    if (ranks.rank == 0) snapshot.model = copy_model(model);
+    snapshot.with_optimizer = optimizer != nullptr && (ranks.rank == 0 || ranks.sharded);
+    if (snapshot.with_optimizer) copy_optimizer(model, *optimizer, pieces, snapshot);
+    snapshot.metadata = {{"longbow.format", std::to_string(kCheckpointFormat)},
+                         {"longbow.config", config_json(config, registered_config_context()).dump()},
+                         {"longbow.vocab_size", std::to_string(model.vocab_size())}};
+    snapshot.about = {{"format", kCheckpointFormat},
+                      {"update", state.updates},
+                      {"position", config.position.method},
+                      {"train_length", config.train.length},
+                      {"parameters", model.parameter_count()},
+                      {"vocab_size", model.vocab_size()},
+                      {"data", data_fingerprint},
+                      {"tokenizer", tokenizer.fingerprint()}};
+    return snapshot;
+}
+
+namespace {
+
+void write_optimizer(const fs::path& folder, const CheckpointSnapshot& snapshot) {
+    write_safetensors(folder / optimizer_file(snapshot.ranks), snapshot.optimizer,
+                      {{"longbow.format", std::to_string(kCheckpointFormat)}, {"longbow.ranges", snapshot.ranges.dump()}});
+}
+
+// Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is on the disk.
+Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox* mailbox, const std::string& key) {
+    Json files = Json::object();
+    if (!snapshot.ranks.sharded) return files;
+    for (int rank = 1; rank < snapshot.ranks.world; ++rank) {
+        const Json answer = Json::parse(mailbox->take(key + std::to_string(rank)));
+        if (answer.contains("error")) throw Error(strprintf("rank %d: ", rank) + answer["error"].get<std::string>());
+        files[optimizer_file({rank, snapshot.ranks.world, true})] = answer;
+    }
+    return files;
+}
+
+void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std::string& key) {
+    const fs::path folder = mailbox.take(key + "folder");
+    const auto own = key + std::to_string(snapshot.ranks.rank);
+    try {
+        write_optimizer(folder, snapshot);
+        mailbox.put(own, file_entry(folder / optimizer_file(snapshot.ranks)).dump());
+    } catch (const std::exception& error) {
+        mailbox.put(own, Json{{"error", error.what()}}.dump());
+        throw;
+    }
+    failpoint("checkpoint.after_share");
+    const auto outcome = mailbox.take(key + "done");
+    if (!outcome.empty()) throw Error("rank 0: " + outcome);
+}
+
+}  // namespace
+
+void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence) {
+    const std::string key = strprintf("checkpoint/%lld/", static_cast<long long>(sequence));
+    if (snapshot.ranks.rank != 0) {
+        if (snapshot.ranks.sharded) write_share(snapshot, *mailbox, key);
+        return;
+    }
+    const fs::path target = checkpoint_path(run, snapshot.state.updates);
+    try {
         DirectoryTransaction transaction(target, /*replace=*/true);
         const fs::path& folder = transaction.path();
+        if (snapshot.ranks.sharded) mailbox->put(key + "folder", fs::absolute(folder).string());
         failpoint("checkpoint.before_model");
-        write_model(folder / kModelFile, model, config);
+        write_safetensors(folder / kModelFile, snapshot.model, snapshot.metadata);
         failpoint("checkpoint.after_model");
-        if (optimizer != nullptr) write_optimizer(folder / kOptimizerFile, model, *optimizer);
+        if (snapshot.with_optimizer) write_optimizer(folder, snapshot);
         failpoint("checkpoint.after_optimizer");
-        write_text(folder / "state.json", to_json(state).dump(2) + "\n");
-        save_tokenizer(tokenizer, folder);
+        write_text(folder / "state.json", to_json(snapshot.state).dump(2) + "\n");
+        save_tokenizer(*snapshot.tokenizer, folder);
         failpoint("checkpoint.after_state");
-        const Json manifest = build_manifest({{"format", kCheckpointFormat},
-                                              {"update", state.updates},
-                                              {"position", config.position.method},
-                                              {"train_length", config.train.length},
-                                              {"parameters", model.parameter_count()},
-                                              {"vocab_size", model.vocab_size()},
-                                              {"data", data_fingerprint},
-                                              {"tokenizer", tokenizer.fingerprint()}},
-                                             folder);
+        const Json manifest = build_manifest(snapshot.about, folder, files_of_others(snapshot, mailbox, key));
         failpoint("checkpoint.before_manifest");
         write_text(folder / "manifest.json", manifest.dump(2) + "\n");
         for (const auto& entry : fs::directory_iterator(folder)) sync_path(entry.path());
         failpoint("checkpoint.before_rename");
         transaction.commit();
         failpoint("checkpoint.after_rename");
+    } catch (const std::exception& error) {
+        if (snapshot.ranks.sharded) mailbox->put(key + "done", error.what());
+        throw;
     }
     failpoint("checkpoint.before_last");
     point_link(run / "checkpoints" / "last", target.filename().string());
     failpoint("checkpoint.after_last");
+    if (snapshot.ranks.sharded) mailbox->put(key + "done", "");
+}
+
+void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state, const Config& config,
+                     const Tokenizer& tokenizer, const std::string& data_fingerprint) {
+    write_snapshot(run, take_snapshot(model, optimizer, {}, state, config, tokenizer, data_fingerprint), nullptr, 0);
 }
 
 void mark_best(const fs::path& run, std::int64_t update) {

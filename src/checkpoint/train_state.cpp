@@ -27,6 +27,7 @@ void each_field(State& state, Visit&& visit) {
     visit("train_seconds", state.train_seconds);
     visit("device", state.device);
     visit("threads", state.threads);
+    visit("ranks", state.ranks);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
+#include "ranks.h"
 #include "verbs.h"
 #include "version.h"
 
@@ -20,6 +21,9 @@ namespace longbow {
 namespace {
 
 int report(std::string message, ExitCode code, const char* kind = "error") {
+    // What all ranks have decided together rank 0 says.
+    const bool agreed = code == ExitCode::interrupted || code == ExitCode::diverged;
+    if (reporting_rank() != 0 && agreed) return static_cast<int>(code);
     // One line, whatever the source of the message.
     std::string line;
     for (const char c : std::string(trim(message))) {
@@ -31,7 +35,8 @@ int report(std::string message, ExitCode code, const char* kind = "error") {
     }
     log::flush();
     std::cout.flush();
-    std::fprintf(stderr, "longbow: %s: %s\n", kind, line.c_str());
+    const auto who = reporting_rank() == 0 ? std::string() : strprintf("[rank %d] ", reporting_rank());
+    std::fprintf(stderr, "%slongbow: %s: %s\n", who.c_str(), kind, line.c_str());
     return static_cast<int>(code);
 }
 

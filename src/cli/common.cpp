@@ -60,6 +60,7 @@ std::string resolve_device(const std::string& text) {
 void apply_common(CommonOptions& options) {
     log::initialise(options.log_level, options.quiet);
     if (options.device != "auto") resolve_device(options.device);
+    options.threads_given = options.threads != 0;
     if (options.threads == 0) options.threads = available_cores();
     at::set_num_threads(options.threads);
 }

@@ -7,6 +7,7 @@ namespace longbow {
 
 struct CommonOptions {
     std::string device = "auto";  // as given; resolve_device() says which it is
+    bool threads_given = false;   // by --threads
     int threads = 0;              // 0: as many as the machine lets this process use; apply_common() fills in the number
     std::string log_level = "info";
     bool quiet = false;

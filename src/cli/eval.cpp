@@ -17,6 +17,7 @@
 #include "longbow/eval/evaluator.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
+#include "ranks.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -24,6 +25,7 @@ namespace longbow {
 namespace {
 
 struct EvalFlags {
+    RankOptions ranks;
     std::string checkpoint, data, split = "valid", out, token_logprobs, dtype;
     std::vector<std::string> text;
     std::vector<std::int64_t> lengths;
@@ -105,13 +107,14 @@ EvalResult expected_row(const Description& description, const TokenStream& strea
 }
 
 // Everything that can go wrong without a forward pass, for all lengths, before the first one.
-void check_all(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const TokenStream& stream, const std::string& out) {
+void check_all(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const TokenStream& stream, const std::string& out, bool leader) {
     for (const auto length : flags.lengths) {
         auto request = flags.request;
         request.length = length;
         plan_windows(plan_request(stream, request));
         check_length(*checkpoint.model, length);
     }
+    if (!leader) return;
     check_appendable(out);
     if (!flags.token_logprobs.empty()) {
         for (const auto length : flags.lengths) check_creatable(logprobs_path(flags.token_logprobs, length));
@@ -119,7 +122,7 @@ void check_all(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const Token
 }
 
 EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const TokenStream& stream, const EvalRequest& request,
-                    const EvalResult& expected, const std::string& out) {
+                    const EvalResult& expected, const std::string& out, Communicator& ranks) {
     reset_peak_memory(expected.device);
     const auto key = fingerprint(to_json(expected).dump());
     const auto partial = fs::absolute(out).parent_path() / (".eval-" + key.substr(key.size() - 12) + ".partial");
@@ -128,22 +131,23 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     log::info(strprintf("%s: %s windows by protocol %s, stride %lld", label.c_str(),
                         with_commas(static_cast<std::int64_t>(plan_windows(plan_request(stream, request)).size())).c_str(), request.protocol.c_str(),
                         static_cast<long long>(expected.stride)));
-    const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing);
+    const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing, evaluation_share(ranks));
     auto row = summarise(nll, stream, request);
     row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
     row.visited_fraction = timing.visited_fraction;
     row.peak_memory_mb = peak_memory_mb(expected.device);
-    if (!flags.token_logprobs.empty()) write_logprobs(logprobs_path(flags.token_logprobs, request.length), nll);
+    if (!flags.token_logprobs.empty() && ranks.leader()) write_logprobs(logprobs_path(flags.token_logprobs, request.length), nll);
     return row;
 }
 
-int eval(EvalFlags& flags, const CommonOptions& common) {
+int eval(EvalFlags& flags, const Ranked& ranked) {
+    auto& ranks = *ranked.ranks;
     install_stop_handlers();
     if (flags.data.empty() == flags.text.empty()) throw UsageError("longbow eval needs either --data STORE or --text FILE");
     if (!flags.token_logprobs.empty() && flags.lengths.size() > 1 && flags.token_logprobs.find("{length}") == std::string::npos) {
         throw UsageError("--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
     }
-    const auto device = resolve_device(common.device);
+    const auto& device = ranked.device;
     auto checkpoint = load_checkpoint(resolve_checkpoint(flags.checkpoint));
     flags.request.dtype = !flags.dtype.empty() ? flags.dtype : checkpoint.config.train.dtype == "fp64" ? "fp64" : "fp32";
     if (flags.request.dtype != checkpoint.config.train.dtype) {  // the model chooses its weights' type and its attention by this
@@ -154,12 +158,12 @@ int eval(EvalFlags& flags, const CommonOptions& common) {
     }
     checkpoint.model->to(torch::Device(device));
 
-    const auto data = open_data(flags, checkpoint, common.threads);
+    const auto data = open_data(flags, checkpoint, ranked.threads);
     const auto& stream = data.stream(flags.split);
     const auto out = flags.out.empty() ? (run_of(checkpoint.path) / "results.jsonl").string() : flags.out;
-    check_all(flags, checkpoint, stream, out);
+    check_all(flags, checkpoint, stream, out, ranks.leader());
     const auto description = describe(checkpoint, flags, device);
-    const auto known = read_results(out);
+    const auto known = ranks.leader() ? read_results(out) : std::vector<EvalResult>();
 
     std::vector<EvalResult> rows;
     for (const auto length : flags.lengths) {
@@ -168,17 +172,19 @@ int eval(EvalFlags& flags, const CommonOptions& common) {
         const auto expected = expected_row(description, stream, request);
         const auto found = std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& row) { return same_measurement(row, expected); });
         const bool there = found != known.rend() && !flags.again;
-        if (there && flags.token_logprobs.empty()) {
+        if (!ranks.from_leader(there && flags.token_logprobs.empty() ? "there" : "").empty()) {
+            if (!ranks.leader()) continue;
             log::info(strprintf("length %lld: already in %s (--again measures anew)", static_cast<long long>(length), out.c_str()));
             rows.push_back(*found);
         } else {
-            rows.push_back(evaluate(flags, checkpoint, stream, request, expected, out));
+            rows.push_back(evaluate(flags, checkpoint, stream, request, expected, out, ranks));
+            if (!ranks.leader()) continue;
             description.fill(rows.back());
             if (!there) append_result(out, rows.back());
         }
         if (flags.json) std::cout << to_json(rows.back()).dump() << std::endl;
     }
-    if (!flags.json) std::cout << eval_table(rows);
+    if (!flags.json && ranks.leader()) std::cout << eval_table(rows);
     return 0;
 }
 
@@ -207,7 +213,10 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
     verb->add_flag("--again", flags->again, "Measure again what results.jsonl has already");
-    run_with(verb, context, [flags](const CommonOptions& common) { return eval(*flags, common); });
+    add_rank_arguments(verb, flags->ranks);
+    run_with(verb, context, [flags](const CommonOptions& common) {
+        return run_ranked(flags->ranks, common, DistConfig{}.timeout, [&](const Ranked& ranked) { return eval(*flags, ranked); });
+    });
 }
 LONGBOW_REGISTER_VERB(30, add_eval);
 

@@ -8,6 +8,7 @@
 #include "longbow/config/load.h"
 #include "longbow/core/strings.h"
 #include "longbow/train/trainer.h"
+#include "ranks.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -19,8 +20,8 @@ struct TrainFlags {
     std::string run_dir;
     std::string resume = "auto";
     bool dry_run = false;
-    int ranks = 1;
     std::string plan_device;
+    RankOptions ranks;
 };
 
 void print_summary(const TrainSummary& summary) {
@@ -44,11 +45,11 @@ void add_train(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(app, context, "train", "Train a model, or go on with a run that was interrupted",
                           "longbow train -c configs/demo/alibi.yaml\n  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128");
     add_config_arguments(verb, flags->config);
+    add_rank_arguments(verb, flags->ranks);
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
     verb->add_option("--resume", flags->resume, "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
         ->type_name("auto|never|CHECKPOINT")->capture_default_str();
     auto* dry_run = verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
-    verb->add_option("--ranks", flags->ranks, "With --dry-run: plan for this many processes")->type_name("N")->check(CLI::Range(1, 65536))->needs(dry_run);
     verb->add_option("--plan-device", flags->plan_device, "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
         ->type_name("cpu|cuda")->check(CLI::IsMember({"cpu", "cuda"}))->needs(dry_run);
     run_with(verb, context, [flags](const CommonOptions& common) {
@@ -57,17 +58,20 @@ void add_train(CLI::App& app, VerbContext& context) {
         request.run_dir = flags->run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags->config.files.back()).stem()
                                                  : std::filesystem::path(flags->run_dir);
         request.resume = flags->resume;
-        request.device = resolve_device(common.device);
-        request.threads = common.threads;
         if (flags->dry_run) {
-            request.ranks = flags->ranks;
-            if (!flags->plan_device.empty()) request.device = flags->plan_device;
-            std::cout << training_plan(request);
+            request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;
+            request.threads = common.threads;
+            std::cout << training_plan(request, flags->ranks.nproc);
             return 0;
         }
-        const auto summary = train(request);
-        summary.seeds.empty() ? print_summary(summary) : print_seeds(summary);
-        return 0;
+        return run_ranked(flags->ranks, common, request.config.dist.timeout, [&](const Ranked& ranked) {
+            request.ranks = ranked.ranks;
+            request.device = ranked.device;
+            request.threads = ranked.threads;
+            const auto summary = train(request);
+            if (ranked.ranks->leader()) summary.seeds.empty() ? print_summary(summary) : print_seeds(summary);
+            return 0;
+        });
     });
 }
 

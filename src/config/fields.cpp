@@ -216,6 +216,16 @@ void declare_log(std::vector<Field>& fields) {
     key("tensorboard", &LogConfig::tensorboard, "Also write TensorBoard events");
 }
 
+void declare_dist(std::vector<Field>& fields) {
+    SectionFields key("dist", &Config::dist, fields);
+    using D = DistConfig;
+    key("timeout", &D::timeout, "How long a rank waits for another before the run ends").unit("seconds").range(1, 86400);
+    key("shard_optimizer", &D::shard_optimizer,
+        "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
+    key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks; full: their own type").choices({"full", "bf16", "fp16"});
+    key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on").unit("MiB").range(0.1, 4096);
+}
+
 std::vector<Field> declare_all() {
     std::vector<Field> fields;
     declare_model(fields);
@@ -229,6 +239,7 @@ std::vector<Field> declare_all() {
     declare_eval(fields);
     declare_checkpoint(fields);
     declare_log(fields);
+    declare_dist(fields);
     return fields;
 }
 
@@ -247,6 +258,7 @@ const std::vector<Section>& config_sections() {
         {"eval", "Validation while training (`longbow eval` has flags of its own)."},
         {"checkpoint", "What is saved, and when."},
         {"log", "What is written down on the way."},
+        {"dist", "Training by several processes (`--nproc`, torchrun, Slurm); without effect in one."},
     };
     return sections;
 }

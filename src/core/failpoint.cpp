@@ -6,6 +6,8 @@
 #include <cstring>
 #include <string>
 
+#include <unistd.h>
+
 namespace longbow {
 
 namespace {
@@ -13,11 +15,25 @@ namespace {
 struct Armed {
     std::string name;
     std::atomic<long> left{0};
+    bool hangs = false;
     Armed() {
         const char* text = std::getenv("LONGBOW_FAILPOINT");
         if (text == nullptr) return;
         name = text;
         left = 1;
+        if (const auto hang = name.rfind("=hang"); hang != std::string::npos) {
+            hangs = true;
+            name.resize(hang);
+        }
+        if (const auto at = name.rfind('@'); at != std::string::npos) {
+            const char* rank = std::getenv("RANK");
+            if (name.substr(at + 1) != (rank == nullptr ? "0" : rank)) left = -1;
+            name.resize(at);
+        }
+        if (left < 0) {
+            name.clear();
+            return;
+        }
         if (const auto colon = name.rfind(':'); colon != std::string::npos) {
             left = std::strtol(name.c_str() + colon + 1, nullptr, 10);
             name.resize(colon);
@@ -35,7 +51,9 @@ Armed& armed() {
 void failpoint(const char* name) {
     Armed& point = armed();
     if (point.name.empty() || point.name != name) return;
-    if (point.left.fetch_sub(1) == 1) std::raise(SIGKILL);
+    if (point.left.fetch_sub(1) != 1) return;
+    while (point.hangs) ::pause();
+    std::raise(SIGKILL);
 }
 
 }  // namespace longbow

@@ -94,6 +94,16 @@ void score_batch(LanguageModel& model, const TokenStream& stream, const std::vec
     std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
 }
 
+// A count, through sums of floats that are exact.
+std::size_t from_leader(std::size_t count, const EvalShare& share) {
+    std::vector<float> parts;
+    for (const int shift : {0, 16, 32, 48}) parts.push_back(share.rank == 0 ? static_cast<float>((count >> shift) & 0xffff) : 0.0F);
+    share.sum(parts);
+    std::size_t result = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) result |= static_cast<std::size_t>(parts[i]) << (16 * i);
+    return result;
+}
+
 }  // namespace
 
 void check_length(LanguageModel& model, std::int64_t length) {
@@ -105,8 +115,19 @@ void check_length(LanguageModel& model, std::int64_t length) {
     }
 }
 
+EvalShare evaluation_share(Communicator& ranks) {
+    if (ranks.alone()) return {};
+    EvalShare share;
+    share.rank = ranks.rank();
+    share.world = ranks.world();
+    share.any = [&ranks](bool mine) { return ranks.any(mine); };
+    share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
+    share.progress = [&ranks, batch = std::int64_t{0}]() mutable { ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch))); };
+    return share;
+}
+
 std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& label,
-                                   const std::filesystem::path& partial, EvalTiming* timing) {
+                                   const std::filesystem::path& partial, EvalTiming* timing, const EvalShare& share) {
     check_length(model, request.length);
     const auto dtype = dtype_from(request.dtype);
     const auto weights = model.parameters().front();
@@ -124,54 +145,72 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
 
     std::vector<float> nll(static_cast<std::size_t>(total));
     const auto key = partial.empty() ? std::string() : partial_key(model, stream, request, weights.device().str());
-    const auto kept = read_partial(partial, key);
+    const auto kept = share.rank == 0 ? read_partial(partial, key) : std::vector<float>();
     std::copy_n(kept.begin(), std::min(kept.size(), nll.size()), nll.begin());
     if (!kept.empty()) log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(), with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
+
+    // Batches come in rounds of one a rank; what is done after a round is a beginning of the stream.
+    std::vector<std::size_t> begins;  // of each batch's tokens
+    std::size_t place = 0, next = 0;
+    const auto known = from_leader(kept.size(), share);
+    for (const auto& batch : batches) {
+        begins.push_back(place);
+        place += batch.count * static_cast<std::size_t>(batch.scored);
+        if (place <= known) next = begins.size();
+    }
+    const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
+    const auto together = [&](std::size_t done) {
+        auto whole = nll;
+        std::fill(whole.begin() + static_cast<std::ptrdiff_t>(done), whole.end(), 0.0F);
+        share.sum(whole);
+        return whole;
+    };
 
     ProgressLine progress;
     const RateMeter meter;
     double saved_at = 0;
-    std::size_t done = 0;
     std::size_t computed = 0;
-    for (const auto& batch : batches) {
-        const auto size = batch.count * static_cast<std::size_t>(batch.scored);
-        if (done + size <= kept.size()) {
-            done += size;
-            continue;
-        }
-        const bool save_now = !partial.empty() && computed > 0 && meter.elapsed() - saved_at > kPartialInterval;
-        if (save_now || (stop_requested() && !partial.empty())) {
-            write_partial(partial, key, nll, done);
+    auto& attention = model.attention();
+    for (; next < batches.size(); next += world) {
+        const auto done = begins[next];
+        share.progress();
+        const bool stop = share.any(stop_requested());
+        if (!partial.empty() && (stop || share.any(computed > 0 && meter.elapsed() - saved_at > kPartialInterval))) {
+            const auto whole = together(done);
+            if (rank == 0) write_partial(partial, key, whole, done);
             saved_at = meter.elapsed();
         }
-        if (stop_requested()) {
+        if (stop) {
             progress.finish();
-            throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", label.c_str(), stop_signal_name(),
+            const std::string signal = stop_signal_name();
+            throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", label.c_str(), signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                              with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total).c_str(),
                                              partial.empty() ? "" : "; run the same command again to go on"));
         }
-        auto& attention = model.attention();
-        if (computed == 0) attention.measure_visited(timing != nullptr && attention.skips());
-        score_batch(model, stream, windows, batch, weights.device(), nll.data() + done);
-        if (computed == 0 && timing != nullptr) {
-            timing->visited_fraction = attention.visited().value_or(1.0);
-            attention.measure_visited(false);
+        if (next + rank < batches.size()) {
+            if (computed == 0) attention.measure_visited(timing != nullptr && attention.skips());
+            score_batch(model, stream, windows, batches[next + rank], weights.device(), nll.data() + begins[next + rank]);
+            if (computed == 0 && timing != nullptr) {
+                timing->visited_fraction = attention.visited().value_or(1.0);
+                attention.measure_visited(false);
+            }
         }
-        done += size;
-        computed += size;
-        if (!label.empty()) {
+        const auto end = next + world < batches.size() ? begins[next + world] : nll.size();
+        computed += end - done;
+        if (!label.empty() && rank == 0) {
             const auto rate = meter.rate(static_cast<double>(computed));
-            const auto eta = rate > 0 ? static_cast<double>(nll.size() - done) / rate : -1;
-            progress.show(strprintf("%s: %s/%s tokens, %s tokens/s, ETA %s", label.c_str(), with_commas(static_cast<std::int64_t>(done)).c_str(),
+            const auto eta = rate > 0 ? static_cast<double>(nll.size() - end) / rate : -1;
+            progress.show(strprintf("%s: %s/%s tokens, %s tokens/s, ETA %s", label.c_str(), with_commas(static_cast<std::int64_t>(end)).c_str(),
                                     with_commas(total).c_str(), human_count(rate).c_str(), human_seconds(eta).c_str()));
         }
     }
+    share.sum(nll);
     progress.finish();
     if (timing != nullptr) {
         timing->seconds = meter.elapsed();
         timing->tokens = static_cast<std::int64_t>(computed);
     }
-    if (!partial.empty()) std::filesystem::remove(partial);
+    if (!partial.empty() && rank == 0) std::filesystem::remove(partial);
     return nll;
 }
 

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <map>
 #include <thread>
 
+#include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/signals.h"
@@ -25,55 +25,6 @@ namespace longbow {
 namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
-
-// Holds back the signals that ask to stop: one that came to a child before it has become the other program would be lost.
-class SignalsHeld {
-public:
-    SignalsHeld() {
-        sigset_t stops;
-        sigemptyset(&stops);
-        sigaddset(&stops, SIGINT);
-        sigaddset(&stops, SIGTERM);
-        sigprocmask(SIG_BLOCK, &stops, &before_);
-    }
-    ~SignalsHeld() { let_go(); }
-    SignalsHeld(const SignalsHeld&) = delete;
-    SignalsHeld& operator=(const SignalsHeld&) = delete;
-    void let_go() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-};
-
-// A group of its own, so that Ctrl-C on the terminal reaches a child once, through its parent, and not twice (the second ends it at once).
-[[noreturn]] void become(const std::vector<std::string>& command, const fs::path& log, pid_t parent, const SignalsHeld& held) {
-    for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
-    setpgid(0, 0);
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (getppid() != parent) _exit(1);  // it died before the line above
-    const int out = ::open(log.c_str(), O_WRONLY | O_APPEND | O_CREAT, 0644);
-    const int in = ::open("/dev/null", O_RDONLY);
-    if (out < 0 || in < 0) _exit(126);
-    dup2(in, 0);
-    dup2(out, 1);
-    dup2(out, 2);
-    std::vector<char*> arguments{const_cast<char*>("longbow")};
-    for (const auto& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    held.let_go();
-    execv("/proc/self/exe", arguments.data());
-    _exit(127);
-}
-
-pid_t start(const std::vector<std::string>& command, const fs::path& log) {
-    fs::create_directories(log.parent_path());
-    const pid_t parent = getpid();
-    const SignalsHeld held;
-    const pid_t child = fork();
-    if (child < 0) throw Error(std::string("cannot start a process: ") + std::strerror(errno));
-    if (child == 0) become(command, log, parent, held);
-    return child;
-}
 
 // A row of results or an update, in few words: "train", "eval --lengths 64,128".
 std::string short_text(const std::vector<std::string>& command) {
@@ -120,13 +71,15 @@ private:
     void launch(std::size_t chain) {
         const auto& command = chains_[chain].commands[next_[chain]];
         log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " + short_text(command));
-        running_[start(command, chains_[chain].log)] = chain;
+        ChildOptions options;
+        options.log = chains_[chain].log;
+        running_[start_self(command, options)] = chain;
     }
 
     void ended(pid_t pid, int status, bool stopping) {
         const auto chain = running_[pid];
         running_.erase(pid);
-        const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        const int code = exit_code(status);
         if (code == 0) {
             ++done_;
             if (++next_[chain] < chains_[chain].commands.size() && !stopping) launch(chain);

@@ -46,6 +46,11 @@ void initialise(const std::string& level, bool quiet) {
     s.terminal->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
 }
 
+void initialise_rank(int rank, const std::string& level) {
+    initialise(level, /*quiet=*/true);
+    state().terminal->set_pattern("[rank " + std::to_string(rank) + "] %^%v%$");
+}
+
 void add_file(const std::filesystem::path& path) {
     auto& s = state();
     try {

@@ -4,6 +4,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
@@ -18,9 +19,31 @@ bool weights_are_finite(const Session& session) {
                        [](const at::Tensor& parameter) { return at::isfinite(parameter.detach()).all().item<bool>(); });
 }
 
+// Ranks apply the same gradients to the same weights. Where they come to differ (a broken memory, a kernel that is not deterministic),
+// every later checkpoint would hide it.
+void expect_equal_weights(const Session& session) {
+    auto& ranks = *session.ranks;
+    if (ranks.alone()) return;
+    Hasher hasher;
+    for (const auto& parameter : session.parameters) {
+        const auto value = parameter.detach().cpu();
+        hasher.update(value.const_data_ptr(), value.nbytes());
+    }
+    const auto hashes = ranks.exchange(hasher.digest());
+    for (std::size_t rank = 1; rank < hashes.size(); ++rank) {
+        if (hashes[rank] == hashes[0]) continue;
+        throw Error(strprintf("after update %lld the weights of rank %zu are not those of rank 0: look at that machine's memory and GPU; nothing "
+                              "is saved, the last checkpoint is from before",
+                              static_cast<long long>(session.state.updates), rank));
+    }
+}
+
 }  // namespace
 
-Checkpoints::Checkpoints(const Session& session) : every_(session.config.checkpoint.every, session.units, session.state.train_seconds), good_(session.state) {}
+Checkpoints::Checkpoints(const Session& session) 
+    : every_(session.config.checkpoint.every, session.units, session.state.train_seconds),
+      good_(session.state),
+      mailbox_(session.ranks->alone() ? nullptr : session.ranks->mailbox()) {}
 
 void Checkpoints::remember_good(const Session& session) { good_ = session.state; }
 
@@ -36,14 +59,26 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
                                       "longer schedule.warmup",
                                       static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
     }
+    expect_equal_weights(session);
     metrics.sync();
+    settle();
     const RateMeter meter;
-    state.train_seconds = session.seconds();
-    save_checkpoint(session.run, *session.model, session.optimizer.get(), state, session.config, *session.tokenizer, session.train->fingerprint());
+    state.train_seconds = session.ranks->alone() ? session.seconds() : state.train_seconds;
+    auto snapshot = std::make_shared<CheckpointSnapshot>(
+        take_snapshot(*session.model, session.optimizer.get(), session.parallel->pieces(), state, session.config, *session.tokenizer,
+                      session.train->fingerprint(), {session.ranks->rank(), session.ranks->world(), session.parallel->sharded()}));
     session.saved_update = state.updates;
-    if (state.best_update == state.updates) mark_best(session.run, state.best_update);
-    prune_checkpoints(session.run, session.config.checkpoint.keep_last, session.config.checkpoint.keep_best);
-    log::to_file(strprintf("checkpoint of update %lld in %.2f s", static_cast<long long>(state.updates), meter.elapsed()));
+    const double copied = meter.elapsed();
+    writer_.start([this, snapshot, copied, run = session.run, keep = session.config.checkpoint, sequence = saves_++] {
+        const RateMeter writing;
+        write_snapshot(run, *snapshot, mailbox_.get(), sequence);
+        if (snapshot->ranks.rank != 0) return;
+        const auto& saved = snapshot->state;
+        if (saved.best_update == saved.updates) mark_best(run, saved.best_update);
+        prune_checkpoints(run, keep.keep_last, keep.keep_best);
+        log::to_file(strprintf("checkpoint of update %lld: copied in %.2f s, written in %.2f s", static_cast<long long>(saved.updates), copied,
+                               writing.elapsed()));
+    });
 }
 
 fs::path Checkpoints::save_before_divergence(Session& session, Metrics& metrics) {
@@ -52,6 +87,7 @@ fs::path Checkpoints::save_before_divergence(Session& session, Metrics& metrics)
         session.state = good_;
         save(session, metrics);
     }
+    settle();
     return checkpoint_path(session.run, session.saved_update);
 }
 

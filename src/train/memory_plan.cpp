@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/strings.h"
@@ -17,6 +18,7 @@ namespace longbow {
 
 namespace {
 
+constexpr const char* kCopy = "copy for the checkpoint being written";
 constexpr double kCublasWorkspace = 32 << 20;  // the largest of ATen's defaults, from its caching allocator
 
 // The account of one moment.
@@ -33,6 +35,13 @@ struct Account {
         return sum;
     }
 };
+
+// Inputs of a rank's micro-batch, and micro-batches (update_share.cpp).
+std::pair<std::int64_t, std::int64_t> share_of_rank(const TrainConfig& train, std::int64_t ranks) {
+    if (train.accumulate % ranks == 0) return {train.batch, train.accumulate / ranks};
+    const auto inputs = (train.batch * train.accumulate + ranks - 1) / ranks;
+    return {std::min(train.batch, inputs), (inputs + train.batch - 1) / train.batch};
+}
 
 class Planner {
 public:
@@ -52,14 +61,18 @@ public:
         pass_.table_grad = bias.table.defined() && bias.table.requires_grad();
         pass_.attention = make_attention_backend(config.attention.backend, attention_request(config, *position, dtype, request.device))->name();
         table_length_ = bias.table.defined() ? bias.table.size(1) : 0;
-        pass_ = window(static_cast<double>(config.train.length), static_cast<double>(config.train.batch));
-        const auto accumulate = (config.train.accumulate + request.ranks - 1) / request.ranks;
-        held_ = accumulate > 1 || request.ranks > 1;
+        const auto share = share_of_rank(config.train, request.ranks);
+        pass_ = window(static_cast<double>(config.train.length), static_cast<double>(share.first));
+        held_ = share.second > 1 || request.ranks > 1;
         recompute_ = config.train.recompute == "layer";
+        sharded_ = config.dist.shard_optimizer && request.ranks > 1;
+        // Checkpoints are written while training goes on, if any are written before its end.
+        background_ = config.checkpoint.every.value > 0 || (request.valid_tokens > 0 && config.eval.every.value > 0);
     }
 
     MemoryPlan plan() const {
-        std::vector<Account> moments = {output_head(), head_backward(), layer_backward(config_.model.layers - 1), layer_backward(0), embedding_backward(), after_update()};
+        std::vector<Account> moments = {output_head(), head_backward(), layer_backward(config_.model.layers - 1), layer_backward(0), embedding_backward(), after_update(),
+                                        weights_shared()};
         if (request_.valid_tokens > 0) {
             for (const auto length : validation_lengths(config_)) moments.push_back(validation(length));
         }
@@ -86,20 +99,32 @@ private:
     [[nodiscard]] double bytes(std::int64_t numbers) const { return static_cast<double>(numbers) * pass_.wide; }
     [[nodiscard]] double stream() const { return pass_.tokens * static_cast<double>(config_.model.dim) * pass_.wide; }
     [[nodiscard]] double slots() const { return config_.optim.name == "adamw" ? 2 : config_.optim.momentum > 0 ? 1 : 0; }
-    // Flat shards are padded to equal lengths: less than one element a rank.
-    [[nodiscard]] double optimizer_state() const {
-        return slots() * bytes(sizes_.total) / (request_.shard_optimizer ? static_cast<double>(request_.ranks) : 1.0);
+    [[nodiscard]] double optimizer_state() const { return slots() * bytes(sizes_.total) / (sharded_ ? static_cast<double>(request_.ranks) : 1.0); }
+    [[nodiscard]] double snapshot() const { return bytes(sizes_.total) + optimizer_state(); }  // rank 0's: save.cpp
+
+    // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets that the ranks cannot share
+    // evenly, are copied; each rank's sums wait for the end of the backward pass.
+    [[nodiscard]] double travelling() const {
+        if (request_.ranks == 1) return 0;
+        const bool full = config_.dist.reduce_dtype == "full";
+        const double copy = static_cast<double>(sizes_.total) * (full ? pass_.wide : 2);
+        if (!sharded_) return full ? 0 : copy;
+        return copy / request_.ranks + (full && divides_evenly() ? 0 : copy);
     }
-    [[nodiscard]] double snapshot() const { return request_.snapshot ? bytes(sizes_.total) + optimizer_state() : 0; }
+    [[nodiscard]] bool divides_evenly() const {
+        const auto& model = config_.model;
+        bool even = model.dim % request_.ranks == 0 && model.ffn_dim % request_.ranks == 0 && sizes_.position % request_.ranks == 0;
+        for (const auto& band : sizes_.bands) even = even && (model.tie_output ? band.rows : band.words) * band.dim % request_.ranks == 0;
+        return even;
+    }
 
     // What is there at every moment. Weights: language_model.cpp; state: optimizer.cpp; tables: what position methods and attention keep.
     [[nodiscard]] Account begin(std::string moment) const {
         Account account{std::move(moment), {}};
         account.add("weights", bytes(sizes_.total));
-        account.add(request_.shard_optimizer ? "optimizer state, this rank's shard" : "optimizer state", optimizer_state());
-        account.add("data parallelism's buffers", request_.communication);
+        account.add(sharded_ ? "optimizer state, this rank's share" : "optimizer state", optimizer_state());
         account.add("attention's masks", attention_mask(config_.model, pass_));
-        if (!pass_.cuda) account.add("copy for the checkpoint being written", snapshot());
+        if (!pass_.cuda && background_) account.add(kCopy, snapshot());
         if (pass_.cuda) account.add("cuBLAS' workspace", kCublasWorkspace);
         return account;
     }
@@ -110,6 +135,7 @@ private:
     void add_gradients(Account& account, double made, double pending) const {
         account.add("gradients", held_ ? bytes(sizes_.total) + pending : made);
     }
+    void add_travelling(Account& account) const { account.add("gradients on their way between ranks", travelling()); }
 
     // What the layers before `layers` have kept, and the batch.
     void add_kept(Account& account, std::int64_t layers) const {
@@ -150,6 +176,7 @@ private:
         const auto behind = config_.model.layers - 1 - index;
         add_gradients(account, head.weight_gradients + bytes(sizes_.final_norm + behind * sizes_.layer), config_.model.tie_output ? head.weight_gradients : 0);
         add_kept(account, index);
+        if (index == 0) add_travelling(account);
         account.add("this layer", layer.backward + (recompute_ ? stream() : 0));  // recomputed: its output comes out once more
         return account;
     }
@@ -162,17 +189,28 @@ private:
         const bool tied = config_.model.tie_output;
         auto account = begin("at the embedding's gradient");
         add_gradients(account, bytes(sizes_.total) - (tied ? 0 : largest * pass_.wide), tied ? head.weight_gradients : 0);
+        add_travelling(account);
         account.add("the table's new gradient", largest * pass_.wide);
         account.add("the embedded tokens' gradient", (sizes_.bands.size() > 1 ? 3 : 2) * stream());
         account.add("token ids", 2 * pass_.tokens * 8);
         return account;
     }
 
-    // Clipping and the optimizers work in place; a checkpoint first looks whether the weights are finite.
+    // The optimizers work in place. A checkpoint first looks whether the weights are finite, then copies them.
     [[nodiscard]] Account after_update() const {
         auto account = begin("when a checkpoint is written");
         account.add("gradients", bytes(sizes_.total));
-        account.add("a check of the largest weight", static_cast<double>(sizes_.largest) * (pass_.wide + 2));
+        if (!pass_.cuda && !background_) account.add(kCopy, snapshot());
+        if (pass_.cuda || background_) account.add("a check of the largest weight", static_cast<double>(sizes_.largest) * (pass_.wide + 2));
+        return account;
+    }
+
+    // Each rank has updated its share of the weights: a bucket at a time they go to all (data_parallel.cpp). The largest tensor is in one of its own.
+    [[nodiscard]] Account weights_shared() const {
+        auto account = begin("when the ranks share the new weights");
+        account.add("gradients", bytes(sizes_.total));
+        const double bucket = std::max(config_.dist.bucket_mb * 1048576, bytes(sizes_.largest));
+        account.add("a bucket of weights", sharded_ ? std::min(bucket, bytes(sizes_.total)) * (1 + 1.0 / request_.ranks) : 0);
         return account;
     }
 
@@ -198,6 +236,8 @@ private:
     std::int64_t table_length_ = 0;
     bool held_ = false;       // gradients are there before a backward pass makes them
     bool recompute_ = false;
+    bool sharded_ = false;
+    bool background_ = false;  // checkpoints are written beside updates
 };
 
 }  // namespace

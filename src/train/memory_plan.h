@@ -1,4 +1,4 @@
-// What a rank's training run takes of memory at the most, before it starts. The account follows an update through its moments (the output
+// What a training run takes of each rank's memory at the most, before it starts. The account follows an update through its moments (the output
 // head, the backward pass of each layer, the embedding's gradient, a validation) and adds up what is alive at each; the plan is the
 // moment with the most. Counted are tensors, as device_memory.h counts them: a GPU takes 0.5 to 1 GB more for CUDA's context and NCCL's buffers, a
 // process on a CPU the program and the libraries' own buffers.
@@ -17,9 +17,6 @@ struct MemoryRequest {
     std::string device = "cpu";       // cpu | cuda | cuda:N; need not be there
     int threads = 1;
     int ranks = 1;
-    bool shard_optimizer = false;     // each rank holds 1/ranks of the optimizer's state
-    bool snapshot = false;            // checkpoints are written in the background, from a copy in host memory
-    double communication = 0;         // bytes that data parallelism holds beside the gradients (staging buffers)
     std::int64_t valid_tokens = 0;    // of the validation split, as far as it is read while training; 0: no validation
 };
 
@@ -32,7 +29,7 @@ struct MemoryPlan {
     std::string moment;               // when the peak is reached
     std::vector<MemoryTerm> terms;
     double total = 0;                 // bytes on the device: the sum of the terms
-    double host = 0;                  // bytes of the snapshot in host memory; on a CPU they are in `total` too
+    double snapshot = 0;              // bytes in host memory of the copy from which rank 0 writes a checkpoint; a CPU's `total` has them
     std::string attention;            // the back-end that the account is for
 };
 

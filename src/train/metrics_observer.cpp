@@ -51,19 +51,21 @@ double visited_now(Session& session) {
 
 Metrics::Metrics(const Session& session)
     : every_(session.config.log.every, session.units, session.state.train_seconds),
-      file_(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); }),
       progress_(0),
       first_update_(session.counted_updates()) {
+    if (!session.ranks->leader()) return;
+    file_ = std::make_unique<MetricsFile>(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); });
     if (!session.config.log.tensorboard) return;
     events_ = std::make_unique<EventFile>(session.run / "tensorboard");
-    for (const auto& row : file_.kept()) write_scalars(*events_, row);
+    for (const auto& row : file_->kept()) write_scalars(*events_, row);
     events_->flush();
 }
 
 void Metrics::append(const Json& row) {
+    if (!file_) return;
     Json timed = row;
     timed["timing"]["time"] = static_cast<double>(std::time(nullptr));
-    file_.append(timed);
+    file_->append(timed);
     if (!events_) return;
     write_scalars(*events_, timed);
     events_->flush();
@@ -82,7 +84,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
                 {"grad_norm", finite_or_null(result.grad_norm)}};
     if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
-    if (session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
+    if (file_ && session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
     row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
     append(row);
     last_loss_ = loss;
@@ -109,11 +111,12 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
                                  static_cast<long long>(counted), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
                                  human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
     if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
-    progress_.show(line, last);
+    if (file_) progress_.show(line, last);
     if (!due) return;
     write_row(session, result);
     interval_seconds_ = 0;
     interval_tokens_ = 0;
+    if (!file_) return;
     const bool speak = !stderr_is_terminal() && (last || meter_.elapsed() - last_line_ >= kPlainInterval);
     if (speak) last_line_ = meter_.elapsed();
     speak ? log::info(line) : log::to_file(line);

@@ -7,6 +7,7 @@
 
 #include "cadence.h"
 #include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/writer.h"
 #include "longbow/core/json.h"
 #include "longbow/telemetry/metrics.h"
 #include "longbow/telemetry/progress.h"
@@ -17,7 +18,7 @@ namespace longbow {
 
 struct Session;
 
-// metrics.jsonl, TensorBoard, log.txt and the progress line.
+// metrics.jsonl, TensorBoard, log.txt and the progress line: rank 0's. On the other ranks nothing is written.
 class Metrics {
 public:
     explicit Metrics(const Session& session);
@@ -25,7 +26,9 @@ public:
     void after_update(Session& session, const UpdateResult& result, bool last);
     void append(const Json& row);
     // Rows on the disk, before a checkpoint that counts on them.
-    void sync() { file_.sync(); }
+    void sync() {
+        if (file_) file_->sync();
+    }
     // Leaves the progress line, so that other output starts at column 0.
     void pause() { progress_.finish(); }
     [[nodiscard]] double last_loss() const { return last_loss_; }
@@ -34,7 +37,7 @@ private:
     void write_row(Session& session, const UpdateResult& result);
 
     Cadence every_;
-    MetricsFile file_;
+    std::unique_ptr<MetricsFile> file_;
     std::unique_ptr<EventFile> events_;
     ProgressLine progress_;
     RateMeter meter_;
@@ -51,9 +54,13 @@ class Checkpoints {
 public:
     explicit Checkpoints(const Session& session);
     [[nodiscard]] bool due(const Session& session);
-    // Saves the state, unless it is on the disk already; marks the best and prunes. Weights that are not finite are never saved:
-    // DivergedError instead.
+    // Saves the state, unless it is on the disk already; marks the best and prunes. The state is copied now and written while training
+    // goes on. Weights that are not finite are never saved: DivergedError instead; nor are those of ranks that differ: Error.
     void save(Session& session, Metrics& metrics, bool state_changed = false);
+    // Waits until what was saved is on the disk. Throws Error (a full disk) if it could not be written.
+    void settle() { writer_.wait(); }
+    // Throws the same as soon as it is known, without waiting.
+    void check() { writer_.check(); }
     // Where a run that diverges leaves off: a state of before the first of the bad updates.
     void remember_good(const Session& session);
     // Saves the remembered state if the weights are finite still; returns the newest checkpoint's path.
@@ -62,6 +69,9 @@ public:
 private:
     Cadence every_;
     TrainState good_;
+    std::unique_ptr<Mailbox> mailbox_;  // the writer's; none when alone
+    std::int64_t saves_ = 0;
+    CheckpointWriter writer_;
 };
 
 // Validation by the paper's protocol at the configured lengths, on the whole split or its first eval.valid_tokens.

@@ -35,36 +35,28 @@ std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
 
 std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
 
-MemoryRequest memory_request(const TrainRequest& request, std::int64_t valid_tokens) {
-    MemoryRequest memory;
-    memory.device = request.device;
-    memory.threads = request.threads;
-    memory.ranks = request.ranks;
-    const auto most = request.config.eval.valid_tokens;
-    if (request.validate) memory.valid_tokens = most > 0 ? std::min(most, valid_tokens) : valid_tokens;
-    return memory;
-}
-
-// The account, and what the two ways to save memory would make of it.
-std::string memory_lines(const TrainRequest& request, std::int64_t vocab_size, std::int64_t valid_tokens) {
-    const auto memory = memory_request(request, valid_tokens);
-    const auto plan = plan_memory(request.config, vocab_size, memory);
+// The account, and what the ways to save memory that the configuration leaves out would make of it.
+std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
+    const auto& config = request.config;
+    const auto most = config.eval.valid_tokens;
+    const MemoryRequest memory{request.device, request.threads, ranks, most > 0 ? std::min(most, valid_tokens) : valid_tokens};
+    const auto plan = plan_memory(config, vocab_size, memory);
     std::string text = line("memory", strprintf("%s, %s attention%s: %s", request.device.c_str(), plan.attention.c_str(),
-                                                request.ranks > 1 ? strprintf(", each of %d ranks", request.ranks).c_str() : "", to_text(plan).c_str()));
+                                                ranks > 1 ? strprintf(", each of %d ranks", ranks).c_str() : "", to_text(plan).c_str()));
     text.pop_back();  // to_text() ends its lines itself
-    if (plan.host > 0) text += line("host memory", human_bytes(plan.host) + ": the copy for the checkpoint being written");
-    const auto other = [&](const char* key, const Config& config, const MemoryRequest& changed) {
-        text += strprintf("%22s %10s  in all with %s\n", "", human_bytes(plan_memory(config, vocab_size, changed).total).c_str(), key);
+    if (memory.device != "cpu") text += line("host memory", human_bytes(plan.snapshot) + ": the copy for the checkpoint being written");
+    const auto other = [&](const char* key, const Config& changed) {
+        text += strprintf("%22s %10s  in all with %s\n", "", human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
     };
-    if (request.config.train.recompute == "none") {
-        auto config = request.config;
-        config.train.recompute = "layer";
-        other("train.recompute: layer", config, memory);
+    if (config.train.recompute == "none") {
+        auto changed = config;
+        changed.train.recompute = "layer";
+        other("train.recompute: layer", changed);
     }
-    if (request.ranks > 1 && !memory.shard_optimizer) {
-        auto sharded = memory;
-        sharded.shard_optimizer = true;
-        other("the optimizer's state sharded over the ranks", request.config, sharded);
+    if (ranks > 1 && !config.dist.shard_optimizer) {
+        auto changed = config;
+        changed.dist.shard_optimizer = true;
+        other("dist.shard_optimizer: true", changed);
     }
     return text;
 }
@@ -94,12 +86,12 @@ std::string expected_plan(const Config& config) {
     return text;
 }
 
-std::string training_plan(const TrainRequest& request) {
+std::string training_plan(const TrainRequest& request, int ranks) {
     const Config& config = request.config;
     const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
     if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
         const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
-        return expected_plan(config) + memory_lines(request, config.data.expect_vocab_size, valid_tokens) + path.string() +
+        return expected_plan(config) + memory_lines(request, ranks, config.data.expect_vocab_size, valid_tokens) + path.string() +
                " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
     }
     const TokenStore store = open_store(request);
@@ -127,7 +119,7 @@ std::string training_plan(const TrainRequest& request) {
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
-    text += memory_lines(request, store.vocab_size(), store.has_split("valid") ? store.split("valid").size() : 0);
+    text += memory_lines(request, ranks, store.vocab_size(), store.has_split("valid") ? store.split("valid").size() : 0);
     text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
     if (store.has_split("valid")) text += evaluation_lines(config, sizes, store.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";

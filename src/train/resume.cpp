@@ -55,15 +55,18 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
 }
 
 void resume_from(const fs::path& checkpoint, Session& session) {
-    load_weights(checkpoint, *session.model);
-    load_optimizer(checkpoint, *session.model, *session.optimizer);
+    load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
     session.state = read_train_state(checkpoint);
     const auto& state = session.state;
     const auto in_run = fs::absolute(session.run / "checkpoints").lexically_normal();
     if (fs::absolute(checkpoint).lexically_normal().parent_path() == in_run) session.saved_update = state.updates;
+    if (!session.ranks->leader()) return;
     abandon_checkpoints_after(session.run, state.updates);
     // A kill between a save and its mark leaves the old one marked.
     mark_best(session.run, state.best_update);
+    if (state.ranks != session.ranks->world()) {
+        log::warn(strprintf("this run had %d ranks and goes on with %d: the last bits may differ", state.ranks, session.ranks->world()));
+    }
     if (state.device != session.device.str()) {
         log::warn("this run was on " + state.device + " and goes on on " + session.device.str() + ": no longer bit for bit the same");
     } else if (state.threads != at::get_num_threads()) {

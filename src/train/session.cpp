@@ -43,12 +43,20 @@ void make_model(Session& session) {
     session.model->to(session.device);
     session.model->train();
     session.parameters = session.model->parameters();
-    std::vector<bool> decay;
-    for (const auto& parameter : session.parameters) decay.push_back(session.model->decays(parameter));
-    session.optimizer = make_optimizer(session.config.optim, session.parameters, decay);
     if (session.valid != nullptr) {
         for (const auto length : validation_lengths(session.config)) check_length(*session.model, length);
     }
+}
+
+// The weights are there: rank 0's for all ranks, and what the optimizer keeps of them here.
+void make_optimizer(Session& session) {
+    std::vector<at::Tensor> weights;
+    for (const auto& parameter : session.parameters) weights.push_back(parameter.detach());
+    session.ranks->broadcast(weights);
+    session.parallel = std::make_unique<DataParallel>(*session.ranks, session.parameters, session.config.dist);
+    std::vector<bool> decay;
+    for (const auto& piece : session.parallel->pieces()) decay.push_back(session.model->decays(session.parameters[piece.parameter]));
+    session.optimizer = make_optimizer(session.config.optim, session.parallel->owned(), decay);
 }
 
 // Warm-up and period in updates. A schedule has to be a pure function of the update, which a time is not.
@@ -144,27 +152,39 @@ Session open_session(const TrainRequest& request) {
     session.config = request.config;
     session.run = request.run_dir;
     session.device = c10::Device(request.device);
+    session.ranks = request.ranks;
+    auto& ranks = *session.ranks;
     if (session.config.train.deterministic) make_deterministic();
-    const auto from = checkpoint_to_resume(request);
-    if (from) check_resumed_config(*from, request.config);
-    open_data(session, request);
+    std::optional<fs::path> from;
+    ranks.leader_first("looking for a checkpoint", [&] {
+        from = checkpoint_to_resume(request);
+        if (from) check_resumed_config(*from, request.config);
+    });
+    if (const auto path = ranks.from_leader(from ? from->string() : ""); !path.empty()) from = path;
+    ranks.leader_first("opening the data", [&] { open_data(session, request); });
+    if (!ranks.leader()) open_data(session, request);
     if (from) check_resumed_data(*from, session);
     session.order = training_order(*session.train, session.config.train);
     session.units = run_units(*session.order);
     session.total_updates = total_updates(session.config, session.units);
     session.until_update = request.until_update;
     make_model(session);
-    if (from) {
-        resume_from(*from, session);
-    } else {
-        session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
-        if (!session.config.train.init_from.empty()) init_from(session);
-    }
+    session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
+    ranks.leader_first("reading weights", [&] {
+        if (from) {
+            load_weights(*from, *session.model);
+        } else if (!session.config.train.init_from.empty()) {
+            init_from(session);
+        }
+    });
+    make_optimizer(session);
+    if (from) resume_from(*from, session);
     session.seconds_before = session.state.train_seconds;
     resolve_schedule(session);
     choose_gemm_library(session, !from);
     session.state.device = session.device.str();
     session.state.threads = at::get_num_threads();
+    session.state.ranks = ranks.world();
     return session;
 }
 

@@ -13,6 +13,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/data/batches.h"
 #include "longbow/data/token_store.h"
+#include "longbow/dist/data_parallel.h"
 #include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
 #include "longbow/train/trainer.h"
@@ -28,8 +29,10 @@ struct Session {
     const TokenStream* valid = nullptr;          // nullptr: no validation
     std::unique_ptr<Tokenizer> tokenizer;
     std::shared_ptr<LanguageModel> model;
+    std::shared_ptr<Communicator> ranks;
     std::vector<at::Tensor> parameters;
-    std::unique_ptr<Optimizer> optimizer;
+    std::unique_ptr<DataParallel> parallel;
+    std::unique_ptr<Optimizer> optimizer;        // of parallel->owned()
     std::unique_ptr<TrainingOrder> order;
     RunUnits units;
     std::int64_t warmup = 0;                     // updates

@@ -2,6 +2,7 @@
 #include "longbow/train/trainer.h"
 
 #include <cmath>
+#include <optional>
 
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/core/error.h"
@@ -9,6 +10,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "run_directory.h"
@@ -20,7 +22,9 @@ namespace {
 
 [[noreturn]] void stop(Session& session, Checkpoints& checkpoints, Metrics& metrics) {
     checkpoints.save(session, metrics);
-    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on", stop_signal_name(),
+    checkpoints.settle();
+    const std::string signal = stop_signal_name();
+    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on", signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                      checkpoint_path(session.run, session.state.updates).c_str()));
 }
 
@@ -62,39 +66,70 @@ TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was
     return summary;
 }
 
-TrainSummary train_one(const TrainRequest& request) {
-    const RunDirectory directory(request.run_dir);
-    log::add_file(directory.path() / "log.txt");
-    Session session = open_session(request);
-    write_file_atomic(directory.path() / "config.yaml", config_yaml(session.config, registered_config_context()));
-
-    Metrics metrics(session);
-    Validation validation(session);
-    Checkpoints checkpoints(session);
+void say_hello(const Session& session) {
+    const auto& ranks = *session.ranks;
+    const auto& parallel = *session.parallel;
     log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
                         with_commas(session.model->parameter_count()).c_str(), human_count(session.units.tokens_per_update).c_str(),
                         session.units.updates_per_epoch, session.model->attention().name().c_str(), session.state.gemm_library.c_str()));
-    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
+    if (ranks.alone()) return;
+    log::info(strprintf("%d ranks over %s%s", ranks.world(), session.device.is_cuda() ? "NCCL" : "Gloo",
+                        parallel.sharded() ? ", each with its share of the optimizer's state" : ""));
+}
+
+void train_on(Session& session, Metrics& metrics, Validation& validation, Checkpoints& checkpoints) {
+    auto& ranks = *session.ranks;
     checkpoints.save(session, metrics);  // of update 0: a full disk shows now, and a run that diverges has one to name
+    checkpoints.settle();
     if (validate(session, validation, checkpoints, metrics, session.finished())) {
         checkpoints.save(session, metrics, /*state_changed=*/true);
     }
 
     while (!session.finished()) {
         failpoint("train.update");
-        if (stop_requested()) stop(session, checkpoints, metrics);
+        // With ranks all must know of the signal: the update tells them.
+        if (ranks.alone() && stop_requested()) stop(session, checkpoints, metrics);
         const UpdateResult result = run_update(session);
         const bool last = session.finished();
         guard_against_divergence(session, checkpoints, metrics, result);
         metrics.after_update(session, result, last);
-        if (stop_requested() && !last) stop(session, checkpoints, metrics);
+        checkpoints.check();
+        if ((ranks.alone() ? stop_requested() : result.stop) && !last) stop(session, checkpoints, metrics);
         const bool checkpoint_due = checkpoints.due(session) && !result.skipped;
         const bool validated = validate(session, validation, checkpoints, metrics, last);
         const bool best = validated && session.state.best_update == session.state.updates;
         if (last || best || checkpoint_due) checkpoints.save(session, metrics);
         if (!result.skipped) checkpoints.remember_good(session);
     }
+    checkpoints.settle();
+}
+
+TrainSummary train_one(const TrainRequest& request) {
+    auto& ranks = *request.ranks;
+    std::optional<RunDirectory> directory;  // rank 0's alone
+    ranks.leader_first("opening the run directory", [&] { directory.emplace(request.run_dir); });
+    if (directory) log::add_file(directory->path() / "log.txt");
+    Session session = open_session(request);
+    if (directory) write_file_atomic(directory->path() / "config.yaml", config_yaml(session.config, registered_config_context()));
+
+    Metrics metrics(session);
+    Validation validation(session);
+    Checkpoints checkpoints(session);
+    if (ranks.leader()) say_hello(session);
+    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
+    try {
+        train_on(session, metrics, validation, checkpoints);
+    } catch (const InterruptedError&) {
+        throw;
+    } catch (const DivergedError&) {
+        throw;
+    } catch (const std::exception& error) {
+        // The others hear of it before this rank waits for its writer, which may wait for them.
+        ranks.fail(error.what());
+        throw;
+    }
     metrics.pause();
+    log::to_file(strprintf("the most memory at once: %.3f MB of tensors", peak_memory_mb(session.device.str())));
     return summary_of(session, metrics, was_finished);
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
@@ -13,6 +14,9 @@
 #include <vector>
 
 #include "longbow/core/random.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "longbow/data/update_share.h"
 #include "longbow/model/autocast.h"
 #include "longbow/model/output_head.h"
 #include "longbow/optim/schedule.h"
@@ -52,6 +56,35 @@ void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor
     at::_foreach_mul_(gradients, factor);
 }
 
+struct Agreed {
+    double nll = 0, norm = 0, seconds = 0;
+    bool stop = false;
+};
+
+// What all ranks must see alike, since they decide by it: the loss summed, the norm of the whole gradient (put into `norm` too), whether
+// any rank was told to stop, rank 0's clock. Beside the counts of an adaptive model's bands this is the one time that an update waits for
+// the device.
+Agreed agree(const Session& session, const at::Tensor& loss, at::Tensor& norm) {
+    auto& ranks = *session.ranks;
+    if (ranks.alone()) {
+        const auto numbers = at::stack({loss, norm.to(at::kDouble)}).cpu();
+        const auto* values = numbers.const_data_ptr<double>();
+        return {values[0], values[1], session.seconds(), stop_requested()};
+    }
+    // Each rank's gradient is the whole one, or its own part of it.
+    const double counts = session.parallel->sharded() || ranks.leader() ? 1.0 : 0.0;
+    const auto host = at::empty({2}, at::kDouble);
+    host.mutable_data_ptr<double>()[0] = stop_requested() ? 1.0 : 0.0;
+    host.mutable_data_ptr<double>()[1] = ranks.leader() ? session.seconds() : 0.0;
+    const auto squared = counts > 0 ? norm.to(at::kDouble).square() : at::zeros({}, loss.options());
+    const auto sums = at::cat({at::stack({loss, squared}), host.to(loss.device())});
+    ranks.sum(sums);
+    norm = sums[1].sqrt().to(norm.scalar_type());
+    const auto numbers = sums.cpu();
+    const auto* values = numbers.const_data_ptr<double>();
+    return {values[0], std::sqrt(values[1]), values[3], values[2] > 0};
+}
+
 }  // namespace
 
 UpdateResult run_update(Session& session) {
@@ -61,42 +94,46 @@ UpdateResult run_update(Session& session) {
     UpdateResult result;
     result.lr = learning_rate(config.schedule, config.optim.lr, session.counted_updates(), session.warmup, state.schedule_period);
 
-    std::vector<std::vector<Block>> micro_batches;
-    std::int64_t samples = 0;
-    for (std::int64_t micro = 0; micro < config.train.accumulate; ++micro) {
-        auto blocks = session.order->micro_batch({state.updates, state.samples}, micro);
-        if (blocks.empty()) continue;  // the end of an epoch
-        samples += static_cast<std::int64_t>(blocks.size());
-        for (const auto& block : blocks) result.tokens += block.length;
-        micro_batches.push_back(std::move(blocks));
-    }
+    auto& ranks = *session.ranks;
+    auto& parallel = *session.parallel;
+    auto share = share_of_update(*session.order, {state.updates, state.samples}, config.train, ranks.rank(), ranks.world());
+    result.tokens = share.tokens;
 
     // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
     // tokens are then divided out after the backward pass.
     const auto tokens = static_cast<double>(result.tokens);
     const double divided_after = config.train.dtype == "fp16" && config.train.scaled_loss == "sum" ? tokens : 1.0;
     const double scale = state.loss_scale / (tokens / divided_after);
-    for (const auto& parameter : session.parameters) parameter.mutable_grad() = at::Tensor();
+    // A rank without a share takes part with an input that counts for nothing.
+    const double weight = share.micro_batches.empty() ? 0.0 : 1.0;
+    if (share.micro_batches.empty()) share.micro_batches.push_back(share.first);
+    parallel.clear_gradients();
     at::Tensor loss;
-    for (std::size_t micro = 0; micro < micro_batches.size(); ++micro) {
-        torch::manual_seed(seed_of(config.train.seed, state.updates, micro, /*rank=*/0));
-        const auto part = micro_batch_loss(session, micro_batches[micro], scale);
-        part.backward();
+    for (std::size_t micro = 0; micro < share.micro_batches.size(); ++micro) {
+        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1), micro + 1, share.micro_batches.size()));
+        torch::manual_seed(seed_of(config.train.seed, state.updates, micro, ranks.rank()));
+        const auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
+        const bool last = micro + 1 == share.micro_batches.size();
+        if (last) parallel.before_last_backward();
+        ranks.guarded([&] { part.backward(); });
+        if (last) parallel.after_last_backward();
         const auto value = part.detach().to(at::kDouble);
         loss = loss.defined() ? loss + value : value;
     }
+    ranks.stage(strprintf("update %lld: optimizer", static_cast<long long>(state.updates + 1)));
 
     const at::NoGradGuard no_grad;
-    if (state.loss_scale * divided_after != 1.0) multiply_gradients(session.parameters, 1 / (state.loss_scale * divided_after));
-    const auto norm = gradient_norm(session.parameters);
-    // Beside the counts of an adaptive model's bands, the one time an update waits for the device: both numbers together.
-    const auto numbers = at::stack({loss, norm.to(at::kDouble)}).cpu();
-    result.nll = numbers.const_data_ptr<double>()[0] / scale;
-    result.grad_norm = numbers.const_data_ptr<double>()[1];
+    if (state.loss_scale * divided_after != 1.0) multiply_gradients(parallel.owned(), 1 / (state.loss_scale * divided_after));
+    auto norm = gradient_norm(parallel.owned());
+    const auto numbers = agree(session, loss, norm);
+    result.nll = numbers.nll / scale;
+    result.grad_norm = numbers.norm;
+    result.stop = numbers.stop;
     result.skipped = !std::isfinite(result.nll) || !std::isfinite(result.grad_norm);
     if (!result.skipped) {
-        if (config.optim.clip_norm > 0) clip_gradients(session.parameters, norm, config.optim.clip_norm);
+        if (config.optim.clip_norm > 0) clip_gradients(parallel.owned(), norm, config.optim.clip_norm);
         session.optimizer->step(result.lr);
+        parallel.after_step();
     }
 
     if (config.train.dtype == "fp16") {
@@ -105,7 +142,7 @@ UpdateResult run_update(Session& session) {
         state.good_updates = next.good_updates;
     }
     state.updates += 1;
-    state.samples += samples;
+    state.samples += share.samples;
     state.tokens += result.tokens;
     state.optimizer_steps = session.optimizer->steps();
     state.bad_updates = result.skipped ? state.bad_updates + 1 : 0;
@@ -114,7 +151,7 @@ UpdateResult run_update(Session& session) {
         state.interval_nll += result.nll;
         state.interval_tokens += result.tokens;
     }
-    state.train_seconds = session.seconds();
+    state.train_seconds = numbers.seconds;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
 }

@@ -12,6 +12,7 @@ struct UpdateResult {
     std::int64_t tokens = 0;
     double grad_norm = 0;    // before clipping
     double lr = 0;
+    bool stop = false;       // this process or another rank was told to stop
     bool skipped = false;    // not finite: the weights are as they were
     double seconds = 0;
 };

@@ -23,6 +23,7 @@ bool Validation::run(Session& session, Metrics& metrics) const {
     const auto& config = session.config;
     double decisive = 0;
     std::vector<std::string> shown;
+    const auto share = evaluation_share(*session.ranks);
     for (const auto length : validation_lengths(config)) {
         EvalRequest request;
         request.length = length;
@@ -30,7 +31,8 @@ bool Validation::run(Session& session, Metrics& metrics) const {
         request.max_stream_tokens = config.eval.valid_tokens;
         request.dtype = config.train.dtype;
         const RateMeter meter;
-        const auto nll = evaluate_tokens(*session.model, *session.valid, request, "validation at " + std::to_string(length));
+        session.ranks->stage(strprintf("update %lld: validation at %lld", static_cast<long long>(state.updates), static_cast<long long>(length)));
+        const auto nll = evaluate_tokens(*session.model, *session.valid, request, "validation at " + std::to_string(length), {}, nullptr, share);
         const double mean = std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
         if (shown.empty()) decisive = mean;
         shown.push_back(strprintf("%.2f at %lld", std::exp(mean), static_cast<long long>(length)));
@@ -48,6 +50,7 @@ bool Validation::run(Session& session, Metrics& metrics) const {
         state.best_update = state.updates;
     }
     state.validated_update = state.updates;
+    if (!session.ranks->leader()) return best;
     log::info(strprintf("update %lld: validation perplexity %s%s", static_cast<long long>(state.updates), join(shown, ", ").c_str(),
                         best ? " (best)" : ""));
     return best;

@@ -15,10 +15,15 @@ namespace longbow {
 
 namespace {
 
+// Rank 0's, the same path on all ranks.
 class ScratchDirectory {
 public:
-    explicit ScratchDirectory(const fs::path& parent) : path_(parent / (".verify.tmp-" + std::to_string(::getpid()))) { fs::create_directories(path_); }
+    ScratchDirectory(const fs::path& parent, Communicator& ranks)
+        : path_(ranks.from_leader((parent / (".verify.tmp-" + std::to_string(::getpid()))).string())), own_(ranks.leader()) {
+        if (own_) fs::create_directories(path_);
+    }
     ~ScratchDirectory() {
+        if (!own_) return;
         std::error_code ignored;
         fs::remove_all(path_, ignored);
     }
@@ -28,6 +33,7 @@ public:
 
 private:
     fs::path path_;
+    bool own_;
 };
 
 // Bit for bit, except for the metadata (which holds the configuration, in a replay another one).
@@ -42,8 +48,9 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     }
 }
 
-std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads) {
-    const ScratchDirectory scratch(run);
+std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads,
+                   const std::shared_ptr<Communicator>& ranks) {
+    const ScratchDirectory scratch(run, *ranks);
     TrainRequest request;
     request.config = read_checkpoint_config(to.path);
     request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
@@ -54,27 +61,39 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.threads = threads;
     request.validate = false;
     request.until_update = to.update;
+    request.ranks = ranks;
     train(request);
     const fs::path replayed = checkpoint_path(scratch.path(), to.update);
-    for (const auto& entry : fs::directory_iterator(to.path)) {
-        if (entry.path().extension() == ".safetensors") expect_equal_tensors(entry.path(), replayed / entry.path().filename());
-    }
+    ranks->leader_first("comparing", [&] {
+        for (const auto& entry : fs::directory_iterator(to.path)) {
+            if (entry.path().extension() == ".safetensors") expect_equal_tensors(entry.path(), replayed / entry.path().filename());
+        }
+    });
     return strprintf("resume  update %lld -> %lld: the same weights and optimizer, bit for bit\n", static_cast<long long>(from.update),
                      static_cast<long long>(to.update));
 }
 
 }  // namespace
 
-std::string verify_run(const fs::path& run, const std::string& device, int threads) {
+std::string verify_run(const fs::path& run, const std::string& device, int threads, const std::shared_ptr<Communicator>& ranks) {
     const auto entries = list_checkpoints(run);
     if (entries.empty()) throw CheckpointError(run.string() + " is no run directory with checkpoints");
     std::string report;
-    for (const auto& entry : entries) {
-        verify_checkpoint(entry.path);
-        report += "whole   " + entry.path.string() + "\n";
-    }
+    ranks->leader_first("checking files", [&] {
+        for (const auto& entry : entries) {
+            verify_checkpoint(entry.path);
+            report += "whole   " + entry.path.string() + "\n";
+        }
+    });
     if (entries.size() < 2) return report + "resume  not tried: one checkpoint only\n";
-    return report + replay(entries[entries.size() - 2], entries.back(), run, device, threads);
+    if (const int trained = read_train_state(entries.back().path).ranks; trained != ranks->world()) {
+        throw UsageError(strprintf("%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)", run.c_str(),
+                                   trained, ranks->world(), trained));
+    }
+    report += replay(entries[entries.size() - 2], entries.back(), run, device, threads, ranks);
+    // Each save compares the ranks' weights.
+    if (!ranks->alone()) report += strprintf("ranks   %d agree on the weights at each checkpoint\n", ranks->world());
+    return report;
 }
 
 }  // namespace longbow

@@ -8,13 +8,16 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "longbow/checkpoint/safetensors.h"
 #include "longbow/config/config.h"
 #include "longbow/core/json.h"
+#include "longbow/dist/data_parallel.h"
 #include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
 #include "longbow/text/tokenizer.h"
@@ -43,6 +46,7 @@ struct TrainState {
     double train_seconds = 0.0;          // for durations in time and for reports
     std::string device = "cpu";          // resume elsewhere is exact no longer: it warns
     int threads = 0;
+    int ranks = 1;
 };
 
 Json to_json(const TrainState& state);
@@ -55,6 +59,32 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 // there already. Throws Error (full disk, permissions), which leaves older checkpoints as they were.
 void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
                      const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint);
+
+// Which of the ranks writes, and whether each of them holds a part of the optimizer's state.
+struct CheckpointRanks {
+    int rank = 0, world = 1;
+    bool sharded = false;
+};
+
+// A checkpoint in host memory, apart from the model that goes on training: what write_snapshot() needs, on any thread.
+struct CheckpointSnapshot {
+    CheckpointRanks ranks;
+    std::vector<NamedTensor> model, optimizer;  // rank 0's, and each rank's own part when the optimizer is sharded
+    bool with_optimizer = false;
+    Json ranges, about;                         // of the optimizer's tensors; of the manifest
+    std::map<std::string, std::string> metadata;
+    TrainState state;
+    const Tokenizer* tokenizer = nullptr;       // must outlive the snapshot
+};
+// `pieces`: which part of its parameters each of the optimizer's tensors is of (empty: the whole).
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces, const TrainState& state,
+                                 const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint,
+                                 const CheckpointRanks& ranks = {});
+// What save_checkpoint() does, by all ranks together when the optimizer is sharded: each writes its file into rank 0's transaction, which
+// is committed when all have. `sequence` tells the saves of a run apart, the same on every rank. Fail points besides: checkpoint.after_share
+// (a rank other than 0 has written its part).
+void write_snapshot(const std::filesystem::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence);
+
 // Points RUN/checkpoints/best at step-N, or removes the link when there is none.
 void mark_best(const std::filesystem::path& run, std::int64_t update);
 // Removes all but the newest `keep_last` and, with keep_best, the one that `best` points at.
@@ -95,6 +125,8 @@ Config read_checkpoint_config(const std::filesystem::path& checkpoint);
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
 // Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear errors.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
-void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer);
+// The optimizer's state from the files of however many ranks wrote it; `pieces` as for take_snapshot().
+void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
+                    const std::vector<ParameterPiece>& pieces = {});
 
 }  // namespace longbow

@@ -146,6 +146,14 @@ struct LogConfig {
     bool operator==(const LogConfig&) const = default;
 };
 
+struct DistConfig {
+    double timeout = 600.0;               // seconds
+    bool shard_optimizer = false;         // ZeRO stage 1
+    std::string reduce_dtype = "full";    // full | bf16 | fp16: what gradients travel in
+    double bucket_mb = 25.0;              // MiB of gradients that are reduced at once
+    bool operator==(const DistConfig&) const = default;
+};
+
 struct Config {
     ModelConfig model;
     PositionConfig position;
@@ -158,6 +166,7 @@ struct Config {
     EvalConfig eval;
     CheckpointConfig checkpoint;
     LogConfig log;
+    DistConfig dist;
     bool operator==(const Config&) const = default;
 };
 

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "longbow/data/token_store.h"
+#include "longbow/dist/communicator.h"
 #include "longbow/eval/eval_plan.h"
 #include "longbow/eval/eval_result.h"
 #include "longbow/model/language_model.h"
@@ -33,12 +35,23 @@ struct EvalTiming {
     double visited_fraction = 1;  // of attention's blocks, where far ones are skipped; over the first batch
 };
 
+// A part of an evaluation's batches, and how the parts come together. Batches are the same whatever the number of ranks, and dealt out whole
+// (batch i to rank i mod world), so that every token's nll has the same bits as in one process; sums over tokens are made from the whole
+// in stream order, in fp64.
+struct EvalShare {
+    int rank = 0, world = 1;
+    std::function<bool(bool)> any = [](bool mine) { return mine; };  // over ranks, by all of them
+    std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
+    std::function<void()> progress = [] {};                          // called at each batch
+};
+EvalShare evaluation_share(Communicator& ranks);
+
 // Per-token nll in stream order of scored targets, fp32. Progress on stderr under `label`; stops with InterruptedError on a signal
 // after `partial` (when given) stored what is done; a later call with the same partial file goes on from there (its header says what it
 // belongs to: other weights, data or settings start anew), with the same bits as an uninterrupted one. Evaluation mode, no gradients; the
 // model's mode is put back. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
 std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& label = "",
-                                   const std::filesystem::path& partial = {}, EvalTiming* timing = nullptr);
+                                   const std::filesystem::path& partial = {}, EvalTiming* timing = nullptr, const EvalShare& share = {});
 
 // Statistics of evaluate_tokens' output; fills everything that needs no model.
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request);

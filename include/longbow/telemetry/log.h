@@ -9,6 +9,8 @@ namespace longbow::log {
 
 // level: "trace" "debug" "info" "warn" "error" "off"; quiet shows only warnings and errors on the terminal.
 void initialise(const std::string& level = "info", bool quiet = false);
+// A rank other than 0 of several: warnings and errors alone, with its number before them.
+void initialise_rank(int rank, const std::string& level);
 // Everything of level info and above is also appended to this file from now on.
 void add_file(const std::filesystem::path& path);
 void remove_file();

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/dist/communicator.h"
 
 namespace longbow {
 
@@ -16,7 +18,7 @@ struct TrainRequest {
     std::string resume = "auto";     // auto | never | a checkpoint's path
     std::string device = "cpu";      // cpu | cuda:N
     int threads = 1;                 // for preparing a store
-    int ranks = 1;                   // processes that share an update's work
+    std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // alone
     // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
     bool validate = true;
     std::int64_t until_update = -1;
@@ -34,18 +36,20 @@ struct TrainSummary {
 
 // Trains (or goes on) until train.stop. With train.seeds: one run after the other in run_dir/seed-N. Throws InterruptedError after saving
 // on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), and those of
-// checkpoint.h.
+// checkpoint.h. With ranks every one of them calls this with the same request; rank 0 alone writes the run directory.
 TrainSummary train(const TrainRequest& request);
 
-// What `--dry-run` prints: parameters, tokens an update, updates, each rank's memory, FLOPs, and what each later evaluation costs. The
-// request's device need not be there.
-std::string training_plan(const TrainRequest& request);
+// What `--dry-run` prints: parameters, tokens an update, updates, the memory of each of `ranks` processes, FLOPs, and what each later
+// evaluation costs. The request's device need not be there.
+std::string training_plan(const TrainRequest& request, int ranks = 1);
 
 // What is known of a run before its store is there: parameters, tokens an update, updates an epoch. Empty without data.expect_vocab_size.
 std::string expected_plan(const Config& config);
 
 // Every checkpoint of the run is checked against its manifest, and the last but one is trained on to the last's update in a scratch
 // directory and compared bit for bit. Returns the report; throws CheckpointError at the first difference.
-std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads);
+// With ranks: as many as trained the run, all of which call this.
+std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads,
+                       const std::shared_ptr<Communicator>& ranks = std::make_shared<Communicator>());
 
 }  // namespace longbow

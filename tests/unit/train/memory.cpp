@@ -62,22 +62,44 @@ TEST(MemoryPlan, TheTermsMakeTheTotal) {
     EXPECT_DOUBLE_EQ(bytes_of(plan, "optimizer state"), 2 * weights);
 }
 
-TEST(MemoryPlan, ShardsAndSnapshotsAndRanks) {
+TEST(MemoryPlan, RanksShareTheOptimizersState) {
     auto config = test::tiny_config();
+    config.train.accumulate = 8;
     const double weights = 8.0 * static_cast<double>(model_sizes(config, test::kVocab).total);
     MemoryRequest request;
     request.ranks = 8;
-    EXPECT_GE(bytes_of(plan_memory(config, test::kVocab, request), "gradients"), weights) << "buckets are there at every moment";
-    const double whole = plan_memory(config, test::kVocab, request).total;
-    request.shard_optimizer = true;
-    EXPECT_DOUBLE_EQ(whole - plan_memory(config, test::kVocab, request).total, 2 * weights * 7 / 8);
-    request.snapshot = true;
-    const auto snapshot = plan_memory(config, test::kVocab, request);
-    EXPECT_DOUBLE_EQ(snapshot.host, weights * (1 + 2.0 / 8));
-    EXPECT_DOUBLE_EQ(bytes_of(snapshot, "copy for the checkpoint being written"), snapshot.host);
-    request.device = "cuda";
+    const auto whole = plan_memory(config, test::kVocab, request);
+    EXPECT_GE(bytes_of(whole, "gradients"), weights) << "buckets are there at every moment";
+    EXPECT_DOUBLE_EQ(bytes_of(whole, "optimizer state"), 2 * weights);
+    config.dist.shard_optimizer = true;
+    const auto sharded = plan_memory(config, test::kVocab, request);
+    EXPECT_DOUBLE_EQ(bytes_of(sharded, "optimizer state, this rank's share"), 2 * weights / 8);
+    EXPECT_DOUBLE_EQ(sharded.snapshot, weights * (1 + 2.0 / 8));
+    EXPECT_LT(sharded.total, whole.total);
+}
+
+// One input an update and rank: the micro-batches are cut anew.
+TEST(MemoryPlan, ManyRanksHaveSmallMicroBatches) {
+    auto config = test::tiny_config();
+    config.train.batch = 64;
+    MemoryRequest request;
+    const double alone = bytes_of(plan_memory(config, test::kVocab, request), "token ids");
+    request.ranks = 64;
+    EXPECT_DOUBLE_EQ(bytes_of(plan_memory(config, test::kVocab, request), "token ids"), alone / 64);
+}
+
+TEST(MemoryPlan, ACheckpointInTheBackgroundIsThereAtEveryMoment) {
+    auto config = test::tiny_config();
+    config.train.batch = 256;
+    const auto before = plan_memory(config, test::kVocab, {});
+    EXPECT_EQ(bytes_of(before, "copy for the checkpoint being written"), 0);
+    config.checkpoint.every = {10, Duration::Unit::updates};
+    const auto after = plan_memory(config, test::kVocab, {});
+    EXPECT_EQ(after.moment, before.moment);
+    EXPECT_DOUBLE_EQ(after.total - before.total, before.snapshot);
     config.attention.backend = "sdpa";
-    EXPECT_DOUBLE_EQ(bytes_of(plan_memory(config, test::kVocab, request), "copy for the checkpoint being written"), 0);
+    const MemoryRequest gpu{.device = "cuda"};
+    EXPECT_EQ(bytes_of(plan_memory(config, test::kVocab, gpu), "copy for the checkpoint being written"), 0) << "it is in host memory";
 }
 
 TEST(MemoryPlan, RecomputeLeavesALayersInput) {
@@ -102,8 +124,6 @@ TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
             MemoryRequest request;
             request.device = "cuda";
             request.ranks = ranks;
-            request.shard_optimizer = true;
-            request.snapshot = true;
             request.valid_tokens = config.eval.max_batch_tokens;
             const auto plan = plan_memory(config, config.data.expect_vocab_size, request);
             std::printf("%s on %d GPUs: %s", name, ranks, to_text(plan).c_str());

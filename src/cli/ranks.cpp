@@ -1,0 +1,89 @@
+#include "ranks.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/dist/launch.h"
+#include "longbow/dist/spawn.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+int rank_of_messages = 0;
+
+// This command line once more, without the program's name.
+std::vector<std::string> own_arguments() {
+    std::vector<std::string> words;
+    const auto text = read_file("/proc/self/cmdline");
+    for (std::size_t begin = 0; begin < text.size();) {
+        const auto end = std::min(text.find('\0', begin), text.size());
+        words.push_back(text.substr(begin, end - begin));
+        begin = end + 1;
+    }
+    words.erase(words.begin());
+    return words;
+}
+
+// One GPU a rank of this machine.
+std::string rank_device(const std::string& wanted, const Launch& launch) {
+    const auto first = resolve_device(wanted);
+    if (launch.alone() || first == "cpu" || (wanted != "auto" && wanted != "cuda")) return first;
+    return resolve_device(strprintf("cuda:%d", launch.local_rank));
+}
+
+// Threads that nobody asked for are shared out among the ranks of a machine.
+int rank_threads(const CommonOptions& common, const Launch& launch) {
+    if (common.threads_given || launch.alone()) return common.threads;
+    const char* slurm = launch.source == "Slurm" ? std::getenv("SLURM_CPUS_PER_TASK") : nullptr;
+    const int threads = slurm != nullptr ? std::atoi(slurm) : common.threads / std::max(1, launch.local_world);
+    return std::clamp(threads, 1, common.threads);
+}
+
+int run_as_rank(const Launch& launch, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
+    rank_of_messages = launch.rank;
+    if (launch.rank != 0) log::initialise_rank(launch.rank, common.log_level);
+    Ranked ranked;
+    ranked.device = rank_device(common.device, launch);
+    ranked.threads = rank_threads(common, launch);
+    at::set_num_threads(ranked.threads);
+    ranked.ranks = std::make_shared<Communicator>(launch, c10::Device(ranked.device), timeout);
+    try {
+        const int code = work(ranked);
+        ranked.ranks->finish();
+        return code;
+    } catch (const InterruptedError&) {  // these two are decisions of all ranks
+        ranked.ranks->finish();
+        throw;
+    } catch (const DivergedError&) {
+        ranked.ranks->finish();
+        throw;
+    } catch (const std::exception& error) {
+        ranked.ranks->fail(error.what());
+        throw;
+    }
+}
+
+}  // namespace
+
+void add_rank_arguments(CLI::App* verb, RankOptions& options) {
+    verb->add_option("--nproc", options.nproc, "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
+        ->type_name("N")->check(CLI::Range(1, 1024))->capture_default_str();
+}
+
+int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
+    const auto launch = launch_from_environment();
+    if (options.nproc == 1 || launch.source == "--nproc") return run_as_rank(launch, common, timeout, work);
+    if (!launch.alone()) throw UsageError("--nproc is for starting ranks without " + launch.source + ", which has started this process: leave it away");
+    return run_ranks(options.nproc, own_arguments());
+}
+
+int reporting_rank() { return rank_of_messages; }
+
+}  // namespace longbow

@@ -1,0 +1,31 @@
+// Verbs that several processes can share: --nproc, torchrun and Slurm.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "longbow/dist/communicator.h"
+#include "verbs.h"
+
+namespace longbow {
+
+struct RankOptions {
+    int nproc = 1;
+};
+void add_rank_arguments(CLI::App* verb, RankOptions& options);
+
+struct Ranked {
+    std::shared_ptr<Communicator> ranks;
+    std::string device;  // this rank's
+    int threads = 1;
+};
+
+// `work` in this process, as one of the ranks that a launcher started, or alone; or, with --nproc N, in N processes that this one starts
+// and waits for. `timeout` in seconds, as dist.timeout. Ranks other than 0 say only what goes wrong.
+int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
+
+// Of this process, for messages; 0 when alone.
+int reporting_rank();
+
+}  // namespace longbow

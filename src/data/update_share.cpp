@@ -1,0 +1,41 @@
+#include "longbow/data/update_share.h"
+
+#include <algorithm>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank, int world) {
+    if (config.batch * config.accumulate < world) {
+        throw ConfigError(strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise "
+                                    "train.batch",
+                                    static_cast<long long>(config.batch * config.accumulate), world));
+    }
+    const bool whole = config.accumulate % world == 0;
+    const auto each = config.accumulate / world;
+    UpdateShare share;
+    std::vector<Block> all;
+    for (std::int64_t micro = 0; micro < config.accumulate; ++micro) {
+        auto blocks = order.micro_batch(position, micro);
+        if (blocks.empty()) continue;  // the end of an epoch
+        if (share.first.empty()) share.first = {blocks.front()};
+        share.samples += static_cast<std::int64_t>(blocks.size());
+        for (const auto& block : blocks) share.tokens += block.length;
+        if (!whole) {
+            all.insert(all.end(), blocks.begin(), blocks.end());
+        } else if (micro / each == rank) {
+            share.micro_batches.push_back(std::move(blocks));
+        }
+    }
+    if (whole) return share;
+    const auto size = static_cast<std::int64_t>(all.size());
+    const auto end = size * (rank + 1) / world;
+    for (auto begin = size * rank / world; begin < end; begin += config.batch) {
+        share.micro_batches.emplace_back(all.begin() + begin, all.begin() + std::min(begin + config.batch, end));
+    }
+    return share;
+}
+
+}  // namespace longbow

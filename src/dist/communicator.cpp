@@ -1,0 +1,264 @@
+#include "longbow/dist/communicator.h"
+
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <thread>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#include <torch/csrc/distributed/c10d/comm.hpp>
+
+#include "groups.h"
+#include "longbow/core/error.h"
+#include "longbow/core/signals.h"
+#include "longbow/core/strings.h"
+#include "watchdog.h"
+
+namespace longbow {
+
+namespace {
+
+using StorePtr = c10::intrusive_ptr<c10d::Store>;
+constexpr std::size_t kBroadcastBytes = 25 << 20;
+
+std::string host_name() {
+    char name[256] = {};
+    ::gethostname(name, sizeof name - 1);
+    return name;
+}
+
+// This host's address on the way to `target`, asked of the kernel's routes (no packet is sent).
+std::string own_address(const std::string& target, int port) {
+    addrinfo hints{}, *found = nullptr;
+    hints.ai_socktype = SOCK_DGRAM;
+    if (::getaddrinfo(target.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) throw Error("cannot find the address of " + target);
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> release(found, ::freeaddrinfo);
+    std::string result = target;
+    if (const int probe = ::socket(found->ai_family, SOCK_DGRAM, 0); probe >= 0) {
+        sockaddr_storage own{};
+        socklen_t size = sizeof own;
+        char text[NI_MAXHOST] = {};
+        if (::connect(probe, found->ai_addr, found->ai_addrlen) == 0 && ::getsockname(probe, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+            ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
+            result = text;
+        }
+        ::close(probe);
+    }
+    return result;
+}
+
+// What went wrong without the stack that c10 puts behind it.
+std::string first_line(const std::exception& error) {
+    const std::string text = error.what();
+    return text.substr(0, text.find('\n'));
+}
+
+StorePtr open_store(const Launch& launch, double timeout) {
+    c10d::TCPStoreOptions options;
+    options.port = static_cast<std::uint16_t>(launch.port);
+    options.isServer = launch.rank == 0 && !launch.store_is_there;
+    options.waitWorkers = false;
+    options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
+    try {
+        return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
+    } catch (const std::exception& error) {
+        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d within %.0f s (dist.timeout): ", launch.rank, launch.world,
+                              launch.address.c_str(), launch.port, timeout) + first_line(error));
+    }
+}
+
+}  // namespace
+
+struct Communicator::Impl {
+    Launch launch;
+    double timeout = 0;
+    StorePtr raw;    // keeps the server, where it is this rank's
+    StorePtr store;  // with this attempt's prefix
+    std::unique_ptr<Watchdog> watchdog;
+    c10::Device device{c10::kCPU};
+    c10::intrusive_ptr<c10d::ProcessGroup> group;
+    std::int64_t exchanges = 0;
+
+    // A key of the store, waited for in short looks, so that a failure elsewhere ends the wait.
+    std::string take(c10d::Store& from, const std::string& key, bool for_ever) const {
+        const auto start = std::chrono::steady_clock::now();
+        for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(100))) {
+            if (from.check({key})) return from.get_to_str(key);
+            if (watchdog != nullptr) {
+                if (const auto failure = watchdog->failure()) throw Error(*failure);
+            }
+            const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+            if (!for_ever && waited > timeout) {
+                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank, waited, launch.address.c_str(),
+                                      launch.port) + (watchdog != nullptr ? " (" + watchdog->table() + ")" : ""));
+            }
+            std::this_thread::sleep_for(pause);
+        }
+    }
+
+    void guarded(const std::function<void()>& work) const {
+        try {
+            work();
+        } catch (const Error&) {
+            throw;
+        } catch (const std::exception& error) {
+            throw Error(watchdog->explain(strprintf("rank %d lost the others: ", launch.rank) + first_line(error)));
+        }
+    }
+};
+
+namespace {
+
+class StoreMailbox final : public Mailbox {
+public:
+    using Take = std::function<std::string(c10d::Store&, const std::string&)>;
+    StoreMailbox(StorePtr store, Take take) : store_(std::move(store)), take_(std::move(take)) {}
+    void put(const std::string& key, const std::string& value) override { store_->set(key, std::vector<std::uint8_t>(value.begin(), value.end())); }
+    std::string take(const std::string& key) override { return take_(*store_, key); }
+
+private:
+    StorePtr store_;
+    Take take_;
+};
+
+}  // namespace
+
+Communicator::Communicator() : impl_(std::make_unique<Impl>()) {}
+
+Communicator::Communicator(const Launch& launch, const c10::Device& device, double timeout) : impl_(std::make_unique<Impl>()) {
+    auto& self = *impl_;
+    self.launch = launch;
+    self.timeout = timeout;
+    self.device = device;
+    if (launch.alone()) return;
+    self.raw = open_store(launch, timeout);
+    self.store = c10::make_intrusive<c10d::PrefixStore>("longbow/" + launch.attempt, self.raw);
+    const auto hosts = exchange(host_name());
+    self.watchdog = std::make_unique<Watchdog>(self.store->clone(), launch.rank, hosts, timeout);
+    self.guarded([&] {
+        GroupRequest request{c10::make_intrusive<c10d::PrefixStore>("group", self.store), launch.rank, launch.world,
+                             std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000)), own_address(launch.address, launch.port)};
+        const bool gpu = device.is_cuda();
+        const auto backend = gpu ? make_nccl(request) : make_gloo(request);
+        const auto type = gpu ? c10d::ProcessGroup::BackendType::NCCL : c10d::ProcessGroup::BackendType::GLOO;
+        self.group = c10::make_intrusive<c10d::ProcessGroup>(self.store, launch.rank, launch.world);
+        self.group->setBackend(device.type(), type, backend);
+        self.group->setDefaultBackend(type);
+        self.group->setGroupName("longbow");
+    });
+}
+
+Communicator::~Communicator() = default;
+
+int Communicator::rank() const { return impl_->launch.rank; }
+int Communicator::world() const { return impl_->launch.world; }
+bool Communicator::alone() const { return impl_->launch.alone(); }
+
+void Communicator::sum(const at::Tensor& tensor) {
+    if (alone()) return;
+    impl_->guarded([&] {
+        std::vector<at::Tensor> tensors{tensor};
+        impl_->group->allreduce(tensors)->wait();
+    });
+}
+
+void Communicator::sum(std::vector<float>& values) {
+    if (alone() || values.empty()) return;
+    const auto host = at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kFloat);
+    if (impl_->device.is_cpu()) return sum(host);
+    const auto there = host.to(impl_->device);
+    sum(there);
+    host.copy_(there);
+}
+
+void Communicator::broadcast(const std::vector<at::Tensor>& tensors) {
+    if (alone()) return;
+    impl_->guarded([&] { c10d::broadcast_coalesced(impl_->group, tensors, kBroadcastBytes); });
+}
+
+std::vector<std::string> Communicator::exchange(const std::string& mine) {
+    if (alone()) return {mine};
+    auto& self = *impl_;
+    std::vector<std::string> all;
+    self.guarded([&] {
+        const auto name = strprintf("exchange/%lld/", static_cast<long long>(self.exchanges++));
+        self.store->set(name + std::to_string(rank()), std::vector<std::uint8_t>(mine.begin(), mine.end()));
+        for (int other = 0; other < world(); ++other) all.push_back(self.take(*self.store, name + std::to_string(other), /*for_ever=*/false));
+    });
+    return all;
+}
+
+std::string Communicator::from_leader(const std::string& mine) { return exchange(leader() ? mine : std::string()).front(); }
+
+void Communicator::leader_first(const char* what, const std::function<void()>& work) {
+    if (alone()) return work();
+    auto& self = *impl_;
+    const auto key = strprintf("first/%lld", static_cast<long long>(self.exchanges++));
+    self.watchdog->stage(std::string(leader() ? "" : "waiting for rank 0: ") + what, /*patient=*/true);
+    if (leader()) {
+        work();
+        self.guarded([&] { self.store->set(key, std::string("done")); });
+    } else {
+        self.guarded([&] { self.take(*self.store, key, /*for_ever=*/true); });
+    }
+    self.watchdog->stage(what);
+}
+
+bool Communicator::any(bool mine) {
+    if (alone()) return mine;
+    const auto flag = at::full({1}, mine ? 1.0 : 0.0, at::TensorOptions().dtype(at::kDouble).device(impl_->device));
+    sum(flag);
+    return flag.item<double>() > 0;
+}
+
+void Communicator::stage(const std::string& where) {
+    if (impl_->watchdog != nullptr) impl_->watchdog->stage(where);
+}
+
+void Communicator::guarded(const std::function<void()>& work) { alone() ? work() : impl_->guarded(work); }
+
+void Communicator::finish() {
+    auto& self = *impl_;
+    if (self.watchdog == nullptr) return;
+    try {
+        self.store->set("finished/" + std::to_string(rank()), std::string("1"));
+        // The store goes with the rank that runs it.
+        if (leader() && !self.launch.store_is_there) {
+            for (int other = 1; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/false);
+        }
+    } catch (const std::exception&) {
+        // Another rank is gone already, and has said why.
+    }
+    self.watchdog->stop();
+}
+
+void Communicator::fail(const std::string& what) noexcept {
+    auto& self = *impl_;
+    if (self.watchdog == nullptr) return;
+    try {
+        if (self.watchdog->failure()) return;
+        const auto message = strprintf("rank %d failed: ", rank()) + what;
+        self.watchdog->fail(message);
+        self.store->compareSet(kFailureKey, "", message);
+        // Rank 0's store goes with it: a beat or two, so that the others read this first.
+        if (leader() && !self.launch.store_is_there) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    } catch (const std::exception&) {
+        // The store is gone: the others know.
+    }
+}
+
+std::unique_ptr<Mailbox> Communicator::mailbox() const {
+    return std::make_unique<StoreMailbox>(impl_->store->clone(), [impl = impl_.get()](c10d::Store& store, const std::string& key) {
+        return impl->take(store, key, /*for_ever=*/false);
+    });
+}
+
+const c10::intrusive_ptr<c10d::ProcessGroup>& Communicator::group() const { return impl_->group; }
+
+}  // namespace longbow

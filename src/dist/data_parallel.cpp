@@ -1,0 +1,144 @@
+#include "longbow/dist/data_parallel.h"
+
+#include <ATen/ops/empty.h>
+
+#include <algorithm>
+#include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
+#include <torch/csrc/distributed/c10d/reducer.hpp>
+#include <unordered_map>
+
+#include "gradient_hooks.h"
+#include "longbow/core/error.h"
+
+namespace longbow {
+
+namespace {
+
+// The first bucket of a backward pass is small, so that communication begins early.
+constexpr std::int64_t kFirstBucketBytes = 1 << 20;
+
+struct Bucket {
+    std::vector<std::size_t> parameters;  // in the order in which they lie in it
+    std::int64_t elements = 0;
+};
+
+}  // namespace
+
+struct DataParallel::Impl {
+    explicit Impl(Communicator& ranks) : communicator(ranks) {}
+    Communicator& communicator;
+    std::unique_ptr<c10d::Reducer> reducer;
+    std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
+    std::vector<Bucket> buckets;
+    // One a piece: which bucket it lies in, and where.
+    std::vector<std::pair<std::size_t, std::int64_t>> places;
+};
+
+DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters, const DistConfig& config)
+    : parameters_(parameters), impl_(std::make_unique<Impl>(communicator)) {
+    for (std::size_t i = 0; i < parameters.size(); ++i) pieces_.push_back({i, 0, parameters[i].numel()});
+    owned_ = parameters;
+    if (communicator.alone()) return;
+
+    const auto cap = static_cast<std::int64_t>(config.bucket_mb * 1048576);
+    const std::vector<bool> dense(parameters.size(), false);
+    // In the order of the backward pass, roughly: that of the parameters, turned round.
+    auto [groups, limits] = c10d::compute_bucket_assignment_by_size(
+        parameters, {static_cast<std::size_t>(std::min(kFirstBucketBytes, cap)), static_cast<std::size_t>(cap)}, dense);
+    std::reverse(groups.begin(), groups.end());
+    std::reverse(limits.begin(), limits.end());
+    for (const auto& group : groups) {
+        Bucket bucket{group, 0};
+        for (const auto index : group) bucket.elements += parameters[index].numel();
+        impl_->buckets.push_back(std::move(bucket));
+    }
+    const auto& group = communicator.group();
+    impl_->reducer = std::make_unique<c10d::Reducer>(
+        parameters, groups, group, dense, cap, /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
+        std::unordered_map<std::size_t, std::string>{}, std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
+        /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
+    const HookState state{group, config.reduce_dtype == "bf16"   ? at::kBFloat16
+                                 : config.reduce_dtype == "fp16" ? at::kHalf
+                                                                 : at::ScalarType::Undefined};
+    sharded_ = config.shard_optimizer;
+    impl_->reducer->register_comm_hook(sharded_ ? scatter_hook(state, impl_->scattering) : sum_hook(state));
+    if (sharded_) cut_pieces();
+}
+
+DataParallel::~DataParallel() {
+    if (impl_->reducer != nullptr) impl_->reducer->remove_autograd_hooks();
+}
+
+// Of each bucket of n elements, rank r has [r * share, (r + 1) * share) with share = ceil(n / world).
+void DataParallel::cut_pieces() {
+    pieces_.clear();
+    owned_.clear();
+    const auto rank = impl_->communicator.rank();
+    for (std::size_t b = 0; b < impl_->buckets.size(); ++b) {
+        const auto& bucket = impl_->buckets[b];
+        const auto share = share_of(bucket.elements, impl_->communicator.world());
+        const auto first = rank * share, last = std::min(first + share, bucket.elements);
+        std::int64_t place = 0;
+        for (const auto index : bucket.parameters) {
+            const auto size = parameters_[index].numel();
+            const auto begin = std::max<std::int64_t>(first - place, 0), end = std::min(last - place, size);
+            if (begin < end) {
+                pieces_.push_back({index, begin, end});
+                impl_->places.emplace_back(b, place + begin - first);
+                owned_.push_back(parameters_[index].detach().view({-1}).slice(0, begin, end));
+            }
+            place += size;
+        }
+    }
+}
+
+void DataParallel::clear_gradients() {
+    for (const auto& parameter : parameters_) {
+        // With ranks the gradients are views of the Reducer's buckets: filled anew, not given up and copied back.
+        if (impl_->reducer != nullptr && parameter.grad().defined()) {
+            parameter.mutable_grad().zero_();
+        } else {
+            parameter.mutable_grad() = at::Tensor();
+        }
+    }
+}
+
+void DataParallel::before_last_backward() {
+    if (impl_->reducer != nullptr) impl_->reducer->prepare_for_backward({});
+}
+
+void DataParallel::after_last_backward() {
+    if (!sharded_) return;
+    impl_->communicator.guarded([&] { impl_->scattering->finish(); });
+    for (std::size_t i = 0; i < pieces_.size(); ++i) {
+        const auto& gradient = parameters_[pieces_[i].parameter].grad();
+        owned_[i].mutable_grad() = gradient.view({-1}).slice(0, pieces_[i].begin, pieces_[i].end);
+    }
+}
+
+void DataParallel::after_step() {
+    if (!sharded_) return;
+    auto& communicator = impl_->communicator;
+    communicator.guarded([&] {
+        std::size_t next = 0;
+        for (std::size_t b = 0; b < impl_->buckets.size(); ++b) {
+            const auto& bucket = impl_->buckets[b];
+            const auto options = parameters_[bucket.parameters.front()].options().requires_grad(false);
+            const auto share = share_of(bucket.elements, communicator.world());
+            auto mine = at::empty({share}, options);
+            for (; next < pieces_.size() && impl_->places[next].first == b; ++next) {
+                mine.narrow(0, impl_->places[next].second, owned_[next].numel()).copy_(owned_[next]);
+            }
+            auto all = at::empty({share * communicator.world()}, options);
+            communicator.group()->_allgather_base(all, mine)->wait();
+            std::int64_t place = 0;
+            for (const auto index : bucket.parameters) {
+                const auto whole = parameters_[index].detach().view({-1});
+                whole.copy_(all.narrow(0, place, whole.numel()));
+                place += whole.numel();
+            }
+        }
+    });
+}
+
+}  // namespace longbow

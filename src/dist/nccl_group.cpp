@@ -1,0 +1,25 @@
+// NCCL lives in libtorch_cuda.so, which a command without a GPU does not load (core/machine.h): what needs its symbols is a small library
+// of its own, nccl/nccl_module.cpp, opened when a run has a GPU a rank.
+#include <dlfcn.h>
+
+#include <filesystem>
+
+#include "groups.h"
+#include "longbow/core/error.h"
+#include "nccl/nccl_module.h"
+
+namespace longbow {
+
+c10::intrusive_ptr<c10d::Backend> make_nccl(const GroupRequest& request) {
+    const auto file = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "liblongbow_nccl.so";
+    void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
+    if (library == nullptr) {
+        throw Error("training on several GPUs needs " + file.string() + ", which cannot be loaded: " + ::dlerror() +
+                    "; build with CUDA (`longbow doctor`), or take --device cpu");
+    }
+    const auto make = reinterpret_cast<MakeNcclGroup>(::dlsym(library, kMakeNcclGroup));
+    if (make == nullptr) throw Error(file.string() + " is of another version of longbow: build anew");
+    return make(request);
+}
+
+}  // namespace longbow

@@ -1,0 +1,179 @@
+#include "watchdog.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr auto kBeat = std::chrono::milliseconds(500);
+constexpr double kGrace = 5;  // seconds in which a rank may end by itself, with its own words, after another has failed
+
+double seconds_since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
+}
+
+[[noreturn]] void end_process(const std::string& why) {
+    log::flush();
+    std::fprintf(stderr, "longbow: error: %s\n", why.c_str());
+    std::fflush(stderr);
+    ::_exit(static_cast<int>(ExitCode::failure));
+}
+
+}  // namespace
+
+struct Watchdog::State {
+    c10::intrusive_ptr<c10d::Store> store;
+    int rank = 0;
+    std::vector<std::string> hosts;
+    double timeout = 0;
+    std::atomic<bool> stopped{false};
+
+    mutable std::mutex mutex;  // guards what follows
+    std::string where = "start";
+    bool patient = false;
+    Clock::time_point since = Clock::now();     // of `where`
+    Clock::time_point answered = Clock::now();  // the store, last
+    std::optional<std::string> failure;
+    std::string lost;                           // why the store cannot be reached, if it cannot
+    Clock::time_point wrong_since;              // failure or lost
+    std::vector<Seen> seen;
+};
+
+Watchdog::Watchdog(c10::intrusive_ptr<c10d::Store> store, int rank, std::vector<std::string> hosts, double timeout)
+    : state_(std::make_shared<State>()) {
+    state_->store = std::move(store);
+    state_->rank = rank;
+    state_->seen.resize(hosts.size());
+    state_->hosts = std::move(hosts);
+    state_->timeout = timeout;
+    std::thread(exchange, state_).detach();
+    clock_ = std::thread(watch_clock, state_);
+}
+
+Watchdog::~Watchdog() { stop(); }
+
+void Watchdog::stop() {
+    state_->stopped = true;
+    if (clock_.joinable()) clock_.join();
+}
+
+void Watchdog::stage(const std::string& where, bool patient) {
+    const std::lock_guard lock(state_->mutex);
+    state_->where = where;
+    state_->patient = patient;
+    state_->since = Clock::now();
+}
+
+std::optional<std::string> Watchdog::failure() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->failure;
+}
+
+void Watchdog::fail(const std::string& what) {
+    const std::lock_guard lock(state_->mutex);
+    if (state_->failure) return;
+    state_->failure = what;
+    state_->wrong_since = Clock::now();
+}
+
+std::string Watchdog::table() const { return table_of(*state_); }
+
+std::string Watchdog::table_of(const State& state) {
+    const std::lock_guard lock(state.mutex);
+    std::vector<std::string> rows;
+    for (std::size_t rank = 0; rank < state.hosts.size(); ++rank) {
+        const auto name = strprintf("rank %zu (%s): ", rank, state.hosts[rank].c_str());
+        if (static_cast<int>(rank) == state.rank) {
+            rows.push_back(name + state.where + strprintf(" for %.0f s", seconds_since(state.since)));
+            continue;
+        }
+        const auto& seen = state.seen[rank];
+        const auto silent = seconds_since(seen.changed);
+        const auto where = seen.where.empty() ? std::string("start") : seen.where;
+        rows.push_back(name + (silent > 2.5 ? strprintf("no sign for %.0f s, last at ", silent) : "") + where);
+    }
+    return join(rows, "; ");
+}
+
+std::string Watchdog::explain(const std::string& what) const {
+    // A rank that was killed is silent only after some beats; one that failed has told why by then.
+    const auto start = Clock::now();
+    while (seconds_since(start) < 3 && !failure()) std::this_thread::sleep_for(kBeat / 5);
+    if (const auto first = failure()) return *first;
+    return what + " (" + table() + ")";
+}
+
+// Signs of life: "<count>|<where>" a rank.
+void Watchdog::exchange(const std::shared_ptr<State>& state) {
+    std::vector<std::string> keys;
+    for (std::size_t rank = 0; rank < state->hosts.size(); ++rank) keys.push_back(strprintf("beat/%zu", rank));
+    const auto own = static_cast<std::size_t>(state->rank);
+    try {
+        for (std::int64_t beat = 0; !state->stopped; ++beat) {
+            std::string mine;
+            {
+                const std::lock_guard lock(state->mutex);
+                mine = strprintf("%lld|", static_cast<long long>(beat)) + state->where + strprintf(" for %.0f s", seconds_since(state->since));
+            }
+            state->store->set(keys[own], std::vector<std::uint8_t>(mine.begin(), mine.end()));
+            const bool failed = state->store->check({kFailureKey});
+            const auto failure = failed ? state->store->get_to_str(kFailureKey) : std::string();
+            for (std::size_t rank = 0; rank < keys.size() && !state->stopped; ++rank) {
+                if (rank == own || !state->store->check({keys[rank]})) continue;
+                const auto text = state->store->get_to_str(keys[rank]);
+                const std::lock_guard lock(state->mutex);
+                auto& seen = state->seen[rank];
+                if (seen.beat == text) continue;
+                seen.beat = text;
+                seen.where = text.substr(text.find('|') + 1);
+                seen.changed = Clock::now();
+            }
+            {
+                const std::lock_guard lock(state->mutex);
+                state->answered = Clock::now();
+                if (failed && !state->failure) {
+                    state->failure = failure;
+                    state->wrong_since = Clock::now();
+                }
+            }
+            std::this_thread::sleep_for(kBeat);
+        }
+    } catch (const std::exception&) {
+        if (state->stopped) return;
+        const std::lock_guard lock(state->mutex);
+        state->lost = "the store where the ranks meet (of rank 0 or of the launcher) is gone";
+        state->wrong_since = Clock::now();
+    }
+}
+
+void Watchdog::watch_clock(const std::shared_ptr<State>& state) {
+    // A collective gives up by itself after the timeout; this is for what hangs elsewhere, or does not notice.
+    const double patience = state->timeout + std::max(kGrace, 0.25 * state->timeout);
+    while (!state->stopped) {
+        std::this_thread::sleep_for(kBeat / 5);
+        std::string why;
+        {
+            const std::lock_guard lock(state->mutex);
+            const bool wrong = state->failure || !state->lost.empty();
+            if (wrong && seconds_since(state->wrong_since) > kGrace) {
+                why = state->failure ? *state->failure : state->lost;
+            } else if (!state->patient && seconds_since(state->since) > patience) {
+                why = strprintf("no progress for %.0f s (dist.timeout)", seconds_since(state->since));
+            } else if (seconds_since(state->answered) > patience) {
+                why = strprintf("the store where the ranks meet has not answered for %.0f s", seconds_since(state->answered));
+            }
+        }
+        if (why.empty() || state->stopped) continue;
+        end_process(strprintf("rank %d: ", state->rank) + why + " (" + table_of(*state) + ")");
+    }
+}
+
+}  // namespace longbow
