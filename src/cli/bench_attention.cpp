@@ -156,7 +156,7 @@ int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
             flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
             static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
             common.threads, flags.rounds);
-        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak%  memory MB  visited\n";
+        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
     }
     for (const auto& dtype : flags.dtypes) {
         const auto type = dtype_from(dtype);
