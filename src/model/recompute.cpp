@@ -70,7 +70,8 @@ struct Autocast {
     bool cache;
 
     static Autocast now(at::DeviceType device) {
-        return {device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device), at::autocast::is_autocast_cache_enabled()};
+        return {device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device),
+                at::autocast::is_autocast_cache_enabled()};
     }
     void set() const {
         at::autocast::set_autocast_enabled(device, enabled);
@@ -166,7 +167,8 @@ public:
                 places.push_back(i + 1);
             }
         }
-        auto found = torch::autograd::grad({output}, wanted, {gradients[0]}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+        auto found =
+            torch::autograd::grad({output}, wanted, {gradients[0]}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
         for (std::size_t i = 0; i < places.size(); ++i) {
             result[places[i]] = std::move(found[i]);
         }
@@ -181,14 +183,15 @@ at::Tensor recomputed(const std::shared_ptr<Block>& block, const at::Tensor& x, 
     std::vector<at::Tensor> inputs = {x};
     if (pass.bias.table.defined()) {
         call->table_input = true;
-        call->bias.table = {};
+        call->bias.table = at::Tensor();
         inputs.push_back(pass.bias.table);
     }
     if (pass.scratch != nullptr && pass.scratch->dense.defined()) {
         call->dense_input = true;
         inputs.push_back(pass.scratch->dense);
     }
-    for (const torch::nn::Module* module : {static_cast<const torch::nn::Module*>(block.get()), static_cast<const torch::nn::Module*>(&pass.position)}) {
+    for (const torch::nn::Module* module :
+         {static_cast<const torch::nn::Module*>(block.get()), static_cast<const torch::nn::Module*>(&pass.position)}) {
         for (const auto& parameter : module->parameters()) {
             inputs.push_back(parameter);
         }

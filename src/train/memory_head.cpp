@@ -58,7 +58,8 @@ double chunk_of_band(const Config& config, const ModelSizes& sizes, std::size_t 
     constexpr std::int64_t kFewestTokens = 32;
     const auto chunk = config.train.loss_chunk;
     if (band == 0) return static_cast<double>(chunk);
-    return static_cast<double>(std::clamp(chunk * sizes.bands[0].rows / sizes.bands[band].rows, std::min(chunk, kFewestTokens), std::max(chunk, kFewestTokens)));
+    return static_cast<double>(
+        std::clamp(chunk * sizes.bands[0].rows / sizes.bands[band].rows, std::min(chunk, kFewestTokens), std::max(chunk, kFewestTokens)));
 }
 
 }  // namespace

@@ -8,10 +8,10 @@ namespace {
 
 struct Sizes {
     double dim, ffn, heads;
-    double stream;   // [tokens, dim], wide: the residual stream and its gradient
-    double hidden;   // [tokens, dim], narrow
-    double inner;    // [tokens, ffn_dim], narrow
-    double scores;   // [batch, heads, length, length], one byte each
+    double stream;                    // [tokens, dim], wide: the residual stream and its gradient
+    double hidden;                    // [tokens, dim], narrow
+    double inner;                     // [tokens, ffn_dim], narrow
+    double scores;                    // [batch, heads, length, length], one byte each
     double projection, feed_forward;  // weights: one matrix [dim, dim]; all of the feed-forward layer's, in numbers
 };
 
@@ -36,10 +36,10 @@ bool one_function(const ModelConfig& model, const PassSizes& pass) {
 
 // What the attention keeps between its inputs' projection and its output's, which the output projection keeps too.
 struct AttentionKept {
-    double inputs;   // q, k, v
+    double inputs;  // q, k, v
     double output;
-    double rest;     // log-sum-exp, probabilities
-    double backward; // beside these and the gradient of the output: gradients of q, k, v, and scores
+    double rest;      // log-sum-exp, probabilities
+    double backward;  // beside these and the gradient of the output: gradients of q, k, v, and scores
 };
 
 AttentionKept attention_kept(const ModelConfig& model, const PassSizes& pass, const Sizes& s) {
@@ -65,14 +65,16 @@ AttentionKept attention_kept(const ModelConfig& model, const PassSizes& pass, co
     kept.inputs = (pass.rotary ? 5 : 3) * s.hidden;
     kept.rest = pass.tokens * s.heads * 4;
     kept.backward = 3 * s.hidden + (pass.attention == "fused" ? pass.workspace : 0);
-    if (pass.attention == "sdpa" && pass.table_grad) kept.backward += s.scores * pass.narrow;  // the mask's gradient, before its sum over the batch
+    if (pass.attention == "sdpa" && pass.table_grad)
+        kept.backward += s.scores * pass.narrow;  // the mask's gradient, before its sum over the batch
     return kept;
 }
 
 // What the feed-forward layer keeps behind its input: its hidden layer in each state that a derivative needs.
 double inner_kept(const ModelConfig& model, const PassSizes& pass, const Sizes& s) {
     double kept = model.activation == "relu" ? s.inner : model.activation == "gelu" ? 2 * s.inner : 4 * s.inner;
-    if (model.activation_dropout > 0) kept += s.inner + (pass.cuda ? pass.tokens * s.ffn : 0);  // a GPU's dropout keeps its mask, a byte each
+    if (model.activation_dropout > 0)
+        kept += s.inner + (pass.cuda ? pass.tokens * s.ffn : 0);  // a GPU's dropout keeps its mask, a byte each
     return kept;
 }
 
@@ -113,12 +115,13 @@ LayerMemory layer_memory(const ModelConfig& model, const PassSizes& pass, bool g
     const double copies_left = pass.half ? 3 * s.projection * pass.narrow : 0;
     const double ffn_gradients = gradients_stay ? s.feed_forward * pass.wide : 0;
     const double out_gradient = gradients_stay ? s.projection * pass.wide : 0;
-    const double at_attention = before_ffn + masks + attention.output + copies_left + s.stream + s.hidden + attention.backward + ffn_gradients + out_gradient;
+    const double at_attention =
+        before_ffn + masks + attention.output + copies_left + s.stream + s.hidden + attention.backward + ffn_gradients + out_gradient;
 
     // The projection to q, k, v: their gradient, its input's, the weight's (oneDNN: from transposed operands, transposed back).
     const double weight = 3 * s.projection * (pass.onednn ? 2 * pass.wide : pass.half ? pass.wide + pass.narrow : pass.wide);
-    const double at_projection = s.stream + statistics + normed + copies_left + s.stream + 3 * s.hidden + s.hidden + (pass.onednn ? s.stream : 0) + weight +
-                                 ffn_gradients + out_gradient;
+    const double at_projection = s.stream + statistics + normed + copies_left + s.stream + 3 * s.hidden + s.hidden +
+                                 (pass.onednn ? s.stream : 0) + weight + ffn_gradients + out_gradient;
     memory.backward = std::max({at_ffn, at_attention, at_projection});
     return memory;
 }

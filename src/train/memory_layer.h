@@ -13,15 +13,15 @@ namespace longbow {
 
 // What the formulas share. Sizes are doubles: they are multiplied, and 2^53 bytes are enough.
 struct PassSizes {
-    double tokens = 0;     // of a micro-batch
-    double length = 0;     // of an input
+    double tokens = 0;  // of a micro-batch
+    double length = 0;  // of an input
     double batch = 0;
-    double wide = 4;       // bytes of a weight, of the residual stream, of sums
-    double narrow = 4;     // bytes of an element in matrix products
-    bool half = false;     // autocast: narrow is not wide
+    double wide = 4;    // bytes of a weight, of the residual stream, of sums
+    double narrow = 4;  // bytes of an element in matrix products
+    bool half = false;  // autocast: narrow is not wide
     bool cuda = false;
-    bool onednn = false;   // fp32 products through oneDNN (CPU)
-    bool rotary = false;   // the position method turns queries and keys
+    bool onednn = false;      // fp32 products through oneDNN (CPU)
+    bool rotary = false;      // the position method turns queries and keys
     bool table_grad = false;  // it has a bias table that is learnt
     bool bias = false;        // it has a bias of any kind
     double workspace = 0;     // of the fused attention's backward pass
@@ -41,9 +41,9 @@ LayerMemory layer_memory(const ModelConfig& model, const PassSizes& pass, bool g
 double layer_evaluation(const ModelConfig& model, const PassSizes& pass);
 
 struct HeadMemory {
-    double loss = 0;       // most at one moment of the forward pass, beside the hidden states
-    double handed_on = 0;  // what it leaves to the backward pass
-    double hidden_gradient = 0;  // most that the way back to the hidden states takes beside that
+    double loss = 0;              // most at one moment of the forward pass, beside the hidden states
+    double handed_on = 0;         // what it leaves to the backward pass
+    double hidden_gradient = 0;   // most that the way back to the hidden states takes beside that
     double weight_gradients = 0;  // part of handed_on
 };
 HeadMemory head_memory(const Config& config, const ModelSizes& sizes, const PassSizes& pass);

@@ -59,7 +59,8 @@ public:
         pass_.rotary = !position->rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);
         pass_.bias = bias.kind != BiasSpec::Kind::none;
         pass_.table_grad = bias.table.defined() && bias.table.requires_grad();
-        pass_.attention = make_attention_backend(config.attention.backend, attention_request(config, *position, dtype, request.device))->name();
+        pass_.attention =
+            make_attention_backend(config.attention.backend, attention_request(config, *position, dtype, request.device))->name();
         table_length_ = bias.table.defined() ? bias.table.size(1) : 0;
         const auto share = share_of_rank(config.train, request.ranks);
         pass_ = window(static_cast<double>(config.train.length), static_cast<double>(share.first));
@@ -71,12 +72,14 @@ public:
     }
 
     MemoryPlan plan() const {
-        std::vector<Account> moments = {output_head(), head_backward(), layer_backward(config_.model.layers - 1), layer_backward(0), embedding_backward(), after_update(),
+        std::vector<Account> moments = {output_head(),     head_backward(),      layer_backward(config_.model.layers - 1),
+                                        layer_backward(0), embedding_backward(), after_update(),
                                         weights_shared()};
         if (request_.valid_tokens > 0) {
             for (const auto length : validation_lengths(config_)) moments.push_back(validation(length));
         }
-        const auto most = std::max_element(moments.begin(), moments.end(), [](const Account& a, const Account& b) { return a.total() < b.total(); });
+        const auto most =
+            std::max_element(moments.begin(), moments.end(), [](const Account& a, const Account& b) { return a.total() < b.total(); });
         return {most->moment, most->terms, most->total(), snapshot(), pass_.attention};
     }
 
@@ -89,9 +92,9 @@ private:
         pass.tokens = length * batch;
         if (!pass.cuda && pass.attention == "fused") {
             const auto& model = config_.model;
-            pass.workspace = static_cast<double>(fused_attention_workspace(dtype_from(config_.train.dtype), static_cast<std::int64_t>(batch), model.heads,
-                                                                           static_cast<std::int64_t>(length), model.dim / model.heads,
-                                                                           pass.table_grad ? table_length_ : 0, request_.threads));
+            pass.workspace = static_cast<double>(fused_attention_workspace(
+                dtype_from(config_.train.dtype), static_cast<std::int64_t>(batch), model.heads, static_cast<std::int64_t>(length),
+                model.dim / model.heads, pass.table_grad ? table_length_ : 0, request_.threads));
         }
         return pass;
     }
@@ -99,7 +102,9 @@ private:
     [[nodiscard]] double bytes(std::int64_t numbers) const { return static_cast<double>(numbers) * pass_.wide; }
     [[nodiscard]] double stream() const { return pass_.tokens * static_cast<double>(config_.model.dim) * pass_.wide; }
     [[nodiscard]] double slots() const { return config_.optim.name == "adamw" ? 2 : config_.optim.momentum > 0 ? 1 : 0; }
-    [[nodiscard]] double optimizer_state() const { return slots() * bytes(sizes_.total) / (sharded_ ? static_cast<double>(request_.ranks) : 1.0); }
+    [[nodiscard]] double optimizer_state() const {
+        return slots() * bytes(sizes_.total) / (sharded_ ? static_cast<double>(request_.ranks) : 1.0);
+    }
     [[nodiscard]] double snapshot() const { return bytes(sizes_.total) + optimizer_state(); }  // rank 0's: save.cpp
 
     // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets that the ranks cannot share
@@ -172,9 +177,11 @@ private:
     [[nodiscard]] Account layer_backward(std::int64_t index) const {
         const auto head = head_memory(config_, sizes_, pass_);
         const auto layer = layer_memory(config_.model, pass_, !held_ || recompute_);
-        auto account = begin(strprintf("in the backward pass of layer %lld of %lld", static_cast<long long>(index + 1), static_cast<long long>(config_.model.layers)));
+        auto account = begin(strprintf("in the backward pass of layer %lld of %lld", static_cast<long long>(index + 1),
+                                       static_cast<long long>(config_.model.layers)));
         const auto behind = config_.model.layers - 1 - index;
-        add_gradients(account, head.weight_gradients + bytes(sizes_.final_norm + behind * sizes_.layer), config_.model.tie_output ? head.weight_gradients : 0);
+        add_gradients(account, head.weight_gradients + bytes(sizes_.final_norm + behind * sizes_.layer),
+                      config_.model.tie_output ? head.weight_gradients : 0);
         add_kept(account, index);
         if (index == 0) add_travelling(account);
         account.add("this layer", layer.backward + (recompute_ ? stream() : 0));  // recomputed: its output comes out once more
@@ -185,7 +192,8 @@ private:
     [[nodiscard]] Account embedding_backward() const {
         const auto head = head_memory(config_, sizes_, pass_);
         double largest = 0;
-        for (const auto& band : sizes_.bands) largest = std::max(largest, static_cast<double>((config_.model.tie_output ? band.rows : band.words) * band.dim));
+        for (const auto& band : sizes_.bands)
+            largest = std::max(largest, static_cast<double>((config_.model.tie_output ? band.rows : band.words) * band.dim));
         const bool tied = config_.model.tie_output;
         auto account = begin("at the embedding's gradient");
         add_gradients(account, bytes(sizes_.total) - (tied ? 0 : largest * pass_.wide), tied ? head.weight_gradients : 0);
@@ -222,7 +230,8 @@ private:
         const double states = pass.tokens * static_cast<double>(config_.model.dim) * pass.wide;
         auto account = begin(strprintf("in a validation at length %lld", static_cast<long long>(length)));
         account.add("gradients", bytes(sizes_.total));
-        if (pass_.half) account.add("weights in half precision", static_cast<double>(config_.model.layers * sizes_.layer_products) * pass_.narrow);
+        if (pass_.half)
+            account.add("weights in half precision", static_cast<double>(config_.model.layers * sizes_.layer_products) * pass_.narrow);
         const double layer = 2 * states + layer_evaluation(config_.model, pass);  // the embedded tokens, its input
         account.add("a forward pass", std::max(layer, states + head_evaluation(config_, sizes_, pass)));
         account.add("token ids and losses", 2 * pass.tokens * 8);
@@ -234,7 +243,7 @@ private:
     ModelSizes sizes_;
     PassSizes pass_;
     std::int64_t table_length_ = 0;
-    bool held_ = false;       // gradients are there before a backward pass makes them
+    bool held_ = false;  // gradients are there before a backward pass makes them
     bool recompute_ = false;
     bool sharded_ = false;
     bool background_ = false;  // checkpoints are written beside updates

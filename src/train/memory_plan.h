@@ -14,10 +14,10 @@
 namespace longbow {
 
 struct MemoryRequest {
-    std::string device = "cpu";       // cpu | cuda | cuda:N; need not be there
+    std::string device = "cpu";  // cpu | cuda | cuda:N; need not be there
     int threads = 1;
     int ranks = 1;
-    std::int64_t valid_tokens = 0;    // of the validation split, as far as it is read while training; 0: no validation
+    std::int64_t valid_tokens = 0;  // of the validation split, as far as it is read while training; 0: no validation
 };
 
 struct MemoryTerm {
@@ -26,11 +26,11 @@ struct MemoryTerm {
 };
 
 struct MemoryPlan {
-    std::string moment;               // when the peak is reached
+    std::string moment;  // when the peak is reached
     std::vector<MemoryTerm> terms;
-    double total = 0;                 // bytes on the device: the sum of the terms
-    double snapshot = 0;              // bytes in host memory of the copy from which rank 0 writes a checkpoint; a CPU's `total` has them
-    std::string attention;            // the back-end that the account is for
+    double total = 0;       // bytes on the device: the sum of the terms
+    double snapshot = 0;    // bytes in host memory of the copy from which rank 0 writes a checkpoint; a CPU's `total` has them
+    std::string attention;  // the back-end that the account is for
 };
 
 // vocab_size: of the tokenizer. Throws ConfigError as building the model would.

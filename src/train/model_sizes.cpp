@@ -21,7 +21,8 @@ std::vector<BandSizes> bands_of(const ModelConfig& model, std::int64_t vocab_siz
     std::vector<BandSizes> bands;
     for (std::size_t i = 0; i <= cutoffs.size(); ++i) {
         const auto words = (i < cutoffs.size() ? cutoffs[i] : vocab_size) - (i == 0 ? 0 : cutoffs[i - 1]);
-        const auto dim = static_cast<std::int64_t>(static_cast<double>(model.dim) / std::pow(model.adaptive_factor, static_cast<double>(i)));
+        const auto dim =
+            static_cast<std::int64_t>(static_cast<double>(model.dim) / std::pow(model.adaptive_factor, static_cast<double>(i)));
         bands.push_back({words, words + (i == 0 ? static_cast<std::int64_t>(cutoffs.size()) : 0), dim});
     }
     return bands;
@@ -50,7 +51,8 @@ ModelSizes model_sizes(const Config& config, std::int64_t vocab_size) {
     ModelSizes sizes;
     sizes.bands = bands_of(model, vocab_size);
     add_words(sizes, model);
-    for (const auto& parameter : make_position_method(config.position.method, position_context(config))->parameters()) sizes.position += parameter.numel();
+    for (const auto& parameter : make_position_method(config.position.method, position_context(config))->parameters())
+        sizes.position += parameter.numel();
     sizes.layer_products = 4 * dim * dim + (ffn_rows + model.ffn_dim) * dim;
     sizes.layer = sizes.layer_products + 2 * norm;
     if (model.bias) sizes.layer += (model.key_bias ? 3 : 2) * dim + dim + ffn_rows + dim;

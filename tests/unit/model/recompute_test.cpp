@@ -56,7 +56,8 @@ void expect_same(const Config& config) {
     for (const auto& [name, gradient] : plain.gradients) {
         ASSERT_TRUE(gradient.defined()) << name;
         ASSERT_TRUE(again.gradients.at(name).defined()) << name;
-        EXPECT_TRUE(gradient.equal(again.gradients.at(name))) << name << " differs by " << test::largest_difference(gradient, again.gradients.at(name));
+        EXPECT_TRUE(gradient.equal(again.gradients.at(name)))
+            << name << " differs by " << test::largest_difference(gradient, again.gradients.at(name));
     }
 }
 
@@ -127,7 +128,8 @@ TEST(Recompute, EveryParameterAccumulatesOnce) {
     const auto model = tiny_model(config);
     struct Count : torch::autograd::FunctionPostHook {
         explicit Count(int& its_calls) : calls(its_calls) {}
-        torch::autograd::variable_list operator()(const torch::autograd::variable_list& outputs, const torch::autograd::variable_list&) override {
+        torch::autograd::variable_list operator()(const torch::autograd::variable_list& outputs,
+                                                  const torch::autograd::variable_list&) override {
             ++calls;
             return outputs;
         }
@@ -175,8 +177,8 @@ TEST(Recompute, KeepsTheInputAlone) {
         const auto hidden = model->hidden(ids);
         return static_cast<double>(tensor_bytes("cpu").now - before);
     };
-    const double statistics = tokens * (2 + 4) * 4;  // log-sum-exp of each head, mean and deviation of two norms
-    const double skipped = 8 * 2 * 2 * 4;            // the table of skipped blocks
+    const double statistics = tokens * (2 + 4) * 4;               // log-sum-exp of each head, mean and deviation of two norms
+    const double skipped = 8 * 2 * 2 * 4;                         // the table of skipped blocks
     const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;  // the last layer's output, the final norm and its statistics, the ids
     EXPECT_NEAR(kept_by("none"), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
     EXPECT_NEAR(kept_by("layer"), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);  // and 5 kB of generator state

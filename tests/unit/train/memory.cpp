@@ -119,7 +119,8 @@ TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
     constexpr double kGpu = 32e9;
     constexpr double kContext = 1e9;  // CUDA's and NCCL's own, which are no tensors
     for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
-        const auto config = load_config({{std::string(LONGBOW_TEST_DATA) + "/../configs/cc100/" + name + ".yaml"}, {}}, registered_config_context());
+        const auto config =
+            load_config({{std::string(LONGBOW_TEST_DATA) + "/../configs/cc100/" + name + ".yaml"}, {}}, registered_config_context());
         for (const int ranks : {8, 128}) {
             MemoryRequest request;
             request.device = "cuda";
