@@ -78,10 +78,10 @@ TEST(MemoryPlan, RanksShareTheOptimizersState) {
     EXPECT_LT(sharded.total, whole.total);
 }
 
-// One input an update and rank: the micro-batches are cut anew.
+// One micro-batch for 64 ranks is cut anew.
 TEST(MemoryPlan, ManyRanksHaveSmallMicroBatches) {
     auto config = test::tiny_config();
-    config.train.batch = 64;
+    config.train.batch = 4096;
     MemoryRequest request;
     const double alone = bytes_of(plan_memory(config, test::kVocab, request), "token ids");
     request.ranks = 64;
