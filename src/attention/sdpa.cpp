@@ -27,6 +27,12 @@ public:
     [[nodiscard]] std::string name() const override { return "sdpa"; }
     [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
 
+    void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query, AttentionScratch& scratch) override {
+        if (bias.table.defined() && bias.table.requires_grad()) {
+            scratch.dense = dense_bias(bias, length, length, query.dtype(mask_type(query)));
+        }
+    }
+
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);  // it would round the mask to 8 bits
         const auto rows = in.q.size(2);
@@ -34,7 +40,7 @@ public:
         if (in.bias.kind == BiasSpec::Kind::none && rows == columns) {
             return at::scaled_dot_product_attention(in.q, in.k, in.v, std::nullopt, in.dropout, /*is_causal=*/true);
         }
-        const auto type = mask_type(in.q);
+        const auto type = mask_type(in.q.options());
         const bool differentiable = in.bias.table.defined() && in.bias.table.requires_grad();
         const bool any_grad = differentiable || in.q.requires_grad() || in.k.requires_grad() || in.v.requires_grad();
         if (any_grad && at::GradMode::is_enabled()) {
@@ -49,8 +55,9 @@ public:
 
 private:
     // CPU kernels take an fp32 mask beside half-precision queries; CUDA's want the type of the queries.
-    static at::ScalarType mask_type(const at::Tensor& q) {
-        return q.device().is_cpu() && q.scalar_type() != at::kDouble ? at::kFloat : q.scalar_type();
+    static at::ScalarType mask_type(const at::TensorOptions& q) {
+        const auto type = c10::typeMetaToScalarType(q.dtype());
+        return q.device().is_cpu() && type != at::kDouble ? at::kFloat : type;
     }
 
     static at::TensorOptions mask_options(const AttentionInput& in, at::ScalarType type) {

@@ -1,6 +1,5 @@
 #include "bench_attention.h"
 
-#include <malloc.h>
 #include <torch/torch.h>
 
 #include <algorithm>
@@ -41,7 +40,7 @@ struct Contestant {
     std::unique_ptr<AttentionBackend> backend;
     double forward = std::numeric_limits<double>::infinity();  // seconds
     double backward = std::numeric_limits<double>::infinity();
-    double memory_mb = 0;  // most that forward and backward held beside their inputs
+    double memory_mb = 0;  // most bytes of tensors that forward and backward held beside their inputs, over 10^6
     std::optional<double> visited;
 };
 
@@ -99,11 +98,10 @@ void run_once(Contestant& contestant, const Work& work, const std::string& devic
 
 // The first pass, apart from the timed ones: memory, and what skipping leaves.
 void look_at(Contestant& contestant, const Work& work, const std::string& device) {
-    malloc_trim(0);
     reset_peak_memory(device);
-    const double before = peak_memory_mb(device);
+    const auto before = tensor_bytes(device).now;
     run_once(contestant, work, device);
-    contestant.memory_mb = peak_memory_mb(device) - before;
+    contestant.memory_mb = static_cast<double>(tensor_bytes(device).peak - before) / 1e6;
     if (!contestant.backend->skips()) return;
     const torch::NoGradGuard no_grad;
     contestant.backend->measure_visited(true);
@@ -158,7 +156,7 @@ int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
             flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
             static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
             common.threads, flags.rounds);
-        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak%  memory MB  visited\n";
+        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
     }
     for (const auto& dtype : flags.dtypes) {
         const auto type = dtype_from(dtype);

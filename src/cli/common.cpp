@@ -10,6 +10,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -33,6 +34,7 @@ int gpu_count() {
 
 std::string resolve_device(const std::string& text) {
     keep_freed_memory();  // only verbs that compute ask for a device
+    count_cpu_memory();
     if (text == "cpu") return "cpu";
     if (text == "auto") return gpu_count() > 0 ? "cuda:0" : "cpu";
     int index = 0;

@@ -45,7 +45,7 @@ std::string eval_table(const std::vector<EvalResult>& rows) {
                           first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
                           first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
     std::vector<std::vector<std::string>> table{
-        {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "MB"}};
+        {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}};
     for (const auto& row : rows) {
         table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens), strprintf("%.4f", row.nll),
                          strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high),

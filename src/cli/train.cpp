@@ -20,6 +20,7 @@ struct TrainFlags {
     std::string run_dir;
     std::string resume = "auto";
     bool dry_run = false;
+    std::string plan_device;
     RankOptions ranks;
 };
 
@@ -48,7 +49,9 @@ void add_train(CLI::App& app, VerbContext& context) {
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
     verb->add_option("--resume", flags->resume, "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
         ->type_name("auto|never|CHECKPOINT")->capture_default_str();
-    verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
+    auto* dry_run = verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
+    verb->add_option("--plan-device", flags->plan_device, "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
+        ->type_name("cpu|cuda")->check(CLI::IsMember({"cpu", "cuda"}))->needs(dry_run);
     run_with(verb, context, [flags](const CommonOptions& common) {
         TrainRequest request;
         request.config = load_config({flags->config.files, flags->config.overrides}, registered_config_context());
@@ -56,9 +59,9 @@ void add_train(CLI::App& app, VerbContext& context) {
                                                  : std::filesystem::path(flags->run_dir);
         request.resume = flags->resume;
         if (flags->dry_run) {
-            request.device = resolve_device(common.device);
+            request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;
             request.threads = common.threads;
-            std::cout << training_plan(request);
+            std::cout << training_plan(request, flags->ranks.nproc);
             return 0;
         }
         return run_ranked(flags->ranks, common, request.config.dist.timeout, [&](const Ranked& ranked) {

@@ -185,6 +185,9 @@ void declare_train(std::vector<Field>& fields) {
     key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends")
         .unit("updates").range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
+    key("recompute", &T::recompute,
+        "What is computed again in the backward pass instead of being kept from the forward pass: nothing, or each layer's activations (memory for "
+        "a third more computation; the same numbers)").choices({"none", "layer"});
     key("order", &T::order,
         "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or fairseq "
         "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)")

@@ -42,7 +42,10 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
 
 bool decides_weights(const std::string& key) {
     if (starts_with(key, "dist.")) return key == "dist.reduce_dtype";
-    return key != "train.stop" && key != "train.profile" && !starts_with(key, "log.") && !starts_with(key, "eval.") && !starts_with(key, "checkpoint.");
+    for (const auto* harmless : {"train.stop", "train.profile", "train.recompute"}) {
+        if (key == harmless) return false;
+    }
+    return !starts_with(key, "log.") && !starts_with(key, "eval.") && !starts_with(key, "checkpoint.");
 }
 
 }  // namespace longbow

@@ -15,15 +15,17 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "norm.h"
+#include "product_type.h"
+#include "recompute.h"
 #include "stored_piece.h"
 
 namespace longbow {
 
-namespace {
-
 PositionContext position_context(const Config& config) {
     return {config.model.layers, config.model.dim, config.model.heads, config.train.length, config.position.options};
 }
+
+namespace {
 
 void check(const ModelConfig& model) {
     if (model.dim % model.heads != 0) {
@@ -85,20 +87,25 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
 
 LanguageModel::~LanguageModel() = default;
 
+AttentionRequest attention_request(const Config& config, PositionMethod& position, const std::string& dtype, const std::string& device) {
+    AttentionRequest request;
+    request.dtype = dtype;
+    request.device = device;
+    request.head_dim = config.model.dim / config.model.heads;
+    request.dropout = config.model.attention_dropout;
+    request.skip_threshold = config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
+    const auto bias = position.bias(0);
+    request.bias = bias.kind;
+    request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
+    return request;
+}
+
 AttentionBackend& LanguageModel::attention() {
     const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
     const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
-        AttentionRequest request;
-        request.dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
-        request.device = weight.device().str();
-        request.head_dim = config_.model.dim / config_.model.heads;
-        request.dropout = config_.model.attention_dropout;
-        request.skip_threshold = config_.attention.skip_threshold > 0 ? config_.attention.skip_threshold : std::numeric_limits<double>::infinity();
-        const auto bias = position_->bias(0);
-        request.bias = bias.kind;
-        request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
-        backend_ = make_attention_backend(config_.attention.backend, request);
+        const std::string dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
+        backend_ = make_attention_backend(config_.attention.backend, attention_request(config_, *position_, dtype, weight.device().str()));
         backend_for_ = options;
     }
     return *backend_;
@@ -121,12 +128,17 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     BiasSpec bias;
     AttentionScratch scratch;
     auto& backend = attention();
+    const bool recompute = config_.train.recompute == "layer" && is_training() && at::GradMode::is_enabled() && cache == nullptr;
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
         if (layer == 0 || bias_differs) {
             bias = position_->bias(static_cast<std::int64_t>(layer));
             scratch = {};
+            if (recompute) {
+                backend.prepare(bias, embedded.size(1), embedded.options().dtype(product_type(embedded)), scratch);
+            }
         }
-        x = blocks_[layer]->forward(x, {backend, *position_, positions, bias, &scratch, cache});
+        const BlockPass pass{backend, *position_, positions, bias, &scratch, cache};
+        x = recompute ? recomputed(blocks_[layer], x, pass) : blocks_[layer]->forward(x, pass);
     }
     if (cache != nullptr) {
         cache->length += embedded.size(1);

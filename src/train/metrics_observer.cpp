@@ -107,7 +107,7 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
                                                   : std::max(0.0, session.config.train.stop.value - state.train_seconds);
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
-    std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  %.0f MB  ETA %s",
+    std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  tensors %.0f MB  ETA %s",
                                  static_cast<long long>(counted), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
                                  human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
     if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));

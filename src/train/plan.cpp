@@ -1,73 +1,67 @@
-// What a run will take, said before it starts (`longbow train --dry-run`). Counts are exact, memory and FLOPs are estimates by the
-// formulas that the text states.
+// What a run will take, said before it starts (`longbow train --dry-run`). Counts are exact, FLOPs are estimates by the
+// formulas that the text states, memory is memory_plan.h's account.
 #include <algorithm>
 #include <cmath>
 #include <optional>
 
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
-#include "longbow/model/language_model.h"
 #include "longbow/telemetry/log.h"
+#include "memory_plan.h"
+#include "model_sizes.h"
 #include "session.h"
 
 namespace longbow {
 
 namespace {
 
-struct Sizes {
-    double parameters = 0;      // all
-    double multiplied = 0;      // in matrix products, each once a token: all but embeddings, norms, biases; the output projection included
-};
-
 // Scores that every token takes: of each word, or with adaptive softmax of the first band's words and a class for each further band.
-double scores(const ModelConfig& model, std::int64_t vocab_size) {
-    const auto& cutoffs = model.adaptive_cutoffs;
-    return static_cast<double>(cutoffs.empty() ? vocab_size : cutoffs.front() + static_cast<std::int64_t>(cutoffs.size()));
-}
+double scores(const ModelSizes& sizes) { return static_cast<double>(sizes.bands[0].rows); }
 
-// Everything but the depth costs time to build: a model of one and one of two layers tell the rest.
-Sizes model_sizes(const Config& config, std::int64_t vocab_size) {
-    Config shallow = config;
-    shallow.model.layers = 1;
-    const auto one = static_cast<double>(make_language_model(shallow, vocab_size)->parameter_count());
-    shallow.model.layers = 2;
-    const auto two = static_cast<double>(make_language_model(shallow, vocab_size)->parameter_count());
-    const auto layers = static_cast<double>(config.model.layers);
+// Weights in matrix products, each once a token: all but embeddings, norms, biases; the output projection included.
+double multiplied(const Config& config, const ModelSizes& sizes) {
     const auto dim = static_cast<double>(config.model.dim);
-    const double ffn = (config.model.activation == "swiglu" ? 3.0 : 2.0) * dim * static_cast<double>(config.model.ffn_dim);
-    return {one + (layers - 1) * (two - one), layers * (4 * dim * dim + ffn) + dim * scores(config.model, vocab_size) + (config.model.adaptive_cutoffs.empty() ? 0 : dim * dim)};
+    return static_cast<double>(config.model.layers * sizes.layer_products) + dim * scores(sizes) + (sizes.bands.size() > 1 ? dim * dim : 0);
 }
 
 // Forward FLOPs of a token in a window of `length`: 2 a multiplied weight, and 2 x 2 x dim for each of the (length + 1) / 2 keys that it
 // sees on average in each layer.
-double forward_flops(const Config& config, const Sizes& sizes, std::int64_t length) {
+double forward_flops(const Config& config, const ModelSizes& sizes, std::int64_t length) {
     const double keys = (static_cast<double>(length) + 1) / 2;
-    return 2 * sizes.multiplied + 4 * static_cast<double>(config.model.layers) * static_cast<double>(config.model.dim) * keys;
+    return 2 * multiplied(config, sizes) + 4 * static_cast<double>(config.model.layers) * static_cast<double>(config.model.dim) * keys;
 }
 
 std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
 
 std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
 
-std::string memory_text(const Config& config, const Sizes& sizes, std::int64_t vocab_size) {
-    const double wide = config.train.dtype == "fp64" ? 8 : 4;
-    const double half = config.train.dtype == "bf16" || config.train.dtype == "fp16" ? 2 : wide;
-    const double slots = config.optim.name == "adamw" ? 2 : config.optim.momentum > 0 ? 1 : 0;
-    const auto tokens = static_cast<double>(config.train.batch * config.train.length);
-    const auto& model = config.model;
-    const double ffn = (model.activation == "swiglu" ? 3.0 : 2.0) * static_cast<double>(model.ffn_dim);
-    // A layer keeps, a token: two norms, q, k, v, the attention's output, two residual sums (8 dim), and the FFN's inner values.
-    const double activations = static_cast<double>(model.layers) * tokens * (8 * static_cast<double>(model.dim) + ffn) * half;
-    const double chunk = 2 * static_cast<double>(std::min<std::int64_t>(config.train.loss_chunk, static_cast<std::int64_t>(tokens))) *
-                         scores(model, vocab_size) * wide;
-    const double weights = sizes.parameters * wide;
-    const double total = weights * (2 + slots) + activations + chunk;
-    return strprintf("about %s: weights %s, gradients %s, optimizer %s, activations %s, loss chunk %s", human_bytes(total).c_str(),
-                     human_bytes(weights).c_str(), human_bytes(weights).c_str(), human_bytes(weights * slots).c_str(), human_bytes(activations).c_str(),
-                     human_bytes(chunk).c_str());
+// The account, and what the ways to save memory that the configuration leaves out would make of it.
+std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
+    const auto& config = request.config;
+    const auto most = config.eval.valid_tokens;
+    const MemoryRequest memory{request.device, request.threads, ranks, most > 0 ? std::min(most, valid_tokens) : valid_tokens};
+    const auto plan = plan_memory(config, vocab_size, memory);
+    std::string text = line("memory", strprintf("%s, %s attention%s: %s", request.device.c_str(), plan.attention.c_str(),
+                                                ranks > 1 ? strprintf(", each of %d ranks", ranks).c_str() : "", to_text(plan).c_str()));
+    text.pop_back();  // to_text() ends its lines itself
+    if (memory.device != "cpu") text += line("host memory", human_bytes(plan.snapshot) + ": the copy for the checkpoint being written");
+    const auto other = [&](const char* key, const Config& changed) {
+        text += strprintf("%22s %10s  in all with %s\n", "", human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
+    };
+    if (config.train.recompute == "none") {
+        auto changed = config;
+        changed.train.recompute = "layer";
+        other("train.recompute: layer", changed);
+    }
+    if (ranks > 1 && !config.dist.shard_optimizer) {
+        auto changed = config;
+        changed.dist.shard_optimizer = true;
+        other("dist.shard_optimizer: true", changed);
+    }
+    return text;
 }
 
-std::string evaluation_lines(const Config& config, const Sizes& sizes, const TokenStream& valid, double update_flops) {
+std::string evaluation_lines(const Config& config, const ModelSizes& sizes, const TokenStream& valid, double update_flops) {
     std::string text;
     const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, valid.size()) : valid.size();
     for (const auto length : validation_lengths(config)) {
@@ -83,7 +77,7 @@ std::string evaluation_lines(const Config& config, const Sizes& sizes, const Tok
 std::string expected_plan(const Config& config) {
     const auto& data = config.data;
     if (data.expect_vocab_size == 0) return "";
-    std::string text = line("parameters", with_commas(static_cast<std::int64_t>(model_sizes(config, data.expect_vocab_size).parameters)));
+    std::string text = line("parameters", with_commas(model_sizes(config, data.expect_vocab_size).total));
     text += line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
     if (data.expect_train_tokens == 0) return text;
     const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
@@ -92,25 +86,27 @@ std::string expected_plan(const Config& config) {
     return text;
 }
 
-std::string training_plan(const TrainRequest& request) {
+std::string training_plan(const TrainRequest& request, int ranks) {
     const Config& config = request.config;
     const fs::path path = store_path(config.data, request.run_dir / "store");
     if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
-        return expected_plan(config) + path.string() + " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
+        const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
+        return expected_plan(config) + memory_lines(request, ranks, config.data.expect_vocab_size, valid_tokens) + path.string() +
+               " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
     }
     const TokenStore store = open_store(request);
     const TrainingSource source(config.data, store);
     const auto& train = source.stream();
     const RunUnits units = run_units(*training_order(train, config.train));
     const auto total = total_updates(config, units);
-    const Sizes sizes = model_sizes(config, store.vocab_size());
+    const ModelSizes sizes = model_sizes(config, store.vocab_size());
     const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
     std::string text = line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
                                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
                                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
-    text += line("parameters", with_commas(static_cast<std::int64_t>(sizes.parameters)));
+    text += line("parameters", with_commas(sizes.total));
     text += line("training data", with_commas(train.size()) + " tokens in " + (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
     text += line("an update", strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
                                         static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
@@ -124,12 +120,13 @@ std::string training_plan(const TrainRequest& request) {
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
-    text += line("memory", memory_text(config, sizes, store.vocab_size()));
-    text += line("a checkpoint", human_bytes(sizes.parameters * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
     std::optional<TokenStore> valid_store;
     if (!config.data.valid_store.empty()) valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
     const TokenStore& held_out = valid_store ? *valid_store : store;
-    if (held_out.has_split("valid")) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
+    const bool validates = held_out.has_split("valid");
+    text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
+    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
+    if (validates) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty()) text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
     return text;

@@ -10,6 +10,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "run_directory.h"
@@ -132,6 +133,7 @@ TrainSummary train_one(const TrainRequest& request) {
         throw;
     }
     metrics.pause();
+    log::to_file(strprintf("the most memory at once: %.3f MB of tensors", peak_memory_mb(session.device.str())));
     return summary_of(session, metrics, was_finished);
 }
 

@@ -121,6 +121,7 @@ struct TrainConfig {
     std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
     std::int64_t max_bad_updates = 20;    // consecutive non-finite updates before the run ends with 65
     std::int64_t loss_chunk = 1024;       // tokens of logits held at once
+    std::string recompute = "none";       // none | layer: which activations are computed again in the backward pass
     std::string order = "shuffled";       // shuffled (our own) | fairseq (the authors')
     std::string scaled_loss = "mean";     // fp16: what the loss scale multiplies, the update's mean or sum over tokens
     bool count_skipped = true;            // fp16: updates skipped for an overflow advance the schedule

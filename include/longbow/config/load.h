@@ -43,7 +43,7 @@ struct ConfigDifference {
     std::string key, before, after;
 };
 std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context);
-// Whether a key decides the weights that a run has at an update: all but its end, its logging, validation and checkpoints.
+// Whether a key decides the weights that a run has at an update: all but its end, recompute, its logging, validation and checkpoints.
 bool decides_weights(const std::string& key);
 
 }  // namespace longbow

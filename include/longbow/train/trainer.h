@@ -39,8 +39,9 @@ struct TrainSummary {
 // checkpoint.h. With ranks every one of them calls this with the same request; rank 0 alone writes the run directory.
 TrainSummary train(const TrainRequest& request);
 
-// What `--dry-run` prints: parameters, tokens an update, updates, estimated memory and FLOPs, and what each later evaluation costs.
-std::string training_plan(const TrainRequest& request);
+// What `--dry-run` prints: parameters, tokens an update, updates, the memory of each of `ranks` processes, FLOPs, and what each later
+// evaluation costs. The request's device need not be there.
+std::string training_plan(const TrainRequest& request, int ranks = 1);
 
 // What is known of a run before its store is there: parameters, tokens an update, updates an epoch. Empty without data.expect_vocab_size.
 std::string expected_plan(const Config& config);

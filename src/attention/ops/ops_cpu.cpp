@@ -7,6 +7,7 @@
 
 #include "attention/kernels/cpu/attention_cpu.h"
 #include "attention/kernels/skip_table.h"
+#include "attention/ops/call.h"
 #include "attention/ops/device.h"
 #include "longbow/attention/fused_attention.h"
 
@@ -85,6 +86,25 @@ TORCH_LIBRARY_IMPL(longbow, CPU, m) {
 }
 
 }  // namespace
+
+std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t head_dim,
+                                       std::int64_t table_length, int threads) {
+    longbow_attention a{};
+    a.batch = static_cast<std::int32_t>(batch);
+    a.heads = static_cast<std::int32_t>(heads);
+    a.query_length = a.key_length = static_cast<std::int32_t>(length);
+    a.head_dim = static_cast<std::int32_t>(head_dim);
+    a.dtype = dtype_of(type);
+    a.causal = 1;
+    a.dropout_keep = 256;
+    a.threads = threads;
+    float wanted = 0.0F;  // its address says that a table's gradient is asked for; nothing is written
+    if (table_length > 0) {
+        a.table = a.dtable = &wanted;
+        a.table_length = static_cast<std::int32_t>(table_length);
+    }
+    return longbow_attention_cpu_backward_workspace(&a);
+}
 
 double fused_attention_peak(at::ScalarType type, int threads) { return threads * longbow_attention_cpu_peak(dtype_of(type)); }
 

@@ -1,0 +1,202 @@
+// The block's parameters are inputs of one autograd Function, whose backward pass returns their gradients. The usual form, a backward pass
+// inside the backward pass that accumulates into parameters behind autograd's back, would make c10d's Reducer see a parameter's
+// gradient more than once as soon as it serves two layers.
+#include "recompute.h"
+
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/Generator.h>
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace longbow {
+
+namespace {
+
+at::Tensor state_of(at::Generator generator) {
+    const std::lock_guard lock(generator.mutex());
+    return generator.get_state();
+}
+
+void set_state_of(at::Generator generator, const at::Tensor& state) {
+    const std::lock_guard lock(generator.mutex());
+    generator.set_state(state);
+}
+
+// The default generators that a block may draw from: the CPU's (seeds of our own masks on every device) and its device's (ATen's masks).
+// A GPU's state is two numbers on the host, so that this never waits for it.
+class RandomState {
+public:
+    explicit RandomState(at::Device device) : device_(device) {
+        cpu_ = state_of(at::globalContext().defaultGenerator(at::kCPU));
+        if (!device.is_cpu()) {
+            other_ = state_of(at::globalContext().defaultGenerator(device));
+        }
+    }
+    void restore() const {
+        set_state_of(at::globalContext().defaultGenerator(at::kCPU), cpu_);
+        if (other_.defined()) {
+            set_state_of(at::globalContext().defaultGenerator(device_), other_);
+        }
+    }
+    [[nodiscard]] at::Device device() const { return device_; }
+
+private:
+    at::Device device_;
+    at::Tensor cpu_, other_;
+};
+
+// The numbers drawn inside are those that were drawn from `then` on; afterwards the generators go on where they were.
+class RandomScope {
+public:
+    explicit RandomScope(const RandomState& then) : now_(then.device()) { then.restore(); }
+    ~RandomScope() { now_.restore(); }
+    RandomScope(const RandomScope&) = delete;
+    RandomScope& operator=(const RandomScope&) = delete;
+
+private:
+    RandomState now_;
+};
+
+struct Autocast {
+    at::DeviceType device;
+    bool enabled;
+    at::ScalarType dtype;
+    bool cache;
+
+    static Autocast now(at::DeviceType device) {
+        return {device, at::autocast::is_autocast_enabled(device), at::autocast::get_autocast_dtype(device),
+                at::autocast::is_autocast_cache_enabled()};
+    }
+    void set() const {
+        at::autocast::set_autocast_enabled(device, enabled);
+        at::autocast::set_autocast_dtype(device, dtype);
+        at::autocast::set_autocast_cache_enabled(cache);
+    }
+};
+
+// Autocast as it was in the forward pass (the backward pass runs outside it, on a GPU in a thread of its own), without its cache of cast
+// weights: a block uses each weight once, and the cache would keep every layer's copy until the end of the forward pass.
+class AutocastAs {
+public:
+    explicit AutocastAs(Autocast then) : before_(Autocast::now(then.device)) {
+        then.cache = false;
+        then.set();
+    }
+    ~AutocastAs() { before_.set(); }
+    AutocastAs(const AutocastAs&) = delete;
+    AutocastAs& operator=(const AutocastAs&) = delete;
+
+private:
+    Autocast before_;
+};
+
+// Everything of one call but its differentiable inputs.
+struct Call : torch::CustomClassHolder {
+    Call(std::shared_ptr<Block> its_block, const BlockPass& pass, const at::Tensor& x)
+        : block(std::move(its_block)),
+          backend(pass.backend),
+          position(pass.position),
+          positions(pass.positions),
+          bias(pass.bias),
+          random(x.device()),
+          autocast(Autocast::now(x.device().type())) {}
+
+    std::shared_ptr<Block> block;
+    AttentionBackend& backend;
+    PositionMethod& position;
+    at::Tensor positions;
+    BiasSpec bias;  // its table, where it is an input, comes from there
+    bool table_input = false, dense_input = false;
+    RandomState random;
+    Autocast autocast;
+
+    // inputs: x, [table], [dense], then parameters, which the block finds by itself.
+    [[nodiscard]] std::size_t activations() const { return 1 + (table_input ? 1 : 0) + (dense_input ? 1 : 0); }
+
+    // Cuts the activations off from the graph that they came from, and computes the block on them.
+    at::Tensor run(torch::autograd::variable_list& inputs) const {
+        const at::AutoGradMode with_grad(true);
+        const AutocastAs as_before(autocast);
+        for (std::size_t i = 0; i < activations(); ++i) {
+            inputs[i] = inputs[i].detach().requires_grad_(inputs[i].requires_grad());
+        }
+        std::size_t next = 1;
+        BiasSpec its_bias = bias;
+        AttentionScratch scratch;
+        if (table_input) its_bias.table = inputs[next++];
+        if (dense_input) scratch.dense = inputs[next++];
+        return block->forward(inputs[0], {backend, position, positions, its_bias, &scratch, nullptr});
+    }
+};
+
+class Recompute : public torch::autograd::Function<Recompute> {
+public:
+    // With gradients in the first pass too, whose graph is dropped with the activations at its end: what a back-end does may depend
+    // on whether there are any, and both passes have to be the same. More than one layer's activations never live.
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<Call>& call, at::TensorList inputs) {
+        context->save_for_backward(inputs.vec());
+        context->saved_data["call"] = c10::IValue::make_capsule(call);
+        auto its_inputs = inputs.vec();
+        return call->run(its_inputs).detach();
+    }
+
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+        auto inputs = context->get_saved_variables();
+        torch::autograd::variable_list result(inputs.size() + 1);  // the first: of `call`
+        if (!gradients[0].defined()) {
+            return result;
+        }
+        const auto capsule = context->saved_data.at("call").toCapsule();
+        const auto& call = static_cast<const Call&>(*capsule);
+        at::Tensor output;
+        {
+            const RandomScope same_numbers(call.random);
+            output = call.run(inputs);
+        }
+        torch::autograd::variable_list wanted;
+        std::vector<std::size_t> places;
+        for (std::size_t i = 0; i < inputs.size(); ++i) {
+            if (inputs[i].requires_grad()) {
+                wanted.push_back(inputs[i]);
+                places.push_back(i + 1);
+            }
+        }
+        auto found =
+            torch::autograd::grad({output}, wanted, {gradients[0]}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+        for (std::size_t i = 0; i < places.size(); ++i) {
+            result[places[i]] = std::move(found[i]);
+        }
+        return result;
+    }
+};
+
+}  // namespace
+
+at::Tensor recomputed(const std::shared_ptr<Block>& block, const at::Tensor& x, const BlockPass& pass) {
+    const auto call = c10::make_intrusive<Call>(block, pass, x);
+    std::vector<at::Tensor> inputs = {x};
+    if (pass.bias.table.defined()) {
+        call->table_input = true;
+        call->bias.table = at::Tensor();
+        inputs.push_back(pass.bias.table);
+    }
+    if (pass.scratch != nullptr && pass.scratch->dense.defined()) {
+        call->dense_input = true;
+        inputs.push_back(pass.scratch->dense);
+    }
+    for (const torch::nn::Module* module :
+         {static_cast<const torch::nn::Module*>(block.get()), static_cast<const torch::nn::Module*>(&pass.position)}) {
+        for (const auto& parameter : module->parameters()) {
+            inputs.push_back(parameter);
+        }
+    }
+    return Recompute::apply(call, at::TensorList(inputs));
+}
+
+}  // namespace longbow

@@ -1,0 +1,98 @@
+"""Memory: what `longbow train --dry-run` predicts beside the peak that the same run counts (every byte of its tensors), in configurations
+that differ in what fills it."""
+import os
+import random
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
+WORDS = 1990
+
+CONFIG = """
+model: {{layers: 4, dim: 256, heads: 8, ffn_dim: 1024, dropout: 0.0}}
+position: {{method: alibi}}
+tokenizer: {{kind: word}}
+data: {{store: {folder}/store, train: [{folder}/train.txt], valid: [{folder}/valid.txt]}}
+optim: {{lr: 1e-3}}
+train: {{length: 64, batch: 16, stop: 2 updates, loss_chunk: 256}}
+eval: {{max_batch_tokens: 1024}}
+log: {{every: 1 updates, tensorboard: false}}
+"""
+
+
+def write_text(path, lines, seed):
+    """Words by Zipf's law, each at least once."""
+    draw = random.Random(seed)
+    weights = [1 / (i + 1) for i in range(WORDS)]
+    words = [f"w{i}" for i in range(WORDS)] + draw.choices([f"w{i}" for i in range(WORDS)], weights, k=20 * lines)
+    path.write_text("".join(" ".join(words[i:i + 20]) + "\n" for i in range(0, len(words), 20)))
+
+
+class Memory(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="longbow-memory-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        write_text(cls.folder / "train.txt", 400, 1)
+        write_text(cls.folder / "valid.txt", 40, 2)
+        (cls.folder / "base.yaml").write_text(CONFIG.format(folder=cls.folder))
+
+    def longbow(self, *arguments):
+        done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", "1", "--device", "cpu", *arguments],
+                              capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def compare(self, name, *overrides):
+        run = self.folder / name
+        planned = self.longbow("--run-dir", str(run), "--dry-run", *overrides)
+        expected = int(re.search(r"\(([\d,]+) bytes of tensors\)", planned).group(1).replace(",", ""))
+        self.longbow("--run-dir", str(run), *overrides)
+        measured = 1e6 * float(re.search(r"the most memory at once: ([\d.]+) MB of tensors", (run / "log.txt").read_text()).group(1))
+        shutil.rmtree(run)
+        print(f"{name}: {expected / 1e6:.1f} MB planned, {measured / 1e6:.1f} MB counted ({expected / measured:.3f})", flush=True)
+        self.assertGreater(measured, 30e6, "too small to show anything")
+        self.assertLess(abs(expected / measured - 1), 0.1, f"{name}: {planned}")
+        return measured
+
+    def test_the_demos_model(self):
+        self.compare("demo")
+
+    def test_recompute_in_a_deeper_model_of_longer_inputs(self):
+        deeper = ("model.layers=8", "train.length=512", "train.batch=2")
+        plain = self.compare("deeper", *deeper)
+        again = self.compare("recompute", *deeper, "train.recompute=layer")
+        self.assertLess(again, 0.75 * plain)
+
+    def test_half_precision_and_accumulation(self):
+        self.compare("bf16", "train.dtype=bf16", "train.accumulate=2")
+        self.compare("bf16-recompute", "train.dtype=bf16", "train.recompute=layer")
+
+    def test_adaptive_softmax_and_dropout(self):
+        self.compare("adaptive", "model.adaptive_cutoffs=[600, 1200]", "model.dropout=0.1", "model.attention_dropout=0.1", "model.activation_dropout=0.1",
+                     "optim.name=nag")
+
+    def test_other_attention_and_positions(self):
+        self.compare("sdpa", "attention.backend=sdpa", "position.method=rotary", "train.length=256", "train.batch=4")
+        self.compare("reference", "attention.backend=reference", "train.length=256", "train.batch=4", "train.dtype=fp64", "model.layers=2")
+        self.compare("t5", "attention.backend=sdpa", "position.method=t5", "train.length=256", "train.batch=4", "model.activation=swiglu")
+
+    def test_a_long_validation(self):
+        self.compare("validation", "model.layers=2", "train.batch=2", "eval.max_batch_tokens=16384", "eval.lengths=[256]", "model.activation=gelu")
+
+    def test_the_plan_says_what_it_counts(self):
+        planned = self.longbow("--run-dir", str(self.folder / "plan"), "--dry-run", "--plan-device", "cuda", "--nproc", "8", "train.accumulate=8")
+        self.assertRegex(planned, r"memory +cuda, sdpa attention, each of 8 ranks: [\d.]+ MiB at the peak, in .* \([\d,]+ bytes of tensors\)")
+        self.assertRegex(planned, r"MiB  weights\n")
+        self.assertRegex(planned, r"in all with train.recompute: layer")
+        self.assertRegex(planned, r"in all with dist.shard_optimizer: true")
+        refused = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--plan-device", "cuda"], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

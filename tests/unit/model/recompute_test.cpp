@@ -1,0 +1,188 @@
+// Activation recompute: the same gradients to the bit, whatever the arithmetic, dropout, back-end and position method; each parameter's
+// gradient arrives once; and the memory that is left is one tensor a layer.
+#include "model/recompute.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <map>
+
+#include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
+#include "longbow/model/linear.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+using test::tiny_config;
+using test::tiny_model;
+
+struct Step {
+    double loss;
+    std::map<std::string, at::Tensor> gradients;
+    at::Tensor next_random;  // drawn after the backward pass
+};
+
+// Two micro-batches, as the trainer does them.
+Step step_of(const Config& config, const std::string& recompute) {
+    auto with = config;
+    with.train.recompute = recompute;
+    const auto model = tiny_model(with);
+    Step step{};
+    const auto type = dtype_from(config.train.dtype);
+    for (int micro = 0; micro < 2; ++micro) {
+        torch::manual_seed(100 + micro);
+        const auto tokens = test::random_tokens(2, 33);
+        const auto targets = tokens.slice(1, 1).flatten();
+        at::Tensor loss;
+        {
+            const AutocastScope autocast(at::kCPU, type);
+            loss = model->head().loss(model->hidden(tokens.slice(1, 0, -1)).flatten(0, 1), targets, 1.0 / 64);
+        }
+        loss.backward();
+        step.loss += loss.item<double>();
+    }
+    step.next_random = torch::rand({4});
+    for (const auto& item : model->named_parameters()) step.gradients[item.key()] = item.value().grad();
+    return step;
+}
+
+void expect_same(const Config& config) {
+    const auto plain = step_of(config, "none");
+    const auto again = step_of(config, "layer");
+    EXPECT_EQ(plain.loss, again.loss);
+    EXPECT_TRUE(plain.next_random.equal(again.next_random)) << "the generator is not where it was";
+    for (const auto& [name, gradient] : plain.gradients) {
+        ASSERT_TRUE(gradient.defined()) << name;
+        ASSERT_TRUE(again.gradients.at(name).defined()) << name;
+        EXPECT_TRUE(gradient.equal(again.gradients.at(name)))
+            << name << " differs by " << test::largest_difference(gradient, again.gradients.at(name));
+    }
+}
+
+void drop(ModelConfig& model) { model.dropout = model.attention_dropout = model.activation_dropout = model.output_dropout = 0.2; }
+
+TEST(Recompute, GradientsAreTheSameBits) {
+    for (const auto* method : {"alibi", "rotary", "sinusoidal", "t5", "learned", "none"}) {
+        for (const auto* dtype : {"fp32", "bf16", "fp64"}) {
+            for (const bool dropout : {false, true}) {
+                SCOPED_TRACE(std::string(method) + " " + dtype + (dropout ? " dropout" : ""));
+                auto config = tiny_config(method, dtype);
+                if (dropout) drop(config.model);
+                expect_same(config);
+            }
+        }
+    }
+}
+
+TEST(Recompute, WhateverTheBackEnd) {
+    for (const auto* backend : {"fused", "sdpa", "reference"}) {
+        for (const auto* method : {"alibi", "t5", "sinusoidal"}) {
+            for (const bool dropout : {false, true}) {
+                SCOPED_TRACE(std::string(backend) + " " + method + (dropout ? " dropout" : ""));
+                auto config = tiny_config(method, "fp32");
+                config.attention.backend = backend;
+                config.position.options.clear();
+                if (dropout) drop(config.model);
+                expect_same(config);
+            }
+        }
+    }
+    auto config = tiny_config("t5", "fp32");  // a table a layer
+    config.position.options["shared"] = false;
+    expect_same(config);
+}
+
+TEST(Recompute, WithBothGemmLibraries) {
+    const auto before = gemm_library();
+    for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
+        set_gemm_library(library);
+        for (const auto* activation : {"relu", "gelu", "swiglu"}) {
+            SCOPED_TRACE(to_string(library) + " " + activation);
+            auto config = tiny_config("alibi", "fp32");
+            config.model.activation = activation;
+            expect_same(config);
+            drop(config.model);
+            expect_same(config);
+        }
+    }
+    set_gemm_library(before);
+}
+
+TEST(Recompute, WithAdaptiveInputAndSoftmax) {
+    for (const auto* dtype : {"fp32", "bf16"}) {
+        auto config = tiny_config("alibi", dtype);
+        config.model.adaptive_cutoffs = {12, 24};
+        config.model.adaptive_factor = 2;
+        config.model.norm = "rmsnorm";
+        drop(config.model);
+        expect_same(config);
+    }
+}
+
+// c10d's Reducer hangs on each parameter's accumulation and expects one a backward pass, T5's table of all layers included.
+TEST(Recompute, EveryParameterAccumulatesOnce) {
+    auto config = tiny_config("t5", "fp32");
+    config.train.recompute = "layer";
+    const auto model = tiny_model(config);
+    struct Count : torch::autograd::FunctionPostHook {
+        explicit Count(int& its_calls) : calls(its_calls) {}
+        torch::autograd::variable_list operator()(const torch::autograd::variable_list& outputs,
+                                                  const torch::autograd::variable_list&) override {
+            ++calls;
+            return outputs;
+        }
+        int& calls;
+    };
+    std::map<std::string, int> calls;
+    std::vector<std::shared_ptr<torch::autograd::Node>> accumulators;
+    for (const auto& item : model->named_parameters()) {
+        accumulators.push_back(torch::autograd::impl::grad_accumulator(item.value()));
+        accumulators.back()->add_post_hook(std::make_unique<Count>(calls[item.key()]));
+    }
+    const auto tokens = test::random_tokens(2, 17);
+    model->head().loss(model->hidden(tokens).flatten(0, 1), tokens.flatten(), 1.0).backward();
+    for (const auto& [name, count] : calls) EXPECT_EQ(count, 1) << name;
+}
+
+TEST(Recompute, EvaluationKeepsNothingAndNeedsNone) {
+    auto config = tiny_config("alibi", "fp32");
+    config.train.recompute = "layer";
+    const auto model = tiny_model(config);
+    const auto tokens = test::random_tokens(1, 9);
+    model->eval();
+    const auto evaluated = model->hidden(tokens);
+    model->train();
+    const torch::NoGradGuard no_grad;
+    EXPECT_TRUE(evaluated.equal(model->hidden(tokens)));
+}
+
+// Between the forward and the backward pass a layer without recompute keeps its input (d), norm (d), q, k, v (3d), the attention's output (d), the
+// stream between (d), its norm (d) and the hidden layer (ffn), fp32, and a few numbers a token; with recompute its input alone.
+TEST(Recompute, KeepsTheInputAlone) {
+    count_cpu_memory();
+    auto config = tiny_config("alibi", "fp32");
+    config.model.layers = 6;
+    config.model.dim = 64;
+    config.model.heads = 2;
+    config.model.ffn_dim = 256;
+    const double tokens = 8 * 128, dim = 64, ffn = 256;
+    const auto kept_by = [&](const std::string& recompute) {
+        config.train.recompute = recompute;
+        const auto model = tiny_model(config);
+        const auto ids = test::random_tokens(8, 128);
+        model->hidden(ids);  // position tables are made
+        const auto before = tensor_bytes("cpu").now;
+        const auto hidden = model->hidden(ids);
+        return static_cast<double>(tensor_bytes("cpu").now - before);
+    };
+    const double statistics = tokens * (2 + 4) * 4;               // log-sum-exp of each head, mean and deviation of two norms
+    const double skipped = 8 * 2 * 2 * 4;                         // the table of skipped blocks
+    const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;  // the last layer's output, the final norm and its statistics, the ids
+    EXPECT_NEAR(kept_by("none"), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
+    EXPECT_NEAR(kept_by("layer"), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);  // and 5 kB of generator state
+}
+
+}  // namespace
+}  // namespace longbow

@@ -1,0 +1,138 @@
+// The plan of a run's memory: sizes from the configuration alone, the account's rules, and the paper's model of 1.3 billion parameters. How near
+// the account is to a real run is tests/integration/test_memory.py's.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cstdio>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/load.h"
+#include "longbow/model/language_model.h"
+#include "train/memory_plan.h"
+#include "unit/model/tiny.h"
+
+namespace longbow {
+namespace {
+
+TEST(ModelSizes, AreThoseOfTheModel) {
+    const auto expect_equal = [](const Config& config) {
+        const auto model = test::tiny_model(config);
+        const auto sizes = model_sizes(config, test::kVocab);
+        EXPECT_EQ(sizes.total, model->parameter_count());
+        std::int64_t largest = 0;
+        for (const auto& parameter : model->parameters()) largest = std::max(largest, parameter.numel());
+        EXPECT_EQ(sizes.largest, largest);
+    };
+    for (const auto* method : {"alibi", "learned", "none", "rotary", "sinusoidal", "t5"}) expect_equal(test::tiny_config(method));
+    for (const auto* activation : {"relu", "gelu", "swiglu"}) {
+        for (const bool bias : {false, true}) {
+            for (const bool tied : {false, true}) {
+                for (const bool adaptive : {false, true}) {
+                    auto config = test::tiny_config();
+                    config.model.activation = activation;
+                    config.model.bias = bias;
+                    config.model.key_bias = bias && tied;
+                    config.model.tie_output = tied;
+                    config.model.norm = adaptive ? "rmsnorm" : "layernorm";
+                    config.model.final_norm = !adaptive;
+                    config.model.tie_projections = bias;
+                    if (adaptive) config.model.adaptive_cutoffs = {12, 20};
+                    expect_equal(config);
+                }
+            }
+        }
+    }
+}
+
+double bytes_of(const MemoryPlan& plan, const std::string& name) {
+    for (const auto& term : plan.terms) {
+        if (term.name == name) return term.bytes;
+    }
+    return 0;
+}
+
+TEST(MemoryPlan, TheTermsMakeTheTotal) {
+    const auto config = test::tiny_config();
+    const auto plan = plan_memory(config, test::kVocab, {});
+    double sum = 0;
+    for (const auto& term : plan.terms) sum += term.bytes;
+    EXPECT_DOUBLE_EQ(plan.total, sum);
+    const double weights = 8.0 * static_cast<double>(model_sizes(config, test::kVocab).total);
+    EXPECT_DOUBLE_EQ(bytes_of(plan, "weights"), weights);
+    EXPECT_DOUBLE_EQ(bytes_of(plan, "optimizer state"), 2 * weights);
+}
+
+TEST(MemoryPlan, RanksShareTheOptimizersState) {
+    auto config = test::tiny_config();
+    config.train.accumulate = 8;
+    const double weights = 8.0 * static_cast<double>(model_sizes(config, test::kVocab).total);
+    MemoryRequest request;
+    request.ranks = 8;
+    const auto whole = plan_memory(config, test::kVocab, request);
+    EXPECT_GE(bytes_of(whole, "gradients"), weights) << "buckets are there at every moment";
+    EXPECT_DOUBLE_EQ(bytes_of(whole, "optimizer state"), 2 * weights);
+    config.dist.shard_optimizer = true;
+    const auto sharded = plan_memory(config, test::kVocab, request);
+    EXPECT_DOUBLE_EQ(bytes_of(sharded, "optimizer state, this rank's share"), 2 * weights / 8);
+    EXPECT_DOUBLE_EQ(sharded.snapshot, weights * (1 + 2.0 / 8));
+    EXPECT_LT(sharded.total, whole.total);
+}
+
+// One micro-batch for 64 ranks is cut anew.
+TEST(MemoryPlan, ManyRanksHaveSmallMicroBatches) {
+    auto config = test::tiny_config();
+    config.train.batch = 4096;
+    MemoryRequest request;
+    const double alone = bytes_of(plan_memory(config, test::kVocab, request), "token ids");
+    request.ranks = 64;
+    EXPECT_DOUBLE_EQ(bytes_of(plan_memory(config, test::kVocab, request), "token ids"), alone / 64);
+}
+
+TEST(MemoryPlan, ACheckpointInTheBackgroundIsThereAtEveryMoment) {
+    auto config = test::tiny_config();
+    config.train.batch = 256;
+    const auto before = plan_memory(config, test::kVocab, {});
+    EXPECT_EQ(bytes_of(before, "copy for the checkpoint being written"), 0);
+    config.checkpoint.every = {10, Duration::Unit::updates};
+    const auto after = plan_memory(config, test::kVocab, {});
+    EXPECT_EQ(after.moment, before.moment);
+    EXPECT_DOUBLE_EQ(after.total - before.total, before.snapshot);
+    config.attention.backend = "sdpa";
+    const MemoryRequest gpu{.device = "cuda"};
+    EXPECT_EQ(bytes_of(plan_memory(config, test::kVocab, gpu), "copy for the checkpoint being written"), 0) << "it is in host memory";
+}
+
+TEST(MemoryPlan, RecomputeLeavesALayersInput) {
+    auto config = test::tiny_config();
+    config.model.layers = 12;
+    config.train.batch = 64;
+    const auto plain = plan_memory(config, test::kVocab, {});
+    config.train.recompute = "layer";
+    const auto again = plan_memory(config, test::kVocab, {});
+    EXPECT_LT(again.total, 0.5 * plain.total);
+    EXPECT_GT(bytes_of(again, "layers' inputs"), 0);
+    EXPECT_EQ(bytes_of(again, "activations"), 0);
+}
+
+// The paper's models of 1.3 billion parameters were trained on 128 GPUs of 32 GB.
+TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
+    constexpr double kGpu = 32e9;
+    constexpr double kContext = 1e9;  // CUDA's and NCCL's own, which are no tensors
+    for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
+        const auto config =
+            load_config({{std::string(LONGBOW_TEST_DATA) + "/../configs/cc100/" + name + ".yaml"}, {}}, registered_config_context());
+        for (const int ranks : {8, 128}) {
+            MemoryRequest request;
+            request.device = "cuda";
+            request.ranks = ranks;
+            request.valid_tokens = config.eval.max_batch_tokens;
+            const auto plan = plan_memory(config, config.data.expect_vocab_size, request);
+            std::printf("%s on %d GPUs: %s", name, ranks, to_text(plan).c_str());
+            EXPECT_LT(plan.total, kGpu - kContext) << name << " on " << ranks;
+            EXPECT_GT(plan.total, 1.3e9 * (8 + 8.0 / ranks)) << "less than weights, gradients and Adam's state";
+        }
+    }
+}
+
+}  // namespace
+}  // namespace longbow
