@@ -26,6 +26,10 @@ Json build_manifest(Json about, const std::filesystem::path& folder, const Json&
         const auto name = file.filename().string();
         about["files"][name] = known.contains(name) ? known[name] : file_entry(file);
     }
+    for (const auto& [name, entry] : known.items()) {
+        // Another host wrote it, and this one does not see it yet: such a checkpoint would not be whole.
+        if (!about["files"].contains(name)) throw Error((folder / name).string() + " was written by another rank and cannot be seen here: is it a shared file system?");
+    }
     return about;
 }
 

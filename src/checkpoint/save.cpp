@@ -2,6 +2,8 @@
 
 #include <cerrno>
 #include <cstring>
+#include <exception>
+#include <functional>
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/config_context.h"
@@ -95,11 +97,10 @@ void write_optimizer(const fs::path& folder, const CheckpointSnapshot& snapshot)
 }
 
 // Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is on the disk.
-Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox* mailbox, const std::string& key) {
+Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std::string& key) {
     Json files = Json::object();
-    if (!snapshot.ranks.sharded) return files;
     for (int rank = 1; rank < snapshot.ranks.world; ++rank) {
-        const Json answer = Json::parse(mailbox->take(key + std::to_string(rank)));
+        const Json answer = Json::parse(mailbox.take(key + std::to_string(rank)));
         if (answer.contains("error")) throw Error(strprintf("rank %d: ", rank) + answer["error"].get<std::string>());
         files[optimizer_file({rank, snapshot.ranks.world, true})] = answer;
     }
@@ -108,6 +109,7 @@ Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox* mailbox, const
 
 void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std::string& key) {
     const fs::path folder = mailbox.take(key + "folder");
+    if (folder.empty()) throw Error("rank 0: " + mailbox.take(key + "done"));
     const auto own = key + std::to_string(snapshot.ranks.rank);
     try {
         write_optimizer(folder, snapshot);
@@ -121,19 +123,14 @@ void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std
     if (!outcome.empty()) throw Error("rank 0: " + outcome);
 }
 
-}  // namespace
-
-void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence) {
-    const std::string key = strprintf("checkpoint/%lld/", static_cast<long long>(sequence));
-    if (snapshot.ranks.rank != 0) {
-        if (snapshot.ranks.sharded) write_share(snapshot, *mailbox, key);
-        return;
-    }
+// Rank 0's part. `begun` hears where the unfinished checkpoint lies, `others` gives the files that other ranks have put there by then.
+void write_whole(const fs::path& run, const CheckpointSnapshot& snapshot, const std::function<void(const fs::path&)>& begun,
+                 const std::function<Json()>& others) {
     const fs::path target = checkpoint_path(run, snapshot.state.updates);
-    try {
+    {
         DirectoryTransaction transaction(target, /*replace=*/true);
         const fs::path& folder = transaction.path();
-        if (snapshot.ranks.sharded) mailbox->put(key + "folder", fs::absolute(folder).string());
+        if (begun) begun(folder);
         failpoint("checkpoint.before_model");
         write_safetensors(folder / kModelFile, snapshot.model, snapshot.metadata);
         failpoint("checkpoint.after_model");
@@ -142,21 +139,43 @@ void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mai
         write_text(folder / "state.json", to_json(snapshot.state).dump(2) + "\n");
         save_tokenizer(*snapshot.tokenizer, folder);
         failpoint("checkpoint.after_state");
-        const Json manifest = build_manifest(snapshot.about, folder, files_of_others(snapshot, mailbox, key));
+        const Json manifest = build_manifest(snapshot.about, folder, others());
         failpoint("checkpoint.before_manifest");
         write_text(folder / "manifest.json", manifest.dump(2) + "\n");
         for (const auto& entry : fs::directory_iterator(folder)) sync_path(entry.path());
         failpoint("checkpoint.before_rename");
         transaction.commit();
         failpoint("checkpoint.after_rename");
-    } catch (const std::exception& error) {
-        if (snapshot.ranks.sharded) mailbox->put(key + "done", error.what());
-        throw;
     }
     failpoint("checkpoint.before_last");
     point_link(run / "checkpoints" / "last", target.filename().string());
     failpoint("checkpoint.after_last");
-    if (snapshot.ranks.sharded) mailbox->put(key + "done", "");
+}
+
+}  // namespace
+
+void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence) {
+    const std::string key = strprintf("checkpoint/%lld/", static_cast<long long>(sequence));
+    if (snapshot.ranks.rank != 0) {
+        if (snapshot.ranks.sharded) write_share(snapshot, *mailbox, key);
+        return;
+    }
+    if (!snapshot.ranks.sharded) return write_whole(run, snapshot, {}, [] { return Json::object(); });
+    bool told = false;
+    std::string outcome;
+    std::exception_ptr failure;
+    try {
+        write_whole(run, snapshot, [&](const fs::path& folder) {
+            mailbox->put(key + "folder", fs::absolute(folder).string());
+            told = true;
+        }, [&] { return files_of_others(snapshot, *mailbox, key); });
+    } catch (const std::exception& error) {
+        outcome = error.what();
+        failure = std::current_exception();
+    }
+    mailbox->put(key + "done", outcome);
+    if (!told) mailbox->put(key + "folder", "");
+    if (failure) std::rethrow_exception(failure);
 }
 
 void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state, const Config& config,

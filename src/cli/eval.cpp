@@ -148,6 +148,7 @@ int eval(EvalFlags& flags, const Ranked& ranked) {
         throw UsageError("--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
     }
     const auto& device = ranked.device;
+    ranks.stage("reading the checkpoint and the text", /*patient=*/true);
     auto checkpoint = load_checkpoint(resolve_checkpoint(flags.checkpoint));
     flags.request.dtype = !flags.dtype.empty() ? flags.dtype : checkpoint.config.train.dtype == "fp64" ? "fp64" : "fp32";
     if (flags.request.dtype != checkpoint.config.train.dtype) {  // the model chooses its weights' type and its attention by this

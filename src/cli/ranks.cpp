@@ -34,7 +34,11 @@ std::vector<std::string> own_arguments() {
 // One GPU a rank of this machine.
 std::string rank_device(const std::string& wanted, const Launch& launch) {
     const auto first = resolve_device(wanted);
-    if (launch.alone() || first == "cpu" || (wanted != "auto" && wanted != "cuda")) return first;
+    if (launch.alone() || first == "cpu") return first;
+    if (wanted != "auto" && wanted != "cuda") {
+        if (launch.local_world == 1) return first;
+        throw UsageError("--device " + wanted + " is one GPU, and " + std::to_string(launch.local_world) + " ranks on this machine need one each: take --device cuda");
+    }
     return resolve_device(strprintf("cuda:%d", launch.local_rank));
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <mutex>
 #include <string>
@@ -17,16 +18,22 @@ namespace {
 std::atomic<int> received{0};
 std::atomic<bool> saves{false};  // the command stops by itself when told
 
+// A launcher and its own launcher may both hand the same request on; only who presses Ctrl-C again means it.
+constexpr auto kSameRequest = std::chrono::seconds(2);
+
 sigset_t stop_signals() {
     sigset_t stops;
     sigemptyset(&stops);
-    sigaddset(&stops, SIGINT);
-    sigaddset(&stops, SIGTERM);
+    for (const int signal : {SIGINT, SIGTERM}) {
+        struct sigaction action{};
+        sigaction(signal, nullptr, &action);
+        if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);  // a shell's background job does not hear Ctrl-C
+    }
     return stops;
 }
 
-void wait_for_signals() {
-    const sigset_t stops = stop_signals();
+void wait_for_signals(sigset_t stops) {
+    std::chrono::steady_clock::time_point first;
     while (true) {
         int signal = 0;
         if (sigwait(&stops, &signal) != 0) continue;
@@ -37,7 +44,12 @@ void wait_for_signals() {
             continue;
         }
         int none = 0;
-        if (!received.compare_exchange_strong(none, signal)) ::_exit(128 + signal);
+        const auto now = std::chrono::steady_clock::now();
+        if (received.compare_exchange_strong(none, signal)) {
+            first = now;
+        } else if (signal == SIGINT && now - first > kSameRequest) {
+            ::_exit(128 + signal);
+        }
     }
 }
 
@@ -48,7 +60,7 @@ void take_signals() {
     std::call_once(once, [] {
         const sigset_t stops = stop_signals();
         pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // threads that are made from now on inherit it
-        std::thread(wait_for_signals).detach();
+        std::thread(wait_for_signals, stops).detach();
     });
 }
 

@@ -86,6 +86,7 @@ struct Communicator::Impl {
     c10::Device device{c10::kCPU};
     c10::intrusive_ptr<c10d::ProcessGroup> group;
     std::int64_t exchanges = 0;
+    mutable std::int64_t mailboxes = 0;
 
     // A key of the store, waited for in short looks, so that a failure elsewhere ends the wait.
     std::string take(c10d::Store& from, const std::string& key, bool for_ever) const {
@@ -94,6 +95,9 @@ struct Communicator::Impl {
             if (from.check({key})) return from.get_to_str(key);
             if (watchdog != nullptr) {
                 if (const auto failure = watchdog->failure()) throw Error(*failure);
+                if (const auto gone = watchdog->silent_rank()) {
+                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) + watchdog->table() + ")");
+                }
             }
             const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             if (!for_ever && waited > timeout) {
@@ -110,7 +114,8 @@ struct Communicator::Impl {
         } catch (const Error&) {
             throw;
         } catch (const std::exception& error) {
-            throw Error(watchdog->explain(strprintf("rank %d lost the others: ", launch.rank) + first_line(error)));
+            const auto what = strprintf("rank %d lost the others: ", launch.rank) + first_line(error);
+            throw Error(watchdog != nullptr ? watchdog->explain(what) : what);
         }
     }
 };
@@ -120,13 +125,21 @@ namespace {
 class StoreMailbox final : public Mailbox {
 public:
     using Take = std::function<std::string(c10d::Store&, const std::string&)>;
-    StoreMailbox(StorePtr store, Take take) : store_(std::move(store)), take_(std::move(take)) {}
-    void put(const std::string& key, const std::string& value) override { store_->set(key, std::vector<std::uint8_t>(value.begin(), value.end())); }
-    std::string take(const std::string& key) override { return take_(*store_, key); }
+    using Guard = std::function<void(const std::function<void()>&)>;
+    StoreMailbox(StorePtr store, Take take, Guard guard) : store_(std::move(store)), take_(std::move(take)), guard_(std::move(guard)) {}
+    void put(const std::string& key, const std::string& value) override {
+        guard_([&] { store_->set(key, std::vector<std::uint8_t>(value.begin(), value.end())); });
+    }
+    std::string take(const std::string& key) override {
+        std::string value;
+        guard_([&] { value = take_(*store_, key); });
+        return value;
+    }
 
 private:
     StorePtr store_;
     Take take_;
+    Guard guard_;
 };
 
 }  // namespace
@@ -145,9 +158,26 @@ Communicator::Communicator(const Launch& launch, const c10::Device& device, doub
     self.store = c10::make_intrusive<c10d::PrefixStore>("longbow/" + launch.attempt, self.raw);
     const auto hosts = exchange(host_name());
     self.watchdog = std::make_unique<Watchdog>(self.store->clone(), launch.rank, hosts, timeout);
+    try {
+        make_group();
+    } catch (const std::exception& error) {
+        fail(error.what());
+        throw;
+    }
+}
+
+void Communicator::make_group() {
+    auto& self = *impl_;
+    const auto& launch = self.launch;
+    const auto& device = self.device;
     self.guarded([&] {
         GroupRequest request{c10::make_intrusive<c10d::PrefixStore>("group", self.store), launch.rank, launch.world,
-                             std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000)), own_address(launch.address, launch.port)};
+                             std::chrono::milliseconds(static_cast<std::int64_t>(self.timeout * 1000)), own_address(launch.address, launch.port)};
+        const bool elsewhere = launch.world > launch.local_world;
+        if (elsewhere && (starts_with(request.address, "127.") || request.address == "::1") && std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
+            throw Error("this host's name stands for " + request.address + " here (/etc/hosts), where ranks on other hosts cannot reach it: set "
+                        "MASTER_ADDR to an address that they can, or GLOO_SOCKET_IFNAME to the network card");
+        }
         const bool gpu = device.is_cuda();
         const auto backend = gpu ? make_nccl(request) : make_gloo(request);
         const auto type = gpu ? c10d::ProcessGroup::BackendType::NCCL : c10d::ProcessGroup::BackendType::GLOO;
@@ -211,7 +241,7 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
     } else {
         self.guarded([&] { self.take(*self.store, key, /*for_ever=*/true); });
     }
-    self.watchdog->stage(what);
+    self.watchdog->stage(what, /*patient=*/true);  // until the next stage: each rank reads and makes its own things
 }
 
 bool Communicator::any(bool mine) {
@@ -221,8 +251,8 @@ bool Communicator::any(bool mine) {
     return flag.item<double>() > 0;
 }
 
-void Communicator::stage(const std::string& where) {
-    if (impl_->watchdog != nullptr) impl_->watchdog->stage(where);
+void Communicator::stage(const std::string& where, bool patient) {
+    if (impl_->watchdog != nullptr) impl_->watchdog->stage(where, patient);
 }
 
 void Communicator::guarded(const std::function<void()>& work) { alone() ? work() : impl_->guarded(work); }
@@ -231,11 +261,11 @@ void Communicator::finish() {
     auto& self = *impl_;
     if (self.watchdog == nullptr) return;
     try {
+        stage("the end", /*patient=*/true);
         self.store->set("finished/" + std::to_string(rank()), std::string("1"));
-        // The store goes with the rank that runs it.
-        if (leader() && !self.launch.store_is_there) {
-            for (int other = 1; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/false);
-        }
+        // Nobody goes before all have come: a launcher ends the rest when one has ended, and the store goes with the rank that runs it.
+        for (int other = 0; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
+        if (leader() && !self.launch.store_is_there) std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others read the last one
     } catch (const std::exception&) {
         // Another rank is gone already, and has said why.
     }
@@ -258,9 +288,12 @@ void Communicator::fail(const std::string& what) noexcept {
 }
 
 std::unique_ptr<Mailbox> Communicator::mailbox() const {
-    return std::make_unique<StoreMailbox>(impl_->store->clone(), [impl = impl_.get()](c10d::Store& store, const std::string& key) {
-        return impl->take(store, key, /*for_ever=*/false);
-    });
+    // Numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one put. The other rank may be at work on a
+    // large file: the watchdog ends a wait for one that is gone.
+    auto store = c10::make_intrusive<c10d::PrefixStore>(strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)), impl_->store->clone());
+    return std::make_unique<StoreMailbox>(
+        store, [impl = impl_.get()](c10d::Store& from, const std::string& key) { return impl->take(from, key, /*for_ever=*/true); },
+        [impl = impl_.get()](const std::function<void()>& work) { impl->guarded(work); });
 }
 
 const c10::intrusive_ptr<c10d::ProcessGroup>& Communicator::group() const { return impl_->group; }

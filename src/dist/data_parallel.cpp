@@ -17,6 +17,14 @@ namespace {
 // The first bucket of a backward pass is small, so that communication begins early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
 
+// Buckets stay as they were made: DistributedDataParallel would order them anew after the first backward pass, which would move the shards,
+// and until that is done the Reducer notes every gradient of every pass.
+class FixedReducer final : public c10d::Reducer {
+public:
+    using Reducer::Reducer;
+    void keep_buckets() { has_rebuilt_bucket_ = true; }
+};
+
 struct Bucket {
     std::vector<std::size_t> parameters;  // in the order in which they lie in it
     std::int64_t elements = 0;
@@ -27,7 +35,7 @@ struct Bucket {
 struct DataParallel::Impl {
     explicit Impl(Communicator& ranks) : communicator(ranks) {}
     Communicator& communicator;
-    std::unique_ptr<c10d::Reducer> reducer;
+    std::unique_ptr<FixedReducer> reducer;
     std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
     // One a piece: which bucket it lies in, and where.
@@ -53,10 +61,11 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
         impl_->buckets.push_back(std::move(bucket));
     }
     const auto& group = communicator.group();
-    impl_->reducer = std::make_unique<c10d::Reducer>(
+    impl_->reducer = std::make_unique<FixedReducer>(
         parameters, groups, group, dense, cap, /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
         std::unordered_map<std::size_t, std::string>{}, std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
         /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
+    impl_->reducer->keep_buckets();
     const HookState state{group, config.reduce_dtype == "bf16"   ? at::kBFloat16
                                  : config.reduce_dtype == "fp16" ? at::kHalf
                                                                  : at::ScalarType::Undefined};

@@ -73,10 +73,12 @@ public:
 private:
     void ended(int rank, int status) {
         const int code = exit_code(status);
-        if (code == 0 || failed_) return;
+        // Of several, the one that says most: 1 is that of a rank that lost another.
+        if (code != 0 && (code_ == 0 || code_ == 1)) code_ = code;
+        const bool agreed = code == static_cast<int>(ExitCode::interrupted) || code == static_cast<int>(ExitCode::diverged);
+        if (code == 0 || agreed || failed_) return;
         failed_ = true;
         failed_at_ = Clock::now();
-        code_ = code;
         if (WIFSIGNALED(status)) log::error(strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
     }
     void send(int signal) const {

@@ -86,6 +86,14 @@ std::optional<std::string> Watchdog::failure() const {
     return state_->failure;
 }
 
+std::optional<int> Watchdog::silent_rank() const {
+    const std::lock_guard lock(state_->mutex);
+    for (std::size_t rank = 0; rank < state_->seen.size(); ++rank) {
+        if (static_cast<int>(rank) != state_->rank && seconds_since(state_->seen[rank].changed) > state_->timeout) return static_cast<int>(rank);
+    }
+    return std::nullopt;
+}
+
 void Watchdog::fail(const std::string& what) {
     const std::lock_guard lock(state_->mutex);
     if (state_->failure) return;

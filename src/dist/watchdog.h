@@ -26,6 +26,8 @@ public:
     void stage(const std::string& where, bool patient = false);
     // What the first rank that failed has said.
     [[nodiscard]] std::optional<std::string> failure() const;
+    // A rank that has given no sign of life for the timeout: killed, hung altogether, or behind a cable that was pulled.
+    [[nodiscard]] std::optional<int> silent_rank() const;
     // This rank has failed: whoever waits here for another rank gives up.
     void fail(const std::string& what);
     // After a collective went wrong: waits a moment for the reason, then says it, or what is known of each rank.

@@ -159,6 +159,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         if (place <= known) next = begins.size();
     }
     const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
+    if (next < begins.size()) std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);  // computed anew, by whichever rank
     const auto together = [&](std::size_t done) {
         auto whole = nll;
         std::fill(whole.begin() + static_cast<std::ptrdiff_t>(done), whole.end(), 0.0F);

@@ -43,7 +43,13 @@ void expect_equal_weights(const Session& session) {
 Checkpoints::Checkpoints(const Session& session) 
     : every_(session.config.checkpoint.every, session.units, session.state.train_seconds),
       good_(session.state),
-      mailbox_(session.ranks->alone() ? nullptr : session.ranks->mailbox()) {}
+      ranks_(*session.ranks),
+      mailbox_(ranks_.alone() ? nullptr : ranks_.mailbox()) {}
+
+void Checkpoints::settle() {
+    ranks_.stage("writing a checkpoint", /*patient=*/true);
+    writer_.wait();
+}
 
 void Checkpoints::remember_good(const Session& session) { good_ = session.state; }
 
@@ -53,15 +59,15 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     auto& state = session.state;
     if (session.saved_update == state.updates && !state_changed) return;
     metrics.pause();
+    settle();
+    expect_equal_weights(session);
     if (!weights_are_finite(session)) {
         if (session.saved_update < 0) throw DivergedError("the weights are not finite before the first update: look at train.init_from");
         throw DivergedError(strprintf("diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a "
                                       "longer schedule.warmup",
                                       static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
     }
-    expect_equal_weights(session);
     metrics.sync();
-    settle();
     const RateMeter meter;
     state.train_seconds = session.ranks->alone() ? session.seconds() : state.train_seconds;
     auto snapshot = std::make_shared<CheckpointSnapshot>(
@@ -82,6 +88,8 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
 }
 
 fs::path Checkpoints::save_before_divergence(Session& session, Metrics& metrics) {
+    settle();
+    expect_equal_weights(session);  // all ranks decide alike
     if (good_.updates > session.saved_update && weights_are_finite(session)) {
         // No update since then has touched weights or optimizer: with the state of then, this is the checkpoint of then.
         session.state = good_;

@@ -58,7 +58,7 @@ public:
     // goes on. Weights that are not finite are never saved: DivergedError instead; nor are those of ranks that differ: Error.
     void save(Session& session, Metrics& metrics, bool state_changed = false);
     // Waits until what was saved is on the disk. Throws Error (a full disk) if it could not be written.
-    void settle() { writer_.wait(); }
+    void settle();
     // Throws the same as soon as it is known, without waiting.
     void check() { writer_.check(); }
     // Where a run that diverges leaves off: a state of before the first of the bad updates.
@@ -69,6 +69,7 @@ public:
 private:
     Cadence every_;
     TrainState good_;
+    Communicator& ranks_;
     std::unique_ptr<Mailbox> mailbox_;  // the writer's; none when alone
     std::int64_t saves_ = 0;
     CheckpointWriter writer_;

@@ -32,7 +32,7 @@ namespace {
 void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics, const UpdateResult& result) {
     if (!result.skipped) return;
     const auto bad = session.state.bad_updates;
-    if (bad == 1) {
+    if (bad == 1 && session.ranks->leader()) {
         metrics.pause();
         log::warn(strprintf("update %lld: the %s is not finite; the update is skipped", static_cast<long long>(session.state.updates),
                             std::isfinite(result.nll) ? "gradient" : "loss"));

@@ -1,4 +1,4 @@
-// SIGINT and SIGTERM ask a long command to save its state and stop; a second one within the same run ends it at once.
+// SIGINT and SIGTERM ask a long command to save its state and stop; Ctrl-C again, some seconds later, ends it at once.
 //
 // No handler ever runs on a thread that computes: oneDNN's generated matrix products do not survive one on their stack (memory beside their
 // workspace is overwritten). The signals are blocked everywhere, and a thread of their own waits for them.

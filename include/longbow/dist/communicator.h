@@ -28,7 +28,7 @@ class Mailbox {
 public:
     virtual ~Mailbox() = default;
     virtual void put(const std::string& key, const std::string& value) = 0;
-    // Waits until the key is there, as long as the watchdog finds nothing wrong. Throws Error after the timeout.
+    // Waits until the key is there, as long as the watchdog finds nothing wrong with the ranks.
     virtual std::string take(const std::string& key) = 0;
 };
 
@@ -61,12 +61,12 @@ public:
     // True everywhere if it is on any rank.
     bool any(bool mine);
 
-    // What this rank does now, for the watchdog's report: "update 12: backward". Progress is a change of it.
-    void stage(const std::string& where);
+    // What this rank does now, for the watchdog's report: "update 12: backward". Progress is a change of it; `patient` if it may take any time.
+    void stage(const std::string& where, bool patient = false);
     // Runs something that communicates (a backward pass): what it throws is said again with the ranks' state, or as the error of the rank
     // that failed first.
     void guarded(const std::function<void()>& work);
-    // The run has ended here, well or by a decision of all ranks: waits until it has everywhere.
+    // The run has ended here, well or by a decision of all ranks: waits, however long it takes, until it has everywhere.
     void finish();
     // The run has failed here: tells the others.
     void fail(const std::string& what) noexcept;
@@ -77,6 +77,7 @@ public:
 
 private:
     struct Impl;
+    void make_group();
     std::unique_ptr<Impl> impl_;
 };
 
