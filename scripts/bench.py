@@ -5,6 +5,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -104,7 +105,34 @@ def bench_attention(options):
     return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
 
 
-BENCHMARKS = {"train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer}
+def bench_prepare(options):
+    import bench_prepare as prepare
+
+    return prepare.measure(ROOT / "build/release/longbow", report=lambda line: print(f"prepare    {line}", flush=True))
+
+
+def bench_ranks(options):
+    """N processes of one thread beside one process of N threads: configs/demo/alibi.yaml, runs in turn; the best interval of each counts."""
+    best = {}
+    with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
+        for turn in range(options.rounds):
+            for nproc, threads in ((1, options.threads), (options.threads, 1)):
+                run = pathlib.Path(folder) / f"{nproc}-{turn}"
+                subprocess.run([str(ROOT / "build/release/longbow"), "train", "-c", str(ROOT / "configs/demo/alibi.yaml"), "--run-dir", str(run),
+                                "--device", "cpu", "--nproc", str(nproc), "--threads", str(threads), "train.stop=25 updates",
+                                "schedule.warmup=5 updates", "log.every=5 updates", "log.tensorboard=false", "eval.lengths=[64]",
+                                "eval.valid_tokens=64"], check=True, capture_output=True, cwd=ROOT)
+                rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+                rates = [row["timing"]["tokens_per_second"] for row in rows if row["event"] == "train" and row["update"] > 5]
+                best[nproc] = max(best.get(nproc, 0), *rates)
+    one, many = best[1], best[options.threads]
+    print(f"ranks      {many / one:5.2f}x one process of {options.threads} threads: {many:.0f} tokens/s by {options.threads} processes of one thread "
+          f"against {one:.0f} (demo model, Gloo, fp32, best intervals of {options.rounds} rounds)")
+    return {"benchmark": "ranks", "processes": options.threads, "tokens_per_second": many, "one_process_tokens_per_second": one, "ratio": many / one}
+
+
+BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer,
+              "prepare": bench_prepare}
 
 
 def main():

@@ -1,5 +1,6 @@
 // longbow inspect data: what a store holds, any span of it as text, what an update of training will see, and its checksums.
 #include <charconv>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -10,6 +11,7 @@
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/batches.h"
+#include "longbow/data/mixture.h"
 #include "longbow/data/token_store.h"
 
 namespace longbow {
@@ -26,6 +28,8 @@ struct InspectDataFlags {
 struct Span {
     std::int64_t begin, end;
 };
+
+constexpr std::size_t kShownSources = 20;
 
 // Text may be cut inside a character: JSON marks that, plain output shows it as escapes.
 std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
@@ -66,7 +70,9 @@ Json span_json(const TokenStream& stream, const Tokenizer& tokenizer, Span span)
     return json;
 }
 
-Json update_json(const TokenStream& stream, const Tokenizer& tokenizer, const TrainConfig& train, std::int64_t update) {
+Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const TrainConfig& train, std::int64_t update) {
+    const auto& stream = source.stream();
+    const bool mixed = stream.parts().size() > 1;
     const auto order = training_order(stream, train);
     const auto position = position_of_update(train, update);
     Json json = {{"update", update}, {"seed", train.seed}, {"length", train.length}, {"batch", train.batch}, {"accumulate", train.accumulate},
@@ -80,6 +86,7 @@ Json update_json(const TokenStream& stream, const Tokenizer& tokenizer, const Tr
                                        {"begin", span.begin},
                                        {"end", span.end},
                                        {"text", tokenizer.decode(ids_of(stream, span))}});
+            if (mixed) json["samples"].back()["store"] = source.store_at(span.begin).path().string();
         }
     }
     return json;
@@ -99,7 +106,13 @@ void print_summary(const TokenStore& store) {
                                with_commas(split["documents"].get<std::int64_t>()).c_str(), with_commas(bytes).c_str(),
                                with_commas(split["words"].get<std::int64_t>()).c_str(), static_cast<double>(bytes) / static_cast<double>(tokens),
                                split["fingerprint"].get<std::string>().c_str());
+        if (split["shards"].size() > 1) std::cout << strprintf("       in %zu files\n", split["shards"].size());
+        std::size_t shown = 0;
         for (const auto& source : split["sources"]) {
+            if (shown++ == kShownSources) {
+                std::cout << strprintf("       and from %zu more files (--json lists all)\n", split["sources"].size() - kShownSources);
+                break;
+            }
             std::cout << strprintf("       from %s (%s bytes of text, %s)\n", source["name"].get<std::string>().c_str(),
                                    with_commas(source["text_bytes"].get<std::int64_t>()).c_str(), source["fingerprint"].get<std::string>().c_str());
         }
@@ -113,8 +126,17 @@ void print_update(const Json& update) {
         std::cout << strprintf("sample %lld (epoch %lld, micro-batch %lld), targets [%lld, %lld): ", sample["sample"].get<long long>(),
                                sample["epoch"].get<long long>(), sample["micro_batch"].get<long long>(), sample["begin"].get<long long>(),
                                sample["end"].get<long long>())
-                  << dump(sample["text"]) << '\n';
+                  << (sample.contains("store") ? "(" + sample["store"].get<std::string>() + ") " : "") << dump(sample["text"]) << '\n';
     }
+}
+
+// STORE's train split, or the mixture of which STORE is the first.
+TrainingSource source_of(const DataConfig& data, const TokenStore& store) {
+    const auto first = store_path(data, store.path());
+    if (!data.mixture.empty() && !std::filesystem::equivalent(first, store.path())) {
+        throw UsageError(store.path().string() + " is not the first store of data.mixture: name " + first.string());
+    }
+    return {data, store};
 }
 
 int inspect_data(const InspectDataFlags& flags) {
@@ -134,7 +156,7 @@ int inspect_data(const InspectDataFlags& flags) {
     }
     if (flags.update > 0) {
         const Config config = load_config({flags.config.files, flags.config.overrides}, registered_config_context());
-        json["update"] = update_json(store.split("train"), *tokenizer, config.train, flags.update);
+        json["update"] = update_json(source_of(config.data, store), *tokenizer, config.train, flags.update);
     }
     if (flags.json) {
         std::cout << dump(json, 2) << '\n';

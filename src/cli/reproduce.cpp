@@ -21,6 +21,7 @@ struct ReproduceFlags {
     std::string scale = "paper", run_dir, configs = "configs", slurm;
     std::int64_t max_stream_tokens = 0;
     int jobs = 0;
+    int nproc = 1;
     bool dry_run = false, print_commands = false;
 };
 
@@ -43,7 +44,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     request.device = common.device;
     // The demo's tensors are too small to feed two threads: a core a child, and as many children as cores.
     request.jobs = flags.jobs > 0 ? flags.jobs : demo ? common.threads : 1;
-    request.threads = demo ? 1 : std::max(1, common.threads / request.jobs);
+    request.nproc = flags.nproc;
+    request.threads = demo ? 1 : std::max(1, common.threads / (request.jobs * request.nproc));
     if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;  // another machine's
     return request;
 }
@@ -104,6 +106,9 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->check(CLI::PositiveNumber)
         ->type_name("N");
     verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")
+        ->check(CLI::Range(1, 1024))
+        ->type_name("N");
+    verb->add_option("--nproc", flags->nproc, "Ranks that share each model's training and evaluations: one GPU each (docs/distributed.md)")
         ->check(CLI::Range(1, 1024))
         ->type_name("N");
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");

@@ -20,10 +20,11 @@ public:
         adaptive();
         tokenizer();
         schedule();
+        data();
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
-        const bool validates = c_.data.train.empty() || !c_.data.valid.empty();
+        const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
         const auto longest = c_.eval.lengths.empty() ? c_.train.length : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
         if (validates && c_.eval.max_batch_tokens < longest) {
             refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},
@@ -68,6 +69,14 @@ private:
             refuse({"tokenizer.vocab_size", "tokenizer.kind"},
                    "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
         }
+    }
+
+    void data() const {
+        if (c_.data.jsonl_key.empty()) refuse({"data.jsonl_key"}, "the text of JSON lines needs a key");
+        if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
+            refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));
+        }
+        if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
     }
 
     // a <= b as far as it can be told before the data are known.

@@ -9,8 +9,9 @@ namespace {
 
 // Conditions that several keys share.
 bool has_text(const Config& c) { return !c.data.train.empty(); }
+bool one_store(const Config& c) { return c.data.mixture.empty(); }
 // A store that is there already may hold a valid split; one made from text does only when data.valid is given.
-bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty(); }
+bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
 bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == "fp16"; }
 bool is_adamw(const Config& c) { return c.optim.name == "adamw"; }
@@ -21,6 +22,7 @@ bool restarts(const Config& c) { return c.schedule.restarts; }
 bool decays_to_end(const Config& c) { return c.schedule.name == "linear" || c.schedule.name == "cosine"; }
 
 constexpr const char* kText = "data.train (text to read)";
+constexpr const char* kOneStore = "no data.mixture";
 constexpr const char* kAdaptive = "model.adaptive_cutoffs";
 constexpr const char* kValidation = "data.valid (text to validate on)";
 
@@ -96,18 +98,29 @@ void declare_tokenizer(std::vector<Field>& fields) {
 void declare_data(std::vector<Field>& fields) {
     SectionFields key("data", &Config::data, fields);
     using D = DataConfig;
-    key("store", &D::store, "Folder of the token store; made from the text below when it is missing");
-    key("train", &D::train, "Text files to train on: plain, .gz, .xz or .zst").unique();
-    key("valid", &D::valid, "Text files to validate on").unique().when("data.train", kText, has_text);
-    key("test", &D::test, "Text files kept for the test split").unique().when("data.train", kText, has_text);
-    key("documents", &D::documents, "Where a document ends: with its file, at data.blank_lines empty lines, or with each line")
+    key("store", &D::store, "Folder of the token store; made from the text below when it is missing").when("data.mixture", kOneStore, one_store);
+    key("mixture", &D::mixture,
+        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. All have "
+        "one tokenizer; the first serves for validation. In place of data.store")
+        .unique().when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == "shuffled"; });
+    key("valid_store", &D::valid_store, "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
+    key("train", &D::train,
+        "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, .zst); those "
+        "named .jsonl, .ndjson or .json hold a document a line, others plain text").unique().when("data.mixture", kOneStore, one_store);
+    key("valid", &D::valid, "Text to validate on, as data.train").unique().when("data.train", kText, has_text);
+    key("test", &D::test, "Text kept for the test split, as data.train").unique().when("data.train", kText, has_text);
+    key("documents", &D::documents, "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
         .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+    key("jsonl_key", &D::jsonl_key, "Key of the text in each object of a file of JSON lines").when("data.train", kText, has_text);
+    key("shard_tokens", &D::shard_tokens, "Tokens of each file that the store is cut into; 0: as many as 1 GiB holds").unit("tokens").range(0, 1LL << 40)
+        .when("data.train", kText, has_text);
     key("expect_vocab_size", &D::expect_vocab_size,
         "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
         .unit("ids").range(0, 4194304);
-    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0);
+    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0)
+        .when("data.mixture", kOneStore, one_store);
 }
 
 void declare_optim(std::vector<Field>& fields) {
@@ -183,6 +196,8 @@ void declare_train(std::vector<Field>& fields) {
         .choices({"mean", "sum"}).when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped, "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
         .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("profile", &T::profile, "Updates, after the first three, of which RUN/trace-rank<N>.json shows each operator and communication; 0: none")
+        .unit("updates").range(0, 1000);
     key("skip_second_tail_words", &T::skip_second_tail_words,
         "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes "
         "it for padding").when(kAdaptive, kAdaptive, is_adaptive);

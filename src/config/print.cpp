@@ -42,7 +42,8 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
 
 bool decides_weights(const std::string& key) {
     if (starts_with(key, "dist.")) return key == "dist.reduce_dtype";
-    return key != "train.stop" && key != "train.recompute" && !starts_with(key, "log.") && !starts_with(key, "eval.") && !starts_with(key, "checkpoint.");
+    return key != "train.stop" && key != "train.profile" && key != "train.recompute" && !starts_with(key, "log.") && !starts_with(key, "eval.") &&
+           !starts_with(key, "checkpoint.");
 }
 
 }  // namespace longbow

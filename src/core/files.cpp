@@ -1,11 +1,13 @@
 #include "longbow/core/files.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -110,6 +112,13 @@ MappedFile::~MappedFile() {
     if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void MappedFile::prefetch(std::size_t begin, std::size_t size) const {
+    static const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    if (begin >= size_) return;
+    const std::size_t first = begin / page * page;
+    (void)::madvise(const_cast<std::byte*>(data_ + first), std::min(begin + size, size_) - first, MADV_WILLNEED);
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
@@ -121,6 +130,21 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 OutputFile::OutputFile(const fs::path& path) : path_(path) {
     fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd_ < 0) fail("cannot create", path);
+    buffer_.reserve(1 << 20);
+}
+
+OutputFile::OutputFile(const fs::path& path, std::uint64_t keep) : path_(path), position_(keep) {
+    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    if (fd_ < 0) fail("cannot open", path);
+    struct stat info {};
+    const bool whole = ::fstat(fd_, &info) == 0 && static_cast<std::uint64_t>(info.st_size) >= keep;
+    if (!whole || ::ftruncate(fd_, static_cast<off_t>(keep)) != 0 || ::lseek(fd_, 0, SEEK_END) < 0) {
+        const int saved = errno;
+        ::close(std::exchange(fd_, -1));
+        if (!whole) throw Error(path.string() + " has lost what was written to it");
+        errno = saved;
+        fail("cannot shorten", path);
+    }
     buffer_.reserve(1 << 20);
 }
 
@@ -148,9 +172,13 @@ void OutputFile::flush() {
     buffer_.clear();
 }
 
-void OutputFile::close() {
+void OutputFile::sync() {
     flush();
     if (::fsync(fd_) != 0 && errno != EINVAL) fail("cannot sync", path_);
+}
+
+void OutputFile::close() {
+    sync();
     const int fd = std::exchange(fd_, -1);
     if (::close(fd) != 0) fail("cannot close", path_);
 }
@@ -175,32 +203,50 @@ DirectoryTransaction::~DirectoryTransaction() {
 
 void DirectoryTransaction::commit() {
     sync_path(temporary_);
-    if (replace_ && ::renameat2(AT_FDCWD, temporary_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) == 0) {
-        committed_ = true;  // what was the target now has the temporary name
-        sync_path(target_.parent_path());
-        std::error_code ignored;
-        fs::remove_all(temporary_, ignored);
+    place_directory(temporary_, target_, replace_);
+    committed_ = true;
+    std::error_code ignored;
+    fs::remove_all(temporary_, ignored);  // what was the target, where the two were exchanged
+}
+
+void place_directory(const fs::path& from, const fs::path& target, bool replace) {
+    if (replace && ::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, target.c_str(), RENAME_EXCHANGE) == 0) {
+        sync_path(target.parent_path());
         return;
     }
     // Nothing to exchange with, or a file system that cannot: then a kill between the two renames leaves the old one under its other name.
-    if (replace_ && fs::exists(target_)) {
-        const fs::path old = target_.parent_path() / ("." + target_.filename().string() + ".old-" + std::to_string(::getpid()));
-        if (::rename(target_.c_str(), old.c_str()) != 0) fail("cannot move away", target_);
-        if (::rename(temporary_.c_str(), target_.c_str()) != 0) {
+    if (replace && fs::exists(target)) {
+        const fs::path old = target.parent_path() / ("." + target.filename().string() + ".old-" + std::to_string(::getpid()));
+        if (::rename(target.c_str(), old.c_str()) != 0) fail("cannot move away", target);
+        if (::rename(from.c_str(), target.c_str()) != 0) {
             const int saved = errno;
-            (void)::rename(old.c_str(), target_.c_str());
+            (void)::rename(old.c_str(), target.c_str());
             errno = saved;
-            fail("cannot rename onto", target_);
+            fail("cannot rename onto", target);
         }
-        committed_ = true;
-        sync_path(target_.parent_path());
+        sync_path(target.parent_path());
         std::error_code ignored;
         fs::remove_all(old, ignored);
         return;
     }
-    if (::rename(temporary_.c_str(), target_.c_str()) != 0) fail("cannot rename onto", target_);
-    committed_ = true;
-    sync_path(target_.parent_path());
+    if (::rename(from.c_str(), target.c_str()) != 0) fail("cannot rename onto", target);
+    sync_path(target.parent_path());
+}
+
+FolderLock::FolderLock(const fs::path& path, const char* busy) {
+    fd_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd_ < 0) fail("cannot open", path);
+    const bool held = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;  // a file system without locks: as if it were free
+    struct stat locked {}, there {};
+    // The one who held it may have removed the folder just now.
+    const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &there) != 0 || locked.st_ino != there.st_ino);
+    if (!held && !gone) return;
+    ::close(std::exchange(fd_, -1));
+    throw Error(path.string() + ": " + busy);
+}
+
+FolderLock::~FolderLock() {
+    if (fd_ >= 0) ::close(fd_);
 }
 
 }  // namespace longbow

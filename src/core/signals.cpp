@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <mutex>
 #include <string>
+#include <thread>
 
 #include "longbow/core/error.h"
 
@@ -11,28 +14,53 @@ namespace longbow {
 
 namespace {
 
-volatile std::sig_atomic_t received = 0;
+std::atomic<int> received{0};
+std::atomic<bool> saves{false};  // the command stops by itself when told
 
-extern "C" void on_stop(int signal) {
-    if (received != 0) _exit(128 + signal);
-    received = signal;
+sigset_t stop_signals() {
+    sigset_t stops;
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGINT);
+    sigaddset(&stops, SIGTERM);
+    return stops;
+}
+
+void wait_for_signals() {
+    const sigset_t stops = stop_signals();
+    while (true) {
+        int signal = 0;
+        if (sigwait(&stops, &signal) != 0) continue;
+        if (!saves) {  // as without us
+            std::signal(signal, SIG_DFL);
+            pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
+            ::kill(::getpid(), signal);
+            continue;
+        }
+        int none = 0;
+        if (!received.compare_exchange_strong(none, signal)) ::_exit(128 + signal);
+    }
 }
 
 }  // namespace
 
+void take_signals() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        const sigset_t stops = stop_signals();
+        pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // threads that are made from now on inherit it
+        std::thread(wait_for_signals).detach();
+    });
+}
+
 void install_stop_handlers() {
-    struct sigaction action{};
-    action.sa_handler = on_stop;
-    sigemptyset(&action.sa_mask);
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
+    take_signals();
+    saves = true;
 }
 
 bool stop_requested() { return received != 0; }
 
 const char* stop_signal_name() {
-    switch (received) {
+    switch (received.load()) {
         case 0: return "";
         case SIGINT: return "SIGINT";
         case SIGTERM: return "SIGTERM";

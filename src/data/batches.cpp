@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "longbow/core/error.h"
+#include "longbow/core/random.h"
+#include "longbow/data/mixture.h"
 
 namespace longbow {
 
@@ -31,6 +33,51 @@ private:
     std::int64_t batch_, accumulate_;
 };
 
+class MixedOrder final : public TrainingOrder {
+public:
+    MixedOrder(const std::vector<StreamPart>& parts, const TrainConfig& config)
+        : choice_(weights_of(parts), config.seed), batch_(config.batch), accumulate_(config.accumulate) {
+        std::int64_t begin = 0;
+        for (const auto& part : parts) {
+            begins_.push_back(begin);
+            orders_.emplace_back(part.tokens, config.length, seed_of(config.seed, kSource, orders_.size()));
+            begin += part.tokens;
+        }
+    }
+
+    [[nodiscard]] std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+        std::vector<Block> blocks;
+        const auto first = position.samples + micro * batch_;
+        for (auto sample = first; sample < first + batch_; ++sample) {
+            const auto draw = choice_.at(sample);
+            const auto& order = orders_[draw.source];
+            blocks.push_back(
+                {begins_[draw.source] + order.begin(draw.sample), order.length(), draw.sample / order.blocks_per_epoch(), sample});
+        }
+        return blocks;
+    }
+    // As much as all stores hold.
+    [[nodiscard]] double updates_per_epoch() const override {
+        double blocks = 0;
+        for (const auto& order : orders_) blocks += static_cast<double>(order.blocks_per_epoch());
+        return blocks / static_cast<double>(batch_ * accumulate_);
+    }
+    [[nodiscard]] double tokens_per_update() const override { return static_cast<double>(batch_ * accumulate_ * orders_.front().length()); }
+
+private:
+    static constexpr std::uint64_t kSource = 0x736f7572;
+    static std::vector<double> weights_of(const std::vector<StreamPart>& parts) {
+        std::vector<double> weights;
+        for (const auto& part : parts) weights.push_back(part.weight);
+        return weights;
+    }
+
+    MixtureChoice choice_;
+    std::vector<SampleOrder> orders_;
+    std::vector<std::int64_t> begins_;
+    std::int64_t batch_, accumulate_;
+};
+
 class FrozenBatches final : public TrainingOrder {
 public:
     FrozenBatches(std::int64_t tokens, const TrainConfig& config)
@@ -54,7 +101,13 @@ std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainCo
     return std::make_unique<ShuffledOrder>(tokens, config);
 }
 
-std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) { return training_order(stream.size(), config); }
+std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) {
+    const auto parts = stream.parts();
+    if (parts.size() == 1) return training_order(stream.size(), config);
+    if (config.order != "shuffled")
+        throw ConfigError("train.order: " + config.order + " takes one store; with data.mixture it is shuffled");
+    return std::make_unique<MixedOrder>(parts, config);
+}
 
 DataPosition position_of_update(const TrainConfig& config, std::int64_t update) {
     if (update < 1) throw UsageError("updates are numbered from 1");
@@ -63,6 +116,8 @@ DataPosition position_of_update(const TrainConfig& config, std::int64_t update) 
 
 void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets) {
+    // The disk reads all rows at once, instead of one after the other as each is needed.
+    for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     for (const auto& block : blocks) {
         stream.read(block.begin, block.length, targets);
         read_inputs(stream, block.begin, 1, inputs);
@@ -71,6 +126,12 @@ void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std
         std::fill(targets + block.length, targets + length, kNoTarget);
         inputs += length;
         targets += length;
+    }
+}
+
+void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches) {
+    for (const auto& blocks : micro_batches) {
+        for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     }
 }
 

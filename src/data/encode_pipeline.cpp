@@ -2,187 +2,221 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <deque>
 #include <exception>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
-#include "longbow/core/error.h"
-#include "longbow/core/files.h"
-#include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
-#include "longbow/text/reader.h"
+#include "encode_chunk.h"
+#include "input_file.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr std::size_t kChunkBytes = 512 << 10;
-constexpr std::size_t kReadBytes = 256 << 10;
-// Text between the reader and the consumer: two chunks a thread, and no less than this. A chunk larger than all of it (a document that its
-// tokenizer cannot cut) passes alone.
-constexpr std::size_t kLeastInFlight = 8 << 20;
-
-struct Stopped {};
+// A chunk that grew beyond this (a document that its tokenizer cannot cut) gives its memory back.
+constexpr std::size_t kKeptBytes = 8 * kChunkBytes;
 
 class Pipeline {
 public:
-    explicit Pipeline(const EncodeRequest& request, std::atomic<std::uint64_t>* position)
-        : request_(request), position_(position), most_in_flight_(std::max(kLeastInFlight, 2 * kChunkBytes * static_cast<std::size_t>(std::max(1, request.threads)))) {}
+    Pipeline(const EncodeRequest& request, const EncodeSink& sink, std::atomic<std::uint64_t>* position)
+        : request_(request),
+          sink_(sink),
+          position_(position),
+          threads_(static_cast<std::size_t>(std::max(1, request.threads))),
+          most_chunks_(4 * threads_),
+          head_{request.begin.file, request.begin.chunk},
+          text_bytes_(request.begin.text_bytes),
+          next_file_(request.begin.file),
+          end_file_(request.files.size()) {}
 
-    ~Pipeline() {
+    void run() {
+        finished_ = head_.file >= request_.files.size();
         {
-            const std::lock_guard lock(mutex_);
-            cancelled_ = true;
+            std::vector<std::jthread> others;
+            for (std::size_t i = 1; i < threads_; ++i) others.emplace_back([this] { work(); });
+            work();
         }
-        changed_.notify_all();
-    }
-
-    std::vector<Source> run(const std::function<void(const EncodedChunk&)>& consume) {
-        const int threads = std::max(1, request_.threads);
-        threads_.emplace_back([this] { guard([this] { read(); }); });
-        for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { guard([this] { encode(); }); });
-        for (std::uint64_t index = 0;; ++index) {
-            const auto chunk = take(index);
-            if (!chunk) break;
-            end_if_stop_requested("nothing was written");
-            consume(*chunk);
-            release(chunk->text.size());
-        }
-        return std::move(sources_);
+        if (error_) std::rethrow_exception(error_);
     }
 
 private:
-    using Item = std::pair<std::uint64_t, std::unique_ptr<EncodedChunk>>;
+    struct Place {
+        std::size_t file;
+        std::uint64_t chunk;
+        auto operator<=>(const Place&) const = default;
+    };
+    struct OpenFile {
+        std::unique_ptr<InputFile> input;
+        std::uint64_t chunks = 0;    // read so far
+        std::uint64_t position = 0;  // reported so far
+        bool busy = false, ended = false;
+        Source source;
+    };
+    struct Result {
+        std::unique_ptr<EncodedChunk> chunk;
+        std::exception_ptr error;
+    };
+    using Lock = std::unique_lock<std::mutex>;
 
-    template <class Work>
-    void guard(Work work) {
+    void work() {
+        Lock lock(mutex_);
+        while (!finished_ && !error_) {
+            if (pass_on(lock)) continue;
+            if (todo_.size() < threads_ && read(lock)) continue;
+            if (encode(lock) || read(lock)) continue;
+            changed_.wait(lock);
+        }
+    }
+
+    // Runs `action` without the lock; the exception that it threw, if any.
+    template <class Action>
+    std::exception_ptr unlocked(Lock& lock, Action action) {
+        lock.unlock();
+        std::exception_ptr error;
         try {
-            work();
-        } catch (const Stopped&) {
+            action();
         } catch (...) {
-            const std::lock_guard lock(mutex_);
-            if (!error_) error_ = std::current_exception();
+            error = std::current_exception();
         }
+        lock.lock();
         changed_.notify_all();
+        return error;
     }
 
-    void read() {
-        Segmenter segmenter(request_.tokenizer, request_.documents, kChunkBytes);
-        auto chunk = std::make_unique<EncodedChunk>();
-        const auto pass_on = [&](bool end_of_file) {
-            while (segmenter.take(*chunk, end_of_file)) {
-                push(std::move(chunk));
-                chunk = std::make_unique<EncodedChunk>();
+    // The chunk or the end of file that the sink waits for, if it is there.
+    bool pass_on(Lock& lock) {
+        if (passing_) return false;
+        if (const auto found = done_.find(head_); found != done_.end()) {
+            Result result = std::move(found->second);
+            done_.erase(found);
+            if (result.error) {
+                error_ = result.error;
+                changed_.notify_all();
+                return true;
             }
+            passing_ = true;
+            text_bytes_ += result.chunk->text.size();
+            const EncodeCursor after{head_.file, head_.chunk + 1, text_bytes_};
+            const auto error = unlocked(lock, [&] { sink_.chunk(*result.chunk, after); });
+            passing_ = false;
+            if (error) error_ = error;
+            ++head_.chunk;
+            recycle(std::move(result.chunk));
+            return true;
+        }
+        const auto file = files_.find(head_.file);
+        if (file == files_.end() || !file->second.ended || file->second.chunks != head_.chunk) return false;
+        passing_ = true;
+        Source source = std::move(file->second.source);
+        source.text_bytes = text_bytes_;
+        files_.erase(file);
+        const auto error = unlocked(lock, [&] { sink_.file_done(head_.file, source); });
+        passing_ = false;
+        if (error) error_ = error;
+        head_ = {head_.file + 1, 0};
+        text_bytes_ = 0;
+        finished_ = head_.file == request_.files.size();
+        return true;
+    }
+
+    bool encode(Lock& lock) {
+        if (todo_.empty()) return false;
+        auto item = todo_.extract(todo_.begin());
+        auto& chunk = item.mapped();
+        const auto error = unlocked(lock, [&] { encode_chunk(request_.tokenizer, request_.documents.jsonl_key, *chunk); });
+        done_.emplace(item.key(), Result{std::move(chunk), error});
+        return true;
+    }
+
+    // The first file that nobody reads, opened if there is none, as long as there is room: half of it is kept for the file that the sink is at,
+    // and what the sink waits for is always read.
+    std::optional<std::size_t> file_to_read() {
+        const auto allowed = [&](std::size_t index, std::uint64_t chunks) {
+            return held_ < (index == head_.file ? most_chunks_ : most_chunks_ / 2) || (index == head_.file && chunks <= head_.chunk);
         };
-        std::uint64_t done = 0;
-        for (const auto& file : request_.files) {
-            TextReader reader(file);
-            bool more = true;
-            while (more) {
-                more = reader.read(segmenter.buffer(), kReadBytes);
-                if (position_ != nullptr) position_->store(done + reader.compressed_position());
-                pass_on(false);
+        for (auto& [index, file] : files_) {
+            if (file.busy || file.ended) continue;
+            return allowed(index, file.chunks) ? std::optional(index) : std::nullopt;
+        }
+        if (next_file_ >= end_file_ || !allowed(next_file_, 0)) return std::nullopt;
+        files_.try_emplace(next_file_);
+        return next_file_++;
+    }
+
+    bool read(Lock& lock) {
+        const auto index = file_to_read();
+        if (!index) return false;
+        auto& file = files_[*index];  // stays where it is: nobody else takes a busy file away
+        file.busy = true;
+        ++held_;
+        std::unique_ptr<EncodedChunk> chunk;
+        if (!spare_.empty()) {
+            chunk = std::move(spare_.back());
+            spare_.pop_back();
+        }
+        bool more = false;
+        const auto error = unlocked(lock, [&] {
+            if (!chunk) chunk = std::make_unique<EncodedChunk>();
+            if (!file.input) file.input = std::make_unique<InputFile>(request_.files[*index], request_.tokenizer, request_.documents);
+            more = file.input->next(*chunk);
+            if (!more) file.source = file.input->source();
+            if (position_ != nullptr) *position_ += file.input->position() - std::exchange(file.position, file.input->position());
+            if (!more) file.input.reset();
+        });
+        file.busy = false;
+        const Place place{*index, file.chunks};
+        if (error) {
+            file.ended = true;
+            end_file_ = std::min(end_file_, *index + 1);  // nothing after this will be passed on
+            done_.emplace(place, Result{nullptr, error});
+            --held_;
+        } else if (!more) {
+            file.ended = true;
+            recycle(std::move(chunk));
+        } else {
+            ++file.chunks;
+            if (place < Place{request_.begin.file, request_.begin.chunk}) {
+                recycle(std::move(chunk));
+            } else {
+                todo_.emplace(place, std::move(chunk));
             }
-            pass_on(true);
-            const auto size = static_cast<std::uint64_t>(fs::file_size(file));
-            done += size;
-            sources_.push_back({fs::path(file).filename().string(), size, reader.text_position(), reader.fingerprint()});
         }
-        const std::lock_guard lock(mutex_);
-        finished_ = true;
+        return true;
     }
 
-    void push(std::unique_ptr<EncodedChunk> chunk) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return stopping() || in_flight_ == 0 || in_flight_ + chunk->text.size() <= most_in_flight_; });
-        if (stopping()) throw Stopped{};
-        in_flight_ += chunk->text.size();
-        todo_.emplace_back(pushed_++, std::move(chunk));
-        changed_.notify_all();
+    void recycle(std::unique_ptr<EncodedChunk> chunk) {
+        --held_;
+        if (chunk->bytes_held() <= kKeptBytes) spare_.push_back(std::move(chunk));
     }
-
-    void encode() {
-        while (true) {
-            Item item;
-            {
-                std::unique_lock lock(mutex_);
-                changed_.wait(lock, [&] { return stopping() || finished_ || !todo_.empty(); });
-                if (stopping() || todo_.empty()) return;
-                item = std::move(todo_.front());
-                todo_.pop_front();
-            }
-            encode_chunk(*item.second);
-            {
-                const std::lock_guard lock(mutex_);
-                done_.insert(std::move(item));
-            }
-            changed_.notify_all();
-        }
-    }
-
-    void encode_chunk(EncodedChunk& chunk) const {
-        const Tokenizer& tokenizer = request_.tokenizer;
-        chunk.ids.reserve(chunk.text.size() / 3);
-        for (const auto& piece : chunk.pieces) {
-            if (piece.end > piece.begin) tokenizer.encode(std::string_view(chunk.text).substr(piece.begin, piece.end - piece.begin), chunk.ids);
-            if (piece.ends_document && !tokenizer.boundary_per_line()) chunk.ids.push_back(tokenizer.boundary());
-            chunk.piece_ends.push_back(chunk.ids.size());
-        }
-        const auto largest = std::max_element(chunk.ids.begin(), chunk.ids.end());
-        if (largest != chunk.ids.end() && static_cast<std::int64_t>(*largest) >= tokenizer.vocab_size()) {
-            throw DataError(strprintf("the %s tokenizer gave id %u, outside its vocabulary of %lld: its files do not fit together",
-                                      tokenizer.kind().c_str(), *largest, static_cast<long long>(tokenizer.vocab_size())));
-        }
-    }
-
-    // The index-th chunk once it is encoded; null after the last.
-    std::unique_ptr<EncodedChunk> take(std::uint64_t index) {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return error_ || done_.contains(index) || (finished_ && index == pushed_); });
-        if (error_) std::rethrow_exception(error_);
-        const auto found = done_.find(index);
-        if (found == done_.end()) return nullptr;
-        auto chunk = std::move(found->second);
-        done_.erase(found);
-        return chunk;
-    }
-
-    void release(std::size_t bytes) {
-        {
-            const std::lock_guard lock(mutex_);
-            in_flight_ -= bytes;
-        }
-        changed_.notify_all();
-    }
-
-    [[nodiscard]] bool stopping() const { return cancelled_ || error_; }
 
     const EncodeRequest& request_;
+    const EncodeSink& sink_;
     std::atomic<std::uint64_t>* position_;
-    const std::size_t most_in_flight_;  // bytes
+    const std::size_t threads_;
+    const std::size_t most_chunks_;  // between reading and the sink
+
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<Item> todo_;
-    std::map<std::uint64_t, std::unique_ptr<EncodedChunk>> done_;
-    std::size_t in_flight_ = 0;
-    std::uint64_t pushed_ = 0;
-    bool finished_ = false;
-    bool cancelled_ = false;
+    std::map<std::size_t, OpenFile> files_;
+    std::map<Place, std::unique_ptr<EncodedChunk>> todo_;
+    std::map<Place, Result> done_;
+    std::vector<std::unique_ptr<EncodedChunk>> spare_;
+    std::size_t held_ = 0;
+    Place head_;                // what the sink gets next
+    std::uint64_t text_bytes_;  // of the head's file, passed on
+    std::size_t next_file_, end_file_;
+    bool passing_ = false, finished_ = false;
     std::exception_ptr error_;
-    std::vector<Source> sources_;
-    std::vector<std::jthread> threads_;  // last: joined before the rest goes
 };
 
 }  // namespace
 
-std::vector<Source> encode_files(const EncodeRequest& request, const std::function<void(const EncodedChunk&)>& consume,
-                                 std::atomic<std::uint64_t>* position) {
-    return Pipeline(request, position).run(consume);
+void encode_files(const EncodeRequest& request, const EncodeSink& sink, std::atomic<std::uint64_t>* position) {
+    Pipeline(request, sink, position).run();
 }
 
 }  // namespace longbow

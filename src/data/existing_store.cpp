@@ -1,17 +1,13 @@
 #include "existing_store.h"
 
-#include <signal.h>
-
-#include <cerrno>
-#include <cstdlib>
+#include <algorithm>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
-#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
-#include "longbow/telemetry/log.h"
-#include "longbow/text/reader.h"
+#include "longbow/text/json_lines.h"
+#include "split_writer.h"
 
 namespace longbow {
 
@@ -41,16 +37,6 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
     }
 }
 
-std::string text_fingerprint(const std::string& file) {
-    TextReader reader(file);
-    std::string text;
-    while (reader.read(text, 1 << 20)) {
-        text.clear();
-        end_if_stop_requested("nothing was written");
-    }
-    return reader.fingerprint();
-}
-
 // nullopt-like empty: the split is of these files.
 std::string compare_split(const SplitManifest& split, const std::vector<std::string>& files) {
     if (split.sources.size() != files.size()) {
@@ -66,15 +52,23 @@ std::string compare_split(const SplitManifest& split, const std::vector<std::str
     return "";
 }
 
-}  // namespace
-
-SplitFiles requested_splits(const DataConfig& data) {
-    SplitFiles splits;
-    if (!data.train.empty()) splits.emplace_back("train", &data.train);
-    if (!data.valid.empty()) splits.emplace_back("valid", &data.valid);
-    if (!data.test.empty()) splits.emplace_back("test", &data.test);
-    return splits;
+// A store of one shard may have been made with any size from its own up.
+void compare_shards(const StoreManifest& store, std::int64_t configured, std::vector<std::string>& differences) {
+    const auto asked = shard_tokens_for(configured, store.id_bytes);
+    for (const auto& split : store.splits) {
+        const auto first = split.shards.front().bytes / static_cast<std::uint64_t>(store.id_bytes);
+        if (split.shards.size() > 1 ? first == asked : first <= asked) continue;
+        differences.push_back(strprintf("data.shard_tokens: shards of %llu tokens -> %llu", static_cast<unsigned long long>(first),
+                                        static_cast<unsigned long long>(asked)));
+        return;
+    }
 }
+
+bool has_json_lines(const SplitFiles& splits) {
+    return std::any_of(splits.begin(), splits.end(), [](const auto& split) { return std::any_of(split.second->begin(), split.second->end(), is_json_lines); });
+}
+
+}  // namespace
 
 Json training_settings(const TokenizerConfig& config) {
     if (!config.file.empty()) return nullptr;
@@ -105,6 +99,10 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     const auto after = documents(request.data.documents, request.data.blank_lines);
     if (before != after) differences.push_back("data.documents: " + before + " -> " + after);
     const auto splits = requested_splits(request.data);
+    compare_shards(store, request.data.shard_tokens, differences);
+    if (has_json_lines(splits) && !store.jsonl_key.empty() && store.jsonl_key != request.data.jsonl_key) {
+        differences.push_back("data.jsonl_key: " + store.jsonl_key + " -> " + request.data.jsonl_key);
+    }
     const auto find = [&](const std::string& name) -> const SplitManifest* {
         for (const auto& split : store.splits) {
             if (split.name == name) return &split;
@@ -124,22 +122,6 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
         if (auto difference = compare_split(*find(name), *files); !difference.empty()) differences.push_back(std::move(difference));
     }
     return differences;
-}
-
-void remove_leftovers(const fs::path& out) {
-    const fs::path target = fs::absolute(out).lexically_normal();
-    const fs::path parent = (target.has_filename() ? target : target.parent_path()).parent_path();
-    const std::string prefix = "." + (target.has_filename() ? target : target.parent_path()).filename().string() + ".tmp-";
-    std::error_code error;
-    for (const auto& entry : fs::directory_iterator(parent, error)) {
-        const std::string name = entry.path().filename().string();
-        if (!starts_with(name, prefix) || !entry.is_directory(error)) continue;
-        const std::string number = name.substr(prefix.size());
-        if (number.empty() || number.size() > 9 || number.find_first_not_of("0123456789") != std::string::npos) continue;
-        if (::kill(static_cast<pid_t>(std::atol(number.c_str())), 0) == 0 || errno != ESRCH) continue;
-        fs::remove_all(entry.path(), error);
-        log::info("removed " + entry.path().string() + ", left by an interrupted prepare");
-    }
 }
 
 }  // namespace longbow

@@ -98,6 +98,21 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
 
 Json file_json(const StoredFile& file) { return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}}; }
 
+// File names need not be UTF-8; JSON must be.
+std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
+
+bool is_split_name(const std::string& name) {
+    return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+}
+
+}  // namespace
+
+std::int64_t id_bytes_for(std::int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
+
+std::string shard_name(const std::string& split, std::size_t index) { return strprintf("%s-%05zu.bin", split.c_str(), index); }
+
+std::uint64_t cumulative_entries(std::int64_t tokens) { return static_cast<std::uint64_t>((tokens + kMarkTokens - 1) / kMarkTokens) + 1; }
+
 Json split_json(const SplitManifest& split) {
     Json json;
     json["tokens"] = split.tokens;
@@ -119,20 +134,9 @@ Json split_json(const SplitManifest& split) {
     return json;
 }
 
-// File names need not be UTF-8; JSON must be.
-std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
-
-bool is_split_name(const std::string& name) {
-    return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+SplitManifest parse_split(const Json& json, const std::string& split, std::int64_t id_bytes, const std::string& name) {
+    return read_split(Reader(json, name, split), split, id_bytes);
 }
-
-}  // namespace
-
-std::int64_t id_bytes_for(std::int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
-
-std::string shard_name(const std::string& split, std::size_t index) { return strprintf("%s-%05zu.bin", split.c_str(), index); }
-
-std::uint64_t cumulative_entries(std::int64_t tokens) { return static_cast<std::uint64_t>((tokens + kMarkTokens - 1) / kMarkTokens) + 1; }
 
 Json manifest_json(const StoreManifest& manifest) {
     Json json;
@@ -145,6 +149,7 @@ Json manifest_json(const StoreManifest& manifest) {
                          {"trained", manifest.tokenizer.trained}};
     json["documents"] = manifest.documents;
     if (manifest.blank_lines > 0) json["blank_lines"] = manifest.blank_lines;
+    if (!manifest.jsonl_key.empty()) json["jsonl_key"] = manifest.jsonl_key;
     json["id_bytes"] = manifest.id_bytes;
     json["splits"] = Json::object();
     for (const auto& split : manifest.splits) json["splits"][split.name] = split_json(split);
@@ -192,6 +197,10 @@ StoreManifest parse_manifest(const Json& json, const std::string& name) {
         reader.fail("documents must be file, line or blank_line");
     }
     if (manifest.documents == "blank_line") manifest.blank_lines = reader.count("blank_lines");
+    if (json.contains("jsonl_key")) {
+        manifest.jsonl_key = reader.text("jsonl_key");
+        if (manifest.jsonl_key.empty()) reader.fail("jsonl_key is empty");
+    }
     manifest.id_bytes = reader.count("id_bytes");
     if (manifest.id_bytes != id_bytes_for(manifest.tokenizer.vocab_size)) reader.fail("id_bytes does not fit vocab_size");
     const auto splits = reader.object("splits");

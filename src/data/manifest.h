@@ -41,6 +41,7 @@ struct StoreManifest {
     TokenizerManifest tokenizer;
     std::string documents;               // as DataConfig
     std::int64_t blank_lines = 0;        // 0 unless documents is blank_line
+    std::string jsonl_key;               // empty unless some of the text was JSON lines
     std::int64_t id_bytes = 2;
     std::vector<SplitManifest> splits;
 };
@@ -52,6 +53,9 @@ std::string shard_name(const std::string& split, std::size_t index);
 std::uint64_t cumulative_entries(std::int64_t tokens);
 
 Json manifest_json(const StoreManifest& manifest);
+// One split as it stands under "splits", and its strict reading.
+Json split_json(const SplitManifest& split);
+SplitManifest parse_split(const Json& json, const std::string& split, std::int64_t id_bytes, const std::string& name);
 // The text of manifest.json, which ends with a checksum of the rest.
 std::string manifest_text(const StoreManifest& manifest);
 

@@ -5,6 +5,7 @@
 #include "encode_pipeline.h"
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "raw_offsets.h"
@@ -75,11 +76,12 @@ std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const st
         ends.push_back(end);
         add_known(end, counts);
     };
-    const auto consume = [&](const EncodedChunk& chunk) {
+    const auto consume = [&](const EncodedChunk& chunk, const EncodeCursor&) {
+        end_if_stop_requested("nothing was written");
         offsets.add(chunk, on_mark, on_document);
         ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());
     };
-    (void)encode_files({tokenizer, files, data, threads}, consume);
+    encode_files({tokenizer, files, data, threads}, {consume});
     if (ids.empty()) throw DataError("no tokens: no text in " + join(files, ", "));
     const auto size = static_cast<std::int64_t>(ids.size());
     if (ends.empty() || ends.back() != size) ends.push_back(size);

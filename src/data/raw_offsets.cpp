@@ -20,6 +20,12 @@ std::size_t line_end(std::string_view text, std::size_t begin) {
 RawOffsets::RawOffsets(const Tokenizer& tokenizer)
     : tokenizer_(tokenizer), lengths_(static_cast<std::size_t>(tokenizer.vocab_size()), -1) {}
 
+RawOffsets::RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const RawCount& counts) : RawOffsets(tokenizer) {
+    tokens_ = tokens;
+    bytes_ = counts.bytes;
+    words_ = tokenizer.boundary_per_line() ? 0 : counts.words;  // its words are its tokens
+}
+
 RawCount RawOffsets::total() const {
     return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_};
 }
@@ -94,6 +100,7 @@ void RawOffsets::add(const EncodedChunk& chunk, const OnMark& on_mark, const OnD
             const std::size_t next = i + 1 < chunk.pieces.size() ? chunk.pieces[i + 1].begin : piece.end;
             const auto end = tokens_ + static_cast<std::int64_t>(last);
             on_document(end, counts_at(chunk, next, end));
+            if (chunk.apart) after_space_ = true;
         }
         first = last;
     }

@@ -21,6 +21,8 @@ struct RawCount {
 class RawOffsets {
 public:
     explicit RawOffsets(const Tokenizer& tokenizer);
+    // Goes on after chunks of so many tokens, bytes and words: tokens() and total() of another.
+    RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const RawCount& counts);
 
     // on_mark(counts before token 4096 k), k ascending; on_document(end of the document in tokens, counts there).
     using OnMark = std::function<void(const RawCount&)>;

@@ -25,6 +25,7 @@ struct Chunk {
     std::string text;
     std::vector<Piece> pieces;
     bool after_space = true;  // the character before the chunk is whitespace, or there is none in its file
+    bool apart = false;       // documents stand side by side with nothing between: a word never goes on into the next
 };
 
 class Segmenter {

@@ -6,14 +6,65 @@
 
 namespace longbow {
 
-SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_bytes)
+namespace {
+
+fs::path documents_path(const fs::path& folder, const std::string& split) { return folder / (split + ".documents.bin"); }
+fs::path cumulative_path(const fs::path& folder, const std::string& split) { return folder / (split + ".cumulative.bin"); }
+
+RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
+    return {tokenizer, state.at("tokens").get<std::int64_t>(), {state.at("raw_bytes").get<std::uint64_t>(), state.at("words").get<std::uint64_t>()}};
+}
+
+}  // namespace
+
+std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes) {
+    return configured > 0 ? static_cast<std::uint64_t>(configured) : (std::uint64_t{1} << 30) / static_cast<std::uint64_t>(id_bytes);
+}
+
+SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens)
     : folder_(std::move(folder)),
       id_bytes_(id_bytes_for(tokenizer.vocab_size())),
-      shard_tokens_(std::max<std::uint64_t>(1, shard_bytes / static_cast<std::uint64_t>(id_bytes_))),
+      shard_tokens_(shard_tokens),
       offsets_(tokenizer),
-      documents_(folder_ / (split + ".documents.bin")),
-      cumulative_(folder_ / (split + ".cumulative.bin")) {
+      documents_(documents_path(folder_, split)),
+      cumulative_(cumulative_path(folder_, split)) {
     manifest_.name = std::move(split);
+}
+
+SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state)
+    : folder_(std::move(folder)),
+      id_bytes_(id_bytes_for(tokenizer.vocab_size())),
+      shard_tokens_(shard_tokens),
+      offsets_(saved_offsets(tokenizer, state)),
+      tokens_in_shard_(state.at("tokens_in_shard").get<std::uint64_t>()),
+      documents_(documents_path(folder_, split), state.at("document_ends")),
+      cumulative_(cumulative_path(folder_, split), state.at("cumulative")),
+      last_document_end_(state.at("last_document_end").get<std::int64_t>()),
+      ids_hasher_(state.at("ids").get<std::string>()) {
+    manifest_.name = std::move(split);
+    manifest_.documents = state.at("documents").get<std::int64_t>();
+    for (const auto& shard : state.at("shards")) {
+        manifest_.shards.push_back({shard_name(manifest_.name, manifest_.shards.size()), shard.at("bytes").get<std::uint64_t>(),
+                                    shard.at("checksum").get<std::string>()});
+    }
+    if (tokens_in_shard_ > 0) shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
+}
+
+Json SplitWriter::save() {
+    const RawCount total = offsets_.total();
+    Json state = {{"tokens", offsets_.tokens()},
+                  {"documents", manifest_.documents},
+                  {"raw_bytes", total.bytes},
+                  {"words", total.words},
+                  {"last_document_end", last_document_end_},
+                  {"tokens_in_shard", tokens_in_shard_},
+                  {"ids", ids_hasher_.state()},
+                  {"document_ends", documents_.save()},
+                  {"cumulative", cumulative_.save()},
+                  {"shards", Json::array()}};
+    for (const auto& shard : manifest_.shards) state["shards"].push_back({{"bytes", shard.bytes}, {"checksum", shard.checksum}});
+    if (shard_) state["shard"] = shard_->save();
+    return state;
 }
 
 void SplitWriter::write_mark(const RawCount& counts) {

@@ -79,23 +79,38 @@ public:
         }
     }
 
+    void prefetch(std::int64_t begin, std::int64_t count) const override {
+        begin = std::max<std::int64_t>(begin, 0);
+        count = std::min(count, split_.tokens - begin);
+        while (count > 0) {
+            const auto first = begin % shard_tokens_;
+            const auto here = std::min(count, shard_tokens_ - first);
+            shards_[static_cast<std::size_t>(begin / shard_tokens_)].prefetch(static_cast<std::size_t>(first * id_bytes_), static_cast<std::size_t>(here * id_bytes_));
+            begin += here;
+            count -= here;
+        }
+    }
+
     [[nodiscard]] double bytes_before(std::int64_t end) const override { return interpolate(end, 0); }
     [[nodiscard]] double words_before(std::int64_t end) const override { return interpolate(end, 1); }
 
     [[nodiscard]] const std::vector<std::int64_t>& document_ends() const override {
         std::call_once(documents_once_, [this] {
-            const auto ends = as<std::uint64_t>(documents_);
-            std::vector<std::int64_t> checked(ends.size());
-            std::uint64_t before = 0;
-            for (std::size_t i = 0; i < ends.size(); ++i) {
-                if (ends[i] <= before || ends[i] > static_cast<std::uint64_t>(split_.tokens)) damaged_documents();
-                before = ends[i];
-                checked[i] = static_cast<std::int64_t>(before);
-            }
-            if (before != static_cast<std::uint64_t>(split_.tokens)) damaged_documents();
-            document_ends_ = std::move(checked);
+            check_documents();
+            const auto ends = as<std::int64_t>(documents_);
+            document_ends_.assign(ends.begin(), ends.end());
         });
         return document_ends_;
+    }
+
+    // The ends ascend to the split's end.
+    void check_documents() const {
+        std::uint64_t before = 0;
+        for (const auto end : as<std::uint64_t>(documents_)) {
+            if (end <= before || end > static_cast<std::uint64_t>(split_.tokens)) damaged_documents();
+            before = end;
+        }
+        if (before != static_cast<std::uint64_t>(split_.tokens)) damaged_documents();
     }
 
 private:
@@ -205,7 +220,7 @@ void TokenStore::verify() const {
         for (const auto& shard : split.shards) check(shard);
         check(split.document_ends);
         check(split.cumulative);
-        (void)impl_->streams.at(split.name)->document_ends();
+        impl_->streams.at(split.name)->check_documents();
     }
     (void)tokenizer();
 }

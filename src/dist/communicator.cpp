@@ -3,11 +3,13 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
 #include <arpa/inet.h>
+#include <c10/util/Logging.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -137,6 +139,8 @@ Communicator::Communicator(const Launch& launch, const c10::Device& device, doub
     self.timeout = timeout;
     self.device = device;
     if (launch.alone()) return;
+    // A peer that is gone is no news for the store's client to print with a stack: it is said in one line below.
+    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_ERROR;
     self.raw = open_store(launch, timeout);
     self.store = c10::make_intrusive<c10d::PrefixStore>("longbow/" + launch.attempt, self.raw);
     const auto hosts = exchange(host_name());

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdio>
 
 #include "longbow/core/error.h"
@@ -37,6 +38,8 @@ struct Watchdog::State {
     std::atomic<bool> stopped{false};
 
     mutable std::mutex mutex;  // guards what follows
+    std::condition_variable changed;
+    bool exchanging = true;
     std::string where = "start";
     bool patient = false;
     Clock::time_point since = Clock::now();     // of `where`
@@ -62,6 +65,12 @@ Watchdog::~Watchdog() { stop(); }
 
 void Watchdog::stop() {
     state_->stopped = true;
+    {
+        // One that blocks in a store that is gone is left behind; it touches nothing but the state that it shares.
+        std::unique_lock lock(state_->mutex);
+        state_->changed.notify_all();
+        state_->changed.wait_for(lock, std::chrono::seconds(2), [&] { return !state_->exchanging; });
+    }
     if (clock_.joinable()) clock_.join();
 }
 
@@ -144,14 +153,17 @@ void Watchdog::exchange(const std::shared_ptr<State>& state) {
                     state->wrong_since = Clock::now();
                 }
             }
-            std::this_thread::sleep_for(kBeat);
+            std::unique_lock lock(state->mutex);
+            state->changed.wait_for(lock, kBeat, [&] { return state->stopped.load(); });
         }
     } catch (const std::exception&) {
-        if (state->stopped) return;
         const std::lock_guard lock(state->mutex);
         state->lost = "the store where the ranks meet (of rank 0 or of the launcher) is gone";
         state->wrong_since = Clock::now();
     }
+    const std::lock_guard lock(state->mutex);
+    state->exchanging = false;
+    state->changed.notify_all();
 }
 
 void Watchdog::watch_clock(const std::shared_ptr<State>& state) {

@@ -19,6 +19,7 @@ constexpr const char* kProgram = "\"${LONGBOW:-build/release/longbow}\" \"$@\"";
 void add_common(Command& command, const ReproduceRequest& request) {
     if (request.device != "auto") command.insert(command.end(), {"--device", request.device});
     if (request.threads > 0) command.insert(command.end(), {"--threads", std::to_string(request.threads)});
+    if (request.nproc > 1) command.insert(command.end(), {"--nproc", std::to_string(request.nproc)});
 }
 
 void add_config(Command& command, const PlannedModel& model) {

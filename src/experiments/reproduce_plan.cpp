@@ -38,6 +38,9 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
                            strprintf("train.batch=%lld", static_cast<long long>(kDemoTokensAnUpdate / length)),
                            strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
     }
+    // A bias is a slope times a distance: where lengths are divided, slopes are multiplied, or the flattest would see no difference at all
+    // within the shortest inputs.
+    if (scale.divisor != 1 && target.method == "alibi") model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
     if (!fs::exists(model.files.front())) {
         throw UsageError(model.files.front() +
                          ": no such config file; run from the top of the checkout, or name its configs folder with --configs");

@@ -36,7 +36,8 @@ std::vector<double> alibi_slopes(std::int64_t heads, const std::string& rule) {
 }
 
 AlibiPosition::AlibiPosition(const PositionContext& context) {
-    const auto slopes = alibi_slopes(context.heads, option_string(context.options, "slopes"));
+    auto slopes = alibi_slopes(context.heads, option_string(context.options, "slopes"));
+    for (auto& slope : slopes) slope *= option_double(context.options, "slope_scale");
     slopes_ = register_buffer("slopes", at::tensor(slopes, at::kDouble));
 }
 
@@ -51,7 +52,8 @@ LONGBOW_REGISTER_POSITION({
     "alibi",
     "linear biases on attention scores, a slope a head; nothing learned (Press et al., 2022)",
     {{"slopes", std::string("authors"), "rule when heads is not a power of two: the authors' interleave, or 2^(-8i/heads)",
-      {"authors", "geometric"}, {}, {}}},
+      {"authors", "geometric"}, {}, {}},
+     {"slope_scale", 1.0, "all slopes times this: 8 sees at 1/8 of a distance what 1 sees at the whole", {}, 1e-6, {}}},
     [](const PositionContext& context) { return std::make_shared<AlibiPosition>(context); },
 });
 

@@ -16,11 +16,16 @@ struct TextReader::Impl {
     std::string tail;            // first bytes of a character that the last read cut
     std::uint64_t offset = 0;    // bytes of decompressed text before `tail`, a byte order mark included
     std::uint64_t produced = 0;
+    std::uint64_t lines = 0;     // line ends before `tail`
     bool started = false;
     Hasher hasher;
 
-    [[noreturn]] void invalid(std::uint64_t at, std::string_view text) const {
-        std::string message = strprintf("%s: byte %llu is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at));
+    // `bad`: where in `text`, which begins at `offset`.
+    [[noreturn]] void invalid(std::size_t bad, std::string_view text) const {
+        const auto at = offset + bad;
+        const auto line = lines + 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+        std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at),
+                                        static_cast<unsigned long long>(line));
         if (at == 0 && (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF"))) {
             message += ": the file looks like UTF-16";
         } else if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
@@ -59,8 +64,9 @@ bool TextReader::read(std::string& out, std::size_t limit) {
         const auto text = std::string_view(out).substr(start);
         const auto cut = at_end ? 0 : incomplete_utf8_tail(text);
         const auto whole = text.substr(0, text.size() - cut);
-        if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(s.offset + bad, text);
+        if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(bad, text);
         s.offset += whole.size();
+        s.lines += static_cast<std::uint64_t>(std::count(whole.begin(), whole.end(), '\n'));
         s.tail = text.substr(whole.size());
         out.resize(start + whole.size());
         if (!s.started && starts_with(std::string_view(out).substr(start), "\xEF\xBB\xBF")) out.erase(start, 3);

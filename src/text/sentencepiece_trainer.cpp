@@ -9,6 +9,7 @@
 #include "longbow/core/random.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
 #include "sentencepiece_tokenizer.h"
 #include "utf8.h"
@@ -66,25 +67,45 @@ void add_line(std::string_view line, Sample& sample) {
     sample.add(line);
 }
 
-Sample sample_lines(const std::vector<std::string>& files) {
+void add_lines(std::string_view lines, Sample& sample) {
+    while (true) {
+        const auto end = std::min(lines.find('\n'), lines.size());
+        add_line(lines.substr(0, end), sample);
+        if (end == lines.size()) break;
+        lines.remove_prefix(end + 1);
+    }
+}
+
+void sample_json_lines(const std::string& file, const std::string& jsonl_key, Sample& sample) {
+    LineReader reader(file, 1 << 20);
+    std::string lines;
+    for (std::int64_t first_line = 0; reader.next(lines, first_line);) {
+        end_if_stop_requested("nothing was written");
+        for_each_json_text(lines, first_line, file, jsonl_key, [&](std::string_view text) { add_lines(text, sample); });
+    }
+}
+
+void sample_plain(const std::string& file, Sample& sample) {
+    TextReader reader(file);
+    std::string text;
+    while (reader.read(text, std::max<std::size_t>(1 << 20, text.size()))) {
+        end_if_stop_requested("nothing was written");
+        const auto last = text.rfind('\n');
+        if (last == std::string::npos) continue;
+        add_lines(std::string_view(text).substr(0, last), sample);
+        text.erase(0, last + 1);
+    }
+    add_line(text, sample);
+}
+
+Sample sample_lines(const std::vector<std::string>& files, const std::string& jsonl_key) {
     Sample sample;
     for (const auto& file : files) {
-        TextReader reader(file);
-        std::string text;
-        while (reader.read(text, std::max<std::size_t>(1 << 20, text.size()))) {
-            end_if_stop_requested("nothing was written");
-            const auto last = text.rfind('\n');
-            if (last == std::string::npos) continue;
-            std::string_view lines = std::string_view(text).substr(0, last);
-            while (true) {
-                const auto end = std::min(lines.find('\n'), lines.size());
-                add_line(lines.substr(0, end), sample);
-                if (end == lines.size()) break;
-                lines.remove_prefix(end + 1);
-            }
-            text.erase(0, last + 1);
+        if (is_json_lines(file)) {
+            sample_json_lines(file, jsonl_key, sample);
+        } else {
+            sample_plain(file, sample);
         }
-        add_line(text, sample);
     }
     return sample;
 }
@@ -104,12 +125,13 @@ private:
 
 }  // namespace
 
-std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& model_type, std::int64_t vocab_size) {
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, const std::string& model_type,
+                                std::int64_t vocab_size) {
     if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
         throw DataError(strprintf("a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
                                   "need 260 (tokenizer.vocab_size)", static_cast<long long>(vocab_size)));
     }
-    const auto sentences = sample_lines(files).take();
+    const auto sentences = sample_lines(files, jsonl_key).take();
     if (sentences.empty()) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
     Sentences iterator(sentences);
     std::string model;

@@ -125,24 +125,25 @@ std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
     throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
 }
 
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads) {
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
+                                           const std::string& jsonl_key) {
     const auto size = config.vocab_size != 0 ? config.vocab_size : kDefaultVocabSize;
     const auto not_empty = [](WordCounts counts) {
         if (counts.size() == 0) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
         return counts;
     };
     if (config.kind == "word") {
-        const auto counts = not_empty(count_words(files, threads, WordTokenizer::rule()));
+        const auto counts = not_empty(count_words(files, jsonl_key, threads, WordTokenizer::rule()));
         return std::make_unique<WordTokenizer>(Dictionary::from_counts(counts, config.vocab_size));
     }
     if (config.kind == "bpe") {
         const WordRule rule{last_word_boundary, [](std::string_view text, WordCounts& counts) {
                                 for_each_word(text, [&](std::string_view word) { counts.add(word); });
                             }};
-        return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, threads, rule)), size));
+        return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, jsonl_key, threads, rule)), size));
     }
     if (config.kind == "sentencepiece") {
-        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, config.sentencepiece_model, size), "the trained model");
+        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, jsonl_key, config.sentencepiece_model, size), "the trained model");
     }
     if (config.kind == "wordpiece") {
         throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");

@@ -7,10 +7,12 @@
 #include <filesystem>
 #include <mutex>
 #include <thread>
+#include <utility>
 
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/progress.h"
+#include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
 
 namespace longbow {
@@ -19,13 +21,19 @@ namespace {
 
 constexpr std::size_t kPiece = 4 << 20;
 
+struct Text {
+    std::string text;
+    const std::string* file = nullptr;  // set: lines of JSON
+    std::int64_t first_line = 0;
+};
+
 // Pieces of text from one reader to several counters, with at most `capacity` waiting.
 class PieceQueue {
 public:
     explicit PieceQueue(std::size_t capacity) : capacity_(capacity) {}
 
     // False once close() was called: nobody would count it.
-    bool push(std::string piece) {
+    bool push(Text piece) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return pieces_.size() < capacity_ || closed_; });
         if (closed_) return false;
@@ -33,7 +41,7 @@ public:
         changed_.notify_all();
         return true;
     }
-    bool pop(std::string& piece) {
+    bool pop(Text& piece) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return !pieces_.empty() || closed_; });
         if (pieces_.empty()) return false;
@@ -51,7 +59,7 @@ public:
 private:
     std::mutex mutex_;
     std::condition_variable changed_;
-    std::deque<std::string> pieces_;
+    std::deque<Text> pieces_;
     std::size_t capacity_;
     bool closed_ = false;
 };
@@ -66,30 +74,68 @@ std::uint64_t total_size(const std::vector<std::string>& files) {
     return total;
 }
 
-void read_pieces(const std::vector<std::string>& files, const WordRule& rule, PieceQueue& queue) {
-    const auto total = static_cast<double>(total_size(files));
-    const RateMeter meter;
-    ProgressLine progress;
-    double before = 0;
-    for (const auto& file : files) {
-        TextReader reader(file);
-        std::string text;
-        // Doubling where no cut was found keeps the search for one linear in the text.
-        while (reader.read(text, std::max(kPiece, text.size()))) {
-            end_if_stop_requested("nothing was written");
-            const auto cut = rule.safe_split(text);
-            if (cut > 0) {
-                if (!queue.push(text.substr(0, cut))) return;
-                text.erase(0, cut);
-            }
-            const auto done = before + static_cast<double>(reader.compressed_position());
-            progress.show(strprintf("counting words: %s of %s, %s/s, ETA %s", human_bytes(done).c_str(), human_bytes(total).c_str(),
-                                    human_bytes(meter.rate(done)).c_str(), human_seconds(std::max(0.0, meter.eta(done, total))).c_str()));
+class CountingProgress {
+public:
+    explicit CountingProgress(const std::vector<std::string>& files) : total_(static_cast<double>(total_size(files))) {}
+    void next_file(const TextReader& last) { before_ += static_cast<double>(last.compressed_position()); }
+    void show(const TextReader& reader) {
+        end_if_stop_requested("nothing was written");
+        const auto done = before_ + static_cast<double>(reader.compressed_position());
+        line_.show(strprintf("counting words: %s of %s, %s/s, ETA %s", human_bytes(done).c_str(), human_bytes(total_).c_str(),
+                             human_bytes(meter_.rate(done)).c_str(), human_seconds(std::max(0.0, meter_.eta(done, total_))).c_str()));
+    }
+    void finish() { line_.finish(); }
+
+private:
+    double total_, before_ = 0;
+    RateMeter meter_;
+    ProgressLine line_;
+};
+
+// False when nobody counts any more.
+bool read_json_lines(const std::string& file, PieceQueue& queue, CountingProgress& progress) {
+    LineReader reader(file, kPiece);
+    Text piece;
+    while (reader.next(piece.text, piece.first_line)) {
+        piece.file = &file;
+        if (!queue.push(std::exchange(piece, {}))) return false;
+        progress.show(reader.text());
+    }
+    progress.next_file(reader.text());
+    return true;
+}
+
+bool read_plain(const std::string& file, const WordRule& rule, PieceQueue& queue, CountingProgress& progress) {
+    TextReader reader(file);
+    std::string text;
+    // Doubling where no cut was found keeps the search for one linear in the text.
+    while (reader.read(text, std::max(kPiece, text.size()))) {
+        const auto cut = rule.safe_split(text);
+        if (cut > 0) {
+            if (!queue.push({text.substr(0, cut)})) return false;
+            text.erase(0, cut);
         }
-        if (!text.empty() && !queue.push(std::move(text))) return;
-        before += static_cast<double>(reader.compressed_position());
+        progress.show(reader);
+    }
+    if (!text.empty() && !queue.push({std::move(text)})) return false;
+    progress.next_file(reader);
+    return true;
+}
+
+void read_pieces(const std::vector<std::string>& files, const WordRule& rule, PieceQueue& queue) {
+    CountingProgress progress(files);
+    for (const auto& file : files) {
+        if (!(is_json_lines(file) ? read_json_lines(file, queue, progress) : read_plain(file, rule, queue, progress))) return;
     }
     progress.finish();
+}
+
+void count_piece(const Text& piece, const std::string& jsonl_key, const WordRule& rule, WordCounts& counts) {
+    if (piece.file == nullptr) {
+        rule.count(piece.text, counts);
+    } else {
+        for_each_json_text(piece.text, piece.first_line, *piece.file, jsonl_key, [&](std::string_view text) { rule.count(text, counts); });
+    }
 }
 
 }  // namespace
@@ -106,7 +152,7 @@ std::vector<std::pair<std::string_view, std::int64_t>> WordCounts::sorted() cons
     return words;
 }
 
-WordCounts count_words(const std::vector<std::string>& files, int threads, const WordRule& rule) {
+WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads, const WordRule& rule) {
     const auto workers = static_cast<std::size_t>(std::max(threads, 1));
     PieceQueue queue(workers + 1);
     std::vector<WordCounts> counts(workers);
@@ -124,7 +170,7 @@ WordCounts count_words(const std::vector<std::string>& files, int threads, const
     for (auto& mine : counts) {
         pool.emplace_back([&] {
             guarded([&] {
-                for (std::string piece; queue.pop(piece);) rule.count(piece, mine);
+                for (Text piece; queue.pop(piece);) count_piece(piece, jsonl_key, rule, mine);
             });
             queue.close();
         });

@@ -35,8 +35,8 @@ struct WordRule {
     std::function<void(std::string_view, WordCounts&)> count;
 };
 
-// Reads the files piece by piece and counts on `threads` threads; the sums do not depend on how many.
-// Memory: the distinct words, once a thread, and a few pieces of 4 MiB.
-WordCounts count_words(const std::vector<std::string>& files, int threads, const WordRule& rule);
+// Reads the files piece by piece and counts on `threads` threads; the sums do not depend on how many. `jsonl_key`: where the text stands
+// in files of JSON lines. Memory: the distinct words, once a thread, and a few pieces of 4 MiB.
+WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads, const WordRule& rule);
 
 }  // namespace longbow

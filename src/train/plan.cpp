@@ -88,14 +88,15 @@ std::string expected_plan(const Config& config) {
 
 std::string training_plan(const TrainRequest& request, int ranks) {
     const Config& config = request.config;
-    const fs::path path = config.data.store.empty() ? request.run_dir / "store" : fs::path(config.data.store);
+    const fs::path path = store_path(config.data, request.run_dir / "store");
     if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
         const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
         return expected_plan(config) + memory_lines(request, ranks, config.data.expect_vocab_size, valid_tokens) + path.string() +
                " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
     }
     const TokenStore store = open_store(request);
-    const auto& train = store.split("train");
+    const TrainingSource source(config.data, store);
+    const auto& train = source.stream();
     const RunUnits units = run_units(*training_order(train, config.train));
     const auto total = total_updates(config, units);
     const ModelSizes sizes = model_sizes(config, store.vocab_size());
@@ -106,7 +107,7 @@ std::string training_plan(const TrainRequest& request, int ranks) {
                                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
                                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
     text += line("parameters", with_commas(sizes.total));
-    text += line("training data", with_commas(train.size()) + " tokens in " + store.path().string());
+    text += line("training data", with_commas(train.size()) + " tokens in " + (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
     text += line("an update", strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
                                         static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
                                         with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
@@ -119,9 +120,12 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
-    text += memory_lines(request, ranks, store.vocab_size(), store.has_split("valid") ? store.split("valid").size() : 0);
+    std::optional<TokenStore> valid_store;
+    if (!config.data.valid_store.empty()) valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
+    const TokenStore& held_out = valid_store ? *valid_store : store;
+    text += memory_lines(request, ranks, store.vocab_size(), held_out.has_split("valid") ? held_out.split("valid").size() : 0);
     text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
-    if (store.has_split("valid")) text += evaluation_lines(config, sizes, store.split("valid"), update_flops);
+    if (held_out.has_split("valid")) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty()) text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
     return text;

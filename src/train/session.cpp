@@ -24,14 +24,18 @@ namespace {
 void open_data(Session& session, const TrainRequest& request) {
     session.store = std::make_unique<TokenStore>(open_store(request));
     session.tokenizer = session.store->tokenizer();
-    session.train = &session.store->split("train");
+    const auto& data = request.config.data;
+    session.source = std::make_unique<TrainingSource>(data, *session.store);
+    session.train = &session.source->stream();
     if (session.train->size() < request.config.train.length) {
         throw DataError(strprintf("%s: the train split has %s tokens, fewer than train.length = %lld", session.store->path().c_str(),
                                   with_commas(session.train->size()).c_str(), static_cast<long long>(request.config.train.length)));
     }
     if (!request.validate) return;
-    if (session.store->has_split("valid")) {
-        session.valid = &session.store->split("valid");
+    if (!data.valid_store.empty()) session.valid_store = std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
+    const TokenStore& held_out = session.valid_store ? *session.valid_store : *session.store;
+    if (session.valid_store || held_out.has_split("valid")) {
+        session.valid = &held_out.split("valid");
     } else {
         log::warn(session.store->path().string() + " has no valid split: training without validation, and `best` is not kept");
     }
@@ -122,10 +126,10 @@ void check_expectations(const DataConfig& data, const TokenStore& store) {
 
 TokenStore open_store(const TrainRequest& request) {
     const auto& data = request.config.data;
-    const fs::path path = data.store.empty() ? request.run_dir / "store" : fs::path(data.store);
+    const fs::path path = store_path(data, request.run_dir / "store");
     if (!fs::exists(path / "manifest.json")) {
         if (data.train.empty()) {
-            throw DataError((data.store.empty() ? std::string("data.store is not set") : "data.store: " + path.string() + " is no token store") +
+            throw DataError((data.store.empty() && data.mixture.empty() ? std::string("data.store is not set") : path.string() + " is no token store") +
                             ", and data.train names no text to make one from");
         }
         log::info("preparing " + path.string());

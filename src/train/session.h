@@ -12,6 +12,7 @@
 #include "cadence.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/data/batches.h"
+#include "longbow/data/mixture.h"
 #include "longbow/data/token_store.h"
 #include "longbow/dist/data_parallel.h"
 #include "longbow/model/language_model.h"
@@ -24,7 +25,9 @@ struct Session {
     Config config;
     std::filesystem::path run;
     c10::Device device{c10::kCPU};
-    std::unique_ptr<TokenStore> store;
+    std::unique_ptr<TokenStore> store;           // of a mixture, the first
+    std::unique_ptr<TokenStore> valid_store;     // data.valid_store
+    std::unique_ptr<TrainingSource> source;
     const TokenStream* train = nullptr;
     const TokenStream* valid = nullptr;          // nullptr: no validation
     std::unique_ptr<Tokenizer> tokenizer;

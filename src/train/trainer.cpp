@@ -15,6 +15,7 @@
 #include "observers.h"
 #include "run_directory.h"
 #include "session.h"
+#include "trace.h"
 
 namespace longbow {
 
@@ -85,11 +86,14 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
         checkpoints.save(session, metrics, /*state_changed=*/true);
     }
 
+    Trace trace(session.config.train.profile, session.run, ranks.rank(), session.device.is_cuda());
     while (!session.finished()) {
         failpoint("train.update");
         // With ranks all must know of the signal: the update tells them.
         if (ranks.alone() && stop_requested()) stop(session, checkpoints, metrics);
+        trace.before_update();
         const UpdateResult result = run_update(session);
+        trace.after_update();
         const bool last = session.finished();
         guard_against_divergence(session, checkpoints, metrics, result);
         metrics.after_update(session, result, last);
@@ -142,7 +146,7 @@ TrainSummary train_seeds(const TrainRequest& request) {
         one.config.train.seed = static_cast<std::uint64_t>(seed);
         one.config.train.seeds.clear();
         one.run_dir = request.run_dir / ("seed-" + std::to_string(seed));
-        if (one.config.data.store.empty()) one.config.data.store = (request.run_dir / "store").string();
+        if (one.config.data.store.empty() && one.config.data.mixture.empty()) one.config.data.store = (request.run_dir / "store").string();
         all.seeds.push_back(train_one(one));
         sum += all.seeds.back().best_valid_ppl;
         log::remove_file();

@@ -11,7 +11,7 @@ import tempfile
 import unittest
 
 LONGBOW = os.environ.get("LONGBOW", "longbow")
-USAGE, CONFIG, DATA = 2, 3, 4
+USAGE, CONFIG, DATA, INTERRUPTED = 2, 3, 4, 75
 
 
 def corpus(words, seed):
@@ -43,7 +43,8 @@ class PrepareCase(unittest.TestCase):
         result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, env={**os.environ, **(env or {})}, timeout=300)
         self.assertEqual(result.returncode, code, result.stderr.decode(errors="replace"))
         if code not in (0, -signal.SIGKILL):
-            lines = [line for line in result.stderr.decode().splitlines() if line.startswith("longbow: error:")]
+            kind = "interrupted" if code == INTERRUPTED else "error"
+            lines = [line for line in result.stderr.decode().splitlines() if line.startswith(f"longbow: {kind}:")]
             self.assertEqual(len(lines), 1, result.stderr)
             return lines[0]
         return result.stdout.decode()
@@ -58,6 +59,10 @@ class PrepareCase(unittest.TestCase):
     def contents(self, store):
         return {path.name: path.read_bytes() for path in store.iterdir()}
 
-    def assert_nothing_left(self, folder=None):
+    def work_folder(self, store=None):
+        store = store or self.store
+        return store.parent / f".{store.name}.preparing"
+
+    def assert_nothing_left(self):
         self.assertFalse(self.store.exists())
-        self.assertEqual([p.name for p in (folder or self.dir).iterdir() if ".tmp-" in p.name], [])
+        self.assertEqual([p.name for p in self.dir.iterdir() if p.name.startswith(".")], [])

@@ -1,4 +1,4 @@
-"""longbow prepare under bad input, full disks and kills: a clear line, and no half store."""
+"""longbow prepare under bad input, full disks, signals and kills: a clear line, no half store, and the same command goes on."""
 
 import gzip
 import os
@@ -7,7 +7,7 @@ import subprocess
 import time
 import unittest
 
-from prepare_case import CONFIG, DATA, LONGBOW, USAGE, PrepareCase, corpus
+from prepare_case import CONFIG, DATA, INTERRUPTED, LONGBOW, USAGE, PrepareCase, corpus
 
 
 class BadInput(PrepareCase):
@@ -21,12 +21,21 @@ class BadInput(PrepareCase):
     def test_empty_split(self):
         self.valid = self.write("empty.txt", "")
         self.assertIn("the valid split has no tokens", self.prepare(code=DATA))
-        self.assert_nothing_left()
+        self.assertFalse(self.store.exists())
+        self.valid.write_text("a little text")  # what was done before is not done again
+        self.assertIn("going on", self.stderr_of_prepare())
+        self.run_longbow("inspect", "data", self.store, "--verify")
+
+    def stderr_of_prepare(self, *arguments):
+        result = subprocess.run([LONGBOW, "prepare", "--tokenizer", "bpe", "--vocab-size", "400", "--train", str(self.train), "--valid", str(self.valid), "--out",
+                                 str(self.store), *arguments], capture_output=True, text=True, timeout=120)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stderr
 
     def test_missing_files_are_listed_all_at_once(self):
-        error = self.run_longbow("prepare", "--tokenizer", "bpe", "--train", self.dir / "a.txt", self.train, "--valid", self.dir / "b.txt", self.dir,
+        error = self.run_longbow("prepare", "--tokenizer", "bpe", "--train", self.dir / "a.txt", self.train, "--valid", self.dir / "b*.txt", "/dev/null",
                                  "--out", self.store, code=DATA)
-        for name in ("a.txt (train)", "b.txt (valid)", "a folder"):
+        for name in ("a.txt (train)", "b*.txt (valid)", "none that fits the pattern", "/dev/null (valid): not a regular file"):
             self.assertIn(name, error)
         self.assert_nothing_left()
 
@@ -58,19 +67,26 @@ class BadInput(PrepareCase):
         self.assertEqual(list(mount.iterdir()), [])
         self.train = self.write("train.gz", gzip.compress(corpus(100000, 4).encode()))
         self.assertIn("No space left", self.prepare(out=mount / "store", code=1))  # the archive is small, its ids are not
-        self.assertEqual(list(mount.iterdir()), [])
+        self.assertEqual([p.name for p in mount.iterdir()], [".store.preparing"])
+        subprocess.run(["mount", "-o", "remount,size=4m", str(mount)], check=True)  # now there is room
+        self.prepare(out=mount / "store")
+        self.assertEqual([p.name for p in mount.iterdir()], ["store"])
+        self.prepare()
+        self.assertEqual(self.contents(mount / "store"), self.contents(self.store))
 
 
 class Killed(PrepareCase):
     def test_no_half_store_at_any_fail_point(self):
-        for point in ("data.chunk", "data.before_manifest", "data.before_rename"):
+        self.prepare(out=self.dir / "other")
+        for point in ("data.vocabulary", "data.chunk", "data.save", "data.before_manifest", "data.before_rename"):
             self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": point})
             self.assertFalse(self.store.exists(), point)
             self.run_longbow("inspect", "data", self.store, code=DATA)
-            self.assertTrue([p for p in self.dir.iterdir() if ".tmp-" in p.name])
+            self.assertTrue(self.work_folder().exists())
         self.prepare()
         self.run_longbow("inspect", "data", self.store, "--verify")
-        self.assertEqual([p for p in self.dir.iterdir() if ".tmp-" in p.name], [])
+        self.assertFalse(self.work_folder().exists())
+        self.assertEqual(self.contents(self.store), self.contents(self.dir / "other"))
 
     def test_after_the_rename_it_is_whole(self):
         self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.after_rename"})
@@ -85,24 +101,40 @@ class Killed(PrepareCase):
 
     def interrupt(self, begun, *tokenizer):
         self.train = self.write("train.txt", corpus(1000000, 5))
-        process = subprocess.Popen([LONGBOW, "prepare", "--tokenizer", *tokenizer, "--train", str(self.train), "--out", str(self.store)],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        command = [LONGBOW, "prepare", "--tokenizer", *tokenizer, "--train", str(self.train), "--out"]
+        process = subprocess.Popen([*command, str(self.store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         while process.poll() is None and not list(self.dir.glob(begun)):
             time.sleep(0.002)
         process.send_signal(signal.SIGINT)
         error = process.communicate(timeout=120)[1].decode()
         if process.returncode == 0:
             self.skipTest("it was faster than the signal")
-        self.assertEqual(process.returncode, 1, error)
+        self.assertEqual(process.returncode, INTERRUPTED, error)
         self.assertIn("SIGINT", error)
-        self.assertIn("nothing was written", error)
-        self.assert_nothing_left()
+        self.assertFalse(self.store.exists())
+        first = subprocess.run([*command, str(self.store)], capture_output=True, text=True, timeout=120)
+        self.assertEqual(first.returncode, 0, first.stderr)
+        subprocess.run([*command, str(self.dir / "at-once")], capture_output=True, check=True, timeout=120)
+        self.assertEqual(self.contents(self.store), self.contents(self.dir / "at-once"))
+        return first.stderr
 
-    def test_interrupt_while_encoding_leaves_nothing(self):
-        self.interrupt(".store.tmp-*/dict.txt", "word")  # the vocabulary's file says that encoding begins
+    def test_interrupt_while_encoding_goes_on_within_the_file(self):
+        # The vocabulary's file says that encoding begins.
+        self.assertIn("going on", self.interrupt(".store.preparing/store/dict.txt", "word"))
 
-    def test_interrupt_while_learning_leaves_nothing(self):
-        self.interrupt(".store.tmp-*", "bpe", "--vocab-size", "4000")
+    def test_interrupt_while_learning_begins_again(self):
+        self.assertNotIn("going on", self.interrupt(".store.preparing", "bpe", "--vocab-size", "2000"))
+
+    def test_two_at_once(self):
+        self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.save"})
+        holder = subprocess.Popen(["flock", "--no-fork", str(self.work_folder()), "sleep", "100"])
+        self.addCleanup(holder.wait)
+        self.addCleanup(holder.kill)
+        for _ in range(500):
+            if subprocess.run(["flock", "--nonblock", str(self.work_folder()), "true"]).returncode != 0:
+                break
+            time.sleep(0.01)
+        self.assertIn("another prepare", self.prepare(code=1))
 
     def test_overwriting_leaves_no_other_folder(self):
         self.prepare()

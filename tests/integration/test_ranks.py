@@ -1,75 +1,9 @@
 """Training by several processes over Gloo: the same trajectory as by one, whatever their number; sharded, accumulated, resumed on another
 number of ranks. Runs the real binary (environment variable LONGBOW)."""
 import json
-import os
-import shutil
-import signal
-import struct
-import subprocess
-import tempfile
 import unittest
-from pathlib import Path
 
-LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
-
-CONFIG = """
-model: {layers: 2, dim: 32, heads: 4, ffn_dim: 64, dropout: 0.0}
-position: {method: METHOD}
-tokenizer: {kind: bpe, vocab_size: 300}
-data: {store: STORE, train: [TEXT], valid: [TEXT]}
-optim: {name: adamw, lr: 0.003, clip_norm: 1.0}
-schedule: {name: cosine, warmup: 5 updates}
-train: {length: 16, batch: 8, stop: 50 updates, dtype: fp64, deterministic: true}
-eval: {lengths: [16, 32]}
-log: {every: 1 updates, tensorboard: false}
-"""
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("LONGBOW_FAILPOINT", "RANK", "WORLD_SIZE")}
-
-
-def longbow(*arguments, **variables):
-    return subprocess.run([LONGBOW, *map(str, arguments)], env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=300)
-
-
-def train(run, *arguments, method="alibi", **variables):
-    return longbow("train", "-c", FOLDER / f"{method}.yaml", "--run-dir", run, "--threads", 1, "--device", "cpu", *arguments, **variables)
-
-
-def setUpModule():
-    global FOLDER
-    FOLDER = Path(tempfile.mkdtemp(prefix="longbow-ranks-"))
-    words = [a + b for a in "bdfgklmn" for b in ("a", "e", "i", "o", "ul", "ar")]
-    text = " ".join(words[(i * i + 3 * i // 7) % len(words)] for i in range(6000))
-    (FOLDER / "text.txt").write_text(text + "\n")
-    for method in ("alibi", "t5", "rotary"):
-        (FOLDER / f"{method}.yaml").write_text(
-            CONFIG.replace("METHOD", method).replace("STORE", str(FOLDER / "store")).replace("TEXT", str(FOLDER / "text.txt")))
-
-
-def tearDownModule():
-    shutil.rmtree(FOLDER)
-
-
-def tensors(path):
-    data = path.read_bytes()
-    size = struct.unpack("<Q", data[:8])[0]
-    header = json.loads(data[8:8 + size])
-    header.pop("__metadata__", None)
-    kinds = {"F64": "d", "F32": "f"}
-    return {name: struct.unpack(f"<{(about['data_offsets'][1] - about['data_offsets'][0]) // (8 if about['dtype'] == 'F64' else 4)}{kinds[about['dtype']]}",
-                                data[8 + size:][slice(*about["data_offsets"])]) for name, about in header.items()}
-
-
-def weights(run):
-    return tensors(run / "checkpoints/last/model.safetensors")
-
-
-def losses(run):
-    return [row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if row["event"] == "train"]
-
-
-def furthest(a, b):
-    assert a.keys() == b.keys()
-    return max(max(abs(x - y) for x, y in zip(a[name], b[name])) for name in a)
+from ranks_common import FOLDER, furthest, longbow, losses, make_corpus as setUpModule, remove_corpus as tearDownModule, tensors, train, weights
 
 
 class Ranks(unittest.TestCase):
@@ -116,6 +50,36 @@ class Ranks(unittest.TestCase):
     def test_fp32_losses_stay_near(self):
         one, two = self.trained("single-1", "train.dtype=fp32"), self.trained("single-2", "train.dtype=fp32", "--nproc", 2)
         self.assertLess(max(abs(a - b) for a, b in zip(losses(one), losses(two))), 0.01)
+
+    def test_the_reduced_gradients_of_the_first_update(self):
+        """One step of plain SGD, so long that the weights after it are the gradient."""
+        sgd = ("train.dtype=fp32", "optim.name=sgd", "optim.lr=1000", "optim.clip_norm=0", "schedule.name=constant", "schedule.warmup=0 updates",
+               "train.stop=1 updates", "data.valid=null", "eval.lengths=null")
+        one, two = (self.first_step(f"gradient-{ranks}", *sgd, "--nproc", ranks) for ranks in (1, 2))
+        for name, step in one.items():
+            largest = max(map(abs, step))
+            difference = max(abs(a - b) for a, b in zip(step, two[name]))
+            self.assertLessEqual(difference, 2e-6 * largest, name)
+
+    def first_step(self, name, *arguments):
+        run = FOLDER / name
+        done = train(run, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        before = tensors(run / "checkpoints/step-00000000/model.safetensors")
+        return {key: [a - b for a, b in zip(values, before[key])] for key, values in weights(run).items()}
+
+    def test_a_trace_shows_communication_during_the_backward_pass(self):
+        run = FOLDER / "traced"
+        done = train(run, "--nproc", 2, "train.dtype=fp32", "train.stop=8 updates", "train.profile=2", "schedule.name=constant", "model.dim=128",
+                     "model.ffn_dim=512", "model.layers=4", "dist.bucket_mb=0.5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        for rank in (0, 1):
+            events = [event for event in json.loads((run / f"trace-rank{rank}.json").read_text())["traceEvents"] if event.get("ph") == "X"]
+            reduced = [event for event in events if event["name"] == "gloo:all_reduce"]
+            backward = [event for event in events if event["name"].startswith("autograd::engine::evaluate_function")]
+            self.assertGreater(len(reduced), 2)
+            inside = [event for event in reduced if any(event["ts"] < node["ts"] < event["ts"] + event["dur"] for node in backward)]
+            self.assertGreater(len(inside), 0, "no bucket was on its way while gradients were computed")
 
     def test_gradients_that_travel_narrow_still_train(self):
         full = losses(self.trained("single-2", "train.dtype=fp32", "--nproc", 2))

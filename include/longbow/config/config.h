@@ -67,11 +67,15 @@ struct TokenizerConfig {
 
 struct DataConfig {
     std::string store;                    // token store; made from the text below when missing
-    std::vector<std::string> train;       // text files (plain, .gz, .xz, .zst)
+    std::vector<std::string> mixture;     // STORE=WEIGHT, several stores to train on, in place of `store`
+    std::string valid_store;              // whose valid split validates; empty: the store's, or the mixture's first
+    std::vector<std::string> train;       // text: files (plain or JSON lines; .gz, .xz, .zst), folders, patterns
     std::vector<std::string> valid;
     std::vector<std::string> test;
     std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
     std::int64_t blank_lines = 2;         // for documents: blank_line
+    std::string jsonl_key = "text";       // where files of JSON lines have their text
+    std::int64_t shard_tokens = 0;        // of a file of the store; 0: 1 GiB a file
     std::int64_t expect_vocab_size = 0;   // what the store must hold; 0: anything
     std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
@@ -121,6 +125,7 @@ struct TrainConfig {
     std::string order = "shuffled";       // shuffled (our own) | fairseq (the authors')
     std::string scaled_loss = "mean";     // fp16: what the loss scale multiplies, the update's mean or sum over tokens
     bool count_skipped = true;            // fp16: updates skipped for an overflow advance the schedule
+    std::int64_t profile = 0;             // updates in a Chrome trace
     bool skip_second_tail_words = false;  // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };

@@ -37,6 +37,8 @@ public:
     [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
     [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
     [[nodiscard]] std::size_t size() const { return size_; }
+    // Asks the system to read these bytes from the disk meanwhile. A hint.
+    void prefetch(std::size_t begin, std::size_t size) const;
 
 private:
     const std::byte* data_ = nullptr;
@@ -47,12 +49,16 @@ private:
 class OutputFile {
 public:
     explicit OutputFile(const fs::path& path);
+    // Goes on writing a file after its first `keep` bytes; the rest is cut off. Throws Error when it has fewer.
+    OutputFile(const fs::path& path, std::uint64_t keep);
     ~OutputFile();
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
     void write(const void* data, std::size_t size);
     void write(std::string_view text) { write(text.data(), text.size()); }
     [[nodiscard]] std::uint64_t position() const { return position_; }
+    // All written so far is on the disk.
+    void sync();
     void close();
 
 private:
@@ -61,6 +67,23 @@ private:
     int fd_ = -1;
     std::string buffer_;
     std::uint64_t position_ = 0;
+};
+
+// Renames a folder onto `target`, and syncs the folder around it. `replace`: what is there is exchanged with it (then it lies at `from`), or
+// removed where the file system cannot exchange.
+void place_directory(const fs::path& from, const fs::path& target, bool replace);
+
+// Holds a folder for one process (flock): destroyed, or by the end of the process, it is free again.
+class FolderLock {
+public:
+    // Throws Error, "PATH: <busy>", when another process holds it.
+    FolderLock(const fs::path& path, const char* busy);
+    ~FolderLock();
+    FolderLock(const FolderLock&) = delete;
+    FolderLock& operator=(const FolderLock&) = delete;
+
+private:
+    int fd_ = -1;
 };
 
 // A directory written beside its final place (".NAME.tmp-PID") and renamed on commit(); removed if never committed.

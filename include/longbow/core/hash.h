@@ -23,6 +23,10 @@ public:
     void update(const void* data, std::size_t size);
     void update(std::string_view text) { update(text.data(), text.size()); }
     [[nodiscard]] std::string digest() const;
+    // What was hashed so far, as text: Hasher(state()) goes on from there, in another process too. Throws Error when the text is damaged or of
+    // another version of the library.
+    [[nodiscard]] std::string state() const;
+    explicit Hasher(const std::string& state);
 
 private:
     struct State;

@@ -1,8 +1,13 @@
 // SIGINT and SIGTERM ask a long command to save its state and stop; a second one within the same run ends it at once.
+//
+// No handler ever runs on a thread that computes: oneDNN's generated matrix products do not survive one on their stack (memory beside their
+// workspace is overwritten). The signals are blocked everywhere, and a thread of their own waits for them.
 #pragma once
 
 namespace longbow {
 
+// First thing in main(), before any other thread is made. Until install_stop_handlers() a signal ends the process as it does without it.
+void take_signals();
 void install_stop_handlers();
 bool stop_requested();
 // The signal's name ("SIGINT"), for the message; empty when none came.

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] virtual double tokens_per_update() const = 0;  // mean over an epoch
 };
 
-// By train.order, with train.length, batch, accumulate and seed. Throws DataError if the stream is too short.
+// Of a stream of several parts: the mixture of mixture.h. By train.order, with train.length, batch, accumulate and seed. Throws DataError if the stream is too short.
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config);
 // The same of a stream of so many tokens.
 std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config);
@@ -44,5 +44,8 @@ constexpr std::int64_t kNoTarget = -1;
 // before the stream's first). A block shorter than `length` is followed by kNoTarget, and by its last input in `inputs`.
 void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets);
+
+// Asks for the ids of these micro-batches to be brought from the disk while earlier ones are at work, so that a step never waits for it.
+void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches);
 
 }  // namespace longbow

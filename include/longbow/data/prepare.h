@@ -12,7 +12,7 @@ namespace longbow {
 
 struct PrepareRequest {
     TokenizerConfig tokenizer;
-    DataConfig data;                 // train, valid, test files; documents
+    DataConfig data;                 // train, valid, test: files, folders, patterns; how their text is read and written
     std::filesystem::path out;
     int threads = 1;
     bool overwrite = false;
@@ -27,14 +27,17 @@ struct PreparedSplit {
 struct PrepareResult {
     bool reused = false;             // the store was there already, made from the same text with the same settings
     std::vector<PreparedSplit> splits;
+    std::uint64_t encoded_bytes = 0; // of text, by this call: less than the splits hold when it went on from an earlier one
     double seconds = 0;              // reading, encoding and writing (training the vocabulary apart)
     double tokenizer_seconds = 0;    // training or opening the vocabulary
 };
 
-// Reads, trains the tokenizer if needed, encodes with `threads` threads in bounded memory, writes beside `out` and renames.
-// The store's bytes do not depend on `threads`. A store that is there already is kept if it is of the same text and settings; else
-// DataError naming what differs, unless `overwrite`. Throws UsageError (no files), DataError (text, vocabulary) or Error (disk,
-// permissions, stopped); the sources are never modified, and whatever is thrown, no half store is left.
+// Reads, trains the tokenizer if needed, encodes with `threads` threads in bounded memory, and renames the whole store to `out`. Its bytes depend
+// neither on `threads` nor on how often it was interrupted: until it is whole it grows in a folder beside `out` (".NAME.preparing"), from
+// which the same request goes on after a kill, a full disk or a bad file, without encoding again what is through; another request starts anew.
+// A store that is there already is kept if it is of the same text and settings; else DataError naming what differs, unless `overwrite`.
+// Throws UsageError (no files), DataError (text, vocabulary), InterruptedError (SIGINT, SIGTERM) or Error (disk, permissions); the sources are
+// never modified.
 PrepareResult prepare_store(const PrepareRequest& request);
 
 }  // namespace longbow

@@ -18,6 +18,12 @@
 
 namespace longbow {
 
+// A part of a stream from which samples are drawn apart, and its weight beside the others' (mixture.h).
+struct StreamPart {
+    std::int64_t tokens = 0;
+    double weight = 1;
+};
+
 // One split's stream of target ids; the boundary id that starts it is not stored (recipe of the evaluation: inputs are the
 // stream shifted by one, starting with boundary()).
 class TokenStream {
@@ -26,6 +32,13 @@ public:
     [[nodiscard]] virtual std::int64_t size() const = 0;
     // ids [begin, begin+count) into out; throws DataError outside [0, size()).
     virtual void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const = 0;
+    // Asks for these ids to be brought from the disk while other work goes on. A hint: it changes no result, and never throws.
+    virtual void prefetch(std::int64_t begin, std::int64_t count) const {
+        (void)begin;
+        (void)count;
+    }
+    // In the order of the stream; one, unless it is a mixture.
+    [[nodiscard]] virtual std::vector<StreamPart> parts() const { return {{size(), 1.0}}; }
     [[nodiscard]] virtual TokenId boundary() const = 0;
     // Raw UTF-8 bytes and words of tokens [0, end). Words: runs of non-whitespace, plus one a </s> for the word tokenizer. Exact at the
     // end of the stream and at document ends of in-memory streams; between, interpolated linearly within 4,096 tokens, whose ends are

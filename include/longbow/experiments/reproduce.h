@@ -22,6 +22,7 @@ struct ReproduceRequest {
     ConfigContext context;  // what the models' configurations may name
     std::string device = "auto";
     int threads = 0;  // of each child; 0: it chooses
+    int nproc = 1;    // ranks of each child
     int jobs = 1;     // children at once
 };
 

@@ -57,9 +57,11 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& fol
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
 // Learns a vocabulary from text files (config.file empty): word, bpe, sentencepiece. Files may be compressed. vocab_size counts every
-// token, bytes and specials included; 0 is 2,048 for bpe and sentencepiece, and every word for word. bpe learns what `tokenizers`'
+// token, bytes and specials included; 0 is 2,048 for bpe and sentencepiece, and every word for word. Files of JSON lines (json_lines.h) have
+// their text under `jsonl_key`. bpe learns what `tokenizers`'
 // BpeTrainer learns from the same documents as whole strings; its <|endoftext|> is the last id. `threads` as given;
 // the result does not depend on it. Memory bounded by distinct words, not by text.
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads);
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
+                                           const std::string& jsonl_key = "text");
 
 }  // namespace longbow

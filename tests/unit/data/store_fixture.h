@@ -48,14 +48,20 @@ protected:
     static StoreManifest write_store(const fs::path& store, const Tokenizer& tokenizer, const std::vector<std::string>& files,
                                      const DataConfig& documents, int threads, std::uint64_t shard_bytes) {
         fs::create_directories(store);
-        SplitWriter writer(store, "train", tokenizer, shard_bytes);
-        auto sources = encode_files({tokenizer, files, documents, threads}, [&](const EncodedChunk& chunk) { writer.add(chunk); });
+        SplitWriter writer(store, "train", tokenizer, shard_bytes / static_cast<std::uint64_t>(id_bytes_for(tokenizer.vocab_size())));
+        std::vector<Source> sources;
+        encode_files({tokenizer, files, documents, threads}, {[&](const EncodedChunk& chunk, const EncodeCursor&) { writer.add(chunk); },
+                                                              [&](std::size_t, const Source& source) { sources.push_back(source); }});
+        return write_manifest(store, tokenizer, documents, writer.finish(std::move(sources)));
+    }
+
+    static StoreManifest write_manifest(const fs::path& store, const Tokenizer& tokenizer, const DataConfig& documents, SplitManifest split) {
         StoreManifest manifest;
         manifest.tokenizer = {tokenizer.kind(), "fake", tokenizer.vocab_size(), tokenizer.boundary(), nullptr};
         manifest.documents = documents.documents;
         manifest.blank_lines = documents.documents == "blank_line" ? documents.blank_lines : 0;
         manifest.id_bytes = id_bytes_for(tokenizer.vocab_size());
-        manifest.splits.push_back(writer.finish(std::move(sources)));
+        manifest.splits.push_back(std::move(split));
         write_file_atomic(store / "manifest.json", manifest_text(manifest));
         return manifest;
     }

@@ -251,7 +251,9 @@ TEST_F(TokenStoreTest, WhatGoesWrongInAThreadArrives) {
         void encode(std::string_view, std::vector<TokenId>& ids) const override { ids.push_back(257); }
     };
     EXPECT_THAT(error_of([&] { (void)stream_of_text(Broken(), {good}, DataConfig(), 3); }), HasSubstr("id 257, outside its vocabulary of 257"));
-    EXPECT_THROW(encode_files({ByteTokenizer(), {good}, DataConfig(), 3}, [](const EncodedChunk&) { throw Error("full"); }), Error);
+    const ByteTokenizer bytes;
+    const std::vector<std::string> files = {good};
+    EXPECT_THROW(encode_files({bytes, files, DataConfig(), 3}, {[](const EncodedChunk&, const EncodeCursor&) { throw Error("full"); }}), Error);
 }
 
 }  // namespace

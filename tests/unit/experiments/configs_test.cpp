@@ -17,7 +17,8 @@ const fs::path kConfigs = fs::path(LONGBOW_TEST_DATA).parent_path() / "configs";
 
 Config load(const fs::path& file) {
     ConfigContext context;
-    for (const auto* method : {"alibi", "sinusoidal", "rotary", "t5"}) context.position_methods.push_back({method, "", {}});
+    context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}});
+    for (const auto* method : {"sinusoidal", "rotary", "t5"}) context.position_methods.push_back({method, "", {}});
     return load_config({{file.string()}, {}}, context);
 }
 

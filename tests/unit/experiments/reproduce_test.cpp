@@ -36,7 +36,8 @@ protected:
         request.scale = scale;
         request.run_dir = folder_;
         request.configs = kConfigs;
-        for (const auto* method : {"alibi", "sinusoidal", "rotary", "t5"}) request.context.position_methods.push_back({method, "", {}});
+        request.context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}});
+        for (const auto* method : {"sinusoidal", "rotary", "t5"}) request.context.position_methods.push_back({method, "", {}});
         return request;
     }
 

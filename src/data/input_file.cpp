@@ -1,0 +1,39 @@
+#include "input_file.h"
+
+#include "longbow/core/files.h"
+
+namespace longbow {
+
+namespace {
+constexpr std::size_t kReadBytes = 256 << 10;
+}
+
+InputFile::InputFile(const std::string& path, const Tokenizer& tokenizer, const DataConfig& documents)
+    : path_(path), segmenter_(tokenizer, documents, kChunkBytes) {
+    if (is_json_lines(path)) {
+        lines_ = std::make_unique<LineReader>(path, kChunkBytes);
+    } else {
+        text_ = std::make_unique<TextReader>(path);
+        segmenter_.buffer().reserve(2 * kChunkBytes);  // as much as it holds, unless a document cannot be cut
+    }
+}
+
+bool InputFile::next(EncodedChunk& chunk) {
+    chunk.clear();
+    if (lines_) {
+        if (!lines_->next(chunk.lines, chunk.first_line)) return false;
+        chunk.file = &path_;
+        return true;
+    }
+    while (!segmenter_.take(chunk, ended_)) {
+        if (ended_) return false;
+        ended_ = !text_->read(segmenter_.buffer(), kReadBytes);
+    }
+    return true;
+}
+
+Source InputFile::source() const {
+    return {fs::path(path_).filename().string(), static_cast<std::uint64_t>(fs::file_size(path_)), 0, reader().fingerprint()};
+}
+
+}  // namespace longbow

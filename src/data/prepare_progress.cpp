@@ -1,0 +1,25 @@
+#include "prepare_progress.h"
+
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+PrepareProgress::PrepareProgress(const SplitFiles& splits, const PrepareState& state) {
+    for (const auto& [name, files] : splits) total_ += bytes_on_disk(*files);
+    for (const auto& split : state.done) {
+        for (const auto& source : split.sources) begun_ += source.file_bytes;
+    }
+    for (const auto& source : state.sources) begun_ += source.file_bytes;
+    position_ = begun_;
+}
+
+void PrepareProgress::show(const std::string& split, std::uint64_t text_bytes) {
+    text_bytes_ += text_bytes;
+    const auto done = static_cast<double>(position_.load());
+    const double eta = meter_.eta(done - static_cast<double>(begun_), static_cast<double>(total_ - begun_));
+    line_.show(strprintf("prepare %s  %s of %s  %.1f MB/s%s", split.c_str(), human_bytes(done).c_str(),
+                         human_bytes(static_cast<double>(total_)).c_str(), meter_.rate(static_cast<double>(text_bytes_)) / 1e6,
+                         eta >= 0 ? ("  ETA " + human_seconds(eta)).c_str() : ""));
+}
+
+}  // namespace longbow

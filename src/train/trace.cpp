@@ -1,0 +1,48 @@
+#include "trace.h"
+
+#include <torch/csrc/autograd/profiler_kineto.h>
+
+#include <set>
+
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+namespace profiler = torch::autograd::profiler;
+using torch::profiler::impl::ActivityType;
+constexpr std::int64_t kWarmUp = 3;  // updates in which memory is laid out and kernels are generated
+
+std::set<ActivityType> activities(bool gpu) {
+    return gpu ? std::set<ActivityType>{ActivityType::CPU, ActivityType::CUDA} : std::set<ActivityType>{ActivityType::CPU};
+}
+
+}  // namespace
+
+Trace::Trace(std::int64_t updates, const std::filesystem::path& run, int rank, bool gpu)
+    : updates_(updates), file_(run / strprintf("trace-rank%d.json", rank)), gpu_(gpu) {}
+
+Trace::~Trace() {
+    if (on_) profiler::disableProfiler();  // the run ends before its last profiled update
+}
+
+void Trace::before_update() {
+    if (updates_ == 0 || seen_ != kWarmUp) return;
+    // All threads' operators: Gloo's threads are where communication runs.
+    const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
+    profiler::prepareProfiler(config, activities(gpu_));
+    profiler::enableProfiler(config, activities(gpu_));
+    on_ = true;
+}
+
+void Trace::after_update() {
+    ++seen_;
+    if (!on_ || seen_ < kWarmUp + updates_) return;
+    on_ = false;
+    profiler::disableProfiler()->save(file_.string());
+    log::info("wrote " + file_.string() + " (open it in chrome://tracing or ui.perfetto.dev)");
+}
+
+}  // namespace longbow

@@ -1,0 +1,27 @@
+// train.profile: a Chrome trace of some updates, a file a rank.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+namespace longbow {
+
+class Trace {
+public:
+    // Of `updates` updates (0: none), after some that warm up, written to RUN/trace-rank<rank>.json.
+    Trace(std::int64_t updates, const std::filesystem::path& run, int rank, bool gpu);
+    ~Trace();
+    Trace(const Trace&) = delete;
+    Trace& operator=(const Trace&) = delete;
+    void before_update();
+    void after_update();
+
+private:
+    std::int64_t updates_;
+    std::filesystem::path file_;
+    bool gpu_;
+    std::int64_t seen_ = 0;
+    bool on_ = false;
+};
+
+}  // namespace longbow
