@@ -47,18 +47,13 @@ AttentionKept attention_kept(const ModelConfig& model, const PassSizes& pass, co
     const bool dropout = model.attention_dropout > 0;
     const double elements = pass.tokens * s.dim;
     kept.output = s.hidden;
-    if (pass.attention == "reference") {
-        // reference.cpp: copies of q, k, v for the batched products in fp32 (fp64), the probabilities, and after dropout once more with a mask.
+    // reference.cpp, and ATen's formula step by step where no kernel of its own serves (CPU: dropout, or a mask that is learnt): copies of q, k, v for
+    // the batched products in fp32 (fp64), the probabilities, and after dropout once more with a mask (on a CPU in their type).
+    const bool step_by_step = pass.attention == "sdpa" && !pass.cuda && (dropout || pass.table_grad);
+    if (pass.attention == "reference" || step_by_step) {
         kept.inputs = 3 * elements * pass.wide;
-        kept.rest = s.scores * (dropout ? 2 * pass.wide + 1 : pass.wide);
+        kept.rest = s.scores * (dropout ? 2 * pass.wide + (pass.cuda ? 1 : pass.wide) : pass.wide);
         kept.backward = 3 * elements * pass.wide + 2 * s.scores * pass.wide;
-        return kept;
-    }
-    // ATen's formula step by step, where no kernel of its own serves (CPU: dropout, or a mask that is learnt).
-    if (pass.attention == "sdpa" && !pass.cuda && (dropout || pass.table_grad)) {
-        kept.inputs = 3 * elements * pass.wide;
-        kept.rest = s.scores * (dropout ? 2 * pass.wide + 1 : 2 * pass.wide);
-        kept.backward = 3 * elements * pass.wide + 3 * s.scores * pass.wide;
         return kept;
     }
     // Three views of one projection; turned queries and keys are tensors of their own beside it.

@@ -13,12 +13,12 @@ LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
 WORDS = 1990
 
 CONFIG = """
-model: {{layers: 4, dim: 256, heads: 8, ffn_dim: 1024, dropout: 0.0}}
+model: {{layers: 4, dim: 192, heads: 6, ffn_dim: 768, dropout: 0.0}}
 position: {{method: alibi}}
 tokenizer: {{kind: word}}
 data: {{store: {folder}/store, train: [{folder}/train.txt], valid: [{folder}/valid.txt]}}
 optim: {{lr: 1e-3}}
-train: {{length: 64, batch: 16, stop: 2 updates, loss_chunk: 256}}
+train: {{length: 64, batch: 32, stop: 2 updates, loss_chunk: 256}}
 eval: {{max_batch_tokens: 1024}}
 log: {{every: 1 updates, tensorboard: false}}
 """
@@ -63,7 +63,7 @@ class Memory(unittest.TestCase):
         self.compare("demo")
 
     def test_recompute_in_a_deeper_model_of_longer_inputs(self):
-        deeper = ("model.layers=8", "train.length=512", "train.batch=2")
+        deeper = ("model.layers=8", "train.length=512", "train.batch=6")
         plain = self.compare("deeper", *deeper)
         again = self.compare("recompute", *deeper, "train.recompute=layer")
         self.assertLess(again, 0.75 * plain)
@@ -77,9 +77,10 @@ class Memory(unittest.TestCase):
                      "optim.name=nag")
 
     def test_other_attention_and_positions(self):
-        self.compare("sdpa", "attention.backend=sdpa", "position.method=rotary", "train.length=256", "train.batch=4")
+        self.compare("sdpa", "attention.backend=sdpa", "position.method=rotary", "train.length=256", "train.batch=8")
         self.compare("reference", "attention.backend=reference", "train.length=256", "train.batch=4", "train.dtype=fp64", "model.layers=2")
         self.compare("t5", "attention.backend=sdpa", "position.method=t5", "train.length=256", "train.batch=4", "model.activation=swiglu")
+        self.compare("sdpa-dropout", "attention.backend=sdpa", "model.attention_dropout=0.1", "train.length=256", "train.batch=4", "model.norm=rmsnorm")
 
     def test_a_long_validation(self):
         self.compare("validation", "model.layers=2", "train.batch=2", "eval.max_batch_tokens=16384", "eval.lengths=[256]", "model.activation=gelu")
