@@ -74,7 +74,7 @@ private:
     void ended(int rank, int status) {
         const int code = exit_code(status);
         // Of several, the one that says most: 1 is that of a rank that lost another.
-        if (code != 0 && (code_ == 0 || code_ == 1)) code_ = code;
+        if (code != 0 && (code_ == 0 || (code_ == 1 && code < 128))) code_ = code;
         const bool agreed = code == static_cast<int>(ExitCode::interrupted) || code == static_cast<int>(ExitCode::diverged);
         if (code == 0 || agreed || failed_) return;
         failed_ = true;

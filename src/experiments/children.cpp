@@ -100,7 +100,7 @@ private:
 
 }  // namespace
 
-FolderLock::FolderLock(const fs::path& folder) {
+ChildrenLock::ChildrenLock(const fs::path& folder) {
     fs::create_directories(folder);
     // Without O_CLOEXEC: the children hold it too, also after this process was killed.
     file_ = ::open((folder / ".reproduce.lock").c_str(), O_RDWR | O_CREAT, 0644);
@@ -113,7 +113,7 @@ FolderLock::FolderLock(const fs::path& folder) {
     }
 }
 
-FolderLock::~FolderLock() {
+ChildrenLock::~ChildrenLock() {
     if (file_ >= 0) ::close(file_);
 }
 

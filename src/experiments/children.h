@@ -9,12 +9,12 @@ namespace longbow {
 
 // Held by this process and its children: as long as one of them lives, nobody else works in the folder. Waits for the last holder,
 // saying so; throws InterruptedError when a stop is asked for meanwhile.
-class FolderLock {
+class ChildrenLock {
 public:
-    explicit FolderLock(const std::filesystem::path& folder);
-    ~FolderLock();
-    FolderLock(const FolderLock&) = delete;
-    FolderLock& operator=(const FolderLock&) = delete;
+    explicit ChildrenLock(const std::filesystem::path& folder);
+    ~ChildrenLock();
+    ChildrenLock(const ChildrenLock&) = delete;
+    ChildrenLock& operator=(const ChildrenLock&) = delete;
 
 private:
     int file_ = -1;

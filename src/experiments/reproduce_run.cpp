@@ -108,7 +108,7 @@ std::vector<ChainFailure> run_missing(const ReproducePlan& plan, const Reproduce
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
     check_texts(plan_reproduction(request), request);  // before anything is made
-    const FolderLock lock(request.run_dir);
+    const ChildrenLock lock(request.run_dir);
     const auto plan = plan_reproduction(request);  // as it is now: another process may have worked while this one waited
     const auto failures = run_missing(plan, request);
     auto output = write_reproduction(plan, request);

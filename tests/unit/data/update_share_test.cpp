@@ -49,7 +49,9 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             std::sort(expected.begin(), expected.end());
             std::sort(found.begin(), found.end());
             ASSERT_EQ(found, expected) << order_name << " batch " << config.batch << " accumulate " << config.accumulate << " world " << world;
-            if (config.accumulate % world != 0) EXPECT_LE(most - least, 1u);
+            if (config.accumulate % world != 0) {
+                EXPECT_LE(most - least, 1u);
+            }
         }
     }
 }

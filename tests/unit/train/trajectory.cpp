@@ -126,6 +126,8 @@ TEST(Trajectory, ThirtyUpdatesEndWithTheirWeights) {
     session.model = make_language_model(session.config, kVocab);
     test::set_weights(*session.model, test::read_tensors(folder() + "weights_init.safetensors"));
     session.parameters = session.model->parameters();
+    session.ranks = std::make_shared<Communicator>();
+    session.parallel = std::make_unique<DataParallel>(*session.ranks, session.parameters, session.config.dist);
     session.optimizer = make_optimizer(session.config.optim, session.parameters, std::vector<bool>(session.parameters.size(), false));
     session.order = training_order(*stream, session.config.train);
     session.warmup = 4;
