@@ -20,7 +20,9 @@ namespace longbow {
 namespace {
 
 // On the host and apart from what goes on training.
-at::Tensor host_copy(const at::Tensor& tensor) { return tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous(); }
+at::Tensor host_copy(const at::Tensor& tensor) {
+    return tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous();
+}
 
 std::vector<NamedTensor> copy_model(const LanguageModel& model) {
     std::vector<NamedTensor> tensors;

@@ -1,3 +1,5 @@
+#include <string_view>
+
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -43,6 +45,7 @@ TrainState train_state_from_json(const Json& json, const std::string& file) {
     TrainState state;
     each_field(state, [&](const char* name, auto& value) {
         const auto found = json.find(name);
+        if (found == json.end() && std::string_view(name) == "ranks") return;  // written before there were several
         if (found == json.end()) throw CheckpointError(file + ": " + name + " is missing");
         try {
             value = found->template get<std::decay_t<decltype(value)>>();

@@ -18,7 +18,6 @@
 
 #include "groups.h"
 #include "longbow/core/error.h"
-#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "watchdog.h"
 
@@ -173,8 +172,7 @@ void Communicator::make_group() {
     self.guarded([&] {
         GroupRequest request{c10::make_intrusive<c10d::PrefixStore>("group", self.store), launch.rank, launch.world,
                              std::chrono::milliseconds(static_cast<std::int64_t>(self.timeout * 1000)), own_address(launch.address, launch.port)};
-        const bool elsewhere = launch.world > launch.local_world;
-        if (elsewhere && (starts_with(request.address, "127.") || request.address == "::1") && std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
+        if (launch.world > launch.local_world && (starts_with(request.address, "127.") || request.address == "::1") && std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
             throw Error("this host's name stands for " + request.address + " here (/etc/hosts), where ranks on other hosts cannot reach it: set "
                         "MASTER_ADDR to an address that they can, or GLOO_SOCKET_IFNAME to the network card");
         }
@@ -236,10 +234,18 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
     const auto key = strprintf("first/%lld", static_cast<long long>(self.exchanges++));
     self.watchdog->stage(std::string(leader() ? "" : "waiting for rank 0: ") + what, /*patient=*/true);
     if (leader()) {
-        work();
-        self.guarded([&] { self.store->set(key, std::string("done")); });
+        std::string stopped;
+        try {
+            work();
+        } catch (const InterruptedError& error) {  // which all ranks must hear: the end of a run that was stopped is one for all
+            stopped = error.what();
+        }
+        self.guarded([&] { self.store->set(key, stopped); });
+        if (!stopped.empty()) throw InterruptedError(stopped);
     } else {
-        self.guarded([&] { self.take(*self.store, key, /*for_ever=*/true); });
+        std::string stopped;
+        self.guarded([&] { stopped = self.take(*self.store, key, /*for_ever=*/true); });
+        if (!stopped.empty()) throw InterruptedError(stopped);
     }
     self.watchdog->stage(what, /*patient=*/true);  // until the next stage: each rank reads and makes its own things
 }

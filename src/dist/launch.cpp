@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cstdlib>
-#include <cstring>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"

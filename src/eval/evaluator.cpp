@@ -94,16 +94,6 @@ void score_batch(LanguageModel& model, const TokenStream& stream, const std::vec
     std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
 }
 
-// A count, through sums of floats that are exact.
-std::size_t from_leader(std::size_t count, const EvalShare& share) {
-    std::vector<float> parts;
-    for (const int shift : {0, 16, 32, 48}) parts.push_back(share.rank == 0 ? static_cast<float>((count >> shift) & 0xffff) : 0.0F);
-    share.sum(parts);
-    std::size_t result = 0;
-    for (std::size_t i = 0; i < parts.size(); ++i) result |= static_cast<std::size_t>(parts[i]) << (16 * i);
-    return result;
-}
-
 }  // namespace
 
 void check_length(LanguageModel& model, std::int64_t length) {
@@ -122,6 +112,7 @@ EvalShare evaluation_share(Communicator& ranks) {
     share.world = ranks.world();
     share.any = [&ranks](bool mine) { return ranks.any(mine); };
     share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
+    share.from_leader = [&ranks](const std::string& mine) { return ranks.from_leader(mine); };
     share.progress = [&ranks, batch = std::int64_t{0}]() mutable { ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch))); };
     return share;
 }
@@ -152,7 +143,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     // Batches come in rounds of one a rank; what is done after a round is a beginning of the stream.
     std::vector<std::size_t> begins;  // of each batch's tokens
     std::size_t place = 0, next = 0;
-    const auto known = from_leader(kept.size(), share);
+    const auto known = std::stoull(share.from_leader(std::to_string(kept.size())));
     for (const auto& batch : batches) {
         begins.push_back(place);
         place += batch.count * static_cast<std::size_t>(batch.scored);

@@ -30,7 +30,6 @@ Trace::~Trace() {
 
 void Trace::before_update() {
     if (updates_ == 0 || seen_ != kWarmUp) return;
-    // All threads' operators: Gloo's threads are where communication runs.
     const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
     profiler::prepareProfiler(config, activities(gpu_));
     profiler::enableProfiler(config, activities(gpu_));

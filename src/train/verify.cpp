@@ -55,6 +55,7 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.config = read_checkpoint_config(to.path);
     request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
     request.config.log.tensorboard = false;
+    request.config.train.profile = 0;
     request.run_dir = scratch.path();
     request.resume = from.path.string();
     request.device = device;

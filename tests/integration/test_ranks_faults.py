@@ -119,6 +119,18 @@ class Faults(unittest.TestCase):
         self.assertEqual(error.count("run the same command again"), 1, error)
         self.finish(run)
 
+    def test_told_to_stop_while_rank_0_prepares_the_data(self):
+        """The others wait for it, however long it takes, and hear that it was stopped."""
+        text, folder = FOLDER / "long.txt", FOLDER / "preparing"
+        text.write_text((FOLDER / "text.txt").read_text() * 1500)
+        arguments = (f"data.store={folder / 'store'}", f"data.train=[{text}]", f"data.valid=[{text}]")
+        process = start(folder / "run", *arguments)
+        wait_for(lambda: (folder / ".store.preparing").exists() or process.poll() is not None)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 75, error)
+        self.assertFalse((folder / "store").exists(), error)
+
     def test_signals_come_to_no_thread_that_computes(self):
         """oneDNN's generated code does not survive a handler on its stack: every thread blocks them, one waits for them."""
         process = start(FOLDER / "blocked")

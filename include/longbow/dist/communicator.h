@@ -56,7 +56,7 @@ public:
     std::vector<std::string> exchange(const std::string& mine);
     // Rank 0's text.
     std::string from_leader(const std::string& mine);
-    // `work` on rank 0; the others wait, however long it takes, and then go on.
+    // `work` on rank 0; the others wait, however long it takes, and then go on. An InterruptedError of rank 0's is thrown on all.
     void leader_first(const char* what, const std::function<void()>& work);
     // True everywhere if it is on any rank.
     bool any(bool mine);

@@ -42,6 +42,7 @@ struct EvalShare {
     int rank = 0, world = 1;
     std::function<bool(bool)> any = [](bool mine) { return mine; };  // over ranks, by all of them
     std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
+    std::function<std::string(const std::string&)> from_leader = [](const std::string& mine) { return mine; };
     std::function<void()> progress = [] {};                          // called at each batch
 };
 EvalShare evaluation_share(Communicator& ranks);

@@ -10,21 +10,13 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/random.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {
 
+using test::error_of;
 using testing::HasSubstr;
-
-template <class Action>
-std::string error_of(Action action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
-}
 
 TEST(Hasher, GoesOnFromItsState) {
     Random random(1);

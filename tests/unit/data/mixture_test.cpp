@@ -9,22 +9,14 @@
 
 #include "longbow/core/error.h"
 #include "longbow/data/batches.h"
+#include "unit/error_of.h"
 #include "store_fixture.h"
 
 namespace longbow {
 namespace {
 
+using test::error_of;
 using testing::HasSubstr;
-
-template <class Action>
-std::string error_of(Action action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
-}
 
 const std::vector<std::vector<double>> kWeights = {{1, 1}, {0.7, 0.2, 0.1}, {1e-3, 1}, {5, 1, 1, 1, 1, 1e-4}, {3}, {1e-6, 1 - 1e-6}};
 

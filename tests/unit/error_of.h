@@ -1,0 +1,21 @@
+// What an action's error says; for tests that look at the message.
+#pragma once
+
+#include <string>
+
+#include "longbow/core/error.h"
+
+namespace longbow::test {
+
+// "no error" if it throws none. An error of another type than Expected is passed on.
+template <class Expected = Error, class Action>
+std::string error_of(Action action) {
+    try {
+        action();
+    } catch (const Expected& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+}  // namespace longbow::test
