@@ -69,8 +69,9 @@ StorePtr open_store(const Launch& launch, double timeout) {
     try {
         return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
     } catch (const std::exception& error) {
-        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d within %.0f s (dist.timeout): ", launch.rank, launch.world,
-                              launch.address.c_str(), launch.port, timeout) + first_line(error));
+        const char* remedy = options.isServer ? "is the port free? MASTER_PORT chooses another" : "is rank 0 running there, and does the network let it be reached?";
+        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d (dist.timeout is %.0f s): %s (%s)", launch.rank, launch.world,
+                              launch.address.c_str(), launch.port, timeout, remedy, first_line(error).c_str()));
     }
 }
 
@@ -151,8 +152,8 @@ Communicator::Communicator(const Launch& launch, const c10::Device& device, doub
     self.timeout = timeout;
     self.device = device;
     if (launch.alone()) return;
-    // A peer that is gone is no news for the store's client to print with a stack: it is said in one line below.
-    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_ERROR;
+    // What goes wrong in c10d comes as an exception too, and is said in one line: nothing is left for it to print with a stack.
+    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     self.raw = open_store(launch, timeout);
     self.store = c10::make_intrusive<c10d::PrefixStore>("longbow/" + launch.attempt, self.raw);
     const auto hosts = exchange(host_name());
