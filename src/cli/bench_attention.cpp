@@ -1,6 +1,9 @@
 #include "bench_attention.h"
 
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <chrono>

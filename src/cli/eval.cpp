@@ -1,5 +1,5 @@
 // longbow eval: perplexity of a checkpoint at several lengths, one row of results.jsonl each.
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <iostream>

@@ -1,7 +1,9 @@
 // Runs a plan's windows through a model: windows of equal shape in batches, only the scored suffix through the output head.
 #include "longbow/eval/evaluator.h"
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

@@ -4,7 +4,9 @@
 //   adaptive_head ours|fairseq [--threads N] [--words N] [--chunk N]     "ready", then for each line on stdin: "step" is answered by the
 //       milliseconds of one forward and backward, "memory" by the peak of the resident set over its start, in MiB (Linux)
 //   adaptive_head compare ..     the largest difference of each gradient, over that gradient's largest element, as JSON
-#include <torch/torch.h>
+#include <torch/nn/functional.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <cmath>

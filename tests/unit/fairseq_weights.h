@@ -2,7 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <map>
 #include <span>

@@ -2,7 +2,8 @@
 #include "longbow/eval/evaluator.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <filesystem>
 

@@ -3,7 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include "generate/sampler.h"
 #include "generate/text_stream.h"

@@ -2,7 +2,7 @@
 #include "longbow/model/device_memory.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <thread>
 

@@ -1,6 +1,7 @@
 // Linear layers through either library give the same values and gradients; dropout keeps its promises.
 #include "longbow/model/linear.h"
 
+#include <torch/csrc/autograd/autograd.h>
 #include <gtest/gtest.h>
 
 #include "model/dropout.h"

@@ -3,7 +3,8 @@
 #include "model/recompute.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -2,7 +2,8 @@
 #include "model/split_qkv.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 namespace longbow {
 namespace {

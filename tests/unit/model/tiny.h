@@ -1,7 +1,8 @@
 // A model small enough for tests that run in milliseconds.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/utils.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

@@ -1,9 +1,10 @@
 // The plan of a run's memory: sizes from the configuration alone, the account's rules, and the paper's model of 1.3 billion parameters. How near
 // the account is to a real run is tests/integration/test_memory.py's.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdio>
+#include <filesystem>
 
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
@@ -119,8 +120,8 @@ TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
     constexpr double kGpu = 32e9;
     constexpr double kContext = 1e9;  // CUDA's and NCCL's own, which are no tensors
     for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
-        const auto config =
-            load_config({{std::string(LONGBOW_TEST_DATA) + "/../configs/cc100/" + name + ".yaml"}, {}}, registered_config_context());
+        const auto file = std::filesystem::path(LONGBOW_TEST_DATA) / "../configs/cc100" / (name + std::string(".yaml"));
+        const auto config = load_config({{file.string()}, {}}, registered_config_context());
         for (const int ranks : {8, 128}) {
             MemoryRequest request;
             request.device = "cuda";
