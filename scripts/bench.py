@@ -3,6 +3,8 @@ import argparse
 import json
 import pathlib
 import platform
+import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -102,7 +104,12 @@ def bench_tokenizer(options):
 def bench_attention(options):
     import bench_attention as attention
 
-    return {"benchmark": "attention", "rows": attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))}
+    rows = attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))
+    # In a process of its own, whose memory nobody has stretched before.
+    answer = subprocess.run([sys.executable, "-B", attention.__file__, "--memory", "--json"], check=True, capture_output=True, text=True)
+    memory = json.loads(answer.stdout)
+    print(attention.memory_line(memory), flush=True)
+    return {"benchmark": "attention", "rows": rows, "memory": memory}
 
 
 def bench_prepare(options):
@@ -131,7 +138,61 @@ def bench_ranks(options):
     return {"benchmark": "ranks", "processes": options.threads, "tokens_per_second": many, "one_process_tokens_per_second": one, "ratio": many / one}
 
 
-BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer,
+def bench_eval_long(options):
+    """Evaluation at 16,384 tokens of two models of 8 layers, width 512, trained a little as the demo's are: ALiBi with the fused operator beside
+    ALiBi with SDPA, and beside sinusoidal positions with the fused operator. In turn; the best of each counts. Visited: blocks not skipped."""
+    program, store, length = str(ROOT / "build/release/longbow"), "data/corpora/austen/store", 16384
+    models = ROOT / "build/bench"
+    for method in ("alibi", "sinusoidal"):
+        subprocess.run([program, "train", "-c", f"configs/demo/{method}.yaml", "--run-dir", str(models / f"eval-long-{method}"), "--quiet", "--threads", str(options.threads),
+                        "model.layers=8", "model.dim=512", "model.heads=8", "model.ffn_dim=2048", "train.stop=100 updates", "schedule.warmup=20 updates",
+                        "optim.lr=1e-3", "eval.lengths=[64]", "eval.valid_tokens=64", "log.tensorboard=false"], check=True, cwd=ROOT)
+    rates, losses, visited = {}, {}, None
+    with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
+        for _ in range(options.rounds):
+            for method, backend in (("alibi", "fused"), ("alibi", "sdpa"), ("sinusoidal", "fused")):
+                answer = subprocess.run([program, "eval", str(models / f"eval-long-{method}"), "--data", store, "--lengths", str(length), "--attention", backend,
+                                         "--max-stream-tokens", str(length), "--threads", str(options.threads), "--out", f"{folder}/results.jsonl",
+                                         "--again", "--json", "--quiet"], check=True, capture_output=True, text=True, cwd=ROOT)
+                row = json.loads(answer.stdout)
+                rates[method, backend] = max(rates.get((method, backend), 0), row["tokens_per_second"])
+                losses[method, backend] = row["nll"]
+                visited = row.get("visited_fraction", visited) if method == "alibi" and backend == "fused" else visited
+    ours, sdpa, sinusoidal = rates["alibi", "fused"], rates["alibi", "sdpa"], rates["sinusoidal", "fused"]
+    difference = abs(losses["alibi", "fused"] - losses["alibi", "sdpa"])
+    print(f"eval-long  {ours / sdpa:5.2f}x SDPA, {ours / sinusoidal:5.2f}x sinusoidal: {ours:.0f} tokens/s against {sdpa:.0f} and {sinusoidal:.0f} at {length:,} tokens "
+          f"(8 layers of width 512, fp32, {options.threads} threads, visited {visited:.3f}; losses differ by {difference:.1e})")
+    return {"benchmark": "eval-long", "length": length, "tokens_per_second": ours, "sdpa_tokens_per_second": sdpa, "sinusoidal_tokens_per_second": sinusoidal,
+            "ratio_sdpa": ours / sdpa, "ratio_sinusoidal": ours / sinusoidal, "visited_fraction": visited, "nll_difference": difference}
+
+
+def bench_checkpoint(options):
+    """What a checkpoint costs a run of 8 layers of width 512: runs that save every tenth update beside runs that save none but the first and the
+    last, in turn; the median update of each counts, and the share of it at the default interval of ten minutes."""
+    every, updates, default_seconds = 10, 40, 600.0
+    seconds, sizes = {}, []
+    with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
+        for turn in range(options.rounds):
+            for interval in (every, 0):
+                run = pathlib.Path(folder) / f"{interval}-{turn}"
+                subprocess.run([str(ROOT / "build/release/longbow"), "train", "-c", "configs/demo/alibi.yaml", "--run-dir", str(run), "--device", "cpu",
+                                "--threads", str(options.threads), "model.layers=8", "model.dim=512", "model.heads=8", "model.ffn_dim=2048", "train.batch=8",
+                                f"train.stop={updates} updates", "schedule.warmup=5 updates", f"log.every={every} updates", "log.tensorboard=false",
+                                f"checkpoint.every={interval} updates", "data.valid=null"], check=True, capture_output=True, cwd=ROOT)
+                rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+                marks = [row["timing"]["seconds"] for row in rows if row["event"] == "train"]
+                seconds.setdefault(interval, []).extend(b - a for a, b in zip(marks, marks[1:]))
+                sizes.append(sum(file.stat().st_size for file in (run / "checkpoints/last").resolve().iterdir()))
+                shutil.rmtree(run)
+    saving, none = statistics.median(seconds[every]), statistics.median(seconds[0])
+    cost = saving - none
+    print(f"checkpoint {100 * cost / default_seconds:5.2f} % of the time at the default interval of 10 min: {cost:.2f} s for each of {sizes[0] / 1e6:.0f} MB, "
+          f"written while training goes on ({every} updates took {saving:.2f} s with one, {none:.2f} s without; {options.threads} threads)")
+    return {"benchmark": "checkpoint", "megabytes": sizes[0] / 1e6, "seconds_each": cost, "interval_seconds": default_seconds,
+            "share": cost / default_seconds}
+
+
+BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long, "checkpoint": bench_checkpoint, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer,
               "prepare": bench_prepare}
 
 

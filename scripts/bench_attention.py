@@ -74,6 +74,39 @@ def measure(rounds, lengths=None, dtypes=("fp32", "bf16"), report=None):
     return rows
 
 
+def resident(field):
+    for row in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if row.startswith(field):
+            return 1024 * int(row.split()[1])
+    raise RuntimeError(f"no {field} in /proc/self/status")
+
+
+def measure_memory(length=16384, heads=8, head_dim=64):
+    """Forward and backward in fp32 in this process, whose resident memory at the most, less that of before, is set beside the bytes of q, k, v,
+    the output and their four gradients."""
+    torch.set_num_threads(1)
+    torch.ops.load_library(str(LIBRARY))
+    slopes = torch.tensor([2.0 ** (-8 * (i + 1) / heads) for i in range(heads)])
+
+    def run(length):
+        q, k, v = (torch.randn(1, heads, length, head_dim).requires_grad_() for _ in range(3))
+        out = torch.ops.longbow.fused_attention(q, k, v, slopes)[0]
+        return torch.autograd.grad(out, (q, k, v), torch.randn_like(out))
+
+    run(256)  # libraries' own memory, once
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    before = resident("VmRSS")
+    run(length)
+    tensors = 8 * heads * length * head_dim * 4
+    return {"length": length, "dtype": "fp32", "peak_bytes": resident("VmHWM") - before, "tensor_bytes": tensors,
+            "memory_ratio": (resident("VmHWM") - before) / tensors}
+
+
+def memory_line(row):
+    return (f"attention  memory {row['memory_ratio']:.2f} of q, k, v, the output and their gradients: {row['peak_bytes'] / 1e6:.0f} of "
+            f"{row['tensor_bytes'] / 1e6:.0f} MB at length {row['length']}, forward and backward, fp32")
+
+
 def line(row):
     forward, backward = row["forward_ms"], row["backward_ms"]
     return (f"attention  {row['ratio_mask']:5.2f}x SDPA with an ALiBi mask ({row['ratio_mask_without_skipping']:.2f}x without skipping, "
@@ -88,7 +121,12 @@ def main():
     parser.add_argument("--dtypes", type=lambda text: text.split(","), default=list(DTYPES))
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--memory", action="store_true", help="only the memory at length 16,384")
     options = parser.parse_args()
+    if options.memory:
+        row = measure_memory()
+        print(json.dumps(row) if options.json else memory_line(row))
+        return
     measure(options.rounds, options.lengths, options.dtypes, lambda row: print(json.dumps(row) if options.json else line(row), flush=True))
 
 

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "eval_output.h"
+#include "longbow/attention/attention_backend.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
@@ -26,7 +27,7 @@ namespace {
 
 struct EvalFlags {
     RankOptions ranks;
-    std::string checkpoint, data, split = "valid", out, token_logprobs, dtype;
+    std::string checkpoint, data, split = "valid", out, token_logprobs, dtype, attention;
     std::vector<std::string> text;
     std::vector<std::int64_t> lengths;
     EvalRequest request;
@@ -140,6 +141,18 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     return row;
 }
 
+// The checkpoint's model is made anew where the flags ask for another type or another attention: it chooses its parts by them.
+void choose_model(const EvalFlags& flags, LoadedCheckpoint& checkpoint) {
+    auto& backend = checkpoint.config.attention.backend;
+    const bool same_backend = flags.attention.empty() || flags.attention == backend;
+    if (same_backend && flags.request.dtype == checkpoint.config.train.dtype) return;
+    if (!same_backend) backend = flags.attention;  // the row's configuration says so too
+    auto config = checkpoint.config;
+    config.train.dtype = flags.request.dtype;
+    checkpoint.model = make_language_model(config, checkpoint.model->vocab_size());
+    load_weights(checkpoint.path, *checkpoint.model);
+}
+
 int eval(EvalFlags& flags, const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     install_stop_handlers();
@@ -151,12 +164,7 @@ int eval(EvalFlags& flags, const Ranked& ranked) {
     ranks.stage("reading the checkpoint and the text", /*patient=*/true);
     auto checkpoint = load_checkpoint(resolve_checkpoint(flags.checkpoint));
     flags.request.dtype = !flags.dtype.empty() ? flags.dtype : checkpoint.config.train.dtype == "fp64" ? "fp64" : "fp32";
-    if (flags.request.dtype != checkpoint.config.train.dtype) {  // the model chooses its weights' type and its attention by this
-        auto config = checkpoint.config;
-        config.train.dtype = flags.request.dtype;
-        checkpoint.model = make_language_model(config, checkpoint.model->vocab_size());
-        load_weights(checkpoint.path, *checkpoint.model);
-    }
+    choose_model(flags, checkpoint);
     checkpoint.model->to(torch::Device(device));
 
     const auto data = open_data(flags, checkpoint, ranked.threads);
@@ -209,6 +217,10 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_option("--max-stream-tokens", request.max_stream_tokens, "Only the first N tokens of the split")->check(CLI::PositiveNumber)->type_name("N");
     verb->add_option("--dtype", flags->dtype, "fp64 | fp32 | bf16 | fp16; default: fp32 (fp64 for a checkpoint trained so)")
         ->check(CLI::IsMember({"fp64", "fp32", "bf16", "fp16"}))->type_name("DTYPE");
+    auto backends = attention_backend_names();
+    backends.emplace_back("auto");
+    verb->add_option("--attention", flags->attention, join(backends, " | ") + "; default: as the checkpoint's configuration says")
+        ->check(CLI::IsMember(backends))->type_name("BACKEND");
     verb->add_option("--out", flags->out, "results.jsonl to add to; default: the run's")->type_name("FILE");
     verb->add_option("--token-logprobs", flags->token_logprobs, "NumPy file of one log-probability a scored token; {length} stands for the length")
         ->type_name("FILE.npy");

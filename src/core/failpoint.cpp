@@ -15,15 +15,15 @@ namespace {
 struct Armed {
     std::string name;
     std::atomic<long> left{0};
-    bool hangs = false;
+    enum class Action { kill, hang, spoil } action = Action::kill;
     Armed() {
         const char* text = std::getenv("LONGBOW_FAILPOINT");
         if (text == nullptr) return;
         name = text;
         left = 1;
-        if (const auto hang = name.rfind("=hang"); hang != std::string::npos) {
-            hangs = true;
-            name.resize(hang);
+        if (const auto equals = name.rfind('='); equals != std::string::npos) {
+            action = name.substr(equals + 1) == "hang" ? Action::hang : name.substr(equals + 1) == "spoil" ? Action::spoil : Action::kill;
+            name.resize(equals);
         }
         if (const auto at = name.rfind('@'); at != std::string::npos) {
             const char* rank = std::getenv("RANK");
@@ -48,12 +48,14 @@ Armed& armed() {
 
 }  // namespace
 
-void failpoint(const char* name) {
+bool failpoint(const char* name) {
     Armed& point = armed();
-    if (point.name.empty() || point.name != name) return;
-    if (point.left.fetch_sub(1) != 1) return;
-    while (point.hangs) ::pause();
+    if (point.name.empty() || point.name != name) return false;
+    if (point.left.fetch_sub(1) != 1) return false;
+    if (point.action == Armed::Action::spoil) return true;
+    while (point.action == Armed::Action::hang) ::pause();
     std::raise(SIGKILL);
+    return false;
 }
 
 }  // namespace longbow

@@ -10,9 +10,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 #include <vector>
 
+#include "longbow/core/failpoint.h"
 #include "longbow/core/random.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
@@ -31,10 +33,13 @@ namespace {
 at::Tensor micro_batch_loss(Session& session, const std::vector<Block>& blocks, double scale) {
     const auto& config = session.config.train;
     const auto rows = static_cast<std::int64_t>(blocks.size());
-    auto inputs = at::empty({rows, config.length}, at::kLong);
-    auto targets = at::empty({rows, config.length}, at::kLong);
+    // From pinned memory a copy to a GPU waits for nothing; LibTorch keeps the memory until the copy is done.
+    const auto options = at::TensorOptions(at::kLong).pinned_memory(session.device.is_cuda());
+    const auto to_device = [&](const at::Tensor& ids) { return ids.to(session.device, /*non_blocking=*/true); };
+    auto inputs = at::empty({rows, config.length}, options);
+    auto targets = at::empty({rows, config.length}, options);
     fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(), targets.mutable_data_ptr<std::int64_t>());
-    inputs = inputs.to(session.device);
+    inputs = to_device(inputs);
     targets = targets.view({-1});
     const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
@@ -43,9 +48,9 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<Block>& blocks, 
     if (std::any_of(blocks.begin(), blocks.end(), [&](const Block& block) { return block.length < config.length; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
-        hidden = hidden.index_select(0, places.to(session.device));
+        hidden = hidden.index_select(0, to_device(places));
     }
-    return session.model->head().loss(hidden, targets.to(session.device), scale);
+    return session.model->head().loss(hidden, to_device(targets), scale);
 }
 
 void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor) {
@@ -115,7 +120,8 @@ UpdateResult run_update(Session& session) {
     for (std::size_t micro = 0; micro < share.micro_batches.size(); ++micro) {
         ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1), micro + 1, share.micro_batches.size()));
         torch::manual_seed(seed_of(config.train.seed, state.updates, micro, ranks.rank()));
-        const auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
+        auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
+        if (failpoint("train.loss")) part = part * std::numeric_limits<double>::quiet_NaN();
         const bool last = micro + 1 == share.micro_batches.size();
         if (last) parallel.before_last_backward();
         ranks.guarded([&] { part.backward(); });

@@ -35,6 +35,10 @@ class Ranks(unittest.TestCase):
         self.expect_same("accumulate-2", "--nproc", 2, *accumulated)
         self.expect_same("accumulate-3", "--nproc", 3, *accumulated)  # three does not divide four
 
+    def test_with_recomputed_activations(self):
+        self.expect_same("recompute-2", "--nproc", 2, "train.recompute=layer")
+        self.expect_same("recompute-sharded", "--nproc", 3, "train.recompute=layer", "dist.shard_optimizer=true", "train.batch=4", "train.accumulate=2")
+
     def test_a_table_that_all_layers_share(self):
         self.expect_same("t5-2", "--nproc", 2, method="t5")
         self.expect_same("t5-sharded", "--nproc", 2, "dist.shard_optimizer=true", method="t5")

@@ -202,6 +202,27 @@ class Faults(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)  # each save compares the ranks' weights
         self.assertGreater(json.loads((run / "checkpoints/last/state.json").read_text())["skipped_updates"], 0)
 
+    def test_nan_on_one_rank_alone(self):
+        """Nobody takes the update; weights stay equal (each save compares them) and the run goes on to its end."""
+        run = FOLDER / "nan"
+        process = start(run, LONGBOW_FAILPOINT="train.loss:6@1=spoil")
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, error)
+        self.assertIn("update 6: the loss is not finite; the update is skipped", error)
+        state = json.loads((run / "checkpoints/last/state.json").read_text())
+        self.assertEqual((state["skipped_updates"], state["updates"]), (1, 40))
+
+    def test_a_clock_that_jumps(self):
+        """The time of day goes back and forth by days (tests/tools/jumping_clock.cpp, preloaded): durations and timeouts do not see it."""
+        run = FOLDER / "clock"
+        process = start(run, LD_PRELOAD=os.environ["LONGBOW_JUMPING_CLOCK"])
+        _, error = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 0, error)
+        self.assertEqual(result(run), result(self.undisturbed))
+        times = [row["timing"]["time"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "timing" in row]
+        self.assertGreater(max(times) - min(times), 40000, "the clock did not jump")
+        self.assertTrue(any(b < a for a, b in zip(times, times[1:])), "the clock did not go back")
+
     def test_under_torchrun(self):
         try:
             import torch.distributed.run  # noqa: F401

@@ -139,7 +139,7 @@ struct EvalConfig {
 };
 
 struct CheckpointConfig {
-    Duration every{0, Duration::Unit::updates};  // 0: only at the end, on a signal, and when validation finds a best
+    Duration every{600, Duration::Unit::seconds};  // what a power cut may cost; 0: only at the end, on a signal, and at a best validation
     std::int64_t keep_last = 2;
     bool keep_best = true;
     bool operator==(const CheckpointConfig&) const = default;

@@ -92,6 +92,7 @@ TEST(MemoryPlan, ManyRanksHaveSmallMicroBatches) {
 TEST(MemoryPlan, ACheckpointInTheBackgroundIsThereAtEveryMoment) {
     auto config = test::tiny_config();
     config.train.batch = 256;
+    config.checkpoint.every = {0, Duration::Unit::updates};
     const auto before = plan_memory(config, test::kVocab, {});
     EXPECT_EQ(bytes_of(before, "copy for the checkpoint being written"), 0);
     config.checkpoint.every = {10, Duration::Unit::updates};
