@@ -126,6 +126,24 @@ Axis axis_over(const std::vector<ChartSeries>& series, bool of_x, bool log, doub
     return axis;
 }
 
+// Ticks whose numbers stand free of each other: the last one, and from the left every one that there is room for.
+std::vector<bool> labelled(const std::vector<double>& ticks, const Axis& x) {
+    constexpr double kDigit = 7.8, kGap = 6;
+    std::vector<bool> shown(ticks.size(), false);
+    if (ticks.empty()) return shown;
+    const auto half = [](double tick) { return 0.5 * kDigit * static_cast<double>(tick_text(tick).size()); };
+    shown.back() = true;
+    const double end = x.map(ticks.back()) - half(ticks.back()) - kGap;
+    double free_from = x.begin - 100;
+    for (std::size_t i = 0; i + 1 < ticks.size(); ++i) {
+        const double at = x.map(ticks[i]);
+        if (at - half(ticks[i]) < free_from || at + half(ticks[i]) > end) continue;
+        shown[i] = true;
+        free_from = at + half(ticks[i]) + kGap;
+    }
+    return shown;
+}
+
 std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
     std::string svg;
     for (const double tick : y.log ? power_ticks(y.low, y.high) : linear_ticks(y.low, y.high, 6)) {
@@ -136,10 +154,11 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
     const auto ticks = !chart.x_ticks.empty() ? chart.x_ticks
                        : x.log                ? power_ticks(x.low, x.high)
                                               : linear_ticks(std::max(0.0, x.low), x.high, 6);
-    for (const double tick : ticks) {
-        const double at = x.map(tick);
+    const auto shown = labelled(ticks, x);
+    for (std::size_t i = 0; i < ticks.size(); ++i) {
+        const double at = x.map(ticks[i]);
         svg += strprintf("<line class=\"tick\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at, y.begin, at, y.begin + 5);
-        svg += text_at(at, y.begin + 21, "middle", tick_text(tick));
+        if (shown[i]) svg += text_at(at, y.begin + 21, "middle", tick_text(ticks[i]));
     }
     svg += strprintf("<line class=\"axis\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x.begin, y.begin, x.end, y.begin);
     svg += text_at((x.begin + x.end) / 2, kHeight - 10, "middle", chart.x_label, " class=\"label\"");
