@@ -39,6 +39,12 @@ def wait_for(condition, seconds=60):
         time.sleep(0.005)
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def updates(run):
     try:
         return sum('"train"' in line for line in (run / "metrics.jsonl").read_text().splitlines())
@@ -179,9 +185,7 @@ class Faults(unittest.TestCase):
         self.finish(run)
 
     def test_the_first_error_is_named_by_all(self):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         processes = []
         for rank in (0, 1):
             arguments = [LONGBOW, "train", "-c", FOLDER / "alibi.yaml", "--run-dir", FOLDER / "first-error", "--threads", 1]
@@ -224,12 +228,13 @@ class Faults(unittest.TestCase):
         self.assertTrue(any(b < a for a, b in zip(times, times[1:])), "the clock did not go back")
 
     def test_under_torchrun(self):
+        """Not --standalone: it wants a machine on which "localhost" resolves, and a bare one has no /etc/hosts."""
         try:
             import torch.distributed.run  # noqa: F401
         except ImportError:
             self.skipTest("torchrun is not installed")
         run = FOLDER / "torchrun"
-        done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python", LONGBOW, "train", "-c",
+        done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--nproc-per-node", "2", "--no-python", LONGBOW, "train", "-c",
                                str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", "--device", "cpu", *SETTINGS], env=ENVIRONMENT,
                               capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
