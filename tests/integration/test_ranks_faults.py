@@ -32,7 +32,7 @@ def ranks_of(process):
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def wait_for(condition, seconds=60):
+def wait_for(condition, seconds=120):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -120,7 +120,7 @@ class Faults(unittest.TestCase):
         process = start(run)
         wait_for(lambda: updates(run) > 5)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 75, error)
         self.assertEqual(error.count("run the same command again"), 1, error)
         self.finish(run)
@@ -133,7 +133,7 @@ class Faults(unittest.TestCase):
         process = start(folder / "run", *arguments)
         wait_for(lambda: (folder / ".store.preparing").exists() or process.poll() is not None)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 75, error)
         self.assertFalse((folder / "store").exists(), error)
 
@@ -153,33 +153,33 @@ class Faults(unittest.TestCase):
                 open_to_signals += blocked & both != both
             self.assertLessEqual(open_to_signals, 1)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
 
     def test_one_rank_told_to_stop_stops_all(self):
         run = FOLDER / "one-stopped"
         process = start(run)
         wait_for(lambda: updates(run) > 5)
         os.kill(ranks_of(process)[1], signal.SIGTERM)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 75, error)
         self.finish(run)
 
     def test_a_rank_that_hangs_is_found_and_named(self):
         run = FOLDER / "hang"
         begun = time.monotonic()
-        process = start(run, "dist.timeout=2", LONGBOW_FAILPOINT="train.update:6@1=hang")
-        _, error = process.communicate(timeout=60)
+        process = start(run, "dist.timeout=8", LONGBOW_FAILPOINT="train.update:6@1=hang")
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 1, error)
-        self.assertLess(time.monotonic() - begun, 30)
+        self.assertLess(time.monotonic() - begun, 60)
         self.assertRegex(error, r"rank 0 .*update 6.*rank 1 \([^)]*\): update 5: optimizer")
         self.finish(run)
 
     def test_a_rank_that_stands_still_altogether(self):
         run = FOLDER / "still"
-        process = start(run, "dist.timeout=2")
-        wait_for(lambda: updates(run) > 5)
+        process = start(run, "dist.timeout=8")
+        wait_for(lambda: updates(run) > 5 or process.poll() is not None)
         os.kill(ranks_of(process)[1], signal.SIGSTOP)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 1, error)
         self.assertRegex(error, r"rank 1 \([^)]*\): no sign for")
         self.finish(run)
@@ -193,7 +193,7 @@ class Faults(unittest.TestCase):
                 arguments.append("data.expect_vocab_size=999")
             variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
             processes.append(subprocess.Popen([str(a) for a in arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        errors = [process.communicate(timeout=60)[1] for process in processes]
+        errors = [process.communicate(timeout=120)[1] for process in processes]
         self.assertEqual([process.returncode for process in processes], [1, 4], errors)
         for error in errors:
             self.assertIn("data.expect_vocab_size says 999", error)
@@ -210,7 +210,7 @@ class Faults(unittest.TestCase):
         """Nobody takes the update; weights stay equal (each save compares them) and the run goes on to its end."""
         run = FOLDER / "nan"
         process = start(run, LONGBOW_FAILPOINT="train.loss:6@1=spoil")
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, error)
         self.assertIn("update 6: the loss is not finite; the update is skipped", error)
         state = json.loads((run / "checkpoints/last/state.json").read_text())
@@ -220,7 +220,7 @@ class Faults(unittest.TestCase):
         """The time of day goes back and forth by days (tests/tools/jumping_clock.cpp, preloaded): durations and timeouts do not see it."""
         run = FOLDER / "clock"
         process = start(run, LD_PRELOAD=os.environ["LONGBOW_JUMPING_CLOCK"])
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, error)
         self.assertEqual(result(run), result(self.undisturbed))
         times = [row["timing"]["time"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "timing" in row]

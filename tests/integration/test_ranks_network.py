@@ -9,7 +9,7 @@ import unittest
 from ranks_common import ENVIRONMENT, FOLDER, LONGBOW, make_corpus, remove_corpus, train
 
 HOSTS = (f"lb{os.getpid()}a", f"lb{os.getpid()}b")
-SETTINGS = ("train.dtype=fp32", "train.stop=400 updates", "checkpoint.every=20 updates", "schedule.name=constant", "dist.timeout=4",
+SETTINGS = ("train.dtype=fp32", "train.stop=400 updates", "checkpoint.every=20 updates", "schedule.name=constant", "dist.timeout=10",
             "dist.shard_optimizer=true", "eval.every=400 updates")
 
 
