@@ -79,20 +79,13 @@ def bench_adaptive(options):
     """Forward and backward of the adaptive softmax at the WikiText-103 size; memory beside weights and inputs, gradients included."""
     tool, threads = str(ROOT / "build/release/tests/adaptive_head"), ("--threads", str(options.threads))
     differences = json.loads(subprocess.run([tool, "compare", *threads], check=True, capture_output=True, text=True).stdout)
-    commands = [[tool, side, *threads] for side in ("ours", "fairseq")]
-    # Of the first pass: later ones add what the C library's allocator keeps of freed blocks, a few MiB or fifty, as chance has it.
-    memory = []
-    for command in commands:
-        side = start(command)
-        ask(side, "step")
-        memory.append(ask(side, "memory"))
-        finish([side])
-    sides, times = take_turns(commands, options.rounds, samples=1)
+    sides, times = take_turns([[tool, side, *threads] for side in ("ours", "fairseq")], options.rounds, samples=1)
+    memory = [ask(side, "memory") for side in sides]
     finish(sides)
     ours, theirs = (min(kept) for kept in times)
     worst = max(differences.values())
     print(f"adaptive   {theirs / ours:5.2f}x fairseq's in LibTorch: {ours:.0f} ms against {theirs:.0f} ms forward and backward of 2048 tokens over "
-          f"267,744 words; the first pass's memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB ({memory[0] / memory[1]:.2f}); gradients differ by {worst:.1e} at most "
+          f"267,744 words; memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB ({memory[0] / memory[1]:.2f}); gradients differ by {worst:.1e} at most "
           f"(fp32, {options.threads} threads, minima of {options.rounds} rounds)")
     return {"benchmark": "adaptive", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours, "fairseq_libtorch_ms": theirs,
             "rounds": {"longbow_ms": times[0], "fairseq_libtorch_ms": times[1]}, "ratio": theirs / ours, "longbow_mib": memory[0],

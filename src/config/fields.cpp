@@ -219,7 +219,8 @@ void declare_eval(std::vector<Field>& fields) {
 void declare_checkpoint(std::vector<Field>& fields) {
     SectionFields key("checkpoint", &Config::checkpoint, fields);
     using C = CheckpointConfig;
-    key("every", &C::every, "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and when "
+    key("every", &C::every, 
+        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and when "
         "validation finds a best; 0 updates: only then");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")

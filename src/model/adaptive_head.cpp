@@ -45,7 +45,7 @@ at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSpli
 
 // As many logits as the first softmax holds, but no fewer tokens than make a product worth its weights' traffic.
 std::int64_t AdaptiveHead::chunk(std::size_t band) const {
-    constexpr std::int64_t kFewestTokens = 32;
+    constexpr std::int64_t kFewestTokens = 16;
     return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens), std::max(chunk_, kFewestTokens));
 }
 

@@ -84,6 +84,18 @@ class Eval(unittest.TestCase):
         stored = self.evaluate("alibi", "text-store.jsonl", "--lengths", "16")[0]
         self.assertEqual((row["nll"], row["data"], row["split"]), (stored["nll"], stored["data"], "text"))
 
+    def test_another_attention_than_it_was_trained_with(self):
+        """The same model to rounding, and a row of its own; what cannot serve says so."""
+        fused, = self.evaluate("alibi", "attention.jsonl", "--lengths", 32)
+        sdpa, = self.evaluate("alibi", "attention.jsonl", "--lengths", 32, "--attention", "sdpa")
+        self.assertAlmostEqual(sdpa["nll"], fused["nll"], delta=1e-6)
+        self.assertNotEqual(sdpa["config"], fused["config"])
+        self.assertIsNotNone(fused["visited_fraction"])
+        self.assertIsNone(sdpa["visited_fraction"])
+        self.assertEqual(len((self.home / "attention.jsonl").read_text().splitlines()), 2)
+        self.refuse(2, "--attention", "eval", "runs/alibi", "--data", "store", "--lengths", 32, "--attention", "flash")
+        self.refuse(3, "fused", "eval", "runs/alibi", "--data", "store", "--lengths", 32, "--attention", "fused", "--dtype", "fp64")
+
     def test_token_logprobs_of_several_lengths(self):
         rows = self.evaluate("alibi", "lp.jsonl", "--lengths", "16,32", "--token-logprobs", "lp-{length}.npy")
         for row in rows:

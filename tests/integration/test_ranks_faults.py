@@ -18,6 +18,7 @@ KILLS = int(os.environ.get("LONGBOW_KILLS", "4"))
 SEED = int(os.environ.get("LONGBOW_SEED", str(random.randrange(1 << 30))))
 SETTINGS = ("train.dtype=fp32", "model.dropout=0.1", "train.stop=40 updates", "checkpoint.every=4 updates", "schedule.name=constant",
             "dist.shard_optimizer=true", "dist.timeout=20", "eval.every=10 updates")
+HUNG_AFTER = "dist.timeout=8"  # with 2, a disk that was slow to sync (four writers beside it) was a rank that hangs
 POINTS = ["before_model", "after_model", "after_optimizer", "after_share", "after_state", "before_manifest", "before_rename", "after_rename",
           "before_last", "after_last", "before_best", "after_best", "before_prune", "in_prune"]
 
@@ -32,7 +33,7 @@ def ranks_of(process):
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
-def wait_for(condition, seconds=120):
+def wait_for(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to pass"
@@ -50,6 +51,11 @@ def updates(run):
         return sum('"train"' in line for line in (run / "metrics.jsonl").read_text().splitlines())
     except FileNotFoundError:
         return 0
+
+
+def wait_for_updates(process, run, more_than):
+    wait_for(lambda: updates(run) > more_than or process.poll() is not None)
+    assert process.poll() is None, process.communicate()[1]
 
 
 def result(run):
@@ -108,7 +114,7 @@ class Faults(unittest.TestCase):
     def test_the_launcher_is_killed(self):
         run = FOLDER / "launcher"
         process = start(run)
-        wait_for(lambda: updates(run) > 8)
+        wait_for_updates(process, run, 8)
         pids = ranks_of(process)
         process.kill()
         process.communicate()
@@ -118,9 +124,9 @@ class Faults(unittest.TestCase):
     def test_told_to_stop_all_save_and_go_on(self):
         run = FOLDER / "stopped"
         process = start(run)
-        wait_for(lambda: updates(run) > 5)
+        wait_for_updates(process, run, 5)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 75, error)
         self.assertEqual(error.count("run the same command again"), 1, error)
         self.finish(run)
@@ -133,14 +139,14 @@ class Faults(unittest.TestCase):
         process = start(folder / "run", *arguments)
         wait_for(lambda: (folder / ".store.preparing").exists() or process.poll() is not None)
         process.send_signal(signal.SIGTERM)
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 75, error)
         self.assertFalse((folder / "store").exists(), error)
 
     def test_signals_come_to_no_thread_that_computes(self):
         """oneDNN's generated code does not survive a handler on its stack: every thread blocks them, one waits for them."""
         process = start(FOLDER / "blocked")
-        wait_for(lambda: updates(FOLDER / "blocked") > 3)
+        wait_for_updates(process, FOLDER / "blocked", 3)
         both = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGTERM - 1)
         for pid in ranks_of(process):
             open_to_signals = 0
@@ -153,33 +159,33 @@ class Faults(unittest.TestCase):
                 open_to_signals += blocked & both != both
             self.assertLessEqual(open_to_signals, 1)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=120)
+        process.communicate(timeout=60)
 
     def test_one_rank_told_to_stop_stops_all(self):
         run = FOLDER / "one-stopped"
         process = start(run)
-        wait_for(lambda: updates(run) > 5)
+        wait_for_updates(process, run, 5)
         os.kill(ranks_of(process)[1], signal.SIGTERM)
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 75, error)
         self.finish(run)
 
     def test_a_rank_that_hangs_is_found_and_named(self):
         run = FOLDER / "hang"
         begun = time.monotonic()
-        process = start(run, "dist.timeout=8", LONGBOW_FAILPOINT="train.update:6@1=hang")
-        _, error = process.communicate(timeout=120)
+        process = start(run, HUNG_AFTER, LONGBOW_FAILPOINT="train.update:6@1=hang")
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1, error)
-        self.assertLess(time.monotonic() - begun, 60)
+        self.assertLess(time.monotonic() - begun, 30)
         self.assertRegex(error, r"rank 0 .*update 6.*rank 1 \([^)]*\): update 5: optimizer")
         self.finish(run)
 
     def test_a_rank_that_stands_still_altogether(self):
         run = FOLDER / "still"
-        process = start(run, "dist.timeout=8")
-        wait_for(lambda: updates(run) > 5 or process.poll() is not None)
+        process = start(run, HUNG_AFTER)
+        wait_for_updates(process, run, 5)
         os.kill(ranks_of(process)[1], signal.SIGSTOP)
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 1, error)
         self.assertRegex(error, r"rank 1 \([^)]*\): no sign for")
         self.finish(run)
@@ -193,7 +199,7 @@ class Faults(unittest.TestCase):
                 arguments.append("data.expect_vocab_size=999")
             variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
             processes.append(subprocess.Popen([str(a) for a in arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
-        errors = [process.communicate(timeout=120)[1] for process in processes]
+        errors = [process.communicate(timeout=60)[1] for process in processes]
         self.assertEqual([process.returncode for process in processes], [1, 4], errors)
         for error in errors:
             self.assertIn("data.expect_vocab_size says 999", error)
@@ -210,7 +216,7 @@ class Faults(unittest.TestCase):
         """Nobody takes the update; weights stay equal (each save compares them) and the run goes on to its end."""
         run = FOLDER / "nan"
         process = start(run, LONGBOW_FAILPOINT="train.loss:6@1=spoil")
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, error)
         self.assertIn("update 6: the loss is not finite; the update is skipped", error)
         state = json.loads((run / "checkpoints/last/state.json").read_text())
@@ -220,7 +226,7 @@ class Faults(unittest.TestCase):
         """The time of day goes back and forth by days (tests/tools/jumping_clock.cpp, preloaded): durations and timeouts do not see it."""
         run = FOLDER / "clock"
         process = start(run, LD_PRELOAD=os.environ["LONGBOW_JUMPING_CLOCK"])
-        _, error = process.communicate(timeout=120)
+        _, error = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, error)
         self.assertEqual(result(run), result(self.undisturbed))
         times = [row["timing"]["time"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "timing" in row]
@@ -234,9 +240,10 @@ class Faults(unittest.TestCase):
         except ImportError:
             self.skipTest("torchrun is not installed")
         run = FOLDER / "torchrun"
-        done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1", "--master-port", str(free_port()), "--nproc-per-node", "2", "--no-python", LONGBOW, "train", "-c",
-                               str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", "--device", "cpu", *SETTINGS], env=ENVIRONMENT,
-                              capture_output=True, text=True, timeout=120)
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1", "--master-port", str(free_port()),
+                    "--nproc-per-node", "2", "--no-python"]
+        done = subprocess.run([*launcher, LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", "--device", "cpu",
+                               *SETTINGS], env=ENVIRONMENT, capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(result(run), result(self.undisturbed))
 

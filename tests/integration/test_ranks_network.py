@@ -9,7 +9,7 @@ import unittest
 from ranks_common import ENVIRONMENT, FOLDER, LONGBOW, make_corpus, remove_corpus, train
 
 HOSTS = (f"lb{os.getpid()}a", f"lb{os.getpid()}b")
-SETTINGS = ("train.dtype=fp32", "train.stop=400 updates", "checkpoint.every=20 updates", "schedule.name=constant", "dist.timeout=10",
+SETTINGS = ("train.dtype=fp32", "train.stop=400 updates", "checkpoint.every=20 updates", "schedule.name=constant", "dist.timeout=4",
             "dist.shard_optimizer=true", "eval.every=400 updates")
 
 
@@ -65,7 +65,7 @@ class Network(unittest.TestCase):
         ip("-n", HOSTS[0], "link", "set", "lba", "down")
         pulled = time.monotonic()
         errors = [process.communicate(timeout=60)[1] for process in processes]
-        self.assertLess(time.monotonic() - pulled, 10 + 15, "dist.timeout and the time to say so")
+        self.assertLess(time.monotonic() - pulled, 4 + 15, "dist.timeout and the time to say so")
         for rank, process in enumerate(processes):
             self.assertNotEqual(process.returncode, 0, errors[rank])
             self.assertRegex(errors[rank], rf"rank {1 - rank} \([^)]*\): no sign for", errors[rank])

@@ -1,6 +1,6 @@
-// Named places where a test may kill the process, as a power cut would: LONGBOW_FAILPOINT=name[:N] raises SIGKILL at the
-// N-th passage (first by default). `name:N@R` only in the rank R of several, `name:N=hang` stands still for ever instead, `name:N=spoil` asks the
-// caller to spoil what it has just computed. Without the variable a fail point costs one load.
+// Named places where a test may kill the process, as a power cut would: LONGBOW_FAILPOINT=name[:N] raises SIGKILL at the N-th passage (first by
+// default). `name:N@R` only in the rank R of several, `name:N=hang` stands still for ever instead, `name:N=spoil` asks the caller to spoil what
+// it has just computed. Without the variable a fail point costs one load.
 #pragma once
 
 namespace longbow {
