@@ -90,8 +90,6 @@ class Eval(unittest.TestCase):
         sdpa, = self.evaluate("alibi", "attention.jsonl", "--lengths", 32, "--attention", "sdpa")
         self.assertAlmostEqual(sdpa["nll"], fused["nll"], delta=1e-6)
         self.assertNotEqual(sdpa["config"], fused["config"])
-        self.assertIsNotNone(fused["visited_fraction"])
-        self.assertIsNone(sdpa["visited_fraction"])
         self.assertEqual(len((self.home / "attention.jsonl").read_text().splitlines()), 2)
         self.refuse(2, "--attention", "eval", "runs/alibi", "--data", "store", "--lengths", 32, "--attention", "flash")
         self.refuse(3, "fused", "eval", "runs/alibi", "--data", "store", "--lengths", 32, "--attention", "fused", "--dtype", "fp64")
