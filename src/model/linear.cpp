@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <fstream>
+#include <optional>
 
 #include "linear_relu.h"
 #include "onednn.h"
@@ -17,7 +18,7 @@ namespace longbow {
 
 namespace {
 
-GemmLibrary chosen_library = GemmLibrary::aten;
+std::optional<GemmLibrary> chosen_library;
 
 // y = activation(x W^T + b), all three gradients through oneDNN.
 class OnednnLinear : public torch::autograd::Function<OnednnLinear> {
@@ -74,10 +75,13 @@ bool is_amd() {
 
 }  // namespace
 
-GemmLibrary gemm_library_by_rule() { return is_amd() ? GemmLibrary::onednn : GemmLibrary::aten; }
+GemmLibrary gemm_library_by_rule() {
+    static const bool amd = is_amd();
+    return amd ? GemmLibrary::onednn : GemmLibrary::aten;
+}
 
 void set_gemm_library(GemmLibrary library) { chosen_library = library; }
-GemmLibrary gemm_library() { return chosen_library; }
+GemmLibrary gemm_library() { return chosen_library ? *chosen_library : gemm_library_by_rule(); }
 
 std::string to_string(GemmLibrary library) { return library == GemmLibrary::onednn ? "onednn" : "aten"; }
 

@@ -13,7 +13,7 @@ enum class GemmLibrary { aten, onednn };
 // timings choose differently each time. The trainer stores the choice in the run directory, so that a resumed run computes the same bits.
 GemmLibrary gemm_library_by_rule();
 void set_gemm_library(GemmLibrary library);
-GemmLibrary gemm_library();
+GemmLibrary gemm_library();  // what was set last; by rule until then
 std::string to_string(GemmLibrary library);
 GemmLibrary gemm_library_from(const std::string& name);
 
