@@ -3,6 +3,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cmath>
 #include <mutex>
@@ -65,8 +66,12 @@ public:
             return in.bias.kind == kind ? std::optional<at::Tensor>(t) : std::nullopt;
         };
         if (measuring_ && skips_) {
-            visited_ += visited_fraction(in.q.detach(), in.k.detach(), in.bias.slopes, options).mean().item<double>();
+            const auto [out, lse, visited] = fused_attention_visited(in.q, in.k, in.v, in.bias.slopes, std::nullopt, std::nullopt, options);
+            visited_ += visited.mean().item<double>();
             ++measured_calls_;
+            if (!at::GradMode::is_enabled()) {
+                return out;
+            }
         }
         return std::get<0>(fused_attention(in.q, in.k, in.v, of_kind(BiasSpec::Kind::slopes, in.bias.slopes),
                                            of_kind(BiasSpec::Kind::table, in.bias.table), std::nullopt, options));

@@ -17,7 +17,7 @@ constexpr float kExact = 24.0f * 0.6931471805599453f;
 std::vector<std::int32_t> of_cpu(const longbow_attention& call, float threshold) {
     const int heads = call.batch * call.heads;
     std::vector<std::int32_t> first(static_cast<std::size_t>(heads * ((call.query_length + 63) / 64)), -1);
-    longbow_skip_table(&call, threshold, first.data(), 0, heads);
+    longbow_skip_table(&call, threshold, first.data(), nullptr, 0, heads);
     return first;
 }
 

@@ -31,7 +31,15 @@ std::tuple<at::Tensor, at::Tensor> fused_attention(const at::Tensor& q, const at
                                                    const std::optional<at::Tensor>& distance_bias, const std::optional<at::Tensor>& lengths,
                                                    const FusedAttentionOptions& options);
 
-// Share of the 64 x 64 blocks of scores below the diagonal (inside the window) that skipping leaves, [batch, heads].
+// As fused_attention, without gradients; also the share of the 64 x 64 blocks of scores below the diagonal (inside the window) that were
+// visited, [batch, heads] fp32.
+std::tuple<at::Tensor, at::Tensor, at::Tensor> fused_attention_visited(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                                                       const std::optional<at::Tensor>& alibi_slopes,
+                                                                       const std::optional<at::Tensor>& distance_bias,
+                                                                       const std::optional<at::Tensor>& lengths,
+                                                                       const FusedAttentionOptions& options);
+
+// That share alone. On CPU it takes as long as the attention itself.
 at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const std::optional<at::Tensor>& alibi_slopes,
                             const FusedAttentionOptions& options);
 

@@ -13,7 +13,9 @@ extern "C" {
 
 // Into `first` [batch, heads, ceil(query_length / 64)]. Heads whose slope is not above zero, and calls that are not causal or have a
 // distance table, skip nothing. Queries and keys are read once; heads are independent: [begin, end) of batch * heads.
-void longbow_skip_table(const longbow_attention* params, float threshold, std::int32_t* first, std::int32_t begin, std::int32_t end);
+// `longest`: null, or longest_keys of params.h, filled.
+void longbow_skip_table(const longbow_attention* params, float threshold, std::int32_t* first, float* longest, std::int32_t begin,
+                        std::int32_t end);
 
 // Whether a table can leave anything out: else none need be made.
 bool longbow_skip_table_helps(const longbow_attention* params, float threshold);

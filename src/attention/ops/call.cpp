@@ -98,7 +98,9 @@ void check_call(const AttentionCall& call) {
     TORCH_CHECK_VALUE(std::isfinite(call.scale), "fused_attention: scale is ", call.scale);
 }
 
-double scale_or_default(std::optional<double> scale, const at::Tensor& q) { return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(-1)))); }
+double scale_or_default(std::optional<double> scale, const at::Tensor& q) {
+    return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(-1))));
+}
 
 double checked_skip_threshold(double threshold) {
     TORCH_CHECK_VALUE(threshold != 0.0 && !std::isnan(threshold), "fused_attention: skip_threshold is ", threshold,

@@ -27,7 +27,7 @@ std::int32_t dtype_of(at::ScalarType type);  // longbow_dtype; fp32 for any othe
 // Throws c10::ValueError naming the argument.
 void check_call(const AttentionCall& call);
 double scale_or_default(std::optional<double> scale, const at::Tensor& q);  // 1 / sqrt(head_dim)
-double checked_skip_threshold(double threshold);  // < 0 becomes the default
+double checked_skip_threshold(double threshold);                            // < 0 becomes the default
 
 // The struct for the kernels, which points into `call`'s tensors: these become dense where they must (head_dim contiguous, fp32 biases).
 longbow_attention boundary_of(AttentionCall& call);

@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 
+#include <numbers>
+
 #include "attention/kernels/cpu/attention_cpu.h"
 #include "attention/kernels/skip_table.h"
 
@@ -10,15 +12,26 @@ namespace longbow {
 
 namespace {
 
-// [batch, heads, blocks of queries], or empty where nothing can be skipped.
-at::Tensor skip_table(const AttentionDevice& device, longbow_attention a, double threshold, const at::Tensor& q) {
+struct SkipTable {
+    at::Tensor first;    // [batch, heads, blocks of queries], or empty where nothing can be skipped
+    at::Tensor longest;  // [batch, heads, blocks of keys] for a forward pass that narrows the table
+};
+
+SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
     if (!longbow_skip_table_helps(&a, static_cast<float>(threshold))) {
-        return at::empty({0}, ints);
+        return {at::empty({0}, ints), {}};
     }
     constexpr std::int64_t kBlock = 64;
-    auto table = at::empty({a.batch, a.heads, (a.query_length + kBlock - 1) / kBlock}, ints);
-    device.skip_table(a, static_cast<float>(threshold), table.mutable_data_ptr<std::int32_t>(), q);
+    const auto blocks = [](std::int64_t length) { return (length + kBlock - 1) / kBlock; };
+    SkipTable table{at::empty({a.batch, a.heads, blocks(a.query_length)}, ints), {}};
+    float* longest = nullptr;
+    if (device.narrows) {  // a quarter of what may be left out is the table's
+        table.longest = at::empty({a.batch, a.heads, blocks(a.key_length)}, q.options().dtype(at::kFloat));
+        longest = table.longest.mutable_data_ptr<float>();
+        threshold += 2.0 * std::numbers::ln2;
+    }
+    device.skip_table(a, static_cast<float>(threshold), table.first.mutable_data_ptr<std::int32_t>(), longest, q);
     return table;
 }
 
@@ -33,14 +46,21 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice&
     const auto& q = call.q;
     auto out = empty_merged(q);
     auto lse = at::empty({q.size(0), q.size(1), q.size(2)}, q.options().dtype(at::kFloat));
-    const auto first_key_block = skip_table(device, a, threshold, q);
+    const auto table = skip_table(device, a, threshold, q);
+    auto visited = table.first;
     if (q.numel() > 0) {
         a.out = device.rows(out);
         a.lse = lse.mutable_data_ptr<float>();
-        a.first_key_block = table_or_null(first_key_block);
+        a.first_key_block = table_or_null(table.first);
+        if (table.longest.defined()) {
+            visited = table.first.clone();
+            a.longest_keys = table.longest.const_data_ptr<float>();
+            a.skip_threshold = static_cast<float>(threshold);
+            a.visited_from = visited.mutable_data_ptr<std::int32_t>();
+        }
         device.forward(a, q);
     }
-    return {out, lse, first_key_block};
+    return {out, lse, visited};
 }
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_on(const AttentionDevice& device, AttentionCall call,
@@ -73,11 +93,23 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_
     return {dq, dk, dv, dslopes, dtable};
 }
 
-// The table is small: it is counted on the CPU.
-at::Tensor visited_on(const AttentionDevice& device, AttentionCall call, double skip_threshold) {
+at::Tensor first_key_block_on(const AttentionDevice& device, AttentionCall call, double skip_threshold) {
     check_call(call);
-    auto a = device.boundary(call);
-    const auto table = skip_table(device, a, checked_skip_threshold(skip_threshold), call.q).to(at::kCPU);
+    return skip_table(device, device.boundary(call), checked_skip_threshold(skip_threshold), call.q).first;
+}
+
+// The table is small: it is counted on the CPU.
+at::Tensor visited_share(const AttentionCall& call, const at::Tensor& first_key_block) {
+    longbow_attention a{};
+    a.batch = static_cast<std::int32_t>(call.q.size(0));
+    a.heads = static_cast<std::int32_t>(call.q.size(1));
+    a.query_length = static_cast<std::int32_t>(call.q.size(2));
+    a.key_length = static_cast<std::int32_t>(call.k.size(2));
+    a.causal = call.causal ? 1 : 0;
+    a.window = static_cast<std::int32_t>(call.window);
+    const auto lengths = call.lengths ? call.lengths->to(at::kCPU, at::kInt).contiguous() : at::Tensor();
+    a.lengths = lengths.defined() ? lengths.const_data_ptr<std::int32_t>() : nullptr;
+    const auto table = first_key_block.to(at::kCPU);
     a.first_key_block = table_or_null(table);
     auto fraction = at::ones({call.q.size(0), call.q.size(1)}, at::kFloat);
     if (a.first_key_block != nullptr) {

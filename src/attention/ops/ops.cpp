@@ -6,6 +6,7 @@
 #include <torch/library.h>
 
 #include "attention/ops/call.h"
+#include "attention/ops/device.h"
 #include "longbow/attention/fused_attention.h"
 
 namespace longbow {
@@ -179,6 +180,25 @@ Two fused_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention", "").typed<Signature>();
     return op.call(q, k, v, alibi_slopes, distance_bias, lengths, options.causal, options.window, options.dropout, options.dropout_seed,
                    options.dropout_offset, options.scale, options.skip_threshold);
+}
+
+Three fused_attention_visited(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const OptionalTensor& alibi_slopes,
+                              const OptionalTensor& distance_bias, const OptionalTensor& lengths, const FusedAttentionOptions& options) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const AttentionCall call{q,
+                             k,
+                             v,
+                             alibi_slopes,
+                             distance_bias,
+                             lengths,
+                             options.causal,
+                             options.window,
+                             options.dropout,
+                             options.dropout_seed,
+                             options.dropout_offset,
+                             scale_or_default(options.scale, q)};
+    auto [out, lse, first_key_block] = call_forward(call, options.skip_threshold);
+    return {out, lse, visited_share(call, first_key_block)};
 }
 
 at::Tensor visited_fraction(const at::Tensor& q, const at::Tensor& k, const OptionalTensor& alibi_slopes,

@@ -29,9 +29,9 @@ const longbow_parallel kParallel{nullptr, &run_tasks};
 
 std::int32_t threads_here() { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
 
-void skip_table(longbow_attention& a, float threshold, std::int32_t* first, const at::Tensor& /*like*/) {
+void skip_table(longbow_attention& a, float threshold, std::int32_t* first, float* longest, const at::Tensor& /*like*/) {
     at::parallel_for(0, std::int64_t{a.batch} * a.heads, 1, [&](std::int64_t begin, std::int64_t end) {
-        longbow_skip_table(&a, threshold, first, static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end));
+        longbow_skip_table(&a, threshold, first, longest, static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end));
     });
 }
 
@@ -50,12 +50,15 @@ constexpr AttentionDevice kCpu{
     .readable = &with_dense_rows,
     .rows = &rows_of_tensor,
     .skip_table = &skip_table,
-    .forward = [](longbow_attention& a, const at::Tensor& like) {
-        run_kernel(a, like, &longbow_attention_cpu_forward_workspace, &longbow_attention_cpu_forward);
-    },
-    .backward = [](longbow_attention& a, const at::Tensor& like) {
-        run_kernel(a, like, &longbow_attention_cpu_backward_workspace, &longbow_attention_cpu_backward);
-    },
+    .narrows = true,
+    .forward =
+        [](longbow_attention& a, const at::Tensor& like) {
+            run_kernel(a, like, &longbow_attention_cpu_forward_workspace, &longbow_attention_cpu_forward);
+        },
+    .backward =
+        [](longbow_attention& a, const at::Tensor& like) {
+            run_kernel(a, like, &longbow_attention_cpu_backward_workspace, &longbow_attention_cpu_backward);
+        },
 };
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -70,13 +73,15 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(
     const at::Tensor& first_key_block, const OptionalTensor& slopes, const OptionalTensor& table, const OptionalTensor& lengths,
     bool causal, std::int64_t window, double dropout, std::int64_t seed, std::int64_t offset, double scale, bool slopes_grad,
     bool table_grad) {
-    return backward_on(kCpu, {q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale}, grad, out, lse, first_key_block,
-                       slopes_grad, table_grad);
+    return backward_on(kCpu, {q, k, v, slopes, table, lengths, causal, window, dropout, seed, offset, scale}, grad, out, lse,
+                       first_key_block, slopes_grad, table_grad);
 }
 
+// A forward pass finds them out: which blocks it visits is no matter of the values.
 at::Tensor visited(const at::Tensor& q, const at::Tensor& k, const OptionalTensor& slopes, bool causal, std::int64_t window,
                    std::optional<double> scale, double skip_threshold) {
-    return visited_on(kCpu, {q, k, k, slopes, {}, {}, causal, window, 0.0, 0, 0, scale_or_default(scale, q)}, skip_threshold);
+    const AttentionCall call{q, k, k, slopes, {}, {}, causal, window, 0.0, 0, 0, scale_or_default(scale, q)};
+    return visited_share(call, std::get<2>(forward_on(kCpu, call, skip_threshold)));
 }
 
 TORCH_LIBRARY_IMPL(longbow, CPU, m) {
@@ -87,8 +92,8 @@ TORCH_LIBRARY_IMPL(longbow, CPU, m) {
 
 }  // namespace
 
-std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t head_dim,
-                                       std::int64_t table_length, int threads) {
+std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length,
+                                       std::int64_t head_dim, std::int64_t table_length, int threads) {
     longbow_attention a{};
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = static_cast<std::int32_t>(heads);

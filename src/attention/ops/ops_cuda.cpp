@@ -66,7 +66,7 @@ void run_kernel(longbow_attention& a, const at::Tensor& like, WorkspaceSize size
     check_status(kernel(&a), like);
 }
 
-void skip_table(longbow_attention& a, float threshold, std::int32_t* first, const at::Tensor& like) {
+void skip_table(longbow_attention& a, float threshold, std::int32_t* first, float* /*longest*/, const at::Tensor& like) {
     const auto workspace = bytes(longbow_cuda_skip_table_workspace(&a), like);
     a.workspace = workspace.data_ptr();
     check_status(longbow_cuda_skip_table(&a, threshold, first), like);
@@ -77,12 +77,15 @@ constexpr AttentionDevice kCuda{
     .readable = &with_aligned_rows,
     .rows = &aligned_rows,
     .skip_table = &skip_table,
-    .forward = [](longbow_attention& a, const at::Tensor& like) {
-        run_kernel(a, like, &longbow_cuda_attention_forward_workspace, &longbow_cuda_attention_forward);
-    },
-    .backward = [](longbow_attention& a, const at::Tensor& like) {
-        run_kernel(a, like, &longbow_cuda_attention_backward_workspace, &longbow_cuda_attention_backward);
-    },
+    .narrows = false,
+    .forward =
+        [](longbow_attention& a, const at::Tensor& like) {
+            run_kernel(a, like, &longbow_cuda_attention_forward_workspace, &longbow_cuda_attention_forward);
+        },
+    .backward =
+        [](longbow_attention& a, const at::Tensor& like) {
+            run_kernel(a, like, &longbow_cuda_attention_backward_workspace, &longbow_cuda_attention_backward);
+        },
 };
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> forward(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -106,7 +109,8 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward(
 at::Tensor visited(const at::Tensor& q, const at::Tensor& k, const OptionalTensor& slopes, bool causal, std::int64_t window,
                    std::optional<double> scale, double skip_threshold) {
     const c10::DeviceGuard on_device(q.device());
-    return visited_on(kCuda, {q, k, k, slopes, {}, {}, causal, window, 0.0, 0, 0, scale_or_default(scale, q)}, skip_threshold);
+    const AttentionCall call{q, k, k, slopes, {}, {}, causal, window, 0.0, 0, 0, scale_or_default(scale, q)};
+    return visited_share(call, first_key_block_on(kCuda, call, skip_threshold));
 }
 
 TORCH_LIBRARY_IMPL(longbow, CUDA, m) {

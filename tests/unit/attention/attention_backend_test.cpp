@@ -1,12 +1,12 @@
 // Every back-end against the reference, and the reference against a loop over single numbers.
 #include "longbow/attention/attention_backend.h"
 
+#include <ATen/autocast_mode.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <limits>
@@ -232,7 +232,8 @@ TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
     };
     EXPECT_THAT(message("flash"), testing::HasSubstr("auto, fused, sdpa, reference"));
     request.head_dim = 20;
-    EXPECT_THAT(message("fused"), testing::AllOf(testing::HasSubstr("multiples of 8"), testing::HasSubstr("these can serve it: auto, sdpa, reference")));
+    EXPECT_THAT(message("fused"),
+                testing::AllOf(testing::HasSubstr("multiples of 8"), testing::HasSubstr("these can serve it: auto, sdpa, reference")));
     request.head_dim = 32;
     request.dtype = "fp64";
     EXPECT_THAT(message("fused"), testing::HasSubstr("fp64"));

@@ -1,166 +1,10 @@
 // The fused operator against the reference back-end in fp64, on every instruction set that this CPU has.
-#include "longbow/attention/fused_attention.h"
-
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
-#include <torch/utils.h>
-#include <torch/types.h>
 
-#include <cmath>
-#include <limits>
-
-#include "attention/kernels/cpu/attention_cpu.h"
-#include "attention/kernels/philox.h"
+#include "fused_case.h"
 
 namespace longbow {
 namespace {
-
-constexpr double kInf = std::numeric_limits<double>::infinity();
-
-struct Shape {
-    std::int64_t batch, heads, rows, columns, head_dim;
-};
-
-struct Case {
-    at::Tensor q, k, v;  // [batch, heads, length, head_dim]
-    std::optional<at::Tensor> slopes, table, lengths;
-    FusedAttentionOptions options;
-};
-
-// Views of one packed buffer when the lengths are the same, as the model hands them; else of buffers [batch, length, heads, head_dim].
-Case make_case(const Shape& s, at::ScalarType type = at::kFloat) {
-    Case c;
-    if (s.rows == s.columns) {
-        const auto parts = torch::randn({s.batch, s.rows, 3, s.heads, s.head_dim}).to(type).unbind(2);
-        c.q = parts[0].transpose(1, 2);
-        c.k = parts[1].transpose(1, 2);
-        c.v = parts[2].transpose(1, 2);
-    } else {
-        c.q = torch::randn({s.batch, s.rows, s.heads, s.head_dim}).to(type).transpose(1, 2);
-        c.k = torch::randn({s.batch, s.heads, s.columns, s.head_dim}).to(type);
-        c.v = torch::randn({s.batch, s.heads, s.columns, s.head_dim}).to(type);
-    }
-    return c;
-}
-
-at::Tensor geometric_slopes(std::int64_t heads) {
-    return torch::pow(2.0, torch::arange(1, heads + 1, torch::kFloat).mul(-8.0 / static_cast<double>(heads)));
-}
-
-// The mask of philox.h as a tensor [batch, heads, rows, columns] of 0 and 256 / keep.
-at::Tensor dropout_mask(const Case& c) {
-    const int keep = static_cast<int>(std::lround((1.0 - c.options.dropout) * 256.0));
-    auto mask = torch::zeros({c.q.size(0), c.q.size(1), c.q.size(2), c.k.size(2)}, torch::kDouble);
-    auto m = mask.accessor<double, 4>();
-    for (std::int64_t b = 0; b < mask.size(0); ++b) {
-        for (std::int64_t h = 0; h < mask.size(1); ++h) {
-            for (std::int64_t i = 0; i < mask.size(2); ++i) {
-                for (std::int64_t j = 0; j < mask.size(3); ++j) {
-                    const auto block = dropout_bytes(static_cast<std::uint64_t>(c.options.dropout_seed),
-                                                     static_cast<std::uint64_t>(c.options.dropout_offset), static_cast<std::uint32_t>(i),
-                                                     static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * mask.size(1) + h));
-                    m[b][h][i][j] = dropout_keeps(block, static_cast<int>(j % 16), keep) ? 256.0 / keep : 0.0;
-                }
-            }
-        }
-    }
-    return mask;
-}
-
-// The formula in fp64, differentiable. -> out, lse.
-std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
-    const auto rows = c.q.size(2);
-    const auto columns = c.k.size(2);
-    const auto position = torch::arange(columns - rows, columns).unsqueeze(1);
-    const auto key = torch::arange(columns);
-    const auto distance = position.sub(key);
-    auto scores = torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3))
-                      .mul(c.options.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3)))));
-    if (c.slopes) {
-        auto slopes = c.slopes->to(torch::kDouble);
-        slopes = slopes.dim() == 1 ? slopes.view({1, -1, 1, 1}) : slopes.view({slopes.size(0), slopes.size(1), 1, 1});
-        scores = scores.sub(slopes.mul(distance.abs()));
-    }
-    if (c.table) {
-        scores = scores.add(c.table->to(torch::kDouble)
-                                .index_select(1, distance.abs().clamp_max(c.table->size(1) - 1).flatten())
-                                .view({1, -1, rows, columns}));
-    }
-    auto hidden = c.options.causal ? distance.lt(0) : torch::zeros_like(distance, torch::kBool);
-    if (c.options.window > 0) {
-        hidden = hidden.logical_or(distance.ge(c.options.window));
-    }
-    hidden = hidden.view({1, 1, rows, columns});
-    if (c.lengths) {
-        const auto length = c.lengths->view({-1, 1, 1, 1});
-        hidden = hidden.logical_or(key.view({1, 1, 1, -1}).ge(length)).logical_or(position.view({1, 1, -1, 1}).ge(length));
-    }
-    const auto empty = hidden.all(3, true);
-    // Rows that see nothing: any finite scores, and weights of zero, so that no gradient is NaN.
-    scores = scores.masked_fill(hidden, -kInf).masked_fill(empty, 0.0);
-    const auto lse = scores.logsumexp(3).masked_fill(empty.squeeze(3), -kInf);
-    auto weights = scores.softmax(3).masked_fill(empty, 0.0);
-    if (c.options.dropout > 0.0) {
-        weights = weights.mul(dropout_mask(c));
-    }
-    return {torch::matmul(weights, c.v.to(torch::kDouble)), lse};
-}
-
-std::tuple<at::Tensor, at::Tensor> fused(const Case& c) { return fused_attention(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.options); }
-
-// NaN counts as infinitely far.
-double largest(const at::Tensor& t) { return t.numel() == 0 ? 0.0 : t.isnan().any().item<bool>() ? kInf : t.abs().max().item<double>(); }
-// To the largest; to 1 where that is 0 but for rounding (the score of a query's only key has no gradient).
-double relative_difference(const at::Tensor& found, const at::Tensor& wanted) {
-    const double scale = largest(wanted.to(torch::kDouble));
-    return largest(found.to(torch::kDouble) - wanted.to(torch::kDouble)) / (scale < 1e-9 ? 1.0 : std::max(scale, 1e-2));
-}
-
-double rounding_of(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-8 : type == at::kHalf ? 0x1p-11 : 0.0; }
-
-void expect_equals_formula(Case c) {
-    const auto type = c.q.scalar_type();
-    std::vector<at::Tensor> inputs;
-    for (auto* t : {&c.q, &c.k, &c.v}) {
-        *t = t->detach().requires_grad_(true);
-        inputs.push_back(*t);
-    }
-    for (auto* t : {&c.slopes, &c.table}) {
-        if (*t) {
-            *t = (*t)->detach().requires_grad_(true);
-            inputs.push_back(**t);
-        }
-    }
-    const auto [out, lse] = fused(c);
-    const auto [wanted, wanted_lse] = expected(c);
-    ASSERT_EQ(out.sizes(), c.q.sizes());
-    EXPECT_EQ(out.scalar_type(), type);
-    EXPECT_EQ(out.stride(2), c.q.size(1) * c.q.size(3)) << "heads are merged by a view";
-    EXPECT_LT(largest(out.to(torch::kDouble) - wanted), 2e-6 + 2 * rounding_of(type) * largest(wanted));
-    EXPECT_TRUE(lse.isinf().equal(wanted_lse.isinf()));
-    EXPECT_LT(largest((lse - wanted_lse).masked_fill(wanted_lse.isinf(), 0.0)), 3e-6);
-
-    const auto weight = torch::randn(c.q.sizes()).to(type);
-    const auto found = torch::autograd::grad({out}, inputs, {weight}, {}, false, true);
-    const auto gradients = torch::autograd::grad({wanted}, inputs, {weight.to(torch::kDouble)}, {}, false, true);
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-        ASSERT_TRUE(found[i].defined());
-        ASSERT_EQ(found[i].sizes(), inputs[i].sizes());
-        // The bias's gradient is a small difference of large sums.
-        const double tolerance = i < 3 ? 2e-6 : 2e-5;
-        EXPECT_LT(relative_difference(found[i], gradients[i]), tolerance + 6 * rounding_of(type)) << "gradient " << i;
-    }
-}
-
-class Instructions : public testing::TestWithParam<const char*> {
-protected:
-    void SetUp() override {
-        torch::manual_seed(3);
-        if (!longbow_attention_cpu_use_instructions(GetParam())) GTEST_SKIP() << "this CPU has not got " << GetParam();
-    }
-    void TearDown() override { longbow_attention_cpu_use_instructions(nullptr); }
-};
 
 TEST_P(Instructions, EqualTheFormulaForEveryHeadSize) {
     for (const std::int64_t head_dim : {8, 32, 40, 64, 72, 80, 96, 128, 256}) {
@@ -281,51 +125,6 @@ TEST_P(Instructions, NotANumberIsNotHidden) {
     }
 }
 
-TEST_P(Instructions, SkippingChangesNothingThatCounts) {
-    for (const double spread : {1.0, 3.0}) {
-        SCOPED_TRACE(spread);
-        auto c = make_case({2, 4, 600, 600, 32});
-        for (auto* t : {&c.q, &c.k, &c.v}) {
-            *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
-        }
-        c.slopes = torch::tensor({1.0, 0.5, 0.1, 0.01}, torch::kFloat);
-        const auto fraction = visited_fraction(c.q, c.k, c.slopes, c.options);
-        EXPECT_LT(fraction.min().item<double>(), 0.5);
-        const auto weight = torch::randn(c.q.sizes());
-        const auto run = [&](double threshold) {
-            c.options.skip_threshold = threshold;
-            const auto [out, lse] = fused(c);
-            auto all = torch::autograd::grad({out}, {c.q, c.k, c.v}, {weight});
-            all.push_back(out.detach());
-            return all;
-        };
-        const auto with = run(-1.0);
-        const auto without = run(kInf);
-        const auto row_difference = (with[3] - without[3]).abs().amax(3).div(without[3].abs().amax(3));
-        EXPECT_LE(largest(row_difference), 1e-7);
-        for (int i = 0; i < 3; ++i) {
-            EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
-        }
-    }
-}
-
-TEST_P(Instructions, SkippingLeavesOutWhatItsThresholdSays) {
-    // All scores are the same before the bias: the bound is tight, and a threshold of 2 leaves out up to exp(-2) of a row's weight.
-    auto c = make_case({1, 2, 600, 600, 32});
-    c.q = torch::ones_like(c.q);
-    c.k = torch::ones_like(c.k);
-    c.slopes = torch::tensor({0.5, 0.1}, torch::kFloat);
-    const auto run = [&](double threshold) {
-        c.options.skip_threshold = threshold;
-        return std::get<0>(fused(c));
-    };
-    const auto whole = run(kInf);
-    EXPECT_LE(largest((run(-1.0) - whole).abs().amax(3).div(whole.abs().amax(3))), 1e-7);
-    const double careless = relative_difference(run(2.0), whole);
-    EXPECT_GT(careless, 1e-4);
-    EXPECT_LT(careless, 2 * std::exp(-2.0));
-}
-
 TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
     const int before = torch::get_num_threads();
     const auto bits = [](const Case& c, const at::Tensor& weight) {
@@ -392,19 +191,6 @@ TEST(FusedAttention, DropoutKeepsItsShareOfTheWeights) {
     EXPECT_TRUE(again.equal(out));
     c.options.dropout_seed = 1;
     EXPECT_FALSE(std::get<0>(fused(c)).select(3, 0).equal(out));
-}
-
-TEST(FusedAttention, VisitedFractionCountsBlocksBelowTheDiagonal) {
-    const auto q = torch::zeros({1, 3, 64 * 8, 16});  // all scores are 0: the slope alone decides
-    const auto slopes = torch::tensor({1.0, 0.0, -1.0}, torch::kFloat);
-    FusedAttentionOptions options;
-    const auto fraction = visited_fraction(q, q, slopes, options);
-    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one before.
-    EXPECT_NEAR(fraction[0][0].item<double>(), 15.0 / 36.0, 1e-6);
-    EXPECT_EQ(fraction[0][1].item<double>(), 1.0);
-    EXPECT_EQ(fraction[0][2].item<double>(), 1.0);
-    options.skip_threshold = kInf;
-    EXPECT_EQ(visited_fraction(q, q, slopes, options).min().item<double>(), 1.0);
 }
 
 TEST(FusedAttention, ArgumentsThatCannotBeServedAreNamed) {

@@ -1,6 +1,7 @@
 // Shares one call's work among threads. Every unit of work (a block of queries, a block of keys, a head) gives the same bits wherever it
 // runs, so that shares are made for balance alone, by the blocks that each unit visits.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <numeric>
@@ -155,8 +156,20 @@ longbow_status longbow_attention_cpu_forward(const longbow_attention* params, co
     const int threads = static_cast<int>(std::clamp<std::int64_t>(units, 1, std::max(1, a.threads)));
     auto* memory = static_cast<char*>(a.workspace);
     const Layout layout = forward_layout(a);
-    const auto begins = threads == 1 ? std::vector<std::int64_t>{0, units} : stretches(query_costs(a), threads);
-    run(parallel, threads, [&](int i) { kernels.forward(a, begins[i], begins[i + 1], memory + layout.scratch * i); });
+    if (threads == 1) {
+        kernels.forward(a, 0, units, memory);
+        return LONGBOW_OK;
+    }
+    // What a block costs shows only on the way, where the table of skipped blocks is narrowed: threads take one short stretch after another.
+    constexpr int kPiecesEach = 8;
+    const int pieces = a.longest_keys != nullptr ? threads * kPiecesEach : threads;
+    const auto begins = stretches(query_costs(a), pieces);
+    std::atomic<int> next{0};
+    run(parallel, threads, [&](int i) {
+        for (int piece = next++; piece < pieces; piece = next++) {
+            kernels.forward(a, begins[piece], begins[piece + 1], memory + layout.scratch * i);
+        }
+    });
     return LONGBOW_OK;
 }
 

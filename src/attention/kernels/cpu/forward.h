@@ -4,6 +4,8 @@
 
 #include "bias_row.h"
 #include "dropout_mask.h"
+#include "few_queries.h"
+#include "narrowing.h"
 #include "product.h"
 #include "scratch.h"
 
@@ -14,7 +16,7 @@ template <class T>
 class Forward {
 public:
     Forward(const longbow_attention& a, Scratch& scratch)
-        : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e), few_(a.query_length <= kFew) {
+        : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e), few_(a.query_length <= kFew), narrowing_(a, scratch) {
         const int key_blocks = blocks_of(a.key_length);
         queries_ = scratch.take<float>(kTile * width_);
         scores_ = scratch.take<float>(kTile * kTile);
@@ -51,8 +53,6 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
-    // So few queries (a decoder's one) do not repay the packing of keys and values: they read them where they are.
-    static constexpr int kFew = 3;
     // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
     static constexpr float kHeadroom = 6.0f;
 
@@ -62,6 +62,7 @@ private:
         head_ = batch_head % a_.heads;
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
+        narrowing_.start_head(batch_, head_);
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
@@ -93,11 +94,27 @@ private:
             for (int i = 0; i < kTile; ++i) {
                 largest_[i] = -__builtin_inff();
             }
-            for (int key_block = range.end - 1; key_block >= range.begin; --key_block) {
-                tile(block, key_block, rows);
-            }
+            visit(range, block, rows);
         }
         write(begin, rows, range.begin < range.end);
+    }
+
+    void visit(const BlockRange& range, int block, int rows) {
+        narrowing_.start_block();
+        int first = range.begin;
+        int visited = range.end - 1;
+        for (int key_block = range.end - 1; key_block >= first; --key_block) {
+            if (tile(block, key_block, rows)) {
+                visited = key_block;
+            }
+            if (narrowing_.ripe(range, key_block)) {
+                first = narrowing_.settle(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
+                                          window_.keys, largest_, weight_, first, key_block);
+            }
+        }
+        if (a_.visited_from != nullptr) {
+            a_.visited_from[std::int64_t{batch_head_} * blocks_of(a_.query_length) + block] = visited;
+        }
     }
 
     void pack_keys(int key_block) {
@@ -111,7 +128,8 @@ private:
         Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
     }
 
-    void tile(int block, int key_block, int rows) {
+    // False where the tile's weights are too small to count, and were left out.
+    bool tile(int block, int key_block, int rows) {
         // Keys that row i sees: [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
@@ -120,7 +138,7 @@ private:
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
 
         if (few_) {
-            score_few(rows, key_block * kTile, keys_here);
+            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, scores_);
         } else {
             pack_keys(key_block);
             product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, scores_, kTile,
@@ -128,13 +146,17 @@ private:
                                            return Extent{vectors(last), 0, a_.head_dim / kPack};
                                        });
         }
+        const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
+        if (narrowing_.drops(rows, scores_, scale_, bias_of)) {
+            return false;
+        }
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
         for (int i = 0; i < rows; ++i) {
             const int count = vectors(i);
             const bool ragged = a_.causal == 0 && keys_here < kTile;
-            weigh(i, count, ragged ? keys_here : kTile, bias_.of_query(first_query + i) + key_block * kTile);
+            weigh(i, count, ragged ? keys_here : kTile, bias_of(i));
             // The second product takes rows in groups, each as far as its last row sees.
             for (int v = (count + kPack - 1) / kPack; v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
@@ -142,62 +164,15 @@ private:
         }
         if (few_) {
             for (int i = 0; i < rows; ++i) {
-                sum_few(i, key_block * kTile, columns(i));
+                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(i), a_.head_dim, scores_ + i * kTile,
+                        sums_ + i * width_);
             }
-            return;
+            return true;
         }
         product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_, [&](int, int last) {
             return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
         });
-    }
-
-    // Scores of a few queries with `count` keys from `first` on: a vector of partial sums a key, a square of them added up at once.
-    void score_few(int rows, int first, int count) {
-        const auto keys = rows_of<const T>(a_.k, batch_, head_);
-        for (int i = 0; i < rows; ++i) {
-            const float* query = queries_ + i * width_;
-            for (int j = 0; j < count; j += kWidth) {
-                Simd::Vec partial[kWidth];
-                for (int lane = 0; lane < kWidth; ++lane) {
-                    const T* key = keys.row(first + least(j + lane, count - 1));
-                    partial[lane] = Simd::zero();
-                    for (int d = 0; d < a_.head_dim; d += kWidth) {
-                        partial[lane] = Simd::fma(load_wide(key + d, least(kWidth, a_.head_dim - d)), Simd::load(query + d), partial[lane]);
-                    }
-                }
-                Simd::transpose(partial);
-                Simd::Vec sum = partial[0];
-                for (int lane = 1; lane < kWidth; ++lane) {
-                    sum = Simd::add(sum, partial[lane]);
-                }
-                Simd::store(scores_ + i * kTile + j, sum);
-            }
-        }
-    }
-
-    void sum_few(int i, int first, int count) {
-        const auto values = rows_of<const T>(a_.v, batch_, head_);
-        constexpr int kVectorsAtOnce = 4;
-        for (int begin = 0; begin < width_; begin += kVectorsAtOnce * kWidth) {
-            with_count<kVectorsAtOnce>(least(kVectorsAtOnce, (width_ - begin) / kWidth), [&](auto vectors) {
-                constexpr int kCount = decltype(vectors)::kRoom;
-                Simd::Vec sums[kCount];
-                for (int v = 0; v < kCount; ++v) {
-                    sums[v] = Simd::load(sums_ + i * width_ + begin + v * kWidth);
-                }
-                for (int j = 0; j < count; ++j) {
-                    const T* value = values.row(first + j) + begin;
-                    const Simd::Vec weight = Simd::set(scores_[i * kTile + j]);
-                    for (int v = 0; v < kCount; ++v) {
-                        const int n = least(kWidth, a_.head_dim - begin - v * kWidth);
-                        sums[v] = Simd::fma(weight, load_wide(value + v * kWidth, n), sums[v]);
-                    }
-                }
-                for (int v = 0; v < kCount; ++v) {
-                    Simd::store(sums_ + i * width_ + begin + v * kWidth, sums[v]);
-                }
-            });
-        }
+        return true;
     }
 
     // weigh_row with the number of vectors known to the compiler, so that they go through in step.
@@ -315,6 +290,7 @@ private:
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};
     BiasRow bias_;
+    Narrowing narrowing_;
     float *queries_, *scores_, *sums_, *weight_, *largest_, *bias_data_, *keys_, *values_;
     std::uint8_t* packed_;
     DropoutMask* mask_;

@@ -1,0 +1,160 @@
+// Leaving out, on the way, more than the skip table could (skip_table.h). The table must do with a query's own key as the least that its sum
+// can be; once the tiles at the diagonal are summed, the sum itself is known to be larger, and the same bound leaves fewer blocks. Of those,
+// a tile whose scores are all too small to count is dropped before its weights are formed. The table may leave out a quarter of
+// exp(-skip_threshold), each rule here a sixteenth: they come much closer to what they allow than the table does, and at more than that the
+// fp32 sums of trained models began to round differently.
+#pragma once
+
+#include "bias_row.h"
+#include "pack.h"
+#include "scratch.h"
+
+namespace longbow::cpu {
+namespace {
+
+class Narrowing {
+public:
+    Narrowing(const longbow_attention& a, Scratch& scratch) : a_(a), on_(a.longest_keys != nullptr && a.first_key_block != nullptr) {
+        reach_ = scratch.take<float>(kTile);
+        need_ = scratch.take<float>(kTile);
+        limit_ = scratch.take<float>(kTile);
+        dropped_ = scratch.take<float>(kTile);
+        largest_ = scratch.take<float>(kTile);
+    }
+
+    // Whether it can help here at all: a head with a slope, and blocks to the left of those that are summed first.
+    void start_head(int batch, int head) {
+        const double slope = a_.slopes != nullptr ? a_.slopes[batch * a_.slopes_batch + head] : 0.0;
+        head_on_ = on_ && slope > 0.0;
+        if (!head_on_) {
+            return;
+        }
+        longest_ = a_.longest_keys + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
+        slope_ = static_cast<float>(slope * kLog2e);
+        tail_ = log2_of_sum(slope);
+        tile_tail_ = log2_of_sum(slope * kTile);
+        threshold_ = a_.skip_threshold * kLog2e;
+    }
+
+    void start_block() { settled_ = false; }
+    [[nodiscard]] bool settled() const { return settled_; }
+    // The tiles at the diagonal: so many are summed before a row's sum is asked.
+    [[nodiscard]] bool ripe(const BlockRange& range, int key_block) const {
+        return head_on_ && !settled_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
+    }
+
+    // Row i of the block (at key position first_query + i) has the largest score `largest`[i] (in powers of two) and the weights
+    // `weights`[i] (a vector of partial sums of 2^(score - largest)). Returns the first block of [begin, end) that must still be visited.
+    template <class T>
+    int settle(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
+               int begin, int end) {
+        settled_ = true;
+        probe_ = 0;
+        for (int i = 0; i < kTile; ++i) {
+            dropped_[i] = 0.0f;
+            largest_[i] = -__builtin_inff();
+            if (i >= rows || first_query + i >= keys) {  // no such query: nothing is needed
+                reach_[i] = 0.0f;
+                need_[i] = -__builtin_inff();
+                limit_[i] = __builtin_inff();
+                continue;
+            }
+            const float sum = largest[i] + __builtin_log2f(Simd::sum(Simd::load(weights + i * kWidth)));
+            reach_[i] = __builtin_sqrtf(square(queries.row(first_row + i))) * __builtin_fabsf(a_.scale) * (kLog2e * kRoundedUp);
+            need_[i] = threshold_ + kSixteenth + tail_ - sum - slope_ * static_cast<float>(i);
+            limit_[i] = sum - threshold_ - kSixteenth - kLog2Tile - tile_tail_;
+        }
+        while (begin < end && !needed(begin, first_query)) {
+            ++begin;
+        }
+        return begin;
+    }
+
+    // Whether the tile of raw `scores` [kTile, kTile] is small enough to drop: each row's dropped tiles together, at 64 times their largest
+    // weight, stay within what the row may lose. One tile may take as much of that as leaves room for all further ones, if they shrink as
+    // the bias does. bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
+    template <class BiasOf>
+    bool drops(int rows, const float* scores, float scale, const BiasOf& bias_of) {
+        if (!settled_ || !small(probe_, scores, scale, bias_of(probe_))) {
+            return false;
+        }
+        for (int i = 0; i < rows; ++i) {
+            if (!small(i, scores, scale, bias_of(i))) {
+                probe_ = i;
+                return false;
+            }
+        }
+        Simd::Vec sums[kTile / kWidth];
+        for (int v = 0; v < kTile / kWidth; ++v) {
+            const int at = v * kWidth;
+            const Simd::Vec share = Simd::sub(Simd::sub(Simd::load(largest_ + at), Simd::load(limit_ + at)), Simd::set(tile_tail_));
+            sums[v] = Simd::add(Simd::load(dropped_ + at), Simd::exp2(share));
+            if (Simd::any_not_below(sums[v], Simd::set(1.0f))) {
+                return false;
+            }
+        }
+        for (int v = 0; v < kTile / kWidth; ++v) {
+            Simd::store(dropped_ + v * kWidth, sums[v]);
+        }
+        return true;
+    }
+
+private:
+    static constexpr int kWidth = Simd::kWidth;
+    static constexpr int kSummedFirst = 2;
+    static constexpr float kSixteenth = 4.0f;  // in powers of two
+    static constexpr float kLog2Tile = 6.0f;
+    static constexpr float kRoundedUp = 1.00001f;  // above what fp32 sums of squares lose
+
+    // log2 of at least the sum of exp(-slope n) over all n: 1 - exp(-slope) is at least slope / (1 + slope).
+    static float log2_of_sum(double slope) { return __builtin_log2f(static_cast<float>((1.0 + slope) / slope)); }
+
+    float square(const float* row) const { return square_of(row); }
+    float square(const Bf16* row) const { return square_of(row); }
+    float square(const F16* row) const { return square_of(row); }
+    template <class T>
+    float square_of(const T* row) const {
+        Simd::Vec sum = Simd::zero();
+        for (int d = 0; d < a_.head_dim; d += kWidth) {
+            const Simd::Vec x = load_wide(row + d, least(kWidth, a_.head_dim - d));
+            sum = Simd::fma(x, x, sum);
+        }
+        return Simd::sum(sum);
+    }
+
+    [[nodiscard]] bool needed(int block, int first_query) const {
+        const Simd::Vec longest = Simd::set(longest_[block]);
+        const Simd::Vec nearest = Simd::set(slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1)));
+        for (int at = 0; at < kTile; at += kWidth) {
+            if (Simd::any_not_below(Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at)), nearest)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    bool small(int i, const float* scores, float scale, const float* bias) {
+        const Simd::Vec factor = Simd::set(scale);
+        const Simd::Vec limit = Simd::set(limit_[i]);
+        Simd::Vec top = Simd::set(-__builtin_inff());
+        for (int at = 0; at < kTile; at += kWidth) {
+            const Simd::Vec x = Simd::fma(Simd::load(scores + i * kTile + at), factor, Simd::load(bias + at));
+            if (Simd::any_not_below(x, limit)) {
+                return false;
+            }
+            top = Simd::max(x, top);
+        }
+        largest_[i] = Simd::largest(top);
+        return true;
+    }
+
+    const longbow_attention& a_;
+    bool on_, head_on_ = false, settled_ = false;
+    const float* longest_ = nullptr;
+    float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
+    int probe_ = 0;
+    float *reach_, *need_, *limit_, *dropped_, *largest_;
+};
+
+}  // namespace
+}  // namespace longbow::cpu

@@ -1,0 +1,153 @@
+// What the fused operator leaves out: nothing that counts, and on the way more than its table of first blocks.
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include "fused_case.h"
+
+namespace longbow {
+namespace {
+
+class Skipping : public Instructions {};
+
+constexpr std::int64_t kBlock = 64;
+
+// The blocks that the forward pass began at, [batch, heads, blocks of queries].
+at::Tensor first_blocks(const Case& c) {
+    using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor>(
+        const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
+        const std::optional<at::Tensor>&, bool, std::int64_t, double, std::int64_t, std::int64_t, double, double);
+    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_forward", "").typed<Signature>();
+    const double scale = c.options.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3))));
+    return std::get<2>(op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.options.causal, c.options.window, 0.0, 0, 0, scale,
+                               c.options.skip_threshold));
+}
+
+// Softmax weights in fp64, [batch, heads, rows, columns], of one head after another (skipping is off, no dropout).
+at::Tensor weights_of(const Case& c) {
+    const auto rows = c.q.size(2), columns = c.k.size(2);
+    const auto distance = torch::arange(columns - rows, columns).unsqueeze(1).sub(torch::arange(columns));
+    const auto scores =
+        torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3)).div(std::sqrt(static_cast<double>(c.q.size(3))));
+    return scores.sub(c.slopes->to(torch::kDouble).view({1, -1, 1, 1}).mul(distance)).masked_fill(distance.lt(0), -kInf).softmax(3);
+}
+
+TEST_P(Skipping, ChangesNothingThatCounts) {
+    for (const double spread : {1.0, 3.0}) {
+        SCOPED_TRACE(spread);
+        auto c = make_case({2, 4, 600, 600, 32});
+        for (auto* t : {&c.q, &c.k, &c.v}) {
+            *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
+        }
+        c.slopes = torch::tensor({1.0, 0.5, 0.1, 0.01}, torch::kFloat);
+        const auto fraction = visited_fraction(c.q, c.k, c.slopes, c.options);
+        EXPECT_LT(fraction.min().item<double>(), 0.5);
+        const auto weight = torch::randn(c.q.sizes());
+        const auto run = [&](double threshold) {
+            c.options.skip_threshold = threshold;
+            const auto [out, lse] = fused(c);
+            auto all = torch::autograd::grad({out}, {c.q, c.k, c.v}, {weight});
+            all.push_back(out.detach());
+            return all;
+        };
+        const auto with = run(-1.0);
+        const auto without = run(kInf);
+        const auto row_difference = (with[3] - without[3]).abs().amax(3).div(without[3].abs().amax(3));
+        EXPECT_LE(largest(row_difference), 1e-7);
+        for (int i = 0; i < 3; ++i) {
+            EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
+        }
+    }
+}
+
+TEST_P(Skipping, LeavesOutWhatItsThresholdSays) {
+    // All scores are the same before the bias: the bound is tight, and a threshold of 2 leaves out up to exp(-2) of a row's weight.
+    auto c = make_case({1, 2, 600, 600, 32});
+    c.q = torch::ones_like(c.q);
+    c.k = torch::ones_like(c.k);
+    c.slopes = torch::tensor({0.5, 0.1}, torch::kFloat);
+    const auto run = [&](double threshold) {
+        c.options.skip_threshold = threshold;
+        return std::get<0>(fused(c));
+    };
+    const auto whole = run(kInf);
+    EXPECT_LE(largest((run(-1.0) - whole).abs().amax(3).div(whole.abs().amax(3))), 1e-7);
+    const double careless = relative_difference(run(2.0), whole);
+    EXPECT_GT(careless, 1e-4);
+    EXPECT_LT(careless, 2 * std::exp(-2.0));
+}
+
+TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
+    constexpr double kThreshold = 16.635532333438686;  // 24 ln 2
+    for (const std::int64_t queries : {1500, 333}) {
+        SCOPED_TRACE(queries);
+        auto c = make_case({1, 2, queries, 1500, 64});
+        c.slopes = torch::tensor({1.0 / 16, 1.0 / 64}, torch::kFloat);
+        const auto first = first_blocks(c);
+        const auto weights = weights_of(c);
+        const auto lengths = c.q.to(torch::kDouble).norm(2, 3).div(8.0);
+        const auto longest = std::get<0>(c.k.to(torch::kDouble).norm(2, 3).cummax(2));
+        std::int64_t of_table = 0, visited = 0;
+        for (std::int64_t head = 0; head < 2; ++head) {
+            const double slope = c.slopes->select(0, head).item<double>();
+            const double tail = -std::log1p(-std::exp(-slope));
+            for (std::int64_t block = 0; block < first.size(2); ++block) {
+                const auto begin = first[0][head][block].item<std::int64_t>();
+                const auto rows = weights[0][head].slice(0, block * kBlock, (block + 1) * kBlock);
+                EXPECT_LT(largest(rows.slice(1, 0, begin * kBlock).sum(1)), std::exp(-kThreshold))
+                    << "head " << head << ", block " << block;
+                // The table's rule: a row's sum is at least its own key's weight.
+                std::int64_t ruled = first.size(2) + (1500 - queries) / kBlock;
+                for (std::int64_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); ++i) {
+                    const auto position = 1500 - queries + i;
+                    const double own =
+                        c.q[0][head][i].to(torch::kDouble).dot(c.k[0][head][position].to(torch::kDouble)).item<double>() / 8.0;
+                    ruled = std::min(ruled, position / kBlock);
+                    while (ruled > 0 && lengths[0][head][i].item<double>() * longest[0][head][ruled * kBlock - 1].item<double>() -
+                                                slope * static_cast<double>(position - (ruled * kBlock - 1)) + tail - own >=
+                                            -kThreshold) {
+                        --ruled;
+                    }
+                }
+                of_table += (1500 - queries) / kBlock + block - ruled;
+                visited += (1500 - queries) / kBlock + block - begin;
+            }
+        }
+        EXPECT_LT(static_cast<double>(visited), 0.95 * static_cast<double>(of_table));
+    }
+}
+
+// Query 1,400 looks for key 128, 20 blocks away, which no other query cares about; and a key that is NaN must show in all later rows.
+TEST_P(Skipping, KeepsFarKeysThatCount) {
+    auto c = make_case({1, 2, 1500, 1500, 32});
+    c.slopes = torch::tensor({1.0 / 16, 1.0 / 128}, torch::kFloat);
+    c.q = c.q.clone();
+    c.k = c.k.clone();
+    c.k.select(2, 128).zero_().select(2, 0).fill_(40.0);
+    c.q.select(2, 1400).zero_().select(2, 0).fill_(50.0);
+    const auto [out, lse] = fused(c);
+    const auto [wanted, wanted_lse] = expected(c);
+    EXPECT_LT(largest(out - wanted), 3e-6);
+    EXPECT_LT(largest(out.select(2, 1400) - c.v.select(2, 128)), 1e-3);
+    c.k.select(2, 128).select(2, 0).fill_(std::nan(""));
+    const auto spoilt = std::get<0>(fused(c)).isnan().any(3);  // [batch, heads, queries]
+    EXPECT_FALSE(spoilt.slice(2, 0, 128).any().item<bool>());
+    EXPECT_TRUE(spoilt.slice(2, 128).all().item<bool>());
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, Skipping, testing::Values("portable", "avx2", "avx512", "avx512_bf16"),
+                         [](const auto& chosen) { return std::string(chosen.param); });
+
+TEST(VisitedFraction, CountsBlocksBelowTheDiagonal) {
+    const auto q = torch::zeros({1, 3, 64 * 8, 16});  // all scores are 0: the slope alone decides
+    const auto slopes = torch::tensor({1.0, 0.0, -1.0}, torch::kFloat);
+    FusedAttentionOptions options;
+    const auto fraction = visited_fraction(q, q, slopes, options);
+    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one before.
+    EXPECT_NEAR(fraction[0][0].item<double>(), 15.0 / 36.0, 1e-6);
+    EXPECT_EQ(fraction[0][1].item<double>(), 1.0);
+    EXPECT_EQ(fraction[0][2].item<double>(), 1.0);
+    options.skip_threshold = kInf;
+    EXPECT_EQ(visited_fraction(q, q, slopes, options).min().item<double>(), 1.0);
+}
+
+}  // namespace
+}  // namespace longbow
