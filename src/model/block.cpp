@@ -39,7 +39,7 @@ Block::Block(const ModelConfig& config, std::int64_t layer) : config_(config), l
 at::Tensor Block::forward(const at::Tensor& x, const BlockPass& pass) {
     const double p = in_training(config_.dropout);
     const auto attended = add_dropout(x, linear(attention(norm1_->forward(x), pass), out_weight_, out_bias_), p);
-    return add_dropout(attended, feed_forward(norm2_->forward(attended)), p);
+    return feed_forward(norm2_->forward(attended), attended);
 }
 
 at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
@@ -59,11 +59,13 @@ at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
     return pass.backend.forward(input).transpose(1, 2).reshape({batch, length, config_.dim});
 }
 
-at::Tensor Block::feed_forward(const at::Tensor& x) {
+at::Tensor Block::feed_forward(const at::Tensor& x, const at::Tensor& residual) {
+    const double p = in_training(config_.dropout);
     if (config_.activation == "relu" && in_training(config_.activation_dropout) == 0.0 && onednn_serves(x, ffn_in_weight_)) {
-        return relu_ffn(x, ffn_in_weight_, ffn_in_bias_, ffn_out_weight_, ffn_out_bias_);
+        const auto y = relu_ffn(x, ffn_in_weight_, ffn_in_bias_, ffn_out_weight_, ffn_out_bias_, p == 0.0 ? residual : at::Tensor());
+        return p == 0.0 ? y : add_dropout(residual, y, p);
     }
-    return linear(ffn_hidden(x), ffn_out_weight_, ffn_out_bias_);
+    return add_dropout(residual, linear(ffn_hidden(x), ffn_out_weight_, ffn_out_bias_), p);
 }
 
 at::Tensor Block::ffn_hidden(const at::Tensor& x) {

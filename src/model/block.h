@@ -36,17 +36,17 @@ public:
     void list_pieces(std::vector<StoredPiece>& pieces) const;
 
 private:
-    at::Tensor attention(const at::Tensor& x, const BlockPass& pass);  // before the output projection
-    at::Tensor feed_forward(const at::Tensor& x);
-    at::Tensor ffn_hidden(const at::Tensor& x);                        // before the output projection
+    at::Tensor attention(const at::Tensor& x, const BlockPass& pass);          // before the output projection
+    at::Tensor feed_forward(const at::Tensor& x, const at::Tensor& residual);  // residual + dropout(layer(x))
+    at::Tensor ffn_hidden(const at::Tensor& x);                                // before the output projection
     at::Tensor qkv_bias() const;
     double in_training(double p) const { return is_training() ? p : 0.0; }
 
     ModelConfig config_;
     std::int64_t layer_;
     std::shared_ptr<Norm> norm1_, norm2_;
-    at::Tensor qkv_weight_;  // [3 * dim, dim]: q, k, v as one product
-    at::Tensor qkv_bias_;    // [3 * dim], or [2 * dim] (q, v) without a key bias
+    at::Tensor qkv_weight_;                     // [3 * dim, dim]: q, k, v as one product
+    at::Tensor qkv_bias_;                       // [3 * dim], or [2 * dim] (q, v) without a key bias
     at::Tensor out_weight_, out_bias_;          // [dim, dim], [dim]
     at::Tensor ffn_in_weight_, ffn_in_bias_;    // [ffn_dim, dim]; swiglu: [2 * ffn_dim, dim], the gate second
     at::Tensor ffn_out_weight_, ffn_out_bias_;  // [dim, ffn_dim], [dim]

@@ -4,6 +4,7 @@
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/exp.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
@@ -37,9 +38,13 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
         const auto picked = target.slice(0, begin, begin + step);
         auto values = at::_log_softmax(rows.to(wide), -1, false);
         log_p.slice(0, begin, begin + step).copy_(values.gather(1, picked));
-        values.exp_();
-        values.scatter_add_(1, picked, at::full({1, 1}, -1.0, values.options()).expand_as(picked));
-        rows.copy_(values);
+        const bool narrower = rows.scalar_type() != wide;
+        auto gradient = narrower ? values : rows;
+        at::exp_out(gradient, values);
+        gradient.scatter_add_(1, picked, at::full({1, 1}, -1.0, values.options()).expand_as(picked));
+        if (narrower) {
+            rows.copy_(gradient);
+        }
     }
     return log_p;
 }

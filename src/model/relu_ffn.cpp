@@ -1,20 +1,47 @@
+// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
 #include "relu_ffn.h"
 
-#include <ATen/ops/empty.h>
-#include <ATen/ops/threshold_backward.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "onednn.h"
+#include "transpose.h"
 
 namespace longbow {
 
 namespace {
 
-// The backward pass goes in chunks: 512 rows of a hidden layer of 1,024 are 2 MiB, which are still in the cache when the ReLU's mask and the
-// next products read them.
+// Each thread takes its rows through all products by itself, chunk by chunk: nobody waits between them, and a hidden layer's chunk of 512 rows
+// (2 MiB at a width of 1,024) is still in the cache when the next product reads it.
 constexpr std::int64_t kRows = 512;
+
+// work(thread, begin, end) for each chunk of the rows, in order within a thread.
+template <class Work>
+void by_chunks(std::int64_t rows, std::int64_t threads, const Work& work) {
+    const auto share = (rows + threads - 1) / threads;
+    at::parallel_for(0, threads, 1, [&](std::int64_t from, std::int64_t to) {
+        const at::AutoDispatchBelowADInplaceOrView below;
+        for (auto thread = from; thread < to; ++thread) {
+            const auto last = std::min((thread + 1) * share, rows);
+            for (auto begin = thread * share; begin < last; begin += kRows) work(thread, begin, std::min(begin + kRows, last));
+        }
+    });
+}
+
+// Each thread sums gradients of its own of both weights: not where they are large, nor for few rows, whose products are quicker whole.
+std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
+    constexpr std::int64_t kFewestRows = 64;
+    constexpr std::int64_t kMostNumbers = 4 << 20;  // of one weight, in all threads together
+    const auto threads = std::min<std::int64_t>(at::get_num_threads(), rows / kFewestRows);
+    return at::in_parallel_region() || threads * weight.numel() > kMostNumbers ? 1 : std::max<std::int64_t>(1, threads);
+}
 
 void add_to(at::Tensor& sum, const at::Tensor& part) {
     if (sum.defined()) {
@@ -24,15 +51,48 @@ void add_to(at::Tensor& sum, const at::Tensor& part) {
     }
 }
 
+// Clears the gradients whose hidden value the ReLU cut, and adds what is left to the bias's, in one pass.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+[[gnu::target_clones("avx2", "default"), gnu::optimize("O3")]]
+#endif
+void cut(float* __restrict gradient, const float* __restrict hidden, std::int64_t rows, std::int64_t columns, float* __restrict bias_gradient) {
+    for (std::int64_t row = 0; row < rows; ++row, gradient += columns, hidden += columns) {
+        for (std::int64_t i = 0; i < columns; ++i) {
+            gradient[i] = hidden[i] > 0.0F ? gradient[i] : 0.0F;
+            bias_gradient[i] += gradient[i];
+        }
+    }
+}
+
 class ReluFfn : public torch::autograd::Function<ReluFfn> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_in,
-                              const std::optional<at::Tensor>& bias_in, const at::Tensor& weight_out, const std::optional<at::Tensor>& bias_out) {
+                              const std::optional<at::Tensor>& bias_in, const at::Tensor& weight_out,
+                              const std::optional<at::Tensor>& bias_out, const std::optional<at::Tensor>& residual) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        const auto hidden = onednn_linear(rows, quick_weight(weight_in, rows.size(0)), bias_in, "relu");
-        const auto y = onednn_linear(hidden, quick_weight(weight_out, rows.size(0)), bias_out, "none");
-        context->save_for_backward({rows, weight_in, weight_out, hidden});
+        const auto quick_in = quick_weight(weight_in, rows.size(0));
+        const auto quick_out = quick_weight(weight_out, rows.size(0));
+        const auto base = residual ? residual->reshape(rows.sizes()) : at::Tensor();
+        auto y = at::empty_like(rows);
+        const auto threads = threads_for(rows.size(0), weight_in);
+        std::vector<std::vector<at::Tensor>> hidden(static_cast<std::size_t>(threads));
+        by_chunks(rows.size(0), threads, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+            auto& chunks = hidden[static_cast<std::size_t>(thread)];
+            chunks.push_back(onednn_linear(rows.slice(0, begin, end), quick_in, bias_in, "relu"));
+            const auto out = onednn_linear(chunks.back(), quick_out, bias_out, "none");
+            auto part = y.slice(0, begin, end);
+            if (residual) {
+                at::add_out(part, out, base.slice(0, begin, end));
+            } else {
+                part.copy_(out);
+            }
+        });
+        torch::autograd::variable_list saved{rows, weight_in, weight_out};
+        for (const auto& chunks : hidden) saved.insert(saved.end(), chunks.begin(), chunks.end());
+        context->save_for_backward(std::move(saved));
         context->saved_data["shape"] = x.sizes().vec();
+        context->saved_data["threads"] = threads;
+        context->saved_data["residual"] = residual.has_value();
         context->saved_data["bias_in"] = bias_in.has_value();
         context->saved_data["bias_out"] = bias_out.has_value();
         return y.view(x.sizes());
@@ -44,25 +104,44 @@ public:
         const auto& weight_in = saved[1];
         const auto& weight_out = saved[2];
         const auto dy = gradients[0].reshape({rows.size(0), -1}).contiguous();
+        const bool bias_in = context->saved_data["bias_in"].toBool();
+        const auto threads = context->saved_data["threads"].toInt();
+        const auto share = (rows.size(0) + threads - 1) / threads;
+        const auto chunks = (share + kRows - 1) / kRows;
+        struct Sums {
+            at::Tensor weight_in, bias_in, weight_out;  // weight_in's transposed
+        };
+        std::vector<Sums> sums(static_cast<std::size_t>(threads));
         auto dx = at::empty_like(rows);
-        at::Tensor dweight_in, dbias_in, dweight_out, dbias_out;
-        for (std::int64_t begin = 0; begin < rows.size(0); begin += kRows) {
-            const auto end = std::min(begin + kRows, rows.size(0));
-            const auto hidden = saved[3].slice(0, begin, end);
+        by_chunks(rows.size(0), threads, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+            auto& sum = sums[static_cast<std::size_t>(thread)];
+            const auto& hidden = saved[static_cast<std::size_t>(3 + thread * chunks + (begin - thread * share) / kRows)];
             const auto dy_part = dy.slice(0, begin, end);
-            add_to(dweight_out, onednn_gemm(dy_part.t(), hidden));
-            auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");
-            at::threshold_backward_out(dhidden, dhidden, hidden, 0);
-            if (context->saved_data["bias_in"].toBool()) {
-                add_to(dbias_in, dhidden.sum(0));
-            }
-            add_to(dweight_in, onednn_gemm(dhidden.t(), rows.slice(0, begin, end)));
+            add_to(sum.weight_out, onednn_gemm(dy_part.t(), hidden));
+            const auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");
+            if (!sum.bias_in.defined()) sum.bias_in = at::zeros({dhidden.size(1)}, dhidden.options());
+            cut(dhidden.mutable_data_ptr<float>(), hidden.const_data_ptr<float>(), dhidden.size(0), dhidden.size(1),
+                sum.bias_in.mutable_data_ptr<float>());
+            add_to(sum.weight_in, onednn_linear(transposed(rows.slice(0, begin, end)), dhidden.t(), std::nullopt, "none"));
             dx.slice(0, begin, end).copy_(onednn_linear(dhidden, weight_in.t(), std::nullopt, "none"));
+        });
+        at::Tensor dweight_in, dbias_in, dweight_out, dbias_out;
+        for (const auto& sum : sums) {
+            if (!sum.weight_in.defined()) continue;  // more threads than chunks
+            add_to(dweight_in, sum.weight_in);
+            add_to(dweight_out, sum.weight_out);
+            if (bias_in) add_to(dbias_in, sum.bias_in);
         }
+        dweight_in = transposed(dweight_in);
         if (context->saved_data["bias_out"].toBool()) {
             dbias_out = dy.sum(0);
         }
-        return {dx.view(context->saved_data["shape"].toIntVector()), dweight_in, dbias_in, dweight_out, dbias_out};
+        return {dx.view(context->saved_data["shape"].toIntVector()),
+                dweight_in,
+                dbias_in,
+                dweight_out,
+                dbias_out,
+                context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor()};
     }
 };
 
@@ -71,8 +150,8 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.d
 }  // namespace
 
 at::Tensor relu_ffn(const at::Tensor& x, const at::Tensor& weight_in, const at::Tensor& bias_in, const at::Tensor& weight_out,
-                    const at::Tensor& bias_out) {
-    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out));
+                    const at::Tensor& bias_out, const at::Tensor& residual) {
+    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out), if_defined(residual));
 }
 
 }  // namespace longbow

@@ -1,6 +1,7 @@
 #include "memory_layer.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace longbow {
 
@@ -77,10 +78,13 @@ double inner_kept(const ModelConfig& model, const PassSizes& pass, const Sizes& 
 double inner_backward(const ModelConfig& model, const PassSizes& pass, const Sizes& s) {
     const double matrix = s.dim * s.ffn * pass.wide;
     if (one_function(model, pass)) {
-        constexpr double kRows = 512;
-        const double rows = std::min(kRows, pass.tokens);
-        // The input's gradient; both weights' gradients so far, one product of a chunk and its transpose.
-        return s.stream + (pass.tokens > kRows ? 4 : 3) * matrix + rows * (s.ffn + s.dim) * pass.wide;
+        constexpr double kRows = 512, kFewestRows = 64, kMostNumbers = 4 << 20;
+        double threads = std::min(pass.threads, std::floor(pass.tokens / kFewestRows));
+        if (threads < 1 || threads * s.dim * s.ffn > kMostNumbers) threads = 1;
+        const double share = std::ceil(pass.tokens / threads);
+        // The input's gradient; each thread's sums of both weights' gradients and a product of a chunk; at the end one sum's transpose.
+        const double matrices = std::max((share > kRows ? 3 : 2) * threads, 2 * threads + 1);
+        return s.stream + matrices * matrix + threads * std::min(kRows, share) * (s.ffn + s.dim) * pass.wide;
     }
     const bool keeps_output = model.activation == "relu" && model.activation_dropout == 0;  // ReLU's derivative reads its own output
     const double gradients = model.activation == "swiglu" ? 2 * s.inner : keeps_output ? 2 * s.inner : s.inner;

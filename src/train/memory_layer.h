@@ -25,6 +25,7 @@ struct PassSizes {
     bool table_grad = false;  // it has a bias table that is learnt
     bool bias = false;        // it has a bias of any kind
     double workspace = 0;     // of the fused attention's backward pass
+    double threads = 1;       // CPU
     std::string attention;    // fused | sdpa | reference
 };
 

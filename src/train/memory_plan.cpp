@@ -54,6 +54,7 @@ public:
         pass_.half = dtype == "bf16" || dtype == "fp16";
         pass_.narrow = pass_.half ? 2 : pass_.wide;
         pass_.cuda = starts_with(request.device, "cuda");
+        pass_.threads = request.threads;
         pass_.onednn = !pass_.cuda && dtype == "fp32" && gemm_library_by_rule() == GemmLibrary::onednn;
         const auto query = at::zeros({1, config.model.heads, 1, config.model.dim / config.model.heads});
         pass_.rotary = !position->rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);

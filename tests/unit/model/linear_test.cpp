@@ -1,15 +1,15 @@
 // Linear layers through either library give the same values and gradients; dropout keeps its promises.
 #include "longbow/model/linear.h"
 
-#include <torch/csrc/autograd/autograd.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 
+#include "longbow/core/error.h"
+#include "longbow/model/autocast.h"
 #include "model/dropout.h"
 #include "model/linear_relu.h"
 #include "model/relu_ffn.h"
 #include "model/transpose.h"
-#include "longbow/core/error.h"
-#include "longbow/model/autocast.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -58,7 +58,7 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
 
 // 2 x 40 rows are a part of a chunk of 512, 2 x 257 one chunk and two rows, 2 x 700 two chunks and a part.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
-    for (const std::int64_t rows : {40, 257, 700}) {
+    for (const std::int64_t rows : {20, 40, 257, 700, 1100}) {
         for (const bool biased : {false, true}) {
             SCOPED_TRACE(testing::Message() << rows << " bias " << biased);
             torch::manual_seed(2);
@@ -68,11 +68,15 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
             const auto bias_in = biased ? parameter({56}) : at::Tensor(), bias_out = biased ? parameter({24}) : at::Tensor();
             const auto direction = torch::randn({2, rows, 24});
             std::vector<at::Tensor> inputs = {x, weight_in, weight_out};
-            if (biased) inputs.insert(inputs.end(), {bias_in, bias_out});
+            const auto residual = biased ? parameter({2, rows, 24}) : at::Tensor();
+            if (biased) inputs.insert(inputs.end(), {bias_in, bias_out, residual});
             const auto run = [&](bool chunks) {
                 const Library scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
-                const auto y = chunks ? relu_ffn(x, weight_in, bias_in, weight_out, bias_out)
-                                      : linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out);
+                // With biases also the residual.
+                const auto layers = [&] { return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out); };
+                const auto y = chunks   ? relu_ffn(x, weight_in, bias_in, weight_out, bias_out, residual)
+                               : biased ? residual + layers()
+                                        : layers();
                 auto all = torch::autograd::grad({y.mul(direction).sum()}, inputs);
                 all.push_back(y.detach());
                 return all;
@@ -106,7 +110,8 @@ TEST(Linear, OtherTypesAndAutocastAreServed) {
     const Library scope(GemmLibrary::onednn);
     const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8});
     EXPECT_LT(largest_difference(linear(x.to(torch::kDouble), weight.to(torch::kDouble), at::Tensor()),
-                                 x.to(torch::kDouble).matmul(weight.to(torch::kDouble).t())), 1e-12);
+                                 x.to(torch::kDouble).matmul(weight.to(torch::kDouble).t())),
+              1e-12);
     const AutocastScope autocast(at::kCPU, at::kBFloat16);
     const at::Tensor none;
     EXPECT_EQ(linear(x, weight, none).scalar_type(), at::kBFloat16);

@@ -71,11 +71,22 @@ std::vector<std::int64_t> stretches(const Units& costs, int threads, std::int64_
     return begins;
 }
 
-// Heads for each thread: the longest first, each to the thread with least to do.
+// Heads for each thread. Neighbours together where that is as good a balance: they share lines of memory, and the kernels fetch the next head's
+// rows ahead. Else the longest first, each to the thread with least to do.
 struct HeadShares {
     std::vector<std::vector<int>> of_thread;
     double imbalance;  // the longest share against the mean
 };
+
+double imbalance_of(const std::vector<std::vector<int>>& shares, const Units& costs) {
+    std::int64_t longest = 0;
+    for (const auto& share : shares) {
+        longest = std::max(longest, std::accumulate(share.begin(), share.end(), std::int64_t{0},
+                                                    [&](std::int64_t sum, int head) { return sum + costs[head]; }));
+    }
+    const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
+    return static_cast<double>(longest) * static_cast<double>(shares.size()) / static_cast<double>(std::max<std::int64_t>(total, 1));
+}
 
 HeadShares share_heads(const longbow_attention& a, int threads) {
     const Units blocks = query_costs(a);
@@ -85,20 +96,25 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
         const auto first = blocks.begin() + static_cast<std::ptrdiff_t>(head) * per_head;
         costs.push_back(std::accumulate(first, first + per_head, std::int64_t{0}));
     }
+    HeadShares neighbours{std::vector<std::vector<int>>(threads), 1.0};
+    const auto begins = stretches(costs, threads);
+    for (int thread = 0; thread < threads; ++thread) {
+        for (auto head = begins[thread]; head < begins[thread + 1]; ++head) neighbours.of_thread[thread].push_back(static_cast<int>(head));
+    }
+    neighbours.imbalance = imbalance_of(neighbours.of_thread, costs);
     std::vector<int> order(costs.size());
     std::iota(order.begin(), order.end(), 0);
     std::stable_sort(order.begin(), order.end(), [&](int x, int y) { return costs[x] > costs[y]; });
-    HeadShares shares{std::vector<std::vector<int>>(threads), 1.0};
+    HeadShares longest_first{std::vector<std::vector<int>>(threads), 1.0};
     Units load(threads, 0);
     for (const int head : order) {
         const auto least_loaded = std::min_element(load.begin(), load.end()) - load.begin();
         load[least_loaded] += costs[head];
-        shares.of_thread[least_loaded].push_back(head);
+        longest_first.of_thread[least_loaded].push_back(head);
     }
-    const auto total = std::accumulate(load.begin(), load.end(), std::int64_t{0});
-    shares.imbalance =
-        static_cast<double>(*std::max_element(load.begin(), load.end())) * threads / static_cast<double>(std::max<std::int64_t>(total, 1));
-    return shares;
+    longest_first.imbalance = imbalance_of(longest_first.of_thread, costs);
+    constexpr double kAsGood = 1.01;
+    return neighbours.imbalance <= kAsGood * longest_first.imbalance ? neighbours : longest_first;
 }
 
 template <class Task>
