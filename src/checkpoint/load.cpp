@@ -47,7 +47,8 @@ void read_slices(const fs::path& path, Slices& slices) {
 }
 
 // Elements [begin, end) of a stored tensor of `size` elements. The parts must make up the whole, whatever is wanted of it.
-void fill_from_slices(const at::Tensor& wanted, std::int64_t begin, std::int64_t size, std::vector<Slice>& parts, const std::string& where) {
+void fill_from_slices(const at::Tensor& wanted, std::int64_t begin, std::int64_t size, std::vector<Slice>& parts,
+                      const std::string& where) {
     std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.begin < b.begin; });
     const auto end = begin + wanted.numel();
     std::int64_t next = 0;
@@ -84,18 +85,20 @@ void load_weights(const fs::path& checkpoint, LanguageModel& model) {
             throw CheckpointError(path.string() + " has no tensor " + stored.name + ": its model differs from the configured one");
         }
         if (found->second.sizes() != stored.value.sizes()) {
-            throw CheckpointError(path.string() + ": " + stored.name + " has the shape " + shape_text(found->second.sizes()) + ", the model needs " +
-                                  shape_text(stored.value.sizes()));
+            throw CheckpointError(path.string() + ": " + stored.name + " has the shape " + shape_text(found->second.sizes()) +
+                                  ", the model needs " + shape_text(stored.value.sizes()));
         }
         stored.value.copy_(found->second);
         file.tensors.erase(found);
     }
     if (!file.tensors.empty()) {
-        throw CheckpointError(path.string() + " has the tensor " + file.tensors.begin()->first + ", for which the configured model has no place");
+        throw CheckpointError(path.string() + " has the tensor " + file.tensors.begin()->first +
+                              ", for which the configured model has no place");
     }
 }
 
-void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces) {
+void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
+                    const std::vector<ParameterPiece>& pieces) {
     const at::NoGradGuard no_grad;
     Slices slices;
     bool any = false;

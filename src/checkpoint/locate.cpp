@@ -152,7 +152,8 @@ void abandon_checkpoints_after(const fs::path& run, std::int64_t update) {
         std::error_code error;
         fs::remove_all(aside, error);
         fs::rename(entry.path, aside);
-        log::warn("this run goes on from update " + std::to_string(update) + ": " + entry.path.string() + " is now " + aside.filename().string());
+        log::warn("this run goes on from update " + std::to_string(update) + ": " + entry.path.string() + " is now " +
+                  aside.filename().string());
     }
 }
 

@@ -12,10 +12,13 @@
 namespace longbow {
 
 std::string optimizer_file(const CheckpointRanks& ranks) {
-    return ranks.sharded ? strprintf("optimizer-%05d-of-%05d.safetensors", ranks.rank, ranks.world) : "optimizer-00000-of-00001.safetensors";
+    return ranks.sharded ? strprintf("optimizer-%05d-of-%05d.safetensors", ranks.rank, ranks.world)
+                         : "optimizer-00000-of-00001.safetensors";
 }
 
-Json file_entry(const std::filesystem::path& file) { return {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}}; }
+Json file_entry(const std::filesystem::path& file) {
+    return {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}};
+}
 
 Json build_manifest(Json about, const std::filesystem::path& folder, const Json& known) {
     std::vector<std::filesystem::path> files;
@@ -28,7 +31,8 @@ Json build_manifest(Json about, const std::filesystem::path& folder, const Json&
     }
     for (const auto& [name, entry] : known.items()) {
         // Another host wrote it, and this one does not see it yet: such a checkpoint would not be whole.
-        if (!about["files"].contains(name)) throw Error((folder / name).string() + " was written by another rank and cannot be seen here: is it a shared file system?");
+        if (!about["files"].contains(name))
+            throw Error((folder / name).string() + " was written by another rank and cannot be seen here: is it a shared file system?");
     }
     return about;
 }
@@ -52,7 +56,8 @@ Json read_manifest(const std::filesystem::path& checkpoint) {
 
 void verify_checkpoint(const std::filesystem::path& checkpoint) {
     const Json manifest = read_manifest(checkpoint);
-    if (!manifest["files"].contains(kModelFile)) throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged: no weights in it");
+    if (!manifest["files"].contains(kModelFile))
+        throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged: no weights in it");
     for (const auto& [name, about] : manifest["files"].items()) {
         const auto path = checkpoint / name;
         // A name is a name: a manifest must not send us elsewhere.
@@ -64,7 +69,8 @@ void verify_checkpoint(const std::filesystem::path& checkpoint) {
         const auto size = std::filesystem::file_size(path, error);
         if (error) throw CheckpointError(path.string() + " is missing: the checkpoint is damaged");
         if (about["size"] != size) {
-            throw CheckpointError(path.string() + " is damaged: it has " + std::to_string(size) + " bytes, its manifest says " + about["size"].dump());
+            throw CheckpointError(path.string() + " is damaged: it has " + std::to_string(size) + " bytes, its manifest says " +
+                                  about["size"].dump());
         }
         if (about["hash"] != fingerprint_file(path)) throw CheckpointError(path.string() + " is damaged: its hash is not the manifest's");
     }

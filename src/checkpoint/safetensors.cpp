@@ -31,7 +31,8 @@ const char* dtype_name(const NamedTensor& tensor) {
     for (const auto& [name, type] : kDtypes) {
         if (tensor.tensor.scalar_type() == type) return name;
     }
-    throw Error("safetensors: tensor " + tensor.name + " has a type that the format does not know: " + c10::toString(tensor.tensor.scalar_type()));
+    throw Error("safetensors: tensor " + tensor.name +
+                " has a type that the format does not know: " + c10::toString(tensor.tensor.scalar_type()));
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
         if (entry.begin == entry.end) {
             tensor = at::empty(entry.shape, type);
         } else if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(type) == 0) {
-            tensor = at::from_blob(const_cast<std::byte*>(data), entry.shape, [mapping](void*) {}, type);
+            tensor = at::from_blob(
+                const_cast<std::byte*>(data), entry.shape, [mapping](void*) {}, type);
         } else {  // other people's files need not align anything
             tensor = at::empty(entry.shape, type);
             std::memcpy(tensor.data_ptr(), data, static_cast<std::size_t>(entry.end - entry.begin));
@@ -63,7 +65,8 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
     return file;
 }
 
-void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata) {
+void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata) {
     SafetensorsHeader header;
     header.metadata = metadata;
     for (const auto& tensor : tensors) header.tensors.push_back({tensor.name, dtype_name(tensor), tensor.tensor.sizes().vec(), 0, 0});

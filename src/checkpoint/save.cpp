@@ -31,7 +31,8 @@ std::vector<NamedTensor> copy_model(const LanguageModel& model) {
 }
 
 // Each slot tensor flat, as the elements [begin, end) of its parameter, by the names under which the parameter's parts are stored.
-void copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces, CheckpointSnapshot& snapshot) {
+void copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces,
+                    CheckpointSnapshot& snapshot) {
     snapshot.ranges = Json::object();
     for (const auto& slot : optimizer.slots()) {
         for (std::size_t i = 0; i < slot.tensors.size(); ++i) {
@@ -68,8 +69,9 @@ fs::path checkpoint_path(const fs::path& run, std::int64_t update) {
     return run / "checkpoints" / strprintf("step-%08lld", static_cast<long long>(update));
 }
 
-CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces, const TrainState& state,
-                                 const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint, const CheckpointRanks& ranks) {
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces,
+                                 const TrainState& state, const Config& config, const Tokenizer& tokenizer,
+                                 const std::string& data_fingerprint, const CheckpointRanks& ranks) {
     CheckpointSnapshot snapshot;
     snapshot.ranks = ranks;
     snapshot.state = state;
@@ -167,10 +169,13 @@ void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mai
     std::string outcome;
     std::exception_ptr failure;
     try {
-        write_whole(run, snapshot, [&](const fs::path& folder) {
-            mailbox->put(key + "folder", fs::absolute(folder).string());
-            told = true;
-        }, [&] { return files_of_others(snapshot, *mailbox, key); });
+        write_whole(
+            run, snapshot,
+            [&](const fs::path& folder) {
+                mailbox->put(key + "folder", fs::absolute(folder).string());
+                told = true;
+            },
+            [&] { return files_of_others(snapshot, *mailbox, key); });
     } catch (const std::exception& error) {
         outcome = error.what();
         failure = std::current_exception();

@@ -1,9 +1,9 @@
 #include "bench_attention.h"
 
-#include <torch/cuda.h>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/utils.h>
+#include <torch/cuda.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <chrono>
@@ -199,7 +199,10 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
         ->delimiter(',')
         ->check(CLI::Range(1, 1 << 24))
         ->capture_default_str();
-    verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")->check(CLI::IsMember(attention_backend_names()))->delimiter(',')->capture_default_str();
+    verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")
+        ->check(CLI::IsMember(attention_backend_names()))
+        ->delimiter(',')
+        ->capture_default_str();
     verb->add_option("--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16")
         ->delimiter(',')
         ->check(CLI::IsMember({"fp32", "bf16", "fp16"}))

@@ -107,8 +107,9 @@ int run_action(VerbContext& context) {
 int run(int argc, char** argv) {
     CLI::App app{"Longbow: language models trained on short inputs and measured on long ones", "longbow"};
     app.set_version_flag("--version", version_text, "Print the build and exit");
-    app.footer("\nEach command has its own --help with an example.\nExample:\n  longbow train -c configs/demo/alibi.yaml\n"
-               "  longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024");
+    app.footer(
+        "\nEach command has its own --help with an example.\nExample:\n  longbow train -c configs/demo/alibi.yaml\n"
+        "  longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024");
     app.require_subcommand(0, 1);  // once the verb is known, arguments that are called like one are just arguments
     VerbContext context;
     for (const auto& entry : registered_verbs()) entry.add(app, context);

@@ -51,8 +51,8 @@ std::string resolve_device(const std::string& text) {
         throw UsageError("--device " + text + ": no CUDA device can be used here (`longbow doctor` says why); take --device cpu or auto");
     }
     if (index >= count) {
-        throw UsageError(strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(), count,
-                                   count == 1 ? "" : "s"));
+        throw UsageError(
+            strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(), count, count == 1 ? "" : "s"));
     }
     return strprintf("cuda:%d", index);
 }

@@ -26,8 +26,8 @@ struct Pair {
 };
 
 bool comparable_settings(const EvalResult& a, const EvalResult& b) {
-    return a.length == b.length && a.protocol == b.protocol && a.stride == b.stride && a.split == b.split && a.within_documents == b.within_documents &&
-           a.max_stream_tokens == b.max_stream_tokens && a.dtype == b.dtype;
+    return a.length == b.length && a.protocol == b.protocol && a.stride == b.stride && a.split == b.split &&
+           a.within_documents == b.within_documents && a.max_stream_tokens == b.max_stream_tokens && a.dtype == b.dtype;
 }
 
 std::vector<const EvalResult*> rows_of(const std::vector<ReportRun>& runs, const std::vector<std::int64_t>& lengths) {
@@ -50,8 +50,10 @@ std::vector<Pair> pair_rows(const std::vector<const EvalResult*>& a, const std::
         }
         if (right == nullptr) continue;
         auto same = std::find_if(pairs.begin(), pairs.end(), [&](const Pair& pair) { return comparable_settings(*pair.a, *left); });
-        if (same == pairs.end()) pairs.push_back({left, right});
-        else *same = {left, right};
+        if (same == pairs.end())
+            pairs.push_back({left, right});
+        else
+            *same = {left, right};
     }
     return pairs;
 }
@@ -83,11 +85,12 @@ Comparison compare_pair(const Pair& pair, const std::string& per) {
     if (a->block_nll.empty() || b->block_nll.empty()) throw DataError("a row without block_nll cannot be compared: measure it again");
     const bool alike = a->tokenizer == b->tokenizer;
     if (alike && (a->data != b->data || a->tokens != b->tokens)) {
-        throw DataError("the results come from different data (" + a->data + ", " + b->data + "): evaluate both models on one store and split");
+        throw DataError("the results come from different data (" + a->data + ", " + b->data +
+                        "): evaluate both models on one store and split");
     }
     if (!alike && std::abs(sum(a->block_bytes) - sum(b->block_bytes)) > 0.5) {
-        throw DataError(strprintf("the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text", sum(a->block_bytes),
-                                  sum(b->block_bytes)));
+        throw DataError(strprintf("the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
+                                  sum(a->block_bytes), sum(b->block_bytes)));
     }
     if (!alike && per == "token") {
         throw DataError("the models have different tokenizers: their losses compare --per byte or --per word, not a token");
@@ -112,19 +115,31 @@ int compare(const CompareFlags& flags) {
         const auto per = !flags.per.empty() ? flags.per : pair.a->tokenizer == pair.b->tokenizer ? "token" : "byte";
         const auto c = compare_pair(pair, per);
         if (flags.json) {
-            text += Json{{"a", pair.a->name}, {"b", pair.b->name}, {"length", pair.a->length}, {"stride", pair.a->stride}, {"protocol", pair.a->protocol},
-                         {"split", pair.a->split}, {"per", per}, {"difference", c.difference}, {"ci", {c.low, c.high}}, {"p_value", c.p_value},
-                         {"ppl_a", pair.a->ppl}, {"ppl_b", pair.b->ppl}}
-                        .dump() + "\n";
+            text += Json{{"a", pair.a->name},
+                         {"b", pair.b->name},
+                         {"length", pair.a->length},
+                         {"stride", pair.a->stride},
+                         {"protocol", pair.a->protocol},
+                         {"split", pair.a->split},
+                         {"per", per},
+                         {"difference", c.difference},
+                         {"ci", {c.low, c.high}},
+                         {"p_value", c.p_value},
+                         {"ppl_a", pair.a->ppl},
+                         {"ppl_b", pair.b->ppl}}
+                        .dump() +
+                    "\n";
             continue;
         }
         const bool clear = c.low > 0 || c.high < 0;
         const auto* better = c.difference < 0 ? pair.b : pair.a;
-        text += strprintf("%s split, protocol %s, length %lld, stride %lld\n  A %s: ppl %.2f, %.4f bits a byte\n  B %s: ppl %.2f, %.4f bits a byte\n", pair.a->split.c_str(),
-                          pair.a->protocol.c_str(), static_cast<long long>(pair.a->length), static_cast<long long>(pair.a->stride), pair.a->name.c_str(),
-                          pair.a->ppl, pair.a->bits_per_byte, pair.b->name.c_str(), pair.b->ppl, pair.b->bits_per_byte);
-        text += strprintf("  B - A: %+.5f nats a %s, 95 %% interval [%+.5f, %+.5f], p = %.3f: %s\n", c.difference, per.c_str(), c.low, c.high, c.p_value,
-                          clear ? ((better == pair.a ? "A" : "B") + std::string(" is better")).c_str() : "no clear difference");
+        text += strprintf(
+            "%s split, protocol %s, length %lld, stride %lld\n  A %s: ppl %.2f, %.4f bits a byte\n  B %s: ppl %.2f, %.4f bits a byte\n",
+            pair.a->split.c_str(), pair.a->protocol.c_str(), static_cast<long long>(pair.a->length), static_cast<long long>(pair.a->stride),
+            pair.a->name.c_str(), pair.a->ppl, pair.a->bits_per_byte, pair.b->name.c_str(), pair.b->ppl, pair.b->bits_per_byte);
+        text +=
+            strprintf("  B - A: %+.5f nats a %s, 95 %% interval [%+.5f, %+.5f], p = %.3f: %s\n", c.difference, per.c_str(), c.low, c.high,
+                      c.p_value, clear ? ((better == pair.a ? "A" : "B") + std::string(" is better")).c_str() : "no clear difference");
     }
     std::cout << text;
     return 0;
@@ -136,9 +151,13 @@ void add_compare(CLI::App& app, VerbContext& context) {
                           "longbow compare runs/alibi runs/sinusoidal --lengths 1024");
     verb->add_option("RESULT_A", flags->a, "results.jsonl or run directory")->required();
     verb->add_option("RESULT_B", flags->b, "results.jsonl or run directory, measured alike")->required();
-    verb->add_option("--lengths", flags->lengths, "Only these evaluation lengths")->delimiter(',')->check(CLI::PositiveNumber)->type_name("L,..");
+    verb->add_option("--lengths", flags->lengths, "Only these evaluation lengths")
+        ->delimiter(',')
+        ->check(CLI::PositiveNumber)
+        ->type_name("L,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")
-        ->check(CLI::IsMember({"token", "word", "byte"}))->type_name("UNIT");
+        ->check(CLI::IsMember({"token", "word", "byte"}))
+        ->type_name("UNIT");
     verb->add_flag("--json", flags->json, "JSON lines on standard output");
     run_with(verb, context, [flags](const CommonOptions&) { return compare(*flags); });
 }

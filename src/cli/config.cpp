@@ -93,8 +93,8 @@ void print_list(const std::string& prefix, const ConfigContext& known) {
         for (const auto& condition : field.conditions) needs += "; only with " + condition.need;
         const auto column = [](const std::string& text, std::size_t width) { return text + std::string(width - text.size() + 2, ' '); };
         std::cout << column(field.path(), key_width) << column(type_name(field.default_value), type_width)
-                  << column(value_text(field.default_value), value_width) << field.help << unit << (accepts.empty() ? "" : " (" + accepts + ")")
-                  << needs << "\n";
+                  << column(value_text(field.default_value), value_width) << field.help << unit
+                  << (accepts.empty() ? "" : " (" + accepts + ")") << needs << "\n";
     }
 }
 

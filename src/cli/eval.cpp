@@ -86,7 +86,8 @@ struct Description {
 Description describe(const LoadedCheckpoint& checkpoint, const EvalFlags& flags, const std::string& device) {
     auto config = checkpoint.config;
     const auto print = [&] { return fingerprint(config_json(config, registered_config_context()).dump()); };
-    Description description{checkpoint, flags.text.empty() ? flags.split : "text", device, checkpoint.tokenizer->fingerprint(), print(), ""};
+    Description description{checkpoint, flags.text.empty() ? flags.split : "text", device, checkpoint.tokenizer->fingerprint(), print(),
+                            ""};
     config.train.seed = 0;
     config.train.seeds.clear();
     description.config_group = print();
@@ -130,8 +131,8 @@ EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const 
     EvalTiming timing;
     const auto label = expected.name + strprintf(", length %lld", static_cast<long long>(request.length));
     log::info(strprintf("%s: %s windows by protocol %s, stride %lld", label.c_str(),
-                        with_commas(static_cast<std::int64_t>(plan_windows(plan_request(stream, request)).size())).c_str(), request.protocol.c_str(),
-                        static_cast<long long>(expected.stride)));
+                        with_commas(static_cast<std::int64_t>(plan_windows(plan_request(stream, request)).size())).c_str(),
+                        request.protocol.c_str(), static_cast<long long>(expected.stride)));
     const auto nll = evaluate_tokens(*checkpoint.model, stream, request, label, partial, &timing, evaluation_share(ranks));
     auto row = summarise(nll, stream, request);
     row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
@@ -179,7 +180,8 @@ int eval(EvalFlags& flags, const Ranked& ranked) {
         auto request = flags.request;
         request.length = length;
         const auto expected = expected_row(description, stream, request);
-        const auto found = std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& row) { return same_measurement(row, expected); });
+        const auto found =
+            std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& row) { return same_measurement(row, expected); });
         const bool there = found != known.rend() && !flags.again;
         if (!ranks.from_leader(there && flags.token_logprobs.empty() ? "there" : "").empty()) {
             if (!ranks.leader()) continue;
@@ -205,24 +207,42 @@ void add_eval(CLI::App& app, VerbContext& context) {
     auto& request = flags->request;
     verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory (its best), checkpoint directory, RUN@last or RUN@step=N")->required();
     verb->add_option("--data", flags->data, "Token store (longbow prepare)")->type_name("STORE");
-    verb->add_option("--text", flags->text, "Text file, encoded with the checkpoint's tokenizer; may be repeated")->type_name("FILE")->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    verb->add_option("--text", flags->text, "Text file, encoded with the checkpoint's tokenizer; may be repeated")
+        ->type_name("FILE")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+        ->allow_extra_args(false);
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
-    verb->add_option("--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024")->delimiter(',')->required()->type_name("L,..")->check(CLI::PositiveNumber);
+    verb->add_option("--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024")
+        ->delimiter(',')
+        ->required()
+        ->type_name("L,..")
+        ->check(CLI::PositiveNumber);
     verb->add_option("--stride", request.stride, "Targets a window, with up to length - stride tokens of context; default: the protocol's")
-        ->check(CLI::PositiveNumber)->type_name("S");
-    verb->add_option("--protocol", request.protocol, "paper | hf | lm-eval | llamacpp (docs/evaluation.md)")->capture_default_str()->type_name("NAME");
+        ->check(CLI::PositiveNumber)
+        ->type_name("S");
+    verb->add_option("--protocol", request.protocol, "paper | hf | lm-eval | llamacpp (docs/evaluation.md)")
+        ->capture_default_str()
+        ->type_name("NAME");
     verb->add_flag("--within-documents", request.within_documents, "Windows begin anew at each document");
-    verb->add_option("--max-tokens", request.max_batch_tokens, "Input tokens a forward pass")->capture_default_str()->check(CLI::PositiveNumber)->type_name("N");
-    verb->add_option("--max-stream-tokens", request.max_stream_tokens, "Only the first N tokens of the split")->check(CLI::PositiveNumber)->type_name("N");
+    verb->add_option("--max-tokens", request.max_batch_tokens, "Input tokens a forward pass")
+        ->capture_default_str()
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    verb->add_option("--max-stream-tokens", request.max_stream_tokens, "Only the first N tokens of the split")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
     verb->add_option("--dtype", flags->dtype, "fp64 | fp32 | bf16 | fp16; default: fp32 (fp64 for a checkpoint trained so)")
-        ->check(CLI::IsMember({"fp64", "fp32", "bf16", "fp16"}))->type_name("DTYPE");
+        ->check(CLI::IsMember({"fp64", "fp32", "bf16", "fp16"}))
+        ->type_name("DTYPE");
     auto backends = attention_backend_names();
     backends.emplace_back("auto");
     verb->add_option("--attention", flags->attention, join(backends, " | ") + "; default: as the checkpoint's configuration says")
-        ->check(CLI::IsMember(backends))->type_name("BACKEND");
+        ->check(CLI::IsMember(backends))
+        ->type_name("BACKEND");
     verb->add_option("--out", flags->out, "results.jsonl to add to; default: the run's")->type_name("FILE");
-    verb->add_option("--token-logprobs", flags->token_logprobs, "NumPy file of one log-probability a scored token; {length} stands for the length")
+    verb->add_option("--token-logprobs", flags->token_logprobs,
+                     "NumPy file of one log-probability a scored token; {length} stands for the length")
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
     verb->add_flag("--again", flags->again, "Measure again what results.jsonl has already");

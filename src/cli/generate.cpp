@@ -40,9 +40,13 @@ void add_generate(CLI::App& app, VerbContext& context) {
     verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")->required();
     verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->required();
     verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")->type_name("N")->capture_default_str();
-    verb->add_option("--temperature", request.temperature, "Divides the scores; 0: always the best token")->type_name("T")->capture_default_str();
+    verb->add_option("--temperature", request.temperature, "Divides the scores; 0: always the best token")
+        ->type_name("T")
+        ->capture_default_str();
     verb->add_option("--top-k", request.top_k, "Draw from the K best tokens; 0: from all")->type_name("K")->capture_default_str();
-    verb->add_option("--top-p", request.top_p, "Draw from the fewest best tokens whose probabilities sum to P")->type_name("P")->capture_default_str();
+    verb->add_option("--top-p", request.top_p, "Draw from the fewest best tokens whose probabilities sum to P")
+        ->type_name("P")
+        ->capture_default_str();
     verb->add_option("--seed", request.seed, "Same seed, same text")->type_name("N")->capture_default_str();
     verb->add_flag("--past-boundary", flags->past_boundary, "Go on after the end of a document (word: of a line)");
     run_with(verb, context, [flags](const CommonOptions& common) { return run(*flags, common); });

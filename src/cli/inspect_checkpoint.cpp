@@ -33,7 +33,8 @@ void print_text(const Json& about) {
     for (const auto& [key, value] : about["state"].items()) std::cout << strprintf("  %-16s ", key.c_str()) << value.dump() << "\n";
     std::cout << "files\n";
     for (const auto& [name, file] : about["manifest"]["files"].items()) {
-        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str()) << file.value("hash", "") << "\n";
+        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str()) << file.value("hash", "")
+                  << "\n";
     }
     std::cout << "weights\n";
     for (const auto& tensor : about["weights"]) {
@@ -45,8 +46,10 @@ void print_text(const Json& about) {
 
 void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
-    auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint holds", "longbow inspect checkpoint runs/alibi@last --verify");
-    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")->required();
+    auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint holds",
+                          "longbow inspect checkpoint runs/alibi@last --verify");
+    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")
+        ->required();
     verb->add_flag("--verify", flags->verify, "Check every file against the manifest's sizes and hashes");
     verb->add_flag("--json", flags->json, "JSON instead of text");
     run_with(verb, context, [flags](const CommonOptions&) {

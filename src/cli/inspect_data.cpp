@@ -37,7 +37,8 @@ std::string dump(const Json& json, int indent = -1) { return json.dump(indent, '
 std::int64_t whole_number(std::string_view text, const std::string& where) {
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value < 0) throw UsageError(where + ": expected BEGIN:END in tokens, e.g. 0:100");
+    if (error != std::errc{} || end != text.data() + text.size() || value < 0)
+        throw UsageError(where + ": expected BEGIN:END in tokens, e.g. 0:100");
     return value;
 }
 
@@ -75,8 +76,9 @@ Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const
     const bool mixed = stream.parts().size() > 1;
     const auto order = training_order(stream, train);
     const auto position = position_of_update(train, update);
-    Json json = {{"update", update}, {"seed", train.seed}, {"length", train.length}, {"batch", train.batch}, {"accumulate", train.accumulate},
-                 {"samples", Json::array()}};
+    Json json = {
+        {"update", update},        {"seed", train.seed}, {"length", train.length}, {"batch", train.batch}, {"accumulate", train.accumulate},
+        {"samples", Json::array()}};
     for (std::int64_t micro = 0; micro < train.accumulate; ++micro) {
         for (const auto& block : order->micro_batch(position, micro)) {
             const Span span{block.begin, block.begin + block.length};
@@ -96,16 +98,17 @@ void print_summary(const TokenStore& store) {
     const Json& manifest = store.manifest();
     const Json& tokenizer = manifest["tokenizer"];
     std::cout << store.path().string() << ": " << tokenizer["kind"].get<std::string>() << " tokenizer, " << with_commas(store.vocab_size())
-              << " tokens, boundary id " << tokenizer["boundary"] << ", " << 8 * manifest["id_bytes"].get<int>() << "-bit ids, documents by "
-              << manifest["documents"].get<std::string>() << "\ntokenizer " << store.tokenizer_fingerprint() << '\n';
+              << " tokens, boundary id " << tokenizer["boundary"] << ", " << 8 * manifest["id_bytes"].get<int>()
+              << "-bit ids, documents by " << manifest["documents"].get<std::string>() << "\ntokenizer " << store.tokenizer_fingerprint()
+              << '\n';
     for (const auto& name : store.splits()) {
         const Json& split = manifest["splits"][name];
         const auto tokens = split["tokens"].get<std::int64_t>();
         const auto bytes = split["raw_bytes"].get<std::int64_t>();
-        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes %14s words  %.3f bytes/token  %s\n", name.c_str(), with_commas(tokens).c_str(),
-                               with_commas(split["documents"].get<std::int64_t>()).c_str(), with_commas(bytes).c_str(),
-                               with_commas(split["words"].get<std::int64_t>()).c_str(), static_cast<double>(bytes) / static_cast<double>(tokens),
-                               split["fingerprint"].get<std::string>().c_str());
+        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes %14s words  %.3f bytes/token  %s\n", name.c_str(),
+                               with_commas(tokens).c_str(), with_commas(split["documents"].get<std::int64_t>()).c_str(),
+                               with_commas(bytes).c_str(), with_commas(split["words"].get<std::int64_t>()).c_str(),
+                               static_cast<double>(bytes) / static_cast<double>(tokens), split["fingerprint"].get<std::string>().c_str());
         if (split["shards"].size() > 1) std::cout << strprintf("       in %zu files\n", split["shards"].size());
         std::size_t shown = 0;
         for (const auto& source : split["sources"]) {
@@ -114,14 +117,15 @@ void print_summary(const TokenStore& store) {
                 break;
             }
             std::cout << strprintf("       from %s (%s bytes of text, %s)\n", source["name"].get<std::string>().c_str(),
-                                   with_commas(source["text_bytes"].get<std::int64_t>()).c_str(), source["fingerprint"].get<std::string>().c_str());
+                                   with_commas(source["text_bytes"].get<std::int64_t>()).c_str(),
+                                   source["fingerprint"].get<std::string>().c_str());
         }
     }
 }
 
 void print_update(const Json& update) {
-    std::cout << strprintf("update %lld (seed %llu): %zu sequences of %lld tokens\n", update["update"].get<long long>(), update["seed"].get<unsigned long long>(),
-                           update["samples"].size(), update["length"].get<long long>());
+    std::cout << strprintf("update %lld (seed %llu): %zu sequences of %lld tokens\n", update["update"].get<long long>(),
+                           update["seed"].get<unsigned long long>(), update["samples"].size(), update["length"].get<long long>());
     for (const auto& sample : update["samples"]) {
         std::cout << strprintf("sample %lld (epoch %lld, micro-batch %lld), targets [%lld, %lld): ", sample["sample"].get<long long>(),
                                sample["epoch"].get<long long>(), sample["micro_batch"].get<long long>(), sample["begin"].get<long long>(),
@@ -171,15 +175,18 @@ int inspect_data(const InspectDataFlags& flags) {
 
 void add_inspect_data(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<InspectDataFlags>();
-    auto* verb = add_verb(inspect_group(app), context, "data", "What a token store holds; any span as text; what an update will see; checksums",
-                          "longbow inspect data store --split valid --tokens 0:100\n"
-                          "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
-                          "  longbow inspect data store --verify");
+    auto* verb =
+        add_verb(inspect_group(app), context, "data", "What a token store holds; any span as text; what an update will see; checksums",
+                 "longbow inspect data store --split valid --tokens 0:100\n"
+                 "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
+                 "  longbow inspect data store --verify");
     verb->add_option("STORE", flags->store, "Folder of the store")->required();
     verb->add_option("--split", flags->split, "Split to look at; default: train, or the first")->type_name("NAME");
-    verb->add_option("--tokens", flags->tokens, "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")->type_name("BEGIN:END");
+    verb->add_option("--tokens", flags->tokens, "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")
+        ->type_name("BEGIN:END");
     auto* update = verb->add_option("--update", flags->update, "Which sequences update N of a training run sees (1 is the first)")
-                       ->type_name("N")->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+                       ->type_name("N")
+                       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
     add_config_arguments(verb, flags->config, false);
     verb->get_option("--config")->needs(update);
     verb->add_flag("--verify", flags->verify, "Compare every file with its checksum");

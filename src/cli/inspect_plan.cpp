@@ -69,16 +69,26 @@ int inspect_plan(const PlanFlags& flags) {
         const auto stride = request.stride == 0 ? default_stride(request.protocol, length) : request.stride;
         if (flags.json) {
             Json rows = Json::array();
-            for (const auto& w : windows) rows.push_back({{"begin", w.begin}, {"end", w.end}, {"score_begin", w.score_begin}, {"boundary_first", w.boundary_first}});
-            text += Json{{"protocol", request.protocol}, {"length", length}, {"stride", stride}, {"tokens", plan.tokens}, {"scored", s.scored},
-                         {"passes", s.passes}, {"inputs", s.inputs}, {"mean_context", s.mean_context}, {"windows", rows}}.dump() + "\n";
+            for (const auto& w : windows)
+                rows.push_back({{"begin", w.begin}, {"end", w.end}, {"score_begin", w.score_begin}, {"boundary_first", w.boundary_first}});
+            text += Json{{"protocol", request.protocol},
+                         {"length", length},
+                         {"stride", stride},
+                         {"tokens", plan.tokens},
+                         {"scored", s.scored},
+                         {"passes", s.passes},
+                         {"inputs", s.inputs},
+                         {"mean_context", s.mean_context},
+                         {"windows", rows}}
+                        .dump() +
+                    "\n";
             continue;
         }
         text += strprintf("protocol %s, length %lld, stride %lld, %s tokens\n", request.protocol.c_str(), static_cast<long long>(length),
                           static_cast<long long>(stride), with_commas(plan.tokens).c_str());
-        text += strprintf("  %s windows in %s passes over the model: %s inputs, %s targets scored (%.2f inputs a target)\n", with_commas(s.windows).c_str(),
-                          with_commas(s.passes).c_str(), with_commas(s.inputs).c_str(), with_commas(s.scored).c_str(),
-                          static_cast<double>(s.inputs) / static_cast<double>(s.scored));
+        text += strprintf("  %s windows in %s passes over the model: %s inputs, %s targets scored (%.2f inputs a target)\n",
+                          with_commas(s.windows).c_str(), with_commas(s.passes).c_str(), with_commas(s.inputs).c_str(),
+                          with_commas(s.scored).c_str(), static_cast<double>(s.inputs) / static_cast<double>(s.scored));
         text += strprintf("  context before a target's input: %lld to %lld, mean %.1f\n", static_cast<long long>(s.least_context),
                           static_cast<long long>(s.most_context), s.mean_context);
         const auto count = std::min(static_cast<std::size_t>(flags.show), windows.size());
@@ -98,12 +108,23 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
     verb->add_option("STORE", flags->store, "Token store; or give --tokens");
     verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(CLI::PositiveNumber)->type_name("N");
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
-    verb->add_option("--lengths", flags->lengths, "Evaluation lengths")->delimiter(',')->required()->check(CLI::PositiveNumber)->type_name("L,..");
-    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")->check(CLI::PositiveNumber)->type_name("S");
+    verb->add_option("--lengths", flags->lengths, "Evaluation lengths")
+        ->delimiter(',')
+        ->required()
+        ->check(CLI::PositiveNumber)
+        ->type_name("L,..");
+    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")
+        ->check(CLI::PositiveNumber)
+        ->type_name("S");
     verb->add_option("--protocol", flags->request.protocol, "paper | hf | lm-eval | llamacpp")->capture_default_str()->type_name("NAME");
     verb->add_flag("--within-documents", flags->request.within_documents, "Windows begin anew at each document (needs a STORE)");
-    verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")->check(CLI::PositiveNumber)->type_name("N");
-    verb->add_option("--show", flags->show, "Windows to print before the last")->capture_default_str()->check(CLI::NonNegativeNumber)->type_name("K");
+    verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N");
+    verb->add_option("--show", flags->show, "Windows to print before the last")
+        ->capture_default_str()
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("K");
     verb->add_flag("--json", flags->json, "JSON lines with every window");
     run_with(verb, context, [flags](const CommonOptions&) { return inspect_plan(*flags); });
 }

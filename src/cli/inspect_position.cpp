@@ -61,8 +61,8 @@ OptionMap parse_options(const PositionEntry& entry, const std::vector<std::strin
             if (spec.key == key) found = &spec;
         }
         if (found == nullptr || equals == std::string::npos) {
-            throw UsageError("\"" + text + "\" is no option of position method \"" + entry.name + "\"; options (key=value): " +
-                             (keys.empty() ? "none" : join(keys, ", ")));
+            throw UsageError("\"" + text + "\" is no option of position method \"" + entry.name +
+                             "\"; options (key=value): " + (keys.empty() ? "none" : join(keys, ", ")));
         }
         options[key] = parse_option(*found, text.substr(equals + 1));
     }
@@ -70,7 +70,8 @@ OptionMap parse_options(const PositionEntry& entry, const std::vector<std::strin
 }
 
 void print_slopes(const at::Tensor& slopes, std::int64_t length) {
-    std::cout << "head  slope        bias at distance 0, 1, 2, " << length - 1 << "  (-slope * distance, after the scores' 1/sqrt(head_dim))\n";
+    std::cout << "head  slope        bias at distance 0, 1, 2, " << length - 1
+              << "  (-slope * distance, after the scores' 1/sqrt(head_dim))\n";
     for (std::int64_t head = 0; head < slopes.numel(); ++head) {
         const double slope = slopes[head].item<double>();
         std::cout << strprintf("%4ld  %-11.8g  0 %.6g %.6g %.6g\n", static_cast<long>(head), slope, -slope, -2 * slope,
@@ -87,7 +88,8 @@ void print_table(const at::Tensor& table, std::int64_t length) {
         const auto column = [&](std::int64_t distance) { return values.select(1, std::min(distance, columns - 1)); };
         std::int64_t end = begin + 1;
         while (end < length && column(end).equal(column(begin))) ++end;
-        std::cout << strprintf("%-14s", (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
+        std::cout << strprintf("%-14s",
+                               (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
         for (std::int64_t head = 0; head < values.size(0); ++head) std::cout << strprintf(" %9.5f", column(begin)[head].item<double>());
         std::cout << '\n';
         begin = end;
@@ -106,16 +108,12 @@ int run(const Flags& flags) {
     const auto method = make_position_method(flags.method, context);
     const auto bias = method->bias(0);
     switch (bias.kind) {
-        case BiasSpec::Kind::slopes:
-            print_slopes(bias.slopes, flags.length);
-            break;
+        case BiasSpec::Kind::slopes: print_slopes(bias.slopes, flags.length); break;
         case BiasSpec::Kind::table:
             std::cout << "distances past " << bias.table.size(1) - 1 << " share the last value; values are a fresh model's (seed 1)\n";
             print_table(bias.table, flags.length);
             break;
-        case BiasSpec::Kind::none:
-            std::cout << "adds nothing to the attention scores\n";
-            break;
+        case BiasSpec::Kind::none: std::cout << "adds nothing to the attention scores\n"; break;
     }
     if (method->max_length() > 0) std::cout << "longest window: " << method->max_length() << '\n';
     return 0;

@@ -8,8 +8,8 @@
 namespace longbow {
 
 struct OperatorTime {
-    std::string name;       // "aten::mm [2048,256] [256,768]"
-    double seconds = 0.0;   // without the operators that it called
+    std::string name;      // "aten::mm [2048,256] [256,768]"
+    double seconds = 0.0;  // without the operators that it called
     int calls = 0;
 };
 

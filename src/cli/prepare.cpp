@@ -24,9 +24,9 @@ namespace {
 
 struct PrepareFlags {
     ConfigArguments config;
-    std::string tokenizer;            // KIND[:FILE]
+    std::string tokenizer;  // KIND[:FILE]
     std::int64_t vocab_size = -1;
-    std::string documents;            // RULE[:N]
+    std::string documents;  // RULE[:N]
     std::vector<std::string> train, valid, test;
     std::string out;
     bool overwrite = false;
@@ -74,7 +74,8 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
     // A store may be of held-out text alone, with a vocabulary from a file. A config has no such form: its keys about text need
     // data.train. So the first held-out file stands in for it while the settings are checked.
     const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
-    if (held_out_only) load.overrides.push_back("data.train=" + Json::array({flags.valid.empty() ? flags.test.front() : flags.valid.front()}).dump());
+    if (held_out_only)
+        load.overrides.push_back("data.train=" + Json::array({flags.valid.empty() ? flags.test.front() : flags.valid.front()}).dump());
     const Config config = load_config(load, registered_config_context());
     PrepareRequest request;
     request.tokenizer = config.tokenizer;
@@ -88,33 +89,43 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
 
 void print_result(const PrepareRequest& request, const PrepareResult& result) {
     for (const auto& split : result.splits) {
-        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes  %.3f bytes/token\n", split.name.c_str(), with_commas(split.tokens).c_str(),
-                    with_commas(split.documents).c_str(), with_commas(static_cast<std::int64_t>(split.raw_bytes)).c_str(),
-                    static_cast<double>(split.raw_bytes) / static_cast<double>(split.tokens));
+        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes  %.3f bytes/token\n", split.name.c_str(),
+                               with_commas(split.tokens).c_str(), with_commas(split.documents).c_str(),
+                               with_commas(static_cast<std::int64_t>(split.raw_bytes)).c_str(),
+                               static_cast<double>(split.raw_bytes) / static_cast<double>(split.tokens));
     }
     if (result.reused) {
         std::cout << strprintf("%s: kept, already prepared from the same text and settings\n", request.out.c_str());
     } else {
         std::cout << strprintf("%s: written in %.1f s, %.1f MB/s (vocabulary: %.1f s)\n", request.out.c_str(), result.seconds,
-                    static_cast<double>(result.encoded_bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
+                               static_cast<double>(result.encoded_bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
     }
 }
 
 void add_prepare(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<PrepareFlags>();
-    auto* verb = add_verb(app, context, "prepare", "Make a token store from text (plain or JSON lines; .gz, .xz, .zst); the same command goes on after an interruption",
-                          "longbow prepare --tokenizer bpe --vocab-size 2048 --train train.txt --valid valid.txt --out store\n"
-                          "  longbow prepare --tokenizer bpe:gpt2 --train 'shards/*.jsonl.zst' --valid held-out.txt --out store data.jsonl_key=content\n"
-                          "  longbow prepare -c configs/demo/alibi.yaml --out store");
+    auto* verb = add_verb(
+        app, context, "prepare",
+        "Make a token store from text (plain or JSON lines; .gz, .xz, .zst); the same command goes on after an interruption",
+        "longbow prepare --tokenizer bpe --vocab-size 2048 --train train.txt --valid valid.txt --out store\n"
+        "  longbow prepare --tokenizer bpe:gpt2 --train 'shards/*.jsonl.zst' --valid held-out.txt --out store data.jsonl_key=content\n"
+        "  longbow prepare -c configs/demo/alibi.yaml --out store");
     add_config_arguments(verb, flags->config, false);
-    verb->add_option("--tokenizer", flags->tokenizer, "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
-                                                      "learnt from the train files")->type_name("KIND[:FILE]");
-    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")->type_name("N")->check(CLI::NonNegativeNumber);
-    const auto files = [&](const char* name, std::vector<std::string>& target, const char* help) { verb->add_option(name, target, help)->type_name("FILE.."); };
+    verb->add_option("--tokenizer", flags->tokenizer,
+                     "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
+                     "learnt from the train files")
+        ->type_name("KIND[:FILE]");
+    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")
+        ->type_name("N")
+        ->check(CLI::NonNegativeNumber);
+    const auto files = [&](const char* name, std::vector<std::string>& target, const char* help) {
+        verb->add_option(name, target, help)->type_name("FILE..");
+    };
     files("--train", flags->train, "Text to train on: files, folders, patterns; .jsonl, .ndjson and .json hold a document a line");
     files("--valid", flags->valid, "Text to validate on");
     files("--test", flags->test, "Text kept for the test split");
-    verb->add_option("--documents", flags->documents, "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")->type_name("RULE");
+    verb->add_option("--documents", flags->documents, "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")
+        ->type_name("RULE");
     verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")->type_name("STORE");
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {

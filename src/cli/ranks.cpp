@@ -37,7 +37,8 @@ std::string rank_device(const std::string& wanted, const Launch& launch) {
     if (launch.alone() || first == "cpu") return first;
     if (wanted != "auto" && wanted != "cuda") {
         if (launch.local_world == 1) return first;
-        throw UsageError("--device " + wanted + " is one GPU, and " + std::to_string(launch.local_world) + " ranks on this machine need one each: take --device cuda");
+        throw UsageError("--device " + wanted + " is one GPU, and " + std::to_string(launch.local_world) +
+                         " ranks on this machine need one each: take --device cuda");
     }
     return resolve_device(strprintf("cuda:%d", launch.local_rank));
 }
@@ -78,13 +79,16 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
 
 void add_rank_arguments(CLI::App* verb, RankOptions& options) {
     verb->add_option("--nproc", options.nproc, "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
-        ->type_name("N")->check(CLI::Range(1, 1024))->capture_default_str();
+        ->type_name("N")
+        ->check(CLI::Range(1, 1024))
+        ->capture_default_str();
 }
 
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
     const auto launch = launch_from_environment();
     if (options.nproc == 1 || launch.source == "--nproc") return run_as_rank(launch, common, timeout, work);
-    if (!launch.alone()) throw UsageError("--nproc is for starting ranks without " + launch.source + ", which has started this process: leave it away");
+    if (!launch.alone())
+        throw UsageError("--nproc is for starting ranks without " + launch.source + ", which has started this process: leave it away");
     return run_ranks(options.nproc, own_arguments());
 }
 

@@ -35,10 +35,14 @@ CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& na
     verb->set_version_flag("--version", version_text, "Print the build and exit")->group(group);
     verb->add_option("--device", common.device, "auto | cpu | cuda[:N]")->type_name("DEVICE")->capture_default_str()->group(group);
     verb->add_option("--threads", common.threads, "CPU threads; default: every core that this process may use")
-        ->type_name("N")->check(CLI::Range(1, 4096))->group(group);
+        ->type_name("N")
+        ->check(CLI::Range(1, 4096))
+        ->group(group);
     verb->add_option("--log-level", common.log_level, "trace | debug | info | warn | error | off")
-        ->type_name("LEVEL")->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}, CLI::ignore_case))
-        ->capture_default_str()->group(group);
+        ->type_name("LEVEL")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error", "off"}, CLI::ignore_case))
+        ->capture_default_str()
+        ->group(group);
     verb->add_flag("--quiet", common.quiet, "Only warnings and errors on the terminal; no progress line")->group(group);
     return verb;
 }
@@ -57,10 +61,14 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action) {
 
 void add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required) {
     auto* files = verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
-                      ->type_name("FILE")->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+                      ->type_name("FILE")
+                      ->expected(1)
+                      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+                      ->allow_extra_args(false);
     if (required) files->required();
     verb->add_option("key.sub=value", arguments.overrides, "Overrides of the config, e.g. train.length=128")
-        ->type_name("")->check([](const std::string& text) -> std::string {
+        ->type_name("")
+        ->check([](const std::string& text) -> std::string {
             if (text.find('=') != std::string::npos) return {};
             return "'" + text + "' is not an override: expected key.sub=value (a config file goes behind -c)";
         });

@@ -74,7 +74,8 @@ private:
     void data() const {
         if (c_.data.jsonl_key.empty()) refuse({"data.jsonl_key"}, "the text of JSON lines needs a key");
         if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
-            refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));
+            refuse({"data.shard_tokens"},
+                   strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));
         }
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
     }
@@ -97,7 +98,8 @@ private:
         if (s.min_lr > c_.optim.lr) refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
         if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, no_time);
         if (s.period.value > 0 && !within(s.warmup, s.period)) {
-            refuse({"schedule.period", "schedule.warmup"}, "the period (" + s.period.text() + ") ends before the warm-up (" + s.warmup.text() + ")");
+            refuse({"schedule.period", "schedule.warmup"},
+                   "the period (" + s.period.text() + ") ends before the warm-up (" + s.warmup.text() + ")");
         }
         if (s.period.value == 0 && stop.unit == Duration::Unit::seconds) {
             refuse({"train.stop", "schedule.name"},
@@ -118,8 +120,9 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
         const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);
         if (missing == nullptr) continue;
         const auto decider = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
-        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " + missing->decider +
-                          " is " + value_text(decider->get(config)) + "; remove it (null takes back what an included file has set)");
+        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " +
+                          missing->decider + " is " + value_text(decider->get(config)) +
+                          "; remove it (null takes back what an included file has set)");
     }
     Checks(config, origins).relations();
 }

@@ -17,12 +17,12 @@ using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64
 template <class Struct>
 class SectionFields {
 public:
-    SectionFields(std::string name, Struct Config::* section, std::vector<Field>& fields)
+    SectionFields(std::string name, Struct Config::*section, std::vector<Field>& fields)
         : name_(std::move(name)), section_(section), fields_(fields) {}
 
     // The reference is good until the next key is declared.
     template <class T>
-    Field& operator()(std::string key, T Struct::* member, std::string help) {
+    Field& operator()(std::string key, T Struct::*member, std::string help) {
         using Stored = StoredAs<T>;
         Field field;
         field.section = name_;
@@ -40,7 +40,7 @@ public:
 
 private:
     std::string name_;
-    Struct Config::* section_;
+    Struct Config::*section_;
     std::vector<Field>& fields_;
 };
 

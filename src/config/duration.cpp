@@ -21,15 +21,12 @@ struct UnitName {
 };
 
 constexpr std::array<UnitName, 19> kUnits = {{
-    {"update", Duration::Unit::updates, 1}, {"updates", Duration::Unit::updates, 1},
-    {"epoch", Duration::Unit::epochs, 1},   {"epochs", Duration::Unit::epochs, 1},
-    {"token", Duration::Unit::tokens, 1},   {"tokens", Duration::Unit::tokens, 1},
-    {"s", Duration::Unit::seconds, 1},      {"sec", Duration::Unit::seconds, 1},
-    {"second", Duration::Unit::seconds, 1}, {"seconds", Duration::Unit::seconds, 1},
-    {"min", Duration::Unit::seconds, 60},   {"minute", Duration::Unit::seconds, 60},
-    {"minutes", Duration::Unit::seconds, 60}, {"h", Duration::Unit::seconds, 3600},
-    {"hour", Duration::Unit::seconds, 3600}, {"hours", Duration::Unit::seconds, 3600},
-    {"d", Duration::Unit::seconds, 86400},  {"day", Duration::Unit::seconds, 86400},
+    {"update", Duration::Unit::updates, 1},   {"updates", Duration::Unit::updates, 1}, {"epoch", Duration::Unit::epochs, 1},
+    {"epochs", Duration::Unit::epochs, 1},    {"token", Duration::Unit::tokens, 1},    {"tokens", Duration::Unit::tokens, 1},
+    {"s", Duration::Unit::seconds, 1},        {"sec", Duration::Unit::seconds, 1},     {"second", Duration::Unit::seconds, 1},
+    {"seconds", Duration::Unit::seconds, 1},  {"min", Duration::Unit::seconds, 60},    {"minute", Duration::Unit::seconds, 60},
+    {"minutes", Duration::Unit::seconds, 60}, {"h", Duration::Unit::seconds, 3600},    {"hour", Duration::Unit::seconds, 3600},
+    {"hours", Duration::Unit::seconds, 3600}, {"d", Duration::Unit::seconds, 86400},   {"day", Duration::Unit::seconds, 86400},
     {"days", Duration::Unit::seconds, 86400},
 }};
 

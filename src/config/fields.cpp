@@ -51,14 +51,21 @@ void declare_model(std::vector<Field>& fields) {
     key("output_dropout", &M::output_dropout, "On the input of the output projection").at_least(0).below(1);
     key("adaptive_cutoffs", &M::adaptive_cutoffs,
         "Adaptive input and softmax (Baevski and Auli 2019): the first id of each band after the first, ids sorted by frequency; "
-        "the paper's WikiText-103 models have [20000, 60000]. Empty: every word alike").unit("ids").at_least(2).unique();
-    key("adaptive_factor", &M::adaptive_factor, "Embeddings of band i have model.dim / factor^i elements, rounded down").at_least(1)
-        .at_most(65536).when(kAdaptive, kAdaptive, is_adaptive);
+        "the paper's WikiText-103 models have [20000, 60000]. Empty: every word alike")
+        .unit("ids")
+        .at_least(2)
+        .unique();
+    key("adaptive_factor", &M::adaptive_factor, "Embeddings of band i have model.dim / factor^i elements, rounded down")
+        .at_least(1)
+        .at_most(65536)
+        .when(kAdaptive, kAdaptive, is_adaptive);
     key("tie_projections", &M::tie_projections, "Bands after the first use the embedding's projections for the output too")
         .when(kAdaptive, kAdaptive, is_adaptive)
         .when("model.tie_output", "model.tie_output: true", [](const Config& c) { return c.model.tie_output; });
     key("tail_dropout", &M::tail_dropout, "On the projected input of each band's softmax after the first (the paper's models: 0.2)")
-        .at_least(0).below(1).when(kAdaptive, kAdaptive, is_adaptive);
+        .at_least(0)
+        .below(1)
+        .when(kAdaptive, kAdaptive, is_adaptive);
 }
 
 void declare_position(std::vector<Field>& fields) {
@@ -70,7 +77,8 @@ void declare_attention(std::vector<Field>& fields) {
     SectionFields key("attention", &Config::attention, fields);
     key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
     key("skip_threshold", &AttentionConfig::skip_threshold,
-        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in "
+        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact "
+        "in "
         "fp32; 0: off")
         .at_least(0)
         .when("position.method", "position.method: alibi", [](const Config& c) { return c.position.method == "alibi"; })
@@ -82,15 +90,22 @@ void declare_tokenizer(std::vector<Field>& fields) {
     SectionFields key("tokenizer", &Config::tokenizer, fields);
     using T = TokenizerConfig;
     key("kind", &T::kind, "word (fairseq dictionary), bpe (byte level), wordpiece (BERT vocabulary) or sentencepiece")
-        .choices({"word", "bpe", "wordpiece", "sentencepiece"}).when("data.train", kText, has_text);
-    key("file", &T::file, "Vocabulary to use as it is: dict.txt, a folder or prefix of vocab.json and merges.txt, vocab.txt, or a .model; "
-                          "empty: learnt from data.train").when("data.train", kText, has_text);
-    key("vocab_size", &T::vocab_size, "Size of the vocabulary that is learnt (word: the most frequent words are kept); 0: the kind's default")
-        .unit("tokens").range(0, 4194304).when("data.train", kText, has_text)
+        .choices({"word", "bpe", "wordpiece", "sentencepiece"})
+        .when("data.train", kText, has_text);
+    key("file", &T::file,
+        "Vocabulary to use as it is: dict.txt, a folder or prefix of vocab.json and merges.txt, vocab.txt, or a .model; "
+        "empty: learnt from data.train")
+        .when("data.train", kText, has_text);
+    key("vocab_size", &T::vocab_size,
+        "Size of the vocabulary that is learnt (word: the most frequent words are kept); 0: the kind's default")
+        .unit("tokens")
+        .range(0, 4194304)
+        .when("data.train", kText, has_text)
         .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
     key("lowercase", &T::lowercase, "Lower-case and strip accents first, as uncased BERT vocabularies expect")
         .when("tokenizer.kind", "tokenizer.kind: wordpiece", [](const Config& c) { return c.tokenizer.kind == "wordpiece"; });
-    key("sentencepiece_model", &T::sentencepiece_model, "What sentencepiece learns").choices({"unigram", "bpe"})
+    key("sentencepiece_model", &T::sentencepiece_model, "What sentencepiece learns")
+        .choices({"unigram", "bpe"})
         .when("tokenizer.kind", "tokenizer.kind: sentencepiece", [](const Config& c) { return c.tokenizer.kind == "sentencepiece"; })
         .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
 }
@@ -98,45 +113,70 @@ void declare_tokenizer(std::vector<Field>& fields) {
 void declare_data(std::vector<Field>& fields) {
     SectionFields key("data", &Config::data, fields);
     using D = DataConfig;
-    key("store", &D::store, "Folder of the token store; made from the text below when it is missing").when("data.mixture", kOneStore, one_store);
+    key("store", &D::store, "Folder of the token store; made from the text below when it is missing")
+        .when("data.mixture", kOneStore, one_store);
     key("mixture", &D::mixture,
-        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. All have "
+        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. "
+        "All have "
         "one tokenizer; the first serves for validation. In place of data.store")
-        .unique().when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == "shuffled"; });
+        .unique()
+        .when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == "shuffled"; });
     key("valid_store", &D::valid_store, "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
     key("train", &D::train,
-        "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, .zst); those "
-        "named .jsonl, .ndjson or .json hold a document a line, others plain text").unique().when("data.mixture", kOneStore, one_store);
+        "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, "
+        ".zst); those "
+        "named .jsonl, .ndjson or .json hold a document a line, others plain text")
+        .unique()
+        .when("data.mixture", kOneStore, one_store);
     key("valid", &D::valid, "Text to validate on, as data.train").unique().when("data.train", kText, has_text);
     key("test", &D::test, "Text kept for the test split, as data.train").unique().when("data.train", kText, has_text);
-    key("documents", &D::documents, "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
-        .choices({"file", "blank_line", "line"}).when("data.train", kText, has_text);
-    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document").unit("lines").range(1, 1000)
+    key("documents", &D::documents,
+        "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
+        .choices({"file", "blank_line", "line"})
+        .when("data.train", kText, has_text);
+    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document")
+        .unit("lines")
+        .range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
     key("jsonl_key", &D::jsonl_key, "Key of the text in each object of a file of JSON lines").when("data.train", kText, has_text);
-    key("shard_tokens", &D::shard_tokens, "Tokens of each file that the store is cut into; 0: as many as 1 GiB holds").unit("tokens").range(0, 1LL << 40)
+    key("shard_tokens", &D::shard_tokens, "Tokens of each file that the store is cut into; 0: as many as 1 GiB holds")
+        .unit("tokens")
+        .range(0, 1LL << 40)
         .when("data.train", kText, has_text);
     key("expect_vocab_size", &D::expect_vocab_size,
-        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
-        .unit("ids").range(0, 4194304);
-    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any").unit("tokens").at_least(0)
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; "
+        "0: any")
+        .unit("ids")
+        .range(0, 4194304);
+    key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any")
+        .unit("tokens")
+        .at_least(0)
         .when("data.mixture", kOneStore, one_store);
 }
 
 void declare_optim(std::vector<Field>& fields) {
     SectionFields key("optim", &Config::optim, fields);
     using O = OptimConfig;
-    key("name", &O::name, "Optimizer; nag is Nesterov's accelerated gradient as in fairseq, the paper's (weight decay apart, "
-                           "it is sgd with optim.nesterov)").choices({"adamw", "sgd", "nag"});
+    key("name", &O::name,
+        "Optimizer; nag is Nesterov's accelerated gradient as in fairseq, the paper's (weight decay apart, "
+        "it is sgd with optim.nesterov)")
+        .choices({"adamw", "sgd", "nag"});
     key("lr", &O::lr, "Peak learning rate").above(0).at_most(1000);
     key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
-    key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1)
+    key("beta2", &O::beta2, "Decay of the squared gradient's running mean")
+        .at_least(0)
+        .below(1)
         .when("optim.name", "optim.name: adamw", is_adamw);
-    key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1)
+    key("eps", &O::eps, "Added to the root of the squared gradient's mean")
+        .above(0)
+        .below(1)
         .when("optim.name", "optim.name: adamw", is_adamw);
-    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1)
+    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none")
+        .at_least(0)
+        .below(1)
         .when("optim.name", "optim.name: sgd or nag", has_momentum);
-    key("nesterov", &O::nesterov, "Nesterov's form of momentum").when("optim.name", "optim.name: sgd", is_sgd)
+    key("nesterov", &O::nesterov, "Nesterov's form of momentum")
+        .when("optim.name", "optim.name: sgd", is_sgd)
         .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
     key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw and nag; not on norms, biases and position parameters")
         .range(0, 100);
@@ -149,19 +189,24 @@ void declare_schedule(std::vector<Field>& fields) {
     const char* decays = "schedule.name: linear or cosine";
     key("name", &S::name, "Learning rate after the warm-up").choices({"constant", "linear", "cosine", "inverse_sqrt"});
     key("warmup", &S::warmup, "Linear rise to optim.lr");
-    key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up").at_least(0)
+    key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up")
+        .at_least(0)
         .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("warmup_at_init", &S::warmup_at_init,
         "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the "
-        "warm-up runs at the peak").when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
+        "warm-up runs at the peak")
+        .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when("schedule.name", decays, decays_to_end);
     key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
         .when("schedule.name", decays, decays_to_end);
     key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end")
         .when("schedule.name", "schedule.name: cosine", [](const Config& c) { return c.schedule.name == "cosine"; });
-    key("period_mult", &S::period_mult, "Length of each period (without the warm-up) over the last one's").range(1, 1000)
+    key("period_mult", &S::period_mult, "Length of each period (without the warm-up) over the last one's")
+        .range(1, 1000)
         .when("schedule.restarts", "schedule.restarts: true", restarts);
-    key("shrink", &S::shrink, "Learning rates of each period, peak and end, over the last one's").above(0).at_most(1)
+    key("shrink", &S::shrink, "Learning rates of each period, peak and end, over the last one's")
+        .above(0)
+        .at_most(1)
         .when("schedule.restarts", "schedule.restarts: true", restarts);
 }
 
@@ -172,35 +217,48 @@ void declare_train(std::vector<Field>& fields) {
     key("batch", &T::batch, "Inputs in a micro-batch").unit("sequences").range(1, 1048576);
     key("accumulate", &T::accumulate, "Micro-batches an update, whose gradients are averaged over tokens").range(1, 1048576);
     key("stop", &T::stop, "When training ends").above(0);
-    key("seed", &T::seed, "Decides first weights, data order and dropout")
-        .when("train.seeds", "no train.seeds", [](const Config& c) { return c.train.seeds.empty(); });
+    key("seed", &T::seed, "Decides first weights, data order and dropout").when("train.seeds", "no train.seeds", [](const Config& c) {
+        return c.train.seeds.empty();
+    });
     key("seeds", &T::seeds, "One run a seed, reported as mean and standard deviation").at_least(0).unique();
     key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale")
         .choices({"fp64", "fp32", "bf16", "fp16"});
     key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
-    key("deterministic", &T::deterministic, "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
+    key("deterministic", &T::deterministic,
+        "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
     key("loss_scale", &T::loss_scale, "First loss scale").at_least(1).when("train.dtype", "train.dtype: fp16", is_fp16);
-    key("loss_scale_window", &T::loss_scale_window, "Good updates in a row before the loss scale doubles").unit("updates").range(1, 1e9)
+    key("loss_scale_window", &T::loss_scale_window, "Good updates in a row before the loss scale doubles")
+        .unit("updates")
+        .range(1, 1e9)
         .when("train.dtype", "train.dtype: fp16", is_fp16);
     key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends")
-        .unit("updates").range(1, 1e9);
+        .unit("updates")
+        .range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
     key("recompute", &T::recompute,
-        "What is computed again in the backward pass instead of being kept from the forward pass: nothing, or each layer's activations (memory for "
-        "a third more computation; the same numbers)").choices({"none", "layer"});
+        "What is computed again in the backward pass instead of being kept from the forward pass: nothing, or each layer's activations "
+        "(memory for "
+        "a third more computation; the same numbers)")
+        .choices({"none", "layer"});
     key("order", &T::order,
-        "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or fairseq "
+        "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or "
+        "fairseq "
         "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)")
         .choices({"shuffled", "fairseq"});
     key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies: the mean over the update's tokens, or their sum (the paper's)")
-        .choices({"mean", "sum"}).when("train.dtype", "train.dtype: fp16", is_fp16);
-    key("count_skipped", &T::count_skipped, "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
+        .choices({"mean", "sum"})
         .when("train.dtype", "train.dtype: fp16", is_fp16);
-    key("profile", &T::profile, "Updates, after the first three, of which RUN/trace-rank<N>.json shows each operator and communication; 0: none")
-        .unit("updates").range(0, 1000);
+    key("count_skipped", &T::count_skipped,
+        "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
+        .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("profile", &T::profile,
+        "Updates, after the first three, of which RUN/trace-rank<N>.json shows each operator and communication; 0: none")
+        .unit("updates")
+        .range(0, 1000);
     key("skip_second_tail_words", &T::skip_second_tail_words,
         "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes "
-        "it for padding").when(kAdaptive, kAdaptive, is_adaptive);
+        "it for padding")
+        .when(kAdaptive, kAdaptive, is_adaptive);
 }
 
 void declare_eval(std::vector<Field>& fields) {
@@ -208,19 +266,27 @@ void declare_eval(std::vector<Field>& fields) {
     using E = EvalConfig;
     key("lengths", &E::lengths,
         "Input lengths of the validations while training; empty: train.length. The first decides which checkpoint is best")
-        .unit("tokens").range(1, 16777216).unique().when("data.valid", kValidation, has_validation);
-    key("every", &E::every, "Time between validations; 0 updates: one at the end").when("data.valid", kValidation, has_validation);
-    key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass").unit("tokens").range(1, 16777216)
+        .unit("tokens")
+        .range(1, 16777216)
+        .unique()
         .when("data.valid", kValidation, has_validation);
-    key("valid_tokens", &E::valid_tokens, "Only the first tokens of the split while training; 0: all").unit("tokens").at_least(0)
+    key("every", &E::every, "Time between validations; 0 updates: one at the end").when("data.valid", kValidation, has_validation);
+    key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass")
+        .unit("tokens")
+        .range(1, 16777216)
+        .when("data.valid", kValidation, has_validation);
+    key("valid_tokens", &E::valid_tokens, "Only the first tokens of the split while training; 0: all")
+        .unit("tokens")
+        .at_least(0)
         .when("data.valid", kValidation, has_validation);
 }
 
 void declare_checkpoint(std::vector<Field>& fields) {
     SectionFields key("checkpoint", &Config::checkpoint, fields);
     using C = CheckpointConfig;
-    key("every", &C::every, 
-        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and when "
+    key("every", &C::every,
+        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and "
+        "when "
         "validation finds a best; 0 updates: only then");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")

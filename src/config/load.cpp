@@ -108,9 +108,9 @@ private:
                 if (method.name == config_.position.method) keys.push_back(field.name);
             }
         }
-        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs position.method: " +
-                          join(owners, " or ") + ", and position.method is " + config_.position.method + " (its options: " +
-                          (keys.empty() ? "none" : join(keys, ", ")) + ")");
+        throw ConfigError(assignment.origin + ": " + assignment.path() +
+                          " has no effect here: it needs position.method: " + join(owners, " or ") + ", and position.method is " +
+                          config_.position.method + " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
     }
 
     void refuse_unknown(const Assignment& assignment) const {

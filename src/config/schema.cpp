@@ -42,8 +42,9 @@ Json field_schema(const Field& field) {
         schema = value_schema(field, "string", true);
     } else if (std::holds_alternative<Duration>(field.default_value)) {
         schema = value_schema(field, "string", true);
-        schema["pattern"] = "^\\s*[0-9.]+([eE][+-]?[0-9]+)?[KMBT]?\\s*"
-                            "(updates?|epochs?|tokens?|s|sec|seconds?|min|minutes?|h|hours?|d|days?)\\s*$";
+        schema["pattern"] =
+            "^\\s*[0-9.]+([eE][+-]?[0-9]+)?[KMBT]?\\s*"
+            "(updates?|epochs?|tokens?|s|sec|seconds?|min|minutes?|h|hours?|d|days?)\\s*$";
     } else {
         const bool integers = std::holds_alternative<std::vector<std::int64_t>>(field.default_value);
         const char* type = integers ? "integer" : "string";
@@ -88,7 +89,8 @@ std::string row(const Field& field) {
     const auto text = value_text(field.default_value);
     const std::string fallback = text == "\"\"" || text == "[]" ? "" : "`" + cell(text) + "`";
     std::string line = "|";
-    for (const auto& content : {"`" + field.path() + "`", type_name(field.default_value), fallback, field.unit_text, cell(accepts), cell(help)}) {
+    for (const auto& content :
+         {"`" + field.path() + "`", type_name(field.default_value), fallback, field.unit_text, cell(accepts), cell(help)}) {
         line += content.empty() ? " |" : " " + content + " |";
     }
     return line + "\n";
@@ -129,17 +131,18 @@ train:
 Json config_schema(const ConfigContext& context) {
     Json sections = Json::object();
     for (const auto& section : config_sections()) {
-        sections[section.name] = {{"type", {"object", "null"}},
-                                  {"description", section.help},
-                                  {"properties", Json::object()},
-                                  {"additionalProperties", false}};
+        sections[section.name] = {
+            {"type", {"object", "null"}}, {"description", section.help}, {"properties", Json::object()}, {"additionalProperties", false}};
     }
     for (const auto& field : config_fields(context)) sections[field.section]["properties"][field.name] = field_schema(field);
     add_methods(sections["position"], context, PositionConfig{}.method);
     sections["include"] = {{"description", "Files that are read first, relative to this one"},
                            {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
-    return {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "Longbow configuration"},
-            {"type", "object"}, {"properties", sections}, {"additionalProperties", false}};
+    return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+            {"title", "Longbow configuration"},
+            {"type", "object"},
+            {"properties", sections},
+            {"additionalProperties", false}};
 }
 
 std::string config_reference(const ConfigContext& context) {

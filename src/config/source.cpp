@@ -28,7 +28,8 @@ void require_text(const std::string& text, const std::string& name) {
     for (const char c : text) {
         if (c == '\n') ++line;
         if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' || c == '\r') continue;
-        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " + std::to_string(line) + ")");
+        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " + std::to_string(line) +
+                          ")");
     }
     try {
         (void)Json(text).dump();
@@ -103,7 +104,8 @@ private:
         if (!fs::exists(status)) throw ConfigError(path + ": there is no such config file");
         if (fs::is_directory(status)) throw ConfigError(path + ": a folder, not a config file");
         if (!fs::is_regular_file(status) && !fs::is_fifo(status)) throw ConfigError(path + ": not a file with text");
-        if (fs::is_regular_file(status) && fs::file_size(path, error) > kMaxBytes) throw ConfigError(path + ": too large for a config file");
+        if (fs::is_regular_file(status) && fs::file_size(path, error) > kMaxBytes)
+            throw ConfigError(path + ": too large for a config file");
         try {
             return read_file(path);
         } catch (const Error& failure) {

@@ -18,9 +18,7 @@ class Parser {
 public:
     Parser(const Field& field, const Assignment& assignment) : field_(field), assignment_(assignment) {}
 
-    [[noreturn]] void refuse(const std::string& what) const {
-        throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what);
-    }
+    [[noreturn]] void refuse(const std::string& what) const { throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what); }
 
     // YAML leaves types open ("010" is 8 to some readers and 10 to others, "1e3" a number or a text); here one spelling counts.
     std::int64_t integer(const RawValue& raw) const {
@@ -143,21 +141,20 @@ Overloaded(Cases...) -> Overloaded<Cases...>;  // which C++20 implies, and clang
 FieldValue parse_value(const Field& field, const Assignment& assignment) {
     const Parser parser(field, assignment);
     const RawValue& raw = assignment.value;
-    return std::visit(
-        Overloaded{
-            [&](bool) { return FieldValue(parser.boolean(raw)); },
-            [&](std::int64_t) { return FieldValue(parser.integer(raw)); },
-            [&](double) { return FieldValue(parser.number(raw)); },
-            [&](const std::string&) { return FieldValue(parser.words(raw)); },
-            [&](const Duration&) { return FieldValue(parser.duration(raw)); },
-            [&](const std::vector<std::int64_t>&) {
-                return FieldValue(parser.list<std::int64_t>(raw, [&](const RawValue& item) { return parser.integer(item); }));
-            },
-            [&](const std::vector<std::string>&) {
-                return FieldValue(parser.list<std::string>(raw, [&](const RawValue& item) { return parser.words(item); }));
-            },
-        },
-        field.default_value);
+    return std::visit(Overloaded{
+                          [&](bool) { return FieldValue(parser.boolean(raw)); },
+                          [&](std::int64_t) { return FieldValue(parser.integer(raw)); },
+                          [&](double) { return FieldValue(parser.number(raw)); },
+                          [&](const std::string&) { return FieldValue(parser.words(raw)); },
+                          [&](const Duration&) { return FieldValue(parser.duration(raw)); },
+                          [&](const std::vector<std::int64_t>&) {
+                              return FieldValue(parser.list<std::int64_t>(raw, [&](const RawValue& item) { return parser.integer(item); }));
+                          },
+                          [&](const std::vector<std::string>&) {
+                              return FieldValue(parser.list<std::string>(raw, [&](const RawValue& item) { return parser.words(item); }));
+                          },
+                      },
+                      field.default_value);
 }
 
 std::string type_name(const FieldValue& value) {
@@ -167,25 +164,24 @@ std::string type_name(const FieldValue& value) {
 
 std::string value_text(const FieldValue& value) {
     const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(text).dump(); };
-    return std::visit(
-        Overloaded{
-            [](bool v) { return std::string(v ? "true" : "false"); },
-            [](std::int64_t v) { return std::to_string(v); },
-            [](double v) { return number_text(v); },
-            [&](const std::string& v) { return quoted(v); },
-            [](const Duration& v) { return v.text(); },
-            [](const std::vector<std::int64_t>& v) {
-                std::vector<std::string> items;
-                for (const auto item : v) items.push_back(std::to_string(item));
-                return "[" + join(items, ", ") + "]";
-            },
-            [&](const std::vector<std::string>& v) {
-                std::vector<std::string> items;
-                for (const auto& item : v) items.push_back(quoted(item));
-                return "[" + join(items, ", ") + "]";
-            },
-        },
-        value);
+    return std::visit(Overloaded{
+                          [](bool v) { return std::string(v ? "true" : "false"); },
+                          [](std::int64_t v) { return std::to_string(v); },
+                          [](double v) { return number_text(v); },
+                          [&](const std::string& v) { return quoted(v); },
+                          [](const Duration& v) { return v.text(); },
+                          [](const std::vector<std::int64_t>& v) {
+                              std::vector<std::string> items;
+                              for (const auto item : v) items.push_back(std::to_string(item));
+                              return "[" + join(items, ", ") + "]";
+                          },
+                          [&](const std::vector<std::string>& v) {
+                              std::vector<std::string> items;
+                              for (const auto& item : v) items.push_back(quoted(item));
+                              return "[" + join(items, ", ") + "]";
+                          },
+                      },
+                      value);
 }
 
 Json value_json(const FieldValue& value) {

@@ -35,7 +35,8 @@ private:
 };
 
 // Everything that allocates is made by the parent before the fork: another thread of it may have held the allocator's lock.
-[[noreturn]] void become(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent, const SignalsHeld& held) {
+[[noreturn]] void become(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent,
+                         const SignalsHeld& held) {
     for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, death_signal);

@@ -237,7 +237,8 @@ FolderLock::FolderLock(const fs::path& path, const char* busy) {
     fd_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd_ < 0) fail("cannot open", path);
     const bool held = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;  // a file system without locks: as if it were free
-    struct stat locked {}, there {};
+    struct stat locked {
+    }, there{};
     // The one who held it may have removed the folder just now.
     const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &there) != 0 || locked.st_ino != there.st_ino);
     if (!held && !gone) return;

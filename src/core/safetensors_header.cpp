@@ -82,7 +82,8 @@ SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uin
 void check_layout(const std::vector<SafetensorsEntry>& entries, std::uint64_t data_size, const std::string& file) {
     std::uint64_t expected = 0;
     for (const auto& entry : entries) {
-        if (entry.begin != expected) damaged(file, "tensor " + shown(entry.name) + (entry.begin < expected ? " overlaps another" : " follows a gap"));
+        if (entry.begin != expected)
+            damaged(file, "tensor " + shown(entry.name) + (entry.begin < expected ? " overlaps another" : " follows a gap"));
         expected = entry.end;
     }
     if (expected != data_size) damaged(file, "its tensors end before the file does");
@@ -118,9 +119,8 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
         }
         header.tensors.push_back(parse_entry(key, value, data_size, name));
     }
-    std::sort(header.tensors.begin(), header.tensors.end(), [](const auto& a, const auto& b) {
-        return std::pair(a.begin, a.end) < std::pair(b.begin, b.end);
-    });
+    std::sort(header.tensors.begin(), header.tensors.end(),
+              [](const auto& a, const auto& b) { return std::pair(a.begin, a.end) < std::pair(b.begin, b.end); });
     check_layout(header.tensors, data_size, name);
     std::erase_if(header.tensors, [](const auto& entry) { return starts_with(entry.name, kFiller); });
     return header;
@@ -130,7 +130,9 @@ std::string build_safetensors_header(SafetensorsHeader& header) {
     Json json = Json::object();
     if (!header.metadata.empty()) json["__metadata__"] = header.metadata;
     const auto add = [&](const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape, std::uint64_t begin,
-                         std::uint64_t end) { json[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {begin, end}}}; };
+                         std::uint64_t end) {
+        json[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {begin, end}}};
+    };
     std::uint64_t position = 0;
     int fillers = 0;
     for (auto& entry : header.tensors) {

@@ -25,7 +25,7 @@ sigset_t stop_signals() {
     sigset_t stops;
     sigemptyset(&stops);
     for (const int signal : {SIGINT, SIGTERM}) {
-        struct sigaction action{};
+        struct sigaction action {};
         sigaction(signal, nullptr, &action);
         if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);  // a shell's background job does not hear Ctrl-C
     }

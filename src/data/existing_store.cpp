@@ -21,7 +21,8 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
         return;
     }
     if (!config.file.empty()) {
-        if (open_tokenizer(config)->fingerprint() != store.tokenizer.fingerprint) differences.push_back("the vocabulary: another than " + config.file);
+        if (open_tokenizer(config)->fingerprint() != store.tokenizer.fingerprint)
+            differences.push_back("the vocabulary: another than " + config.file);
         return;
     }
     const Json asked = training_settings(config);
@@ -65,7 +66,8 @@ void compare_shards(const StoreManifest& store, std::int64_t configured, std::ve
 }
 
 bool has_json_lines(const SplitFiles& splits) {
-    return std::any_of(splits.begin(), splits.end(), [](const auto& split) { return std::any_of(split.second->begin(), split.second->end(), is_json_lines); });
+    return std::any_of(splits.begin(), splits.end(),
+                       [](const auto& split) { return std::any_of(split.second->begin(), split.second->end(), is_json_lines); });
 }
 
 }  // namespace

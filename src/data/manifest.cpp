@@ -45,7 +45,8 @@ public:
         const auto& value = at(key);
         if (!value.is_array()) fail(std::string(key) + " must be a list");
         std::vector<Reader> items;
-        for (std::size_t i = 0; i < value.size(); ++i) items.emplace_back(value[i], name_, path_ + "." + key + "[" + std::to_string(i) + "]");
+        for (std::size_t i = 0; i < value.size(); ++i)
+            items.emplace_back(value[i], name_, path_ + "." + key + "[" + std::to_string(i) + "]");
         return items;
     }
 
@@ -86,7 +87,8 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
     }
     if (split.documents < 1 || split.documents > split.tokens) reader.fail("documents does not fit tokens");
     split.document_ends = read_file_entry(reader.object("document_ends"), name + ".documents.bin");
-    if (split.document_ends.bytes != 8 * static_cast<std::uint64_t>(split.documents)) reader.fail("document_ends.bytes does not fit documents");
+    if (split.document_ends.bytes != 8 * static_cast<std::uint64_t>(split.documents))
+        reader.fail("document_ends.bytes does not fit documents");
     split.cumulative = read_file_entry(reader.object("cumulative"), name + ".cumulative.bin");
     if (split.cumulative.bytes != 16 * cumulative_entries(split.tokens)) reader.fail("cumulative.bytes does not fit tokens");
     for (const auto& source : reader.list("sources")) {

@@ -24,7 +24,7 @@ struct SplitManifest {
     std::string name;
     std::int64_t tokens = 0, documents = 0;
     std::uint64_t raw_bytes = 0, words = 0;
-    std::string fingerprint;             // of the ids as little-endian u32, whatever their width on disk
+    std::string fingerprint;  // of the ids as little-endian u32, whatever their width on disk
     std::vector<StoredFile> shards;
     StoredFile document_ends, cumulative;
     std::vector<Source> sources;
@@ -34,14 +34,14 @@ struct TokenizerManifest {
     std::string kind, fingerprint;
     std::int64_t vocab_size = 0;
     TokenId boundary = 0;
-    Json trained;                        // settings of its training here; null when it came from a file
+    Json trained;  // settings of its training here; null when it came from a file
 };
 
 struct StoreManifest {
     TokenizerManifest tokenizer;
-    std::string documents;               // as DataConfig
-    std::int64_t blank_lines = 0;        // 0 unless documents is blank_line
-    std::string jsonl_key;               // empty unless some of the text was JSON lines
+    std::string documents;         // as DataConfig
+    std::int64_t blank_lines = 0;  // 0 unless documents is blank_line
+    std::string jsonl_key;         // empty unless some of the text was JSON lines
     std::int64_t id_bytes = 2;
     std::vector<SplitManifest> splits;
 };

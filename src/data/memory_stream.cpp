@@ -45,7 +45,8 @@ public:
 private:
     [[nodiscard]] double interpolate(std::int64_t end, std::uint64_t RawCount::*column) const {
         if (end < 0 || end > size()) throw DataError(strprintf("token position %lld is outside the stream", static_cast<long long>(end)));
-        const auto high = std::lower_bound(known_.begin(), known_.end(), end, [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
+        const auto high =
+            std::lower_bound(known_.begin(), known_.end(), end, [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
         const auto above = static_cast<double>(high->counts.*column);
         if (high->token == end) return above;
         const auto low = high - 1;
@@ -61,7 +62,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data, int threads) {
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
+                                            int threads) {
     std::vector<TokenId> ids;
     std::vector<std::int64_t> ends;
     std::vector<KnownOffset> known;

@@ -26,9 +26,7 @@ RawOffsets::RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const Ra
     words_ = tokenizer.boundary_per_line() ? 0 : counts.words;  // its words are its tokens
 }
 
-RawCount RawOffsets::total() const {
-    return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_};
-}
+RawCount RawOffsets::total() const { return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_}; }
 
 std::uint64_t RawOffsets::length_of(TokenId id) {
     auto& length = lengths_[id];

@@ -43,10 +43,10 @@ private:
     const Tokenizer& tokenizer_;
     std::vector<std::int32_t> lengths_;  // bytes a token decodes to; -1: not yet known
     std::vector<std::size_t> offsets_;
-    std::int64_t tokens_ = 0;            // before the chunk
+    std::int64_t tokens_ = 0;  // before the chunk
     std::uint64_t bytes_ = 0;
-    std::uint64_t words_ = 0;            // that start before counted_
-    std::size_t counted_ = 0;            // bytes of the chunk
+    std::uint64_t words_ = 0;  // that start before counted_
+    std::size_t counted_ = 0;  // bytes of the chunk
     bool after_space_ = true;
 };
 

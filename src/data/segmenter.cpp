@@ -11,7 +11,9 @@ namespace longbow {
 
 Segmenter::Segmenter(const Tokenizer& tokenizer, const DataConfig& documents, std::size_t chunk_bytes)
     : tokenizer_(tokenizer),
-      rule_(documents.documents == "line" ? Rule::line : documents.documents == "blank_line" ? Rule::blank_line : Rule::file),
+      rule_(documents.documents == "line"         ? Rule::line
+            : documents.documents == "blank_line" ? Rule::blank_line
+                                                  : Rule::file),
       blank_lines_(documents.blank_lines),
       chunk_bytes_(chunk_bytes),
       keep_separators_(tokenizer.boundary_per_line()),

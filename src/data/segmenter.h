@@ -54,15 +54,15 @@ private:
     std::size_t chunk_bytes_;
     bool keep_separators_;
 
-    std::string text_;             // raw text not yet in a chunk
-    std::vector<Piece> pieces_;    // closed pieces of text_
-    std::size_t scanned_ = 0;      // whole lines up to here are known
-    std::size_t next_try_ = 0;     // size of text_ at which to look for a cut again
-    bool has_content_ = false;     // the open document has a character
-    bool in_line_ = false;         // the line after scanned_ is not whole, but has content
-    std::int64_t empty_lines_ = 0; // since the last line with content
-    std::size_t open_ = 0;         // where the open piece begins
-    std::size_t content_end_ = 0;  // end of the open document's content so far, in whole lines
+    std::string text_;              // raw text not yet in a chunk
+    std::vector<Piece> pieces_;     // closed pieces of text_
+    std::size_t scanned_ = 0;       // whole lines up to here are known
+    std::size_t next_try_ = 0;      // size of text_ at which to look for a cut again
+    bool has_content_ = false;      // the open document has a character
+    bool in_line_ = false;          // the line after scanned_ is not whole, but has content
+    std::int64_t empty_lines_ = 0;  // since the last line with content
+    std::size_t open_ = 0;          // where the open piece begins
+    std::size_t content_end_ = 0;   // end of the open document's content so far, in whole lines
     bool after_space_ = true;
 };
 

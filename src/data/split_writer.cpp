@@ -12,7 +12,9 @@ fs::path documents_path(const fs::path& folder, const std::string& split) { retu
 fs::path cumulative_path(const fs::path& folder, const std::string& split) { return folder / (split + ".cumulative.bin"); }
 
 RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
-    return {tokenizer, state.at("tokens").get<std::int64_t>(), {state.at("raw_bytes").get<std::uint64_t>(), state.at("words").get<std::uint64_t>()}};
+    return {tokenizer,
+            state.at("tokens").get<std::int64_t>(),
+            {state.at("raw_bytes").get<std::uint64_t>(), state.at("words").get<std::uint64_t>()}};
 }
 
 }  // namespace
@@ -47,20 +49,15 @@ SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& to
         manifest_.shards.push_back({shard_name(manifest_.name, manifest_.shards.size()), shard.at("bytes").get<std::uint64_t>(),
                                     shard.at("checksum").get<std::string>()});
     }
-    if (tokens_in_shard_ > 0) shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
+    if (tokens_in_shard_ > 0)
+        shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
 }
 
 Json SplitWriter::save() {
     const RawCount total = offsets_.total();
-    Json state = {{"tokens", offsets_.tokens()},
-                  {"documents", manifest_.documents},
-                  {"raw_bytes", total.bytes},
-                  {"words", total.words},
-                  {"last_document_end", last_document_end_},
-                  {"tokens_in_shard", tokens_in_shard_},
-                  {"ids", ids_hasher_.state()},
-                  {"document_ends", documents_.save()},
-                  {"cumulative", cumulative_.save()},
+    Json state = {{"tokens", offsets_.tokens()}, {"documents", manifest_.documents},        {"raw_bytes", total.bytes},
+                  {"words", total.words},        {"last_document_end", last_document_end_}, {"tokens_in_shard", tokens_in_shard_},
+                  {"ids", ids_hasher_.state()},  {"document_ends", documents_.save()},      {"cumulative", cumulative_.save()},
                   {"shards", Json::array()}};
     for (const auto& shard : manifest_.shards) state["shards"].push_back({{"bytes", shard.bytes}, {"checksum", shard.checksum}});
     if (shard_) state["shard"] = shard_->save();
@@ -104,7 +101,8 @@ void SplitWriter::add(const EncodedChunk& chunk) {
         last_document_end_ = end;
         ++manifest_.documents;
     };
-    offsets_.add(chunk, [&](const RawCount& counts) { write_mark(counts); }, on_document);
+    offsets_.add(
+        chunk, [&](const RawCount& counts) { write_mark(counts); }, on_document);
     write_ids(chunk.ids);
 }
 

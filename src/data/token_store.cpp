@@ -29,7 +29,8 @@ MappedFile map_checked(const fs::path& folder, const StoredFile& file) {
     if (error) throw DataError(path.string() + ": " + error.message() + ": the store is not whole; prepare it again");
     if (size != file.bytes) {
         throw DataError(strprintf("%s: %s bytes, but the manifest says %s: the store is damaged; prepare it again", path.c_str(),
-                                  with_commas(static_cast<std::int64_t>(size)).c_str(), with_commas(static_cast<std::int64_t>(file.bytes)).c_str()));
+                                  with_commas(static_cast<std::int64_t>(size)).c_str(),
+                                  with_commas(static_cast<std::int64_t>(file.bytes)).c_str()));
     }
     MappedFile mapped(path);
     if (mapped.size() != size) throw DataError(path.string() + ": changed while it was opened");
@@ -44,14 +45,19 @@ std::span<const T> as(const MappedFile& file) {
 class MappedStream final : public TokenStream {
 public:
     MappedStream(const fs::path& folder, const StoreManifest& store, const SplitManifest& split)
-        : folder_(folder), split_(split), boundary_(store.tokenizer.boundary), vocab_size_(store.tokenizer.vocab_size), id_bytes_(store.id_bytes) {
+        : folder_(folder),
+          split_(split),
+          boundary_(store.tokenizer.boundary),
+          vocab_size_(store.tokenizer.vocab_size),
+          id_bytes_(store.id_bytes) {
         for (const auto& shard : split.shards) shards_.push_back(map_checked(folder, shard));
         documents_ = map_checked(folder, split.document_ends);
         cumulative_ = map_checked(folder, split.cumulative);
         shard_tokens_ = static_cast<std::int64_t>(split.shards.front().bytes) / id_bytes_;
         const auto last = as<std::uint64_t>(cumulative_).last(2);
         if (last[0] != split.raw_bytes || last[1] != split.words) {
-            throw DataError((folder / split.cumulative.file).string() + ": its last entry does not fit the manifest: the store is damaged; prepare it again");
+            throw DataError((folder / split.cumulative.file).string() +
+                            ": its last entry does not fit the manifest: the store is damaged; prepare it again");
         }
     }
 
@@ -61,17 +67,20 @@ public:
 
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > split_.tokens - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the %s split of %s tokens", static_cast<long long>(count),
-                                      static_cast<long long>(begin), split_.name.c_str(), with_commas(split_.tokens).c_str()));
+            throw DataError(strprintf("%lld tokens from position %lld reach outside the %s split of %s tokens",
+                                      static_cast<long long>(count), static_cast<long long>(begin), split_.name.c_str(),
+                                      with_commas(split_.tokens).c_str()));
         }
         while (count > 0) {
             const auto shard = static_cast<std::size_t>(begin / shard_tokens_);
             const auto first = begin % shard_tokens_;
             const auto here = std::min(count, shard_tokens_ - first);
             if (id_bytes_ == 2) {
-                copy(as<std::uint16_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard, out);
+                copy(as<std::uint16_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard,
+                     out);
             } else {
-                copy(as<std::uint32_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard, out);
+                copy(as<std::uint32_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard,
+                     out);
             }
             begin += here;
             out += here;
@@ -85,7 +94,8 @@ public:
         while (count > 0) {
             const auto first = begin % shard_tokens_;
             const auto here = std::min(count, shard_tokens_ - first);
-            shards_[static_cast<std::size_t>(begin / shard_tokens_)].prefetch(static_cast<std::size_t>(first * id_bytes_), static_cast<std::size_t>(here * id_bytes_));
+            shards_[static_cast<std::size_t>(begin / shard_tokens_)].prefetch(static_cast<std::size_t>(first * id_bytes_),
+                                                                              static_cast<std::size_t>(here * id_bytes_));
             begin += here;
             count -= here;
         }
@@ -115,7 +125,8 @@ public:
 
 private:
     [[noreturn]] void damaged_documents() const {
-        throw DataError((folder_ / split_.document_ends.file).string() + ": the ends do not ascend to the split's end: the store is damaged; prepare it again");
+        throw DataError((folder_ / split_.document_ends.file).string() +
+                        ": the ends do not ascend to the split's end: the store is damaged; prepare it again");
     }
 
     template <class T>
@@ -127,12 +138,14 @@ private:
         }
         if (static_cast<std::int64_t>(largest) >= vocab_size_) {
             throw DataError(strprintf("%s: id %lld is outside the vocabulary of %lld: the store is damaged; prepare it again",
-                                      (folder_ / split_.shards[shard].file).c_str(), static_cast<long long>(largest), static_cast<long long>(vocab_size_)));
+                                      (folder_ / split_.shards[shard].file).c_str(), static_cast<long long>(largest),
+                                      static_cast<long long>(vocab_size_)));
         }
     }
 
     [[nodiscard]] double interpolate(std::int64_t end, std::size_t column) const {
-        if (end < 0 || end > split_.tokens) throw DataError(strprintf("token position %lld is outside the %s split", static_cast<long long>(end), split_.name.c_str()));
+        if (end < 0 || end > split_.tokens)
+            throw DataError(strprintf("token position %lld is outside the %s split", static_cast<long long>(end), split_.name.c_str()));
         const auto values = as<std::uint64_t>(cumulative_);
         if (end == split_.tokens) return static_cast<double>(values[values.size() - 2 + column]);
         const auto mark = end / kMarkTokens;
@@ -213,7 +226,8 @@ void TokenStore::verify() const {
         const fs::path path = impl_->path / file.file;
         const auto found = fingerprint_file(path);
         if (found != file.checksum) {
-            throw DataError(path.string() + ": checksum " + found + ", but the manifest says " + file.checksum + ": the file is damaged; prepare the store again");
+            throw DataError(path.string() + ": checksum " + found + ", but the manifest says " + file.checksum +
+                            ": the file is damaged; prepare the store again");
         }
     };
     for (const auto& split : impl_->manifest.splits) {

@@ -38,14 +38,16 @@ std::string host_name() {
 std::string own_address(const std::string& target, int port) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_DGRAM;
-    if (::getaddrinfo(target.c_str(), std::to_string(port).c_str(), &hints, &found) != 0) throw Error("cannot find the address of " + target);
+    if (::getaddrinfo(target.c_str(), std::to_string(port).c_str(), &hints, &found) != 0)
+        throw Error("cannot find the address of " + target);
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> release(found, ::freeaddrinfo);
     std::string result = target;
     if (const int probe = ::socket(found->ai_family, SOCK_DGRAM, 0); probe >= 0) {
         sockaddr_storage own{};
         socklen_t size = sizeof own;
         char text[NI_MAXHOST] = {};
-        if (::connect(probe, found->ai_addr, found->ai_addrlen) == 0 && ::getsockname(probe, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
+        if (::connect(probe, found->ai_addr, found->ai_addrlen) == 0 &&
+            ::getsockname(probe, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
             ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
             result = text;
         }
@@ -69,7 +71,8 @@ StorePtr open_store(const Launch& launch, double timeout) {
     try {
         return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
     } catch (const std::exception& error) {
-        const char* remedy = options.isServer ? "is the port free? MASTER_PORT chooses another" : "is rank 0 running there, and does the network let it be reached?";
+        const char* remedy = options.isServer ? "is the port free? MASTER_PORT chooses another"
+                                              : "is rank 0 running there, and does the network let it be reached?";
         throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d (dist.timeout is %.0f s): %s (%s)", launch.rank, launch.world,
                               launch.address.c_str(), launch.port, timeout, remedy, first_line(error).c_str()));
     }
@@ -96,13 +99,15 @@ struct Communicator::Impl {
             if (watchdog != nullptr) {
                 if (const auto failure = watchdog->failure()) throw Error(*failure);
                 if (const auto gone = watchdog->silent_rank()) {
-                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) + watchdog->table() + ")");
+                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) + watchdog->table() +
+                                ")");
                 }
             }
             const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             if (!for_ever && waited > timeout) {
-                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank, waited, launch.address.c_str(),
-                                      launch.port) + (watchdog != nullptr ? " (" + watchdog->table() + ")" : ""));
+                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank, waited,
+                                      launch.address.c_str(), launch.port) +
+                            (watchdog != nullptr ? " (" + watchdog->table() + ")" : ""));
             }
             std::this_thread::sleep_for(pause);
         }
@@ -172,9 +177,12 @@ void Communicator::make_group() {
     const auto& device = self.device;
     self.guarded([&] {
         GroupRequest request{c10::make_intrusive<c10d::PrefixStore>("group", self.store), launch.rank, launch.world,
-                             std::chrono::milliseconds(static_cast<std::int64_t>(self.timeout * 1000)), own_address(launch.address, launch.port)};
-        if (launch.world > launch.local_world && (starts_with(request.address, "127.") || request.address == "::1") && std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
-            throw Error("this host's name stands for " + request.address + " here (/etc/hosts), where ranks on other hosts cannot reach it: set "
+                             std::chrono::milliseconds(static_cast<std::int64_t>(self.timeout * 1000)),
+                             own_address(launch.address, launch.port)};
+        if (launch.world > launch.local_world && (starts_with(request.address, "127.") || request.address == "::1") &&
+            std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
+            throw Error("this host's name stands for " + request.address +
+                        " here (/etc/hosts), where ranks on other hosts cannot reach it: set "
                         "MASTER_ADDR to an address that they can, or GLOO_SOCKET_IFNAME to the network card");
         }
         const bool gpu = device.is_cuda();
@@ -222,7 +230,8 @@ std::vector<std::string> Communicator::exchange(const std::string& mine) {
     self.guarded([&] {
         const auto name = strprintf("exchange/%lld/", static_cast<long long>(self.exchanges++));
         self.store->set(name + std::to_string(rank()), std::vector<std::uint8_t>(mine.begin(), mine.end()));
-        for (int other = 0; other < world(); ++other) all.push_back(self.take(*self.store, name + std::to_string(other), /*for_ever=*/false));
+        for (int other = 0; other < world(); ++other)
+            all.push_back(self.take(*self.store, name + std::to_string(other), /*for_ever=*/false));
     });
     return all;
 }
@@ -272,7 +281,8 @@ void Communicator::finish() {
         self.store->set("finished/" + std::to_string(rank()), std::string("1"));
         // Nobody goes before all have come: a launcher ends the rest when one has ended, and the store goes with the rank that runs it.
         for (int other = 0; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
-        if (leader() && !self.launch.store_is_there) std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others read the last one
+        if (leader() && !self.launch.store_is_there)
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others read the last one
     } catch (const std::exception&) {
         // Another rank is gone already, and has said why.
     }
@@ -297,7 +307,8 @@ void Communicator::fail(const std::string& what) noexcept {
 std::unique_ptr<Mailbox> Communicator::mailbox() const {
     // Numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one put. The other rank may be at work on a
     // large file: the watchdog ends a wait for one that is gone.
-    auto store = c10::make_intrusive<c10d::PrefixStore>(strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)), impl_->store->clone());
+    auto store = c10::make_intrusive<c10d::PrefixStore>(strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)),
+                                                        impl_->store->clone());
     return std::make_unique<StoreMailbox>(
         store, [impl = impl_.get()](c10d::Store& from, const std::string& key) { return impl->take(from, key, /*for_ever=*/true); },
         [impl = impl_.get()](const std::function<void()>& work) { impl->guarded(work); });

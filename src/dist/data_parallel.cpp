@@ -61,10 +61,10 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
         impl_->buckets.push_back(std::move(bucket));
     }
     const auto& group = communicator.group();
-    impl_->reducer = std::make_unique<FixedReducer>(
-        parameters, groups, group, dense, cap, /*find_unused_parameters=*/false, /*gradient_as_bucket_view=*/true,
-        std::unordered_map<std::size_t, std::string>{}, std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
-        /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
+    impl_->reducer = std::make_unique<FixedReducer>(parameters, groups, group, dense, cap, /*find_unused_parameters=*/false,
+                                                    /*gradient_as_bucket_view=*/true, std::unordered_map<std::size_t, std::string>{},
+                                                    std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
+                                                    /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
     impl_->reducer->keep_buckets();
     const HookState state{group, config.reduce_dtype == "bf16"   ? at::kBFloat16
                                  : config.reduce_dtype == "fp16" ? at::kHalf

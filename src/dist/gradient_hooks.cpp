@@ -34,7 +34,8 @@ public:
 
 class ScatterHook final : public c10d::CppCommHookInterface<HookState> {
 public:
-    ScatterHook(const HookState& state, std::shared_ptr<Scattering> scattering) : CppCommHookInterface(state), scattering_(std::move(scattering)) {}
+    ScatterHook(const HookState& state, std::shared_ptr<Scattering> scattering)
+        : CppCommHookInterface(state), scattering_(std::move(scattering)) {}
     FuturePtr runHook(c10d::GradBucket& bucket) override {
         const auto buffer = bucket.getBuffer();
         const auto wire = state_.wire == at::ScalarType::Undefined ? buffer.scalar_type() : state_.wire;

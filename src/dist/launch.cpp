@@ -18,7 +18,8 @@ public:
         const char* value = environment_(name);
         if (value != nullptr && *value != '\0') return value;
         if (otherwise) return *otherwise;
-        throw UsageError(std::string(name) + " is not set in the environment, though " + who_ + " started this process: set it, or start with --nproc");
+        throw UsageError(std::string(name) + " is not set in the environment, though " + who_ +
+                         " started this process: set it, or start with --nproc");
     }
     [[nodiscard]] int number(const char* name, int low, int high, std::optional<int> otherwise = {}) const {
         const auto value = text(name, otherwise ? std::optional(std::to_string(*otherwise)) : std::nullopt);
@@ -79,7 +80,8 @@ std::string first_host(const std::string& nodelist) {
     if (end == std::string::npos || nodelist[end] == ',') return nodelist.substr(0, end);
     const auto number = nodelist.substr(end + 1, nodelist.find_first_of("-,]", end) - end - 1);
     const auto close = nodelist.find(']', end);
-    const auto tail = close == std::string::npos ? std::string() : nodelist.substr(close + 1, nodelist.find_first_of(",[", close) - close - 1);
+    const auto tail =
+        close == std::string::npos ? std::string() : nodelist.substr(close + 1, nodelist.find_first_of(",[", close) - close - 1);
     return nodelist.substr(0, end) + number + tail;
 }
 

@@ -79,7 +79,8 @@ private:
         if (code == 0 || agreed || failed_) return;
         failed_ = true;
         failed_at_ = Clock::now();
-        if (WIFSIGNALED(status)) log::error(strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
+        if (WIFSIGNALED(status))
+            log::error(strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
     }
     void send(int signal) const {
         for (const auto& [pid, rank] : running_) kill(pid, signal);

@@ -45,8 +45,8 @@ struct Watchdog::State {
     Clock::time_point since = Clock::now();     // of `where`
     Clock::time_point answered = Clock::now();  // the store, last
     std::optional<std::string> failure;
-    std::string lost;                           // why the store cannot be reached, if it cannot
-    Clock::time_point wrong_since;              // failure or lost
+    std::string lost;               // why the store cannot be reached, if it cannot
+    Clock::time_point wrong_since;  // failure or lost
     std::vector<Seen> seen;
 };
 
@@ -89,7 +89,8 @@ std::optional<std::string> Watchdog::failure() const {
 std::optional<int> Watchdog::silent_rank() const {
     const std::lock_guard lock(state_->mutex);
     for (std::size_t rank = 0; rank < state_->seen.size(); ++rank) {
-        if (static_cast<int>(rank) != state_->rank && seconds_since(state_->seen[rank].changed) > state_->timeout) return static_cast<int>(rank);
+        if (static_cast<int>(rank) != state_->rank && seconds_since(state_->seen[rank].changed) > state_->timeout)
+            return static_cast<int>(rank);
     }
     return std::nullopt;
 }
@@ -138,7 +139,8 @@ void Watchdog::exchange(const std::shared_ptr<State>& state) {
             std::string mine;
             {
                 const std::lock_guard lock(state->mutex);
-                mine = strprintf("%lld|", static_cast<long long>(beat)) + state->where + strprintf(" for %.0f s", seconds_since(state->since));
+                mine =
+                    strprintf("%lld|", static_cast<long long>(beat)) + state->where + strprintf(" for %.0f s", seconds_since(state->since));
             }
             state->store->set(keys[own], std::vector<std::uint8_t>(mine.begin(), mine.end()));
             const bool failed = state->store->check({kFailureKey});

@@ -47,8 +47,9 @@ void plan_lm_eval(std::int64_t first, std::int64_t last, std::int64_t length, Wi
 void plan_llamacpp(std::int64_t tokens, std::int64_t length, Windows& windows) {
     const auto chunks = (tokens + 1) / length;
     if (chunks < 2) {
-        throw UsageError(strprintf("protocol llamacpp needs at least %lld tokens for length %lld, and the stream has %lld: take a shorter length",
-                                   static_cast<long long>(2 * length - 1), static_cast<long long>(length), static_cast<long long>(tokens)));
+        throw UsageError(
+            strprintf("protocol llamacpp needs at least %lld tokens for length %lld, and the stream has %lld: take a shorter length",
+                      static_cast<long long>(2 * length - 1), static_cast<long long>(length), static_cast<long long>(tokens)));
     }
     for (std::int64_t begin = 0; begin < chunks * length; begin += length) {
         windows.push_back({begin, begin + length - 1, begin + length / 2, true});
@@ -71,7 +72,8 @@ std::int64_t default_stride(const std::string& protocol, std::int64_t length) {
     const auto& names = eval_protocols();
     if (std::find(names.begin(), names.end(), protocol) == names.end()) {
         const auto near = nearest(protocol, names);
-        throw UsageError("unknown protocol '" + protocol + "'" + (near ? " (did you mean '" + *near + "'?)" : "") + ": known are " + join(names, ", "));
+        throw UsageError("unknown protocol '" + protocol + "'" + (near ? " (did you mean '" + *near + "'?)" : "") + ": known are " +
+                         join(names, ", "));
     }
     return protocol == "hf" ? std::max<std::int64_t>(1, length / 2) : length;
 }
@@ -112,7 +114,8 @@ std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
         first = last;
     }
     if (windows.empty()) {
-        throw UsageError(strprintf("protocol %s scores no token of a stream of %lld", protocol.c_str(), static_cast<long long>(request.tokens)));
+        throw UsageError(
+            strprintf("protocol %s scores no token of a stream of %lld", protocol.c_str(), static_cast<long long>(request.tokens)));
     }
     return windows;
 }
@@ -121,7 +124,8 @@ std::vector<EvalWindow> merge_windows(const std::vector<EvalWindow>& windows) {
     Windows merged;
     for (const auto& window : windows) {
         auto* last = merged.empty() ? nullptr : &merged.back();
-        if (last != nullptr && last->begin == window.begin && last->end == window.score_begin && last->boundary_first == window.boundary_first) {
+        if (last != nullptr && last->begin == window.begin && last->end == window.score_begin &&
+            last->boundary_first == window.boundary_first) {
             last->end = window.end;
         } else {
             merged.push_back(window);

@@ -91,9 +91,9 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
 }
 
 bool same_measurement(const EvalResult& a, const EvalResult& b) {
-    return a.checkpoint == b.checkpoint && a.data == b.data && a.tokenizer == b.tokenizer && a.config == b.config && a.protocol == b.protocol &&
-           a.length == b.length && a.stride == b.stride && a.split == b.split && a.max_stream_tokens == b.max_stream_tokens &&
-           a.within_documents == b.within_documents && a.dtype == b.dtype;
+    return a.checkpoint == b.checkpoint && a.data == b.data && a.tokenizer == b.tokenizer && a.config == b.config &&
+           a.protocol == b.protocol && a.length == b.length && a.stride == b.stride && a.split == b.split &&
+           a.max_stream_tokens == b.max_stream_tokens && a.within_documents == b.within_documents && a.dtype == b.dtype;
 }
 
 std::vector<EvalResult> read_results(const std::string& path) {

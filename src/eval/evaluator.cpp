@@ -2,8 +2,8 @@
 #include "longbow/eval/evaluator.h"
 
 #include <torch/nn/module.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 
@@ -26,8 +26,8 @@ namespace {
 constexpr double kPartialInterval = 60;  // seconds between saves of what is done, so that a kill costs little
 
 struct Batch {
-    std::size_t first, count;      // windows
-    std::int64_t inputs, scored;   // of each window
+    std::size_t first, count;     // windows
+    std::int64_t inputs, scored;  // of each window
 };
 
 // Neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
@@ -70,9 +70,10 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
         hasher.update(value.data_ptr(), value.nbytes());
     }
     hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
-                            static_cast<long long>(request.length), static_cast<long long>(request.stride), request.within_documents ? 1 : 0,
-                            static_cast<long long>(request.max_batch_tokens), static_cast<long long>(request.max_stream_tokens),
-                            request.dtype.c_str(), device.c_str(), model.config().position.method.c_str(), model.attention().name().c_str(),
+                            static_cast<long long>(request.length), static_cast<long long>(request.stride),
+                            request.within_documents ? 1 : 0, static_cast<long long>(request.max_batch_tokens),
+                            static_cast<long long>(request.max_stream_tokens), request.dtype.c_str(), device.c_str(),
+                            model.config().position.method.c_str(), model.attention().name().c_str(),
                             model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
     return hasher.digest();
 }
@@ -90,7 +91,7 @@ void score_batch(LanguageModel& model, const TokenStream& stream, const std::vec
         if (window.boundary_first) in[0] = stream.boundary();
         stream.read(window.score_begin, batch.scored, targets.data_ptr<std::int64_t>() + row * batch.scored);
     }
-    auto hidden = model.hidden(inputs.to(device));                                      // [count, inputs, dim]
+    auto hidden = model.hidden(inputs.to(device));                                        // [count, inputs, dim]
     hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
     const auto nll = model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
     std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
@@ -115,7 +116,9 @@ EvalShare evaluation_share(Communicator& ranks) {
     share.any = [&ranks](bool mine) { return ranks.any(mine); };
     share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
     share.from_leader = [&ranks](const std::string& mine) { return ranks.from_leader(mine); };
-    share.progress = [&ranks, batch = std::int64_t{0}]() mutable { ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch))); };
+    share.progress = [&ranks, batch = std::int64_t{0}]() mutable {
+        ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch)));
+    };
     return share;
 }
 
@@ -140,7 +143,9 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     const auto key = partial.empty() ? std::string() : partial_key(model, stream, request, weights.device().str());
     const auto kept = share.rank == 0 ? read_partial(partial, key) : std::vector<float>();
     std::copy_n(kept.begin(), std::min(kept.size(), nll.size()), nll.begin());
-    if (!kept.empty()) log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(), with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
+    if (!kept.empty())
+        log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
+                            with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
 
     // Batches come in rounds of one a rank; what is done after a round is a beginning of the stream.
     std::vector<std::size_t> begins;  // of each batch's tokens
@@ -152,7 +157,8 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         if (place <= known) next = begins.size();
     }
     const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
-    if (next < begins.size()) std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);  // computed anew, by whichever rank
+    if (next < begins.size())
+        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);  // computed anew, by whichever rank
     const auto together = [&](std::size_t done) {
         auto whole = nll;
         std::fill(whole.begin() + static_cast<std::ptrdiff_t>(done), whole.end(), 0.0F);
@@ -177,7 +183,8 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         if (stop) {
             progress.finish();
             const std::string signal = stop_signal_name();
-            throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", label.c_str(), signal.empty() ? "another rank was told to stop" : signal.c_str(),
+            throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", label.c_str(),
+                                             signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                              with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total).c_str(),
                                              partial.empty() ? "" : "; run the same command again to go on"));
         }
@@ -194,8 +201,9 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         if (!label.empty() && rank == 0) {
             const auto rate = meter.rate(static_cast<double>(computed));
             const auto eta = rate > 0 ? static_cast<double>(nll.size() - end) / rate : -1;
-            progress.show(strprintf("%s: %s/%s tokens, %s tokens/s, ETA %s", label.c_str(), with_commas(static_cast<std::int64_t>(end)).c_str(),
-                                    with_commas(total).c_str(), human_count(rate).c_str(), human_seconds(eta).c_str()));
+            progress.show(strprintf("%s: %s/%s tokens, %s tokens/s, ETA %s", label.c_str(),
+                                    with_commas(static_cast<std::int64_t>(end)).c_str(), with_commas(total).c_str(),
+                                    human_count(rate).c_str(), human_seconds(eta).c_str()));
         }
     }
     share.sum(nll);

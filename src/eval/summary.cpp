@@ -160,9 +160,11 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     return result;
 }
 
-Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units, std::uint64_t seed) {
+Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units,
+                          std::uint64_t seed) {
     if (a.size() != b.size() || a.size() != units.size() || a.empty()) {
-        throw DataError(strprintf("a paired comparison of %zu blocks with %zu: both results must score the same targets", a.size(), b.size()));
+        throw DataError(
+            strprintf("a paired comparison of %zu blocks with %zu: both results must score the same targets", a.size(), b.size()));
     }
     std::vector<double> difference(a.size());
     double sum = 0;

@@ -140,12 +140,11 @@ std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& requ
     text += "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
     for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
     text += "# Last, when all tasks are done: " + final_line(request) + "\n";
-    text +=
-        std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
-        "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
-        "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
-        "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
-        "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
+    text += std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
+            "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
+            "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
+            "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
+            "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
     text += "case $SLURM_ARRAY_TASK_ID in\n";
     for (std::size_t i = 0; i < chains.size(); ++i) {
         text += strprintf("%zu)  # ", i) + chains[i].name + "\n";

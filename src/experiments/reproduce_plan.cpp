@@ -40,7 +40,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     }
     // A bias is a slope times a distance: where lengths are divided, slopes are multiplied, or the flattest would see no difference at all
     // within the shortest inputs.
-    if (scale.divisor != 1 && target.method == "alibi") model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
+    if (scale.divisor != 1 && target.method == "alibi")
+        model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
     if (!fs::exists(model.files.front())) {
         throw UsageError(model.files.front() +
                          ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
@@ -48,7 +49,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
     model.config = load_config({model.files, model.overrides}, request.context);
     if (!model.config.train.seeds.empty()) {
-        throw UsageError("train.seeds: longbow reproduce trains each model once; take train.seed=N and a --run-dir of its own for each seed");
+        throw UsageError(
+            "train.seeds: longbow reproduce trains each model once; take train.seed=N and a --run-dir of its own for each seed");
     }
     const double an_update = tokens_per_update(model.config);
     model.updates = model.config.train.stop.updates(an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);

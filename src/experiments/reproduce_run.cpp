@@ -22,7 +22,8 @@ namespace {
     // A child killed by a signal has no exit code of ours.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
-    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") + "; tables and figures hold what the others measured, and the same command tries these again",
+    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +
+                    "; tables and figures hold what the others measured, and the same command tries these again",
                 std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
 }
 

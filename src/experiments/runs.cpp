@@ -66,7 +66,8 @@ ReportRun read_run(const fs::path& results) {
 
 std::vector<fs::path> results_below(const fs::path& folder) {
     std::vector<fs::path> found;
-    for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied); entry != fs::recursive_directory_iterator(); ++entry) {
+    for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied);
+         entry != fs::recursive_directory_iterator(); ++entry) {
         if (entry->path().filename() == "checkpoints" || entry.depth() > 3) entry.disable_recursion_pending();
         if (entry->path().filename() == "results.jsonl") found.push_back(entry->path());
     }
@@ -87,7 +88,8 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs) {
             runs.push_back(read_run(path / "results.jsonl"));
         } else {
             const auto found = results_below(path);
-            if (found.empty()) throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
+            if (found.empty())
+                throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
             for (const auto& results : found) runs.push_back(read_run(results));
         }
     }

@@ -9,7 +9,7 @@ namespace longbow {
 
 struct ChartSeries {
     std::string label;
-    std::size_t style = 0;           // colour and marker; equal styles mean equal things across a page's charts
+    std::size_t style = 0;  // colour and marker; equal styles mean equal things across a page's charts
     std::vector<double> x, y;
     std::vector<std::string> notes;  // shown on hovering over a point; empty or one a point
     bool markers = true;
@@ -18,7 +18,7 @@ struct ChartSeries {
 };
 
 struct Chart {
-    std::string title;               // for readers who hear the page; above the chart on a page of its own
+    std::string title;  // for readers who hear the page; above the chart on a page of its own
     std::string x_label, y_label;
     bool log_x = false, log_y = false;
     std::vector<double> x_ticks;     // empty: chosen

@@ -22,7 +22,8 @@ std::string stride_text_of(const EvalResult& row) {
 
 auto table_key(const EvalResult& row) {
     // Lengths of protocol hf and llamacpp score different numbers of tokens: the count is no part of the key.
-    return std::make_tuple(row.split, row.protocol, stride_text_of(row), row.data, row.tokenizer, row.dtype, row.within_documents, row.max_stream_tokens);
+    return std::make_tuple(row.split, row.protocol, stride_text_of(row), row.data, row.tokenizer, row.dtype, row.within_documents,
+                           row.max_stream_tokens);
 }
 
 std::string position_title(const std::string& position) {
@@ -62,8 +63,12 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
         const auto& row = *found->second;
         values.push_back(value_of(row, metric));
         cell.tokens = row.tokens;
-        cell.low = metric == Metric::ppl ? row.ppl_low : metric == Metric::nll ? std::log(row.ppl_low) : row.bits_per_byte * std::log(row.ppl_low) / row.nll;
-        cell.high = metric == Metric::ppl ? row.ppl_high : metric == Metric::nll ? std::log(row.ppl_high) : row.bits_per_byte * std::log(row.ppl_high) / row.nll;
+        cell.low = metric == Metric::ppl   ? row.ppl_low
+                   : metric == Metric::nll ? std::log(row.ppl_low)
+                                           : row.bits_per_byte * std::log(row.ppl_low) / row.nll;
+        cell.high = metric == Metric::ppl   ? row.ppl_high
+                    : metric == Metric::nll ? std::log(row.ppl_high)
+                                            : row.bits_per_byte * std::log(row.ppl_high) / row.nll;
     }
     const auto spread = spread_of(values);
     cell.mean = spread.mean;
@@ -163,7 +168,10 @@ void label_rows(std::vector<ReportRow>& rows) {
     const auto by_name = [](const ReportRow& row) { return row.name; };
     const auto by_update = [](const ReportRow& row) { return row.name + ", " + with_commas(row.updates) + " updates"; };
     for (auto& row : rows) {
-        row.label = distinct(by_position) ? by_position(row) : distinct(by_length) ? by_length(row) : distinct(by_name) ? by_name(row) : by_update(row);
+        row.label = distinct(by_position) ? by_position(row)
+                    : distinct(by_length) ? by_length(row)
+                    : distinct(by_name)   ? by_name(row)
+                                          : by_update(row);
     }
 }
 

@@ -25,7 +25,8 @@ public:
         while (true) {
             if (reader_.position() - begin_ > limits_.bytes) reader_.fail("the pickle is longer than any checkpoint's");
             // An opcode of one byte may add to any of these.
-            if (stack_.size() + marks_.size() + memo_.size() > limits_.values) reader_.fail("the pickle holds more values than any checkpoint's");
+            if (stack_.size() + marks_.size() + memo_.size() > limits_.values)
+                reader_.fail("the pickle holds more values than any checkpoint's");
             const std::uint8_t op = reader_.byte();
             if (op == kStop) break;
             if (!scalar(op) && !text(op) && !container(op) && !memory(op) && !call(op)) {

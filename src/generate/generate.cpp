@@ -50,9 +50,10 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
     auto fresh = prompt_ids(tokenizer, request.prompt);
     const auto limit = model.position().max_length();
     if (limit > 0 && static_cast<std::int64_t>(fresh.size()) > limit) {
-        throw UsageError(strprintf("--prompt: %zu tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
-                                   "(position.max_length)",
-                                   fresh.size(), model.config().position.method.c_str(), static_cast<long>(limit)));
+        throw UsageError(
+            strprintf("--prompt: %zu tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
+                      "(position.max_length)",
+                      fresh.size(), model.config().position.method.c_str(), static_cast<long>(limit)));
     }
     const torch::NoGradGuard no_grad;
     model.eval();

@@ -14,7 +14,8 @@ at::ScalarType dtype_from(const std::string& name) {
     throw ConfigError("unknown dtype '" + name + "': known are fp64, fp32, bf16, fp16");
 }
 
-AutocastScope::AutocastScope(c10::DeviceType device, at::ScalarType dtype) : device_(device), active_(dtype == at::kBFloat16 || dtype == at::kHalf) {
+AutocastScope::AutocastScope(c10::DeviceType device, at::ScalarType dtype)
+    : device_(device), active_(dtype == at::kBFloat16 || dtype == at::kHalf) {
     if (!active_) return;
     enabled_before_ = at::autocast::is_autocast_enabled(device_);
     dtype_before_ = at::autocast::get_autocast_dtype(device_);

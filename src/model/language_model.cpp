@@ -93,7 +93,8 @@ AttentionRequest attention_request(const Config& config, PositionMethod& positio
     request.device = device;
     request.head_dim = config.model.dim / config.model.heads;
     request.dropout = config.model.attention_dropout;
-    request.skip_threshold = config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
+    request.skip_threshold =
+        config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
     const auto bias = position.bias(0);
     request.bias = bias.kind;
     request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();

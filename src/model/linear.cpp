@@ -10,9 +10,9 @@
 #include <optional>
 
 #include "linear_relu.h"
-#include "onednn.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "onednn.h"
 
 namespace longbow {
 

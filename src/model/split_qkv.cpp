@@ -15,8 +15,8 @@ bool parts_of_one(const torch::autograd::variable_list& parts, at::IntArrayRef p
     const std::array<std::int64_t, 4> strides = {packed[1] * 3 * part, 3 * part, packed[4], 1};
     for (std::int64_t i = 0; i < 3; ++i) {
         const auto& gradient = parts[static_cast<std::size_t>(i)];
-        if (!gradient.is_alias_of(parts[0]) || gradient.strides() != at::IntArrayRef(strides) || gradient.scalar_type() != parts[0].scalar_type() ||
-            gradient.storage_offset() != parts[0].storage_offset() + i * part) {
+        if (!gradient.is_alias_of(parts[0]) || gradient.strides() != at::IntArrayRef(strides) ||
+            gradient.scalar_type() != parts[0].scalar_type() || gradient.storage_offset() != parts[0].storage_offset() + i * part) {
             return false;
         }
     }

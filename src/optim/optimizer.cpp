@@ -99,7 +99,8 @@ private:
 class Sgd final : public SlottedOptimizer {
 public:
     Sgd(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay)
-        : SlottedOptimizer(config, parameters, decay, config.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}) {
+        : SlottedOptimizer(config, parameters, decay,
+                           config.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}) {
         if (config.nesterov && config.momentum <= 0) throw ConfigError("optim.nesterov needs optim.momentum > 0");
     }
 
@@ -118,20 +119,23 @@ private:
 class Nag final : public SlottedOptimizer {
 public:
     Nag(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay)
-        : SlottedOptimizer(config, parameters, decay, config.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}) {}
+        : SlottedOptimizer(config, parameters, decay,
+                           config.momentum > 0 ? std::vector<std::string>{"momentum"} : std::vector<std::string>{}) {}
 
 private:
     void update(Group& group, double lr, double weight_decay) override {
         if (weight_decay != 0) at::_foreach_mul_(group.parameters, 1 - lr * weight_decay);
         const std::vector<at::Tensor> none;
-        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], /*weight_decay=*/0.0, config_.momentum,
-                        lr, /*dampening=*/0.0, /*nesterov=*/!group.slots.empty(), /*maximize=*/false, /*is_first_step=*/false);
+        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], /*weight_decay=*/0.0,
+                        config_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/!group.slots.empty(), /*maximize=*/false,
+                        /*is_first_step=*/false);
     }
 };
 
 }  // namespace
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay) {
+std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters,
+                                          const std::vector<bool>& decay) {
     if (config.name == "adamw") return std::make_unique<AdamW>(config, parameters, decay);
     if (config.name == "sgd") return std::make_unique<Sgd>(config, parameters, decay);
     if (config.name == "nag") return std::make_unique<Nag>(config, parameters, decay);

@@ -51,8 +51,12 @@ BiasSpec AlibiPosition::bias(std::int64_t) {
 LONGBOW_REGISTER_POSITION({
     "alibi",
     "linear biases on attention scores, a slope a head; nothing learned (Press et al., 2022)",
-    {{"slopes", std::string("authors"), "rule when heads is not a power of two: the authors' interleave, or 2^(-8i/heads)",
-      {"authors", "geometric"}, {}, {}},
+    {{"slopes",
+      std::string("authors"),
+      "rule when heads is not a power of two: the authors' interleave, or 2^(-8i/heads)",
+      {"authors", "geometric"},
+      {},
+      {}},
      {"slope_scale", 1.0, "all slopes times this: 8 sees at 1/8 of a distance what 1 sees at the whole", {}, 1e-6, {}}},
     [](const PositionContext& context) { return std::make_shared<AlibiPosition>(context); },
 });

@@ -31,7 +31,8 @@ T5Position::T5Position(const PositionContext& context)
                                     static_cast<long>(buckets / 2)));
     }
     bucket_of_ = register_buffer("bucket_of", t5_buckets(max_distance + 1, buckets, max_distance));
-    weight_ = register_parameter("weight", shared_ ? at::empty({buckets, context.heads}) : at::empty({context.layers, buckets, context.heads}));
+    weight_ =
+        register_parameter("weight", shared_ ? at::empty({buckets, context.heads}) : at::empty({context.layers, buckets, context.heads}));
     reset_parameters();
 }
 

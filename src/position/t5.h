@@ -21,7 +21,7 @@ private:
     std::int64_t dim_;
     bool shared_;
     bool zeros_;
-    at::Tensor weight_;   // [buckets, heads], or [layers, buckets, heads] when every layer has its own
+    at::Tensor weight_;     // [buckets, heads], or [layers, buckets, heads] when every layer has its own
     at::Tensor bucket_of_;  // [max_distance + 1]
 };
 

@@ -3,10 +3,10 @@
 
 namespace longbow {
 
-bool is_bert_dropped(char32_t c);      // control, format, private use, NUL, U+FFFD; not \t \n \r
+bool is_bert_dropped(char32_t c);  // control, format, private use, NUL, U+FFFD; not \t \n \r
 bool is_bert_space(char32_t c);
 bool is_bert_punctuation(char32_t c);
-bool is_bert_mark(char32_t c);         // non-spacing: what stripping accents removes
+bool is_bert_mark(char32_t c);  // non-spacing: what stripping accents removes
 bool is_bert_cjk(char32_t c);
 char32_t bert_lower(char32_t c);
 

@@ -44,8 +44,10 @@ void BpeEncoder::encode(std::string_view word, WordCache& cache, std::vector<Tok
         return;
     }
     if (word.size() > WordCache::kLongest) {
-        if (word.size() <= kShort) merge_short(word, ids);
-        else merge_long(word, ids);
+        if (word.size() <= kShort)
+            merge_short(word, ids);
+        else
+            merge_long(word, ids);
         return;
     }
     const WordCache::Key key(word);

@@ -163,9 +163,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
         merges_text.remove_prefix(std::min(end + 1, merges_text.size()));
         if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
         if (starts_with(line, "#version") || (line.empty() && trim(merges_text).empty())) continue;
-        const auto fail = [&](const std::string& what) {
-            throw DataError(merges_name + ":" + std::to_string(line_number) + ": " + what);
-        };
+        const auto fail = [&](const std::string& what) { throw DataError(merges_name + ":" + std::to_string(line_number) + ": " + what); };
         const auto space = line.find(' ');
         const bool whole = space != std::string_view::npos && space > 0 && space + 1 < line.size();
         if (!whole || line.find(' ', space + 1) != std::string_view::npos) {

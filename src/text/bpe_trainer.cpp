@@ -90,8 +90,10 @@ private:
     }
 
     [[noreturn]] void too_few(std::size_t vocab_size) const {
-        throw DataError(strprintf("the training text gives a bpe vocabulary of at most %zu tokens, but %zu were asked for: "
-                                  "lower tokenizer.vocab_size or give more text", model_.names.size() + 1, vocab_size));
+        throw DataError(
+            strprintf("the training text gives a bpe vocabulary of at most %zu tokens, but %zu were asked for: "
+                      "lower tokenizer.vocab_size or give more text",
+                      model_.names.size() + 1, vocab_size));
     }
 
     void apply(Pair pair) {
@@ -147,8 +149,10 @@ private:
 
 BpeModel train_bpe(const WordCounts& counts, std::int64_t vocab_size) {
     if (vocab_size < 257 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(strprintf("a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
-                                  "2,147,483,647 (tokenizer.vocab_size)", static_cast<long long>(vocab_size)));
+        throw DataError(
+            strprintf("a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
+                      "2,147,483,647 (tokenizer.vocab_size)",
+                      static_cast<long long>(vocab_size)));
     }
     auto model = Trainer(counts).run(static_cast<std::size_t>(vocab_size));
     model.bytes.clear();

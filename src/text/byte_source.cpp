@@ -34,7 +34,7 @@ public:
     explicit FileInput(const std::filesystem::path& path) : path_(path), buffer_(kBlock) {
         fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0) throw DataError("cannot open " + path.string() + ": " + std::strerror(errno));
-        struct stat info{};
+        struct stat info {};
         if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
             ::close(fd_);
             throw DataError("cannot read " + path.string() + ": it is a folder; name the text files in it");
@@ -129,8 +129,10 @@ public:
             stream_.avail_in = static_cast<uInt>(bytes.size());
             const int code = inflate(&stream_, Z_NO_FLUSH);
             input_->skip(bytes.size() - stream_.avail_in);
-            if (code == Z_STREAM_END) between_members_ = true;
-            else if (code != Z_OK && code != Z_BUF_ERROR) input_->damaged("gzip", stream_.msg ? stream_.msg : "unreadable data");
+            if (code == Z_STREAM_END)
+                between_members_ = true;
+            else if (code != Z_OK && code != Z_BUF_ERROR)
+                input_->damaged("gzip", stream_.msg ? stream_.msg : "unreadable data");
         }
         return size - stream_.avail_out;
     }
@@ -157,10 +159,14 @@ public:
             stream_.avail_in = bytes.size();
             const auto code = lzma_code(&stream_, bytes.empty() ? LZMA_FINISH : LZMA_RUN);
             input_->skip(bytes.size() - stream_.avail_in);
-            if (code == LZMA_STREAM_END) done_ = true;
-            else if (code == LZMA_BUF_ERROR && bytes.empty()) input_->truncated("xz");
-            else if (code == LZMA_MEMLIMIT_ERROR) input_->damaged("xz", "it asks for more than 1 GiB of memory");
-            else if (code != LZMA_OK && code != LZMA_BUF_ERROR) input_->damaged("xz", "unreadable data");
+            if (code == LZMA_STREAM_END)
+                done_ = true;
+            else if (code == LZMA_BUF_ERROR && bytes.empty())
+                input_->truncated("xz");
+            else if (code == LZMA_MEMLIMIT_ERROR)
+                input_->damaged("xz", "it asks for more than 1 GiB of memory");
+            else if (code != LZMA_OK && code != LZMA_BUF_ERROR)
+                input_->damaged("xz", "unreadable data");
         }
         return size - stream_.avail_out;
     }
@@ -208,7 +214,10 @@ std::unique_ptr<ByteSource> open_byte_source(const std::filesystem::path& path) 
     auto input = std::make_unique<FileInput>(path);
     const auto head = input->peek(6).substr(0, 6);
     if (starts_with(head, "\x1f\x8b")) return std::make_unique<GzipSource>(std::move(input));
-    if (head == std::string_view("\xFD" "7zXZ\0", 6)) return std::make_unique<XzSource>(std::move(input));
+    if (head == std::string_view("\xFD"
+                                 "7zXZ\0",
+                                 6))
+        return std::make_unique<XzSource>(std::move(input));
     // A zstd frame, or a skippable one before it (pzstd writes such).
     const bool skippable = head.size() >= 4 && (head[0] & 0xF0) == 0x50 && head.substr(1, 3) == "\x2A\x4D\x18";
     if (skippable || starts_with(head, "\x28\xB5\x2F\xFD")) return std::make_unique<ZstdSource>(std::move(input));

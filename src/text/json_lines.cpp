@@ -107,8 +107,7 @@ bool is_json_lines(const std::filesystem::path& path) {
     return is_one_of(name.extension().string(), {".jsonl", ".ndjson", ".json"});
 }
 
-LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes)
-    : path_(path), reader_(path), block_bytes_(block_bytes) {
+LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes) : path_(path), reader_(path), block_bytes_(block_bytes) {
     buffer_.reserve(block_bytes + kReadBytes);
 }
 

@@ -13,17 +13,18 @@ namespace longbow {
 struct TextReader::Impl {
     std::filesystem::path path;
     std::unique_ptr<ByteSource> source;
-    std::string tail;            // first bytes of a character that the last read cut
-    std::uint64_t offset = 0;    // bytes of decompressed text before `tail`, a byte order mark included
+    std::string tail;          // first bytes of a character that the last read cut
+    std::uint64_t offset = 0;  // bytes of decompressed text before `tail`, a byte order mark included
     std::uint64_t produced = 0;
-    std::uint64_t lines = 0;     // line ends before `tail`
+    std::uint64_t lines = 0;  // line ends before `tail`
     bool started = false;
     Hasher hasher;
 
     // `bad`: where in `text`, which begins at `offset`.
     [[noreturn]] void invalid(std::size_t bad, std::string_view text) const {
         const auto at = offset + bad;
-        const auto line = lines + 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+        const auto line =
+            lines + 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
         std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at),
                                         static_cast<unsigned long long>(line));
         if (at == 0 && (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF"))) {

@@ -84,9 +84,7 @@ std::string SentencePieceTokenizer::decode(const std::vector<TokenId>& ids) cons
     return text;
 }
 
-std::string SentencePieceTokenizer::token_text(TokenId id) const {
-    return processor_->IdToPiece(static_cast<int>(checked_id(*this, id)));
-}
+std::string SentencePieceTokenizer::token_text(TokenId id) const { return processor_->IdToPiece(static_cast<int>(checked_id(*this, id))); }
 
 std::size_t SentencePieceTokenizer::safe_split(std::string_view text) const {
     std::size_t split = 0;

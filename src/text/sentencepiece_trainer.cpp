@@ -128,8 +128,10 @@ private:
 std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, const std::string& model_type,
                                 std::int64_t vocab_size) {
     if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(strprintf("a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
-                                  "need 260 (tokenizer.vocab_size)", static_cast<long long>(vocab_size)));
+        throw DataError(
+            strprintf("a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
+                      "need 260 (tokenizer.vocab_size)",
+                      static_cast<long long>(vocab_size)));
     }
     const auto sentences = sample_lines(files, jsonl_key).take();
     if (sentences.empty()) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
@@ -149,8 +151,7 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
         &iterator, &model);
     if (!status.ok()) {
         throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) +
-                        " tokens (tokenizer.vocab_size) from the training text: " +
-                        sentencepiece_reason(status.error_message()));
+                        " tokens (tokenizer.vocab_size) from the training text: " + sentencepiece_reason(status.error_message()));
     }
     return model;
 }

@@ -143,7 +143,8 @@ std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const 
         return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, jsonl_key, threads, rule)), size));
     }
     if (config.kind == "sentencepiece") {
-        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, jsonl_key, config.sentencepiece_model, size), "the trained model");
+        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, jsonl_key, config.sentencepiece_model, size),
+                                                        "the trained model");
     }
     if (config.kind == "wordpiece") {
         throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");

@@ -17,7 +17,7 @@ template <class OnWord, class OnEnd>
 void scan_lines(std::string_view text, OnWord&& on_word, OnEnd&& on_end) {
     std::size_t word = 0;  // where the present word begins
     std::size_t at = 0;
-    bool open = false;     // something stands on the line
+    bool open = false;  // something stands on the line
     const auto close_word = [&] {
         if (at > word) on_word(text.substr(word, at - word));
     };
@@ -50,7 +50,8 @@ void scan_lines(std::string_view text, OnWord&& on_word, OnEnd&& on_end) {
 }  // namespace
 
 void WordTokenizer::encode(std::string_view text, std::vector<TokenId>& ids) const {
-    scan_lines(text, [&](std::string_view word) { ids.push_back(dictionary_.index(word)); }, [&] { ids.push_back(Dictionary::kEnd); });
+    scan_lines(
+        text, [&](std::string_view word) { ids.push_back(dictionary_.index(word)); }, [&] { ids.push_back(Dictionary::kEnd); });
 }
 
 std::string WordTokenizer::decode(const std::vector<TokenId>& ids) const {
@@ -86,7 +87,8 @@ std::size_t WordTokenizer::last_line_end(std::string_view text) {
 
 WordRule WordTokenizer::rule() {
     return {last_line_end, [](std::string_view text, WordCounts& counts) {
-                scan_lines(text, [&](std::string_view word) { counts.add(word); }, [] {});
+                scan_lines(
+                    text, [&](std::string_view word) { counts.add(word); }, [] {});
             }};
 }
 

@@ -105,9 +105,12 @@ std::string WordPieceTokenizer::decode(const std::vector<TokenId>& ids) const {
     std::string text;
     for (const auto id : ids) {
         const auto& token = vocab_.tokens[checked_id(*this, id)];
-        if (text.empty()) text = token;
-        else if (starts_with(token, "##")) text += token.substr(2);
-        else text += ' ' + token;
+        if (text.empty())
+            text = token;
+        else if (starts_with(token, "##"))
+            text += token.substr(2);
+        else
+            text += ' ' + token;
     }
     return text;
 }

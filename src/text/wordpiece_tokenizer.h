@@ -9,9 +9,9 @@ namespace longbow {
 
 struct WordPieceVocab {
     std::vector<std::string> tokens;
-    StringTable table;          // of distinct tokens
-    std::vector<TokenId> ids;   // of table's entries
-    std::size_t longest = 0;    // bytes
+    StringTable table;         // of distinct tokens
+    std::vector<TokenId> ids;  // of table's entries
+    std::size_t longest = 0;   // bytes
     TokenId unknown = 0, separator = 0;
 
     // vocab.txt: a token a line, its id the line's number from 0. Throws DataError with `name` and the line on a token that stands

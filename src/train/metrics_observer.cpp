@@ -50,9 +50,7 @@ double visited_now(Session& session) {
 }  // namespace
 
 Metrics::Metrics(const Session& session)
-    : every_(session.config.log.every, session.units, session.state.train_seconds),
-      progress_(0),
-      first_update_(session.counted_updates()) {
+    : every_(session.config.log.every, session.units, session.state.train_seconds), progress_(0), first_update_(session.counted_updates()) {
     if (!session.ranks->leader()) return;
     file_ = std::make_unique<MetricsFile>(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); });
     if (!session.config.log.tensorboard) return;
@@ -85,7 +83,8 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
     if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
     if (file_ && session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
-    row["timing"] = {{"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
+    row["timing"] = {
+        {"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
     append(row);
     last_loss_ = loss;
     state.interval_nll = 0;

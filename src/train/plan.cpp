@@ -82,7 +82,8 @@ std::string expected_plan(const Config& config) {
     if (data.expect_train_tokens == 0) return text;
     const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
     text += line("an epoch", with_commas(static_cast<std::int64_t>(std::ceil(epoch))) + " updates");
-    if (config.train.stop.unit == Duration::Unit::updates) text += line("the run", strprintf("%.1f epochs", config.train.stop.value / epoch));
+    if (config.train.stop.unit == Duration::Unit::updates)
+        text += line("the run", strprintf("%.1f epochs", config.train.stop.value / epoch));
     return text;
 }
 
@@ -107,16 +108,19 @@ std::string training_plan(const TrainRequest& request, int ranks) {
                                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
                                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
     text += line("parameters", with_commas(sizes.total));
-    text += line("training data", with_commas(train.size()) + " tokens in " + (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
-    text += line("an update", strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
-                                        static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
-                                        with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
+    text += line("training data", with_commas(train.size()) + " tokens in " +
+                                      (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
+    text += line("an update",
+                 strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
+                           static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
+                           with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
     text += line("an epoch", strprintf("%.1f updates", units.updates_per_epoch));
     if (total >= 0) {
         const auto updates = static_cast<double>(total);
-        text += line("the run", strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(total).c_str(), updates / units.updates_per_epoch,
-                                          human_count(updates * units.tokens_per_update).c_str(), flops_text(updates * update_flops).c_str(),
-                                          runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
+        text += line("the run",
+                     strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(total).c_str(), updates / units.updates_per_epoch,
+                               human_count(updates * units.tokens_per_update).c_str(), flops_text(updates * update_flops).c_str(),
+                               runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
@@ -125,10 +129,12 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const TokenStore& held_out = valid_store ? *valid_store : store;
     const bool validates = held_out.has_split("valid");
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
-    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) * (config.optim.name == "adamw" ? 3 : 2)));
+    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) *
+                                             (config.optim.name == "adamw" ? 3 : 2)));
     if (validates) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
-    if (!config.model.adaptive_cutoffs.empty()) text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
+    if (!config.model.adaptive_cutoffs.empty())
+        text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
     return text;
 }
 

@@ -32,7 +32,8 @@ void open_data(Session& session, const TrainRequest& request) {
                                   with_commas(session.train->size()).c_str(), static_cast<long long>(request.config.train.length)));
     }
     if (!request.validate) return;
-    if (!data.valid_store.empty()) session.valid_store = std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
+    if (!data.valid_store.empty())
+        session.valid_store = std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
     const TokenStore& held_out = session.valid_store ? *session.valid_store : *session.store;
     if (session.valid_store || held_out.has_split("valid")) {
         session.valid = &held_out.split("valid");
@@ -75,10 +76,10 @@ void resolve_schedule(Session& session) {
     const auto& schedule = session.config.schedule;
     session.warmup = schedule_updates(schedule.warmup, session.units, "schedule.warmup");
     const bool periodic = schedule.name == "linear" || schedule.name == "cosine";
-    const std::int64_t period = schedule.period.value > 0 ? schedule_updates(schedule.period, session.units, "schedule.period")
-                                : periodic                ? schedule_updates(session.config.train.stop, session.units,
-                                                                             "schedule.period is not set, and train.stop")
-                                                          : 0;
+    const std::int64_t period =
+        schedule.period.value > 0 ? schedule_updates(schedule.period, session.units, "schedule.period")
+        : periodic                ? schedule_updates(session.config.train.stop, session.units, "schedule.period is not set, and train.stop")
+                                  : 0;
     if (session.state.schedule_period == 0) session.state.schedule_period = period;
     if (periodic && session.state.schedule_period != period) {
         log::warn(strprintf("train.stop has changed; the %s schedule keeps the period of %lld updates with which this run started",
@@ -105,8 +106,8 @@ void init_from(Session& session) {
     verify_checkpoint(source);
     const std::string tokenizer = read_manifest(source).value("tokenizer", "");
     if (tokenizer != session.tokenizer->fingerprint()) {
-        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + tokenizer + ") than the store's (" +
-                        session.tokenizer->fingerprint() + "); prepare the data with the checkpoint's tokenizer");
+        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + tokenizer +
+                        ") than the store's (" + session.tokenizer->fingerprint() + "); prepare the data with the checkpoint's tokenizer");
     }
     load_weights(source, *session.model);
     log::info("weights from " + source.string());
@@ -115,8 +116,10 @@ void init_from(Session& session) {
 void check_expectations(const DataConfig& data, const TokenStore& store) {
     const auto check = [&](const char* key, std::int64_t expected, std::int64_t found, const char* what) {
         if (expected == 0 || expected == found) return;
-        throw DataError(strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
-                                  "you have", store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+        throw DataError(
+            strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
+                      "you have",
+                      store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
     };
     check("data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
     check("data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
@@ -129,8 +132,9 @@ TokenStore open_store(const TrainRequest& request) {
     const fs::path path = store_path(data, request.run_dir / "store");
     if (!fs::exists(path / "manifest.json")) {
         if (data.train.empty()) {
-            throw DataError((data.store.empty() && data.mixture.empty() ? std::string("data.store is not set") : path.string() + " is no token store") +
-                            ", and data.train names no text to make one from");
+            throw DataError(
+                (data.store.empty() && data.mixture.empty() ? std::string("data.store is not set") : path.string() + " is no token store") +
+                ", and data.train names no text to make one from");
         }
         log::info("preparing " + path.string());
         prepare_store({request.config.tokenizer, data, path, request.threads, false});

@@ -25,26 +25,26 @@ struct Session {
     Config config;
     std::filesystem::path run;
     c10::Device device{c10::kCPU};
-    std::unique_ptr<TokenStore> store;           // of a mixture, the first
-    std::unique_ptr<TokenStore> valid_store;     // data.valid_store
+    std::unique_ptr<TokenStore> store;        // of a mixture, the first
+    std::unique_ptr<TokenStore> valid_store;  // data.valid_store
     std::unique_ptr<TrainingSource> source;
     const TokenStream* train = nullptr;
-    const TokenStream* valid = nullptr;          // nullptr: no validation
+    const TokenStream* valid = nullptr;  // nullptr: no validation
     std::unique_ptr<Tokenizer> tokenizer;
     std::shared_ptr<LanguageModel> model;
     std::shared_ptr<Communicator> ranks;
     std::vector<at::Tensor> parameters;
     std::unique_ptr<DataParallel> parallel;
-    std::unique_ptr<Optimizer> optimizer;        // of parallel->owned()
+    std::unique_ptr<Optimizer> optimizer;  // of parallel->owned()
     std::unique_ptr<TrainingOrder> order;
     RunUnits units;
-    std::int64_t warmup = 0;                     // updates
-    std::int64_t total_updates = -1;             // -1: train.stop is a time
-    std::int64_t until_update = -1;              // TrainRequest's
+    std::int64_t warmup = 0;          // updates
+    std::int64_t total_updates = -1;  // -1: train.stop is a time
+    std::int64_t until_update = -1;   // TrainRequest's
     TrainState state;
-    std::int64_t saved_update = -1;              // the newest checkpoint of this state on disk
+    std::int64_t saved_update = -1;  // the newest checkpoint of this state on disk
     std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
-    double seconds_before = 0;                   // of earlier sessions
+    double seconds_before = 0;  // of earlier sessions
 
     [[nodiscard]] double seconds() const {
         return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();

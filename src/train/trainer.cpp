@@ -25,7 +25,8 @@ namespace {
     checkpoints.save(session, metrics);
     checkpoints.settle();
     const std::string signal = stop_signal_name();
-    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on", signal.empty() ? "another rank was told to stop" : signal.c_str(),
+    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on",
+                                     signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                      checkpoint_path(session.run, session.state.updates).c_str()));
 }
 
@@ -40,9 +41,10 @@ void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metric
     if (bad < session.config.train.max_bad_updates) return;
     const auto update = session.state.updates;
     const fs::path from = checkpoints.save_before_divergence(session, metrics);
-    throw DivergedError(strprintf("diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
-                                  "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
-                                  static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
+    throw DivergedError(
+        strprintf("diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
+                  "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
+                  static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
 }
 
 // Validation, when due; a signal in the middle saves the state of before it, so that the run goes on with it.

@@ -105,7 +105,8 @@ UpdateResult run_update(Session& session) {
     result.tokens = share.tokens;
     // The next update's inputs come from the disk while this one computes.
     prefetch(*session.train,
-             share_of_update(*session.order, {state.updates + 1, state.samples + share.samples}, config.train, ranks.rank(), ranks.world()).micro_batches);
+             share_of_update(*session.order, {state.updates + 1, state.samples + share.samples}, config.train, ranks.rank(), ranks.world())
+                 .micro_batches);
 
     // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
     // tokens are then divided out after the backward pass.
@@ -118,7 +119,8 @@ UpdateResult run_update(Session& session) {
     parallel.clear_gradients();
     at::Tensor loss;
     for (std::size_t micro = 0; micro < share.micro_batches.size(); ++micro) {
-        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1), micro + 1, share.micro_batches.size()));
+        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1), micro + 1,
+                              share.micro_batches.size()));
         torch::manual_seed(seed_of(config.train.seed, state.updates, micro, ranks.rank()));
         auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
         if (failpoint("train.loss")) part = part * std::numeric_limits<double>::quiet_NaN();
@@ -140,7 +142,11 @@ UpdateResult run_update(Session& session) {
     result.stop = numbers.stop;
     result.skipped = !std::isfinite(result.nll) || !std::isfinite(result.grad_norm);
     if (!result.skipped) {
-        if (config.optim.clip_norm > 0) clip_gradients(parallel.owned(), norm, config.optim.clip_norm);
+        // Well below the limit the factor is 1: a pass over all gradients for nothing.
+        constexpr double kNear = 0.999;
+        if (config.optim.clip_norm > 0 && result.grad_norm > kNear * config.optim.clip_norm) {
+            clip_gradients(parallel.owned(), norm, config.optim.clip_norm);
+        }
         session.optimizer->step(result.lr);
         parallel.after_step();
     }

@@ -8,12 +8,12 @@ namespace longbow {
 struct Session;
 
 struct UpdateResult {
-    double nll = 0;          // sum over the update's tokens
+    double nll = 0;  // sum over the update's tokens
     std::int64_t tokens = 0;
-    double grad_norm = 0;    // before clipping
+    double grad_norm = 0;  // before clipping
     double lr = 0;
-    bool stop = false;       // this process or another rank was told to stop
-    bool skipped = false;    // not finite: the weights are as they were
+    bool stop = false;     // this process or another rank was told to stop
+    bool skipped = false;  // not finite: the weights are as they were
     double seconds = 0;
 };
 

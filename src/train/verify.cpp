@@ -42,7 +42,8 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     const auto b = read_safetensors(replayed);
     for (const auto& [name, tensor] : a.tensors) {
         const auto found = b.tensors.find(name);
-        const bool same = found != b.tensors.end() && found->second.sizes() == tensor.sizes() && found->second.scalar_type() == tensor.scalar_type() &&
+        const bool same = found != b.tensors.end() && found->second.sizes() == tensor.sizes() &&
+                          found->second.scalar_type() == tensor.scalar_type() &&
                           std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0;
         if (!same) throw CheckpointError(stored.string() + ": " + name + " is not what training on from the checkpoint before gives");
     }
@@ -88,8 +89,8 @@ std::string verify_run(const fs::path& run, const std::string& device, int threa
     });
     if (entries.size() < 2) return report + "resume  not tried: one checkpoint only\n";
     if (const int trained = read_train_state(entries.back().path).ranks; trained != ranks->world()) {
-        throw UsageError(strprintf("%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)", run.c_str(),
-                                   trained, ranks->world(), trained));
+        throw UsageError(strprintf("%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)",
+                                   run.c_str(), trained, ranks->world(), trained));
     }
     report += replay(entries[entries.size() - 2], entries.back(), run, device, threads, ranks);
     // Each save compares the ranks' weights.

@@ -5,8 +5,8 @@
 //       milliseconds of one forward and backward, "memory" by the peak of the resident set over its start, in MiB (Linux)
 //   adaptive_head compare ..     the largest difference of each gradient, over that gradient's largest element, as JSON
 #include <torch/nn/functional.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <chrono>
 #include <cmath>

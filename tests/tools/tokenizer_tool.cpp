@@ -71,8 +71,10 @@ int main(int argc, char** argv) {
             config.vocab_size = std::stoll(args[2]);
             std::vector<std::string> files;
             for (std::size_t i = 5; i < args.size(); ++i) {
-                if (args[i].starts_with("model=")) config.sentencepiece_model = args[i].substr(6);
-                else files.push_back(args[i]);
+                if (args[i].starts_with("model="))
+                    config.sentencepiece_model = args[i].substr(6);
+                else
+                    files.push_back(args[i]);
             }
             longbow::save_tokenizer(*longbow::train_tokenizer(config, files, std::stoi(args[4])), args[3]);
             return 0;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <span>

@@ -46,7 +46,8 @@ public:
     [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
     // Fills in, before the first layer of a pass over `length` tokens with queries of these options, what the layers share and has a gradient.
     // forward() would make it with the first layer's activations: recomputed layers, which come and go one by one, need it beforehand.
-    virtual void prepare(const BiasSpec& /*bias*/, std::int64_t /*length*/, const at::TensorOptions& /*query*/, AttentionScratch& /*scratch*/) {}
+    virtual void prepare(const BiasSpec& /*bias*/, std::int64_t /*length*/, const at::TensorOptions& /*query*/,
+                         AttentionScratch& /*scratch*/) {}
     // -> [batch, heads, Lq, head_dim], dtype of q.
     virtual at::Tensor forward(const AttentionInput& input) = 0;
     // Whether far blocks may be left out (their bias makes them negligible).

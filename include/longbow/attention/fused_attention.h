@@ -50,8 +50,8 @@ std::string fused_attention_instructions();
 
 // Bytes of working memory that a CPU kernel's backward pass takes beside its tensors [batch, heads, length, head_dim], on `threads` threads;
 // table_length: of distance_bias, 0 without.
-std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length, std::int64_t head_dim,
-                                       std::int64_t table_length, int threads);
+std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length,
+                                       std::int64_t head_dim, std::int64_t table_length, int threads);
 
 // Why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty when it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);

@@ -26,25 +26,25 @@ namespace longbow {
 
 // What a resumed run needs besides weights and optimizer slots; everything random is a function of (seed, update, micro-batch, rank).
 struct TrainState {
-    std::int64_t updates = 0;            // done
-    std::int64_t samples = 0;            // consumed sequences: the place in the data
-    std::int64_t tokens = 0;             // trained on (targets)
+    std::int64_t updates = 0;  // done
+    std::int64_t samples = 0;  // consumed sequences: the place in the data
+    std::int64_t tokens = 0;   // trained on (targets)
     std::int64_t optimizer_steps = 0;
     double loss_scale = 1.0;
-    std::int64_t good_updates = 0;       // since the last overflow (fp16)
-    std::int64_t skipped_updates = 0;    // non-finite, total
-    std::int64_t bad_updates = 0;        // non-finite, consecutive
-    double best_nll = 0.0;               // mean validation nll of the best checkpoint; valid if best_update >= 0
+    std::int64_t good_updates = 0;     // since the last overflow (fp16)
+    std::int64_t skipped_updates = 0;  // non-finite, total
+    std::int64_t bad_updates = 0;      // non-finite, consecutive
+    double best_nll = 0.0;             // mean validation nll of the best checkpoint; valid if best_update >= 0
     std::int64_t best_update = -1;
     std::int64_t validated_update = -1;  // the last update after which validation ran to its end
     // Since the last line of metrics.jsonl, so that a run interrupted between two lines writes the same next one.
-    double interval_nll = 0.0;           // sum over tokens
+    double interval_nll = 0.0;  // sum over tokens
     std::int64_t interval_tokens = 0;
     // Choices made once a run, when it starts.
-    std::int64_t schedule_period = 0;    // updates; later changes of train.stop leave the learning rates as they are
+    std::int64_t schedule_period = 0;  // updates; later changes of train.stop leave the learning rates as they are
     std::string gemm_library = "aten";
-    double train_seconds = 0.0;          // for durations in time and for reports
-    std::string device = "cpu";          // resume elsewhere is exact no longer: it warns
+    double train_seconds = 0.0;  // for durations in time and for reports
+    std::string device = "cpu";  // resume elsewhere is exact no longer: it warns
     int threads = 0;
     int ranks = 1;
 };
@@ -71,15 +71,15 @@ struct CheckpointSnapshot {
     CheckpointRanks ranks;
     std::vector<NamedTensor> model, optimizer;  // rank 0's, and each rank's own part when the optimizer is sharded
     bool with_optimizer = false;
-    Json ranges, about;                         // of the optimizer's tensors; of the manifest
+    Json ranges, about;  // of the optimizer's tensors; of the manifest
     std::map<std::string, std::string> metadata;
     TrainState state;
-    const Tokenizer* tokenizer = nullptr;       // must outlive the snapshot
+    const Tokenizer* tokenizer = nullptr;  // must outlive the snapshot
 };
 // `pieces`: which part of its parameters each of the optimizer's tensors is of (empty: the whole).
-CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces, const TrainState& state,
-                                 const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint,
-                                 const CheckpointRanks& ranks = {});
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces,
+                                 const TrainState& state, const Config& config, const Tokenizer& tokenizer,
+                                 const std::string& data_fingerprint, const CheckpointRanks& ranks = {});
 // What save_checkpoint() does, by all ranks together when the optimizer is sharded: each writes its file into rank 0's transaction, which
 // is committed when all have. `sequence` tells the saves of a run apart, the same on every rank. Fail points besides: checkpoint.after_share
 // (a rank other than 0 has written its part).
@@ -115,7 +115,7 @@ struct LoadedCheckpoint {
     TrainState state;
     std::shared_ptr<LanguageModel> model;
     std::unique_ptr<Tokenizer> tokenizer;
-    std::string fingerprint;             // of model.safetensors
+    std::string fingerprint;  // of model.safetensors
 };
 // The configuration, manifest and state of a checkpoint, without its weights (not verified).
 Json read_manifest(const std::filesystem::path& checkpoint);

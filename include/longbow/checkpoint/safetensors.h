@@ -16,13 +16,14 @@ struct NamedTensor {
 };
 
 struct SafetensorsFile {
-    std::map<std::string, at::Tensor> tensors;       // views of a mapping kept alive by the tensors (copy before training on them)
+    std::map<std::string, at::Tensor> tensors;  // views of a mapping kept alive by the tensors (copy before training on them)
     std::map<std::string, std::string> metadata;
 };
 
 // Throws CheckpointError with the file's name on any damage (foreign bytes: nothing is trusted).
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
 // Written in the given order; not atomic by itself (callers write into a DirectoryTransaction). Syncs.
-void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors, const std::map<std::string, std::string>& metadata);
+void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
+                       const std::map<std::string, std::string>& metadata);
 
 }  // namespace longbow

@@ -23,23 +23,23 @@ struct ModelConfig {
     std::int64_t dim = 256;
     std::int64_t heads = 8;
     std::int64_t ffn_dim = 1024;
-    std::string activation = "relu";      // relu | gelu | swiglu
-    std::string norm = "layernorm";       // layernorm | rmsnorm
+    std::string activation = "relu";  // relu | gelu | swiglu
+    std::string norm = "layernorm";   // layernorm | rmsnorm
     double norm_eps = 1e-5;
     bool final_norm = true;
-    bool bias = true;                     // biases of q, v, out, ffn and norms
-    bool key_bias = false;                // its gradient is zero in theory; the paper's models have it
-    bool tie_output = true;               // output projection = token embedding
-    std::string embedding_scale = "sqrt_dim";  // sqrt_dim | none
-    std::string init = "fairseq";         // fairseq (recipe of the paper) | gpt2 (N(0, 0.02), residual projections scaled)
-    double dropout = 0.1;                 // after the embedding, the attention output and the FFN output
-    double attention_dropout = 0.0;       // on attention probabilities
-    double activation_dropout = 0.0;      // after the FFN activation
-    double output_dropout = 0.0;          // on the input of the output head
+    bool bias = true;                            // biases of q, v, out, ffn and norms
+    bool key_bias = false;                       // its gradient is zero in theory; the paper's models have it
+    bool tie_output = true;                      // output projection = token embedding
+    std::string embedding_scale = "sqrt_dim";    // sqrt_dim | none
+    std::string init = "fairseq";                // fairseq (recipe of the paper) | gpt2 (N(0, 0.02), residual projections scaled)
+    double dropout = 0.1;                        // after the embedding, the attention output and the FFN output
+    double attention_dropout = 0.0;              // on attention probabilities
+    double activation_dropout = 0.0;             // after the FFN activation
+    double output_dropout = 0.0;                 // on the input of the output head
     std::vector<std::int64_t> adaptive_cutoffs;  // first id of each band of rarer words; empty: one plain embedding and output matrix
-    double adaptive_factor = 4.0;         // band i has embeddings of dim / factor^i
-    bool tie_projections = true;          // adaptive: the tails' projections are the embedding's
-    double tail_dropout = 0.0;            // adaptive: between a tail's projection and its words
+    double adaptive_factor = 4.0;                // band i has embeddings of dim / factor^i
+    bool tie_projections = true;                 // adaptive: the tails' projections are the embedding's
+    double tail_dropout = 0.0;                   // adaptive: between a tail's projection and its words
     bool operator==(const ModelConfig&) const = default;
 };
 
@@ -51,90 +51,90 @@ struct PositionConfig {
 };
 
 struct AttentionConfig {
-    std::string backend = "auto";         // auto | fused | sdpa | reference
+    std::string backend = "auto";                // auto | fused | sdpa | reference
     double skip_threshold = 16.635532333438686;  // 24 ln 2, exact in fp32; 0: off
     bool operator==(const AttentionConfig&) const = default;
 };
 
 struct TokenizerConfig {
-    std::string kind = "bpe";             // word | bpe | wordpiece | sentencepiece
-    std::string file;                     // trained vocabulary: dict.txt | folder or prefix of vocab.json+merges.txt | vocab.txt | .model
-    std::int64_t vocab_size = 0;          // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
-    bool lowercase = false;               // wordpiece: uncased vocabularies
+    std::string kind = "bpe";     // word | bpe | wordpiece | sentencepiece
+    std::string file;             // trained vocabulary: dict.txt | folder or prefix of vocab.json+merges.txt | vocab.txt | .model
+    std::int64_t vocab_size = 0;  // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
+    bool lowercase = false;       // wordpiece: uncased vocabularies
     std::string sentencepiece_model = "unigram";  // unigram | bpe, when trained here
     bool operator==(const TokenizerConfig&) const = default;
 };
 
 struct DataConfig {
-    std::string store;                    // token store; made from the text below when missing
-    std::vector<std::string> mixture;     // STORE=WEIGHT, several stores to train on, in place of `store`
-    std::string valid_store;              // whose valid split validates; empty: the store's, or the mixture's first
-    std::vector<std::string> train;       // text: files (plain or JSON lines; .gz, .xz, .zst), folders, patterns
+    std::string store;                 // token store; made from the text below when missing
+    std::vector<std::string> mixture;  // STORE=WEIGHT, several stores to train on, in place of `store`
+    std::string valid_store;           // whose valid split validates; empty: the store's, or the mixture's first
+    std::vector<std::string> train;    // text: files (plain or JSON lines; .gz, .xz, .zst), folders, patterns
     std::vector<std::string> valid;
     std::vector<std::string> test;
-    std::string documents = "file";       // file | blank_line (N empty lines) | line : where a document ends
-    std::int64_t blank_lines = 2;         // for documents: blank_line
-    std::string jsonl_key = "text";       // where files of JSON lines have their text
-    std::int64_t shard_tokens = 0;        // of a file of the store; 0: 1 GiB a file
-    std::int64_t expect_vocab_size = 0;   // what the store must hold; 0: anything
+    std::string documents = "file";      // file | blank_line (N empty lines) | line : where a document ends
+    std::int64_t blank_lines = 2;        // for documents: blank_line
+    std::string jsonl_key = "text";      // where files of JSON lines have their text
+    std::int64_t shard_tokens = 0;       // of a file of the store; 0: 1 GiB a file
+    std::int64_t expect_vocab_size = 0;  // what the store must hold; 0: anything
     std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
 };
 
 struct OptimConfig {
-    std::string name = "adamw";           // adamw | sgd | nag
-    double lr = 1e-3;                     // peak learning rate
+    std::string name = "adamw";  // adamw | sgd | nag
+    double lr = 1e-3;            // peak learning rate
     double beta1 = 0.9;
     double beta2 = 0.98;
     double eps = 1e-8;
-    double momentum = 0.9;                // sgd, nag
-    bool nesterov = false;                // sgd
-    double weight_decay = 0.0;            // decoupled for adamw and nag; not on norms, biases, position parameters
-    double clip_norm = 1.0;               // global L2 norm; 0 is off
+    double momentum = 0.9;      // sgd, nag
+    bool nesterov = false;      // sgd
+    double weight_decay = 0.0;  // decoupled for adamw and nag; not on norms, biases, position parameters
+    double clip_norm = 1.0;     // global L2 norm; 0 is off
     bool operator==(const OptimConfig&) const = default;
 };
 
 struct ScheduleConfig {
-    std::string name = "cosine";          // constant | linear | cosine | inverse_sqrt
+    std::string name = "cosine";  // constant | linear | cosine | inverse_sqrt
     Duration warmup{0, Duration::Unit::updates};
     double warmup_init_lr = 0.0;
-    bool warmup_at_init = false;          // the first update runs at warmup_init_lr itself
-    double min_lr = 0.0;                  // at the end (linear, cosine)
+    bool warmup_at_init = false;                  // the first update runs at warmup_init_lr itself
+    double min_lr = 0.0;                          // at the end (linear, cosine)
     Duration period{0, Duration::Unit::updates};  // 0: until train.stop
-    bool restarts = false;                // cosine: begins again after each period
-    double period_mult = 1.0;             // restarts: each period's length over the last one's
-    double shrink = 1.0;                  // restarts: each period's learning rates over the last one's
+    bool restarts = false;                        // cosine: begins again after each period
+    double period_mult = 1.0;                     // restarts: each period's length over the last one's
+    double shrink = 1.0;                          // restarts: each period's learning rates over the last one's
     bool operator==(const ScheduleConfig&) const = default;
 };
 
 struct TrainConfig {
-    std::int64_t length = 64;             // tokens an input (L)
-    std::int64_t batch = 32;              // sequences a micro-batch
-    std::int64_t accumulate = 1;          // micro-batches an update
+    std::int64_t length = 64;     // tokens an input (L)
+    std::int64_t batch = 32;      // sequences a micro-batch
+    std::int64_t accumulate = 1;  // micro-batches an update
     Duration stop{600, Duration::Unit::updates};
     std::uint64_t seed = 1;
-    std::vector<std::int64_t> seeds;      // several runs, reported as mean and standard deviation
-    std::string dtype = "fp32";           // fp64 | fp32 | bf16 | fp16 (the last two: autocast)
-    std::string init_from;                // checkpoint that gives the first weights
-    bool deterministic = false;           // every choice by rule, none by timing
-    double loss_scale = 65536.0;          // fp16: first scale
+    std::vector<std::int64_t> seeds;        // several runs, reported as mean and standard deviation
+    std::string dtype = "fp32";             // fp64 | fp32 | bf16 | fp16 (the last two: autocast)
+    std::string init_from;                  // checkpoint that gives the first weights
+    bool deterministic = false;             // every choice by rule, none by timing
+    double loss_scale = 65536.0;            // fp16: first scale
     std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
-    std::int64_t max_bad_updates = 20;    // consecutive non-finite updates before the run ends with 65
-    std::int64_t loss_chunk = 1024;       // tokens of logits held at once
-    std::string recompute = "none";       // none | layer: which activations are computed again in the backward pass
-    std::string order = "shuffled";       // shuffled (our own) | fairseq (the authors')
-    std::string scaled_loss = "mean";     // fp16: what the loss scale multiplies, the update's mean or sum over tokens
-    bool count_skipped = true;            // fp16: updates skipped for an overflow advance the schedule
-    std::int64_t profile = 0;             // updates in a Chrome trace
-    bool skip_second_tail_words = false;  // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
+    std::int64_t max_bad_updates = 20;      // consecutive non-finite updates before the run ends with 65
+    std::int64_t loss_chunk = 1024;         // tokens of logits held at once
+    std::string recompute = "none";         // none | layer: which activations are computed again in the backward pass
+    std::string order = "shuffled";         // shuffled (our own) | fairseq (the authors')
+    std::string scaled_loss = "mean";       // fp16: what the loss scale multiplies, the update's mean or sum over tokens
+    bool count_skipped = true;              // fp16: updates skipped for an overflow advance the schedule
+    std::int64_t profile = 0;               // updates in a Chrome trace
+    bool skip_second_tail_words = false;    // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };
 
 struct EvalConfig {
-    std::vector<std::int64_t> lengths;    // validation lengths while training; empty: train.length
+    std::vector<std::int64_t> lengths;           // validation lengths while training; empty: train.length
     Duration every{0, Duration::Unit::updates};  // 0: once, at the end
-    std::int64_t max_batch_tokens = 16384;  // tokens a forward pass
-    std::int64_t valid_tokens = 0;        // first N tokens of the split while training; 0: all
+    std::int64_t max_batch_tokens = 16384;       // tokens a forward pass
+    std::int64_t valid_tokens = 0;               // first N tokens of the split while training; 0: all
     bool operator==(const EvalConfig&) const = default;
 };
 
@@ -152,10 +152,10 @@ struct LogConfig {
 };
 
 struct DistConfig {
-    double timeout = 600.0;               // seconds
-    bool shard_optimizer = false;         // ZeRO stage 1
-    std::string reduce_dtype = "full";    // full | bf16 | fp16: what gradients travel in
-    double bucket_mb = 25.0;              // MiB of gradients that are reduced at once
+    double timeout = 600.0;             // seconds
+    bool shard_optimizer = false;       // ZeRO stage 1
+    std::string reduce_dtype = "full";  // full | bf16 | fp16: what gradients travel in
+    double bucket_mb = 25.0;            // MiB of gradients that are reduced at once
     bool operator==(const DistConfig&) const = default;
 };
 

@@ -36,13 +36,13 @@ struct Condition {
 struct Field {
     std::string section, name;
     std::string help;
-    std::string unit_text;             // "tokens", "sequences"; empty: a pure number or text
-    FieldValue default_value;          // its alternative is the field's type
-    std::vector<std::string> allowed;  // texts only; empty: any
-    std::optional<double> minimum, maximum;  // numbers, each element of a list, a duration's value
+    std::string unit_text;                            // "tokens", "sequences"; empty: a pure number or text
+    FieldValue default_value;                         // its alternative is the field's type
+    std::vector<std::string> allowed;                 // texts only; empty: any
+    std::optional<double> minimum, maximum;           // numbers, each element of a list, a duration's value
     bool open_minimum = false, open_maximum = false;  // the bound itself is out
-    bool no_repeats = false;           // lists
-    std::vector<Condition> conditions; // all must hold
+    bool no_repeats = false;                          // lists
+    std::vector<Condition> conditions;                // all must hold
     std::function<FieldValue(const Config&)> get;
     std::function<void(Config&, const FieldValue&)> set;
 

@@ -17,8 +17,8 @@ struct ConfigContext {
 };
 
 struct LoadRequest {
-    std::vector<std::string> files;       // left to right; each may `include:` others (relative to itself)
-    std::vector<std::string> overrides;   // "train.length=128"
+    std::vector<std::string> files;      // left to right; each may `include:` others (relative to itself)
+    std::vector<std::string> overrides;  // "train.length=128"
 };
 
 // Throws ConfigError "FILE:LINE: key ...: what, and the remedy". Checks types, ranges, choices, combinations, and options

@@ -11,9 +11,9 @@ namespace longbow {
 
 struct OptionSpec {
     std::string key;
-    OptionValue default_value;             // its alternative is the option's type
+    OptionValue default_value;  // its alternative is the option's type
     std::string help;
-    std::vector<std::string> choices;      // strings only; empty: any
+    std::vector<std::string> choices;        // strings only; empty: any
     std::optional<double> minimum, maximum;  // numbers only
 };
 

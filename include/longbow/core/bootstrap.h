@@ -8,7 +8,7 @@
 
 namespace longbow {
 
-inline constexpr std::int64_t kBootstrapBlock = 1024;      // consecutive targets a block
+inline constexpr std::int64_t kBootstrapBlock = 1024;  // consecutive targets a block
 inline constexpr std::int64_t kBootstrapResamples = 1000;
 
 struct Interval {

@@ -13,7 +13,7 @@ namespace longbow {
 
 struct SafetensorsEntry {
     std::string name;
-    std::string dtype;                // "F32", "BF16", "I64", ...
+    std::string dtype;  // "F32", "BF16", "I64", ...
     std::vector<std::int64_t> shape;
     std::uint64_t begin = 0, end = 0;  // bytes from data_begin
 };
@@ -21,7 +21,7 @@ struct SafetensorsEntry {
 struct SafetensorsHeader {
     std::vector<SafetensorsEntry> tensors;  // by begin
     std::map<std::string, std::string> metadata;
-    std::uint64_t data_begin = 0;           // bytes from the file's start
+    std::uint64_t data_begin = 0;  // bytes from the file's start
 };
 
 // Bytes an element of a dtype that we read and write; 0: unknown.

@@ -12,7 +12,7 @@ namespace longbow {
 
 struct PrepareRequest {
     TokenizerConfig tokenizer;
-    DataConfig data;                 // train, valid, test: files, folders, patterns; how their text is read and written
+    DataConfig data;  // train, valid, test: files, folders, patterns; how their text is read and written
     std::filesystem::path out;
     int threads = 1;
     bool overwrite = false;
@@ -25,11 +25,11 @@ struct PreparedSplit {
 };
 
 struct PrepareResult {
-    bool reused = false;             // the store was there already, made from the same text with the same settings
+    bool reused = false;  // the store was there already, made from the same text with the same settings
     std::vector<PreparedSplit> splits;
-    std::uint64_t encoded_bytes = 0; // of text, by this call: less than the splits hold when it went on from an earlier one
-    double seconds = 0;              // reading, encoding and writing (training the vocabulary apart)
-    double tokenizer_seconds = 0;    // training or opening the vocabulary
+    std::uint64_t encoded_bytes = 0;  // of text, by this call: less than the splits hold when it went on from an earlier one
+    double seconds = 0;               // reading, encoding and writing (training the vocabulary apart)
+    double tokenizer_seconds = 0;     // training or opening the vocabulary
 };
 
 // Reads, trains the tokenizer if needed, encodes with `threads` threads in bounded memory, and renames the whole store to `out`. Its bytes depend

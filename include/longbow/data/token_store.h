@@ -80,7 +80,8 @@ private:
 };
 
 // Text in memory as a stream (eval --text): encodes the files with the tokenizer, documents as configured.
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data, int threads);
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
+                                            int threads);
 // Ids in memory (tests, small things): one document, one byte and one word a token.
 std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary);
 

@@ -17,6 +17,7 @@ struct UpdateShare {
 
 // If `world` divides train.accumulate each rank takes as many whole micro-batches; otherwise the update's inputs are cut into `world`
 // parts that differ by at most one input. Throws ConfigError if an update has fewer than `world` inputs.
-UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank = 0, int world = 1);
+UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank = 0,
+                            int world = 1);
 
 }  // namespace longbow

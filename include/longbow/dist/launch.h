@@ -14,8 +14,8 @@ struct Launch {
     int port = 0;
     // The store is run by who started the ranks (torchrun's agent, --nproc), and rank 0 is a client of it like the others.
     bool store_is_there = false;
-    std::string attempt = "0";            // keeps the keys of a restart apart from those of before, where the store outlives the ranks
-    std::string source;                   // "torchrun", "Slurm", "--nproc"; empty: one process alone
+    std::string attempt = "0";  // keeps the keys of a restart apart from those of before, where the store outlives the ranks
+    std::string source;         // "torchrun", "Slurm", "--nproc"; empty: one process alone
     [[nodiscard]] bool alone() const { return source.empty(); }
 };
 

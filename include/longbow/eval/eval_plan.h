@@ -18,8 +18,8 @@ struct EvalWindow {
 struct EvalPlanRequest {
     std::string protocol = "paper";  // paper | hf | lm-eval | llamacpp
     std::int64_t length = 0;
-    std::int64_t stride = 0;         // 0: the protocol's default (paper: length, that is, non-overlapping)
-    std::int64_t tokens = 0;         // targets in the stream
+    std::int64_t stride = 0;                  // 0: the protocol's default (paper: length, that is, non-overlapping)
+    std::int64_t tokens = 0;                  // targets in the stream
     std::vector<std::int64_t> document_ends;  // windows within documents when not empty (cut at `tokens`)
 };
 

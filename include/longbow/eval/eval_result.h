@@ -11,27 +11,27 @@ namespace longbow {
 
 // Losses are in nats; sums run in fp64 over per-token fp32 values, in stream order.
 struct EvalResult {
-    std::string name;                       // run's name, for tables
+    std::string name;  // run's name, for tables
     std::string position, protocol, split;
     std::int64_t train_length = 0, length = 0, stride = 0, tokens = 0, windows = 0;
-    double nll = 0;                         // mean, nats a token
+    double nll = 0;  // mean, nats a token
     double ppl = 0;
-    double ppl_low = 0, ppl_high = 0;       // 95 %, 1,000 bootstrap resamples of blocks of 1,024 consecutive targets, seed 1
+    double ppl_low = 0, ppl_high = 0;  // 95 %, 1,000 bootstrap resamples of blocks of 1,024 consecutive targets, seed 1
     double bits_per_byte = 0, words = 0, ppl_per_word = 0;
-    std::vector<double> nll_by_position;    // mean over the scored targets with as many inputs before them as the bucket says
+    std::vector<double> nll_by_position;       // mean over the scored targets with as many inputs before them as the bucket says
     std::vector<std::int64_t> position_begin;  // first place in the window of each bucket (single places to 63, then 8 an octave)
-    double tool_ppl = 0;                    // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
+    double tool_ppl = 0;                       // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
     bool within_documents = false;
-    std::int64_t max_stream_tokens = 0;     // 0: the whole split
+    std::int64_t max_stream_tokens = 0;  // 0: the whole split
     std::string dtype = "fp32", device = "cpu";
     double tokens_per_second = 0, peak_memory_mb = 0;
-    double visited_fraction = 1;            // of attention's blocks of scores; below 1 where the bias let far ones be skipped
+    double visited_fraction = 1;                      // of attention's blocks of scores; below 1 where the bias let far ones be skipped
     std::string checkpoint, data, tokenizer, config;  // fingerprints
-    std::string config_group;               // fingerprint of the configuration without its seed: rows that differ in it alone are averaged
+    std::string config_group;  // fingerprint of the configuration without its seed: rows that differ in it alone are averaged
     std::uint64_t seed = 0;
     std::int64_t updates = 0;
-    std::vector<double> block_nll;          // sums over blocks of 1,024 scored targets: intervals of ratios need no model
-    std::vector<double> block_bytes;        // raw bytes of those blocks: places results of unlike tokenizers on one text
+    std::vector<double> block_nll;    // sums over blocks of 1,024 scored targets: intervals of ratios need no model
+    std::vector<double> block_bytes;  // raw bytes of those blocks: places results of unlike tokenizers on one text
 };
 
 Json to_json(const EvalResult& result);

@@ -31,7 +31,7 @@ EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& reque
 // What evaluate_tokens did, for tokens_per_second (a resumed evaluation counts what this call computed).
 struct EvalTiming {
     double seconds = 0;
-    std::int64_t tokens = 0;  // scored by this call
+    std::int64_t tokens = 0;      // scored by this call
     double visited_fraction = 1;  // of attention's blocks, where far ones are skipped; over the first batch
 };
 
@@ -43,7 +43,7 @@ struct EvalShare {
     std::function<bool(bool)> any = [](bool mine) { return mine; };  // over ranks, by all of them
     std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
     std::function<std::string(const std::string&)> from_leader = [](const std::string& mine) { return mine; };
-    std::function<void()> progress = [] {};                          // called at each batch
+    std::function<void()> progress = [] {};  // called at each batch
 };
 EvalShare evaluation_share(Communicator& ranks);
 
@@ -51,8 +51,9 @@ EvalShare evaluation_share(Communicator& ranks);
 // after `partial` (when given) stored what is done; a later call with the same partial file goes on from there (its header says what it
 // belongs to: other weights, data or settings start anew), with the same bits as an uninterrupted one. Evaluation mode, no gradients; the
 // model's mode is put back. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& label = "",
-                                   const std::filesystem::path& partial = {}, EvalTiming* timing = nullptr, const EvalShare& share = {});
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                   const std::string& label = "", const std::filesystem::path& partial = {}, EvalTiming* timing = nullptr,
+                                   const EvalShare& share = {});
 
 // Statistics of evaluate_tokens' output; fills everything that needs no model.
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request);
@@ -67,6 +68,7 @@ struct Comparison {
 };
 Comparison compare_paired(const std::vector<float>& a, const std::vector<float>& b, std::uint64_t seed = 1);
 // The same from sums over the same stretches of text, divided by `units` of each (tokens, words or bytes).
-Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units, std::uint64_t seed = 1);
+Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units,
+                          std::uint64_t seed = 1);
 
 }  // namespace longbow

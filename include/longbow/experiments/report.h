@@ -13,14 +13,14 @@ namespace longbow {
 
 // One run as the report sees it: its rows, and what lies beside its results.jsonl.
 struct ReportRun {
-    std::string name;                          // its folder's
-    std::string results;                       // path of results.jsonl
+    std::string name;     // its folder's
+    std::string results;  // path of results.jsonl
     std::vector<EvalResult> rows;
     std::map<std::string, std::string> settings;  // config.yaml, flat ("train.length" -> "64"); empty when there is none
     struct Point {
         double update, value;
     };
-    std::vector<Point> train_nll;              // from metrics.jsonl; nats a token
+    std::vector<Point> train_nll;  // from metrics.jsonl; nats a token
 };
 
 // `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError (nothing there, damaged rows).
@@ -50,7 +50,7 @@ struct ReportRow {
     std::int64_t train_length = 0, updates = 0;
     std::map<std::int64_t, ReportCell> cells;  // by evaluation length
     std::optional<ReportGrowth> growth;
-    const EvalResult* longest = nullptr;       // the row at the greatest length, for losses by position (of the first seed)
+    const EvalResult* longest = nullptr;  // the row at the greatest length, for losses by position (of the first seed)
 };
 
 // Rows that were measured alike; what is unlike (protocol, split, stride, data, tokens, documents) never shares a table.

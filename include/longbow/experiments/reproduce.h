@@ -19,7 +19,7 @@ struct ReproduceRequest {
     std::filesystem::path run_dir;
     std::filesystem::path configs;       // folder of wikitext103/, bookcorpus/, cc100/, demo/
     std::vector<std::string> overrides;  // key.sub=value, for every training
-    ConfigContext context;  // what the models' configurations may name
+    ConfigContext context;               // what the models' configurations may name
     std::string device = "auto";
     int threads = 0;  // of each child; 0: it chooses
     int nproc = 1;    // ranks of each child

@@ -27,7 +27,8 @@ public:
     virtual void set_steps(std::int64_t steps) = 0;
 };
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters, const std::vector<bool>& decay);
+std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters,
+                                          const std::vector<bool>& decay);
 
 // Global L2 norm of the gradients in fp32 (fp64 for fp64), as a 0-dim tensor (no sync on a GPU).
 at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters);

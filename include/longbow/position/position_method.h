@@ -38,7 +38,9 @@ public:
     // x [batch, length, dim] after the (scaled) token embedding; positions [length] int64, 0 at the window's first token.
     virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& /*positions*/) { return x; }
     // q, k [batch, heads, length, head_dim] of the same new tokens at `positions` (cached keys have been rotated before).
-    virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) { return {q, k}; }
+    virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) {
+        return {q, k};
+    }
     // layer in [0, layers), for methods with tables of their own a layer (bias_differs_by_layer).
     virtual BiasSpec bias(std::int64_t /*layer*/) { return {}; }
     // false: bias(0) serves every layer and is asked for once a forward pass.

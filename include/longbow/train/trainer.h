@@ -15,9 +15,9 @@ namespace longbow {
 struct TrainRequest {
     Config config;
     std::filesystem::path run_dir;
-    std::string resume = "auto";     // auto | never | a checkpoint's path
-    std::string device = "cpu";      // cpu | cuda:N
-    int threads = 1;                 // for preparing a store
+    std::string resume = "auto";                                             // auto | never | a checkpoint's path
+    std::string device = "cpu";                                              // cpu | cuda:N
+    int threads = 1;                                                         // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // alone
     // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
     bool validate = true;
@@ -27,9 +27,9 @@ struct TrainRequest {
 struct TrainSummary {
     std::filesystem::path run_dir;
     std::int64_t updates = 0;
-    bool was_finished = false;       // there was nothing left to do
-    double train_loss = 0;           // mean nll of the last log interval; 0: none since it was started
-    double best_valid_ppl = 0;       // 0: none
+    bool was_finished = false;         // there was nothing left to do
+    double train_loss = 0;             // mean nll of the last log interval; 0: none since it was started
+    double best_valid_ppl = 0;         // 0: none
     std::filesystem::path checkpoint;  // best, else last
     std::vector<TrainSummary> seeds;   // one a seed, with train.seeds; best_valid_ppl is then their mean
 };

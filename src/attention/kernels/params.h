@@ -47,17 +47,17 @@ struct longbow_attention {
     // Blocks of queries are counted from query 0, blocks of keys from key 0.
     const std::int32_t* first_key_block;
     // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
-    const float* longest_keys;     // [batch, heads, ceil(key_length / 64)]: the largest |k| of each block and all to its left
-    float skip_threshold;          // what is left out stays below exp(-skip_threshold) of a row's sum
-    std::int32_t* visited_from;    // as first_key_block: the first block whose weights entered the sums
+    const float* longest_keys;   // [batch, heads, ceil(key_length / 64)]: the largest |k| of each block and all to its left
+    float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
+    std::int32_t* visited_from;  // as first_key_block: the first block whose weights entered the sums
 
     // Backward only. Gradients that are not wanted have data = null.
     longbow_tensor4 dout, dq, dk, dv;
     float* dslopes;  // [batch, heads], overwritten; null: not wanted
     float* dtable;   // [heads, table_length], overwritten; null: not wanted
 
-    void* workspace;  // of the size that the kernel's *_workspace function says
-    void* stream;     // CUDA stream; null on CPU
+    void* workspace;       // of the size that the kernel's *_workspace function says
+    void* stream;          // CUDA stream; null on CPU
     std::int32_t threads;  // CPU: threads to use
 };
 

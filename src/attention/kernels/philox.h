@@ -18,7 +18,8 @@ struct PhiloxBlock {
     std::uint32_t word[4];
 };
 
-LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1, std::uint32_t c2, std::uint32_t c3) {
+LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1, std::uint32_t c2,
+                                                           std::uint32_t c3) {
     auto k0 = static_cast<std::uint32_t>(key);
     auto k1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < 7; ++round) {
@@ -38,8 +39,8 @@ LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, st
 
 // 16 bytes for keys 16 * key_group .. 16 * key_group + 15 of one query; byte j of word j / 4 (little endian) is key j's. A key is kept
 // where its byte is below dropout_keep. The offset goes into the key's high half and the counter's last word.
-LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query, std::uint32_t key_group,
-                                                     std::uint32_t batch_head) {
+LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query,
+                                                            std::uint32_t key_group, std::uint32_t batch_head) {
     return philox4x32_7(seed ^ (offset << 32), query, key_group, batch_head, static_cast<std::uint32_t>(offset >> 32));
 }
 

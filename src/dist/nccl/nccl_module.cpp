@@ -4,7 +4,8 @@
 
 // Errors of a collective surface as exceptions in wait(), and a communicator whose peer is gone is aborted after the timeout: ProcessGroupNCCL
 // does both by itself with its own watchdog.
-extern "C" __attribute__((visibility("default"))) c10::intrusive_ptr<c10d::Backend> longbow_make_nccl_group(const longbow::GroupRequest& request) {
+extern "C" __attribute__((visibility("default"))) c10::intrusive_ptr<c10d::Backend> longbow_make_nccl_group(
+    const longbow::GroupRequest& request) {
     auto options = c10d::ProcessGroupNCCL::Options::create();
     options->timeout = request.timeout;
     return c10::make_intrusive<c10d::ProcessGroupNCCL>(request.store, request.rank, request.world, options);

@@ -113,7 +113,8 @@ TEST_F(Checkpoints, OptimizerPartsOfSeveralRanksMakeUpTheWhole) {
         write_safetensors(checkpoint_path(run, 1) / ("optimizer-0000" + std::to_string(rank) + "-of-00002.safetensors"), parts[rank],
                           {{"longbow.ranges", ranges[rank].dump()}});
     }
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer); }), HasSubstr("do not make up"))
+    EXPECT_THAT(error_of<CheckpointError>([&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer); }),
+                HasSubstr("do not make up"))
         << "both the whole and the parts are there";
     fs::remove(file);
     const auto expected = optimizer->slots()[0].tensors[0].clone();
@@ -137,7 +138,8 @@ TEST_F(Checkpoints, DamageIsNamedAndAnOlderOneTaken) {
 }
 
 TEST_F(Checkpoints, ACommandLineNamesARunOrACheckpoint) {
-    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint((run / "nowhere").string()); }), HasSubstr("no checkpoint or run directory"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint((run / "nowhere").string()); }),
+                HasSubstr("no checkpoint or run directory"));
     EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint(run.string()); }), HasSubstr("is no checkpoint"));
     save(1);
     save(2);

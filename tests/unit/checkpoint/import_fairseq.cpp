@@ -1,8 +1,8 @@
 // From a checkpoint of the authors' code to one of ours: the golden files, their weights, and the log-probabilities that they computed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 #include <unistd.h>
 
 #include <cmath>

@@ -19,7 +19,8 @@ TEST(Safetensors, RoundTripsEveryDtypeBitForBit) {
     torch::manual_seed(3);
     const auto base = torch::randn({5, 7}, torch::kDouble) * 40;
     std::vector<NamedTensor> tensors;
-    for (const auto type : {torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kInt, torch::kShort, torch::kChar}) {
+    for (const auto type :
+         {torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kInt, torch::kShort, torch::kChar}) {
         tensors.push_back({std::string("t.") + c10::toString(type), base.to(type)});
     }
     tensors.push_back({"view", base.t()});

@@ -36,7 +36,8 @@ void add_probe(CLI::App& app, VerbContext& context) {
         if (flags->fail == "config") throw ConfigError("first line\n  second line");
         if (flags->fail == "interrupted") throw InterruptedError("SIGINT; state saved");
         if (flags->fail == "memory") throw std::bad_alloc();
-        if (flags->fail == "files") throw std::filesystem::filesystem_error("cannot rename", "a", std::make_error_code(std::errc::no_space_on_device));
+        if (flags->fail == "files")
+            throw std::filesystem::filesystem_error("cannot rename", "a", std::make_error_code(std::errc::no_space_on_device));
         if (flags->fail == "torch") TORCH_CHECK(false, "shapes do not match");
         return 0;
     });
@@ -77,7 +78,8 @@ Outcome call(std::vector<std::string> arguments, Seen* into = nullptr) {
 
 TEST(Cli, ReadsRepeatedConfigFilesAndOverrides) {
     Seen result;
-    const auto outcome = call({"probe", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3", "--threads", "1", "--device", "cpu"}, &result);
+    const auto outcome =
+        call({"probe", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3", "--threads", "1", "--device", "cpu"}, &result);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(result.config.files, (std::vector<std::string>{"a.yaml", "b.yaml"}));
     EXPECT_EQ(result.config.overrides, (std::vector<std::string>{"train.length=128", "optim.lr=1e-3"}));

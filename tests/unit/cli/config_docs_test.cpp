@@ -15,7 +15,8 @@ TEST(ConfigDocs, PageEqualsTheProgram) {
 TEST(ConfigDocs, DefaultsNameThingsThatExist) {
     const auto& context = registered_config_context();
     EXPECT_NO_THROW(parse_config("", "defaults", context));
-    for (const auto& method : context.position_methods) EXPECT_NO_THROW(parse_config("position: {method: " + method.name + "}", "x", context));
+    for (const auto& method : context.position_methods)
+        EXPECT_NO_THROW(parse_config("position: {method: " + method.name + "}", "x", context));
 }
 
 }  // namespace

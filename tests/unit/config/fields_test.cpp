@@ -16,8 +16,9 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string random_text(Random& random) {
-    static const std::vector<std::string> pieces = {"a", "store", "/", ".", "..", " ", "-", "'", "\"", "#", ": ", "null", "true", "07", "1e3", "[", "{",
-                                                    "*", "&", "!", "%", "@", "`", "|", ">", "\\", "\n", "\t", "\x7f", "é", "日本", "😀", ",", "?", "~"};
+    static const std::vector<std::string> pieces = {"a",    "store", "/",   ".",  "..",   " ", "-",    "'", "\"", "#", ": ", "null",
+                                                    "true", "07",    "1e3", "[",  "{",    "*", "&",    "!", "%",  "@", "`",  "|",
+                                                    ">",    "\\",    "\n",  "\t", "\x7f", "é", "日本", "😀", ",",  "?", "~"};
     std::string text;
     for (auto n = 1 + random.below(6); n > 0; --n) text += pieces[random.below(pieces.size())];
     return text;
@@ -98,7 +99,8 @@ TEST(Fields, DefaultsAreInRangeAndWrittenAsTheyAreRead) {
             EXPECT_THAT(field.allowed, ::testing::Contains(std::get<std::string>(field.default_value))) << field.path();
         }
         for (const auto& condition : field.conditions) {
-            EXPECT_THAT(fields, ::testing::Contains(::testing::ResultOf([](const Field& f) { return f.path(); }, condition.decider))) << field.path();
+            EXPECT_THAT(fields, ::testing::Contains(::testing::ResultOf([](const Field& f) { return f.path(); }, condition.decider)))
+                << field.path();
         }
     }
 }
@@ -125,8 +127,10 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
             ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos || what.find("peak") != what.npos ||
                         what.find("vocab") != what.npos || what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
                         what.find("function of the update") != what.npos || what.find("must know its length") != what.npos ||
-                        what.find("leaves no element for band") != what.npos || what.find("no mixture") != what.npos || what.find("are too many") != what.npos)
-                << "seed " << seed << ": " << what << "\n" << yaml;
+                        what.find("leaves no element for band") != what.npos || what.find("no mixture") != what.npos ||
+                        what.find("are too many") != what.npos)
+                << "seed " << seed << ": " << what << "\n"
+                << yaml;
             continue;
         }
         ++accepted;
@@ -144,11 +148,12 @@ TEST(Fields, DifferencesNameTheKeys) {
     const Config after = parse_config("optim: {name: sgd, lr: 0.5}\nposition: {method: rotary}\n", "b", context);
     std::vector<std::string> lines;
     for (const auto& d : config_differences(before, after, context)) lines.push_back(d.key + ": " + d.before + " -> " + d.after);
-    EXPECT_THAT(lines, ::testing::UnorderedElementsAre(
-                           "position.method: alibi -> rotary", "position.base: (no effect) -> 10000", "position.slopes: authors -> (no effect)",
-                           "optim.name: adamw -> sgd", "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
-                           "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)", "optim.beta2: 0.98 -> (no effect)",
-                           "optim.eps: 1e-08 -> (no effect)", testing::StartsWith("attention.skip_threshold: 16.6355")));
+    EXPECT_THAT(lines, ::testing::UnorderedElementsAre("position.method: alibi -> rotary", "position.base: (no effect) -> 10000",
+                                                       "position.slopes: authors -> (no effect)", "optim.name: adamw -> sgd",
+                                                       "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
+                                                       "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)",
+                                                       "optim.beta2: 0.98 -> (no effect)", "optim.eps: 1e-08 -> (no effect)",
+                                                       testing::StartsWith("attention.skip_threshold: 16.6355")));
 }
 
 TEST(Fields, SchemaHoldsEveryKeyAndTheMethodsOptions) {

@@ -35,7 +35,9 @@ std::string override_error(std::vector<std::string> overrides) {
 
 class Files : public ::testing::Test {
 protected:
-    Files() : folder_(fs::path(testing::TempDir()) / ("longbow_config_" + std::to_string(getpid()))) { fs::create_directories(folder_ / "sub"); }
+    Files() : folder_(fs::path(testing::TempDir()) / ("longbow_config_" + std::to_string(getpid()))) {
+        fs::create_directories(folder_ / "sub");
+    }
     ~Files() override { fs::remove_all(folder_); }
     std::string write(const std::string& name, const std::string& text) {
         const auto path = (folder_ / name).string();
@@ -68,7 +70,8 @@ position: {method: t5, buckets: 64, shared: false}
 data: {store: "a b", train: [one.txt, 'two, three.txt'], valid: single.txt}
 train: {seed: 18, stop: 2.5B tokens}
 eval: {lengths: [64, 128]}
-)", "x.yaml", test_context());
+)",
+                                       "x.yaml", test_context());
     EXPECT_EQ(config.model.layers, 2);
     EXPECT_EQ(config.model.norm_eps, 1e-6);
     EXPECT_FALSE(config.model.final_norm);
@@ -140,7 +143,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
 
 TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
     const std::vector<std::pair<std::string, std::string>> cases = {
-        {"optim:\n  name: sgd\n  beta1: 0.9\n", "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw, and optim.name is sgd"},
+        {"optim:\n  name: sgd\n  beta1: 0.9\n",
+         "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw, and optim.name is sgd"},
         {"optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: sgd"},
         {"optim: {name: sgd, momentum: 0, nesterov: true}\n", "optim.nesterov has no effect here: it needs optim.momentum above 0"},
         {"schedule: {name: constant, min_lr: 1e-5}\n", "schedule.min_lr has no effect here: it needs schedule.name: linear or cosine"},
@@ -149,11 +153,14 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
         {"train: {loss_scale: 128}\n", "train.loss_scale has no effect here: it needs train.dtype: fp16, and train.dtype is fp32"},
         {"train: {seed: 1, seeds: [1, 2]}\n", "train.seed has no effect here: it needs no train.seeds, and train.seeds is [1, 2]"},
         {"train: {init_from: runs/a}\nmodel: {init: gpt2}\n", "model.init has no effect here: it needs no train.init_from"},
-        {"data: {train: a.txt, blank_lines: 3}\n", "data.blank_lines has no effect here: it needs data.documents: blank_line, and data.documents is file"},
+        {"data: {train: a.txt, blank_lines: 3}\n",
+         "data.blank_lines has no effect here: it needs data.documents: blank_line, and data.documents is file"},
         {"model: {bias: false, key_bias: true}\n", "model.key_bias has no effect here: it needs model.bias: true"},
-        {"data: {train: a.txt}\ntokenizer: {lowercase: true}\n", "tokenizer.lowercase has no effect here: it needs tokenizer.kind: wordpiece, and tokenizer.kind is bpe"},
+        {"data: {train: a.txt}\ntokenizer: {lowercase: true}\n",
+         "tokenizer.lowercase has no effect here: it needs tokenizer.kind: wordpiece, and tokenizer.kind is bpe"},
         {"tokenizer: {kind: word}\n", "tokenizer.kind has no effect here: it needs data.train"},
-        {"data: {train: a.txt}\ntokenizer: {file: dict.txt, vocab_size: 300}\n", "tokenizer.vocab_size has no effect here: it needs no tokenizer.file"},
+        {"data: {train: a.txt}\ntokenizer: {file: dict.txt, vocab_size: 300}\n",
+         "tokenizer.vocab_size has no effect here: it needs no tokenizer.file"},
         {"data: {train: a.txt}\neval: {lengths: [64]}\n", "eval.lengths has no effect here: it needs data.valid"},
         {"data: {train: a.txt}\ncheckpoint: {keep_best: true}\n", "checkpoint.keep_best has no effect here: it needs data.valid"},
         {"data: {valid: a.txt}\n", "data.valid has no effect here: it needs data.train"},
@@ -185,15 +192,19 @@ TEST(Load, ContradictionsAreErrors) {
 }
 
 TEST(Load, OverridesHaveTheSameChecks) {
-    EXPECT_THAT(override_error({"train.lenght=128"}), HasSubstr("override 'train.lenght=128': unknown key 'train.lenght', did you mean 'train.length'?"));
-    EXPECT_THAT(override_error({"train.length=many"}), HasSubstr("override 'train.length=many': train.length: expected an integer, got 'many'"));
+    EXPECT_THAT(override_error({"train.lenght=128"}),
+                HasSubstr("override 'train.lenght=128': unknown key 'train.lenght', did you mean 'train.length'?"));
+    EXPECT_THAT(override_error({"train.length=many"}),
+                HasSubstr("override 'train.length=many': train.length: expected an integer, got 'many'"));
     EXPECT_THAT(override_error({"train.length"}), HasSubstr("expected section.key=value"));
     EXPECT_THAT(override_error({"length=64"}), HasSubstr("'length' is not of the form section.key"));
     EXPECT_THAT(override_error({"include=a.yaml"}), HasSubstr("not of the form section.key"));
     EXPECT_THAT(override_error({"optim.momentum=0.5"}), HasSubstr("optim.momentum has no effect here"));
     EXPECT_THAT(override_error({"eval.lengths=[64"}), HasSubstr("not a valid list"));
-    const Config config = load_config({{}, {"train.stop=3 epochs", "eval.lengths=64, 128", "data.train=[\"a,b.txt\"]", "data.valid=v.txt", "data.store=x=y", "optim.lr=5e-4",
-                                            "position.method=t5", "position.buckets=8"}}, test_context());
+    const Config config = load_config({{},
+                                       {"train.stop=3 epochs", "eval.lengths=64, 128", "data.train=[\"a,b.txt\"]", "data.valid=v.txt",
+                                        "data.store=x=y", "optim.lr=5e-4", "position.method=t5", "position.buckets=8"}},
+                                      test_context());
     EXPECT_EQ(config.train.stop, (Duration{3, Duration::Unit::epochs}));
     EXPECT_EQ(config.eval.lengths, (std::vector<std::int64_t>{64, 128}));
     EXPECT_EQ(config.data.train, (std::vector<std::string>{"a,b.txt"}));
@@ -229,7 +240,8 @@ TEST_F(Files, IncludesThatCannotBeFollowed) {
     const auto a = write("a.yaml", "include: b.yaml\n");
     write("b.yaml", "\ninclude: [sub/../a.yaml]\n");
     EXPECT_THAT(error_of_files({a}), HasSubstr("includes itself: "));
-    EXPECT_THAT(error_of_files({write("c.yaml", "model:\n  layers: 2\ninclude: nowhere.yaml\n")}), HasSubstr("c.yaml:3: include: there is no file "));
+    EXPECT_THAT(error_of_files({write("c.yaml", "model:\n  layers: 2\ninclude: nowhere.yaml\n")}),
+                HasSubstr("c.yaml:3: include: there is no file "));
     EXPECT_THAT(error_of_files({write("d.yaml", "include: {a: b}\n")}), HasSubstr("d.yaml:1: include: expected a file or a list of files"));
     EXPECT_THAT(error_of_files({(folder_ / "no.yaml").string()}), HasSubstr("there is no such config file"));
     EXPECT_THAT(error_of_files({folder_.string()}), HasSubstr("a folder, not a config file"));

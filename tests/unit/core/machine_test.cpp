@@ -39,7 +39,8 @@ TEST(Machine, ASmokeTestOfAGpuThatIsNotThereSaysSo) { EXPECT_NE(gpu_smoke_test(9
 
 TEST(BuildInfo, NamesEveryPart) {
     const std::string text = build_info_text();
-    for (const char* part : {"longbow ", "\nbuild ", "\nLibTorch ", "\nCUDA ", "\nCPU ", "\nGPU "}) EXPECT_NE(text.find(part), std::string::npos) << part;
+    for (const char* part : {"longbow ", "\nbuild ", "\nLibTorch ", "\nCUDA ", "\nCPU ", "\nGPU "})
+        EXPECT_NE(text.find(part), std::string::npos) << part;
     EXPECT_EQ(text.find("NCCL") != std::string::npos, build_info().cuda);
 }
 

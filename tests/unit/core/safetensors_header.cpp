@@ -56,12 +56,15 @@ TEST(SafetensorsHeader, RefusesDamage) {
         {file_of(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8), "does not fit"},
         {file_of(R"({"a":{"dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8]}})", 8), "too large"},
         {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8), "outside the file"},
-        {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12), "overlaps"},
+        {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12),
+         "overlaps"},
         {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12), "gap"},
-        {file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8), "twice"},
+        {file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
+         "twice"},
         {file_of(R"({"__metadata__":{"k":3}})", 0), "__metadata__"},
     };
-    for (const auto& [file, expected] : cases) EXPECT_NE(error_of(file).find(expected), std::string::npos) << error_of(file) << "\n" << expected;
+    for (const auto& [file, expected] : cases)
+        EXPECT_NE(error_of(file).find(expected), std::string::npos) << error_of(file) << "\n" << expected;
 }
 
 }  // namespace

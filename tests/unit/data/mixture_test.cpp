@@ -9,8 +9,8 @@
 
 #include "longbow/core/error.h"
 #include "longbow/data/batches.h"
-#include "unit/error_of.h"
 #include "store_fixture.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {

@@ -120,7 +120,8 @@ TEST(SampleOrder, EpochsAndSeedsDiffer) {
 // Pinned: another order would change every run that is resumed.
 TEST(SampleOrder, IsTheSameAtAnyTimeAndPlatform) {
     const SampleOrder order(100000, 64, 1);
-    const std::vector<std::int64_t> begins = {order.begin(0), order.begin(1), order.begin(1561), order.begin(1562), order.begin(1000000007)};
+    const std::vector<std::int64_t> begins = {order.begin(0), order.begin(1), order.begin(1561), order.begin(1562),
+                                              order.begin(1000000007)};
     EXPECT_EQ(begins, (std::vector<std::int64_t>{1220, 86276, 54852, 43935, 81411}));
 }
 

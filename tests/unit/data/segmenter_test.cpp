@@ -63,7 +63,8 @@ std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& confi
 std::vector<std::string> cut_every_way(const Tokenizer& tokenizer, const DataConfig& config, const std::vector<std::string>& files) {
     const auto expected = cut(tokenizer, config, files, 1 << 20, 1 << 20);
     for (const std::size_t chunk : {1, 2, 3, 5, 8, 17}) {
-        for (const std::size_t step : {1, 2, 3, 7, 100}) EXPECT_EQ(cut(tokenizer, config, files, chunk, step), expected) << chunk << " " << step;
+        for (const std::size_t step : {1, 2, 3, 7, 100})
+            EXPECT_EQ(cut(tokenizer, config, files, chunk, step), expected) << chunk << " " << step;
     }
     return expected;
 }
@@ -95,7 +96,8 @@ TEST(Segmenter, BlankLineRuleEndsDocumentsWithTheirFile) {
 TEST(Segmenter, CutsALongDocumentOnlyWhereTheTokenizerAllows) {
     const PairTokenizer tokenizer;
     std::string text;
-    for (int i = 0; i < 200; ++i) text += std::string(static_cast<std::size_t>(i % 9) + 1, static_cast<char>('a' + i % 26)) + (i % 4 ? " " : "\n");
+    for (int i = 0; i < 200; ++i)
+        text += std::string(static_cast<std::size_t>(i % 9) + 1, static_cast<char>('a' + i % 26)) + (i % 4 ? " " : "\n");
     for (const char* rule : {"file", "line", "blank_line"}) {
         for (const std::size_t chunk : {4, 16, 64}) {
             Segmenter segmenter(tokenizer, documents(rule), chunk);
@@ -128,7 +130,8 @@ TEST(Segmenter, BoundsMemoryOverALongRunOfEmptyLines) {
         segmenter.buffer() = "text\n";
         for (int i = 0; i < 1000; ++i) {
             segmenter.buffer() += std::string(10, '\n');
-            while (segmenter.take(out, false)) {}
+            while (segmenter.take(out, false)) {
+            }
             largest = std::max(largest, segmenter.buffer().size());
         }
         EXPECT_LT(largest, 200U) << rule;

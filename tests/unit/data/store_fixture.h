@@ -3,10 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <unistd.h>
 #include <algorithm>
 #include <filesystem>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include "../../../src/data/encode_pipeline.h"
@@ -55,7 +55,8 @@ protected:
         return write_manifest(store, tokenizer, documents, writer.finish(std::move(sources)));
     }
 
-    static StoreManifest write_manifest(const fs::path& store, const Tokenizer& tokenizer, const DataConfig& documents, SplitManifest split) {
+    static StoreManifest write_manifest(const fs::path& store, const Tokenizer& tokenizer, const DataConfig& documents,
+                                        SplitManifest split) {
         StoreManifest manifest;
         manifest.tokenizer = {tokenizer.kind(), "fake", tokenizer.vocab_size(), tokenizer.boundary(), nullptr};
         manifest.documents = documents.documents;

@@ -92,7 +92,8 @@ TEST_F(TokenStoreTest, CountsBytesAndWordsExactlyAtMarks) {
         const auto prefix = tokenizer.decode({ids.begin(), ids.begin() + mark});
         ASSERT_EQ(stream.bytes_before(mark), static_cast<double>(prefix.size()));
         std::int64_t words = 0;
-        for (std::size_t i = 0; i < prefix.size(); ++i) words += prefix[i] > ' ' && (i == 0 || (prefix[i - 1] == ' ' || prefix[i - 1] == '\n')) ? 1 : 0;
+        for (std::size_t i = 0; i < prefix.size(); ++i)
+            words += prefix[i] > ' ' && (i == 0 || (prefix[i - 1] == ' ' || prefix[i - 1] == '\n')) ? 1 : 0;
         // prefix[i] > ' ' is false for bytes of é and €, which never start a word in this text.
         ASSERT_EQ(stream.words_before(mark), static_cast<double>(words));
     }
@@ -230,7 +231,8 @@ TEST_F(TokenStoreTest, RefusesManifestsThatContradictThemselves) {
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["tokens"] = 5; }), HasSubstr("tokens does not fit"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["documents"] = 0; }), HasSubstr("documents does not fit"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["cumulative"]["bytes"] = 16; }), HasSubstr("cumulative.bytes"));
-    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["file"] = "../../etc/passwd"; }), HasSubstr("must be called train-00000.bin"));
+    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["file"] = "../../etc/passwd"; }),
+                HasSubstr("must be called train-00000.bin"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][1]["bytes"] = 198; }), HasSubstr("smaller than the first"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["bytes"] = 199; }), HasSubstr("no multiple"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"] = nullptr; }), HasSubstr("shards must be a list"));
@@ -240,20 +242,25 @@ TEST_F(TokenStoreTest, RefusesManifestsThatContradictThemselves) {
 TEST_F(TokenStoreTest, AnEmptySplitIsAnError) {
     EXPECT_THAT(error_of([&] { write_store(folder_ / "store", ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1, 1000); }),
                 HasSubstr("the train split has no tokens"));
-    EXPECT_THAT(error_of([&] { (void)stream_of_text(ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1); }), HasSubstr("no tokens"));
+    EXPECT_THAT(error_of([&] { (void)stream_of_text(ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1); }),
+                HasSubstr("no tokens"));
 }
 
 TEST_F(TokenStoreTest, WhatGoesWrongInAThreadArrives) {
     const auto good = write_text("good.txt", random_text(300000, 1));
-    const auto bad = write_text("bad.txt", "abc\xFF" "def");
+    const auto bad = write_text("bad.txt",
+                                "abc\xFF"
+                                "def");
     EXPECT_THAT(error_of([&] { (void)stream_of_text(ByteTokenizer(), {good, bad}, DataConfig(), 3); }), HasSubstr("bad.txt"));
     struct Broken : ByteTokenizer {
         void encode(std::string_view, std::vector<TokenId>& ids) const override { ids.push_back(257); }
     };
-    EXPECT_THAT(error_of([&] { (void)stream_of_text(Broken(), {good}, DataConfig(), 3); }), HasSubstr("id 257, outside its vocabulary of 257"));
+    EXPECT_THAT(error_of([&] { (void)stream_of_text(Broken(), {good}, DataConfig(), 3); }),
+                HasSubstr("id 257, outside its vocabulary of 257"));
     const ByteTokenizer bytes;
     const std::vector<std::string> files = {good};
-    EXPECT_THROW(encode_files({bytes, files, DataConfig(), 3}, {[](const EncodedChunk&, const EncodeCursor&) { throw Error("full"); }}), Error);
+    EXPECT_THROW(encode_files({bytes, files, DataConfig(), 3}, {[](const EncodedChunk&, const EncodeCursor&) { throw Error("full"); }}),
+                 Error);
 }
 
 }  // namespace

@@ -29,7 +29,8 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             config.length = 1 + static_cast<std::int64_t>(draw() % 16);
             config.batch = 1 + static_cast<std::int64_t>(draw() % 9);
             config.accumulate = 1 + static_cast<std::int64_t>(draw() % 9);
-            const int world = 1 + static_cast<int>(draw() % static_cast<unsigned>(std::min<std::int64_t>(8, config.batch * config.accumulate)));
+            const int world =
+                1 + static_cast<int>(draw() % static_cast<unsigned>(std::min<std::int64_t>(8, config.batch * config.accumulate)));
             const auto order = training_order(std::int64_t{1500}, config);
             const DataPosition position{static_cast<std::int64_t>(draw() % 40), static_cast<std::int64_t>(draw() % 900)};
             const auto whole = share_of_update(*order, position, config);
@@ -40,7 +41,8 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
                 const auto share = share_of_update(*order, position, config, rank, world);
                 EXPECT_EQ(std::tie(share.samples, share.tokens), std::tie(whole.samples, whole.tokens));
                 EXPECT_EQ(share.first.size(), 1u);
-                for (const auto& micro : share.micro_batches) EXPECT_TRUE(!micro.empty() && static_cast<std::int64_t>(micro.size()) <= config.batch);
+                for (const auto& micro : share.micro_batches)
+                    EXPECT_TRUE(!micro.empty() && static_cast<std::int64_t>(micro.size()) <= config.batch);
                 const auto own = begins_of(share.micro_batches);
                 least = std::min(least, own.size());
                 most = std::max(most, own.size());
@@ -48,7 +50,8 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             }
             std::sort(expected.begin(), expected.end());
             std::sort(found.begin(), found.end());
-            ASSERT_EQ(found, expected) << order_name << " batch " << config.batch << " accumulate " << config.accumulate << " world " << world;
+            ASSERT_EQ(found, expected) << order_name << " batch " << config.batch << " accumulate " << config.accumulate << " world "
+                                       << world;
             if (config.accumulate % world != 0) {
                 EXPECT_LE(most - least, 1u);
             }

@@ -22,8 +22,8 @@ TEST(Words, AreRunsOfNonWhitespace) {
 }
 
 TEST(Words, KnowUnicodeWhitespace) {
-    for (const char* space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
-                              "\xE2\x81\x9F", "\xE3\x80\x80", "\x1c", "\x1f"}) {
+    for (const char* space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9",
+                              "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\x1c", "\x1f"}) {
         EXPECT_EQ(words(std::string("a") + space + "b"), 2);
     }
     // Near neighbours that are none: zero width space, left-to-right mark, left single quotation mark, copyright sign, ideographic comma.
@@ -34,7 +34,9 @@ TEST(Words, KnowUnicodeWhitespace) {
 
 // Counting in parts, cut at any byte, adds up to counting at once.
 TEST(Words, AddUpOverAnyCut) {
-    const std::string text = " a\xE3\x80\x80" "b\xC2\xA0\xC3\xA9 c\xF0\x9F\x98\x80 \n d";
+    const std::string text =
+        " a\xE3\x80\x80"
+        "b\xC2\xA0\xC3\xA9 c\xF0\x9F\x98\x80 \n d";
     const auto whole = words(text);
     EXPECT_EQ(whole, 5);
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {

@@ -25,8 +25,14 @@ TEST(Launch, NoLauncherIsOneProcessAlone) {
 }
 
 TEST(Launch, TorchrunsVariables) {
-    const auto found = launch({{"RANK", "5"}, {"WORLD_SIZE", "8"}, {"LOCAL_RANK", "1"}, {"LOCAL_WORLD_SIZE", "4"}, {"MASTER_ADDR", "host0"},
-                               {"MASTER_PORT", "29500"}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}, {"TORCHELASTIC_RESTART_COUNT", "2"}});
+    const auto found = launch({{"RANK", "5"},
+                               {"WORLD_SIZE", "8"},
+                               {"LOCAL_RANK", "1"},
+                               {"LOCAL_WORLD_SIZE", "4"},
+                               {"MASTER_ADDR", "host0"},
+                               {"MASTER_PORT", "29500"},
+                               {"TORCHELASTIC_USE_AGENT_STORE", "True"},
+                               {"TORCHELASTIC_RESTART_COUNT", "2"}});
     EXPECT_EQ(found.source, "torchrun");
     EXPECT_EQ(found.rank, 5);
     EXPECT_EQ(found.world, 8);
@@ -39,8 +45,9 @@ TEST(Launch, TorchrunsVariables) {
 }
 
 TEST(Launch, SrunsVariables) {
-    const std::map<std::string, std::string> variables{{"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "3"}, {"SLURM_LOCALID", "1"},
-                                                       {"SLURM_STEP_NUM_NODES", "2"}, {"SLURM_STEP_NODELIST", "gpu[07-08]"}, {"SLURM_JOB_ID", "123"}};
+    const std::map<std::string, std::string> variables{
+        {"SLURM_STEP_NUM_TASKS", "4"},         {"SLURM_PROCID", "3"},  {"SLURM_LOCALID", "1"}, {"SLURM_STEP_NUM_NODES", "2"},
+        {"SLURM_STEP_NODELIST", "gpu[07-08]"}, {"SLURM_JOB_ID", "123"}};
     const auto found = launch(variables);
     EXPECT_EQ(found.source, "Slurm");
     EXPECT_EQ(found.rank, 3);
@@ -76,7 +83,8 @@ TEST(Launch, WhatIsMissingOrNoNumberIsNamed) {
     EXPECT_THAT(error_of({{"RANK", "0"}, {"WORLD_SIZE", "2"}}), HasSubstr("MASTER_ADDR"));
     EXPECT_THAT(error_of({{"RANK", "2"}, {"WORLD_SIZE", "2"}}), HasSubstr("RANK=2"));
     EXPECT_THAT(error_of({{"RANK", "one"}, {"WORLD_SIZE", "2"}}), HasSubstr("RANK=one"));
-    EXPECT_THAT(error_of({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "70000"}}), HasSubstr("MASTER_PORT=70000"));
+    EXPECT_THAT(error_of({{"RANK", "1"}, {"WORLD_SIZE", "2"}, {"MASTER_ADDR", "a"}, {"MASTER_PORT", "70000"}}),
+                HasSubstr("MASTER_PORT=70000"));
 }
 
 TEST(Launch, TheFirstHostOfSlurmsLists) {

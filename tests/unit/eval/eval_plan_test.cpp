@@ -32,9 +32,7 @@ std::vector<std::int64_t> range(std::int64_t begin, std::int64_t end) {
     return values;
 }
 
-TEST(EvalPlan, PaperNonOverlappingScoresTheShortLastBlock) {
-    EXPECT_EQ(plan("paper", 10, 4), (Windows{{0, 4, 0}, {4, 8, 4}, {8, 10, 8}}));
-}
+TEST(EvalPlan, PaperNonOverlappingScoresTheShortLastBlock) { EXPECT_EQ(plan("paper", 10, 4), (Windows{{0, 4, 0}, {4, 8, 4}, {8, 10, 8}})); }
 
 TEST(EvalPlan, PaperSlidingKeepsLengthMinusStrideOfContext) {
     EXPECT_EQ(plan("paper", 10, 4, 2), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 6, 4}, {4, 8, 6}, {6, 10, 8}}));
@@ -50,9 +48,11 @@ TEST(EvalPlan, PaperScoresEveryTargetOnceWithinTheLength) {
                 EXPECT_EQ(static_cast<std::int64_t>(windows.size()), (tokens + stride - 1) / stride);
                 for (const auto& w : windows) {
                     EXPECT_LE(w.begin, w.score_begin);
-                    EXPECT_LE(w.end - w.begin, length);           // a target sees at most length - 1 tokens before its input
+                    EXPECT_LE(w.end - w.begin, length);  // a target sees at most length - 1 tokens before its input
                     EXPECT_LE(w.score_begin - w.begin, length - stride);
-                    if (w.begin > 0) { EXPECT_EQ(w.score_begin - w.begin, length - stride); }
+                    if (w.begin > 0) {
+                        EXPECT_EQ(w.score_begin - w.begin, length - stride);
+                    }
                     EXPECT_FALSE(w.boundary_first);
                 }
             }
@@ -128,7 +128,8 @@ TEST(EvalPlan, MergedWindowsScoreTheSameTargetsFromTheSamePlaces) {
             const auto windows = plan("paper", 40, length, stride);
             const auto fewer = merge_windows(windows);
             std::set<std::pair<std::int64_t, std::int64_t>> places, merged_places;  // (target, place in its window)
-            for (const auto& w : windows) for (auto t = w.score_begin; t < w.end; ++t) places.emplace(t, t - w.begin);
+            for (const auto& w : windows)
+                for (auto t = w.score_begin; t < w.end; ++t) places.emplace(t, t - w.begin);
             for (const auto& w : fewer) {
                 EXPECT_LE(w.end - w.begin, length);
                 for (auto t = w.score_begin; t < w.end; ++t) merged_places.emplace(t, t - w.begin);

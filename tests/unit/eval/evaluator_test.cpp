@@ -2,15 +2,15 @@
 #include "longbow/eval/evaluator.h"
 
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <filesystem>
 
+#include "../src/eval/partial.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/model/output_head.h"
-#include "../src/eval/partial.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -50,8 +50,8 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
     model->eval();
     const auto ids = some_ids(37);
     const auto stream = stream_of_ids(ids, kBoundary);
-    for (const auto& request : {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8), request_for("hf", 8, 8),
-                                request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
+    for (const auto& request : {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8),
+                                request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
         const auto nll = evaluate_tokens(*model, *stream, request);
         std::size_t next = 0;
         for (const auto& window : plan_windows(plan_request(*stream, request))) {
@@ -59,7 +59,8 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
                 std::vector<std::int64_t> inputs;
                 for (auto p = window.begin; p <= target; ++p) inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
                 if (window.boundary_first) inputs[0] = kBoundary;
-                ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 2e-6) << request.protocol << " " << target;
+                ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 2e-6)
+                    << request.protocol << " " << target;
             }
         }
         EXPECT_EQ(next, nll.size());

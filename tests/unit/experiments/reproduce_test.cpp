@@ -223,7 +223,9 @@ TEST_F(Reproduce, ARunOfOtherSettingsIsRefused) {
     const auto wanted = request({"table13"});
     const auto model = plan_reproduction(wanted).models.front();
     train(model.name, 20000);
-    const auto write = [&](const Config& config) { std::ofstream(folder_ / model.name / "config.yaml") << config_yaml(config, wanted.context); };
+    const auto write = [&](const Config& config) {
+        std::ofstream(folder_ / model.name / "config.yaml") << config_yaml(config, wanted.context);
+    };
     auto config = model.config;
     config.train.stop = Duration{20000, Duration::Unit::updates};  // an early stop on the way
     write(config);

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "longbow/core/error.h"
 #include "foreign/unpickler.h"
+#include "longbow/core/error.h"
 
 namespace longbow::test {
 

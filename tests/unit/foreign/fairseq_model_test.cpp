@@ -124,7 +124,8 @@ struct TinyFile {
                 storages.append(reinterpret_cast<const char*>(&value), type == "HalfStorage" ? 2 : 4);
             }
         }
-        const auto about = old_style ? global("argparse", "Namespace") + ")\x81" + dict(entries) + "b" : dict({{"model", dict(entries)}, {"task", dict({task.begin(), task.end()})}});
+        const auto about = old_style ? global("argparse", "Namespace") + ")\x81" + dict(entries) + "b"
+                                     : dict({{"model", dict(entries)}, {"task", dict({task.begin(), task.end()})}});
         const auto object = pickle(dict({{"args", old_style ? about : "N"},
                                          {"cfg", old_style ? "N" : about},
                                          {"model", dict(tensors)},

@@ -3,8 +3,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "generate/sampler.h"
 #include "generate/text_stream.h"
@@ -186,7 +186,9 @@ TEST(TextStream, WaitsForWholeCharacters) {
     EXPECT_EQ(stream.add(2), "\xe2\x82\xac");
     EXPECT_EQ(stream.add(6), "b");
     EXPECT_EQ(stream.add(3), "");
-    EXPECT_EQ(stream.add(6), "\xef\xbf\xbd" "b");  // the character never came
+    EXPECT_EQ(stream.add(6),
+              "\xef\xbf\xbd"
+              "b");  // the character never came
     EXPECT_EQ(stream.add(3), "");
     EXPECT_EQ(stream.finish(), "\xef\xbf\xbd");
 }

@@ -1,8 +1,8 @@
 // Adaptive input and softmax against their definition written out with autograd: values, gradients, and the cases at the edge.
 #include <gtest/gtest.h>
 #include <torch/nn/functional.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "longbow/core/error.h"
 #include "longbow/model/autocast.h"

@@ -1,8 +1,8 @@
 // Whole models against the authors' code: weights and token log-probabilities that their fairseq fork computed (tests/golden), for every
 // position method of the paper and every window of each file's list.
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"

@@ -1,9 +1,9 @@
 // The chunked loss against plain cross-entropy: values, gradients, scaling, accumulation, precisions.
 #include "longbow/model/output_head.h"
 
-#include <torch/nn/functional.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/nn/functional.h>
 
 #include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"

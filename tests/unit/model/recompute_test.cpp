@@ -3,8 +3,8 @@
 #include "model/recompute.h"
 
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <map>
 

@@ -1,8 +1,8 @@
 // A model small enough for tests that run in milliseconds.
 #pragma once
 
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <memory>
 #include <string>

@@ -73,7 +73,8 @@ TEST(Optimizer, NagEqualsFairseqs) {
         for (const double lr : {0.1, 0.2, 0.05, 0.01}) {
             const double r = lr / lr_old;
             for (std::size_t i = 0; i < 4; ++i) {
-                const double g = i < 3 ? std::sin(static_cast<double>(i) + update) * (p[i] + 1) : std::cos(static_cast<double>(update)) * p[i];
+                const double g =
+                    i < 3 ? std::sin(static_cast<double>(i) + update) * (p[i] + 1) : std::cos(static_cast<double>(update)) * p[i];
                 if (i < 3) p[i] *= 1 - lr * config.weight_decay;
                 p[i] += momentum * momentum * r * buffer[i] - (1 + momentum) * lr * g;
                 buffer[i] = momentum * r * buffer[i] - lr * g;

@@ -20,8 +20,15 @@ ScheduleConfig schedule(const char* name, double min_lr = 0) {
 
 // torch.optim.lr_scheduler (2.11): lr=2e-3, CosineAnnealingLR(T_max=8, eta_min=1e-4) and PolynomialLR(total_iters=8, power=1).
 TEST(Schedule, EqualsTorchAfterTheWarmUp) {
-    const std::vector<double> cosine = {0.002, 0.0019276855558857224, 0.0017217514421272201, 0.0014135492607468354, 0.0010499999999999999,
-                                        0.00068645073925316478, 0.0003782485578727799, 0.0001723144441142776, 0.0001};
+    const std::vector<double> cosine = {0.002,
+                                        0.0019276855558857224,
+                                        0.0017217514421272201,
+                                        0.0014135492607468354,
+                                        0.0010499999999999999,
+                                        0.00068645073925316478,
+                                        0.0003782485578727799,
+                                        0.0001723144441142776,
+                                        0.0001};
     for (std::size_t i = 0; i < cosine.size(); ++i) {
         const auto u = static_cast<std::int64_t>(i);
         EXPECT_NEAR(learning_rate(schedule("cosine", 1e-4), kPeak, 3 + u, 3, 11), cosine[i], 1e-16) << i;
@@ -51,9 +58,20 @@ TEST(Schedule, WarmUpAndRestartsAsFairseqs) {
     config.restarts = true;
     config.period_mult = 2;
     config.shrink = 0.75;
-    const std::vector<std::pair<std::int64_t, double>> expected = {
-        {0, 1e-7}, {1, 0.250000075}, {2, 0.50000005}, {3, 0.750000025}, {4, 1.0}, {5, 0.9330194006220301}, {7, 0.50005}, {9, 0.06708059937796987},
-        {10, 0.75}, {11, 0.7372234626399148}, {16, 0.37503749999999997}, {21, 0.012851537360085263}, {22, 0.5625}, {29, 0.4524751554935118}};
+    const std::vector<std::pair<std::int64_t, double>> expected = {{0, 1e-7},
+                                                                   {1, 0.250000075},
+                                                                   {2, 0.50000005},
+                                                                   {3, 0.750000025},
+                                                                   {4, 1.0},
+                                                                   {5, 0.9330194006220301},
+                                                                   {7, 0.50005},
+                                                                   {9, 0.06708059937796987},
+                                                                   {10, 0.75},
+                                                                   {11, 0.7372234626399148},
+                                                                   {16, 0.37503749999999997},
+                                                                   {21, 0.012851537360085263},
+                                                                   {22, 0.5625},
+                                                                   {29, 0.4524751554935118}};
     for (const auto& [update, lr] : expected) {
         EXPECT_NEAR(learning_rate(config, 1.0, update, 4, 10) / lr, 1.0, 1e-12) << update;
     }

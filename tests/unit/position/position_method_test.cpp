@@ -7,10 +7,10 @@
 
 #include <cmath>
 
+#include "longbow/core/error.h"
 #include "position/alibi.h"
 #include "position/sinusoidal.h"
 #include "position/t5.h"
-#include "longbow/core/error.h"
 
 namespace longbow {
 namespace {
@@ -37,7 +37,9 @@ private:
     std::int64_t heads_;
 };
 
-LONGBOW_REGISTER_POSITION({"log_distance", "a test's own method", {{"strength", 2.0, "factor", {}, 0.0, {}}},
+LONGBOW_REGISTER_POSITION({"log_distance",
+                           "a test's own method",
+                           {{"strength", 2.0, "factor", {}, 0.0, {}}},
                            [](const PositionContext& context) { return std::make_shared<LogDistance>(context); }});
 
 TEST(Registry, KnowsTheBuiltInMethodsAndThisFiles) {
@@ -71,7 +73,8 @@ TEST(Registry, ANameCannotBeTakenTwice) { EXPECT_THROW(register_position_method(
 
 TEST(Alibi, SlopesOfThePaper) {
     // Section 3: 8 heads 1/2 .. 1/256; 16 heads start at 2^-0.5.
-    EXPECT_THAT(alibi_slopes(8, "authors"), testing::ElementsAre(1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128, 1.0 / 256));
+    EXPECT_THAT(alibi_slopes(8, "authors"),
+                testing::ElementsAre(1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128, 1.0 / 256));
     EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").front(), std::exp2(-0.5));
     EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").back(), 1.0 / 256);
 }
@@ -188,7 +191,7 @@ TEST(T5, BucketsByHand) {
         EXPECT_EQ(of(distance), distance);
     }
     EXPECT_EQ(of(16), 16);
-    EXPECT_EQ(of(32), 21);   // 16 + floor(ln 2 / ln 8 * 16)
+    EXPECT_EQ(of(32), 21);  // 16 + floor(ln 2 / ln 8 * 16)
     EXPECT_EQ(of(64), 26);
     EXPECT_EQ(of(112), 30);
     EXPECT_EQ(of(113), 31);

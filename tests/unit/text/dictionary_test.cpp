@@ -51,8 +51,8 @@ TEST(DictionaryTest, ReadsWhatItWrites) {
 
 TEST(DictionaryTest, DamagedLinesAreNamed) {
     const auto message = [](const std::string& text) { return data_error([&] { Dictionary::parse(text, "dict.txt"); }); };
-    for (const std::string bad : {"word", "word x", "word 1.5", "word -1", " 5", "", "word 99999999999999999999",
-                                  "word #fairseq:overwrite"}) {
+    for (const std::string bad :
+         {"word", "word x", "word 1.5", "word -1", " 5", "", "word 99999999999999999999", "word #fairseq:overwrite"}) {
         EXPECT_THAT(message("the 5\n" + bad + "\n"), HasSubstr("dict.txt:2: \"<word> <count>\"")) << bad;
     }
     EXPECT_THAT(message("the 5\nof 4\nthe 3\n"), HasSubstr("dict.txt:3: \"the\" stands twice"));
@@ -65,7 +65,9 @@ TEST(WordTokenizerTest, EveryLineEndsWithTheBoundary) {
     EXPECT_THAT(encode(tokenizer, ""), ElementsAre());
     EXPECT_THAT(encode(tokenizer, "\n\n"), ElementsAre(2, 2));
     EXPECT_THAT(encode(tokenizer, "the cat"), ElementsAre(4, 5, 2));
-    EXPECT_THAT(encode(tokenizer, " the\t\xC2\xA0" "cat\x1c\xC3\xA9 dog \r\n<unk> <pad> </s>\rthe"),
+    EXPECT_THAT(encode(tokenizer,
+                       " the\t\xC2\xA0"
+                       "cat\x1c\xC3\xA9 dog \r\n<unk> <pad> </s>\rthe"),
                 ElementsAre(4, 5, 6, 3, 2, 3, 1, 2, 2, 4, 2));
     EXPECT_THAT(encode(tokenizer, "  "), ElementsAre(2));
     EXPECT_EQ(tokenizer.decode({4, 5, 2, 2, 3, 2}), "the cat\n\n<unk>\n");

@@ -32,7 +32,8 @@ std::string xz(const std::string& text) {
     std::string out(lzma_stream_buffer_bound(text.size()), '\0');
     std::size_t size = 0;
     EXPECT_EQ(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
-                                      reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()), LZMA_OK);
+                                      reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()),
+              LZMA_OK);
     out.resize(size);
     return out;
 }
@@ -114,7 +115,12 @@ TEST_F(ReaderTest, NamesTheFirstInvalidByte) {
             EXPECT_THAT(message, HasSubstr(file + ": byte 5000 "));
         }
     }
-    EXPECT_THAT(data_error([&] { read_all(write("utf16", std::string("\xFF\xFE" "a\0", 4))); }), HasSubstr("UTF-16"));
+    EXPECT_THAT(data_error([&] {
+                    read_all(write("utf16", std::string("\xFF\xFE"
+                                                        "a\0",
+                                                        4)));
+                }),
+                HasSubstr("UTF-16"));
 }
 
 TEST_F(ReaderTest, MissingFilesAndFolders) {
@@ -147,8 +153,10 @@ TEST_F(ReaderTest, DamageIsFound) {
             const auto file = write("damaged", damaged);
             std::string found;
             const auto message = data_error([&] { found = read_all(file); });
-            if (message == "no DataError") EXPECT_EQ(found, text);
-            else EXPECT_THAT(message, HasSubstr(file));
+            if (message == "no DataError")
+                EXPECT_EQ(found, text);
+            else
+                EXPECT_THAT(message, HasSubstr(file));
         }
     }
 }

@@ -22,7 +22,11 @@ TEST(WordPieceTest, TakesTheLongestPiecesAndWordsThatFit) {
     const WordPieceTokenizer uncased(WordPieceVocab::parse(kVocab, "v"), true);
     EXPECT_EQ(pieces(uncased, "UNaffable,unknown"), "un ##aff ##able , [UNK] ");
     EXPECT_EQ(pieces(uncased, "Caf\xC3\xA9 cafe\xCC\x81\xE4\xB8\xAD\xE4\xB8\xAD"), "cafe cafe \xE4\xB8\xAD \xE4\xB8\xAD ");
-    EXPECT_EQ(pieces(uncased, "a\xE2\x80\x8B" "a\x01" "a \xC2\xA0\n"), "a ##a ##a ");
+    EXPECT_EQ(pieces(uncased,
+                     "a\xE2\x80\x8B"
+                     "a\x01"
+                     "a \xC2\xA0\n"),
+              "a ##a ##a ");
     EXPECT_EQ(pieces(uncased, "[SEP]"), "[ sep ] ");  // the text of a special is text
     EXPECT_EQ(pieces(uncased, std::string(101, 'a')), "[UNK] ");
     EXPECT_THAT(pieces(uncased, std::string(100, 'a')), HasSubstr("a ##a ##a"));

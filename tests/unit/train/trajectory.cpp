@@ -2,8 +2,8 @@
 // restarts, clipping, two micro-batches an update), repeated by ours from their first weights on their text: batches, learning rates,
 // gradient norms, losses and weights. Their dropout is 0, so that nothing is random but the order of the data.
 #include <gtest/gtest.h>
-#include <torch/utils.h>
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include "longbow/core/json.h"
 #include "train/session.h"
