@@ -2,9 +2,13 @@
 
 #include <malloc.h>
 #include <sched.h>
+#include <sys/mman.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <fstream>
+#include <limits>
 
 #include "longbow/core/strings.h"
 
@@ -53,10 +57,21 @@ CpuInfo cpu_info() {
 }
 
 void keep_freed_memory() {
-    constexpr int kLargest = 1 << 30;  // of blocks that are not mapped apart, in bytes
+    constexpr int kLargest = std::numeric_limits<int>::max();  // of blocks that are not mapped apart, in bytes
     mallopt(M_MMAP_THRESHOLD, kLargest);
     mallopt(M_TRIM_THRESHOLD, kLargest);
     mallopt(M_TOP_PAD, 64 << 20);
+#ifndef __SANITIZE_ADDRESS__
+    // The heap's first stretch of addresses, in pages of 2 MiB where the kernel gives them: activations are read at strides of kilobytes, each
+    // in another small page. No memory is taken until something is written there; where addresses are short, nothing changes.
+    constexpr std::size_t kStretch = std::size_t{7} << 28, kPage = std::size_t{2} << 20;
+    if (void* block = std::malloc(kStretch)) {
+        const auto begin = (reinterpret_cast<std::uintptr_t>(block) + kPage - 1) / kPage * kPage;
+        const auto end = (reinterpret_cast<std::uintptr_t>(block) + kStretch) / kPage * kPage;
+        (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+        std::free(block);
+    }
+#endif
 }
 
 MemoryInfo memory_info() { return {meminfo_bytes("MemTotal"), meminfo_bytes("MemAvailable")}; }
