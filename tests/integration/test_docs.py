@@ -1,0 +1,67 @@
+"""The commands in README.md and docs/ are ones that the program takes: its verbs and flags, the config files here, and settings by their names."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import unittest
+
+LONGBOW = os.environ["LONGBOW"]
+SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
+
+
+def run(*arguments):
+    return subprocess.run([LONGBOW, *arguments], capture_output=True, text=True, timeout=60)
+
+
+def commands():
+    """(where, words behind `longbow`) of each line of an indented block that runs the program, by itself or behind a launcher."""
+    for page in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
+        for number, line in enumerate(page.read_text().splitlines(), 1):
+            found = re.match(r"^    (?:(?:\S*/|(?:srun|torchrun) .*[ /])?longbow) (.+)$", line)
+            if found:
+                yield f"{page.relative_to(SOURCE)}:{number}", shlex.split(found[1], comments=True)
+
+
+class Docs(unittest.TestCase):
+    def setUp(self):
+        self.help = {}
+        sections = json.loads(run("config", "schema").stdout)["properties"]
+        self.settings = {f"{section}.{key}" for section, schema in sections.items() for key in schema.get("properties", ())}
+
+    def help_of(self, words):
+        """Help of the deepest verb that the words begin with."""
+        text = None
+        for depth in (1, 2, 3):
+            verb = tuple(words[:depth])
+            if len(verb) < depth or not all(re.fullmatch(r"[a-z][a-z-]*", word) for word in verb):
+                break
+            if verb not in self.help:
+                answer = run(*verb, "--help")
+                self.help[verb] = answer.stdout if answer.returncode == 0 and f"Usage: longbow {' '.join(verb)} " in answer.stdout else None
+            if self.help[verb] is None:
+                break
+            text = self.help[verb]
+        return text
+
+    def test_commands_are_ones_that_the_program_takes(self):
+        seen = list(commands())
+        self.assertGreater(len(seen), 25)
+        for where, words in seen:
+            with self.subTest(where, command=" ".join(words)):
+                text = self.help_of(words)
+                self.assertIsNotNone(text, "there is no such verb")
+                for word, following in zip(words, [*words[1:], ""]):
+                    if word.startswith("-"):
+                        self.assertRegex(text, rf"(?m)(^|[\s,]){re.escape(word.split('=')[0])}\b")
+                    if word == "-c" and following.startswith("configs/"):
+                        self.assertTrue((SOURCE / following).is_file(), f"{following} is not there")
+                    setting = re.fullmatch(r"([a-z]+\.[a-z_]+)=.+", word)
+                    if setting:
+                        self.assertIn(setting[1], self.settings)
+
+
+if __name__ == "__main__":
+    unittest.main()
