@@ -1,9 +1,11 @@
 #include "source.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -20,6 +22,23 @@ constexpr std::size_t kMaxBytes = 16 << 20;
 std::string place(const std::string& name, const YAML::Mark& mark) {
     return mark.is_null() ? name : name + ":" + std::to_string(mark.line + 1);  // yaml-cpp counts lines from 0
 }
+
+// Where each document of a YAML stream begins.
+struct DocumentMarks final : YAML::EventHandler {
+    std::vector<YAML::Mark> marks;
+    void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+    void OnDocumentEnd() override {}
+    void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+    void OnAlias(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
+    void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  const std::string& /*value*/) override {}
+    void OnSequenceStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                         YAML::EmitterStyle::value /*style*/) override {}
+    void OnSequenceEnd() override {}
+    void OnMapStart(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                    YAML::EmitterStyle::value /*style*/) override {}
+    void OnMapEnd() override {}
+};
 
 // What is no text is refused before yaml-cpp sees it: it takes the byte 4 for the end of the file, and never comes back from some texts
 // that hold a NUL (0.7).
@@ -115,12 +134,27 @@ private:
 
     static YAML::Node document(const std::string& yaml, const std::string& name) {
         try {
-            const auto documents = YAML::LoadAll(yaml);
-            if (documents.size() > 1) throw ConfigError(place(name, documents[1].Mark()) + ": a second YAML document; a config is one");
-            return documents.empty() ? YAML::Node(YAML::NodeType::Null) : documents[0];
+            refuse_second_document(yaml, name);
+            return YAML::Load(yaml);
         } catch (const YAML::Exception& error) {
             throw ConfigError(place(name, error.mark) + ": not valid YAML: " + error.msg);
         }
+    }
+
+    // yaml-cpp's LoadAll takes memory for ever where a comma stands alone: it goes on with an empty document, and another (0.7).
+    static void refuse_second_document(const std::string& yaml, const std::string& name) {
+        DocumentMarks documents;
+        std::istringstream stream(yaml);
+        YAML::Parser parser(stream);
+        while (documents.marks.size() < 2 && parser.HandleNextDocument(documents)) {
+        }
+        if (documents.marks.size() < 2) return;
+        const auto& mark = documents.marks[1];
+        const auto at = static_cast<std::size_t>(mark.pos);
+        if (at < yaml.size() && yaml[at] == ',') {
+            throw ConfigError(place(name, mark) + ": not valid YAML: a comma that separates nothing");
+        }
+        throw ConfigError(place(name, mark) + ": a second YAML document; a config is one");
     }
 
     // A lookup that, unlike operator[], does not stop at keys of other types.

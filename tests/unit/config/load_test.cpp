@@ -132,6 +132,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"[a, b]: 3\n", "a key must be a plain word"},
         {"train:\n  length: 64\n bad\n", "x.yaml:3: not valid YAML"},
         {"train: {length: 64}\n---\ntrain: {batch: 2}\n", "a second YAML document"},
+        {",", "1: not valid YAML: a comma that separates nothing"},
+        {"%a\n,", "2: not valid YAML: a comma that separates nothing"},
         {"include: a.yaml\n", "x.yaml:1: include: is only possible in a file"},
         {"train: &a [*a]\n", "x.yaml:1: train: expected keys below it"},
         {std::string("train:\n  length: \xff\n"), "x.yaml: not valid UTF-8"},
