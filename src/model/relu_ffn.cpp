@@ -24,16 +24,19 @@ constexpr std::int64_t kRows = 512;
 
 // work(thread, begin, end) for each chunk of the rows, in order within a thread.
 template <class Work>
-void by_chunks(std::int64_t rows, std::int64_t threads, const Work& work) {
+void by_chunks(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const Work& work) {
     const auto share = (rows + threads - 1) / threads;
     at::parallel_for(0, threads, 1, [&](std::int64_t from, std::int64_t to) {
         const at::AutoDispatchBelowADInplaceOrView below;
         for (auto thread = from; thread < to; ++thread) {
             const auto last = std::min((thread + 1) * share, rows);
-            for (auto begin = thread * share; begin < last; begin += kRows) work(thread, begin, std::min(begin + kRows, last));
+            for (auto begin = thread * share; begin < last; begin += chunk) work(thread, begin, std::min(begin + chunk, last));
         }
     });
 }
+
+// Rows of one hidden tensor: all of them where threads share each product.
+std::int64_t chunk_of(std::int64_t rows, std::int64_t threads) { return threads == 1 ? rows : kRows; }
 
 // Each thread sums gradients of its own of both weights: not where they are large, nor for few rows, whose products are quicker whole.
 std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
@@ -58,7 +61,7 @@ void add_to(at::Tensor& sum, const at::Tensor& part) {
 void cut(float* __restrict gradient, const float* __restrict hidden, std::int64_t rows, std::int64_t columns, float* __restrict bias_gradient) {
     for (std::int64_t row = 0; row < rows; ++row, gradient += columns, hidden += columns) {
         for (std::int64_t i = 0; i < columns; ++i) {
-            gradient[i] = hidden[i] > 0.0F ? gradient[i] : 0.0F;
+            gradient[i] = hidden[i] <= 0.0F ? 0.0F : gradient[i];  // NaN passes
             bias_gradient[i] += gradient[i];
         }
     }
@@ -76,7 +79,7 @@ public:
         auto y = at::empty_like(rows);
         const auto threads = threads_for(rows.size(0), weight_in);
         std::vector<std::vector<at::Tensor>> hidden(static_cast<std::size_t>(threads));
-        by_chunks(rows.size(0), threads, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+        by_chunks(rows.size(0), threads, chunk_of(rows.size(0), threads), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
             auto& chunks = hidden[static_cast<std::size_t>(thread)];
             chunks.push_back(onednn_linear(rows.slice(0, begin, end), quick_in, bias_in, "relu"));
             const auto out = onednn_linear(chunks.back(), quick_out, bias_out, "none");
@@ -107,15 +110,18 @@ public:
         const bool bias_in = context->saved_data["bias_in"].toBool();
         const auto threads = context->saved_data["threads"].toInt();
         const auto share = (rows.size(0) + threads - 1) / threads;
-        const auto chunks = (share + kRows - 1) / kRows;
+        const auto chunk = chunk_of(rows.size(0), threads);
+        const auto chunks = (share + chunk - 1) / chunk;
         struct Sums {
             at::Tensor weight_in, bias_in, weight_out;  // weight_in's transposed
         };
         std::vector<Sums> sums(static_cast<std::size_t>(threads));
         auto dx = at::empty_like(rows);
-        by_chunks(rows.size(0), threads, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+        by_chunks(rows.size(0), threads, kRows, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
             auto& sum = sums[static_cast<std::size_t>(thread)];
-            const auto& hidden = saved[static_cast<std::size_t>(3 + thread * chunks + (begin - thread * share) / kRows)];
+            const auto from = begin - thread * share;
+            const auto hidden =
+                saved[static_cast<std::size_t>(3 + thread * chunks + from / chunk)].slice(0, from % chunk, from % chunk + end - begin);
             const auto dy_part = dy.slice(0, begin, end);
             add_to(sum.weight_out, onednn_gemm(dy_part.t(), hidden));
             const auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");

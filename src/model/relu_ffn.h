@@ -7,7 +7,7 @@
 namespace longbow {
 
 // x and residual [..., dim], weight_in [ffn_dim, dim], weight_out [dim, ffn_dim]; biases and residual may be undefined -> [..., dim].
-// Differentiable. How the sums of the weights' gradients round depends on the number of threads.
+// Differentiable, once. How sums round may depend on the number of threads.
 at::Tensor relu_ffn(const at::Tensor& x, const at::Tensor& weight_in, const at::Tensor& bias_in, const at::Tensor& weight_out,
                     const at::Tensor& bias_out, const at::Tensor& residual);
 

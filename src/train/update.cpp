@@ -144,7 +144,7 @@ UpdateResult run_update(Session& session) {
     if (!result.skipped) {
         // Well below the limit the factor is 1: a pass over all gradients for nothing.
         constexpr double kNear = 0.999;
-        if (config.optim.clip_norm > 0 && result.grad_norm > kNear * config.optim.clip_norm) {
+        if (config.optim.clip_norm > 0 && result.grad_norm + 1e-6 > kNear * config.optim.clip_norm) {
             clip_gradients(parallel.owned(), norm, config.optim.clip_norm);
         }
         session.optimizer->step(result.lr);

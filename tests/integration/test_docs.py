@@ -55,7 +55,7 @@ class Docs(unittest.TestCase):
                 self.assertIsNotNone(text, "there is no such verb")
                 for word, following in zip(words, [*words[1:], ""]):
                     if word.startswith("-"):
-                        self.assertRegex(text, rf"(?m)(^|[\s,]){re.escape(word.split('=')[0])}\b")
+                        self.assertRegex(text, rf"(?m)(^|[\s,]){re.escape(word.split('=')[0])}(?![\w-])")
                     if word == "-c" and following.startswith("configs/"):
                         self.assertTrue((SOURCE / following).is_file(), f"{following} is not there")
                     setting = re.fullmatch(r"([a-z]+\.[a-z_]+)=.+", word)

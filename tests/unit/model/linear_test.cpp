@@ -56,11 +56,14 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
     }
 }
 
-// 2 x 40 rows are a part of a chunk of 512, 2 x 257 one chunk and two rows, 2 x 700 two chunks and a part.
+// Chunks are of 512 rows: 2 x 40 rows are a part of one, 2 x 257 of one thread one and two rows, 2 x 1100 of two threads three each. The backward
+// pass may find another number of threads than the forward pass had.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
-    for (const std::int64_t rows : {20, 40, 257, 700, 1100}) {
+    const int before = torch::get_num_threads();
+    for (const auto& [rows, threads] :
+         std::vector<std::pair<std::int64_t, int>>{{20, 1}, {40, 3}, {257, 1}, {257, 2}, {700, 1}, {1100, 2}, {1100, 3}}) {
         for (const bool biased : {false, true}) {
-            SCOPED_TRACE(testing::Message() << rows << " bias " << biased);
+            SCOPED_TRACE(testing::Message() << rows << " threads " << threads << " bias " << biased);
             torch::manual_seed(2);
             const auto parameter = [](at::IntArrayRef shape) { return torch::randn(shape).mul(0.2).requires_grad_(true); };
             const auto x = torch::randn({2, rows, 24}).requires_grad_(true);
@@ -72,11 +75,13 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
             if (biased) inputs.insert(inputs.end(), {bias_in, bias_out, residual});
             const auto run = [&](bool chunks) {
                 const Library scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
+                torch::set_num_threads(threads);
                 // With biases also the residual.
                 const auto layers = [&] { return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out); };
                 const auto y = chunks   ? relu_ffn(x, weight_in, bias_in, weight_out, bias_out, residual)
                                : biased ? residual + layers()
                                         : layers();
+                torch::set_num_threads(biased ? threads : before);
                 auto all = torch::autograd::grad({y.mul(direction).sum()}, inputs);
                 all.push_back(y.detach());
                 return all;
@@ -88,6 +93,7 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
             }
         }
     }
+    torch::set_num_threads(before);
 }
 
 TEST(Linear, TransposedEqualsAten) {

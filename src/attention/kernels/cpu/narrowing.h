@@ -22,7 +22,7 @@ public:
         largest_ = scratch.take<float>(kTile);
     }
 
-    // Whether it can help here at all: a head with a slope, and blocks to the left of those that are summed first.
+    // It can help where a head has a slope.
     void start_head(int batch, int head) {
         const double slope = a_.slopes != nullptr ? a_.slopes[batch * a_.slopes_batch + head] : 0.0;
         head_on_ = on_ && slope > 0.0;
@@ -37,7 +37,6 @@ public:
     }
 
     void start_block() { settled_ = false; }
-    [[nodiscard]] bool settled() const { return settled_; }
     // The tiles at the diagonal: so many are summed before a row's sum is asked.
     [[nodiscard]] bool ripe(const BlockRange& range, int key_block) const {
         return head_on_ && !settled_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
