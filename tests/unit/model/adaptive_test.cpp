@@ -8,6 +8,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"
 #include "model/adaptive_bands.h"
+#include "unit/model/gemm_scope.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -142,7 +143,7 @@ TEST(AdaptiveEmbedding, EqualsTheDefinitionWithGradients) {
 }
 
 TEST(AdaptiveHead, GradientsAreTheSameEveryTime) {
-    set_gemm_library(GemmLibrary::onednn);
+    const test::GemmScope scope(GemmLibrary::onednn);
     const auto model = test::tiny_model(adaptive_config("fp32"));
     const auto tokens = test::random_tokens(8, 40);
     const auto targets = torch::randint(test::kVocab, {320}, torch::kLong);
@@ -156,7 +157,6 @@ TEST(AdaptiveHead, GradientsAreTheSameEveryTime) {
             EXPECT_TRUE(gradient.equal(first.at(name))) << name;
         }
     }
-    set_gemm_library(GemmLibrary::aten);
 }
 
 TEST(AdaptiveHead, TheSecondWordOfATailHasNoLossWithinItsBandIfSoConfigured) {

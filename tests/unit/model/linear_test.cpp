@@ -10,23 +10,14 @@
 #include "model/linear_relu.h"
 #include "model/relu_ffn.h"
 #include "model/transpose.h"
+#include "unit/model/gemm_scope.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
 namespace {
 
+using test::GemmScope;
 using test::largest_difference;
-
-class Library {
-public:
-    explicit Library(GemmLibrary library) : before_(gemm_library()) { set_gemm_library(library); }
-    ~Library() { set_gemm_library(before_); }
-    Library(const Library&) = delete;
-    Library& operator=(const Library&) = delete;
-
-private:
-    GemmLibrary before_;
-};
 
 TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
     for (const std::int64_t rows : {3, 70, 130}) {
@@ -41,7 +32,7 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
                 std::vector<at::Tensor> inputs = {x, weight};
                 if (biased) inputs.push_back(bias);
                 const auto run = [&](GemmLibrary library) {
-                    const Library scope(library);
+                    const GemmScope scope(library);
                     const auto y = relu ? linear_relu(x, weight, bias) : linear(x, weight, bias);
                     auto all = torch::autograd::grad({y.mul(direction).sum()}, inputs);
                     all.push_back(y.detach());
@@ -74,7 +65,7 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
             const auto residual = biased ? parameter({2, rows, 24}) : at::Tensor();
             if (biased) inputs.insert(inputs.end(), {bias_in, bias_out, residual});
             const auto run = [&](bool chunks) {
-                const Library scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
+                const GemmScope scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
                 torch::set_num_threads(threads);
                 // With biases also the residual.
                 const auto layers = [&] { return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out); };
@@ -96,6 +87,16 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
     torch::set_num_threads(before);
 }
 
+// Evaluation and generation set nothing.
+TEST(Linear, TheRuleChoosesTheLibraryUntilOneIsSet) {
+    EXPECT_EQ(gemm_library(), gemm_library_by_rule());
+    {
+        const GemmScope scope(GemmLibrary::aten);
+        EXPECT_EQ(gemm_library(), GemmLibrary::aten);
+    }
+    EXPECT_EQ(gemm_library(), gemm_library_by_rule());
+}
+
 TEST(Linear, TransposedEqualsAten) {
     const auto wide = torch::randn({70, 90});
     for (const auto& x : {torch::randn({1, 5}), torch::randn({16, 32}), torch::randn({33, 47}), wide.slice(1, 3, 60).slice(0, 1, 69)}) {
@@ -105,7 +106,7 @@ TEST(Linear, TransposedEqualsAten) {
 }
 
 TEST(Linear, OnlyWhatNeedsAGradientGetsOne) {
-    const Library scope(GemmLibrary::onednn);
+    const GemmScope scope(GemmLibrary::onednn);
     const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8}).requires_grad_(true);
     linear(x, weight, torch::zeros({16})).sum().backward();
     EXPECT_FALSE(x.grad().defined());
@@ -113,7 +114,7 @@ TEST(Linear, OnlyWhatNeedsAGradientGetsOne) {
 }
 
 TEST(Linear, OtherTypesAndAutocastAreServed) {
-    const Library scope(GemmLibrary::onednn);
+    const GemmScope scope(GemmLibrary::onednn);
     const auto x = torch::randn({64, 8}), weight = torch::randn({16, 8});
     EXPECT_LT(largest_difference(linear(x.to(torch::kDouble), weight.to(torch::kDouble), at::Tensor()),
                                  x.to(torch::kDouble).matmul(weight.to(torch::kDouble).t())),
@@ -125,7 +126,7 @@ TEST(Linear, OtherTypesAndAutocastAreServed) {
 
 TEST(Linear, GemmTakesAnyStrides) {
     for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
-        const Library scope(library);
+        const GemmScope scope(library);
         for (const auto& [m, n] : {std::pair{48, 100}, std::pair{100, 48}}) {
             const auto a = torch::randn({64, m}).t(), b = torch::randn({n, 64}).t();
             EXPECT_LT(largest_difference(gemm(a, b), a.to(torch::kDouble).matmul(b.to(torch::kDouble))), 1e-4);

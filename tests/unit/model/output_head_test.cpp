@@ -8,6 +8,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"
 #include "model/chunked_loss.h"
+#include "unit/model/gemm_scope.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -40,7 +41,7 @@ TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
     for (const bool tied : {true, false}) {
         for (const auto& [dtype, tolerance] : {std::pair<std::string, double>{"fp64", 1e-12}, {"fp32", 2e-5}}) {
             for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
-                set_gemm_library(library);
+                const test::GemmScope scope(library);
                 const Case c(dtype, tied, 100);
                 const double scale = 0.37;
                 const auto loss = c.model->head().loss(c.hidden, c.targets, scale);
@@ -53,7 +54,6 @@ TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
             }
         }
     }
-    set_gemm_library(GemmLibrary::aten);
 }
 
 TEST(LinearHead, FiniteDifferencesAgree) {

@@ -11,6 +11,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/model/linear.h"
+#include "unit/model/gemm_scope.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -96,9 +97,8 @@ TEST(Recompute, WhateverTheBackEnd) {
 }
 
 TEST(Recompute, WithBothGemmLibraries) {
-    const auto before = gemm_library();
     for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
-        set_gemm_library(library);
+        const test::GemmScope scope(library);
         for (const auto* activation : {"relu", "gelu", "swiglu"}) {
             SCOPED_TRACE(to_string(library) + " " + activation);
             auto config = tiny_config("alibi", "fp32");
@@ -108,7 +108,6 @@ TEST(Recompute, WithBothGemmLibraries) {
             expect_same(config);
         }
     }
-    set_gemm_library(before);
 }
 
 TEST(Recompute, WithAdaptiveInputAndSoftmax) {

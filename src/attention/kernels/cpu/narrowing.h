@@ -108,11 +108,9 @@ private:
     // log2 of at least the sum of exp(-slope n) over all n: 1 - exp(-slope) is at least slope / (1 + slope).
     static float log2_of_sum(double slope) { return __builtin_log2f(static_cast<float>((1.0 + slope) / slope)); }
 
-    float square(const float* row) const { return square_of(row); }
-    float square(const Bf16* row) const { return square_of(row); }
-    float square(const F16* row) const { return square_of(row); }
+    // |row|^2 of a query of any type.
     template <class T>
-    float square_of(const T* row) const {
+    float square(const T* row) const {
         Simd::Vec sum = Simd::zero();
         for (int d = 0; d < a_.head_dim; d += kWidth) {
             const Simd::Vec x = load_wide(row + d, least(kWidth, a_.head_dim - d));
