@@ -37,9 +37,15 @@ Block::Block(const ModelConfig& config, std::int64_t layer) : config_(config), l
 }
 
 at::Tensor Block::forward(const at::Tensor& x, const BlockPass& pass) {
+    const auto [attention_in, residual] = norm1_->beside_residual(x);
+    const auto attended = add_linear(residual, attention(attention_in, pass), out_weight_, out_bias_);
+    const auto [ffn_in, ffn_residual] = norm2_->beside_residual(attended);
+    return feed_forward(ffn_in, ffn_residual);
+}
+
+at::Tensor Block::add_linear(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
     const double p = in_training(config_.dropout);
-    const auto attended = add_dropout(x, linear(attention(norm1_->forward(x), pass), out_weight_, out_bias_), p);
-    return feed_forward(norm2_->forward(attended), attended);
+    return p == 0.0 ? linear_add(x, weight, bias, residual) : add_dropout(residual, linear(x, weight, bias), p);
 }
 
 at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
@@ -60,12 +66,12 @@ at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
 }
 
 at::Tensor Block::feed_forward(const at::Tensor& x, const at::Tensor& residual) {
-    const double p = in_training(config_.dropout);
     if (config_.activation == "relu" && in_training(config_.activation_dropout) == 0.0 && onednn_serves(x, ffn_in_weight_)) {
+        const double p = in_training(config_.dropout);
         const auto y = relu_ffn(x, ffn_in_weight_, ffn_in_bias_, ffn_out_weight_, ffn_out_bias_, p == 0.0 ? residual : at::Tensor());
         return p == 0.0 ? y : add_dropout(residual, y, p);
     }
-    return add_dropout(residual, linear(ffn_hidden(x), ffn_out_weight_, ffn_out_bias_), p);
+    return add_linear(residual, ffn_hidden(x), ffn_out_weight_, ffn_out_bias_);
 }
 
 at::Tensor Block::ffn_hidden(const at::Tensor& x) {

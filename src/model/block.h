@@ -37,6 +37,8 @@ public:
 
 private:
     at::Tensor attention(const at::Tensor& x, const BlockPass& pass);          // before the output projection
+    // residual + dropout(x W^T + bias)
+    at::Tensor add_linear(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
     at::Tensor feed_forward(const at::Tensor& x, const at::Tensor& residual);  // residual + dropout(layer(x))
     at::Tensor ffn_hidden(const at::Tensor& x);                                // before the output projection
     at::Tensor qkv_bias() const;

@@ -16,6 +16,7 @@
 #include "longbow/model/linear.h"
 #include "onednn.h"
 #include "product_type.h"
+#include "softmax_rows.h"
 
 namespace longbow {
 
@@ -31,6 +32,9 @@ std::int64_t softmax_rows(const at::Tensor& logits) {
 
 // logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns log p(target) [n, 1].
 at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target, at::ScalarType wide) {
+    if (softmax_rows_serves(logits)) {
+        return log_likelihood_and_gradient_(logits, target);
+    }
     auto log_p = at::empty(target.sizes(), logits.options().dtype(wide));
     const auto step = softmax_rows(logits);
     for (std::int64_t begin = 0; begin < logits.size(0); begin += step) {
@@ -143,8 +147,10 @@ at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const
     auto out = at::empty({hidden.size(0)}, hidden.options().dtype(wide));
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
         const auto end = std::min(begin + chunk, hidden.size(0));
-        const auto values = at::_log_softmax(gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide), -1, false);
-        out.slice(0, begin, end).copy_(values.gather(1, targets.slice(0, begin, end).unsqueeze(1)).squeeze(1).neg());
+        const auto logits = gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide);
+        const auto target = targets.slice(0, begin, end).unsqueeze(1);
+        const auto log_p = softmax_rows_serves(logits) ? log_likelihood(logits, target) : at::_log_softmax(logits, -1, false).gather(1, target);
+        out.slice(0, begin, end).copy_(log_p.squeeze(1).neg());
     }
     return out;
 }

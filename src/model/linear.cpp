@@ -20,18 +20,21 @@ namespace {
 
 std::optional<GemmLibrary> chosen_library;
 
-// y = activation(x W^T + b), all three gradients through oneDNN.
+// y = activation(x W^T + b), or residual + x W^T + b; all gradients through oneDNN.
 class OnednnLinear : public torch::autograd::Function<OnednnLinear> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                              const std::optional<at::Tensor>& bias, bool relu) {
+                              const std::optional<at::Tensor>& bias, bool relu, const std::optional<at::Tensor>& residual) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        auto y = onednn_linear(rows, quick_weight(weight, rows.size(0)), bias, relu ? "relu" : "none");
+        const auto quick = quick_weight(weight, rows.size(0));
+        auto y = residual ? onednn_linear_add(rows, quick, bias, residual->reshape({-1, weight.size(0)}).contiguous())
+                          : onednn_linear(rows, quick, bias, relu ? "relu" : "none");
         auto shape = x.sizes().vec();
         shape.back() = weight.size(0);
         y = y.view(shape);
         context->saved_data["relu"] = relu;
         context->saved_data["bias"] = bias.has_value();
+        context->saved_data["residual"] = residual.has_value();
         context->save_for_backward({x, weight, relu ? y : at::Tensor()});
         return y;
     }
@@ -55,12 +58,15 @@ public:
         if (context->saved_data["bias"].toBool() && context->needs_input_grad(2)) {
             dbias = dy_rows.sum(0);
         }
-        return {dx, dweight, dbias, at::Tensor()};
+        return {dx, dweight, dbias, at::Tensor(), context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor()};
     }
 };
 
-at::Tensor onednn_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool relu) {
-    return OnednnLinear::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, relu);
+std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
+
+at::Tensor onednn_forward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, bool relu,
+                          const at::Tensor& residual = at::Tensor()) {
+    return OnednnLinear::apply(x, weight, if_defined(bias), relu, if_defined(residual));
 }
 
 bool is_amd() {
@@ -100,6 +106,13 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
         return onednn_forward(x, weight, bias, false);
     }
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
+}
+
+at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual) {
+    if (onednn_serves(x, weight) && residual.scalar_type() == at::kFloat) {
+        return onednn_forward(x, weight, bias, false, residual);
+    }
+    return residual.add(linear(x, weight, bias));
 }
 
 at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

@@ -5,6 +5,8 @@
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/rms_norm.h>
 
+#include "residual_norm.h"
+
 namespace longbow {
 
 Norm::Norm(const ModelConfig& config) : rms_(config.norm == "rmsnorm"), eps_(config.norm_eps) {
@@ -16,6 +18,13 @@ Norm::Norm(const ModelConfig& config) : rms_(config.norm == "rmsnorm"), eps_(con
 
 at::Tensor Norm::forward(const at::Tensor& x) {
     return rms_ ? at::rms_norm(x, weight_.sizes(), weight_, eps_) : at::layer_norm(x, weight_.sizes(), weight_, bias_, eps_);
+}
+
+std::tuple<at::Tensor, at::Tensor> Norm::beside_residual(const at::Tensor& x) {
+    if (!rms_ && at::GradMode::is_enabled() && residual_norm_serves(x, weight_)) {
+        return residual_norm(x, weight_, bias_, eps_);
+    }
+    return {forward(x), x};
 }
 
 void Norm::reset_parameters() {

@@ -4,6 +4,8 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <tuple>
+
 #include "longbow/config/config.h"
 
 namespace longbow {
@@ -12,6 +14,8 @@ class Norm : public torch::nn::Module {
 public:
     explicit Norm(const ModelConfig& config);
     at::Tensor forward(const at::Tensor& x);
+    // forward(x), and x to go on with beside it: the gradients of both then join in one pass where there is a kernel for it.
+    std::tuple<at::Tensor, at::Tensor> beside_residual(const at::Tensor& x);
     void reset_parameters();
 
     [[nodiscard]] const at::Tensor& weight() const { return weight_; }

@@ -27,8 +27,20 @@ at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const st
     return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
 }
 
+at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const at::Tensor& addend) {
+    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view);
+    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "binary").typed<Signature>();
+    return op.call(x, addend, weight, bias, "add");
+}
+
 at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows) {
     constexpr std::int64_t kManyRows = 512;
+    constexpr std::int64_t kVeryManyRows = 4096;
+    if (rows >= kVeryManyRows && weight.is_contiguous()) {
+        using Signature = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
+        static const auto reorder = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_reorder_linear_weight", "").typed<Signature>();
+        return reorder.call(weight, c10::SymInt(rows));
+    }
     return rows >= kManyRows && weight.size(0) >= weight.size(1) && weight.stride(1) == 1 ? transposed(weight).t() : weight;
 }
 

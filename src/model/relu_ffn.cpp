@@ -21,6 +21,8 @@ namespace {
 // Each thread takes its rows through all products by itself, chunk by chunk: nobody waits between them, and a hidden layer's chunk of 512 rows
 // (2 MiB at a width of 1,024) is still in the cache when the next product reads it.
 constexpr std::int64_t kRows = 512;
+// Where nobody asks for the hidden layer again, its memory is used anew for each chunk.
+constexpr std::int64_t kRowsToForget = 256;
 
 // work(thread, begin, end) for each chunk of the rows, in order within a thread.
 template <class Work>
@@ -71,7 +73,7 @@ class ReluFfn : public torch::autograd::Function<ReluFfn> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight_in,
                               const std::optional<at::Tensor>& bias_in, const at::Tensor& weight_out,
-                              const std::optional<at::Tensor>& bias_out, const std::optional<at::Tensor>& residual) {
+                              const std::optional<at::Tensor>& bias_out, const std::optional<at::Tensor>& residual, bool keep) {
         const auto rows = x.reshape({-1, x.size(-1)});
         const auto quick_in = quick_weight(weight_in, rows.size(0));
         const auto quick_out = quick_weight(weight_out, rows.size(0));
@@ -79,10 +81,11 @@ public:
         auto y = at::empty_like(rows);
         const auto threads = threads_for(rows.size(0), weight_in);
         std::vector<std::vector<at::Tensor>> hidden(static_cast<std::size_t>(threads));
-        by_chunks(rows.size(0), threads, chunk_of(rows.size(0), threads), [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-            auto& chunks = hidden[static_cast<std::size_t>(thread)];
-            chunks.push_back(onednn_linear(rows.slice(0, begin, end), quick_in, bias_in, "relu"));
-            const auto out = onednn_linear(chunks.back(), quick_out, bias_out, "none");
+        const auto chunk = keep || threads == 1 ? chunk_of(rows.size(0), threads) : kRowsToForget;
+        by_chunks(rows.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+            const auto hidden_part = onednn_linear(rows.slice(0, begin, end), quick_in, bias_in, "relu");
+            const auto out = onednn_linear(hidden_part, quick_out, bias_out, "none");
+            if (keep) hidden[static_cast<std::size_t>(thread)].push_back(hidden_part);
             auto part = y.slice(0, begin, end);
             if (residual) {
                 at::add_out(part, out, base.slice(0, begin, end));
@@ -147,7 +150,8 @@ public:
                 dbias_in,
                 dweight_out,
                 dbias_out,
-                context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor()};
+                context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor(),
+                at::Tensor()};
     }
 };
 
@@ -157,7 +161,7 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.d
 
 at::Tensor relu_ffn(const at::Tensor& x, const at::Tensor& weight_in, const at::Tensor& bias_in, const at::Tensor& weight_out,
                     const at::Tensor& bias_out, const at::Tensor& residual) {
-    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out), if_defined(residual));
+    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out), if_defined(residual), at::GradMode::is_enabled());
 }
 
 }  // namespace longbow

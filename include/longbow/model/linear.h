@@ -20,6 +20,9 @@ GemmLibrary gemm_library_from(const std::string& name);
 // x [..., in], weight [out, in], bias [out] or undefined. Differentiable; follows autocast.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
+// residual + linear(x, weight, bias); residual [..., out] of any floating type, which the result keeps.
+at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual);
+
 // a [m, k] x b [k, n] -> [m, n] without autograd, any strides: the building block of the chunked loss.
 at::Tensor gemm(const at::Tensor& a, const at::Tensor& b);
 

@@ -1,6 +1,7 @@
 // The backward pass over tiles of 64 x 64. Weights are computed again from q, k and lse. Two ways through the tiles give the same bits,
 // because each sum takes its tiles in the same order: all gradients at once, key block by key block (five products a tile), or, when there
-// are fewer heads than threads, dq by blocks of queries and dk, dv by blocks of keys, each on its own (seven products).
+// are fewer heads than threads, dq by blocks of queries and dk, dv by blocks of keys, each on its own (seven products). All sums begin at the
+// diagonal: what lies far from it and is too small to count then leaves them as they are to the last bit, visited or not.
 #pragma once
 
 #include "bias_gradient.h"
@@ -61,7 +62,7 @@ public:
             prefetch_head(batch_head + 1);
         }
         if (which_ == Gradients::queries) {
-            for (int block = begin; block < end; ++block) {
+            for (int block = end - 1; block >= begin; --block) {
                 query_block(block);
             }
             return;
@@ -69,7 +70,7 @@ public:
         if (which_ == Gradients::all) {
             __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
         }
-        for (int block = begin; block < end; ++block) {
+        for (int block = end - 1; block >= begin; --block) {
             key_block(block);
         }
         if (which_ == Gradients::all) {
@@ -97,15 +98,15 @@ private:
     void prefetch_head(int batch_head) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
-        const int queries = least(kTile, a_.query_length);
-        const int keys = least(kTile, a_.key_length);
+        const int queries = (blocks_of(a_.query_length) - 1) * kTile;
+        const int keys = (blocks_of(a_.key_length) - 1) * kTile;
         const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
         const longbow_tensor4* const by_key[] = {&a_.k, &a_.v};
         for (const auto* rows : by_query) {
-            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, queries, a_.head_dim);
+            prefetch_rows(rows_of<const T>(*rows, batch, head), queries, a_.query_length, a_.head_dim);
         }
         for (const auto* rows : by_key) {
-            prefetch_rows(rows_of<const T>(*rows, batch, head), 0, keys, a_.head_dim);
+            prefetch_rows(rows_of<const T>(*rows, batch, head), keys, a_.key_length, a_.head_dim);
         }
     }
 
@@ -137,7 +138,7 @@ private:
         if (range.begin < range.end) {
             pack_queries(block, 0);
         }
-        for (int key = range.begin; key < range.end; ++key) {
+        for (int key = range.end - 1; key >= range.begin; --key) {
             if (packed_[key] == 0) {
                 packed_[key] = 1;
                 pack_keys(key, key);

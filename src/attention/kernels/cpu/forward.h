@@ -21,7 +21,8 @@ public:
         queries_ = scratch.take<float>(kTile * width_);
         scores_ = scratch.take<float>(kTile * kTile);
         sums_ = scratch.take<float>(kTile * width_);
-        weight_ = scratch.take<float>(kTile * Simd::kWidth);
+        weight_ = scratch.take<float>(kTile);
+        tile_weight_ = scratch.take<float>(kTile * Simd::kWidth);
         largest_ = scratch.take<float>(kTile);
         bias_data_ = scratch.take<float>(BiasRow::size(a));
         mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
@@ -63,6 +64,7 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         narrowing_.start_head(batch_, head_);
+        __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth);  // of rows that no block has
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
@@ -90,7 +92,7 @@ private:
                 Arithmetic::copy_left(queries, begin, begin + rows, a_.head_dim, queries_);
             }
             __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
-            __builtin_memset(weight_, 0, sizeof(float) * kTile * kWidth);
+            __builtin_memset(weight_, 0, sizeof(float) * kTile);
             for (int i = 0; i < kTile; ++i) {
                 largest_[i] = -__builtin_inff();
             }
@@ -162,6 +164,7 @@ private:
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
+        add_weights(rows);
         if (few_) {
             for (int i = 0; i < rows; ++i) {
                 sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(i), a_.head_dim, scores_ + i * kTile,
@@ -177,10 +180,13 @@ private:
 
     // weigh_row with the number of vectors known to the compiler, so that they go through in step.
     void weigh(int i, int count, int existing, const float* bias) {
+        if (count == 0) {
+            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
+        }
         with_count<kVectors>(count, [&](auto vectors) { weigh_row(vectors, i, existing, bias); });
     }
 
-    // Scores of one row -> weights 2^(score - largest) in their place, added to the row's sum; then dropout.
+    // Scores of one row -> weights 2^(score - largest) in their place, their sum by lanes in tile_weight_; then dropout.
     template <class N>
     void weigh_row(N count, int i, int existing, const float* bias) {
         const int n = count;
@@ -204,10 +210,11 @@ private:
             for (int v = 0; v < n; ++v) {
                 Simd::store(row + v * kWidth, Simd::zero());
             }
+            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
             return;
         }
         const Simd::Vec largest = Simd::set(largest_[i]);
-        Simd::Vec sum = Simd::load(weight_ + i * kWidth);
+        Simd::Vec sum = Simd::zero();
 #pragma GCC unroll 16
         for (int v = 0; v < n; ++v) {
             x[v] = Simd::exp2(Simd::sub(x[v], largest));
@@ -224,7 +231,28 @@ private:
         } else {
             Arithmetic::store_row(count, row, x);
         }
-        Simd::store(weight_ + i * kWidth, sum);
+        Simd::store(tile_weight_ + i * kWidth, sum);
+    }
+
+    // A tile's weights join a row's sum as one number, as its part of the product does: what is too small to count then leaves the sum as it
+    // is to the last bit, and a tile that is left out is not missed.
+    void add_weights(int rows) {
+        for (int i = 0; i < rows; i += kWidth) {
+            Simd::Vec x[kWidth];
+#pragma GCC unroll 16
+            for (int r = 0; r < kWidth; ++r) {
+                x[r] = Simd::load(tile_weight_ + (i + r) * kWidth);
+            }
+            Simd::transpose(x);
+#pragma GCC unroll 4
+            for (int half = kWidth / 2; half > 0; half /= 2) {
+#pragma GCC unroll 16
+                for (int r = 0; r < half; ++r) {
+                    x[r] = Simd::add(x[r], x[r + half]);
+                }
+            }
+            Simd::store(weight_ + i, Simd::add(Simd::load(weight_ + i), x[0]));
+        }
     }
 
     static Simd::Vec hide_from(Simd::Vec x, int lane) {
@@ -256,7 +284,7 @@ private:
         largest_[i] = highest;
         if (before != -__builtin_inff()) {
             const Simd::Vec factor = Simd::exp2(Simd::set(before - highest));
-            Simd::store(weight_ + i * kWidth, Simd::mul(Simd::load(weight_ + i * kWidth), factor));
+            weight_[i] *= Simd::largest(factor);
             for (int d = 0; d < width_; d += kWidth) {
                 Simd::store(sums_ + i * width_ + d, Simd::mul(Simd::load(sums_ + i * width_ + d), factor));
             }
@@ -276,9 +304,8 @@ private:
                 lse[i] = -__builtin_inff();
                 continue;
             }
-            const float sum = Simd::sum(Simd::load(weight_ + i * kWidth));
-            write_row(sums_ + i * width_, Simd::set(kept / sum), a_.head_dim, out.row(begin + i));
-            lse[i] = (largest_[i] + __builtin_log2f(sum)) * kLn2;
+            write_row(sums_ + i * width_, Simd::set(kept / weight_[i]), a_.head_dim, out.row(begin + i));
+            lse[i] = (largest_[i] + __builtin_log2f(weight_[i])) * kLn2;
         }
     }
 
@@ -291,7 +318,7 @@ private:
     Window window_{};
     BiasRow bias_;
     Narrowing narrowing_;
-    float *queries_, *scores_, *sums_, *weight_, *largest_, *bias_data_, *keys_, *values_;
+    float *queries_, *scores_, *sums_, *weight_, *tile_weight_, *largest_, *bias_data_, *keys_, *values_;
     std::uint8_t* packed_;
     DropoutMask* mask_;
 };

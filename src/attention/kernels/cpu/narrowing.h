@@ -19,7 +19,7 @@ public:
         need_ = scratch.take<float>(kTile);
         limit_ = scratch.take<float>(kTile);
         dropped_ = scratch.take<float>(kTile);
-        largest_ = scratch.take<float>(kTile);
+        taken_ = scratch.take<float>(kTile);
     }
 
     // It can help where a head has a slope.
@@ -42,8 +42,8 @@ public:
         return head_on_ && !settled_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
     }
 
-    // Row i of the block (at key position first_query + i) has the largest score `largest`[i] (in powers of two) and the weights
-    // `weights`[i] (a vector of partial sums of 2^(score - largest)). Returns the first block of [begin, end) that must still be visited.
+    // Row i of the block (at key position first_query + i) has the largest score `largest`[i] (in powers of two) and the sum of
+    // weights `weights`[i] of 2^(score - largest). Returns the first block of [begin, end) that must still be visited.
     template <class T>
     int settle(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
                int begin, int end) {
@@ -51,17 +51,17 @@ public:
         probe_ = 0;
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
-            largest_[i] = -__builtin_inff();
+            taken_[i] = 0.0f;
             if (i >= rows || first_query + i >= keys) {  // no such query: nothing is needed
                 reach_[i] = 0.0f;
                 need_[i] = -__builtin_inff();
                 limit_[i] = __builtin_inff();
                 continue;
             }
-            const float sum = largest[i] + __builtin_log2f(Simd::sum(Simd::load(weights + i * kWidth)));
+            const float sum = largest[i] + __builtin_log2f(weights[i]);
             reach_[i] = __builtin_sqrtf(square(queries.row(first_row + i))) * __builtin_fabsf(a_.scale) * (kLog2e * kRoundedUp);
-            need_[i] = threshold_ + kSixteenth + tail_ - sum - slope_ * static_cast<float>(i);
-            limit_[i] = sum - threshold_ - kSixteenth - kLog2Tile - tile_tail_;
+            need_[i] = threshold_ + kQuarter + tail_ - sum - slope_ * static_cast<float>(i);
+            limit_[i] = sum - threshold_ - kSixteenth - tile_tail_;
         }
         while (begin < end && !needed(begin, first_query)) {
             ++begin;
@@ -69,9 +69,9 @@ public:
         return begin;
     }
 
-    // Whether the tile of raw `scores` [kTile, kTile] is small enough to drop: each row's dropped tiles together, at 64 times their largest
-    // weight, stay within what the row may lose. One tile may take as much of that as leaves room for all further ones, if they shrink as
-    // the bias does. bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
+    // Whether the tile of raw `scores` [kTile, kTile] is small enough to drop: the weights of each row's dropped tiles together stay within
+    // what the row may lose. One tile may take as much of that as leaves room for all further ones, if they shrink as the bias does.
+    // bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
     template <class BiasOf>
     bool drops(int rows, const float* scores, float scale, const BiasOf& bias_of) {
         if (!settled_ || !small(probe_, scores, scale, bias_of(probe_))) {
@@ -84,10 +84,10 @@ public:
             }
         }
         Simd::Vec sums[kTile / kWidth];
+        const Simd::Vec share = Simd::exp2(Simd::set(-tile_tail_));
         for (int v = 0; v < kTile / kWidth; ++v) {
             const int at = v * kWidth;
-            const Simd::Vec share = Simd::sub(Simd::sub(Simd::load(largest_ + at), Simd::load(limit_ + at)), Simd::set(tile_tail_));
-            sums[v] = Simd::add(Simd::load(dropped_ + at), Simd::exp2(share));
+            sums[v] = Simd::fma(Simd::load(taken_ + at), share, Simd::load(dropped_ + at));
             if (Simd::any_not_below(sums[v], Simd::set(1.0f))) {
                 return false;
             }
@@ -101,8 +101,10 @@ public:
 private:
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kSummedFirst = 2;
-    static constexpr float kSixteenth = 4.0f;  // in powers of two
-    static constexpr float kLog2Tile = 6.0f;
+    static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // in powers of two
+    // A tile of weights below 2^kNegligible of the limit takes at most kOfNegligible of it.
+    static constexpr float kNegligible = -11.0f;
+    static constexpr float kOfNegligible = 1.0f / 32.0f;
     static constexpr float kRoundedUp = 1.00001f;  // above what fp32 sums of squares lose
 
     // log2 of at least the sum of exp(-slope n) over all n: 1 - exp(-slope) is at least slope / (1 + slope).
@@ -130,19 +132,29 @@ private:
         return false;
     }
 
+    // Whether row i of a tile weighs less than one tile may; what it weighs of that, or a little more, to taken_[i].
     bool small(int i, const float* scores, float scale, const float* bias) {
         const Simd::Vec factor = Simd::set(scale);
         const Simd::Vec limit = Simd::set(limit_[i]);
+        Simd::Vec x[kTile / kWidth];
         Simd::Vec top = Simd::set(-__builtin_inff());
-        for (int at = 0; at < kTile; at += kWidth) {
-            const Simd::Vec x = Simd::fma(Simd::load(scores + i * kTile + at), factor, Simd::load(bias + at));
-            if (Simd::any_not_below(x, limit)) {
+        for (int v = 0; v < kTile / kWidth; ++v) {
+            x[v] = Simd::sub(Simd::fma(Simd::load(scores + i * kTile + v * kWidth), factor, Simd::load(bias + v * kWidth)), limit);
+            if (Simd::any_not_below(x[v], Simd::zero())) {
                 return false;
             }
-            top = Simd::max(x, top);
+            top = Simd::max(x[v], top);
         }
-        largest_[i] = Simd::largest(top);
-        return true;
+        if (!Simd::any_not_below(top, Simd::set(kNegligible))) {
+            taken_[i] = kOfNegligible;
+            return true;
+        }
+        Simd::Vec sum = Simd::zero();
+        for (const Simd::Vec& each : x) {
+            sum = Simd::add(sum, Simd::exp2(each));
+        }
+        taken_[i] = Simd::sum(sum) * kRoundedUp;
+        return taken_[i] < 1.0f;
     }
 
     const longbow_attention& a_;
@@ -150,7 +162,7 @@ private:
     const float* longest_ = nullptr;
     float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
     int probe_ = 0;
-    float *reach_, *need_, *limit_, *dropped_, *largest_;
+    float *reach_, *need_, *limit_, *dropped_, *taken_;
 };
 
 }  // namespace
