@@ -1,60 +1,26 @@
 // This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
 #include "relu_ffn.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "onednn.h"
+#include "row_chunks.h"
 #include "transpose.h"
 
 namespace longbow {
 
 namespace {
 
-// Each thread takes its rows through all products by itself, chunk by chunk: nobody waits between them, and a hidden layer's chunk of 512 rows
-// (2 MiB at a width of 1,024) is still in the cache when the next product reads it.
-constexpr std::int64_t kRows = 512;
 // Where nobody asks for the hidden layer again, its memory is used anew for each chunk.
 constexpr std::int64_t kRowsToForget = 256;
 
-// work(thread, begin, end) for each chunk of the rows, in order within a thread.
-template <class Work>
-void by_chunks(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const Work& work) {
-    const auto share = (rows + threads - 1) / threads;
-    at::parallel_for(0, threads, 1, [&](std::int64_t from, std::int64_t to) {
-        const at::AutoDispatchBelowADInplaceOrView below;
-        for (auto thread = from; thread < to; ++thread) {
-            const auto last = std::min((thread + 1) * share, rows);
-            for (auto begin = thread * share; begin < last; begin += chunk) work(thread, begin, std::min(begin + chunk, last));
-        }
-    });
-}
-
 // Rows of one hidden tensor: all of them where threads share each product.
-std::int64_t chunk_of(std::int64_t rows, std::int64_t threads) { return threads == 1 ? rows : kRows; }
-
-// Each thread sums gradients of its own of both weights: not where they are large, nor for few rows, whose products are quicker whole.
-std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
-    constexpr std::int64_t kFewestRows = 64;
-    constexpr std::int64_t kMostNumbers = 4 << 20;  // of one weight, in all threads together
-    const auto threads = std::min<std::int64_t>(at::get_num_threads(), rows / kFewestRows);
-    return at::in_parallel_region() || threads * weight.numel() > kMostNumbers ? 1 : std::max<std::int64_t>(1, threads);
-}
-
-void add_to(at::Tensor& sum, const at::Tensor& part) {
-    if (sum.defined()) {
-        sum.add_(part);
-    } else {
-        sum = part;
-    }
-}
+std::int64_t chunk_of(std::int64_t rows, std::int64_t threads) { return threads == 1 ? rows : row_chunks::kRows; }
 
 // Clears the gradients whose hidden value the ReLU cut, and adds what is left to the bias's, in one pass.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -79,10 +45,10 @@ public:
         const auto quick_out = quick_weight(weight_out, rows.size(0));
         const auto base = residual ? residual->reshape(rows.sizes()) : at::Tensor();
         auto y = at::empty_like(rows);
-        const auto threads = threads_for(rows.size(0), weight_in);
+        const auto threads = row_chunks::threads_for(rows.size(0), weight_in);
         std::vector<std::vector<at::Tensor>> hidden(static_cast<std::size_t>(threads));
         const auto chunk = keep || threads == 1 ? chunk_of(rows.size(0), threads) : kRowsToForget;
-        by_chunks(rows.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+        row_chunks::for_each(rows.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
             const auto hidden_part = onednn_linear(rows.slice(0, begin, end), quick_in, bias_in, "relu");
             const auto out = onednn_linear(hidden_part, quick_out, bias_out, "none");
             if (keep) hidden[static_cast<std::size_t>(thread)].push_back(hidden_part);
@@ -120,26 +86,26 @@ public:
         };
         std::vector<Sums> sums(static_cast<std::size_t>(threads));
         auto dx = at::empty_like(rows);
-        by_chunks(rows.size(0), threads, kRows, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+        row_chunks::for_each(rows.size(0), threads, row_chunks::kRows, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
             auto& sum = sums[static_cast<std::size_t>(thread)];
             const auto from = begin - thread * share;
             const auto hidden =
                 saved[static_cast<std::size_t>(3 + thread * chunks + from / chunk)].slice(0, from % chunk, from % chunk + end - begin);
             const auto dy_part = dy.slice(0, begin, end);
-            add_to(sum.weight_out, onednn_gemm(dy_part.t(), hidden));
+            row_chunks::add_to(sum.weight_out, onednn_gemm(dy_part.t(), hidden));
             const auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");
             if (!sum.bias_in.defined()) sum.bias_in = at::zeros({dhidden.size(1)}, dhidden.options());
             cut(dhidden.mutable_data_ptr<float>(), hidden.const_data_ptr<float>(), dhidden.size(0), dhidden.size(1),
                 sum.bias_in.mutable_data_ptr<float>());
-            add_to(sum.weight_in, onednn_linear(transposed(rows.slice(0, begin, end)), dhidden.t(), std::nullopt, "none"));
+            row_chunks::add_to(sum.weight_in, onednn_linear(transposed(rows.slice(0, begin, end)), dhidden.t(), std::nullopt, "none"));
             dx.slice(0, begin, end).copy_(onednn_linear(dhidden, weight_in.t(), std::nullopt, "none"));
         });
         at::Tensor dweight_in, dbias_in, dweight_out, dbias_out;
         for (const auto& sum : sums) {
             if (!sum.weight_in.defined()) continue;  // more threads than chunks
-            add_to(dweight_in, sum.weight_in);
-            add_to(dweight_out, sum.weight_out);
-            if (bias_in) add_to(dbias_in, sum.bias_in);
+            row_chunks::add_to(dweight_in, sum.weight_in);
+            row_chunks::add_to(dweight_out, sum.weight_out);
+            if (bias_in) row_chunks::add_to(dbias_in, sum.bias_in);
         }
         dweight_in = transposed(dweight_in);
         if (context->saved_data["bias_out"].toBool()) {

@@ -7,6 +7,7 @@
 #include "bias_gradient.h"
 #include "bias_row.h"
 #include "dropout_mask.h"
+#include "prefetch.h"
 #include "product.h"
 #include "scratch.h"
 
@@ -58,9 +59,6 @@ public:
         if (batch_head != batch_head_) {
             start_head(batch_head);
         }
-        if (which_ == Gradients::all && batch_head + 1 < a_.batch * a_.heads) {
-            prefetch_head(batch_head + 1);
-        }
         if (which_ == Gradients::queries) {
             for (int block = end - 1; block >= begin; --block) {
                 query_block(block);
@@ -71,8 +69,12 @@ public:
             __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
         }
         for (int block = end - 1; block >= begin; --block) {
+            if (which_ == Gradients::all && block == begin && batch_head + 1 < a_.batch * a_.heads) {
+                expect_head(batch_head + 1);
+            }
             key_block(block);
         }
+        next_.fetch(kAllLines);
         if (which_ == Gradients::all) {
             for (int block = 0; block < blocks_of(a_.query_length); ++block) {
                 write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
@@ -84,6 +86,7 @@ private:
     using Arithmetic = typename ArithmeticOf<T>::Type;
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
+    static constexpr int kSomeLines = 160, kAllLines = 1 << 20;
 
     void start_head(int batch_head) {
         batch_head_ = batch_head;
@@ -94,19 +97,20 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
 
-    // The first blocks of the next head: its rows lie too far apart for the hardware to foresee.
-    void prefetch_head(int batch_head) {
+    // The last block of the next head, where it begins.
+    void expect_head(int batch_head) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
         const int queries = (blocks_of(a_.query_length) - 1) * kTile;
         const int keys = (blocks_of(a_.key_length) - 1) * kTile;
-        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
-        const longbow_tensor4* const by_key[] = {&a_.k, &a_.v};
-        for (const auto* rows : by_query) {
-            prefetch_rows(rows_of<const T>(*rows, batch, head), queries, a_.query_length, a_.head_dim);
-        }
+        next_.clear();
+        const longbow_tensor4* const by_key[] = {&a_.k, &a_.v, &a_.dk, &a_.dv};
+        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out, &a_.dq};
         for (const auto* rows : by_key) {
-            prefetch_rows(rows_of<const T>(*rows, batch, head), keys, a_.key_length, a_.head_dim);
+            next_.add(*rows, batch, head, keys, a_.key_length, a_.head_dim, rows == &a_.dk || rows == &a_.dv);
+        }
+        for (const auto* rows : by_query) {
+            next_.add(*rows, batch, head, queries, a_.query_length, a_.head_dim, rows == &a_.dq);
         }
     }
 
@@ -203,7 +207,9 @@ private:
                                        by_row);
         };
         scores_of(queries_, keys_across_, scores_);
+        next_.fetch(kSomeLines);
         scores_of(output_gradients_, values_across_, weight_gradients_);
+        next_.fetch(kSomeLines);
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, query_block, key_block);
         }
@@ -235,7 +241,9 @@ private:
         };
         if (which_ != Gradients::queries) {
             product<Arithmetic, true>(keys_here, {weights, 1, kTile}, gradients, width_, value_gradients_, width_, by_column);
+            next_.fetch(kSomeLines);
             product<Arithmetic, true>(keys_here, {across, 1, kTile}, queries, width_, key_gradients_, width_, by_column);
+            next_.fetch(kSomeLines);
         }
         if (which_ != Gradients::keys) {
             product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_,
@@ -333,6 +341,7 @@ private:
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};
     BiasRow bias_;
+    Prefetch<T> next_;
     float *scores_, *weight_gradients_, *bias_data_, *queries_, *output_gradients_, *lse_, *delta_, *query_gradients_, *keys_across_,
         *values_across_, *keys_, *key_gradients_, *value_gradients_;
     float *queries_right_ = nullptr, *output_gradients_right_ = nullptr, *weight_pairs_ = nullptr, *score_gradient_pairs_ = nullptr;

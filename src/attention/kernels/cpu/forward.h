@@ -6,6 +6,7 @@
 #include "dropout_mask.h"
 #include "few_queries.h"
 #include "narrowing.h"
+#include "prefetch.h"
 #include "product.h"
 #include "scratch.h"
 
@@ -43,9 +44,10 @@ public:
                 start_head(batch_head);
             }
             if (i + 1 < end && block + 1 == blocks) {
-                prefetch_head(batch_head + 1);
+                expect_head(batch_head + 1);
             }
             query_block(block);
+            next_.fetch(kAllLines);
         }
     }
 
@@ -54,6 +56,7 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
+    static constexpr int kSomeLines = 256, kAllLines = 1 << 20;
     // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
     static constexpr float kHeadroom = 6.0f;
 
@@ -68,16 +71,19 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
-    // The first blocks that the next head reads: its rows lie too far apart for the hardware to foresee.
-    void prefetch_head(int batch_head) {
+    // The first blocks of the next head.
+    void expect_head(int batch_head) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
         const BlockRange range = visible_blocks(a_, batch, head, 0);
         const int first = most(0, range.end - 1) * kTile;
         const int last = least(first + kTile, a_.key_length);
-        prefetch_rows(rows_of<const T>(a_.q, batch, head), 0, least(kTile, a_.query_length), a_.head_dim);
-        prefetch_rows(rows_of<const T>(a_.k, batch, head), first, last, a_.head_dim);
-        prefetch_rows(rows_of<const T>(a_.v, batch, head), first, last, a_.head_dim);
+        const int queries = least(kTile, a_.query_length);
+        next_.clear();
+        next_.add(a_.q, batch, head, 0, queries, a_.head_dim, false);
+        next_.add(a_.k, batch, head, first, last, a_.head_dim, false);
+        next_.add(a_.v, batch, head, first, last, a_.head_dim, false);
+        next_.add(a_.out, batch, head, 0, queries, a_.head_dim, true);
     }
 
     void query_block(int block) {
@@ -148,6 +154,7 @@ private:
                                            return Extent{vectors(last), 0, a_.head_dim / kPack};
                                        });
         }
+        next_.fetch(kSomeLines);
         const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
         if (narrowing_.drops(rows, scores_, scale_, bias_of)) {
             return false;
@@ -165,6 +172,7 @@ private:
             }
         }
         add_weights(rows);
+        next_.fetch(kSomeLines);
         if (few_) {
             for (int i = 0; i < rows; ++i) {
                 sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(i), a_.head_dim, scores_ + i * kTile,
@@ -318,6 +326,7 @@ private:
     Window window_{};
     BiasRow bias_;
     Narrowing narrowing_;
+    Prefetch<T> next_;
     float *queries_, *scores_, *sums_, *weight_, *tile_weight_, *largest_, *bias_data_, *keys_, *values_;
     std::uint8_t* packed_;
     DropoutMask* mask_;

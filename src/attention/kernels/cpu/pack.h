@@ -36,16 +36,6 @@ Rows<T> rows_of(const longbow_tensor4& t, int batch, int head) {
     return {static_cast<T*>(t.data) + batch * t.batch + head * t.head, t.row};
 }
 
-template <class T>
-void prefetch_rows(const Rows<const T>& rows, int begin, int end, int head_dim) {
-    constexpr int kLine = 64 / static_cast<int>(sizeof(T));
-    for (int i = begin; i < end; ++i) {
-        for (int d = 0; d < head_dim; d += kLine) {
-            __builtin_prefetch(rows.row(i) + d, 0, 2);
-        }
-    }
-}
-
 // Rows [begin, end) -> tile [kTile, padded]; rows of the tile beyond them are zero.
 template <class T>
 void copy_tile(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {

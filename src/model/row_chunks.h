@@ -1,0 +1,46 @@
+// Work on rows that each thread takes through several products by itself, chunk by chunk: nobody waits between them, and a chunk is still in
+// the cache when the next product reads it. For files compiled with OpenMP only (at::parallel_for is serial without).
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/LegacyTypeDispatch.h>
+#include <ATen/core/Tensor.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace longbow::row_chunks {
+
+constexpr std::int64_t kRows = 512;  // 2 MiB of fp32 at a width of 1,024
+
+// How many threads may each sum a gradient of its own of `weight`: one where it is large, or the rows are few, whose products are quicker
+// whole.
+inline std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
+    constexpr std::int64_t kFewestRows = 64;
+    constexpr std::int64_t kMostNumbers = 4 << 20;  // of one weight, in all threads together
+    const auto threads = std::min<std::int64_t>(at::get_num_threads(), rows / kFewestRows);
+    return at::in_parallel_region() || threads * weight.numel() > kMostNumbers ? 1 : std::max<std::int64_t>(1, threads);
+}
+
+// work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal shares, one after another.
+template <class Work>
+void for_each(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const Work& work) {
+    const auto share = (rows + threads - 1) / threads;
+    at::parallel_for(0, threads, 1, [&](std::int64_t from, std::int64_t to) {
+        const at::AutoDispatchBelowADInplaceOrView below;
+        for (auto thread = from; thread < to; ++thread) {
+            const auto last = std::min((thread + 1) * share, rows);
+            for (auto begin = thread * share; begin < last; begin += chunk) work(thread, begin, std::min(begin + chunk, last));
+        }
+    });
+}
+
+inline void add_to(at::Tensor& sum, const at::Tensor& part) {
+    if (sum.defined()) {
+        sum.add_(part);
+    } else {
+        sum = part;
+    }
+}
+
+}  // namespace longbow::row_chunks
