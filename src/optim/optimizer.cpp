@@ -3,6 +3,7 @@
 #include "longbow/optim/optimizer.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/_foreach_div.h>
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
@@ -13,6 +14,7 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include <optional>
 #include <utility>
 
 #include "longbow/core/error.h"
@@ -47,7 +49,7 @@ public:
     [[nodiscard]] std::int64_t steps() const override { return steps_; }
     void set_steps(std::int64_t steps) override { steps_ = steps; }
 
-    void step(double lr) override {
+    void step(double lr, const at::Tensor& divisor) override {
         const at::NoGradGuard no_grad;
         ++steps_;
         for (const bool decayed : {true, false}) {
@@ -59,7 +61,13 @@ public:
                 group.gradients.push_back(parameters_[i].grad());
                 for (std::size_t s = 0; s < slots_.size(); ++s) group.slots[s].push_back(slots_[s].tensors[i]);
             }
-            if (!group.parameters.empty()) update(group, lr, decayed ? config_.weight_decay : 0.0);
+            if (group.parameters.empty()) continue;
+            if (divisor.defined() && group.parameters[0].scalar_type() == at::kDouble) {
+                at::_foreach_div_(group.gradients, divisor);  // the kernels know a divisor in fp32
+            } else if (divisor.defined()) {
+                group.divisor = divisor.to(at::kFloat);
+            }
+            update(group, lr, decayed ? config_.weight_decay : 0.0);
         }
     }
 
@@ -67,6 +75,7 @@ protected:
     struct Group {
         std::vector<at::Tensor> parameters, gradients;
         std::vector<std::vector<at::Tensor>> slots;  // [slot][parameter]
+        std::optional<at::Tensor> divisor;           // of the gradients, 0-dim fp32
     };
     virtual void update(Group& group, double lr, double weight_decay) = 0;
 
@@ -91,7 +100,7 @@ private:
         const auto step = at::zeros({}, group.parameters[0].options().dtype(at::kFloat)).fill_(static_cast<double>(steps_));
         const std::vector<at::Tensor> steps(group.parameters.size(), step);
         at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {}, steps, lr, config_.beta1, config_.beta2,
-                          weight_decay, config_.eps, /*amsgrad=*/false, /*maximize=*/false);
+                          weight_decay, config_.eps, /*amsgrad=*/false, /*maximize=*/false, group.divisor);
     }
 };
 
@@ -108,7 +117,7 @@ private:
     void update(Group& group, double lr, double weight_decay) override {
         const std::vector<at::Tensor> none;
         at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], weight_decay, config_.momentum, lr,
-                        /*dampening=*/0.0, config_.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+                        /*dampening=*/0.0, config_.nesterov, /*maximize=*/false, /*is_first_step=*/false, group.divisor);
     }
 };
 
@@ -128,7 +137,7 @@ private:
         const std::vector<at::Tensor> none;
         at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], /*weight_decay=*/0.0,
                         config_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/!group.slots.empty(), /*maximize=*/false,
-                        /*is_first_step=*/false);
+                        /*is_first_step=*/false, group.divisor);
     }
 };
 
@@ -148,10 +157,6 @@ at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters) {
     return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2.0);
 }
 
-void clip_gradients(const std::vector<at::Tensor>& parameters, const at::Tensor& norm, double max_norm) {
-    const auto gradients = gradients_of(parameters);
-    if (gradients.empty()) return;
-    at::_foreach_mul_(gradients, at::clamp(max_norm / (norm + 1e-6), std::nullopt, 1.0));
-}
+at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm) { return at::clamp((norm + 1e-6) / max_norm, 1.0); }
 
 }  // namespace longbow

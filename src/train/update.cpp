@@ -142,12 +142,10 @@ UpdateResult run_update(Session& session) {
     result.stop = numbers.stop;
     result.skipped = !std::isfinite(result.nll) || !std::isfinite(result.grad_norm);
     if (!result.skipped) {
-        // Well below the limit the factor is 1: a pass over all gradients for nothing.
+        // Well below the limit the divisor is 1.
         constexpr double kNear = 0.999;
-        if (config.optim.clip_norm > 0 && result.grad_norm + 1e-6 > kNear * config.optim.clip_norm) {
-            clip_gradients(parallel.owned(), norm, config.optim.clip_norm);
-        }
-        session.optimizer->step(result.lr);
+        const bool clips = config.optim.clip_norm > 0 && result.grad_norm + 1e-6 > kNear * config.optim.clip_norm;
+        session.optimizer->step(result.lr, clips ? clipping_divisor(norm, config.optim.clip_norm) : at::Tensor());
         parallel.after_step();
     }
 

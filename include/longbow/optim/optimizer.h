@@ -19,8 +19,9 @@ struct OptimizerSlot {
 class Optimizer {
 public:
     virtual ~Optimizer() = default;
-    // One update with the gradients in p.grad(), at this learning rate; `decay` says a parameter which weight decay applies to.
-    virtual void step(double lr) = 0;
+    // One update with the gradients in p.grad() at this learning rate. divisor, 0-dim fp32 or fp64 where the parameters are: the gradients are
+    // divided by it first (clipping), in the same pass; undefined: as they are.
+    virtual void step(double lr, const at::Tensor& divisor = at::Tensor()) = 0;
     virtual std::vector<OptimizerSlot>& slots() = 0;
     // Number of steps taken (Adam's bias correction); part of the state.
     [[nodiscard]] virtual std::int64_t steps() const = 0;
@@ -32,7 +33,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::
 
 // Global L2 norm of the gradients in fp32 (fp64 for fp64), as a 0-dim tensor (no sync on a GPU).
 at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters);
-// Scales gradients by min(1, max_norm / (norm + 1e-6)).
-void clip_gradients(const std::vector<at::Tensor>& parameters, const at::Tensor& norm, double max_norm);
+// What gradients of this norm must be divided by to have at most max_norm, 0-dim: max(1, (norm + 1e-6) / max_norm).
+at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm);
 
 }  // namespace longbow

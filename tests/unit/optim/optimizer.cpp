@@ -127,12 +127,37 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
     b.mutable_grad() = torch::tensor({4.0f});
     const auto norm = gradient_norm({a, b});
     EXPECT_FLOAT_EQ(norm.item<float>(), 5.0f);
-    clip_gradients({a, b}, norm, 10.0);
-    EXPECT_EQ(b.grad().item<float>(), 4.0f) << "a small gradient is left as it is";
-    clip_gradients({a, b}, norm, 1.0);
-    EXPECT_NEAR(gradient_norm({a, b}).item<float>(), 1.0f, 1e-6);
+    EXPECT_EQ(clipping_divisor(norm, 10.0).item<float>(), 1.0f) << "a small gradient is left as it is";
+    EXPECT_NEAR(clipping_divisor(norm, 1.0).item<float>(), 5.0f, 1e-5);
     a.mutable_grad()[0] = NAN;
     EXPECT_TRUE(std::isnan(gradient_norm({a, b}).item<float>()));
+}
+
+// A step with a divisor is the step of the divided gradients, for every optimizer, with and without weight decay, in fp32 and fp64.
+TEST(Optimizer, DividesTheGradients) {
+    for (const std::string name : {"adamw", "sgd", "nag"}) {
+        for (const auto type : {torch::kFloat, torch::kDouble}) {
+            OptimConfig config;
+            config.name = name;
+            config.weight_decay = 0.1;
+            config.momentum = 0.9;
+            config.eps = 1e-2;  // else AdamW's first step would hardly see the gradients' size
+            const auto stepped = [&](bool divided_before) {
+                torch::manual_seed(3);
+                const std::vector<at::Tensor> parameters = {torch::randn({40}, type).requires_grad_(), torch::randn({7}, type).requires_grad_()};
+                const auto optimizer = make_optimizer(config, parameters, {true, false});
+                for (int i = 0; i < 2; ++i) {
+                    for (const auto& parameter : parameters) {
+                        const auto gradient = torch::randn(parameter.sizes(), type);
+                        parameter.mutable_grad() = divided_before ? gradient / 2.5 : gradient;
+                    }
+                    optimizer->step(0.1, divided_before ? at::Tensor() : torch::tensor(2.5, type));
+                }
+                return torch::cat({parameters[0].detach(), parameters[1].detach()});
+            };
+            EXPECT_LT((stepped(true) - stepped(false)).abs().max().item<double>(), type == torch::kFloat ? 1e-6 : 1e-14) << name;
+        }
+    }
 }
 
 TEST(Optimizer, RefusesNesterovWithoutMomentum) {
