@@ -1,3 +1,4 @@
+// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
 #include "chunked_loss.h"
 
 #include <ATen/core/grad_mode.h>
@@ -12,11 +13,14 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "longbow/model/linear.h"
 #include "onednn.h"
 #include "product_type.h"
+#include "row_chunks.h"
 #include "softmax_rows.h"
+#include "weight_gradient.h"
 
 namespace longbow {
 
@@ -79,6 +83,35 @@ void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::T
     }
 }
 
+struct Gradients {
+    at::Tensor hidden, weight;
+};
+
+// The sum of log p(target), and the gradients of its opposite, each thread taking its rows through all of it. For what serves_onednn.
+double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, std::int64_t threads,
+                                std::int64_t chunk, Gradients& gradients) {
+    struct Sums {
+        double log_p = 0.0;
+        WeightGradient weight;
+    };
+    std::vector<Sums> sums(static_cast<std::size_t>(threads));
+    row_chunks::for_each(hidden.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+        auto& sum = sums[static_cast<std::size_t>(thread)];
+        const auto part = hidden.slice(0, begin, end);
+        const auto dlogits = onednn_linear(part, weight, std::nullopt, "none");
+        sum.log_p += log_likelihood_and_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1)).sum(at::kDouble).item<double>();
+        gradients.hidden.slice(0, begin, end).copy_(onednn_linear(dlogits, weight.t(), std::nullopt, "none"));
+        sum.weight.add(dlogits, part);
+    });
+    Sums all;
+    for (const auto& sum : sums) {
+        all.log_p += sum.log_p;
+        all.weight.add(sum.weight);
+    }
+    gradients.weight = all.weight.value();
+    return all.log_p;
+}
+
 class ChunkedLoss : public torch::autograd::Function<ChunkedLoss> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
@@ -94,16 +127,25 @@ public:
             dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));  // half precision would round before the scaling
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
-        for (std::int64_t begin = 0; begin < rows; begin += chunk) {
-            const auto end = std::min(begin + chunk, rows);
-            const auto part = all_hidden.slice(0, begin, end);
-            const auto dlogits = gemm(part, weight_in.t());
-            sum.sub_(softmax_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1), wide).sum(at::kDouble));
-            if (hidden_grad) {
-                dhidden.slice(0, begin, end).copy_(hidden_gradient(dlogits, weight_in));
-            }
-            if (weight_grad) {
-                add_weight_gradient(dweight, dlogits, part, weight);
+        const auto threads = row_chunks::threads_for(rows, weight_in);
+        if (threads > 1 && hidden_grad && weight_grad && serves_onednn(all_hidden, weight_in)) {
+            // As many logits at a time, in all threads, as one chunk has.
+            constexpr std::int64_t kFewestRows = 64;
+            Gradients gradients{dhidden, at::Tensor()};
+            sum.sub_(log_likelihood_by_thread(all_hidden, weight_in, targets, threads, std::max(kFewestRows, chunk / threads), gradients));
+            dweight = gradients.weight;
+        } else {
+            for (std::int64_t begin = 0; begin < rows; begin += chunk) {
+                const auto end = std::min(begin + chunk, rows);
+                const auto part = all_hidden.slice(0, begin, end);
+                const auto dlogits = gemm(part, weight_in.t());
+                sum.sub_(softmax_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1), wide).sum(at::kDouble));
+                if (hidden_grad) {
+                    dhidden.slice(0, begin, end).copy_(hidden_gradient(dlogits, weight_in));
+                }
+                if (weight_grad) {
+                    add_weight_gradient(dweight, dlogits, part, weight);
+                }
             }
         }
         if (weight_grad && !dweight.defined()) {

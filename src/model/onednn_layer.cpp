@@ -9,7 +9,7 @@
 
 #include "onednn.h"
 #include "row_chunks.h"
-#include "transpose.h"
+#include "weight_gradient.h"
 
 namespace longbow {
 
@@ -21,25 +21,23 @@ struct Wanted {
 struct Gradients {
     at::Tensor x, weight, bias;
 };
+struct Sums {  // one thread's
+    WeightGradient weight;
+    at::Tensor bias;
+};
 
-// dy [rows, out], x [rows, in], contiguous. oneDNN wants rows of the weight gradient's first operand: the narrower of dy and x is transposed.
+// dy [rows, out], x [rows, in], contiguous.
 Gradients differentiate(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight, const Wanted& wanted) {
     const auto rows = x.size(0);
     const auto threads = row_chunks::threads_for(rows, weight);
-    const bool narrow_out = dy.size(1) <= x.size(1);
-    std::vector<Gradients> sums(static_cast<std::size_t>(threads));  // with dy wider than x, the weight's is transposed
+    std::vector<Sums> sums(static_cast<std::size_t>(threads));
     at::Tensor dx = wanted.x ? at::empty({rows, x.size(1)}, x.options()) : at::Tensor();
     row_chunks::for_each(rows, threads, threads == 1 ? rows : row_chunks::kRows, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
         auto& sum = sums[static_cast<std::size_t>(thread)];
         const auto dy_part = dy.slice(0, begin, end);
         const auto x_part = x.slice(0, begin, end);
-        if (wanted.weight) {
-            row_chunks::add_to(sum.weight, narrow_out ? onednn_linear(transposed(dy_part), x_part.t(), std::nullopt, "none")
-                                                      : onednn_linear(transposed(x_part), dy_part.t(), std::nullopt, "none"));
-        }
-        if (wanted.bias) {
-            row_chunks::add_to(sum.bias, dy_part.sum(0));
-        }
+        if (wanted.weight) sum.weight.add(dy_part, x_part);
+        if (wanted.bias) row_chunks::add_to(sum.bias, dy_part.sum(0));
         if (wanted.x) {
             const auto part = onednn_linear(dy_part, weight.t(), std::nullopt, "none");
             if (end - begin == rows) {
@@ -49,16 +47,12 @@ Gradients differentiate(const at::Tensor& dy, const at::Tensor& x, const at::Ten
             }
         }
     });
-    Gradients all;
-    all.x = dx;
-    for (const auto& sum : sums) {  // a thread may have had no rows
-        if (sum.weight.defined()) row_chunks::add_to(all.weight, sum.weight);
+    Sums all;
+    for (const auto& sum : sums) {
+        all.weight.add(sum.weight);
         if (sum.bias.defined()) row_chunks::add_to(all.bias, sum.bias);
     }
-    if (wanted.weight && !narrow_out) {
-        all.weight = transposed(all.weight);
-    }
-    return all;
+    return {dx, all.weight.value(), all.bias};
 }
 
 class OnednnLayer : public torch::autograd::Function<OnednnLayer> {

@@ -10,7 +10,7 @@
 
 #include "onednn.h"
 #include "row_chunks.h"
-#include "transpose.h"
+#include "weight_gradient.h"
 
 namespace longbow {
 
@@ -77,12 +77,14 @@ public:
         const auto& weight_out = saved[2];
         const auto dy = gradients[0].reshape({rows.size(0), -1}).contiguous();
         const bool bias_in = context->saved_data["bias_in"].toBool();
+        const bool bias_out = context->saved_data["bias_out"].toBool();
         const auto threads = context->saved_data["threads"].toInt();
         const auto share = (rows.size(0) + threads - 1) / threads;
         const auto chunk = chunk_of(rows.size(0), threads);
         const auto chunks = (share + chunk - 1) / chunk;
         struct Sums {
-            at::Tensor weight_in, bias_in, weight_out;  // weight_in's transposed
+            WeightGradient weight_in, weight_out;
+            at::Tensor bias_in, bias_out;
         };
         std::vector<Sums> sums(static_cast<std::size_t>(threads));
         auto dx = at::empty_like(rows);
@@ -92,30 +94,27 @@ public:
             const auto hidden =
                 saved[static_cast<std::size_t>(3 + thread * chunks + from / chunk)].slice(0, from % chunk, from % chunk + end - begin);
             const auto dy_part = dy.slice(0, begin, end);
-            row_chunks::add_to(sum.weight_out, onednn_gemm(dy_part.t(), hidden));
+            sum.weight_out.add(dy_part, hidden);
+            if (bias_out) row_chunks::add_to(sum.bias_out, dy_part.sum(0));
             const auto dhidden = onednn_linear(dy_part, weight_out.t(), std::nullopt, "none");
             if (!sum.bias_in.defined()) sum.bias_in = at::zeros({dhidden.size(1)}, dhidden.options());
             cut(dhidden.mutable_data_ptr<float>(), hidden.const_data_ptr<float>(), dhidden.size(0), dhidden.size(1),
                 sum.bias_in.mutable_data_ptr<float>());
-            row_chunks::add_to(sum.weight_in, onednn_linear(transposed(rows.slice(0, begin, end)), dhidden.t(), std::nullopt, "none"));
+            sum.weight_in.add(dhidden, rows.slice(0, begin, end));
             dx.slice(0, begin, end).copy_(onednn_linear(dhidden, weight_in.t(), std::nullopt, "none"));
         });
-        at::Tensor dweight_in, dbias_in, dweight_out, dbias_out;
+        Sums all;
         for (const auto& sum : sums) {
-            if (!sum.weight_in.defined()) continue;  // more threads than chunks
-            row_chunks::add_to(dweight_in, sum.weight_in);
-            row_chunks::add_to(dweight_out, sum.weight_out);
-            if (bias_in) row_chunks::add_to(dbias_in, sum.bias_in);
-        }
-        dweight_in = transposed(dweight_in);
-        if (context->saved_data["bias_out"].toBool()) {
-            dbias_out = dy.sum(0);
+            all.weight_in.add(sum.weight_in);
+            all.weight_out.add(sum.weight_out);
+            if (bias_in && sum.bias_in.defined()) row_chunks::add_to(all.bias_in, sum.bias_in);
+            if (sum.bias_out.defined()) row_chunks::add_to(all.bias_out, sum.bias_out);
         }
         return {dx.view(context->saved_data["shape"].toIntVector()),
-                dweight_in,
-                dbias_in,
-                dweight_out,
-                dbias_out,
+                all.weight_in.value(),
+                all.bias_in,
+                all.weight_out.value(),
+                all.bias_out,
                 context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor(),
                 at::Tensor()};
     }
