@@ -47,6 +47,41 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
     }
 }
 
+// Rows in chunks of 512 a thread: 2 x 20 are one thread's, 2 x 700 of two threads two chunks each, of three threads one each. Wide and narrow.
+// 5,000 rows go through a weight in oneDNN's own layout.
+TEST(Linear, WithAResidualAndRowsByThread) {
+    const GemmScope scope(GemmLibrary::onednn);
+    const int before = torch::get_num_threads();
+    for (const auto& [rows, threads] :
+         std::vector<std::pair<std::int64_t, int>>{{20, 1}, {20, 3}, {700, 1}, {700, 2}, {700, 3}, {2500, 2}}) {
+        for (const std::int64_t out : {16, 72}) {
+            for (const bool biased : {false, true}) {
+                SCOPED_TRACE(testing::Message() << rows << " rows, threads " << threads << ", out " << out << ", bias " << biased);
+                torch::manual_seed(4);
+                const auto x = torch::randn({2, rows, 40}).requires_grad_(true);
+                const auto weight = torch::randn({out, 40}).requires_grad_(true);
+                const auto bias = biased ? torch::randn({out}).requires_grad_(true) : at::Tensor();
+                const auto residual = torch::randn({2, rows, out}).requires_grad_(true);
+                const auto direction = torch::randn({2, rows, out});
+                std::vector<at::Tensor> inputs = {x, weight, residual};
+                if (biased) inputs.push_back(bias);
+                torch::set_num_threads(threads);
+                const auto y = linear_add(x, weight, bias, residual);
+                const auto found = torch::autograd::grad({y.mul(direction).sum()}, inputs);
+                torch::set_num_threads(before);
+                const auto wanted_y = residual + (biased ? at::linear(x, weight, bias) : at::linear(x, weight));
+                const auto wanted = torch::autograd::grad({wanted_y.mul(direction).sum()}, inputs);
+                EXPECT_LT(largest_difference(y, wanted_y), 1e-4);
+                for (std::size_t i = 0; i < inputs.size(); ++i) {
+                    EXPECT_LT(largest_difference(found[i], wanted[i]), 1e-5 * wanted[i].abs().max().item<double>()) << i;
+                }
+                const torch::NoGradGuard no_grad;
+                EXPECT_LT(largest_difference(linear_add(x, weight, bias, residual), wanted_y), 1e-4);
+            }
+        }
+    }
+}
+
 // Chunks are of 512 rows: 2 x 40 rows are a part of one, 2 x 257 of one thread one and two rows, 2 x 1100 of two threads three each. The backward
 // pass may find another number of threads than the forward pass had.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
@@ -82,6 +117,12 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
                 EXPECT_EQ(layers[i].sizes(), chunks[i].sizes()) << i;
                 EXPECT_LT(largest_difference(layers[i], chunks[i]), 1e-4 * layers[i].abs().max().item<double>()) << i;
             }
+            // Without gradients, in chunks that are not kept.
+            const torch::NoGradGuard no_grad;
+            const GemmScope scope(GemmLibrary::onednn);
+            torch::set_num_threads(threads);
+            const auto y = relu_ffn(x, weight_in, bias_in, weight_out, bias_out, residual);
+            EXPECT_LT(largest_difference(y, layers.back()), 1e-4 * layers.back().abs().max().item<double>());
         }
     }
     torch::set_num_threads(before);

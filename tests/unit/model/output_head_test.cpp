@@ -56,6 +56,24 @@ TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
     }
 }
 
+// Each thread takes its rows through logits, softmax and gradients: 64 rows at least a thread; chunks that end within a share.
+TEST(LinearHead, ThreadsShareTheRows) {
+    const test::GemmScope scope(GemmLibrary::onednn);
+    const int before = torch::get_num_threads();
+    for (const auto& [rows, threads] : std::vector<std::pair<std::int64_t, int>>{{100, 2}, {200, 2}, {333, 3}, {700, 4}}) {
+        SCOPED_TRACE(testing::Message() << rows << " rows, threads " << threads);
+        const Case c("fp32", false, rows);
+        torch::set_num_threads(threads);
+        const auto loss = c.model->head().loss(c.hidden, c.targets, 0.5);
+        const auto found = torch::autograd::grad({loss}, {c.hidden, c.weight});
+        torch::set_num_threads(before);
+        const auto wanted = torch::autograd::grad({c.plain(0.5)}, {c.hidden, c.weight});
+        EXPECT_NEAR(loss.item<double>(), c.plain(0.5).item<double>(), 1e-6 * loss.item<double>());
+        EXPECT_LT(largest_difference(found[0], wanted[0]), 2e-6);
+        EXPECT_LT(largest_difference(found[1], wanted[1]), 5e-5);
+    }
+}
+
 TEST(LinearHead, FiniteDifferencesAgree) {
     const Case c("fp64");
     auto& head = c.model->head();
