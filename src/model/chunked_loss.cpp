@@ -29,7 +29,7 @@ namespace {
 at::ScalarType wide_type(const at::Tensor& weight) { return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
 // Rows of a softmax at a time: on CPU few enough that the second copy, which ATen's softmax makes, stays in the cache.
-std::int64_t softmax_rows(const at::Tensor& logits) {
+std::int64_t softmax_rows_at_a_time(const at::Tensor& logits) {
     constexpr std::int64_t kElements = 1 << 18;
     return logits.device().is_cpu() ? std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, logits.size(1))) : logits.size(0);
 }
@@ -40,7 +40,7 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
         return log_likelihood_and_gradient_(logits, target);
     }
     auto log_p = at::empty(target.sizes(), logits.options().dtype(wide));
-    const auto step = softmax_rows(logits);
+    const auto step = softmax_rows_at_a_time(logits);
     for (std::int64_t begin = 0; begin < logits.size(0); begin += step) {
         const auto rows = logits.slice(0, begin, begin + step);
         const auto picked = target.slice(0, begin, begin + step);
@@ -127,12 +127,12 @@ public:
             dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));  // half precision would round before the scaling
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
-        const auto threads = row_chunks::threads_for(rows, weight_in);
+        // As many logits at a time, in all threads, as one chunk has.
+        constexpr std::int64_t kFewestRows = 64;
+        const auto threads = std::min(row_chunks::threads_for(rows, weight_in), chunk / kFewestRows);
         if (threads > 1 && hidden_grad && weight_grad && serves_onednn(all_hidden, weight_in)) {
-            // As many logits at a time, in all threads, as one chunk has.
-            constexpr std::int64_t kFewestRows = 64;
             Gradients gradients{dhidden, at::Tensor()};
-            sum.sub_(log_likelihood_by_thread(all_hidden, weight_in, targets, threads, std::max(kFewestRows, chunk / threads), gradients));
+            sum.sub_(log_likelihood_by_thread(all_hidden, weight_in, targets, threads, chunk / threads, gradients));
             dweight = gradients.weight;
         } else {
             for (std::int64_t begin = 0; begin < rows; begin += chunk) {
@@ -191,7 +191,8 @@ at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const
         const auto end = std::min(begin + chunk, hidden.size(0));
         const auto logits = gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide);
         const auto target = targets.slice(0, begin, end).unsqueeze(1);
-        const auto log_p = softmax_rows_serves(logits) ? log_likelihood(logits, target) : at::_log_softmax(logits, -1, false).gather(1, target);
+        const auto log_p =
+            softmax_rows_serves(logits) ? log_likelihood(logits, target) : at::_log_softmax(logits, -1, false).gather(1, target);
         out.slice(0, begin, end).copy_(log_p.squeeze(1).neg());
     }
     return out;

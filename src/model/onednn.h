@@ -15,9 +15,10 @@ bool onednn_serves(const at::Tensor& x, const at::Tensor& weight);
 at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation);
 
 // The same without an activation, plus addend [m, n] contiguous, in one pass.
-at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const at::Tensor& addend);
+at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                             const at::Tensor& addend);
 
-// The weight [n, k] in the layout in which a product with so many rows is quicker, for onednn_linear only: oneDNN packs a transposed weight
+// The weight [n, k] in the layout in which a product with so many rows is quicker, for the two functions above only: oneDNN packs a transposed weight
 // faster than a plain one, by more than the transposition takes where there are many rows and outputs; for very many rows, in oneDNN's own
 // layout, which takes longer to make.
 at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows);

@@ -10,6 +10,7 @@
 
 #include "onednn.h"
 #include "row_chunks.h"
+#include "vector_clones.h"
 #include "weight_gradient.h"
 
 namespace longbow {
@@ -23,10 +24,8 @@ constexpr std::int64_t kRowsToForget = 256;
 std::int64_t chunk_of(std::int64_t rows, std::int64_t threads) { return threads == 1 ? rows : row_chunks::kRows; }
 
 // Clears the gradients whose hidden value the ReLU cut, and adds what is left to the bias's, in one pass.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-[[gnu::target_clones("avx2", "default"), gnu::optimize("O3")]]
-#endif
-void cut(float* __restrict gradient, const float* __restrict hidden, std::int64_t rows, std::int64_t columns, float* __restrict bias_gradient) {
+LONGBOW_VECTOR_CLONES void cut(float* __restrict gradient, const float* __restrict hidden, std::int64_t rows, std::int64_t columns,
+                               float* __restrict bias_gradient) {
     for (std::int64_t row = 0; row < rows; ++row, gradient += columns, hidden += columns) {
         for (std::int64_t i = 0; i < columns; ++i) {
             gradient[i] = hidden[i] <= 0.0F ? 0.0F : gradient[i];  // NaN passes
@@ -126,7 +125,8 @@ std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.d
 
 at::Tensor relu_ffn(const at::Tensor& x, const at::Tensor& weight_in, const at::Tensor& bias_in, const at::Tensor& weight_out,
                     const at::Tensor& bias_out, const at::Tensor& residual) {
-    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out), if_defined(residual), at::GradMode::is_enabled());
+    return ReluFfn::apply(x, weight_in, if_defined(bias_in), weight_out, if_defined(bias_out), if_defined(residual),
+                          at::GradMode::is_enabled());
 }
 
 }  // namespace longbow

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "product_type.h"
+#include "vector_clones.h"
 
 namespace longbow {
 
@@ -25,10 +26,8 @@ struct Rows {
 
 // With h = (x - mean) / deviation and g = dy * weight, dx = (g - mean(g) - h * mean(g * h)) / deviation + dresidual; sums of dy * h and dy go to
 // dweight and dbias.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-[[gnu::target_clones("arch=haswell", "default"), gnu::optimize("O3")]]
-#endif
-void differentiate(const Rows& rows, std::int64_t begin, std::int64_t end, float* __restrict dweight, float* __restrict dbias) {
+LONGBOW_VECTOR_CLONES void differentiate(const Rows& rows, std::int64_t begin, std::int64_t end, float* __restrict dweight,
+                                         float* __restrict dbias) {
     const std::int64_t dim = rows.dim;
     const float* __restrict weight = rows.weight;
     for (std::int64_t row = begin; row < end; ++row) {
@@ -98,7 +97,8 @@ public:
         const auto share = (count + threads - 1) / threads;
         at::parallel_for(0, threads, 1, [&](std::int64_t begin, std::int64_t end) {
             for (auto thread = begin; thread < end; ++thread) {
-                differentiate(rows, thread * share, std::min((thread + 1) * share, count), to + thread * 2 * dim, to + (thread * 2 + 1) * dim);
+                differentiate(rows, thread * share, std::min((thread + 1) * share, count), to + thread * 2 * dim,
+                              to + (thread * 2 + 1) * dim);
             }
         });
         const auto sum = threads == 1 ? sums[0] : sums.sum(0);

@@ -10,11 +10,7 @@
 #include <cstring>
 #include <limits>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define LONGBOW_ALSO_AVX2 [[gnu::target_clones("arch=haswell", "default")]]
-#else
-#define LONGBOW_ALSO_AVX2
-#endif
+#include "vector_clones.h"
 
 namespace longbow {
 
@@ -51,7 +47,7 @@ namespace {
     return x < kLowest ? 0.0F : p * power;
 }
 
-LONGBOW_ALSO_AVX2 float largest_of(const float* row, std::int64_t words) {
+LONGBOW_VECTOR_CLONES float largest_of(const float* row, std::int64_t words) {
     float largest = -std::numeric_limits<float>::infinity();
 #pragma omp simd reduction(max : largest)
     for (std::int64_t i = 0; i < words; ++i) {
@@ -63,7 +59,7 @@ LONGBOW_ALSO_AVX2 float largest_of(const float* row, std::int64_t words) {
 // The sum of e^(x - largest); the powers themselves to `powers`, unless it is null. Stretches are summed apart: a float would lose what a large
 // vocabulary adds to it.
 constexpr std::int64_t kStretch = 256;
-LONGBOW_ALSO_AVX2 double sum_of_powers(const float* row, std::int64_t words, float largest, float* powers) {
+LONGBOW_VECTOR_CLONES double sum_of_powers(const float* row, std::int64_t words, float largest, float* powers) {
     double total = 0.0;
     for (std::int64_t begin = 0; begin < words; begin += kStretch) {
         const auto end = std::min(begin + kStretch, words);
@@ -86,7 +82,7 @@ LONGBOW_ALSO_AVX2 double sum_of_powers(const float* row, std::int64_t words, flo
     return total;
 }
 
-LONGBOW_ALSO_AVX2 void multiply(float* row, std::int64_t words, float factor) {
+LONGBOW_VECTOR_CLONES void multiply(float* row, std::int64_t words, float factor) {
     for (std::int64_t i = 0; i < words; ++i) {
         row[i] *= factor;
     }

@@ -22,12 +22,13 @@ ChunkedLoss chunked_loss_memory(double tokens, double rows, double dim, double c
     // Hidden states and matrix in half precision, held through all chunks.
     const double casts = pass.half ? (tokens * dim + matrix) * pass.narrow : 0;
     const double logits = chunk * rows * pass.narrow;
-    // The softmax in fp32: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache.
+    // The softmax in a tensor of its own: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache, none in fp32.
     constexpr double kCached = 1 << 18;
-    const double softmax_numbers = pass.cuda ? chunk * rows : std::min(chunk * rows, std::max(rows, kCached));
+    const bool in_place = !pass.cuda && !pass.half && pass.wide == 4;
+    const double softmax_numbers = pass.cuda ? chunk * rows : in_place ? 0 : std::min(chunk * rows, std::max(rows, kCached));
     const double softmax = softmax_numbers * pass.wide * (pass.half ? 2 : 1);
     // The matrix's gradient of this chunk, before it is added: none where the product adds by itself.
-    constexpr double kSmallMatrix = 4 << 20;
+    constexpr double kSmallMatrix = 4 << 20, kFewestRows = 64;
     double product = 0;
     if (pass.half) {
         product = matrix * pass.narrow;
@@ -35,6 +36,12 @@ ChunkedLoss chunked_loss_memory(double tokens, double rows, double dim, double c
         const bool first_only = chunk >= tokens;
         product = (rows > dim ? 2 : 1) * matrix * pass.wide - (first_only ? matrix * pass.wide : 0);  // and its transpose
         product += (rows > dim ? chunk * dim : chunk * rows) * pass.wide;
+    }
+    const double threads = matrix <= kSmallMatrix ? std::min(row_threads(pass, matrix).threads, std::floor(chunk / kFewestRows)) : 1;
+    if (threads > 1) {
+        // Each thread's rows; one of the matrices is kept.
+        const RowThreads each{threads, std::ceil(tokens / threads)};
+        product = (each.matrices(chunk / threads) - 1) * matrix * pass.wide + chunk * dim * pass.wide;
     }
     loss.most = casts + logits + std::max(softmax, product);
     return loss;
@@ -94,8 +101,8 @@ HeadMemory head_memory(const Config& config, const ModelSizes& sizes, const Pass
 double head_evaluation(const Config& config, const ModelSizes& sizes, const PassSizes& pass) {
     const double rows = static_cast<double>(sizes.bands[0].rows);
     const double chunk = std::min(static_cast<double>(config.train.loss_chunk), pass.tokens);
-    // Logits and their logarithms; in half precision the matrix's copy, and the logits before they are widened.
-    const double logits = 2 * chunk * rows * pass.wide;
+    // Logits and, but for fp32 on a CPU, their logarithms; in half precision the matrix's copy, and the logits before they are widened.
+    const double logits = (!pass.cuda && pass.wide == 4 ? 1 : 2) * chunk * rows * pass.wide;
     return pass.half ? logits + (chunk * rows + rows * static_cast<double>(sizes.bands[0].dim)) * pass.narrow : logits;
 }
 

@@ -78,17 +78,16 @@ double inner_kept(const ModelConfig& model, const PassSizes& pass, const Sizes& 
 double inner_backward(const ModelConfig& model, const PassSizes& pass, const Sizes& s) {
     const double matrix = s.dim * s.ffn * pass.wide;
     if (one_function(model, pass)) {
-        constexpr double kRows = 512, kFewestRows = 64, kMostNumbers = 4 << 20;
-        double threads = std::min(pass.threads, std::floor(pass.tokens / kFewestRows));
-        if (threads < 1 || threads * s.dim * s.ffn > kMostNumbers) threads = 1;
-        const double share = std::ceil(pass.tokens / threads);
+        const auto [threads, share] = row_threads(pass, s.dim * s.ffn);
+        constexpr double kRows = RowThreads::kRows;
         // The input's gradient; each thread's sums of both weights' gradients and a product of a chunk; at the end one sum's transpose.
         const double matrices = std::max((share > kRows ? 3 : 2) * threads, 2 * threads + 1);
         return s.stream + matrices * matrix + threads * std::min(kRows, share) * (s.ffn + s.dim) * pass.wide;
     }
     const bool keeps_output = model.activation == "relu" && model.activation_dropout == 0;  // ReLU's derivative reads its own output
     const double gradients = model.activation == "swiglu" ? 2 * s.inner : keeps_output ? 2 * s.inner : s.inner;
-    return gradients + matrix;
+    const auto rows = row_threads(pass, s.dim * s.ffn);
+    return gradients + (rows.threads > 1 ? rows.matrices() : 1) * matrix;
 }
 
 }  // namespace
@@ -118,7 +117,8 @@ LayerMemory layer_memory(const ModelConfig& model, const PassSizes& pass, bool g
         before_ffn + masks + attention.output + copies_left + s.stream + s.hidden + attention.backward + ffn_gradients + out_gradient;
 
     // The projection to q, k, v: their gradient, its input's, the weight's (oneDNN: from transposed operands, transposed back).
-    const double weight = 3 * s.projection * (pass.onednn ? 2 * pass.wide : pass.half ? pass.wide + pass.narrow : pass.wide);
+    const auto rows = row_threads(pass, 3 * s.projection);
+    const double weight = 3 * s.projection * (pass.onednn ? rows.matrices() * pass.wide : pass.half ? pass.wide + pass.narrow : pass.wide);
     const double at_projection = s.stream + statistics + normed + copies_left + s.stream + 3 * s.hidden + s.hidden +
                                  (pass.onednn ? s.stream : 0) + weight + ffn_gradients + out_gradient;
     memory.backward = std::max({at_ffn, at_attention, at_projection});
@@ -130,7 +130,11 @@ double layer_evaluation(const ModelConfig& model, const PassSizes& pass) {
     const double attention = s.stream + (pass.half ? s.hidden : 0) + 3 * s.hidden + (pass.rotary ? 2 * s.hidden : 0) + s.hidden + s.hidden;
     // The stream between the sub-layers, the norm, the hidden layer before and after its activation, the output.
     const double states = model.activation == "swiglu" ? 4 : one_function(model, pass) ? 1 : 2;
-    const double ffn = 2 * s.stream + (pass.half ? s.hidden : 0) + states * s.inner + s.hidden;
+    const auto rows = row_threads(pass, s.dim * s.ffn);
+    constexpr double kRowsToForget = 256;  // relu_ffn.cpp
+    const bool in_chunks = one_function(model, pass) && rows.threads > 1;
+    const double inner = in_chunks ? rows.threads * std::min(kRowsToForget, rows.share) * s.ffn * pass.wide : states * s.inner;
+    const double ffn = 2 * s.stream + (pass.half ? s.hidden : 0) + inner + s.hidden;
     double scores = 0;
     if (pass.attention == "reference") scores = 2 * s.scores * pass.wide;
     return std::max(attention + scores, ffn);

@@ -3,6 +3,8 @@
 // measured runs.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 
@@ -28,6 +30,20 @@ struct PassSizes {
     double threads = 1;       // CPU
     std::string attention;    // fused | sdpa | reference
 };
+
+// How many threads take rows of their own through the products with a weight of so many numbers, and the rows of one (model/row_chunks.h).
+struct RowThreads {
+    double threads, share;
+    static constexpr double kRows = 512;
+    // Matrices at once: each thread's sum and, with more than one chunk, a product; at the end the sums and the whole one's transpose.
+    [[nodiscard]] double matrices(double chunk = kRows) const { return std::max((share > chunk ? 2 : 1) * threads, threads + 1); }
+};
+inline RowThreads row_threads(const PassSizes& pass, double numbers) {
+    constexpr double kFewestRows = 64, kMostNumbers = 4 << 20;
+    double threads = std::min(pass.threads, std::floor(pass.tokens / kFewestRows));
+    if (!pass.onednn || threads < 1 || threads * numbers > kMostNumbers) threads = 1;
+    return {threads, std::ceil(pass.tokens / threads)};
+}
 
 struct LayerMemory {
     double input = 0;     // its input, which stays in any case

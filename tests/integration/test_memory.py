@@ -42,17 +42,17 @@ class Memory(unittest.TestCase):
         write_text(cls.folder / "valid.txt", 40, 2)
         (cls.folder / "base.yaml").write_text(CONFIG.format(folder=cls.folder))
 
-    def longbow(self, *arguments):
-        done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", "1", "--device", "cpu", *arguments],
+    def longbow(self, *arguments, threads=1):
+        done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", str(threads), "--device", "cpu", *arguments],
                               capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def compare(self, name, *overrides):
+    def compare(self, name, *overrides, threads=1):
         run = self.folder / name
-        planned = self.longbow("--run-dir", str(run), "--dry-run", *overrides)
+        planned = self.longbow("--run-dir", str(run), "--dry-run", *overrides, threads=threads)
         expected = int(re.search(r"\(([\d,]+) bytes of tensors\)", planned).group(1).replace(",", ""))
-        self.longbow("--run-dir", str(run), *overrides)
+        self.longbow("--run-dir", str(run), *overrides, threads=threads)
         measured = 1e6 * float(re.search(r"the most memory at once: ([\d.]+) MB of tensors", (run / "log.txt").read_text()).group(1))
         shutil.rmtree(run)
         print(f"{name}: {expected / 1e6:.1f} MB planned, {measured / 1e6:.1f} MB counted ({expected / measured:.3f})", flush=True)
@@ -62,6 +62,12 @@ class Memory(unittest.TestCase):
 
     def test_the_demos_model(self):
         self.compare("demo")
+
+    def test_threads_that_sum_gradients_of_their_own(self):
+        for threads in (2, 3, 8):
+            self.compare(f"threads-{threads}", threads=threads)
+        self.compare("deeper-threads", "model.layers=8", "train.length=512", "train.batch=6", threads=4)
+        self.compare("activation-dropout-threads", "model.activation_dropout=0.1", threads=4)
 
     def test_recompute_in_a_deeper_model_of_longer_inputs(self):
         deeper = ("model.layers=8", "train.length=512", "train.batch=6")

@@ -20,7 +20,7 @@ GemmLibrary gemm_library_from(const std::string& name);
 // x [..., in], weight [out, in], bias [out] or undefined. Differentiable; follows autocast.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// residual + linear(x, weight, bias); residual [..., out] of any floating type, which the result keeps.
+// residual + linear(x, weight, bias); residual [..., out]; its type and that of the product as + promotes them.
 at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual);
 
 // a [m, k] x b [k, n] -> [m, n] without autograd, any strides: the building block of the chunked loss.

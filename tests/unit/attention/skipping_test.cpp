@@ -117,6 +117,21 @@ TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
     }
 }
 
+// One early key is so long that the rule by norms leaves nothing out; nobody cares for it. Tile after tile is dropped all the same, however many.
+TEST_P(Skipping, DropsAnyNumberOfTiles) {
+    constexpr std::int64_t kBlocks = 80;
+    auto c = make_case({1, 1, kBlocks * kBlock, kBlocks * kBlock, 32});
+    c.slopes = torch::tensor({0.25}, torch::kFloat);
+    c.q = c.q.clone();
+    c.k = c.k.clone();
+    c.q.select(3, 0).fill_(1.0);
+    c.k.select(2, 3).zero_().select(2, 0).fill_(-1e4);
+    const auto first = first_blocks(c);
+    for (std::int64_t block = 4; block < kBlocks; ++block) {
+        EXPECT_GE(first[0][0][block].item<std::int64_t>(), block - 3) << block;
+    }
+}
+
 // Query 1,400 looks for key 128, 20 blocks away, which no other query cares about; and a key that is NaN must show in all later rows.
 TEST_P(Skipping, KeepsFarKeysThatCount) {
     auto c = make_case({1, 2, 1500, 1500, 32});

@@ -129,6 +129,11 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
     EXPECT_FLOAT_EQ(norm.item<float>(), 5.0f);
     EXPECT_EQ(clipping_divisor(norm, 10.0).item<float>(), 1.0f) << "a small gradient is left as it is";
     EXPECT_NEAR(clipping_divisor(norm, 1.0).item<float>(), 5.0f, 1e-5);
+    OptimConfig config;
+    config.name = "sgd";
+    config.momentum = 0;
+    make_optimizer(config, {a, b}, {false, false})->step(1.0, clipping_divisor(norm, 1.0));
+    EXPECT_NEAR(torch::cat({a, b}).norm().item<float>(), 1.0f, 1e-6) << "a step of the clipped gradient from 0";
     a.mutable_grad()[0] = NAN;
     EXPECT_TRUE(std::isnan(gradient_norm({a, b}).item<float>()));
 }
@@ -144,7 +149,8 @@ TEST(Optimizer, DividesTheGradients) {
             config.eps = 1e-2;  // else AdamW's first step would hardly see the gradients' size
             const auto stepped = [&](bool divided_before) {
                 torch::manual_seed(3);
-                const std::vector<at::Tensor> parameters = {torch::randn({40}, type).requires_grad_(), torch::randn({7}, type).requires_grad_()};
+                const std::vector<at::Tensor> parameters = {torch::randn({40}, type).requires_grad_(),
+                                                            torch::randn({7}, type).requires_grad_()};
                 const auto optimizer = make_optimizer(config, parameters, {true, false});
                 for (int i = 0; i < 2; ++i) {
                     for (const auto& parameter : parameters) {

@@ -54,8 +54,9 @@ public:
         packed_ = scratch.take<std::uint8_t>(most(blocks_of(a.query_length), blocks_of(a.key_length)));
     }
 
-    // Blocks [begin, end) of one head: of keys, or of queries with Gradients::queries. Gradients::all wants all of them.
-    void run(int batch_head, int begin, int end) {
+    // Blocks [begin, end) of one head: of keys, or of queries with Gradients::queries. Gradients::all wants all of them; `more`: the next head
+    // comes next.
+    void run(int batch_head, int begin, int end, bool more = false) {
         if (batch_head != batch_head_) {
             start_head(batch_head);
         }
@@ -69,7 +70,7 @@ public:
             __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
         }
         for (int block = end - 1; block >= begin; --block) {
-            if (which_ == Gradients::all && block == begin && batch_head + 1 < a_.batch * a_.heads) {
+            if (more && block == begin) {
                 expect_head(batch_head + 1);
             }
             key_block(block);

@@ -208,8 +208,10 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
         kernels.backward(a, kAll, 0, heads_of(a), partial, memory);
     } else if (shares.imbalance < kTwoPasses) {
         run(parallel, threads, [&](int i) {
-            for (const int head : shares.of_thread[i]) {
-                kernels.backward(a, kAll, head, head + 1, partial, memory + layout.scratch * i);
+            const auto& heads = shares.of_thread[i];
+            for (std::size_t first = 0, last = 0; first < heads.size(); first = last) {
+                for (last = first + 1; last < heads.size() && heads[last] == heads[last - 1] + 1;) ++last;
+                kernels.backward(a, kAll, heads[first], heads[last - 1] + 1, partial, memory + layout.scratch * i);
             }
         });
     } else {

@@ -67,7 +67,7 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         narrowing_.start_head(batch_, head_);
-        __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth);  // of rows that no block has
+        __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth);  // numbers, also where no row is
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 

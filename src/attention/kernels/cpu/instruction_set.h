@@ -50,7 +50,7 @@ inline void backward(const longbow_attention& a, int which, std::int64_t begin, 
             const auto first = static_cast<int>(begin % blocks);
             const int last = static_cast<int>(end - begin < blocks - first ? first + (end - begin) : blocks);
             if (gradients == Gradients::all) {
-                work.run(head, 0, blocks_of(a.key_length));
+                work.run(head, 0, blocks_of(a.key_length), head + 1 < end);
             } else {
                 work.run(head, first, last);
             }

@@ -1,8 +1,8 @@
 // Leaving out, on the way, more than the skip table could (skip_table.h). The table must do with a query's own key as the least that its sum
 // can be; once the tiles at the diagonal are summed, the sum itself is known to be larger, and the same bound leaves fewer blocks. Of those,
-// a tile whose scores are all too small to count is dropped before its weights are formed. The table may leave out a quarter of
-// exp(-skip_threshold), each rule here a sixteenth: they come much closer to what they allow than the table does, and at more than that the
-// fp32 sums of trained models began to round differently.
+// a tile whose weights would be too small together is dropped before they are multiplied with its values. The table may leave out a quarter of
+// exp(-skip_threshold), the rule by norms here another quarter, of which it takes a small part; dropped tiles a sixteenth, which they may take
+// whole: products with values that cancel would show more.
 #pragma once
 
 #include "bias_row.h"
@@ -102,9 +102,9 @@ private:
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kSummedFirst = 2;
     static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // in powers of two
-    // A tile of weights below 2^kNegligible of the limit takes at most kOfNegligible of it.
+    // A tile of weights below 2^kNegligible of the limit takes so little of it that a bound serves.
     static constexpr float kNegligible = -11.0f;
-    static constexpr float kOfNegligible = 1.0f / 32.0f;
+    static constexpr float kLog2Tile = 6.0f;
     static constexpr float kRoundedUp = 1.00001f;  // above what fp32 sums of squares lose
 
     // log2 of at least the sum of exp(-slope n) over all n: 1 - exp(-slope) is at least slope / (1 + slope).
@@ -146,7 +146,7 @@ private:
             top = Simd::max(x[v], top);
         }
         if (!Simd::any_not_below(top, Simd::set(kNegligible))) {
-            taken_[i] = kOfNegligible;
+            taken_[i] = Simd::largest(Simd::exp2(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;  // all its weights as the largest
             return true;
         }
         Simd::Vec sum = Simd::zero();
