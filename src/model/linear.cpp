@@ -19,8 +19,6 @@ namespace {
 
 std::optional<GemmLibrary> chosen_library;
 
-std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
-
 bool is_amd() {
     std::ifstream cpuinfo("/proc/cpuinfo");
     for (std::string line; std::getline(cpuinfo, line);) {

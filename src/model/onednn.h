@@ -7,6 +7,9 @@
 
 namespace longbow {
 
+// How ATen's operators take an absent tensor.
+inline std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
+
 // Whether products of x [..., in] with weight [out, in] go through oneDNN here and now: it was chosen (linear.h), both are fp32 on CPU with no
 // autocast, and there are rows enough.
 bool onednn_serves(const at::Tensor& x, const at::Tensor& weight);

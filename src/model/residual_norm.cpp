@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "onednn.h"
 #include "product_type.h"
 #include "vector_clones.h"
 
@@ -114,7 +115,7 @@ bool residual_norm_serves(const at::Tensor& x, const at::Tensor& weight) {
 }
 
 std::tuple<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
-    const auto out = ResidualNorm::apply(x, weight, bias.defined() ? std::optional(bias) : std::nullopt, eps);
+    const auto out = ResidualNorm::apply(x, weight, if_defined(bias), eps);
     return {out[0], out[1]};
 }
 

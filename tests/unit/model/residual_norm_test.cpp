@@ -7,6 +7,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include "longbow/model/autocast.h"
 #include "model/norm.h"
 #include "unit/model/tiny.h"
 
@@ -59,6 +60,8 @@ TEST(ResidualNorm, ServesFp32OnCpu) {
     EXPECT_FALSE(residual_norm_serves(torch::ones({8, 4}).t(), weight));
     EXPECT_FALSE(residual_norm_serves(torch::ones({4, 8}, torch::kDouble), weight));
     EXPECT_FALSE(residual_norm_serves(torch::ones({4, 8}), weight.to(torch::kBFloat16)));
+    const AutocastScope autocast(torch::kCPU, torch::kBFloat16);
+    EXPECT_FALSE(residual_norm_serves(torch::ones({4, 8}), weight));
 }
 
 // The module gives the same with and without gradients, and for the norm that has no kernel here.
