@@ -51,11 +51,39 @@ template <class T>
     return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
-// out[i] = a_i . b_i of `count` rows. With AVX2 where there is (but no fused multiply-add, which would round differently), the same numbers.
 template <class T>
-[[gnu::always_inline]] inline void dot_rows(const T* a, std::int64_t a_row, const T* b, std::int64_t b_row, int count, int n, float* out) {
-    for (int i = 0; i < count; ++i) {
-        out[i] = dot(a + i * a_row, b + i * b_row, n);
+struct Rows {
+    const T* data;
+    std::int64_t stride;
+    [[nodiscard]] const T* row(std::int64_t i) const { return data + i * stride; }
+};
+
+// Rows of one head may lie too far apart for the hardware to foresee. No harm beyond the last row: nothing is read.
+template <class T>
+[[gnu::always_inline]] inline void fetch_ahead(const Rows<T>& rows, std::int64_t i, int n) {
+    constexpr int kAhead = 12, kLine = 64 / sizeof(T);
+    for (int d = 0; d < n; d += kLine) {
+        __builtin_prefetch(rows.row(i + kAhead) + d, 0, 2);
+    }
+}
+
+// What the table is made of: |key|^2 of each key, and of each query i below `queries` |query|^2 and query . key of its own key i + offset.
+struct Dots {
+    std::vector<float> keys, queries, owns;
+};
+
+// One reading of all rows. With AVX2 where there is (but no fused multiply-add, which would round differently), the same numbers.
+template <class T>
+[[gnu::always_inline]] inline void all_dots(const Rows<T>& q, const Rows<T>& k, int keys, int queries, int offset, int n, Dots& out) {
+    for (int j = 0; j < keys; ++j) {
+        fetch_ahead(k, j, n);
+        out.keys[j] = dot(k.row(j), k.row(j), n);
+        const int i = j - offset;
+        if (i >= 0 && i < queries) {
+            fetch_ahead(q, i, n);
+            out.queries[i] = dot(q.row(i), q.row(i), n);
+            out.owns[i] = dot(q.row(i), k.row(j), n);
+        }
     }
 }
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -63,20 +91,24 @@ template <class T>
 #else
 #define LONGBOW_ALSO_AVX2
 #endif
-LONGBOW_ALSO_AVX2 void dots(const float* a, std::int64_t a_row, const float* b, std::int64_t b_row, int count, int n, float* out) {
-    dot_rows(a, a_row, b, b_row, count, n, out);
+LONGBOW_ALSO_AVX2 void dots(const Rows<float>& q, const Rows<float>& k, int keys, int queries, int offset, int n, Dots& out) {
+    all_dots(q, k, keys, queries, offset, n, out);
 }
-LONGBOW_ALSO_AVX2 void dots(const Bf16* a, std::int64_t a_row, const Bf16* b, std::int64_t b_row, int count, int n, float* out) {
-    dot_rows(a, a_row, b, b_row, count, n, out);
+LONGBOW_ALSO_AVX2 void dots(const Rows<Bf16>& q, const Rows<Bf16>& k, int keys, int queries, int offset, int n, Dots& out) {
+    all_dots(q, k, keys, queries, offset, n, out);
 }
-LONGBOW_ALSO_AVX2 void dots(const F16* a, std::int64_t a_row, const F16* b, std::int64_t b_row, int count, int n, float* out) {
-    dot_rows(a, a_row, b, b_row, count, n, out);
+LONGBOW_ALSO_AVX2 void dots(const Rows<F16>& q, const Rows<F16>& k, int keys, int queries, int offset, int n, Dots& out) {
+    all_dots(q, k, keys, queries, offset, n, out);
 }
 
 template <class T>
 class Table {
 public:
-    Table(const longbow_attention& a, float threshold) : a_(a), threshold_(threshold), offset_(a.key_length - a.query_length) {}
+    Table(const longbow_attention& a, float threshold) : a_(a), threshold_(threshold), offset_(a.key_length - a.query_length) {
+        dots_.keys.resize(a.key_length);
+        dots_.queries.resize(a.query_length);
+        dots_.owns.resize(a.query_length);
+    }
 
     void head(int batch_head, std::int32_t* first, float* longest) {
         const int batch = batch_head / a_.heads;
@@ -89,9 +121,11 @@ public:
             return;
         }
         const int keys = cpu::window_of(a_, batch).keys;
-        const auto* q = static_cast<const T*>(a_.q.data) + batch * a_.q.batch + head * a_.q.head;
-        const auto* k = static_cast<const T*>(a_.k.data) + batch * a_.k.batch + head * a_.k.head;
-        find_longest_keys(k, keys);
+        const auto rows = [&](const longbow_tensor4& t) {
+            return Rows<T>{static_cast<const T*>(t.data) + batch * t.batch + head * t.head, t.row};
+        };
+        dots(rows(a_.q), rows(a_.k), keys, a_.query_length, offset_, a_.head_dim, dots_);
+        find_longest_keys(keys);
         if (longest != nullptr) std::copy_n(longest_.begin(), blocks_of(a_.key_length), longest);
         const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
         for (int block = 0; block < blocks; ++block) {
@@ -102,13 +136,10 @@ public:
                 first[block] = needed;
                 continue;
             }
-            float squares[kTile], owns[kTile];
-            dots(q + begin * a_.q.row, a_.q.row, q + begin * a_.q.row, a_.q.row, end - begin, a_.head_dim, squares);
-            dots(q + begin * a_.q.row, a_.q.row, k + (offset_ + begin) * a_.k.row, a_.k.row, end - begin, a_.head_dim, owns);
             for (int i = begin; i < end && needed > 0; ++i) {
                 const int position = offset_ + i;
-                const double length = std::sqrt(static_cast<double>(squares[i - begin])) * std::abs(a_.scale);
-                const double own = static_cast<double>(owns[i - begin]) * a_.scale;
+                const double length = std::sqrt(static_cast<double>(dots_.queries[i])) * std::abs(a_.scale);
+                const double own = static_cast<double>(dots_.owns[i]) * a_.scale;
                 // What a row needs grows with the block, so that each row only moves `needed` to the left.
                 const auto needs = [&](int key_block) {
                     const double distance = position - (key_block * kTile + kTile - 1);
@@ -124,23 +155,19 @@ public:
 
 private:
     // longest_[b]: the largest |k| in blocks 0 .. b; NaN where any is.
-    void find_longest_keys(const T* k, int keys) {
+    void find_longest_keys(int keys) {
         longest_.assign(static_cast<std::size_t>(blocks_of(a_.key_length)) + 1, 0.0);
         float longest = 0.0f;
-        for (int begin = 0; begin < keys; begin += kTile) {
-            const int count = std::min(kTile, keys - begin);
-            float squares[kTile];
-            dots(k + begin * a_.k.row, a_.k.row, k + begin * a_.k.row, a_.k.row, count, a_.head_dim, squares);
-            for (int j = 0; j < count; ++j) {
-                longest = squares[j] > longest || std::isnan(squares[j]) ? squares[j] : longest;
-            }
-            longest_[begin / kTile] = std::sqrt(static_cast<double>(longest));
+        for (int j = 0; j < keys; ++j) {
+            longest = dots_.keys[j] > longest || std::isnan(dots_.keys[j]) ? dots_.keys[j] : longest;
+            longest_[j / kTile] = std::sqrt(static_cast<double>(longest));
         }
     }
 
     const longbow_attention& a_;
     float threshold_;
     int offset_;
+    Dots dots_;
     std::vector<double> longest_;
 };
 

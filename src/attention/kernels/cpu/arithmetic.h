@@ -58,13 +58,18 @@ struct PairsOfBf16 {
     // [kTile / 2, padded]: rows 2i and 2i + 1 side by side.
     static void copy_right(const Rows<const Bf16>& from, int begin, int end, int head_dim, float* tile) {
         const int width = padded(head_dim);
-        for (int i = 0; i < kTile; i += 2, tile += width) {
-            for (int d = 0; d < width; d += Simd::kWidth) {
-                const auto bits = [&](int row) {
-                    return row < end ? load_wide(from.row(row) + d, least(Simd::kWidth, head_dim - d)) : Simd::zero();
+        const __m512i low = each_with_like(0, 2 * kWidth);
+        const __m512i high = each_with_like(kWidth, 2 * kWidth);
+        for (int i = begin; i < begin + kTile; i += 2, tile += width) {
+            for (int d = 0; d < width; d += 2 * kWidth) {
+                const auto words = [&](int row) {
+                    return _mm512_castps_si512(row < end ? words_of(from.row(row), d / 2, head_dim) : Simd::zero());
                 };
-                const __m512i low = _mm512_srli_epi32(_mm512_castps_si512(bits(begin + i)), 16);
-                Simd::store(tile + d, _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_castps_si512(bits(begin + i + 1)))));
+                const __m512i first = words(i), second = words(i + 1);
+                Simd::store(tile + d, _mm512_castsi512_ps(_mm512_permutex2var_epi16(first, low, second)));
+                if (d + kWidth < width) {
+                    Simd::store(tile + d + kWidth, _mm512_castsi512_ps(_mm512_permutex2var_epi16(first, high, second)));
+                }
             }
         }
     }
@@ -87,12 +92,19 @@ struct PairsOfBf16 {
     }
     // Sixteen words, each of a number of `first` and its like of `second`.
     static Simd::Vec pairs_across(Simd::Vec first, Simd::Vec second) {
-        const __m512i low = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(first)));
-        const __m512i high = _mm512_cvtepu16_epi32(reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(second)));
-        return _mm512_castsi512_ps(_mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+        const __m512i side_by_side = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
+        return _mm512_castsi512_ps(_mm512_permutexvar_epi16(each_with_like(0, kWidth), side_by_side));
     }
 
 private:
+    static constexpr int kWidth = Simd::kWidth;
+
+    // The order that brings together numbers from + i and from + i + apart, for all i below kWidth.
+    static __m512i each_with_like(int from, int apart) {
+        const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+        const __m512i both = _mm512_or_si512(count, _mm512_slli_epi32(count, 16));
+        return _mm512_add_epi32(both, _mm512_set1_epi32(from | (from + apart) << 16));
+    }
     static Simd::Vec words_of(const Bf16* row, int word, int head_dim) {
         return Simd::load_part(reinterpret_cast<const float*>(row) + word, head_dim / 2 - word);
     }

@@ -9,6 +9,7 @@
 #include "dropout_mask.h"
 #include "prefetch.h"
 #include "product.h"
+#include "score_gradients.h"
 #include "scratch.h"
 
 namespace longbow::cpu {
@@ -25,24 +26,19 @@ public:
           bias_gradient_(bias_gradient),
           width_(padded(a.head_dim)),
           tile_size_(std::int64_t{kTile} * width_),
-          words_(tile_size_ / kPack) {
+          words_(tile_size_ / kPack),
+          score_gradients_(a, bias_gradient.wanted(), scratch) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
         // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
         const std::int64_t query_slots = which == Gradients::queries ? 1 : query_blocks;
         key_slots_ = which == Gradients::queries ? key_blocks : 1;
-        scores_ = scratch.take<float>(kTile * kTile);
-        weight_gradients_ = scratch.take<float>(kTile * kTile);
         bias_data_ = scratch.take<float>(BiasRow::size(a));
         mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
         queries_ = scratch.take<float>(query_slots * words_);
         output_gradients_ = scratch.take<float>(query_slots * words_);
-        if constexpr (kPack > 1) {
-            queries_right_ = scratch.take<float>(query_slots * words_);
-            output_gradients_right_ = scratch.take<float>(query_slots * words_);
-            weight_pairs_ = scratch.take<float>(kTile * kTile / kPack);
-            score_gradient_pairs_ = scratch.take<float>(kTile * kTile / kPack);
-        }
+        queries_right_ = kPack > 1 ? scratch.take<float>(query_slots * words_) : queries_;
+        output_gradients_right_ = kPack > 1 ? scratch.take<float>(query_slots * words_) : output_gradients_;
         lse_ = scratch.take<float>(query_slots * kTile);
         delta_ = scratch.take<float>(query_slots * kTile);
         query_gradients_ = which == Gradients::keys ? nullptr : scratch.take<float>(query_slots * tile_size_);
@@ -70,14 +66,19 @@ public:
             __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
         }
         for (int block = end - 1; block >= begin; --block) {
-            if (more && block == begin) {
-                expect_head(batch_head + 1);
+            if (block > begin) {
+                expect(batch_head, block - 1);
+            } else if (more) {
+                expect(batch_head + 1, blocks_of(a_.key_length) - 1);
             }
             key_block(block);
+            next_.fetch(kAllLines);
         }
-        next_.fetch(kAllLines);
         if (which_ == Gradients::all) {
             for (int block = 0; block < blocks_of(a_.query_length); ++block) {
+                next_.clear();
+                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, least((block + 2) * kTile, a_.query_length), a_.head_dim, true);
+                next_.fetch(kAllLines);
                 write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
             }
         }
@@ -98,20 +99,23 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
 
-    // The last block of the next head, where it begins.
-    void expect_head(int batch_head) {
+    // What the next block of keys begins with: its rows, and those of the queries at the same positions.
+    void expect(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
-        const int queries = (blocks_of(a_.query_length) - 1) * kTile;
-        const int keys = (blocks_of(a_.key_length) - 1) * kTile;
-        next_.clear();
+        const int keys = block * kTile;
+        const int queries = most(0, keys - (a_.key_length - a_.query_length));
         const longbow_tensor4* const by_key[] = {&a_.k, &a_.v, &a_.dk, &a_.dv};
-        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out, &a_.dq};
+        const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
+        next_.clear();
         for (const auto* rows : by_key) {
-            next_.add(*rows, batch, head, keys, a_.key_length, a_.head_dim, rows == &a_.dk || rows == &a_.dv);
+            next_.add(*rows, batch, head, keys, least(keys + kTile, a_.key_length), a_.head_dim, rows == &a_.dk || rows == &a_.dv);
         }
         for (const auto* rows : by_query) {
-            next_.add(*rows, batch, head, queries, a_.query_length, a_.head_dim, rows == &a_.dq);
+            next_.add(*rows, batch, head, queries, least(queries + kTile, a_.query_length), a_.head_dim, false);
+        }
+        if (batch_head != batch_head_) {
+            next_.add(a_.dq, batch, head, 0, least(kTile, a_.query_length), a_.head_dim, true);
         }
     }
 
@@ -207,119 +211,36 @@ private:
             product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
                                        by_row);
         };
-        scores_of(queries_, keys_across_, scores_);
+        scores_of(queries_, keys_across_, score_gradients_.scores());
         next_.fetch(kSomeLines);
-        scores_of(output_gradients_, values_across_, weight_gradients_);
+        scores_of(output_gradients_, values_across_, score_gradients_.weight_gradients());
         next_.fetch(kSomeLines);
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, query_block, key_block);
         }
-        for (int i = 0; i < rows; ++i) {
-            const float* bias = bias_.of_query(first_query + i) + key_block * kTile;
-            with_count<kTile / kWidth>(vectors(i), [&](auto count) {
-                differentiate_row(count, i, keys_here, bias, lse_[query_slot * kTile + i], delta_[query_slot * kTile + i]);
-            });
-            clear_row(i, vectors(i));
-        }
+        const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
+        score_gradients_.differentiate(rows, keys_here, vectors, bias_of, lse_ + query_slot * kTile, delta_ + query_slot * kTile, mask_);
         if (which_ != Gradients::keys && bias_gradient_.wanted()) {
-            bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, weight_gradients_);
-        }
-        // The weights and the scores' gradients as left operands, with the queries as their depth (columns as rows) or the keys.
-        const float* weights = scores_;
-        const float* across = weight_gradients_;
-        const float* queries = queries_ + query_slot * words_;
-        const float* gradients = output_gradients_ + query_slot * words_;
-        if constexpr (kPack > 1) {
-            pack_rows(rows);
-            weights = weight_pairs_;
-            across = score_gradient_pairs_;
-            queries = queries_right_ + query_slot * words_;
-            gradients = output_gradients_right_ + query_slot * words_;
+            bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, score_gradients_.gradients());
         }
         const int wide = width_ / kWidth;
         const auto by_column = [&](int first, int) {
             return Extent{wide, most(0, least(rows, first - seen + 1)) / kPack, (rows + kPack - 1) / kPack};
         };
         if (which_ != Gradients::queries) {
-            product<Arithmetic, true>(keys_here, {weights, 1, kTile}, gradients, width_, value_gradients_, width_, by_column);
-            next_.fetch(kSomeLines);
-            product<Arithmetic, true>(keys_here, {across, 1, kTile}, queries, width_, key_gradients_, width_, by_column);
-            next_.fetch(kSomeLines);
+            const auto sum_by_key = [&](const Left& left, const float* right, float* to) {
+                product<Arithmetic, true>(keys_here, left, right + query_slot * words_, width_, to, width_, by_column);
+                next_.fetch(kSomeLines);
+            };
+            sum_by_key(score_gradients_.weights_by_key(), output_gradients_right_, value_gradients_);
+            sum_by_key(score_gradients_.gradients_by_key(), queries_right_, key_gradients_);
         }
         if (which_ != Gradients::keys) {
-            product<Arithmetic, true>(rows, {weight_gradients_, kTile, 1}, keys_ + key_slot * words_, width_,
+            product<Arithmetic, true>(rows, score_gradients_.gradients_by_query(), keys_ + key_slot * words_, width_,
                                       query_gradients_ + query_slot * tile_size_, width_, [&](int, int last) {
                                           return Extent{wide, 0, (columns(last) + kPack - 1) / kPack};
                                       });
         }
-    }
-
-    // scores_ and weight_gradients_ as pairs of rows; weight_gradients_ itself as pairs of columns, in place.
-    void pack_rows(int rows) {
-        if constexpr (kPack > 1) {
-            const auto row = [](float* tile, int i) { return tile + i * kTile; };
-            for (int i = 0; i < rows; i += 2) {
-                const auto load = [&](float* tile, int r, int at) { return r < rows ? Simd::load(row(tile, r) + at) : Simd::zero(); };
-                for (int at = 0; at < kTile; at += kWidth) {
-                    const auto to = i / 2 * kTile + at;
-                    Simd::store(weight_pairs_ + to, Arithmetic::pairs_across(load(scores_, i, at), load(scores_, i + 1, at)));
-                    Simd::store(score_gradient_pairs_ + to,
-                                Arithmetic::pairs_across(load(weight_gradients_, i, at), load(weight_gradients_, i + 1, at)));
-                }
-            }
-            for (int i = 0; i < rows; ++i) {
-                Simd::Vec x[kTile / kWidth];
-                for (int v = 0; v < kTile / kWidth; ++v) {
-                    x[v] = Simd::load(row(weight_gradients_, i) + v * kWidth);
-                }
-                Arithmetic::store_row(Count<kTile / kWidth>{}, row(weight_gradients_, i), x);
-            }
-        }
-    }
-
-    // Scores of a row -> weights (those that dropout kept); gradients of the weights -> gradients of the scores.
-    template <class N>
-    void differentiate_row(N count, int i, int existing, const float* bias, float lse, float delta) {
-        const int n = count;
-        float* weights = scores_ + i * kTile;
-        float* gradients = weight_gradients_ + i * kTile;
-        const Simd::Vec scale = Simd::set(a_.scale * kLog2e);
-        const Simd::Vec power = Simd::set(lse);
-        const Simd::Vec mean = Simd::set(delta);
-        const Simd::Vec kept = Simd::set(256.0f / static_cast<float>(a_.dropout_keep));
-#pragma GCC unroll 16
-        for (int v = 0; v < n; ++v) {
-            const int at = v * kWidth;
-            Simd::Vec weight = Simd::exp2(Simd::sub(Simd::fma(Simd::load(weights + at), scale, Simd::load(bias + at)), power));
-            if (at + kWidth > existing) {
-                weight = clear_from(weight, existing - at);
-            }
-            Simd::Vec gradient = Simd::load(gradients + at);
-            Simd::Vec passed = weight;
-            if (mask_ != nullptr) {
-                const std::uint8_t* bytes = &mask_->bytes[i][at];
-                gradient = Simd::mul(Simd::keep_if_below(gradient, bytes, a_.dropout_keep), kept);
-                passed = Simd::keep_if_below(weight, bytes, a_.dropout_keep);
-            }
-            Simd::store(weights + at, passed);
-            Simd::store(gradients + at, Simd::mul(weight, Simd::sub(gradient, mean)));
-        }
-    }
-
-    void clear_row(int i, int vectors) {
-        for (int at = vectors * kWidth; at < kTile; at += kWidth) {
-            Simd::store(scores_ + i * kTile + at, Simd::zero());
-            Simd::store(weight_gradients_ + i * kTile + at, Simd::zero());
-        }
-    }
-
-    static Simd::Vec clear_from(Simd::Vec x, int lane) {
-        float lanes[kWidth];
-        Simd::store(lanes, x);
-        for (int i = most(0, lane); i < kWidth; ++i) {
-            lanes[i] = 0.0f;
-        }
-        return Simd::load(lanes);
     }
 
     void write(const longbow_tensor4& to, const float* tile, int block, int length, float factor) {
@@ -343,9 +264,10 @@ private:
     Window window_{};
     BiasRow bias_;
     Prefetch<T> next_;
-    float *scores_, *weight_gradients_, *bias_data_, *queries_, *output_gradients_, *lse_, *delta_, *query_gradients_, *keys_across_,
-        *values_across_, *keys_, *key_gradients_, *value_gradients_;
-    float *queries_right_ = nullptr, *output_gradients_right_ = nullptr, *weight_pairs_ = nullptr, *score_gradient_pairs_ = nullptr;
+    ScoreGradients<Arithmetic> score_gradients_;
+    float *bias_data_, *lse_, *delta_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
+    float *queries_, *output_gradients_;              // as left operands
+    float *queries_right_, *output_gradients_right_;  // as right ones, with the queries as depth: the same where a word is one number
     std::uint8_t* packed_;
     DropoutMask* mask_;
 };

@@ -43,8 +43,8 @@ public:
             if (batch_head != batch_head_) {
                 start_head(batch_head);
             }
-            if (i + 1 < end && block + 1 == blocks) {
-                expect_head(batch_head + 1);
+            if (i + 1 < end) {
+                expect(static_cast<int>((i + 1) / blocks), static_cast<int>((i + 1) % blocks));
             }
             query_block(block);
             next_.fetch(kAllLines);
@@ -71,19 +71,23 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
-    // The first blocks of the next head.
-    void expect_head(int batch_head) {
+    // What the next block of queries begins with.
+    void expect(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
-        const BlockRange range = visible_blocks(a_, batch, head, 0);
-        const int first = most(0, range.end - 1) * kTile;
-        const int last = least(first + kTile, a_.key_length);
-        const int queries = least(kTile, a_.query_length);
+        const BlockRange range = visible_blocks(a_, batch, head, block);
+        const int last_block = most(0, range.end - 1);
+        const int begin = block * kTile;
+        const int end = least(begin + kTile, a_.query_length);
         next_.clear();
-        next_.add(a_.q, batch, head, 0, queries, a_.head_dim, false);
-        next_.add(a_.k, batch, head, first, last, a_.head_dim, false);
-        next_.add(a_.v, batch, head, first, last, a_.head_dim, false);
-        next_.add(a_.out, batch, head, 0, queries, a_.head_dim, true);
+        next_.add(a_.q, batch, head, begin, end, a_.head_dim, false);
+        if (batch_head != batch_head_ || packed_[last_block] == 0) {
+            const int first = last_block * kTile;
+            const int last = least(first + kTile, a_.key_length);
+            next_.add(a_.k, batch, head, first, last, a_.head_dim, false);
+            next_.add(a_.v, batch, head, first, last, a_.head_dim, false);
+        }
+        next_.add(a_.out, batch, head, begin, end, a_.head_dim, true);
     }
 
     void query_block(int block) {

@@ -1,0 +1,181 @@
+// Between the products of the backward pass: scores of a tile -> weights, gradients of the weights -> gradients of the scores, and both as
+// left operands of the three products that follow.
+#pragma once
+
+#include "arithmetic.h"
+#include "dropout_mask.h"
+#include "product.h"
+#include "scratch.h"
+
+namespace longbow::cpu {
+namespace {
+
+template <class Arithmetic>
+class ScoreGradients {
+public:
+    // keep_rows: gradients() is wanted.
+    ScoreGradients(const longbow_attention& a, bool keep_rows, Scratch& scratch)
+        : scale_(a.scale * kLog2e), keep_(a.dropout_keep), keep_rows_(keep_rows) {
+        scores_ = scratch.take<float>(kTile * kTile);
+        gradients_ = scratch.take<float>(kTile * kTile);
+        if constexpr (kPack > 1) {
+            weights_across_ = scratch.take<float>(kTile * kTile / kPack);
+            gradients_across_ = scratch.take<float>(kTile * kTile / kPack);
+            gradients_along_ = scratch.take<float>(kTile * kTile / kPack);
+        }
+    }
+
+    // [kTile, kTile] each, to be filled with q.k and dout.v as far as each row sees.
+    [[nodiscard]] float* scores() const { return scores_; }
+    [[nodiscard]] float* weight_gradients() const { return gradients_; }
+
+    // The same tile after `differentiate`: gradients of the scores.
+    [[nodiscard]] const float* gradients() const { return gradients_; }
+    // Keys as rows and queries as depth: weights, those that dropout kept, and gradients of the scores.
+    [[nodiscard]] Left weights_by_key() const { return {kPack > 1 ? weights_across_ : scores_, 1, kTile}; }
+    [[nodiscard]] Left gradients_by_key() const { return {kPack > 1 ? gradients_across_ : gradients_, 1, kTile}; }
+    // Queries as rows and keys as depth.
+    [[nodiscard]] Left gradients_by_query() const { return {kPack > 1 ? gradients_along_ : gradients_, kTile / kPack, 1}; }
+
+    // Row i of `rows` sees vectors(i) vectors of keys, more than row i - 1 or as many, and none of the keys from `existing` on. bias_of(i): its
+    // biases; lse, delta [rows]: its log-sum (in powers of two) and out . dout. What a row does not see is 0 in all operands.
+    template <class VectorsOf, class BiasOf>
+    void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const float* delta,
+                       const DropoutMask* mask) {
+        mask_ = mask;
+        for (int i = 0; i < rows; i += kPack) {
+            const int last = least(i + kPack, rows) - 1;
+            const int seen = vectors(last);
+            with_count<kVectors>(seen, [&](auto count) {
+                Row row[kPack];
+                for (int r = 0; r < kPack; ++r) {
+                    const int at = least(i + r, last);
+                    row[r] = {at, bias_of(at), Simd::set(lse[at]), Simd::set(delta[at])};
+                }
+                differentiate_rows(count, i, last, existing, row);
+            });
+            for (int v = seen; v < kVectors; ++v) {
+                clear(i, last, v);
+            }
+        }
+    }
+
+private:
+    static constexpr int kPack = Arithmetic::kPack;
+    static constexpr int kWidth = Simd::kWidth;
+    static constexpr int kVectors = kTile / kWidth;
+
+    struct Row {
+        int i;
+        const float* bias;
+        Simd::Vec lse, delta;
+    };
+    struct Vectors {
+        Simd::Vec weight, gradient;
+    };
+
+    // Rows first .. last, as many as one word holds numbers; count: vectors that the last one sees.
+    template <class N>
+    void differentiate_rows(N count, int first, int last, int existing, const Row (&row)[kPack]) {
+        const int n = count;
+        if constexpr (kPack == 1) {
+#pragma GCC unroll 16
+            for (int v = 0; v < n; ++v) {
+                const Vectors x = differentiate_vector(row[0], v * kWidth, existing);
+                Simd::store(scores_ + first * kTile + v * kWidth, x.weight);
+                Simd::store(gradients_ + first * kTile + v * kWidth, x.gradient);
+            }
+        } else {
+            const Vectors none{Simd::zero(), Simd::zero()};
+            for (int v = 0; v < n; v += kPack) {
+                Vectors x[kPack][kPack];
+#pragma GCC unroll 2
+                for (int r = 0; r < kPack; ++r) {
+#pragma GCC unroll 2
+                    for (int ahead = 0; ahead < kPack; ++ahead) {
+                        const bool here = first + r <= last && v + ahead < n;
+                        x[r][ahead] = here ? differentiate_vector(row[r], (v + ahead) * kWidth, existing) : none;
+                    }
+                }
+                store_pairs(first, last, v, x);
+            }
+        }
+    }
+
+    Vectors differentiate_vector(const Row& row, int at, int existing) const {
+        Simd::Vec gradient = Simd::load(gradients_ + row.i * kTile + at);
+        const Simd::Vec score = Simd::load(scores_ + row.i * kTile + at);
+        Simd::Vec weight = Simd::exp2(Simd::sub(Simd::fma(score, Simd::set(scale_), Simd::load(row.bias + at)), row.lse));
+        if (at + kWidth > existing) {
+            weight = clear_from(weight, existing - at);
+        }
+        Simd::Vec passed = weight;
+        if (mask_ != nullptr) {
+            const std::uint8_t* bytes = &mask_->bytes[row.i][at];
+            gradient = Simd::mul(Simd::keep_if_below(gradient, bytes, keep_), Simd::set(256.0f / static_cast<float>(keep_)));
+            passed = Simd::keep_if_below(weight, bytes, keep_);
+        }
+        return {passed, Simd::mul(weight, Simd::sub(gradient, row.delta))};
+    }
+
+    // Two rows of two vectors.
+    void store_pairs(int first, int last, int v, const Vectors (&x)[kPack][kPack]) {
+        if constexpr (kPack > 1) {
+#pragma GCC unroll 2
+            for (int ahead = 0; ahead < kPack; ++ahead) {
+                const int to = first / kPack * kTile + (v + ahead) * kWidth;
+                Simd::store(weights_across_ + to, Arithmetic::pairs_across(x[0][ahead].weight, x[1][ahead].weight));
+                Simd::store(gradients_across_ + to, Arithmetic::pairs_across(x[0][ahead].gradient, x[1][ahead].gradient));
+            }
+#pragma GCC unroll 2
+            for (int r = 0; r < kPack; ++r) {
+                const int to = (first + r) * (kTile / kPack) + v / kPack * kWidth;
+                Simd::store(gradients_along_ + to, Arithmetic::pairs_along(x[r][0].gradient, x[r][1].gradient));
+            }
+            if (keep_rows_) {
+                for (int i = first; i <= last; ++i) {
+                    for (int ahead = 0; ahead < kPack; ++ahead) {
+                        Simd::store(gradients_ + i * kTile + (v + ahead) * kWidth, x[i - first][ahead].gradient);
+                    }
+                }
+            }
+        }
+    }
+
+    // Vector v of rows first .. last, in all operands. Of a word's vectors along the row, the second alone is no operand of its own.
+    void clear(int first, int last, int v) {
+        if constexpr (kPack == 1) {
+            Simd::store(scores_ + first * kTile + v * kWidth, Simd::zero());
+        } else {
+            Simd::store(weights_across_ + first / kPack * kTile + v * kWidth, Simd::zero());
+            Simd::store(gradients_across_ + first / kPack * kTile + v * kWidth, Simd::zero());
+            for (int i = first; i <= last && v % kPack == 0; ++i) {
+                Simd::store(gradients_along_ + i * (kTile / kPack) + v / kPack * kWidth, Simd::zero());
+            }
+        }
+        if (kPack == 1 || keep_rows_) {
+            for (int i = first; i <= last; ++i) {
+                Simd::store(gradients_ + i * kTile + v * kWidth, Simd::zero());
+            }
+        }
+    }
+
+    static Simd::Vec clear_from(Simd::Vec x, int lane) {
+        float lanes[kWidth];
+        Simd::store(lanes, x);
+        for (int i = most(0, lane); i < kWidth; ++i) {
+            lanes[i] = 0.0f;
+        }
+        return Simd::load(lanes);
+    }
+
+    float scale_;
+    int keep_;
+    bool keep_rows_;
+    const DropoutMask* mask_ = nullptr;
+    float *scores_, *gradients_;
+    float *weights_across_ = nullptr, *gradients_across_ = nullptr, *gradients_along_ = nullptr;
+};
+
+}  // namespace
+}  // namespace longbow::cpu
