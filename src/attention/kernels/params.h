@@ -8,6 +8,9 @@ extern "C" {
 
 enum longbow_dtype : std::int32_t { LONGBOW_F32 = 0, LONGBOW_BF16 = 1, LONGBOW_F16 = 2 };
 
+// Queries that the CPU's kernels take together, and how many such groups are in a block of 64.
+enum longbow_row_groups : std::int32_t { LONGBOW_ROW_GROUP = 6, LONGBOW_ROW_GROUPS = 11 };
+
 enum longbow_status : std::int32_t {
     LONGBOW_OK = 0,
     LONGBOW_UNSUPPORTED = 1,  // head_dim, dtype or device that no kernel serves
@@ -46,10 +49,13 @@ struct longbow_attention {
     // First 64-key block that each 64-query block must visit, [batch, heads, ceil(query_length / 64)] (skip_table.h); null: all.
     // Blocks of queries are counted from query 0, blocks of keys from key 0.
     const std::int32_t* first_key_block;
+    // CPU: entries that each block of queries has there: 0 or 1 for the block, or LONGBOW_ROW_GROUPS, the first for the block and each for its
+    // own group of rows, not below the one before.
+    std::int32_t first_key_groups;
     // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
     const float* longest_keys;   // [batch, heads, ceil(key_length / 64)]: the largest |k| of each block and all to its left
     float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
-    std::int32_t* visited_from;  // as first_key_block: the first block whose weights entered the sums
+    std::int32_t* visited_from;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
 
     // Backward only. Gradients that are not wanted have data = null.
     longbow_tensor4 dout, dq, dk, dv;

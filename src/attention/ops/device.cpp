@@ -35,7 +35,11 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     return table;
 }
 
-const std::int32_t* table_or_null(const at::Tensor& table) { return table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>(); }
+// The kernels' view of a table of first blocks, [batch, heads, blocks of queries] or with a fourth dimension for groups of rows; none: empty.
+void set_table(longbow_attention& a, const at::Tensor& table) {
+    a.first_key_block = table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>();
+    a.first_key_groups = table.dim() == 4 ? static_cast<std::int32_t>(table.size(3)) : 1;
+}
 
 }  // namespace
 
@@ -51,9 +55,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice&
     if (q.numel() > 0) {
         a.out = device.rows(out);
         a.lse = lse.mutable_data_ptr<float>();
-        a.first_key_block = table_or_null(table.first);
+        set_table(a, table.first);
         if (table.longest.defined()) {
-            visited = table.first.clone();
+            visited = at::empty({q.size(0), q.size(1), table.first.size(2), LONGBOW_ROW_GROUPS}, table.first.options());
             a.longest_keys = table.longest.const_data_ptr<float>();
             a.skip_threshold = static_cast<float>(threshold);
             a.visited_from = visited.mutable_data_ptr<std::int32_t>();
@@ -82,7 +86,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_
     const auto whole_lse = lse.contiguous();
     a.out = device.rows(readable_out);
     a.lse = whole_lse.data_ptr<float>();
-    a.first_key_block = table_or_null(first_key_block);
+    set_table(a, first_key_block);
     a.dout = device.rows(dout);
     a.dq = device.rows(dq);
     a.dk = device.rows(dk);
@@ -110,7 +114,7 @@ at::Tensor visited_share(const AttentionCall& call, const at::Tensor& first_key_
     const auto lengths = call.lengths ? call.lengths->to(at::kCPU, at::kInt).contiguous() : at::Tensor();
     a.lengths = lengths.defined() ? lengths.const_data_ptr<std::int32_t>() : nullptr;
     const auto table = first_key_block.to(at::kCPU);
-    a.first_key_block = table_or_null(table);
+    set_table(a, table);
     auto fraction = at::ones({call.q.size(0), call.q.size(1)}, at::kFloat);
     if (a.first_key_block != nullptr) {
         longbow_attention_cpu_visited(&a, fraction.mutable_data_ptr<float>());

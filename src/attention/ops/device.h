@@ -25,7 +25,8 @@ struct AttentionDevice {
     void (*backward)(longbow_attention& a, const at::Tensor& like);
 };
 
-// -> out, lse, first_key_block (the first block visited for each block of queries; empty where nothing can be skipped).
+// -> out, lse, first_key_block (the first block visited for each block of queries, [batch, heads, blocks]; where the pass narrowed its table
+// for each group of rows too, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; empty where nothing can be skipped).
 std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice& device, AttentionCall call, double skip_threshold);
 
 // -> dq, dk, dv, dslopes [batch, heads], dtable; the last two empty where not wanted.

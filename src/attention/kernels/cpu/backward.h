@@ -200,7 +200,7 @@ private:
 
     void tile(int query_block, int key_block, int query_slot, int key_slot) {
         const int first_query = window_.offset + query_block * kTile;
-        const int rows = least(kTile, a_.query_length - query_block * kTile);
+        const int rows = visiting_rows(a_, batch_, head_, query_block, key_block);
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
         // Row i sees keys [0, seen + i) of the block; column j is seen by rows from j - seen + 1 on.
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;

@@ -107,17 +107,27 @@ private:
                 largest_[i] = -__builtin_inff();
             }
             visit(range, block, rows);
+        } else if (a_.visited_from != nullptr) {
+            __builtin_memset(visited_of(block), 0, sizeof(std::int32_t) * kRowGroups);
         }
         write(begin, rows, range.begin < range.end);
+    }
+
+    [[nodiscard]] std::int32_t* visited_of(int block) const {
+        return a_.visited_from + (std::int64_t{batch_head_} * blocks_of(a_.query_length) + block) * kRowGroups;
     }
 
     void visit(const BlockRange& range, int block, int rows) {
         narrowing_.start_block();
         int first = range.begin;
-        int visited = range.end - 1;
+        std::int32_t visited[kRowGroups];
+        for (auto& group : visited) {
+            group = range.end - 1;
+        }
         for (int key_block = range.end - 1; key_block >= first; --key_block) {
-            if (tile(block, key_block, rows)) {
-                visited = key_block;
+            const int counting = tile(block, key_block, rows);
+            for (int group = 0; group * kRowGroup < counting; ++group) {
+                visited[group] = key_block;
             }
             if (narrowing_.ripe(range, key_block)) {
                 first = narrowing_.settle(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
@@ -125,7 +135,7 @@ private:
             }
         }
         if (a_.visited_from != nullptr) {
-            a_.visited_from[std::int64_t{batch_head_} * blocks_of(a_.query_length) + block] = visited;
+            __builtin_memcpy(visited_of(block), visited, sizeof visited);
         }
     }
 
@@ -140,8 +150,8 @@ private:
         Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
     }
 
-    // False where the tile's weights are too small to count, and were left out.
-    bool tile(int block, int key_block, int rows) {
+    // How many of the rows, the leading ones, the tile's weights were summed for; those of the others are too small to count.
+    int tile(int block, int key_block, int all_rows) {
         // Keys that row i sees: [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
@@ -149,6 +159,7 @@ private:
         const auto columns = [&](int row) { return a_.causal != 0 ? most(0, least(seen + row, keys_here)) : keys_here; };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
 
+        int rows = narrowing_.rows_needing(key_block, all_rows, first_query);
         if (few_) {
             score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, scores_);
         } else {
@@ -160,8 +171,9 @@ private:
         }
         next_.fetch(kSomeLines);
         const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
-        if (narrowing_.drops(rows, scores_, scale_, bias_of)) {
-            return false;
+        rows = narrowing_.rows_counting(rows, scores_, scale_, bias_of);
+        if (rows == 0) {
+            return 0;
         }
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
@@ -175,19 +187,22 @@ private:
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
-        add_weights(rows);
+        for (int i = rows; i < all_rows; ++i) {
+            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
+        }
+        add_weights(all_rows);
         next_.fetch(kSomeLines);
         if (few_) {
             for (int i = 0; i < rows; ++i) {
                 sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(i), a_.head_dim, scores_ + i * kTile,
                         sums_ + i * width_);
             }
-            return true;
+            return rows;
         }
         product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_, [&](int, int last) {
             return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
         });
-        return true;
+        return rows;
     }
 
     // weigh_row with the number of vectors known to the compiler, so that they go through in step.

@@ -12,6 +12,9 @@ namespace {
 
 constexpr int kTile = 64;  // queries and keys a block; what first_key_block counts in
 
+constexpr int kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
+static_assert(kRowGroups == (kTile + kRowGroup - 1) / kRowGroup);
+
 inline int least(int a, int b) { return a < b ? a : b; }
 inline int most(int a, int b) { return a > b ? a : b; }
 inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
@@ -35,6 +38,12 @@ struct BlockRange {
     [[nodiscard]] bool holds(int block) const { return block >= begin && block < end; }
 };
 
+// One block's entries of first_key_block, which is given.
+inline const std::int32_t* first_blocks_of(const longbow_attention& a, int batch, int head, int block) {
+    const std::int64_t row = static_cast<std::int64_t>(batch) * a.heads + head;
+    return a.first_key_block + (row * blocks_of(a.query_length) + block) * most(1, a.first_key_groups);
+}
+
 // The 64-key blocks that query block `block` of one head must visit; empty when none of its queries sees a key.
 inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head, int block) {
     const Window window = window_of(a, batch);
@@ -46,10 +55,23 @@ inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head
     }
     int begin = a.window > 0 ? most(0, first_query - a.window + 1) / kTile : 0;
     if (a.first_key_block != nullptr) {
-        const std::int64_t row = static_cast<std::int64_t>(batch) * a.heads + head;
-        begin = most(begin, a.first_key_block[row * blocks_of(a.query_length) + block]);
+        begin = most(begin, *first_blocks_of(a, batch, head, block));
     }
     return {begin, last_key / kTile + 1};
+}
+
+// The leading rows of a block of queries that visit a block of keys, whole groups of them: those further back leave it out.
+inline int visiting_rows(const longbow_attention& a, int batch, int head, int block, int key_block) {
+    const int rows = least(kTile, a.query_length - block * kTile);
+    if (a.first_key_block == nullptr || a.first_key_groups <= 1) {
+        return rows;
+    }
+    const std::int32_t* first = first_blocks_of(a, batch, head, block);
+    int group = kRowGroups;
+    while (group > 0 && first[group - 1] > key_block) {
+        --group;
+    }
+    return least(rows, group * kRowGroup);
 }
 
 }  // namespace

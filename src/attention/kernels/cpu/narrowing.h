@@ -1,6 +1,7 @@
 // Leaving out, on the way, more than the skip table could (skip_table.h). The table must do with a query's own key as the least that its sum
 // can be; once the tiles at the diagonal are summed, the sum itself is known to be larger, and the same bound leaves fewer blocks. Of those,
-// a tile whose weights would be too small together is dropped before they are multiplied with its values. The table may leave out a quarter of
+// a tile whose weights would be too small together is dropped before they are multiplied with its values. Both go by the leading rows of a
+// tile, too: its last ones are the furthest away, and need least. The table may leave out a quarter of
 // exp(-skip_threshold), the rule by norms here another quarter, of which it takes a small part; dropped tiles a sixteenth, which they may take
 // whole: products with values that cancel would show more.
 #pragma once
@@ -48,7 +49,6 @@ public:
     int settle(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
                int begin, int end) {
         settled_ = true;
-        probe_ = 0;
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
             taken_[i] = 0.0f;
@@ -69,19 +69,34 @@ public:
         return begin;
     }
 
-    // Whether the tile of raw `scores` [kTile, kTile] is small enough to drop: the weights of each row's dropped tiles together stay within
-    // what the row may lose. One tile may take as much of that as leaves room for all further ones, if they shrink as the bias does.
-    // bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
-    template <class BiasOf>
-    bool drops(int rows, const float* scores, float scale, const BiasOf& bias_of) {
-        if (!settled_ || !small(probe_, scores, scale, bias_of(probe_))) {
-            return false;
+    // As many of the `rows` of a block of queries, the first of which stands at first_query, as need that block of keys: whole groups.
+    [[nodiscard]] int rows_needing(int key_block, int rows, int first_query) const {
+        if (!settled_) {
+            return rows;
         }
-        for (int i = 0; i < rows; ++i) {
-            if (!small(i, scores, scale, bias_of(i))) {
-                probe_ = i;
-                return false;
-            }
+        const float nearest = nearest_of(key_block, first_query);
+        int needing = rows;
+        while (needing > 0 && reach_[needing - 1] * longest_[key_block] + need_[needing - 1] < nearest) {
+            --needing;
+        }
+        return whole_groups(most(1, needing), rows);  // rounding may put it below what made the block needed
+    }
+
+    // As many of the `rows` of raw `scores` [kTile, kTile] as count, whole groups; those after them are small enough to drop: the weights of
+    // each row's dropped tiles together stay within what the row may lose. One tile may take as much of that as leaves room for all further
+    // ones, if they shrink as the bias does. bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
+    template <class BiasOf>
+    int rows_counting(int rows, const float* scores, float scale, const BiasOf& bias_of) {
+        if (!settled_ || !small(rows - 1, scores, scale, bias_of(rows - 1))) {
+            return rows;
+        }
+        int counting = rows - 1;
+        while (counting > 0 && small(counting - 1, scores, scale, bias_of(counting - 1))) {
+            --counting;
+        }
+        counting = whole_groups(counting, rows);
+        for (int i = 0; i < kTile; ++i) {
+            taken_[i] = i < counting || i >= rows ? 0.0f : taken_[i];
         }
         Simd::Vec sums[kTile / kWidth];
         const Simd::Vec share = Simd::exp2(Simd::set(-tile_tail_));
@@ -89,13 +104,13 @@ public:
             const int at = v * kWidth;
             sums[v] = Simd::fma(Simd::load(taken_ + at), share, Simd::load(dropped_ + at));
             if (Simd::any_not_below(sums[v], Simd::set(1.0f))) {
-                return false;
+                return rows;
             }
         }
         for (int v = 0; v < kTile / kWidth; ++v) {
             Simd::store(dropped_ + v * kWidth, sums[v]);
         }
-        return true;
+        return counting;
     }
 
 private:
@@ -121,9 +136,15 @@ private:
         return Simd::sum(sum);
     }
 
+    // The bias between the first query and the nearest key of a block.
+    [[nodiscard]] float nearest_of(int block, int first_query) const {
+        return slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1));
+    }
+    static int whole_groups(int rows, int all) { return least(all, (rows + kRowGroup - 1) / kRowGroup * kRowGroup); }
+
     [[nodiscard]] bool needed(int block, int first_query) const {
         const Simd::Vec longest = Simd::set(longest_[block]);
-        const Simd::Vec nearest = Simd::set(slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1)));
+        const Simd::Vec nearest = Simd::set(nearest_of(block, first_query));
         for (int at = 0; at < kTile; at += kWidth) {
             if (Simd::any_not_below(Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at)), nearest)) {
                 return true;
@@ -161,7 +182,6 @@ private:
     bool on_, head_on_ = false, settled_ = false;
     const float* longest_ = nullptr;
     float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
-    int probe_ = 0;
     float *reach_, *need_, *limit_, *dropped_, *taken_;
 };
 

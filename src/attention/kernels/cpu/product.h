@@ -77,8 +77,6 @@ void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, st
     }
 }
 
-constexpr int kRowGroup = 6;
-
 // extent_of(first row, last row) says what the rows of one group need. C, [rows, vectors * kWidth], is written only there.
 template <class Arithmetic, bool kAdd, class ExtentOf>
 void product(int rows, const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, const ExtentOf& extent_of) {
