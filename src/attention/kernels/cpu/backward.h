@@ -40,7 +40,7 @@ public:
         queries_right_ = kPack > 1 ? scratch.take<float>(query_slots * words_) : queries_;
         output_gradients_right_ = kPack > 1 ? scratch.take<float>(query_slots * words_) : output_gradients_;
         lse_ = scratch.take<float>(query_slots * kTile);
-        delta_ = scratch.take<float>(query_slots * kTile);
+        delta_ = scratch.take<TwoFloats>(query_slots * kTile);
         query_gradients_ = which == Gradients::keys ? nullptr : scratch.take<float>(query_slots * tile_size_);
         keys_across_ = scratch.take<float>(key_slots_ * words_);
         values_across_ = scratch.take<float>(key_slots_ * words_);
@@ -181,21 +181,39 @@ private:
         const auto out = rows_of<const T>(a_.out, batch_, head_);
         const float* lse = a_.lse + static_cast<std::int64_t>(batch_head_) * a_.query_length;
         for (int i = 0; i < kTile; ++i) {
-            float* delta = delta_ + std::int64_t{slot} * kTile + i;
+            TwoFloats* delta = delta_ + std::int64_t{slot} * kTile + i;
             float* power = lse_ + std::int64_t{slot} * kTile + i;
             if (first + i >= last || lse[first + i] == -__builtin_inff()) {
-                *delta = 0.0f;
+                *delta = {0.0f, 0.0f};
                 *power = __builtin_inff();
                 continue;
             }
-            Simd::Vec sum = Simd::zero();
-            for (int d = 0; d < a_.head_dim; d += kWidth) {
-                const int n = least(kWidth, a_.head_dim - d);
-                sum = Simd::fma(load_wide(out.row(first + i) + d, n), load_wide(gradients.row(first + i) + d, n), sum);
-            }
-            *delta = Simd::sum(sum);
+            *delta = exact_dot(out.row(first + i), gradients.row(first + i), a_.head_dim);
             *power = lse[first + i] * kLog2e;
         }
+    }
+
+    // Products of two fp32 numbers are exact in fp64, and n is a multiple of 8.
+    static TwoFloats exact_dot(const float* a, const float* b, int n) {
+        double sums[8] = {};
+        for (int d = 0; d < n; d += 8) {
+            for (int lane = 0; lane < 8; ++lane) {
+                sums[lane] += static_cast<double>(a[d + lane]) * static_cast<double>(b[d + lane]);
+            }
+        }
+        const double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+        const auto high = static_cast<float>(sum);
+        return {high, static_cast<float>(sum - static_cast<double>(high))};
+    }
+    // `out` in 16 bits is not that exact itself.
+    template <class Narrow>
+    static TwoFloats exact_dot(const Narrow* a, const Narrow* b, int n) {
+        Simd::Vec sum = Simd::zero();
+        for (int d = 0; d < n; d += kWidth) {
+            const int count = least(kWidth, n - d);
+            sum = Simd::fma(load_wide(a + d, count), load_wide(b + d, count), sum);
+        }
+        return {Simd::sum(sum), 0.0f};
     }
 
     void tile(int query_block, int key_block, int query_slot, int key_slot) {
@@ -265,7 +283,8 @@ private:
     BiasRow bias_;
     Prefetch<T> next_;
     ScoreGradients<Arithmetic> score_gradients_;
-    float *bias_data_, *lse_, *delta_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
+    TwoFloats* delta_;
+    float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
     float *queries_, *output_gradients_;              // as left operands
     float *queries_right_, *output_gradients_right_;  // as right ones, with the queries as depth: the same where a word is one number
     std::uint8_t* packed_;

@@ -10,6 +10,11 @@
 namespace longbow::cpu {
 namespace {
 
+// out . dout of a query. In fp32 alone its last bit, which hangs on the last bits of `out`, would show in the gradients of all that the query sees.
+struct TwoFloats {
+    float high, low;
+};
+
 template <class Arithmetic>
 class ScoreGradients {
 public:
@@ -40,7 +45,7 @@ public:
     // Row i of `rows` sees vectors(i) vectors of keys, more than row i - 1 or as many, and none of the keys from `existing` on. bias_of(i): its
     // biases; lse, delta [rows]: its log-sum (in powers of two) and out . dout. What a row does not see is 0 in all operands.
     template <class VectorsOf, class BiasOf>
-    void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const float* delta,
+    void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const TwoFloats* delta,
                        const DropoutMask* mask) {
         mask_ = mask;
         for (int i = 0; i < rows; i += kPack) {
@@ -50,7 +55,7 @@ public:
                 Row row[kPack];
                 for (int r = 0; r < kPack; ++r) {
                     const int at = least(i + r, last);
-                    row[r] = {at, bias_of(at), Simd::set(lse[at]), Simd::set(delta[at])};
+                    row[r] = {at, bias_of(at), Simd::set(lse[at]), Simd::set(delta[at].high), Simd::set(delta[at].low)};
                 }
                 differentiate_rows(count, i, last, existing, row);
             });
@@ -68,7 +73,7 @@ private:
     struct Row {
         int i;
         const float* bias;
-        Simd::Vec lse, delta;
+        Simd::Vec lse, delta, delta_low;
     };
     struct Vectors {
         Simd::Vec weight, gradient;
@@ -115,7 +120,7 @@ private:
             gradient = Simd::mul(Simd::keep_if_below(gradient, bytes, keep_), Simd::set(256.0f / static_cast<float>(keep_)));
             passed = Simd::keep_if_below(weight, bytes, keep_);
         }
-        return {passed, Simd::mul(weight, Simd::sub(gradient, row.delta))};
+        return {passed, Simd::mul(weight, Simd::sub(Simd::sub(gradient, row.delta), row.delta_low))};
     }
 
     // Two rows of two vectors.
