@@ -195,11 +195,14 @@ private:
 
     // Products of two fp32 numbers are exact in fp64, and n is a multiple of 8.
     static TwoFloats exact_dot(const float* a, const float* b, int n) {
-        double sums[8] = {};
+        using Floats [[gnu::vector_size(32)]] = float;
+        using Doubles [[gnu::vector_size(64)]] = double;
+        Doubles sums{};
         for (int d = 0; d < n; d += 8) {
-            for (int lane = 0; lane < 8; ++lane) {
-                sums[lane] += static_cast<double>(a[d + lane]) * static_cast<double>(b[d + lane]);
-            }
+            Floats x, y;
+            __builtin_memcpy(&x, a + d, sizeof x);
+            __builtin_memcpy(&y, b + d, sizeof y);
+            sums += __builtin_convertvector(x, Doubles) * __builtin_convertvector(y, Doubles);
         }
         const double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
         const auto high = static_cast<float>(sum);

@@ -56,6 +56,7 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
+    static constexpr int kRows = most(1, Simd::kInStep / kVectors);  // weighed together
     static constexpr int kSomeLines = 256, kAllLines = 1 << 20;
     // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
     static constexpr float kHeadroom = 6.0f;
@@ -178,24 +179,33 @@ private:
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
-        for (int i = 0; i < rows; ++i) {
+        const bool ragged = a_.causal == 0 && keys_here < kTile;
+        int i = 0;
+        if (seen >= kTile && keys_here == kTile) {
+            for (; i + kRows <= rows; i += kRows) {
+                weigh<kRows>(Count<kVectors>{}, i, kTile, bias_of);
+            }
+        }
+        for (; i < rows; ++i) {
             const int count = vectors(i);
-            const bool ragged = a_.causal == 0 && keys_here < kTile;
-            weigh(i, count, ragged ? keys_here : kTile, bias_of(i));
+            if (count == 0) {
+                Simd::store(tile_weight_ + i * kWidth, Simd::zero());
+            }
+            with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, ragged ? keys_here : kTile, bias_of); });
             // The second product takes rows in groups, each as far as its last row sees.
             for (int v = (count + kPack - 1) / kPack; v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
-        for (int i = rows; i < all_rows; ++i) {
+        for (; i < all_rows; ++i) {
             Simd::store(tile_weight_ + i * kWidth, Simd::zero());
         }
         add_weights(all_rows);
         next_.fetch(kSomeLines);
         if (few_) {
-            for (int i = 0; i < rows; ++i) {
-                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(i), a_.head_dim, scores_ + i * kTile,
-                        sums_ + i * width_);
+            for (int row = 0; row < rows; ++row) {
+                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(row), a_.head_dim, scores_ + row * kTile,
+                        sums_ + row * width_);
             }
             return rows;
         }
@@ -205,60 +215,59 @@ private:
         return rows;
     }
 
-    // weigh_row with the number of vectors known to the compiler, so that they go through in step.
-    void weigh(int i, int count, int existing, const float* bias) {
-        if (count == 0) {
-            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
-        }
-        with_count<kVectors>(count, [&](auto vectors) { weigh_row(vectors, i, existing, bias); });
-    }
-
-    // Scores of one row -> weights 2^(score - largest) in their place, their sum by lanes in tile_weight_; then dropout.
-    template <class N>
-    void weigh_row(N count, int i, int existing, const float* bias) {
+    // Scores of rows first .. first + kTogether - 1, `count` vectors each -> weights 2^(score - largest) in their place, their sums by lanes in
+    // tile_weight_; then dropout.
+    template <int kTogether, class N, class BiasOf>
+    void weigh(N count, int first, int existing, const BiasOf& bias_of) {
         const int n = count;
-        float* row = scores_ + i * kTile;
+        Simd::Vec x[kTogether * N::kRoom];
         const Simd::Vec scale = Simd::set(scale_);
-        Simd::Vec x[N::kRoom];
-        Simd::Vec top = Simd::set(-__builtin_inff());
-#pragma GCC unroll 16
-        for (int v = 0; v < n; ++v) {
-            x[v] = Simd::fma(Simd::load(row + v * kWidth), scale, Simd::load(bias + v * kWidth));
-            if ((v + 1) * kWidth > existing) {
-                x[v] = hide_from(x[v], existing - v * kWidth);
-            }
-            top = Simd::max(x[v], top);
-        }
-        if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
-            raise_largest(i, top);
-        }
-        if (largest_[i] == -__builtin_inff() && nothing_seen(i, x, n)) {
+#pragma GCC unroll 2
+        for (int r = 0; r < kTogether; ++r) {
+            const int i = first + r;
+            const float* bias = bias_of(i);
+            Simd::Vec* row = x + r * n;
+            Simd::Vec top = Simd::set(-__builtin_inff());
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
-                Simd::store(row + v * kWidth, Simd::zero());
+                row[v] = Simd::fma(Simd::load(scores_ + i * kTile + v * kWidth), scale, Simd::load(bias + v * kWidth));
+                if ((v + 1) * kWidth > existing) {
+                    row[v] = hide_from(row[v], existing - v * kWidth);
+                }
+                top = Simd::max(row[v], top);
             }
-            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
-            return;
-        }
-        const Simd::Vec largest = Simd::set(largest_[i]);
-        Simd::Vec sum = Simd::zero();
-#pragma GCC unroll 16
-        for (int v = 0; v < n; ++v) {
-            x[v] = Simd::exp2(Simd::sub(x[v], largest));
-            sum = Simd::add(sum, x[v]);
-        }
-        if (mask_ != nullptr) {
+            if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
+                raise_largest(i, top);
+            }
+            const Simd::Vec largest = Simd::set(largest_[i] == -__builtin_inff() ? nothing_seen(i, row, n) : largest_[i]);
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
-                x[v] = Simd::keep_if_below(x[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
+                row[v] = Simd::sub(row[v], largest);
             }
         }
-        if (few_) {
-            Single::store_row(count, row, x);
-        } else {
-            Arithmetic::store_row(count, row, x);
+        exp2_each(times<kTogether>(count), x);
+#pragma GCC unroll 2
+        for (int r = 0; r < kTogether; ++r) {
+            const int i = first + r;
+            Simd::Vec* row = x + r * n;
+            Simd::Vec sum = Simd::zero();
+#pragma GCC unroll 16
+            for (int v = 0; v < n; ++v) {
+                sum = Simd::add(sum, row[v]);
+            }
+            Simd::store(tile_weight_ + i * kWidth, sum);
+            if (mask_ != nullptr) {
+#pragma GCC unroll 16
+                for (int v = 0; v < n; ++v) {
+                    row[v] = Simd::keep_if_below(row[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
+                }
+            }
+            if (few_) {
+                Single::store_row(count, scores_ + i * kTile, row);
+            } else {
+                Arithmetic::store_row(count, scores_ + i * kTile, row);
+            }
         }
-        Simd::store(tile_weight_ + i * kWidth, sum);
     }
 
     // A tile's weights join a row's sum as one number, as its part of the product does: what is too small to count then leaves the sum as it
@@ -291,15 +300,15 @@ private:
         return Simd::load(lanes);
     }
 
-    // No number among the scores and no NaN either (the maximum passes over NaNs, which the output must show).
-    bool nothing_seen(int i, const Simd::Vec* x, int count) {
+    // What row i's scores are set against while it has seen no number: 0, so that its weights are. The maximum passes over NaNs, which the output
+    // must show: with one of them the row has seen something.
+    float nothing_seen(int i, const Simd::Vec* x, int count) {
         for (int v = 0; v < count; ++v) {
             if (Simd::any_nan(x[v])) {
                 largest_[i] = 0.0f;
-                return false;
             }
         }
-        return true;
+        return 0.0f;
     }
 
     void raise_largest(int i, Simd::Vec top) {
@@ -310,7 +319,7 @@ private:
         }
         largest_[i] = highest;
         if (before != -__builtin_inff()) {
-            const Simd::Vec factor = Simd::exp2(Simd::set(before - highest));
+            const Simd::Vec factor = exp2_of(Simd::set(before - highest));
             weight_[i] *= Simd::largest(factor);
             for (int d = 0; d < width_; d += kWidth) {
                 Simd::store(sums_ + i * width_ + d, Simd::mul(Simd::load(sums_ + i * width_ + d), factor));

@@ -15,8 +15,8 @@ constexpr int kTile = 64;  // queries and keys a block; what first_key_block cou
 constexpr int kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
 static_assert(kRowGroups == (kTile + kRowGroup - 1) / kRowGroup);
 
-inline int least(int a, int b) { return a < b ? a : b; }
-inline int most(int a, int b) { return a > b ? a : b; }
+constexpr int least(int a, int b) { return a < b ? a : b; }
+constexpr int most(int a, int b) { return a > b ? a : b; }
 inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
 
 // Keys of one batch element, and the key position of its query 0.

@@ -99,7 +99,7 @@ public:
             taken_[i] = i < counting || i >= rows ? 0.0f : taken_[i];
         }
         Simd::Vec sums[kTile / kWidth];
-        const Simd::Vec share = Simd::exp2(Simd::set(-tile_tail_));
+        const Simd::Vec share = exp2_of(Simd::set(-tile_tail_));
         for (int v = 0; v < kTile / kWidth; ++v) {
             const int at = v * kWidth;
             sums[v] = Simd::fma(Simd::load(taken_ + at), share, Simd::load(dropped_ + at));
@@ -167,12 +167,12 @@ private:
             top = Simd::max(x[v], top);
         }
         if (!Simd::any_not_below(top, Simd::set(kNegligible))) {
-            taken_[i] = Simd::largest(Simd::exp2(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;  // all its weights as the largest
+            taken_[i] = Simd::largest(exp2_of(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;  // all its weights as the largest
             return true;
         }
         Simd::Vec sum = Simd::zero();
         for (const Simd::Vec& each : x) {
-            sum = Simd::add(sum, Simd::exp2(each));
+            sum = Simd::add(sum, exp2_of(each));
         }
         taken_[i] = Simd::sum(sum) * kRoundedUp;
         return taken_[i] < 1.0f;

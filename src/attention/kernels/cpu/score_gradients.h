@@ -48,12 +48,12 @@ public:
     void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const TwoFloats* delta,
                        const DropoutMask* mask) {
         mask_ = mask;
-        for (int i = 0; i < rows; i += kPack) {
-            const int last = least(i + kPack, rows) - 1;
+        for (int i = 0; i < rows; i += kRows) {
+            const int last = least(i + kRows, rows) - 1;
             const int seen = vectors(last);
             with_count<kVectors>(seen, [&](auto count) {
-                Row row[kPack];
-                for (int r = 0; r < kPack; ++r) {
+                Row row[kRows];
+                for (int r = 0; r < kRows; ++r) {
                     const int at = least(i + r, last);
                     row[r] = {at, bias_of(at), Simd::set(lse[at]), Simd::set(delta[at].high), Simd::set(delta[at].low)};
                 }
@@ -69,6 +69,7 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
+    static constexpr int kRows = most(kPack, Simd::kInStep / kVectors);  // worked on together
 
     struct Row {
         int i;
@@ -79,38 +80,42 @@ private:
         Simd::Vec weight, gradient;
     };
 
-    // Rows first .. last, as many as one word holds numbers; count: vectors that the last one sees.
+    // Rows first .. last, kRows or, at the end, fewer; count: vectors that the last one sees.
     template <class N>
-    void differentiate_rows(N count, int first, int last, int existing, const Row (&row)[kPack]) {
+    void differentiate_rows(N count, int first, int last, int existing, const Row (&row)[kRows]) {
         const int n = count;
-        if constexpr (kPack == 1) {
+        Simd::Vec weights[kRows * N::kRoom];
+#pragma GCC unroll 2
+        for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
-                const Vectors x = differentiate_vector(row[0], v * kWidth, existing);
-                Simd::store(scores_ + first * kTile + v * kWidth, x.weight);
-                Simd::store(gradients_ + first * kTile + v * kWidth, x.gradient);
+                const Simd::Vec score = Simd::load(scores_ + row[r].i * kTile + v * kWidth);
+                weights[r * n + v] = Simd::sub(Simd::fma(score, Simd::set(scale_), Simd::load(row[r].bias + v * kWidth)), row[r].lse);
             }
-        } else {
-            const Vectors none{Simd::zero(), Simd::zero()};
-            for (int v = 0; v < n; v += kPack) {
-                Vectors x[kPack][kPack];
+        }
+        exp2_each(times<kRows>(count), weights);
+        const Vectors none{Simd::zero(), Simd::zero()};
+#pragma GCC unroll 16
+        for (int v = 0; v < n; v += kPack) {
+            Vectors x[kRows][kPack];
 #pragma GCC unroll 2
-                for (int r = 0; r < kPack; ++r) {
+            for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 2
-                    for (int ahead = 0; ahead < kPack; ++ahead) {
-                        const bool here = first + r <= last && v + ahead < n;
-                        x[r][ahead] = here ? differentiate_vector(row[r], (v + ahead) * kWidth, existing) : none;
-                    }
+                for (int ahead = 0; ahead < kPack; ++ahead) {
+                    const bool here = first + r <= last && v + ahead < n;
+                    x[r][ahead] = here ? differentiate_vector(row[r], weights[r * n + v + ahead], (v + ahead) * kWidth, existing) : none;
                 }
+            }
+            if constexpr (kPack == 1) {
+                store_rows(first, last, v, x);
+            } else {
                 store_pairs(first, last, v, x);
             }
         }
     }
 
-    Vectors differentiate_vector(const Row& row, int at, int existing) const {
+    Vectors differentiate_vector(const Row& row, Simd::Vec weight, int at, int existing) const {
         Simd::Vec gradient = Simd::load(gradients_ + row.i * kTile + at);
-        const Simd::Vec score = Simd::load(scores_ + row.i * kTile + at);
-        Simd::Vec weight = Simd::exp2(Simd::sub(Simd::fma(score, Simd::set(scale_), Simd::load(row.bias + at)), row.lse));
         if (at + kWidth > existing) {
             weight = clear_from(weight, existing - at);
         }
@@ -123,25 +128,32 @@ private:
         return {passed, Simd::mul(weight, Simd::sub(Simd::sub(gradient, row.delta), row.delta_low))};
     }
 
+    // Vector v of each row.
+    void store_rows(int first, int last, int v, const Vectors (&x)[kRows][kPack]) {
+        for (int i = first; i <= last; ++i) {
+            Simd::store(scores_ + i * kTile + v * kWidth, x[i - first][0].weight);
+            Simd::store(gradients_ + i * kTile + v * kWidth, x[i - first][0].gradient);
+        }
+    }
+
     // Two rows of two vectors.
-    void store_pairs(int first, int last, int v, const Vectors (&x)[kPack][kPack]) {
-        if constexpr (kPack > 1) {
+    void store_pairs(int first, int last, int v, const Vectors (&x)[kRows][kPack]) {
+        static_assert(kPack == 1 || (kPack == 2 && kRows == 2));
 #pragma GCC unroll 2
-            for (int ahead = 0; ahead < kPack; ++ahead) {
-                const int to = first / kPack * kTile + (v + ahead) * kWidth;
-                Simd::store(weights_across_ + to, Arithmetic::pairs_across(x[0][ahead].weight, x[1][ahead].weight));
-                Simd::store(gradients_across_ + to, Arithmetic::pairs_across(x[0][ahead].gradient, x[1][ahead].gradient));
-            }
+        for (int ahead = 0; ahead < kPack; ++ahead) {
+            const int to = first / kPack * kTile + (v + ahead) * kWidth;
+            Simd::store(weights_across_ + to, Arithmetic::pairs_across(x[0][ahead].weight, x[1][ahead].weight));
+            Simd::store(gradients_across_ + to, Arithmetic::pairs_across(x[0][ahead].gradient, x[1][ahead].gradient));
+        }
 #pragma GCC unroll 2
-            for (int r = 0; r < kPack; ++r) {
-                const int to = (first + r) * (kTile / kPack) + v / kPack * kWidth;
-                Simd::store(gradients_along_ + to, Arithmetic::pairs_along(x[r][0].gradient, x[r][1].gradient));
-            }
-            if (keep_rows_) {
-                for (int i = first; i <= last; ++i) {
-                    for (int ahead = 0; ahead < kPack; ++ahead) {
-                        Simd::store(gradients_ + i * kTile + (v + ahead) * kWidth, x[i - first][ahead].gradient);
-                    }
+        for (int r = 0; r < kPack; ++r) {
+            const int to = (first + r) * (kTile / kPack) + v / kPack * kWidth;
+            Simd::store(gradients_along_ + to, Arithmetic::pairs_along(x[r][0].gradient, x[r][1].gradient));
+        }
+        if (keep_rows_) {
+            for (int i = first; i <= last; ++i) {
+                for (int ahead = 0; ahead < kPack; ++ahead) {
+                    Simd::store(gradients_ + i * kTile + (v + ahead) * kWidth, x[i - first][ahead].gradient);
                 }
             }
         }
@@ -150,7 +162,9 @@ private:
     // Vector v of rows first .. last, in all operands. Of a word's vectors along the row, the second alone is no operand of its own.
     void clear(int first, int last, int v) {
         if constexpr (kPack == 1) {
-            Simd::store(scores_ + first * kTile + v * kWidth, Simd::zero());
+            for (int i = first; i <= last; ++i) {
+                Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
+            }
         } else {
             Simd::store(weights_across_ + first / kPack * kTile + v * kWidth, Simd::zero());
             Simd::store(gradients_across_ + first / kPack * kTile + v * kWidth, Simd::zero());

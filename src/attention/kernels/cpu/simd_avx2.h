@@ -12,6 +12,7 @@ struct Simd {
     using Vec = __m256;
     static constexpr int kWidth = 8;
     static constexpr int kColumns = 2;
+    static constexpr int kInStep = 4;
 
     static Vec zero() { return _mm256_setzero_ps(); }
     static Vec set(float x) { return _mm256_set1_ps(x); }
@@ -37,18 +38,11 @@ struct Simd {
     static bool any_not_below(Vec a, Vec b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0; }
     static bool any_nan(Vec v) { return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0; }
 
-    static Vec exp2(Vec x) {
-        const Vec n = _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-        const Vec r = sub(x, n);
-        Vec p = set(1.327647245e-3f);
-        p = fma(p, r, set(9.675540961e-3f));
-        p = fma(p, r, set(5.550713092e-2f));
-        p = fma(p, r, set(2.402212024e-1f));
-        p = fma(p, r, set(6.931469440e-1f));
-        p = fma(p, r, set(1.0f));
-        const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
-        const Vec scaled = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
-        const Vec kept = _mm256_and_ps(scaled, _mm256_cmp_ps(x, set(-126.0f), _CMP_NLT_UQ));
+    static Vec fraction(Vec x) { return sub(x, _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }
+    static Vec scaled(Vec p, Vec x, Vec fraction) {
+        const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(sub(x, fraction)), 23);
+        const Vec product = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
+        const Vec kept = _mm256_and_ps(product, _mm256_cmp_ps(x, set(kLeastPower), _CMP_NLT_UQ));
         return _mm256_or_ps(kept, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));  // all bits set is a NaN
     }
 

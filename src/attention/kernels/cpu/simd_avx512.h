@@ -12,6 +12,7 @@ struct Simd {
     using Vec = __m512;
     static constexpr int kWidth = 16;
     static constexpr int kColumns = 4;  // register block of the matrix product: kColumns vectors wide
+    static constexpr int kInStep = 8;   // vectors that are better worked on together than one after another
 
     static Vec zero() { return _mm512_setzero_ps(); }
     static Vec set(float x) { return _mm512_set1_ps(x); }
@@ -30,17 +31,10 @@ struct Simd {
     static bool any_not_below(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0; }
     static bool any_nan(Vec v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
 
-    // 2^x, relative error 1e-7; 0 below 2^-126 (no denormal numbers, which are slow), NaN for NaN.
-    static Vec exp2(Vec x) {
-        const Vec r = _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);  // x - round(x)
-        const Vec n = _mm512_sub_ps(x, r);
-        Vec p = set(1.327647245e-3f);
-        p = fma(p, r, set(9.675540961e-3f));
-        p = fma(p, r, set(5.550713092e-2f));
-        p = fma(p, r, set(2.402212024e-1f));
-        p = fma(p, r, set(6.931469440e-1f));
-        p = fma(p, r, set(1.0f));
-        return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, set(-126.0f), _CMP_NLT_UQ), p, n);
+    // The parts of exp2_each (simd.h): x - round(x), and p 2^round(x).
+    static Vec fraction(Vec x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+    static Vec scaled(Vec p, Vec x, Vec fraction) {
+        return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, set(kLeastPower), _CMP_NLT_UQ), p, sub(x, fraction));
     }
 
     // v where the lane's byte is below `keep`, else 0.

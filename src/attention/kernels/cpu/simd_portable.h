@@ -11,6 +11,7 @@ struct Simd {
     using Bits = std::uint32_t __attribute__((vector_size(16)));
     static constexpr int kWidth = 4;
     static constexpr int kColumns = 2;
+    static constexpr int kInStep = 1;
 
     static Vec zero() { return Vec{}; }
     static Vec set(float x) { return Vec{x, x, x, x}; }
@@ -42,20 +43,10 @@ struct Simd {
         return (nan[0] | nan[1] | nan[2] | nan[3]) != 0;
     }
 
-    static Vec exp2(Vec x) {
-        // Adding and taking away 1.5 * 2^23 rounds to an integer, whose low bits are then the sum's own.
-        const Vec clamped = x > set(-127.0f) ? x : set(-127.0f);
-        const Vec magic = set(12582912.0f);
-        const Vec shifted = clamped + magic;
-        const Vec r = clamped - (shifted - magic);
-        Vec p = set(1.327647245e-3f);
-        p = p * r + set(9.675540961e-3f);
-        p = p * r + set(5.550713092e-2f);
-        p = p * r + set(2.402212024e-1f);
-        p = p * r + set(6.931469440e-1f);
-        p = p * r + set(1.0f);
-        const Vec scaled = from_bits(bits(p) + (bits(shifted) << 23));
-        const Vec kept = x < set(-126.0f) ? zero() : scaled;
+    static Vec fraction(Vec x) { return at_least(x) - (shifted(x) - set(kMagic)); }
+    static Vec scaled(Vec p, Vec x, Vec /*fraction*/) {
+        const Vec product = from_bits(bits(p) + (bits(shifted(x)) << 23));
+        const Vec kept = x < set(kLeastPower) ? zero() : product;
         return x == x ? kept : x;
     }
 
@@ -92,6 +83,10 @@ struct Simd {
     }
 
 private:
+    // Adding and taking away 1.5 * 2^23 rounds to an integer, whose low bits are then the sum's own.
+    static constexpr float kMagic = 12582912.0f;
+    static Vec at_least(Vec x) { return x > set(kLeastPower - 1.0f) ? x : set(kLeastPower - 1.0f); }
+    static Vec shifted(Vec x) { return at_least(x) + set(kMagic); }
     static Bits bits(Vec v) { return reinterpret_cast<Bits>(v); }
     static Vec from_bits(Bits b) { return reinterpret_cast<Vec>(b); }
     static std::uint32_t bits(float x) {
