@@ -6,6 +6,7 @@
 #include "dropout_mask.h"
 #include "few_queries.h"
 #include "narrowing.h"
+#include "online_softmax.h"
 #include "prefetch.h"
 #include "product.h"
 #include "scratch.h"
@@ -17,14 +18,9 @@ template <class T>
 class Forward {
 public:
     Forward(const longbow_attention& a, Scratch& scratch)
-        : a_(a), width_(padded(a.head_dim)), scale_(a.scale * kLog2e), few_(a.query_length <= kFew), narrowing_(a, scratch) {
+        : a_(a), width_(padded(a.head_dim)), few_(a.query_length <= kFew), softmax_(a, width_, few_, scratch), narrowing_(a, scratch) {
         const int key_blocks = blocks_of(a.key_length);
         queries_ = scratch.take<float>(kTile * width_);
-        scores_ = scratch.take<float>(kTile * kTile);
-        sums_ = scratch.take<float>(kTile * width_);
-        weight_ = scratch.take<float>(kTile);
-        tile_weight_ = scratch.take<float>(kTile * Simd::kWidth);
-        largest_ = scratch.take<float>(kTile);
         bias_data_ = scratch.take<float>(BiasRow::size(a));
         mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
         packed_ = scratch.take<std::uint8_t>(key_blocks);
@@ -55,11 +51,7 @@ private:
     using Arithmetic = typename ArithmeticOf<T>::Type;
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
-    static constexpr int kVectors = kTile / kWidth;
-    static constexpr int kRows = most(1, Simd::kInStep / kVectors);  // weighed together
     static constexpr int kSomeLines = 256, kAllLines = 1 << 20;
-    // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
-    static constexpr float kHeadroom = 6.0f;
 
     void start_head(int batch_head) {
         batch_head_ = batch_head;
@@ -68,7 +60,7 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         narrowing_.start_head(batch_, head_);
-        __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth);  // numbers, also where no row is
+        softmax_.start();
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
@@ -102,11 +94,7 @@ private:
             } else {
                 Arithmetic::copy_left(queries, begin, begin + rows, a_.head_dim, queries_);
             }
-            __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
-            __builtin_memset(weight_, 0, sizeof(float) * kTile);
-            for (int i = 0; i < kTile; ++i) {
-                largest_[i] = -__builtin_inff();
-            }
+            softmax_.start_block();
             visit(range, block, rows);
         } else if (a_.visited_from != nullptr) {
             __builtin_memset(visited_of(block), 0, sizeof(std::int32_t) * kRowGroups);
@@ -132,7 +120,7 @@ private:
             }
             if (narrowing_.ripe(range, key_block)) {
                 first = narrowing_.settle(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
-                                          window_.keys, largest_, weight_, first, key_block);
+                                          window_.keys, softmax_.largest(), softmax_.weight(), first, key_block);
             }
         }
         if (a_.visited_from != nullptr) {
@@ -162,169 +150,39 @@ private:
 
         int rows = narrowing_.rows_needing(key_block, all_rows, first_query);
         if (few_) {
-            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, scores_);
+            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, softmax_.scores());
         } else {
             pack_keys(key_block);
-            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, scores_, kTile,
+            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, softmax_.scores(), kTile,
                                        [&](int, int last) {
                                            return Extent{vectors(last), 0, a_.head_dim / kPack};
                                        });
         }
         next_.fetch(kSomeLines);
         const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
-        rows = narrowing_.rows_counting(rows, scores_, scale_, bias_of);
+        rows = narrowing_.rows_counting(rows, softmax_.scores(), softmax_.scale(), bias_of);
         if (rows == 0) {
             return 0;
         }
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
-        const bool ragged = a_.causal == 0 && keys_here < kTile;
-        int i = 0;
-        if (seen >= kTile && keys_here == kTile) {
-            for (; i + kRows <= rows; i += kRows) {
-                weigh<kRows>(Count<kVectors>{}, i, kTile, bias_of);
-            }
-        }
-        for (; i < rows; ++i) {
-            const int count = vectors(i);
-            if (count == 0) {
-                Simd::store(tile_weight_ + i * kWidth, Simd::zero());
-            }
-            with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, ragged ? keys_here : kTile, bias_of); });
-            // The second product takes rows in groups, each as far as its last row sees.
-            for (int v = (count + kPack - 1) / kPack; v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
-                Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
-            }
-        }
-        for (; i < all_rows; ++i) {
-            Simd::store(tile_weight_ + i * kWidth, Simd::zero());
-        }
-        add_weights(all_rows);
+        // With causality, keys beyond the end lie ahead of every query that counts: the bias hides them.
+        const int existing = a_.causal != 0 ? kTile : keys_here;
+        softmax_.weigh_tile(rows, all_rows, seen >= kTile && keys_here == kTile, existing, vectors, bias_of, mask_);
         next_.fetch(kSomeLines);
         if (few_) {
             for (int row = 0; row < rows; ++row) {
-                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(row), a_.head_dim, scores_ + row * kTile,
-                        sums_ + row * width_);
+                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(row), a_.head_dim,
+                        softmax_.scores() + row * kTile, softmax_.sums() + row * width_);
             }
             return rows;
         }
-        product<Arithmetic, true>(rows, {scores_, kTile, 1}, values_ + key_block * values_size_, width_, sums_, width_, [&](int, int last) {
-            return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
-        });
+        product<Arithmetic, true>(rows, {softmax_.scores(), kTile, 1}, values_ + key_block * values_size_, width_, softmax_.sums(), width_,
+                                  [&](int, int last) {
+                                      return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
+                                  });
         return rows;
-    }
-
-    // Scores of rows first .. first + kTogether - 1, `count` vectors each -> weights 2^(score - largest) in their place, their sums by lanes in
-    // tile_weight_; then dropout.
-    template <int kTogether, class N, class BiasOf>
-    void weigh(N count, int first, int existing, const BiasOf& bias_of) {
-        const int n = count;
-        Simd::Vec x[kTogether * N::kRoom];
-        const Simd::Vec scale = Simd::set(scale_);
-#pragma GCC unroll 2
-        for (int r = 0; r < kTogether; ++r) {
-            const int i = first + r;
-            const float* bias = bias_of(i);
-            Simd::Vec* row = x + r * n;
-            Simd::Vec top = Simd::set(-__builtin_inff());
-#pragma GCC unroll 16
-            for (int v = 0; v < n; ++v) {
-                row[v] = Simd::fma(Simd::load(scores_ + i * kTile + v * kWidth), scale, Simd::load(bias + v * kWidth));
-                if ((v + 1) * kWidth > existing) {
-                    row[v] = hide_from(row[v], existing - v * kWidth);
-                }
-                top = Simd::max(row[v], top);
-            }
-            if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
-                raise_largest(i, top);
-            }
-            const Simd::Vec largest = Simd::set(largest_[i] == -__builtin_inff() ? nothing_seen(i, row, n) : largest_[i]);
-#pragma GCC unroll 16
-            for (int v = 0; v < n; ++v) {
-                row[v] = Simd::sub(row[v], largest);
-            }
-        }
-        exp2_each(times<kTogether>(count), x);
-#pragma GCC unroll 2
-        for (int r = 0; r < kTogether; ++r) {
-            const int i = first + r;
-            Simd::Vec* row = x + r * n;
-            Simd::Vec sum = Simd::zero();
-#pragma GCC unroll 16
-            for (int v = 0; v < n; ++v) {
-                sum = Simd::add(sum, row[v]);
-            }
-            Simd::store(tile_weight_ + i * kWidth, sum);
-            if (mask_ != nullptr) {
-#pragma GCC unroll 16
-                for (int v = 0; v < n; ++v) {
-                    row[v] = Simd::keep_if_below(row[v], &mask_->bytes[i][v * kWidth], a_.dropout_keep);
-                }
-            }
-            if (few_) {
-                Single::store_row(count, scores_ + i * kTile, row);
-            } else {
-                Arithmetic::store_row(count, scores_ + i * kTile, row);
-            }
-        }
-    }
-
-    // A tile's weights join a row's sum as one number, as its part of the product does: what is too small to count then leaves the sum as it
-    // is to the last bit, and a tile that is left out is not missed.
-    void add_weights(int rows) {
-        for (int i = 0; i < rows; i += kWidth) {
-            Simd::Vec x[kWidth];
-#pragma GCC unroll 16
-            for (int r = 0; r < kWidth; ++r) {
-                x[r] = Simd::load(tile_weight_ + (i + r) * kWidth);
-            }
-            Simd::transpose(x);
-#pragma GCC unroll 4
-            for (int half = kWidth / 2; half > 0; half /= 2) {
-#pragma GCC unroll 16
-                for (int r = 0; r < half; ++r) {
-                    x[r] = Simd::add(x[r], x[r + half]);
-                }
-            }
-            Simd::store(weight_ + i, Simd::add(Simd::load(weight_ + i), x[0]));
-        }
-    }
-
-    static Simd::Vec hide_from(Simd::Vec x, int lane) {
-        float lanes[kWidth];
-        Simd::store(lanes, x);
-        for (int i = most(0, lane); i < kWidth; ++i) {
-            lanes[i] = -__builtin_inff();
-        }
-        return Simd::load(lanes);
-    }
-
-    // What row i's scores are set against while it has seen no number: 0, so that its weights are. The maximum passes over NaNs, which the output
-    // must show: with one of them the row has seen something.
-    float nothing_seen(int i, const Simd::Vec* x, int count) {
-        for (int v = 0; v < count; ++v) {
-            if (Simd::any_nan(x[v])) {
-                largest_[i] = 0.0f;
-            }
-        }
-        return 0.0f;
-    }
-
-    void raise_largest(int i, Simd::Vec top) {
-        const float highest = Simd::largest(top);
-        const float before = largest_[i];
-        if (!(highest > before)) {
-            return;
-        }
-        largest_[i] = highest;
-        if (before != -__builtin_inff()) {
-            const Simd::Vec factor = exp2_of(Simd::set(before - highest));
-            weight_[i] *= Simd::largest(factor);
-            for (int d = 0; d < width_; d += kWidth) {
-                Simd::store(sums_ + i * width_ + d, Simd::mul(Simd::load(sums_ + i * width_ + d), factor));
-            }
-        }
     }
 
     void write(int begin, int rows, bool any) {
@@ -333,29 +191,29 @@ private:
         const float kept = 256.0f / static_cast<float>(a_.dropout_keep);
         for (int i = 0; i < rows; ++i) {
             const int position = window_.offset + begin + i;
-            if (!any || position >= window_.keys || largest_[i] == -__builtin_inff()) {
+            if (!any || position >= window_.keys || softmax_.largest()[i] == -__builtin_inff()) {
                 for (int d = 0; d < a_.head_dim; d += kWidth) {
                     store_narrow(out.row(begin + i) + d, Simd::zero(), least(kWidth, a_.head_dim - d));
                 }
                 lse[i] = -__builtin_inff();
                 continue;
             }
-            write_row(sums_ + i * width_, Simd::set(kept / weight_[i]), a_.head_dim, out.row(begin + i));
-            lse[i] = (largest_[i] + __builtin_log2f(weight_[i])) * kLn2;
+            write_row(softmax_.sums() + i * width_, Simd::set(kept / softmax_.weight()[i]), a_.head_dim, out.row(begin + i));
+            lse[i] = (softmax_.largest()[i] + __builtin_log2f(softmax_.weight()[i])) * kLn2;
         }
     }
 
     const longbow_attention& a_;
     int width_;
-    float scale_;
     bool few_;                              // at most kFew queries
     std::int64_t keys_size_, values_size_;  // words a block
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};
     BiasRow bias_;
+    OnlineSoftmax<Arithmetic> softmax_;
     Narrowing narrowing_;
     Prefetch<T> next_;
-    float *queries_, *scores_, *sums_, *weight_, *tile_weight_, *largest_, *bias_data_, *keys_, *values_;
+    float *queries_, *bias_data_, *keys_, *values_;
     std::uint8_t* packed_;
     DropoutMask* mask_;
 };
