@@ -160,6 +160,36 @@ TEST_P(Skipping, KeepsFarKeysThatCount) {
     EXPECT_TRUE(spoilt.slice(2, 128).all().item<bool>());
 }
 
+// A key that is NaN spoils exactly the queries that visit its block, by the group of rows: with another table, others.
+TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
+    using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
+        const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+        const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, bool, std::int64_t, double,
+        std::int64_t, std::int64_t, double, bool, bool);
+    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_backward", "").typed<Signature>();
+    constexpr std::int64_t kLength = 3 * kBlock - 11;  // the last block ends within a group
+    for (const auto type : {torch::kFloat, torch::kBFloat16}) {
+        SCOPED_TRACE(type);
+        auto c = make_case({1, 1, kLength, kLength, 40}, type);
+        c.slopes = torch::tensor({0.01}, torch::kFloat);
+        c.options.skip_threshold = kInf;
+        const auto [out, lse] = fused(c);
+        const auto grad = torch::randn(c.q.sizes()).to(type);
+        c.k = c.k.clone();
+        c.k.select(2, 5).fill_(std::nan(""));
+        for (std::int64_t visiting = 1; visiting <= kGroups; ++visiting) {
+            auto first = torch::zeros({1, 1, 3, kGroups}, torch::kInt);
+            first[0][0][2].slice(0, visiting).fill_(1);
+            const auto dq = std::get<0>(
+                op.call(grad, c.q, c.k, c.v, out, lse, first, c.slopes, {}, {}, true, 0, 0.0, 0, 0, 1.0 / std::sqrt(40.0), false, false));
+            const auto spoilt = dq.isnan().any(3)[0][0].slice(0, 2 * kBlock);
+            const auto rows = std::min(kLength - 2 * kBlock, visiting * kGroup);
+            EXPECT_TRUE(spoilt.slice(0, 0, rows).all().item<bool>()) << visiting;
+            EXPECT_FALSE(spoilt.slice(0, rows).any().item<bool>()) << visiting;
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(Cpu, Skipping, testing::Values("portable", "avx2", "avx512", "avx512_bf16"),
                          [](const auto& chosen) { return std::string(chosen.param); });
 
