@@ -12,6 +12,8 @@ namespace longbow {
 
 namespace {
 
+constexpr std::int64_t kBlock = 64;  // queries and keys
+
 struct SkipTable {
     at::Tensor first;    // [batch, heads, blocks of queries], or empty where nothing can be skipped
     at::Tensor longest;  // [batch, heads, blocks of keys] for a forward pass that narrows the table
@@ -22,7 +24,6 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     if (!longbow_skip_table_helps(&a, static_cast<float>(threshold))) {
         return {at::empty({0}, ints), {}};
     }
-    constexpr std::int64_t kBlock = 64;
     const auto blocks = [](std::int64_t length) { return (length + kBlock - 1) / kBlock; };
     SkipTable table{at::empty({a.batch, a.heads, blocks(a.query_length)}, ints), {}};
     float* longest = nullptr;
@@ -35,8 +36,16 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     return table;
 }
 
-// The kernels' view of a table of first blocks, [batch, heads, blocks of queries] or with a fourth dimension for groups of rows; none: empty.
-void set_table(longbow_attention& a, const at::Tensor& table) {
+// The kernels' view of a table of first blocks: empty, [batch, heads, blocks of queries], or, where the forward pass narrows it, with a fourth
+// dimension for groups of rows.
+void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
+    const auto blocks = (std::int64_t{a.query_length} + kBlock - 1) / kBlock;
+    const bool fits =
+        table.numel() == 0 || (table.dim() >= 3 && table.size(0) == a.batch && table.size(1) == a.heads && table.size(2) == blocks &&
+                               (table.dim() == 3 || (narrows && table.dim() == 4 && table.size(3) == LONGBOW_ROW_GROUPS)));
+    TORCH_CHECK_VALUE(fits && table.is_contiguous() && table.scalar_type() == at::kInt, "fused_attention: first_key_block must be int32 [",
+                      a.batch, ", ", a.heads, ", ", blocks, "], as the forward operator gave it, not ", table.scalar_type(), " ",
+                      table.sizes());
     a.first_key_block = table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>();
     a.first_key_groups = table.dim() == 4 ? static_cast<std::int32_t>(table.size(3)) : 1;
 }
@@ -55,7 +64,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice&
     if (q.numel() > 0) {
         a.out = device.rows(out);
         a.lse = lse.mutable_data_ptr<float>();
-        set_table(a, table.first);
+        set_table(a, table.first, device.narrows);
         if (table.longest.defined()) {
             visited = at::empty({q.size(0), q.size(1), table.first.size(2), LONGBOW_ROW_GROUPS}, table.first.options());
             a.longest_keys = table.longest.const_data_ptr<float>();
@@ -86,7 +95,7 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_
     const auto whole_lse = lse.contiguous();
     a.out = device.rows(readable_out);
     a.lse = whole_lse.data_ptr<float>();
-    set_table(a, first_key_block);
+    set_table(a, first_key_block, device.narrows);
     a.dout = device.rows(dout);
     a.dq = device.rows(dq);
     a.dk = device.rows(dk);
@@ -114,7 +123,7 @@ at::Tensor visited_share(const AttentionCall& call, const at::Tensor& first_key_
     const auto lengths = call.lengths ? call.lengths->to(at::kCPU, at::kInt).contiguous() : at::Tensor();
     a.lengths = lengths.defined() ? lengths.const_data_ptr<std::int32_t>() : nullptr;
     const auto table = first_key_block.to(at::kCPU);
-    set_table(a, table);
+    set_table(a, table, true);
     auto fraction = at::ones({call.q.size(0), call.q.size(1)}, at::kFloat);
     if (a.first_key_block != nullptr) {
         longbow_attention_cpu_visited(&a, fraction.mutable_data_ptr<float>());

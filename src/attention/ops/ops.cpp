@@ -26,7 +26,8 @@ TORCH_LIBRARY(longbow, m) {
     m.def(
         "visited_fraction(Tensor q, Tensor k, Tensor? alibi_slopes, *, bool causal=True, int window=0, float? scale=None, "
         "float skip_threshold=-1.0) -> Tensor");
-    // What the derivative needs beside the outputs: the table of blocks that the forward pass visited (empty: all).
+    // What the derivative needs beside the outputs: the table of blocks that the forward pass visited (empty: all; on CPU perhaps with
+    // entries for groups of rows, ops/device.h).
     m.def(
         "fused_attention_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
         "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold) -> (Tensor out, Tensor lse, "

@@ -16,16 +16,20 @@ TEST_P(Instructions, EqualTheFormulaForEveryHeadSize) {
 }
 
 TEST_P(Instructions, EqualTheFormulaForEveryShape) {
-    // Square ones around the size of a block, a decoder's single query, continued windows, more queries than keys.
-    const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {{1, 1},  {2, 2},   {63, 63},  {64, 64},  {65, 65},  {200, 200},
-                                                                        {1, 90}, {3, 130}, {64, 100}, {70, 200}, {200, 70}, {129, 128}};
+    // Square ones around the size of a block, a decoder's single query, continued windows, more queries than keys; and neighbouring rows that see
+    // a vector more than each other, in whole tiles and at the end of one.
+    const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {
+        {1, 1},     {2, 2},  {63, 63}, {64, 64}, {65, 65}, {200, 200}, {1, 90}, {3, 130}, {64, 100}, {70, 200}, {200, 70},
+        {129, 128}, {2, 17}, {3, 18},  {2, 33},  {3, 33},  {3, 34},    {2, 97}, {32, 33}, {33, 34},  {31, 44},  {100, 0}};
     for (const auto& [rows, columns] : lengths) {
         for (const bool causal : {true, false}) {
-            SCOPED_TRACE(testing::Message() << rows << " x " << columns << (causal ? " causal" : ""));
-            auto c = make_case({2, 3, rows, columns, 32});
-            c.slopes = geometric_slopes(3);
-            c.options.causal = causal;
-            expect_equals_formula(c);
+            for (const auto type : {at::kFloat, at::kBFloat16}) {
+                SCOPED_TRACE(testing::Message() << rows << " x " << columns << (causal ? " causal " : " ") << toString(type));
+                auto c = make_case({2, 3, rows, columns, 32}, type);
+                c.slopes = geometric_slopes(3);
+                c.options.causal = causal;
+                expect_equals_formula(c);
+            }
         }
     }
 }
@@ -53,20 +57,22 @@ TEST_P(Instructions, EqualTheFormulaForEveryBias) {
 
 TEST_P(Instructions, WindowScaleAndRaggedLengths) {
     for (const bool causal : {true, false}) {
-        SCOPED_TRACE(causal);
-        auto c = make_case({4, 2, 140, 140, 32});
-        c.slopes = geometric_slopes(2);
-        c.options.causal = causal;
-        c.options.window = 30;
-        c.options.scale = 0.3;
-        expect_equals_formula(c);
-        c.options.window = 0;
-        c.lengths = torch::tensor({140, 0, 77, 1});
-        expect_equals_formula(c);
-        c = make_case({3, 2, 90, 150, 32});
-        c.options.causal = causal;
-        c.lengths = torch::tensor({150, 61, 20}, torch::kInt);
-        expect_equals_formula(c);
+        for (const auto type : {at::kFloat, at::kBFloat16}) {
+            SCOPED_TRACE(testing::Message() << causal << " " << toString(type));
+            auto c = make_case({4, 2, 140, 140, 32}, type);
+            c.slopes = geometric_slopes(2);
+            c.options.causal = causal;
+            c.options.window = 30;
+            c.options.scale = 0.3;
+            expect_equals_formula(c);
+            c.options.window = 0;
+            c.lengths = torch::tensor({140, 0, 77, 1});
+            expect_equals_formula(c);
+            c = make_case({3, 2, 90, 150, 32}, type);
+            c.options.causal = causal;
+            c.lengths = torch::tensor({150, 61, 20}, torch::kInt);
+            expect_equals_formula(c);
+        }
     }
 }
 
@@ -106,12 +112,15 @@ TEST_P(Instructions, HalfPrecision) {
 }
 
 TEST_P(Instructions, DropoutIsTheDeclaredFunctionForwardAndBackward) {
-    auto c = make_case({2, 2, 100, 150, 32});
-    c.slopes = geometric_slopes(2);
-    c.options.dropout = 0.3;
-    c.options.dropout_seed = 1234567890123;
-    c.options.dropout_offset = 5;
-    expect_equals_formula(c);
+    for (const auto type : {at::kFloat, at::kBFloat16}) {
+        SCOPED_TRACE(toString(type));
+        auto c = make_case({2, 2, 101, 150, 32}, type);
+        c.slopes = geometric_slopes(2);
+        c.options.dropout = 0.3;
+        c.options.dropout_seed = 1234567890123;
+        c.options.dropout_offset = 5;
+        expect_equals_formula(c);
+    }
 }
 
 TEST_P(Instructions, NotANumberIsNotHidden) {
@@ -139,12 +148,17 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
     };
     // One head: dq and dk, dv go through the tiles apart; many heads: each thread takes whole ones.
     // 1,100 queries: the gradient of a table is summed by chunks of 16 blocks of 64 of them.
-    for (const auto& [heads, length] : std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 330}, {2, 330}, {5, 330}, {1, 1100}}) {
-        auto c = make_case({1, heads, length, length, 32});
+    struct Call {
+        std::int64_t heads, length;
+        at::ScalarType type;
+    };
+    for (const auto& [heads, length, type] : {Call{1, 330, at::kFloat}, Call{2, 330, at::kFloat}, Call{5, 330, at::kFloat},
+                                              Call{1, 1100, at::kFloat}, Call{1, 331, at::kBFloat16}, Call{5, 331, at::kBFloat16}}) {
+        auto c = make_case({1, heads, length, length, 32}, type);
         for (auto* t : {&c.q, &c.k, &c.v}) {
             *t = t->detach().requires_grad_(true);
         }
-        const auto weight = torch::randn(c.q.sizes());
+        const auto weight = torch::randn(c.q.sizes()).to(type);
         for (const bool table : {false, true}) {
             c.slopes = table ? std::nullopt : std::optional<at::Tensor>(geometric_slopes(heads).requires_grad_(true));
             c.table = table ? std::optional<at::Tensor>(torch::randn({heads, 100}).requires_grad_(true)) : std::nullopt;

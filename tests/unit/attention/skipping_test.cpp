@@ -35,7 +35,7 @@ at::Tensor weights_of(const Case& c) {
 TEST_P(Skipping, ChangesNothingThatCounts) {
     for (const double spread : {1.0, 3.0}) {
         SCOPED_TRACE(spread);
-        auto c = make_case({2, 4, 600, 600, 32});
+        auto c = make_case({2, 4, 600, 631, 32});
         for (auto* t : {&c.q, &c.k, &c.v}) {
             *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
         }
@@ -186,6 +186,12 @@ TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
             const auto rows = std::min(kLength - 2 * kBlock, visiting * kGroup);
             EXPECT_TRUE(spoilt.slice(0, 0, rows).all().item<bool>()) << visiting;
             EXPECT_FALSE(spoilt.slice(0, rows).any().item<bool>()) << visiting;
+        }
+        for (const auto& sizes : std::vector<std::vector<std::int64_t>>{{1, 1, 3, 2}, {1, 1, 4}, {1, 2, 3}}) {
+            EXPECT_THROW(op.call(grad, c.q, c.k, c.v, out, lse, torch::zeros(sizes, torch::kInt), c.slopes, {}, {}, true, 0, 0.0, 0, 0,
+                                 1.0 / std::sqrt(40.0), false, false),
+                         c10::ValueError)
+                << at::IntArrayRef(sizes);
         }
     }
 }

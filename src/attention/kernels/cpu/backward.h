@@ -27,7 +27,7 @@ public:
           width_(padded(a.head_dim)),
           tile_size_(std::int64_t{kTile} * width_),
           words_(tile_size_ / kPack),
-          score_gradients_(a, bias_gradient.wanted(), scratch) {
+          score_gradients_(a, which != Gradients::keys && bias_gradient.wanted(), scratch) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
         // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
@@ -227,7 +227,10 @@ private:
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
         const auto columns = [&](int row) { return most(0, least(seen + row, keys_here)); };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
-        const auto by_row = [&](int, int last) { return Extent{vectors(last), 0, a_.head_dim / kPack}; };
+        const auto by_row = [&](int, int last) {  // the single rows at a tile's end as far as the rows that they are worked on with
+            constexpr int kTogether = ScoreGradients<Arithmetic>::kRows;
+            return Extent{vectors(least(last / kTogether * kTogether + kTogether, rows) - 1), 0, a_.head_dim / kPack};
+        };
         const auto scores_of = [&](const float* left, const float* right, float* to) {
             product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
                                        by_row);

@@ -60,7 +60,7 @@ private:
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         narrowing_.start_head(batch_, head_);
-        softmax_.start();
+        softmax_.start_head();
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
@@ -74,7 +74,7 @@ private:
         const int end = least(begin + kTile, a_.query_length);
         next_.clear();
         next_.add(a_.q, batch, head, begin, end, a_.head_dim, false);
-        if (batch_head != batch_head_ || packed_[last_block] == 0) {
+        if (range.begin < range.end && (batch_head != batch_head_ || packed_[last_block] == 0)) {
             const int first = last_block * kTile;
             const int last = least(first + kTile, a_.key_length);
             next_.add(a_.k, batch, head, first, last, a_.head_dim, false);

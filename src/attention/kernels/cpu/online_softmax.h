@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arithmetic.h"
+#include "bias_row.h"
 #include "dropout_mask.h"
 #include "scratch.h"
 
@@ -12,7 +13,7 @@ namespace {
 template <class Arithmetic>
 class OnlineSoftmax {
 public:
-    // single: weights are left as one number a word, whatever Arithmetic takes.
+    // single: weights are left as one number a word, whatever Arithmetic takes, and only as far as each row sees.
     OnlineSoftmax(const longbow_attention& a, int width, bool single, Scratch& scratch)
         : scale_(a.scale * kLog2e), keep_(a.dropout_keep), width_(width), single_(single) {
         scores_ = scratch.take<float>(kTile * kTile);
@@ -22,8 +23,8 @@ public:
         largest_ = scratch.take<float>(kTile);
     }
 
-    // Before the first use of the memory: numbers, also where no row is.
-    void start() { __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth); }
+    // Before a head's first block: numbers, also where no row is.
+    void start_head() { __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth); }
     void start_block() {
         __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
         __builtin_memset(weight_, 0, sizeof(float) * kTile);
@@ -55,7 +56,7 @@ public:
             }
             with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, existing, bias_of); });
             // The second product takes rows in groups, each as far as its last row sees.
-            for (int v = (count + kPack - 1) / kPack; v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
+            for (int v = (count + kPack - 1) / kPack; !single_ && v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }

@@ -1,4 +1,5 @@
-// Fetches what the next head begins with while this one is computed: rows of one head lie too far apart for the hardware to foresee. A few lines
+// Fetches what the next block begins with, of this head or the next, while this one is computed: rows of one head lie too far apart for the
+// hardware to foresee. A few lines
 // at a time, between products: all at once they would keep the core waiting.
 #pragma once
 
@@ -18,8 +19,8 @@ public:
             return;
         }
         const auto rows = rows_of<const T>(t, batch, head);
-        entries_[count_++] = {reinterpret_cast<const char*>(rows.row(begin)), rows.stride * static_cast<std::int64_t>(sizeof(T)), end - begin,
-                              head_dim * static_cast<int>(sizeof(T)), write};
+        entries_[count_++] = {reinterpret_cast<const char*>(rows.row(begin)), rows.stride * static_cast<std::int64_t>(sizeof(T)),
+                              end - begin, head_dim * static_cast<int>(sizeof(T)), write};
     }
 
     // The next rows, as many as make about `lines` lines.
@@ -43,7 +44,7 @@ public:
 
 private:
     static constexpr int kLine = 64;
-    static constexpr int kMost = 8;
+    static constexpr int kMost = 8;  // tensors; one more would not be fetched
     struct Entry {
         const char* data;
         std::int64_t stride;  // bytes

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arithmetic.h"
+#include "bias_row.h"
 #include "dropout_mask.h"
 #include "product.h"
 #include "scratch.h"
@@ -18,6 +19,9 @@ struct TwoFloats {
 template <class Arithmetic>
 class ScoreGradients {
 public:
+    // Rows that are worked on together, as far as the last of them sees.
+    static constexpr int kRows = most(Arithmetic::kPack, Simd::kInStep / (kTile / Simd::kWidth));
+
     // keep_rows: gradients() is wanted.
     ScoreGradients(const longbow_attention& a, bool keep_rows, Scratch& scratch)
         : scale_(a.scale * kLog2e), keep_(a.dropout_keep), keep_rows_(keep_rows) {
@@ -30,7 +34,7 @@ public:
         }
     }
 
-    // [kTile, kTile] each, to be filled with q.k and dout.v as far as each row sees.
+    // [kTile, kTile] each, to be filled with q.k and dout.v, for each kRows rows as far as the last of them sees.
     [[nodiscard]] float* scores() const { return scores_; }
     [[nodiscard]] float* weight_gradients() const { return gradients_; }
 
@@ -69,7 +73,6 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
-    static constexpr int kRows = most(kPack, Simd::kInStep / kVectors);  // worked on together
 
     struct Row {
         int i;
@@ -159,7 +162,7 @@ private:
         }
     }
 
-    // Vector v of rows first .. last, in all operands. Of a word's vectors along the row, the second alone is no operand of its own.
+    // Vector v of rows first .. last, in all operands. gradients_along_ holds kPack vectors in one: all but the first of them were stored with it.
     void clear(int first, int last, int v) {
         if constexpr (kPack == 1) {
             for (int i = first; i <= last; ++i) {
