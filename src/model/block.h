@@ -36,7 +36,7 @@ public:
     void list_pieces(std::vector<StoredPiece>& pieces) const;
 
 private:
-    at::Tensor attention(const at::Tensor& x, const BlockPass& pass);          // before the output projection
+    at::Tensor attention(const at::Tensor& x, const BlockPass& pass);  // before the output projection
     // residual + dropout(x W^T + bias)
     at::Tensor add_linear(const at::Tensor& residual, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
     at::Tensor feed_forward(const at::Tensor& x, const at::Tensor& residual);  // residual + dropout(layer(x))

@@ -27,8 +27,10 @@ at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const st
     return op.call(x, weight, bias, activation, c10::List<std::optional<at::Scalar>>(), "");
 }
 
-at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const at::Tensor& addend) {
-    using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view);
+at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                             const at::Tensor& addend) {
+    using Signature =
+        at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "binary").typed<Signature>();
     return op.call(x, addend, weight, bias, "add");
 }

@@ -32,21 +32,22 @@ Gradients differentiate(const at::Tensor& dy, const at::Tensor& x, const at::Ten
     const auto threads = row_chunks::threads_for(rows, weight);
     std::vector<Sums> sums(static_cast<std::size_t>(threads));
     at::Tensor dx = wanted.x ? at::empty({rows, x.size(1)}, x.options()) : at::Tensor();
-    row_chunks::for_each(rows, threads, threads == 1 ? rows : row_chunks::kRows, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-        auto& sum = sums[static_cast<std::size_t>(thread)];
-        const auto dy_part = dy.slice(0, begin, end);
-        const auto x_part = x.slice(0, begin, end);
-        if (wanted.weight) sum.weight.add(dy_part, x_part);
-        if (wanted.bias) row_chunks::add_to(sum.bias, dy_part.sum(0));
-        if (wanted.x) {
-            const auto part = onednn_linear(dy_part, weight.t(), std::nullopt, "none");
-            if (end - begin == rows) {
-                dx = part;
-            } else {
-                dx.slice(0, begin, end).copy_(part);
-            }
-        }
-    });
+    row_chunks::for_each(rows, threads, threads == 1 ? rows : row_chunks::kRows,
+                         [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+                             auto& sum = sums[static_cast<std::size_t>(thread)];
+                             const auto dy_part = dy.slice(0, begin, end);
+                             const auto x_part = x.slice(0, begin, end);
+                             if (wanted.weight) sum.weight.add(dy_part, x_part);
+                             if (wanted.bias) row_chunks::add_to(sum.bias, dy_part.sum(0));
+                             if (wanted.x) {
+                                 const auto part = onednn_linear(dy_part, weight.t(), std::nullopt, "none");
+                                 if (end - begin == rows) {
+                                     dx = part;
+                                 } else {
+                                     dx.slice(0, begin, end).copy_(part);
+                                 }
+                             }
+                         });
     Sums all;
     for (const auto& sum : sums) {
         all.weight.add(sum.weight);
@@ -79,7 +80,8 @@ public:
         const auto dy = context->saved_data["relu"].toBool() ? at::threshold_backward(gradients[0], saved[2], 0) : gradients[0];
         const Wanted wanted{context->needs_input_grad(0), context->needs_input_grad(1),
                             context->saved_data["bias"].toBool() && context->needs_input_grad(2)};
-        const auto all = differentiate(dy.reshape({-1, dy.size(-1)}).contiguous(), x.reshape({-1, x.size(-1)}).contiguous(), saved[1], wanted);
+        const auto all =
+            differentiate(dy.reshape({-1, dy.size(-1)}).contiguous(), x.reshape({-1, x.size(-1)}).contiguous(), saved[1], wanted);
         return {wanted.x ? all.x.view(x.sizes()) : at::Tensor(), all.weight, all.bias, at::Tensor(),
                 context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor()};
     }

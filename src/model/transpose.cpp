@@ -60,7 +60,8 @@ at::Tensor transposed(const at::Tensor& x) {
                 if (i + kBlock <= rows && j + kBlock <= columns) {
                     // Rows lie too far apart for the hardware to foresee.
                     constexpr std::int64_t kAhead = 3 * kBlock;
-                    for (auto row = i + kAhead; row < std::min(i + kAhead + kBlock, rows); ++row) __builtin_prefetch(in + row * in_row + j, 0, 2);
+                    for (auto row = i + kAhead; row < std::min(i + kAhead + kBlock, rows); ++row)
+                        __builtin_prefetch(in + row * in_row + j, 0, 2);
                     whole_block(in + i * in_row + j, in_row, out + j * rows + i, rows);
                     continue;
                 }
