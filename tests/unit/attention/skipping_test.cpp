@@ -9,7 +9,6 @@ namespace {
 class Skipping : public Instructions {};
 
 constexpr std::int64_t kBlock = 64;
-
 constexpr std::int64_t kGroup = 6, kGroups = 11;  // rows of queries, and groups of them in a block
 
 // The blocks that the forward pass began at, [batch, heads, blocks of queries, kGroups].
@@ -33,9 +32,9 @@ at::Tensor weights_of(const Case& c) {
 }
 
 TEST_P(Skipping, ChangesNothingThatCounts) {
-    for (const double spread : {1.0, 3.0}) {
-        SCOPED_TRACE(spread);
-        auto c = make_case({2, 4, 600, 631, 32});
+    for (const auto& [spread, columns] : std::vector<std::pair<double, std::int64_t>>{{1.0, 600}, {3.0, 600}, {1.0, 631}, {3.0, 631}}) {
+        SCOPED_TRACE(testing::Message() << spread << ", " << columns << " keys");
+        auto c = make_case({2, 4, 600, columns, 32});
         for (auto* t : {&c.q, &c.k, &c.v}) {
             *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
         }

@@ -82,8 +82,8 @@ TEST(Linear, WithAResidualAndRowsByThread) {
     }
 }
 
-// 2 x 2100 rows go through weights in oneDNN's own layout. Chunks are of 512 rows: 2 x 40 rows are a part of one, 2 x 257 of one thread one and two rows, 2 x 1100 of two threads three each. The backward
-// pass may find another number of threads than the forward pass had.
+// 2 x 2100 rows go through weights in oneDNN's own layout. Chunks are of 512 rows: 2 x 40 rows are a part of one, 2 x 257 of one thread one
+// and two rows, 2 x 1100 of two threads three each. The backward pass may find another number of threads than the forward pass had.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
     const int before = torch::get_num_threads();
     for (const auto& [rows, threads] :

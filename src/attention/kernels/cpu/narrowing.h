@@ -1,9 +1,9 @@
 // Leaving out, on the way, more than the skip table could (skip_table.h). The table must do with a query's own key as the least that its sum
 // can be; once the tiles at the diagonal are summed, the sum itself is known to be larger, and the same bound leaves fewer blocks. Of those,
 // a tile whose weights would be too small together is dropped before they are multiplied with its values. Both go by the leading rows of a
-// tile, too: its last ones are the furthest away, and need least. The table may leave out a quarter of
-// exp(-skip_threshold), the rule by norms here another quarter, of which it takes a small part; dropped tiles a sixteenth, which they may take
-// whole: products with values that cancel would show more.
+// tile, too: its last ones are the furthest away, and need least. The table may leave out a quarter of exp(-skip_threshold), the rule by norms
+// here another quarter, of which it takes a small part; dropped tiles a sixteenth, which they may take whole: products with values that cancel
+// would show more.
 #pragma once
 
 #include "bias_row.h"

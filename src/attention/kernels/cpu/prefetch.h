@@ -1,6 +1,5 @@
 // Fetches what the next block begins with, of this head or the next, while this one is computed: rows of one head lie too far apart for the
-// hardware to foresee. A few lines
-// at a time, between products: all at once they would keep the core waiting.
+// hardware to foresee. A few lines at a time, between products: all at once they would keep the core waiting.
 #pragma once
 
 #include "pack.h"
