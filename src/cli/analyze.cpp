@@ -12,6 +12,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
+#include "longbow/eval/runs.h"
 #include "longbow/experiments/early_token.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
@@ -54,7 +55,7 @@ int early_token(EarlyTokenFlags& flags, const CommonOptions& common) {
     const auto store = open_store_for(checkpoint, flags.data);
     const auto& stream = store.split(flags.split);
     for (const auto length : flags.lengths) check_length(*checkpoint.model, length);
-    const auto name = fs::absolute(flags.checkpoint).lexically_normal().filename().string();
+    const auto name = run_name(checkpoint.path);
     if (!flags.out.empty()) fs::create_directories(flags.out);
 
     std::vector<EarlyTokenLength> rows;

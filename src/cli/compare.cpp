@@ -4,8 +4,8 @@
 #include <iostream>
 #include <numeric>
 
-#include "longbow/core/bootstrap.h"
 #include "longbow/core/error.h"
+#include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
 #include "longbow/experiments/report.h"
@@ -80,7 +80,7 @@ std::vector<double> losses_over(const EvalResult& row, const std::vector<double>
     return losses;
 }
 
-Comparison compare_pair(const Pair& pair, const std::string& per) {
+std::pair<MeanEstimate, std::optional<double>> compare_pair(const Pair& pair, const std::string& per) {
     const auto& [a, b] = pair;
     if (a->block_nll.empty() || b->block_nll.empty()) throw DataError("a row without block_nll cannot be compared: measure it again");
     const bool alike = a->tokenizer == b->tokenizer;
@@ -100,7 +100,11 @@ Comparison compare_pair(const Pair& pair, const std::string& per) {
         if (a->words <= 0) throw DataError("the first result counts no words: compare --per byte");
         for (auto& unit : units) unit *= a->words / sum(a->block_bytes);
     }
-    return compare_blocks(a->block_nll, alike ? b->block_nll : losses_over(*b, a->block_bytes), units);
+    const auto losses = alike ? b->block_nll : losses_over(*b, a->block_bytes);
+    if (losses.size() != a->block_nll.size()) throw DataError("the results have different numbers of blocks: measure both anew");
+    std::vector<double> difference(losses.size());
+    for (std::size_t i = 0; i < losses.size(); ++i) difference[i] = losses[i] - a->block_nll[i];
+    return {mean_estimate({difference}, units), p_value({difference}, units)};
 }
 
 int compare(const CompareFlags& flags) {
@@ -113,7 +117,7 @@ int compare(const CompareFlags& flags) {
     std::string text;
     for (const auto& pair : pairs) {
         const auto per = !flags.per.empty() ? flags.per : pair.a->tokenizer == pair.b->tokenizer ? "token" : "byte";
-        const auto c = compare_pair(pair, per);
+        const auto [c, p] = compare_pair(pair, per);
         if (flags.json) {
             text += Json{{"a", pair.a->name},
                          {"b", pair.b->name},
@@ -122,24 +126,27 @@ int compare(const CompareFlags& flags) {
                          {"protocol", pair.a->protocol},
                          {"split", pair.a->split},
                          {"per", per},
-                         {"difference", c.difference},
-                         {"ci", {c.low, c.high}},
-                         {"p_value", c.p_value},
+                         {"difference", c.mean},
+                         {"ci", c.interval ? Json{c.interval->low, c.interval->high} : Json()},
+                         {"p_value", p ? Json(*p) : Json()},
+                         {"blocks", c.blocks},
                          {"ppl_a", pair.a->ppl},
                          {"ppl_b", pair.b->ppl}}
                         .dump() +
                     "\n";
             continue;
         }
-        const bool clear = c.low > 0 || c.high < 0;
-        const auto* better = c.difference < 0 ? pair.b : pair.a;
+        const auto* better = c.mean < 0 ? pair.b : pair.a;
         text += strprintf(
             "%s split, protocol %s, length %lld, stride %lld\n  A %s: ppl %.2f, %.4f bits a byte\n  B %s: ppl %.2f, %.4f bits a byte\n",
             pair.a->split.c_str(), pair.a->protocol.c_str(), static_cast<long long>(pair.a->length), static_cast<long long>(pair.a->stride),
             pair.a->name.c_str(), pair.a->ppl, pair.a->bits_per_byte, pair.b->name.c_str(), pair.b->ppl, pair.b->bits_per_byte);
-        text +=
-            strprintf("  B - A: %+.5f nats a %s, 95 %% interval [%+.5f, %+.5f], p = %.3f: %s\n", c.difference, per.c_str(), c.low, c.high,
-                      c.p_value, clear ? ((better == pair.a ? "A" : "B") + std::string(" is better")).c_str() : "no clear difference");
+        text += !c.interval
+                    ? strprintf("  B - A: %+.5f nats a %s; no interval from %lld blocks\n", c.mean, per.c_str(),
+                                static_cast<long long>(c.blocks))
+                    : strprintf("  B - A: %+.5f nats a %s, 95 %% interval [%+.5f, %+.5f] over %lld blocks, p = %.3f: %s\n", c.mean,
+                                per.c_str(), c.interval->low, c.interval->high, static_cast<long long>(c.blocks), *p,
+                                c.clear() ? ((better == pair.a ? "A" : "B") + std::string(" is better")).c_str() : "no clear difference");
     }
     std::cout << text;
     return 0;
@@ -147,7 +154,7 @@ int compare(const CompareFlags& flags) {
 
 void add_compare(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<CompareFlags>();
-    auto* verb = add_verb(app, context, "compare", "Is the difference between two results real? (paired block bootstrap)",
+    auto* verb = add_verb(app, context, "compare", "Is the difference between two results real? (paired by blocks of text)",
                           "longbow compare runs/alibi runs/sinusoidal --lengths 1024");
     verb->add_option("RESULT_A", flags->a, "results.jsonl or run directory")->required();
     verb->add_option("RESULT_B", flags->b, "results.jsonl or run directory, measured alike")->required();

@@ -16,6 +16,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
+#include "longbow/eval/runs.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 #include "ranks.h"
@@ -57,19 +58,13 @@ EvalData open_data(const EvalFlags& flags, const LoadedCheckpoint& checkpoint, i
     return data;
 }
 
-// RUN of RUN/checkpoints/step-N; else the checkpoint's own folder (an imported one).
-fs::path run_of(const fs::path& checkpoint) {
-    const auto path = fs::absolute(checkpoint).lexically_normal();
-    return path.parent_path().filename() == "checkpoints" ? path.parent_path().parent_path() : path;
-}
-
 // What every row of this call has in common.
 struct Description {
     const LoadedCheckpoint& checkpoint;
     std::string split, device, tokenizer, config, config_group;
 
     void fill(EvalResult& row) const {
-        row.name = run_of(checkpoint.path).filename().string();
+        row.name = run_name(checkpoint.path);
         row.position = checkpoint.config.position.method;
         row.train_length = checkpoint.config.train.length;
         row.seed = checkpoint.config.train.seed;
@@ -170,7 +165,7 @@ int eval(EvalFlags& flags, const Ranked& ranked) {
 
     const auto data = open_data(flags, checkpoint, ranked.threads);
     const auto& stream = data.stream(flags.split);
-    const auto out = flags.out.empty() ? (run_of(checkpoint.path) / "results.jsonl").string() : flags.out;
+    const auto out = flags.out.empty() ? (run_folder(checkpoint.path) / "results.jsonl").string() : flags.out;
     check_all(flags, checkpoint, stream, out, ranks.leader());
     const auto description = describe(checkpoint, flags, device);
     const auto known = ranks.leader() ? read_results(out) : std::vector<EvalResult>();

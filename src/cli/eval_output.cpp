@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
 
 #include "longbow/core/error.h"
@@ -37,6 +38,24 @@ std::string aligned(const std::vector<std::vector<std::string>>& rows) {
     return text;
 }
 
+std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-"; }
+
+std::string interval_text(const EvalResult& row) { return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-"; }
+
+// Where a row has no interval, why; where there are some, what they are.
+std::string interval_note(const std::vector<EvalResult>& rows) {
+    std::int64_t least = rows.front().blocks(), most = least;
+    for (const auto& row : rows) {
+        least = std::min(least, row.blocks());
+        most = std::max(most, row.blocks());
+    }
+    const auto blocks = least == most ? with_commas(least) : with_commas(least) + " to " + with_commas(most);
+    if (most < kLeastBlocks)
+        return strprintf("\nno interval: %s blocks of 1,024 targets, and %lld are needed\n", blocks.c_str(),
+                         static_cast<long long>(kLeastBlocks));
+    return "\n95 % intervals: " + rows.front().ppl_ci_method + " over " + blocks + " blocks of 1,024 targets\n";
+}
+
 }  // namespace
 
 std::string eval_table(const std::vector<EvalResult>& rows) {
@@ -47,12 +66,12 @@ std::string eval_table(const std::vector<EvalResult>& rows) {
     std::vector<std::vector<std::string>> table{
         {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}};
     for (const auto& row : rows) {
-        table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens), strprintf("%.4f", row.nll),
-                         strprintf("%.2f", row.ppl), strprintf("%.2f to %.2f", row.ppl_low, row.ppl_high),
-                         strprintf("%.4f", row.bits_per_byte), strprintf("%.2f", row.ppl_per_word), human_count(row.tokens_per_second),
+        table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens),
+                         row.diverged() ? "diverged" : strprintf("%.4f", row.nll), value_text(row.ppl, 2), interval_text(row),
+                         value_text(row.bits_per_byte, 4), value_text(row.ppl_per_word, 2), human_count(row.tokens_per_second),
                          strprintf("%.0f", row.peak_memory_mb)});
     }
-    return text + aligned(table);
+    return text + aligned(table) + interval_note(rows);
 }
 
 void check_appendable(const std::string& path) { check_writable(path); }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <type_traits>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -16,6 +17,29 @@
 namespace longbow {
 
 namespace {
+
+Json json_of(const std::vector<double>& values) {
+    Json list = Json::array();
+    for (const double value : values) list.push_back(std::isfinite(value) ? Json(value) : Json());
+    return list;
+}
+Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+template <class Value>
+Json json_of(const Value& value) {
+    return value;
+}
+
+double double_of(const Json& json) { return json.is_null() ? kNoValue : json.get<double>(); }
+void read_into(const Json& json, double& value) { value = double_of(json); }
+void read_into(const Json& json, std::vector<double>& values) {
+    if (!json.is_array()) throw Json::type_error::create(302, "type must be array", &json);
+    values.clear();
+    for (const auto& item : json) values.push_back(double_of(item));
+}
+template <class Value>
+void read_into(const Json& json, Value& value) {
+    json.get_to(value);
+}
 
 // Every key once, for both directions. `field(key, member, required)`.
 template <class Result, class Visit>
@@ -33,7 +57,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("windows", r.windows, false);
     field("nll", r.nll, true);
     field("ppl", r.ppl, true);
-    // ppl_ci stands here
+    // ppl_ci, ppl_ci_method and blocks stand here
     field("tool_ppl", r.tool_ppl, false);
     field("bits_per_byte", r.bits_per_byte, false);
     field("words", r.words, false);
@@ -61,8 +85,11 @@ void visit_fields(Result& r, Visit&& field) {
 Json to_json(const EvalResult& result) {
     Json json;
     visit_fields(result, [&](const char* key, const auto& value, bool) {
-        json[key] = value;
-        if (std::strcmp(key, "ppl") == 0) json["ppl_ci"] = {result.ppl_low, result.ppl_high};
+        json[key] = json_of(value);
+        if (std::strcmp(key, "ppl") != 0) return;
+        json["ppl_ci"] = result.ppl_ci ? json_of(std::vector<double>{result.ppl_ci->low, result.ppl_ci->high}) : Json();
+        json["ppl_ci_method"] = result.ppl_ci_method;
+        json["blocks"] = result.blocks();
     });
     return json;
 }
@@ -72,23 +99,29 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
     EvalResult result;
     visit_fields(result, [&](const char* key, auto& value, bool required) {
         const auto found = json.find(key);
-        if (found == json.end() || found->is_null()) {
+        constexpr bool may_be_null = std::is_same_v<std::remove_reference_t<decltype(value)>, double>;
+        if (found == json.end() || (found->is_null() && !may_be_null)) {
             if (required) throw DataError(where + ": no key \"" + key + "\": not a row written by longbow eval");
             return;
         }
         try {
-            found->get_to(value);
+            read_into(*found, value);
         } catch (const Json::exception&) {
             throw DataError(where + ": key \"" + key + "\" has the wrong type: " + found->dump());
         }
     });
+    if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of before have 0 there
+    if (result.bits_per_byte == 0 && result.nll != 0) result.bits_per_byte = kNoValue;
     const auto ci = json.find("ppl_ci");
     if (ci != json.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number()) {
-        result.ppl_low = (*ci)[0];
-        result.ppl_high = (*ci)[1];
+        result.ppl_ci = Interval{(*ci)[0], (*ci)[1]};
     }
+    const auto method = json.find("ppl_ci_method");
+    result.ppl_ci_method = method != json.end() && method->is_string() ? method->get<std::string>() : kOldIntervalMethod;
     return result;
 }
+
+bool EvalResult::diverged() const { return !std::isfinite(nll); }
 
 bool same_measurement(const EvalResult& a, const EvalResult& b) {
     return a.checkpoint == b.checkpoint && a.data == b.data && a.tokenizer == b.tokenizer && a.config == b.config &&

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <numbers>
 
-#include "longbow/core/bootstrap.h"
 #include "longbow/core/error.h"
+#include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
 
@@ -48,12 +48,12 @@ std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::v
 // Raw bytes of each block of 1,024 scored targets.
 std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector<EvalWindow>& windows) {
     std::vector<double> bytes(1, 0.0);
-    std::int64_t room = kBootstrapBlock;
+    std::int64_t room = kIntervalBlock;
     for (auto [begin, end] : scored_stretches(windows)) {
         while (begin < end) {
             if (room == 0) {
                 bytes.push_back(0);
-                room = kBootstrapBlock;
+                room = kIntervalBlock;
             }
             const auto next = std::min(end, begin + room);
             bytes.back() += stream.bytes_before(next) - stream.bytes_before(begin);
@@ -81,7 +81,7 @@ double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& w
         weight += counted;
         previous = &window;
     }
-    return weight > 0 ? std::exp(sum / weight) : 0;
+    return weight > 0 ? std::exp(sum / weight) : kNoValue;
 }
 
 void fill_positions(EvalResult& result, const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
@@ -150,48 +150,13 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.nll = total / static_cast<double>(tokens);
     result.ppl = std::exp(result.nll);
     result.tool_ppl = request.protocol == "hf" ? guide_ppl(nll, windows) : result.ppl;
-    const auto interval = interval_of(resampled_means(result.block_nll, block_counts(tokens)));
-    result.ppl_low = std::exp(interval.low);
-    result.ppl_high = std::exp(interval.high);
+    const auto interval = mean_estimate({result.block_nll}, block_counts(tokens)).interval;
+    if (interval && std::isfinite(std::exp(interval->high))) result.ppl_ci = Interval{std::exp(interval->low), std::exp(interval->high)};
     if (bytes > 0) result.bits_per_byte = total / std::numbers::ln2 / bytes;
     result.words = words;
     if (words > 0) result.ppl_per_word = std::exp(total / words);
     fill_positions(result, nll, windows);
     return result;
-}
-
-Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units,
-                          std::uint64_t seed) {
-    if (a.size() != b.size() || a.size() != units.size() || a.empty()) {
-        throw DataError(
-            strprintf("a paired comparison of %zu blocks with %zu: both results must score the same targets", a.size(), b.size()));
-    }
-    std::vector<double> difference(a.size());
-    double sum = 0;
-    double weight = 0;
-    for (std::size_t i = 0; i < a.size(); ++i) {
-        difference[i] = b[i] - a[i];
-        sum += difference[i];
-        weight += units[i];
-    }
-    Comparison comparison;
-    comparison.difference = sum / weight;
-    const auto resamples = resampled_means(difference, units, seed);
-    const auto interval = interval_of(resamples);
-    comparison.low = interval.low;
-    comparison.high = interval.high;
-    // Centred resamples stand for "no difference"; one is added to both counts, so that no p-value is zero (Davison and Hinkley 1997, 4.2).
-    std::int64_t extreme = 0;
-    for (const double resample : resamples) extreme += std::abs(resample - comparison.difference) >= std::abs(comparison.difference);
-    comparison.p_value = static_cast<double>(extreme + 1) / static_cast<double>(resamples.size() + 1);
-    return comparison;
-}
-
-Comparison compare_paired(const std::vector<float>& a, const std::vector<float>& b, std::uint64_t seed) {
-    if (a.size() != b.size()) {
-        throw DataError(strprintf("a paired comparison of %zu losses with %zu: both must score the same targets", a.size(), b.size()));
-    }
-    return compare_blocks(block_sums(a), block_sums(b), block_counts(static_cast<std::int64_t>(a.size())), seed);
 }
 
 }  // namespace longbow

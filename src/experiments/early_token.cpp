@@ -3,8 +3,8 @@
 #include <cmath>
 
 #include "format.h"
-#include "longbow/core/bootstrap.h"
 #include "longbow/core/error.h"
+#include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 #include "paper_grid.h"
 
@@ -20,17 +20,26 @@ std::vector<float> difference(const std::vector<float>& a, const std::vector<flo
 }
 
 Nats mean_of(const std::vector<float>& values) {
-    const auto counts = block_counts(static_cast<std::int64_t>(values.size()));
-    const auto sums = block_sums(values);
-    const auto interval = interval_of(resampled_means(sums, counts));
-    double total = 0;
-    for (const double sum : sums) total += sum;
-    return {total / static_cast<double>(values.size()), interval.low, interval.high};
+    const auto estimate = mean_estimate({block_sums(values)}, block_counts(static_cast<std::int64_t>(values.size())));
+    return {estimate.mean, estimate.interval};
 }
 
-std::string with_interval(const Nats& nats) { return strprintf("%+.4f [%+.4f, %+.4f]", nats.value, nats.low, nats.high); }
+std::string with_interval(const Nats& nats) {
+    if (!std::isfinite(nats.value)) return "no value";
+    return strprintf("%+.4f", nats.value) + (nats.interval ? strprintf(" [%+.4f, %+.4f]", nats.interval->low, nats.interval->high) : "");
+}
 
-Json to_json(const Nats& nats) { return {{"nats", nats.value}, {"ci", {nats.low, nats.high}}}; }
+Json to_json(const Nats& nats) {
+    return {{"nats", nats.value}, {"ci", nats.interval ? Json{nats.interval->low, nats.interval->high} : Json()}};
+}
+
+std::string interval_note(std::int64_t blocks) {
+    if (blocks < kLeastBlocks) {
+        return strprintf("\nNo intervals: %lld block%s of 1,024 targets, and %lld are needed.\n", static_cast<long long>(blocks),
+                         blocks == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
+    }
+    return "\nIntervals are 95 % (Student's t over " + with_commas(blocks) + " blocks of 1,024 targets, paired).\n";
+}
 
 }  // namespace
 
@@ -84,13 +93,20 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
         if (gain.share > 1) text += " (more than all of it: with early tokens aside, the longer context does harm)";
         text += "\n";
     }
-    return text + "\nIntervals are 95 % (paired block bootstrap over blocks of 1,024 targets).\n";
+    return text + interval_note(first.apart.blocks());
 }
 
 Json early_token_json(const EarlyTokenAnalysis& analysis) {
-    Json json{{"name", analysis.name},    {"position", analysis.position}, {"train_length", analysis.train_length},
-              {"split", analysis.split},  {"stride", analysis.stride},     {"tokens", analysis.lengths.front().apart.tokens},
-              {"lengths", Json::array()}, {"gains", Json::array()}};
+    Json json{{"name", analysis.name},
+              {"position", analysis.position},
+              {"train_length", analysis.train_length},
+              {"split", analysis.split},
+              {"stride", analysis.stride},
+              {"tokens", analysis.lengths.front().apart.tokens},
+              {"ci_method", kIntervalMethod},
+              {"blocks", analysis.lengths.front().apart.blocks()},
+              {"lengths", Json::array()},
+              {"gains", Json::array()}};
     for (const auto& row : analysis.lengths) {
         json["lengths"].push_back({{"length", row.apart.length},
                                    {"nll", row.apart.nll},

@@ -11,7 +11,7 @@ namespace longbow {
 namespace {
 
 const char* const kIntervals =
-    "Intervals are 95 % (block bootstrap: 1,000 resamples of blocks of 1,024 consecutive targets, paired over the two lengths).";
+    "Intervals are 95 % (Student's t over blocks of 1,024 consecutive targets, the same blocks at both lengths; none below 10 blocks).";
 
 bool several_seeds(const ReportTable& table) {
     return std::any_of(table.rows.begin(), table.rows.end(), [](const ReportRow& row) {
@@ -83,17 +83,17 @@ std::string csv(const std::vector<ReportTable>& tables, Metric metric) {
                                                 std::to_string(length),
                                                 std::to_string(cell.tokens),
                                                 std::to_string(cell.seeds),
-                                                number_text(cell.mean),
-                                                one ? "" : number_text(cell.sd),
-                                                one ? number_text(cell.low) : "",
-                                                one ? number_text(cell.high) : ""};
+                                                cell.seeds > 0 ? number_text(cell.mean) : "",
+                                                cell.seeds > 1 ? number_text(cell.sd) : "",
+                                                one && cell.interval ? number_text(cell.interval->low) : "",
+                                                one && cell.interval ? number_text(cell.interval->high) : ""};
                 if (row.growth && row.growth->to == length) {
                     const auto& g = *row.growth;
                     const std::vector<std::string> growth{std::to_string(g.from),
                                                           std::to_string(g.to),
                                                           number_text(g.ratio),
-                                                          g.has_interval ? number_text(g.low) : "",
-                                                          g.has_interval ? number_text(g.high) : "",
+                                                          g.interval ? number_text(g.interval->low) : "",
+                                                          g.interval ? number_text(g.interval->high) : "",
                                                           g.seeds > 1 ? number_text(g.sd) : ""};
                     fields.insert(fields.end(), growth.begin(), growth.end());
                 } else {
@@ -130,6 +130,8 @@ std::string latex(const std::vector<ReportTable>& tables, Metric metric) {
     return text;
 }
 
+Json interval_json(const std::optional<Interval>& interval) { return interval ? Json{interval->low, interval->high} : Json(); }
+
 std::string json(const std::vector<ReportTable>& tables, Metric metric) {
     Json out = Json::array();
     for (const auto& table : tables) {
@@ -141,17 +143,24 @@ std::string json(const std::vector<ReportTable>& tables, Metric metric) {
             Json model{{"label", row.label},     {"name", row.name},       {"position", row.position}, {"train_length", row.train_length},
                        {"updates", row.updates}, {"values", Json::array()}};
             for (const auto& [length, cell] : row.cells) {
-                Json value{{"length", length}, {metric_key(metric), cell.mean}, {"tokens", cell.tokens}, {"seeds", cell.seeds}};
+                Json value{{"length", length},
+                           {metric_key(metric), cell.mean},
+                           {"tokens", cell.tokens},
+                           {"seeds", cell.seeds},
+                           {"blocks", cell.blocks}};
+                if (cell.diverged > 0) value["diverged"] = cell.diverged;
                 if (cell.seeds > 1)
                     value["sd"] = cell.sd;
-                else
-                    value["ci"] = {cell.low, cell.high};
+                else {
+                    value["ci"] = interval_json(cell.interval);
+                    value["ci_method"] = cell.interval_method;
+                }
                 model["values"].push_back(value);
             }
             if (row.growth) {
                 model["growth"] = {
                     {"from", row.growth->from}, {"to", row.growth->to}, {"ratio", row.growth->ratio}, {"seeds", row.growth->seeds}};
-                if (row.growth->has_interval) model["growth"]["ci"] = {row.growth->low, row.growth->high};
+                if (row.growth->interval) model["growth"]["ci"] = interval_json(row.growth->interval);
                 if (row.growth->seeds > 1) model["growth"]["sd"] = row.growth->sd;
             }
             entry["models"].push_back(model);
@@ -192,15 +201,19 @@ std::string metric_key(Metric metric) { return metric == Metric::ppl ? "ppl" : m
 
 std::string cell_text(const ReportCell& cell, Metric metric, const std::string& plus_minus) {
     const int decimals = metric == Metric::ppl ? 2 : 4;
+    const auto without = cell.diverged + cell.valueless;
+    if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : "no value";
     auto text = strprintf("%.*f", decimals, cell.mean);
     if (cell.seeds > 1) text += plus_minus + strprintf("%.*f", decimals, cell.sd);
+    if (without > 0)
+        text += strprintf(" (%lld of %lld seeds diverged)", static_cast<long long>(without), static_cast<long long>(cell.seeds + without));
     return text;
 }
 
 std::string growth_text(const ReportGrowth& growth, const std::string& plus_minus) {
     auto text = strprintf("%.3f", growth.ratio);
     if (growth.seeds > 1) text += plus_minus + strprintf("%.3f", growth.sd);
-    if (growth.has_interval) text += strprintf(" [%.3f, %.3f]", growth.low, growth.high);
+    if (growth.interval) text += strprintf(" [%.3f, %.3f]", growth.interval->low, growth.interval->high);
     return text;
 }
 
@@ -223,7 +236,9 @@ const ReportRow* best_row(const ReportTable& table, std::int64_t length) {
     if (table.rows.size() < 2) return nullptr;
     const ReportRow* best = nullptr;
     for (const auto& row : table.rows) {
-        if (row.cells.count(length) > 0 && (best == nullptr || row.cells.at(length).mean < best->cells.at(length).mean)) best = &row;
+        if (row.cells.count(length) > 0 && row.cells.at(length).seeds > 0 &&
+            (best == nullptr || row.cells.at(length).mean < best->cells.at(length).mean))
+            best = &row;
     }
     return best;
 }

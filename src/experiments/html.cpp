@@ -60,14 +60,16 @@ std::string length_figure(const ReportTable& table, Metric metric) {
         series.label = row.label;
         series.style = style_of(table, row);
         for (const auto& [length, cell] : row.cells) {
+            if (cell.seeds == 0) continue;
             series.x.push_back(static_cast<double>(length));
             series.y.push_back(cell.mean);
             series.notes.push_back(row.label + strprintf(", length %lld: ", static_cast<long long>(length)) + cell_text(cell, metric));
             low = std::min(low, cell.mean);
             high = std::max(high, cell.mean);
         }
-        chart.series.push_back(series);
+        if (!series.x.empty()) chart.series.push_back(series);
     }
+    if (chart.series.empty()) return "";
     chart.log_y = high > 8 * low && low > 0;
     chart.marked_x = shared_train_length(table);
     chart.marked_label = "training length";
@@ -85,7 +87,7 @@ std::string position_figure(const ReportTable& table) {
     chart.log_x = true;
     std::set<std::int64_t> lengths;
     for (const auto& row : table.rows) {
-        if (row.longest == nullptr || row.longest->position_begin.size() < 3) continue;
+        if (row.longest == nullptr || row.longest->position_begin.size() < 3 || row.longest->diverged()) continue;
         auto series = position_series(*row.longest);
         series.label = row.label;
         series.style = style_of(table, row);
@@ -158,9 +160,11 @@ std::string table_html(const ReportTable& table, Metric metric) {
                 continue;
             }
             const auto& c = cell->second;
-            const auto hint = c.seeds == 1
-                                  ? strprintf("95 %% interval %.2f to %.2f, %s tokens", c.low, c.high, with_commas(c.tokens).c_str())
-                                  : strprintf("mean of %lld seeds", static_cast<long long>(c.seeds));
+            const auto hint = c.interval
+                                  ? strprintf("95 %% interval %.2f to %.2f (%s, %s blocks), %s tokens", c.interval->low, c.interval->high,
+                                              c.interval_method.c_str(), with_commas(c.blocks).c_str(), with_commas(c.tokens).c_str())
+                              : c.seeds > 1 ? strprintf("mean of %lld seeds", static_cast<long long>(c.seeds))
+                                            : strprintf("no interval, %s tokens", with_commas(c.tokens).c_str());
             html += std::string("<td") + (best_row(table, length) == &row ? " class=\"best\"" : "") + " title=\"" + hint + "\">" +
                     cell_text(c, metric) + "</td>";
         }
@@ -240,8 +244,8 @@ const char* const kHowToRead =
     "protocol <code>paper</code> every token is scored exactly once at every length.</li>\n"
     "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method "
     "extrapolates. "
-    "Brackets hold the 95 % interval of a block bootstrap (1,000 resamples of blocks of 1,024 consecutive tokens, drawn alike at both "
-    "lengths); ± is the standard deviation over seeds.</li>\n"
+    "Brackets hold the 95 % interval by Student's t over blocks of 1,024 consecutive tokens, the same ones at both lengths (none below 10 "
+    "blocks); ± is the standard deviation over seeds.</li>\n"
     "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they hold the spread "
     "between easy and hard passages, which is the same for all models and lengths.</li>\n</ul>\n";
 

@@ -90,7 +90,8 @@ std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scal
     if (!has_ours) return notes;
     if (scale.divisor != 1) notes.emplace_back("Lengths are the paper's; in brackets those measured here.");
     notes.emplace_back(
-        "difference: ours less the paper's. 95 %: block bootstrap over blocks of 1,024 targets; it holds the spread of the text, not of "
+        "difference: ours less the paper's. 95 %: Student's t over blocks of 1,024 targets (none below 10 blocks); it holds the spread of "
+        "the text, not of "
         "seeds.");
     if (table.unit.find("peed") != std::string::npos || table.unit.find("wps") != std::string::npos) {
         notes.emplace_back(

@@ -4,8 +4,8 @@
 #include <memory>
 #include <numeric>
 
-#include "longbow/core/bootstrap.h"
 #include "longbow/core/files.h"
+#include "longbow/core/interval.h"
 #include "longbow/core/json.h"
 #include "longbow/core/safetensors_header.h"
 #include "longbow/core/strings.h"
@@ -87,9 +87,9 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
         if (!same || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
-        if (target.quantity == Quantity::ppl && row.tokens > kBootstrapBlock) {  // one block has no spread
-            found->low = row.ppl_low;
-            found->high = row.ppl_high;
+        if (target.quantity == Quantity::ppl && row.ppl_ci && row.blocks() >= kLeastBlocks) {
+            found->low = row.ppl_ci->low;
+            found->high = row.ppl_ci->high;
         }
     }
     return found;

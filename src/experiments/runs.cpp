@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
+#include "longbow/eval/runs.h"
 #include "longbow/experiments/report.h"
 #include "longbow/telemetry/log.h"
 
@@ -52,11 +54,22 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     }
 }
 
+// Rows of a run's own file are called as the run is called where it lies now; rows that came from elsewhere (--out) keep their names.
+bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
+    if (row.name.empty() || row.name == folder.filename().string() || row.name == run_name(folder)) return true;
+    const auto agrees = [&](const char* key, const std::string& value) {
+        const auto found = run.settings.find(key);
+        return found != run.settings.end() && found->second == value;
+    };
+    return agrees("position.method", row.position) && agrees("train.length", std::to_string(row.train_length)) &&
+           agrees("train.seed", std::to_string(row.seed));
+}
+
 ReportRun read_run(const fs::path& results) {
     ReportRun run;
-    const auto folder = fs::absolute(results).lexically_normal().parent_path();
+    const auto folder = run_folder(results);
     run.results = results.string();
-    run.name = folder.filename().string();
+    run.name = run_name(folder);
     run.rows = read_results(run.results);
     if (run.rows.empty()) log::warn(run.results + " holds no rows");
     run.settings = read_settings(folder / "config.yaml");
@@ -64,38 +77,50 @@ ReportRun read_run(const fs::path& results) {
     return run;
 }
 
-std::vector<fs::path> results_below(const fs::path& folder) {
+// The results.jsonl files that an input means.
+std::vector<fs::path> results_of(const std::string& input) {
+    const fs::path path(input);
+    if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
+    if (!fs::is_directory(path)) return {path};
     std::vector<fs::path> found;
-    for (auto entry = fs::recursive_directory_iterator(folder, fs::directory_options::skip_permission_denied);
-         entry != fs::recursive_directory_iterator(); ++entry) {
-        if (entry->path().filename() == "checkpoints" || entry.depth() > 3) entry.disable_recursion_pending();
-        if (entry->path().filename() == "results.jsonl") found.push_back(entry->path());
+    const auto folder = run_folder(path);  // of a checkpoint: its run
+    for (const auto& run : find_runs(fs::equivalent(folder, path) ? path : folder)) {
+        if (run.results) found.push_back(run.folder / "results.jsonl");
     }
-    std::sort(found.begin(), found.end());
+    if (found.empty())
+        throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
     return found;
+}
+
+// Names as the runs lie, told apart by the folders above them where they must be.
+void name_runs(std::vector<ReportRun>& runs) {
+    std::vector<fs::path> folders;
+    for (const auto& run : runs) folders.push_back(run_folder(run.results));
+    const auto names = run_names(folders);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        for (auto& row : runs[i].rows) {
+            if (fs::path(runs[i].results).filename() == "results.jsonl" && is_of_run(row, runs[i], folders[i])) row.name = names[i];
+        }
+        runs[i].name = names[i];
+    }
 }
 
 }  // namespace
 
 std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs) {
     std::vector<ReportRun> runs;
+    std::set<fs::path> read;  // a run that is reached twice counts once
     for (const auto& input : inputs) {
-        const fs::path path(input);
-        if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
-        if (!fs::is_directory(path)) {
-            runs.push_back(read_run(path));
-        } else if (fs::exists(path / "results.jsonl")) {
-            runs.push_back(read_run(path / "results.jsonl"));
-        } else {
-            const auto found = results_below(path);
-            if (found.empty())
-                throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
-            for (const auto& results : found) runs.push_back(read_run(results));
+        for (const auto& results : results_of(input)) {
+            std::error_code error;  // a pipe has no canonical path
+            const auto real = fs::canonical(results, error);
+            if (error || read.insert(real).second) runs.push_back(read_run(results));
         }
     }
     if (std::all_of(runs.begin(), runs.end(), [](const ReportRun& run) { return run.rows.empty(); })) {
         throw DataError("no results to report: run `longbow eval` first");
     }
+    name_runs(runs);
     return runs;
 }
 

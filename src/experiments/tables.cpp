@@ -4,8 +4,8 @@
 #include <set>
 #include <tuple>
 
-#include "longbow/core/bootstrap.h"
 #include "longbow/core/error.h"
+#include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_plan.h"
 #include "longbow/experiments/report.h"
@@ -54,6 +54,16 @@ Spread spread_of(const std::vector<double>& values) {
 // The rows of one model: seed -> length -> row.
 using Seeds = std::map<std::uint64_t, std::map<std::int64_t, const EvalResult*>>;
 
+// One block has no spread, and the few of rows of before gave false winners: neither is shown.
+std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
+    if (!row.ppl_ci || row.blocks() < kLeastBlocks) return std::nullopt;
+    const auto in = [&](double ppl) {
+        if (metric == Metric::ppl) return ppl;
+        return metric == Metric::nll ? std::log(ppl) : row.bits_per_byte * std::log(ppl) / row.nll;
+    };
+    return Interval{in(row.ppl_ci->low), in(row.ppl_ci->high)};
+}
+
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
     ReportCell cell;
     std::vector<double> values;
@@ -61,19 +71,21 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
         const auto found = rows.find(length);
         if (found == rows.end()) continue;
         const auto& row = *found->second;
-        values.push_back(value_of(row, metric));
+        const double value = value_of(row, metric);
+        if (std::isfinite(value))
+            values.push_back(value);
+        else
+            ++(row.diverged() ? cell.diverged : cell.valueless);
         cell.tokens = row.tokens;
-        cell.low = metric == Metric::ppl   ? row.ppl_low
-                   : metric == Metric::nll ? std::log(row.ppl_low)
-                                           : row.bits_per_byte * std::log(row.ppl_low) / row.nll;
-        cell.high = metric == Metric::ppl   ? row.ppl_high
-                    : metric == Metric::nll ? std::log(row.ppl_high)
-                                            : row.bits_per_byte * std::log(row.ppl_high) / row.nll;
+        cell.blocks = row.blocks();
+        cell.interval = interval_in(row, metric);
+        cell.interval_method = row.ppl_ci_method;
     }
     const auto spread = spread_of(values);
-    cell.mean = spread.mean;
+    cell.mean = values.empty() ? kNoValue : spread.mean;
     cell.sd = spread.sd;
     cell.seeds = static_cast<std::int64_t>(values.size());
+    if (cell.seeds != 1) cell.interval.reset();  // the last seed's, which says nothing of the others
     return cell;
 }
 
@@ -85,25 +97,29 @@ std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_len
     growth.to = *lengths.rbegin();
     if (growth.from == growth.to) return std::nullopt;
     std::vector<double> ratios;
-    const EvalResult *from = nullptr, *to = nullptr;
+    std::vector<std::vector<double>> differences;  // of the blocks' losses, a series a seed
+    const EvalResult* first = nullptr;
     for (const auto& [seed, rows] : seeds) {
         if (rows.count(growth.from) == 0 || rows.count(growth.to) == 0) continue;
-        from = rows.at(growth.from);
-        to = rows.at(growth.to);
+        const auto *from = rows.at(growth.from), *to = rows.at(growth.to);
+        if (!std::isfinite(to->ppl / from->ppl)) continue;  // a seed that diverged does not grow
         ratios.push_back(to->ppl / from->ppl);
+        if (first == nullptr) first = from;
+        const auto blocks = from->block_nll.size();
+        if (from->tokens != to->tokens || from->tokens != first->tokens || blocks != to->block_nll.size()) continue;
+        if (static_cast<std::int64_t>(blocks) != from->blocks()) continue;
+        differences.emplace_back(blocks);
+        for (std::size_t i = 0; i < blocks; ++i) differences.back()[i] = to->block_nll[i] - from->block_nll[i];
     }
     if (ratios.empty()) return std::nullopt;
     const auto spread = spread_of(ratios);
     growth.ratio = spread.mean;
     growth.sd = spread.sd;
     growth.seeds = static_cast<std::int64_t>(ratios.size());
-    if (ratios.size() == 1 && from->tokens == to->tokens && !from->block_nll.empty() && from->block_nll.size() == to->block_nll.size()) {
-        std::vector<double> difference(from->block_nll.size());
-        for (std::size_t i = 0; i < difference.size(); ++i) difference[i] = to->block_nll[i] - from->block_nll[i];
-        const auto interval = interval_of(resampled_means(difference, block_counts(from->tokens)));
-        growth.low = std::exp(interval.low);
-        growth.high = std::exp(interval.high);
-        growth.has_interval = true;
+    growth.blocks = first->blocks();
+    if (differences.size() == 1 && ratios.size() == 1) {
+        const auto interval = mean_estimate(differences, block_counts(first->tokens)).interval;
+        if (interval) growth.interval = Interval{std::exp(interval->low), std::exp(interval->high)};
     }
     return growth;
 }

@@ -2,12 +2,18 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "longbow/core/interval.h"
 #include "longbow/core/json.h"
 
 namespace longbow {
+
+// What a number that has no value is (the perplexity of a diverged model, bits per byte of no bytes): null in JSON, and read back from it.
+inline constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 
 // Losses are in nats; sums run in fp64 over per-token fp32 values, in stream order.
 struct EvalResult {
@@ -16,11 +22,12 @@ struct EvalResult {
     std::int64_t train_length = 0, length = 0, stride = 0, tokens = 0, windows = 0;
     double nll = 0;  // mean, nats a token
     double ppl = 0;
-    double ppl_low = 0, ppl_high = 0;  // 95 %, 1,000 bootstrap resamples of blocks of 1,024 consecutive targets, seed 1
-    double bits_per_byte = 0, words = 0, ppl_per_word = 0;
+    std::optional<Interval> ppl_ci;               // 95 %, over blocks of 1,024 consecutive targets; absent below kLeastBlocks of them
+    std::string ppl_ci_method = kIntervalMethod;  // rows of before, whose file names none: kOldIntervalMethod
+    double bits_per_byte = kNoValue, words = 0, ppl_per_word = kNoValue;
     std::vector<double> nll_by_position;       // mean over the scored targets with as many inputs before them as the bucket says
     std::vector<std::int64_t> position_begin;  // first place in the window of each bucket (single places to 63, then 8 an octave)
-    double tool_ppl = 0;                       // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
+    double tool_ppl = kNoValue;                // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
     bool within_documents = false;
     std::int64_t max_stream_tokens = 0;  // 0: the whole split
     std::string dtype = "fp32", device = "cpu";
@@ -32,6 +39,9 @@ struct EvalResult {
     std::int64_t updates = 0;
     std::vector<double> block_nll;    // sums over blocks of 1,024 scored targets: intervals of ratios need no model
     std::vector<double> block_bytes;  // raw bytes of those blocks: places results of unlike tokenizers on one text
+
+    [[nodiscard]] std::int64_t blocks() const { return (tokens + kIntervalBlock - 1) / kIntervalBlock; }  // that intervals come from
+    [[nodiscard]] bool diverged() const;  // the mean loss is no number: nothing of this row has a value
 };
 
 Json to_json(const EvalResult& result);

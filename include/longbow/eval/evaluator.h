@@ -61,14 +61,4 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
 // Refuses a length that the model cannot serve (UsageError naming its limit) before any work.
 void check_length(LanguageModel& model, std::int64_t length);
 
-// Paired block bootstrap of two nll series over the same targets: mean of b - a with its 95 % interval and a two-sided p-value (the share
-// of resampled differences, centred at 0, that are at least as far from 0 as the one seen). Throws DataError on unequal lengths.
-struct Comparison {
-    double difference = 0, low = 0, high = 0, p_value = 0;
-};
-Comparison compare_paired(const std::vector<float>& a, const std::vector<float>& b, std::uint64_t seed = 1);
-// The same from sums over the same stretches of text, divided by `units` of each (tokens, words or bytes).
-Comparison compare_blocks(const std::vector<double>& a, const std::vector<double>& b, const std::vector<double>& units,
-                          std::uint64_t seed = 1);
-
 }  // namespace longbow

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,9 +12,10 @@
 
 namespace longbow {
 
-// Nats a token with a 95 % interval (block bootstrap, the same blocks at every length).
+// Nats a token with a 95 % interval (core/interval.h, the same blocks at every length).
 struct Nats {
-    double value = 0, low = 0, high = 0;
+    double value = 0;
+    std::optional<Interval> interval;
 };
 
 // One length, measured on the same targets in windows without overlap and in sliding ones, whose every prediction (after the first

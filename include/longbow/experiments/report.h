@@ -32,17 +32,20 @@ Metric metric_from(const std::string& name);
 
 // A model at one length; several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
-    double mean = 0, sd = 0, low = 0, high = 0;  // low, high: the 95 % interval of a single seed's value
-    std::int64_t seeds = 0, tokens = 0;
+    double mean = 0, sd = 0;
+    std::int64_t seeds = 0, tokens = 0, blocks = 0;  // seeds: those with a value
+    std::int64_t diverged = 0, valueless = 0;  // seeds whose loss is no number; whose loss is one, but not this metric (exp overflows)
+    std::optional<Interval> interval;          // of a single seed's value, 95 %; absent below kLeastBlocks
+    std::string interval_method;               // rows of before have the old one
 };
 
-// How many times the perplexity at `from` that at `to` is. One seed: [low, high] is the 95 % interval of a block bootstrap over the
-// same blocks at both lengths (absent when the two did not score the same targets); several: sd over the seeds.
+// How many times the perplexity at `from` that at `to` is. One seed: `interval` holds for other text of the kind, from the
+// same blocks at both lengths (absent below kLeastBlocks, and when the two did not score the same targets); several: sd over the seeds.
 struct ReportGrowth {
     std::int64_t from = 0, to = 0;
-    double ratio = 0, low = 0, high = 0, sd = 0;
-    bool has_interval = false;
-    std::int64_t seeds = 0;
+    double ratio = 0, sd = 0;
+    std::optional<Interval> interval;
+    std::int64_t seeds = 0, blocks = 0;
 };
 
 struct ReportRow {

@@ -55,8 +55,9 @@ TEST(EarlyToken, GainIsEarlyPlusContext) {
     EXPECT_NEAR(gain.context.value, 0.25, 1e-6);
     EXPECT_NEAR(gain.early.value, 6.0 / 64 - 6.0 / 256, 1e-6);
     EXPECT_NEAR(gain.gain.value, gain.early.value + gain.context.value, 1e-9);
-    EXPECT_LE(gain.gain.low, gain.gain.value + 1e-6);
-    EXPECT_GE(gain.gain.high, gain.gain.value - 1e-6);
+    EXPECT_FALSE(gain.gain.interval);  // 4 blocks
+    EXPECT_THAT(early_token_text(analysis_of(0.25F)), HasSubstr("No intervals: 4 blocks"));
+    EXPECT_TRUE(early_token_json(analysis_of(0.25F)).at("gains").at(0).at("gain").at("ci").is_null());
 }
 
 TEST(EarlyToken, ContextThatHarmsAndNoGainAtAllAreSaid) {

@@ -213,8 +213,7 @@ protected:
         row.stride = stride;
         row.tokens = 217646;
         row.ppl = ppl;
-        row.ppl_low = ppl - 1;
-        row.ppl_high = ppl + 1;
+        row.ppl_ci = Interval{ppl - 1, ppl + 1};
         row.tokens_per_second = 777;
         row.updates = 100;
         return row;

@@ -24,11 +24,10 @@ EvalResult row_of(const std::string& position, std::int64_t length, double ppl, 
     row.split = "valid";
     row.train_length = 64;
     row.length = row.stride = length;
-    row.tokens = 3000;
+    row.tokens = 12000;
     row.nll = std::log(ppl);
     row.ppl = ppl;
-    row.ppl_low = ppl - 1;
-    row.ppl_high = ppl + 1;
+    row.ppl_ci = Interval{ppl - 1, ppl + 1};
     row.bits_per_byte = 1.25;
     row.seed = seed;
     row.updates = 600;
@@ -37,7 +36,9 @@ EvalResult row_of(const std::string& position, std::int64_t length, double ppl, 
     row.tokenizer = "tokenizer";
     row.config = position + std::to_string(seed);
     row.config_group = position;
-    row.block_nll = {1024 * row.nll, 1024 * row.nll + 100, 952 * row.nll - 100};
+    for (const double weight : block_counts(row.tokens)) row.block_nll.push_back(weight * row.nll);
+    row.block_nll[1] += 100;
+    row.block_nll[2] -= 100;
     row.position_begin = {0, 1, 2, 4};
     row.nll_by_position = {5, 4.5, 4.2, 4.1};
     return row;
@@ -60,21 +61,24 @@ TEST(Report, MarkdownHoldsTheTable) {
     EXPECT_THAT(text, HasSubstr("| Model | trained at | 64 | 1024 | ppl(1024) / ppl(64) |"));
     EXPECT_THAT(text, HasSubstr("| Sinusoidal | 64 | 60.00 | 90.00 | 1.500 [1.500, 1.500] |"));
     EXPECT_THAT(text, HasSubstr("| ALiBi | 64 | **50.00** | **49.00** | 0.980 [0.980, 0.980] |"));
-    EXPECT_THAT(text, HasSubstr("valid split, protocol paper, non-overlapping (3,000 tokens scored)"));
+    EXPECT_THAT(text, HasSubstr("valid split, protocol paper, non-overlapping (12,000 tokens scored)"));
 }
 
 TEST(Report, GrowthIsPairedByBlocks) {
     auto runs = two_models();
     auto& far = runs[0].rows[1];
-    far.block_nll[0] += 40;  // blocks that grow unlike: the interval opens, and holds the ratio
+    far.block_nll[0] += 40;
     const auto tables = make_tables(runs, Metric::ppl);
     const auto& growth = *tables.at(0).rows.at(0).growth;
-    EXPECT_TRUE(growth.has_interval);
-    EXPECT_LT(growth.low, growth.high);
-    EXPECT_NEAR(growth.low, 1.5, 1e-9);                           // no draw of the first block
-    EXPECT_NEAR(growth.high, 1.5 * std::exp(40.0 / 1024), 1e-9);  // that block alone
-    far.tokens = 2999;
-    EXPECT_FALSE(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->has_interval);
+    ASSERT_TRUE(growth.interval);
+    EXPECT_EQ(growth.blocks, 12);
+    const double centre = std::log(1.5) + 40.0 / 12000;
+    EXPECT_NEAR(std::log(growth.interval->low * growth.interval->high), 2 * centre, 1e-9);  // about the ratio of the blocks' means
+    const double wide = std::log(growth.interval->high / growth.interval->low);
+    far.block_nll[0] += 40;  // blocks that grow unlike: the interval opens
+    EXPECT_NEAR(std::log(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->interval->high) - centre - 40.0 / 12000, wide, 1e-9);
+    far.tokens = 11999;
+    EXPECT_FALSE(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->interval);
 }
 
 TEST(Report, SeedsAreAveraged) {
@@ -88,7 +92,7 @@ TEST(Report, SeedsAreAveraged) {
     EXPECT_DOUBLE_EQ(cell.mean, 52);
     EXPECT_DOUBLE_EQ(cell.sd, std::sqrt(8.0));
     EXPECT_DOUBLE_EQ(tables[0].rows[0].growth->ratio, (1.1 + 1.0) / 2);
-    EXPECT_FALSE(tables[0].rows[0].growth->has_interval);
+    EXPECT_FALSE(tables[0].rows[0].growth->interval);
     EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("52.00 ± 2.83"));
     EXPECT_THAT(render_report(runs, Metric::ppl, "latex"), HasSubstr("52.00 $\\pm$ 2.83"));
 }
@@ -124,7 +128,7 @@ TEST(Report, CsvQuotesAndJsonParses) {
     auto runs = two_models();
     runs[0].rows[0].name = runs[0].rows[1].name = "a, \"quoted\" name";
     const auto csv = render_report(runs, Metric::ppl, "csv");
-    EXPECT_THAT(csv, HasSubstr("Sinusoidal,\"a, \"\"quoted\"\" name\",sinusoidal,64,valid,paper,non-overlapping,false,64,3000,1,60,"));
+    EXPECT_THAT(csv, HasSubstr("Sinusoidal,\"a, \"\"quoted\"\" name\",sinusoidal,64,valid,paper,non-overlapping,false,64,12000,1,60,"));
     std::size_t commas = 0;
     for (const char c : csv.substr(0, csv.find('\n'))) commas += c == ',';
     const auto last = csv.substr(csv.rfind("\nALiBi") + 1);

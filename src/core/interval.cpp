@@ -1,0 +1,138 @@
+#include "longbow/core/interval.h"
+
+#include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
+#include <cmath>
+
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr double kLevel = 0.05;
+
+double t_quantile(double level, double freedom) {
+    return boost::math::quantile(boost::math::complement(boost::math::students_t(freedom), level / 2));
+}
+
+// The mean's variance in its two parts, each with its degrees of freedom; docs/evaluation.md has the formulas by these names.
+struct Spread {
+    double seeds = 0, seed_freedom = 0;    // V_S: of the seeds' means, S - 1
+    double blocks = 0, block_freedom = 0;  // of what the seeds share of the blocks' differences: max(V_B - V_I, 0)
+    [[nodiscard]] double half_width(double level) const {
+        double square = 0;
+        if (seeds > 0) square += seeds * std::pow(t_quantile(level, seed_freedom), 2);
+        if (blocks > 0) square += blocks * std::pow(t_quantile(level, block_freedom), 2);
+        return std::sqrt(square);
+    }
+};
+
+void check(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
+    if (sums.empty() || weights.empty()) throw Error("an interval needs a seed and a block at least");
+    for (const auto& series : sums) {
+        if (series.size() != weights.size()) throw Error(strprintf("%zu sums for %zu blocks", series.size(), weights.size()));
+    }
+    if (std::any_of(weights.begin(), weights.end(), [](double weight) { return !(weight >= 0); })) {
+        throw Error("a block of negative weight");
+    }
+}
+
+double total(const std::vector<double>& values) {
+    double sum = 0;
+    for (const double value : values) sum += value;
+    return sum;
+}
+
+Spread spread_of(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights, const std::vector<double>& seed_means,
+                 double mean) {
+    const auto seeds = static_cast<double>(sums.size());
+    const double weight = total(weights);
+    Spread spread;
+    double v_blocks = 0, v_interaction = 0, squares = 0, leverages = 0, leverage_squares = 0;
+    for (std::size_t b = 0; b < weights.size(); ++b) {
+        const double share = weights[b] / weight;
+        const double correction = 1 / (1 - share);  // a residual's variance is the smaller, the more its block pulls the mean
+        double block = 0;
+        for (const auto& series : sums) block += series[b] / seeds;
+        v_blocks += correction * std::pow((block - mean * weights[b]) / weight, 2);
+        for (std::size_t s = 0; s < sums.size(); ++s) {
+            const double residual = sums[s][b] - seed_means[s] * weights[b] - block + mean * weights[b];
+            v_interaction += correction * std::pow(residual / weight, 2);
+        }
+        squares += share * share;
+        leverages += share * share * correction;
+        leverage_squares += std::pow(share * share * correction, 2);
+    }
+    spread.block_freedom = 1 / (squares + leverages * leverages - leverage_squares);
+    if (sums.size() > 1) {
+        v_interaction /= seeds * (seeds - 1);
+        for (const double one : seed_means) spread.seeds += (one - mean) * (one - mean) / (seeds * (seeds - 1));
+        spread.seed_freedom = seeds - 1;
+    }
+    spread.blocks = sums.size() > 1 ? std::max(v_blocks - v_interaction, 0.0) : v_blocks;
+    return spread;
+}
+
+struct Estimated {
+    MeanEstimate estimate;
+    Spread spread;  // where there is an interval
+};
+
+Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
+    check(sums, weights);
+    Estimated result;
+    auto& estimate = result.estimate;
+    estimate.seeds = static_cast<std::int64_t>(sums.size());
+    estimate.blocks = static_cast<std::int64_t>(std::count_if(weights.begin(), weights.end(), [](double weight) { return weight > 0; }));
+    const double weight = total(weights);
+    std::vector<double> seed_means;
+    for (const auto& series : sums) seed_means.push_back(total(series) / weight);
+    estimate.mean = total(seed_means) / static_cast<double>(sums.size());
+    if (estimate.blocks < kLeastBlocks || !std::isfinite(estimate.mean)) return result;
+    result.spread = spread_of(sums, weights, seed_means, estimate.mean);
+    const double half = result.spread.half_width(kLevel);
+    if (std::isfinite(half)) estimate.interval = Interval{estimate.mean - half, estimate.mean + half};
+    return result;
+}
+
+}  // namespace
+
+std::vector<double> block_sums(std::span<const float> values) {
+    std::vector<double> sums;
+    for (std::size_t begin = 0; begin < values.size(); begin += kIntervalBlock) {
+        double sum = 0;
+        for (const float value : values.subspan(begin, std::min<std::size_t>(kIntervalBlock, values.size() - begin))) sum += value;
+        sums.push_back(sum);
+    }
+    return sums;
+}
+
+std::vector<double> block_counts(std::int64_t values) {
+    std::vector<double> counts;
+    for (std::int64_t begin = 0; begin < values; begin += kIntervalBlock) {
+        counts.push_back(static_cast<double>(std::min(kIntervalBlock, values - begin)));
+    }
+    return counts;
+}
+
+MeanEstimate mean_estimate(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
+    return estimate_of(sums, weights).estimate;
+}
+
+std::optional<double> p_value(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
+    const auto [estimate, spread] = estimate_of(sums, weights);
+    if (!estimate.interval) return std::nullopt;
+    if (estimate.mean == 0) return 1;
+    // By bisection on the level's logarithm: the half width falls as the level rises.
+    double low = std::log(1e-100), high = 0;
+    if (spread.half_width(std::exp(low)) <= std::abs(estimate.mean)) return 0;
+    for (int i = 0; i < 200 && high - low > 1e-13; ++i) {
+        const double middle = (low + high) / 2;
+        (spread.half_width(std::exp(middle)) > std::abs(estimate.mean) ? low : high) = middle;
+    }
+    return std::exp(high);
+}
+
+}  // namespace longbow

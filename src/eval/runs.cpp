@@ -1,0 +1,138 @@
+#include "longbow/eval/runs.h"
+
+#include <algorithm>
+#include <deque>
+#include <set>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+bool is_seed(const std::string& name) {
+    const std::string prefix = "seed-";
+    return starts_with(name, prefix) && name.size() > prefix.size() &&
+           name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+}
+
+fs::path normal(const fs::path& path) {
+    auto whole = fs::absolute(path).lexically_normal();
+    if (!whole.has_filename() && whole.has_relative_path()) whole = whole.parent_path();  // "RUN/"
+    return whole;
+}
+
+// The last `parts` folders of a path, "a/b" for two of them.
+std::string tail_of(const fs::path& folder, int parts) {
+    auto rest = folder;
+    fs::path tail;
+    for (; parts > 0 && rest.has_filename(); --parts, rest = rest.parent_path())
+        tail = tail.empty() ? rest.filename() : rest.filename() / tail;
+    return tail.empty() ? folder.string() : tail.string();
+}
+
+int least_parts(const fs::path& folder) { return is_seed(folder.filename().string()) && folder.parent_path().has_filename() ? 2 : 1; }
+
+class Search {
+public:
+    explicit Search(const fs::path& top) {
+        visit(top);
+        // Links come last, so that a run that lies below as well is called by its real path.
+        for (; !links_.empty(); links_.pop_front()) visit(links_.front());
+        std::sort(found_.begin(), found_.end(), [](const FoundRun& a, const FoundRun& b) { return a.folder < b.folder; });
+    }
+    std::vector<FoundRun> found() && { return std::move(found_); }
+
+private:
+    void visit(const fs::path& folder) {
+        std::deque<fs::path> open{folder};
+        for (; !open.empty(); open.pop_front()) {
+            const auto& next = open.front();
+            std::error_code error;
+            const auto real = fs::canonical(next, error);
+            if (error || !visited_.insert(real).second) continue;
+            look_at(next, open);
+        }
+    }
+
+    void look_at(const fs::path& folder, std::deque<fs::path>& open) {
+        std::error_code error;
+        FoundRun run{folder, fs::exists(folder / "results.jsonl", error), fs::is_directory(folder / "checkpoints", error)};
+        const bool checkpoint = fs::exists(folder / "manifest.json", error) && fs::exists(folder / "model.safetensors", error);
+        run.checkpoints = run.checkpoints || checkpoint;
+        if (run.results || run.checkpoints) found_.push_back(run);
+        if (checkpoint) return;
+        std::vector<fs::path> folders;
+        auto entry = fs::directory_iterator(folder, error);
+        for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+            const auto name = entry->path().filename().string();
+            std::error_code gone;
+            if (name[0] == '.' || name == "checkpoints" || !entry->is_directory(gone)) continue;
+            if (entry->is_symlink(gone))
+                links_.push_back(entry->path());
+            else
+                open.push_back(entry->path());
+        }
+        if (error) log::warn(folder.string() + " cannot be read, and runs in it are left out: " + error.message());
+    }
+
+    std::set<fs::path> visited_;
+    std::deque<fs::path> links_;
+    std::vector<FoundRun> found_;
+};
+
+}  // namespace
+
+fs::path run_folder(const fs::path& path) {
+    const auto run_above = [](const fs::path& place) {
+        return place.parent_path().filename() == "checkpoints" ? place.parent_path().parent_path() : fs::path();
+    };
+    const auto whole = normal(path);
+    std::error_code error;
+    if (fs::exists(whole, error) && !fs::is_directory(whole, error)) return run_folder(whole.parent_path());
+    if (const auto run = run_above(whole); !run.empty()) return run;
+    const auto real = fs::canonical(whole, error);
+    if (!error) {
+        if (const auto run = run_above(real); !run.empty()) return run;
+    }
+    return whole;
+}
+
+std::string run_name(const fs::path& path) {
+    const auto folder = run_folder(path);
+    return tail_of(folder, least_parts(folder));
+}
+
+std::vector<std::string> run_names(const std::vector<fs::path>& paths) {
+    std::vector<fs::path> folders;
+    std::vector<int> parts;
+    for (const auto& path : paths) {
+        folders.push_back(run_folder(path));
+        parts.push_back(least_parts(folders.back()));
+    }
+    std::vector<std::string> names(paths.size());
+    for (bool grown = true; grown;) {
+        grown = false;
+        for (std::size_t i = 0; i < paths.size(); ++i) names[i] = tail_of(folders[i], parts[i]);
+        auto next = parts;
+        for (std::size_t i = 0; i < paths.size(); ++i) {
+            for (std::size_t j = 0; j < paths.size(); ++j) {
+                if (names[i] != names[j] || folders[i] == folders[j] || tail_of(folders[i], parts[i] + 1) == names[i]) continue;
+                next[i] = parts[i] + 1;
+                grown = true;
+            }
+        }
+        parts = next;
+    }
+    return names;
+}
+
+std::vector<FoundRun> find_runs(const fs::path& folder) {
+    if (!fs::is_directory(folder)) throw Error(folder.string() + " is no folder");
+    return Search(folder).found();
+}
+
+}  // namespace longbow

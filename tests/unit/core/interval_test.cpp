@@ -1,0 +1,72 @@
+#include "longbow/core/interval.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "longbow/core/error.h"
+
+namespace longbow {
+namespace {
+
+TEST(Interval, BlocksHold1024ValuesAndTheRest) {
+    std::vector<float> values(2500, 0.5F);
+    values[1024] = 2.0F;
+    EXPECT_EQ(block_sums(values), (std::vector<double>{512.0, 513.5, 226.0}));
+    EXPECT_EQ(block_counts(2500), (std::vector<double>{1024, 1024, 452}));
+    EXPECT_EQ(block_counts(2048).size(), 2U);
+}
+
+TEST(Interval, EqualBlocksGiveTheTextbookInterval) {
+    // Means 1 .. 10: mean 5.5, variance 55/6, t of 9 degrees of freedom 2.262157162798205.
+    std::vector<double> sums;
+    for (int i = 1; i <= 10; ++i) sums.push_back(4.0 * i);
+    const auto estimate = mean_estimate({sums}, std::vector<double>(10, 4.0));
+    EXPECT_DOUBLE_EQ(estimate.mean, 5.5);
+    EXPECT_EQ(estimate.blocks, 10);
+    EXPECT_EQ(estimate.seeds, 1);
+    const double half = 2.262157162798205 * std::sqrt(55.0 / 6 / 10);
+    EXPECT_NEAR(estimate.interval->low, 5.5 - half, 1e-12);
+    EXPECT_NEAR(estimate.interval->high, 5.5 + half, 1e-12);
+    EXPECT_TRUE(estimate.clear());
+    EXPECT_NEAR(*p_value({sums}, std::vector<double>(10, 4.0)), 2.781960110481857e-4, 1e-15);  // scipy.stats.ttest_1samp(range(1, 11), 0)
+}
+
+TEST(Interval, FewerBlocksThanTheLeastGiveNone) {
+    const std::vector<double> nine(9, 1.0);
+    auto sums = nine;
+    sums[0] = 5;
+    EXPECT_FALSE(mean_estimate({sums}, nine).interval);
+    EXPECT_FALSE(mean_estimate({sums}, nine).clear());
+    EXPECT_FALSE(p_value({sums}, nine));
+    EXPECT_DOUBLE_EQ(mean_estimate({sums}, nine).mean, 13.0 / 9);
+    EXPECT_FALSE(mean_estimate({{3.0}}, {1.0}).interval);
+}
+
+TEST(Interval, WhatIsNotFiniteGivesNone) {
+    const std::vector<double> ones(12, 1.0);
+    for (const double bad : {NAN, INFINITY, -INFINITY}) {
+        auto sums = ones;
+        sums[3] = bad;
+        EXPECT_FALSE(mean_estimate({sums}, ones).interval);
+        EXPECT_FALSE(p_value({sums}, ones));
+        EXPECT_FALSE(mean_estimate({ones, sums}, ones).interval);
+    }
+}
+
+TEST(Interval, NoDifferenceAtAllIsNone) {
+    const std::vector<double> ones(12, 1.0), zeros(12, 0.0);
+    const auto none = mean_estimate({zeros}, ones);
+    EXPECT_EQ(none.interval->low, 0);
+    EXPECT_FALSE(none.clear());
+    EXPECT_EQ(*p_value({zeros}, ones), 1);
+}
+
+TEST(Interval, SizesMustAgree) {
+    EXPECT_THROW(mean_estimate({}, {}), Error);
+    EXPECT_THROW(mean_estimate({{1.0, 2.0}}, {1.0}), Error);
+    EXPECT_THROW(mean_estimate({{1.0}}, {-1.0}), Error);
+}
+
+}  // namespace
+}  // namespace longbow
