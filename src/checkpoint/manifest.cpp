@@ -7,6 +7,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -43,7 +44,7 @@ Json read_manifest(const std::filesystem::path& checkpoint) {
     if (!std::filesystem::is_regular_file(path, error)) {
         throw CheckpointError(checkpoint.string() + " is no whole checkpoint: it has no manifest.json");
     }
-    Json manifest = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
+    Json manifest = parse_json(read_file(path));
     if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") || !manifest["files"].is_object()) {
         throw CheckpointError(path.string() + " is damaged: it is no manifest of a checkpoint");
     }

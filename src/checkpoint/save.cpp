@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "manifest.h"
 #include "stored_parts.h"
@@ -117,9 +118,9 @@ void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std
     const auto own = key + std::to_string(snapshot.ranks.rank);
     try {
         write_optimizer(folder, snapshot);
-        mailbox.put(own, file_entry(folder / optimizer_file(snapshot.ranks)).dump());
+        mailbox.put(own, json_text(file_entry(folder / optimizer_file(snapshot.ranks))));
     } catch (const std::exception& error) {
-        mailbox.put(own, Json{{"error", error.what()}}.dump());
+        mailbox.put(own, json_text({{"error", error.what()}}));
         throw;
     }
     failpoint("checkpoint.after_share");

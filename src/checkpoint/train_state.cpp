@@ -3,6 +3,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 
 namespace longbow {
 
@@ -59,7 +60,7 @@ TrainState train_state_from_json(const Json& json, const std::string& file) {
 
 TrainState read_train_state(const std::filesystem::path& checkpoint) {
     const auto path = checkpoint / "state.json";
-    return train_state_from_json(Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false), path.string());
+    return train_state_from_json(parse_json(read_file(path)), path.string());
 }
 
 }  // namespace longbow

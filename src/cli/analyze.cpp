@@ -8,6 +8,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
@@ -40,8 +41,8 @@ TokenStore open_store_for(const LoadedCheckpoint& checkpoint, const std::string&
 
 int early_token(EarlyTokenFlags& flags, const CommonOptions& common) {
     install_stop_handlers();
+    flags.lengths = distinct_lengths(flags.lengths);
     std::sort(flags.lengths.begin(), flags.lengths.end());
-    flags.lengths.erase(std::unique(flags.lengths.begin(), flags.lengths.end()), flags.lengths.end());
     if (flags.lengths.size() < 2) throw UsageError("longbow analyze early-token compares lengths: give two or more, e.g. --lengths 64,256");
     if (flags.request.stride == 0) flags.request.stride = std::max<std::int64_t>(1, flags.lengths.front() / 4);
     if (flags.request.stride >= flags.lengths.front()) {
@@ -54,7 +55,12 @@ int early_token(EarlyTokenFlags& flags, const CommonOptions& common) {
     checkpoint.model->to(c10::Device(device));
     const auto store = open_store_for(checkpoint, flags.data);
     const auto& stream = store.split(flags.split);
-    for (const auto length : flags.lengths) check_length(*checkpoint.model, length);
+    for (const auto length : flags.lengths) {
+        check_length(*checkpoint.model, length);
+        auto request = flags.request;
+        request.length = length;
+        warn_if_unreached(plan_request(stream, request));
+    }
     const auto name = run_name(checkpoint.path);
     if (!flags.out.empty()) fs::create_directories(flags.out);
 
@@ -81,7 +87,7 @@ int early_token(EarlyTokenFlags& flags, const CommonOptions& common) {
         rows.push_back(std::move(row));
     }
     const auto analysis = analyse_early_tokens(std::move(rows), apart, sliding);
-    const auto json = early_token_json(analysis).dump(2) + "\n";
+    const auto json = json_text(early_token_json(analysis), 2) + "\n";
     std::cout << (flags.json ? json : early_token_text(analysis));
     if (flags.out.empty()) return 0;
     write_file_atomic(fs::path(flags.out) / "early-token.json", json);

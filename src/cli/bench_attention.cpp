@@ -20,8 +20,10 @@
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
+#include "longbow/eval/eval_plan.h"
 #include "longbow/model/autocast.h"
 #include "longbow/model/device_memory.h"
+#include "longbow/telemetry/log.h"
 
 namespace longbow {
 
@@ -149,9 +151,40 @@ void print_rows(const AttentionFlags& flags, const CommonOptions& common, const 
     }
 }
 
-int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
+// Each name once, where it first stands.
+void leave_once(std::vector<std::string>& names) {
+    std::vector<std::string> once;
+    for (auto& name : names) {
+        if (std::find(once.begin(), once.end(), name) == once.end())
+            once.push_back(std::move(name));
+        else
+            log::info(name + " is named twice and used once");
+    }
+    names = std::move(once);
+}
+
+AttentionRequest request_of(const AttentionFlags& flags, const std::string& device, const std::string& dtype, const Work& work) {
+    AttentionRequest request;
+    request.dtype = dtype;
+    request.device = device;
+    request.head_dim = flags.head_dim;
+    request.bias = work.input.bias.kind;
+    request.bias_needs_grad = work.input.bias.table.defined();
+    request.skip_threshold = flags.skip_threshold;
+    return request;
+}
+
+int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     if (flags.skip_threshold == 0.0) throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
     const auto device = resolve_device(common.device);
+    flags.lengths = distinct_lengths(flags.lengths);
+    leave_once(flags.backends);
+    leave_once(flags.dtypes);
+    // What a back-end cannot do is said before the first line of the table.
+    for (const auto& dtype : flags.dtypes) {
+        const auto least = make_work(flags, device, dtype_from(dtype), 1);
+        for (const auto& name : flags.backends) make_attention_backend(name, request_of(flags, device, dtype, least));
+    }
     if (!flags.json) {
         std::cout << strprintf(
             "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks "
@@ -165,13 +198,7 @@ int bench_attention(const AttentionFlags& flags, const CommonOptions& common) {
         const auto type = dtype_from(dtype);
         for (const auto length : flags.lengths) {
             const auto work = make_work(flags, device, type, length);
-            AttentionRequest request;
-            request.dtype = dtype;
-            request.device = device;
-            request.head_dim = flags.head_dim;
-            request.bias = work.input.bias.kind;
-            request.bias_needs_grad = work.input.bias.table.defined();
-            request.skip_threshold = flags.skip_threshold;
+            const auto request = request_of(flags, device, dtype, work);
             std::vector<Contestant> contestants;
             for (const auto& name : flags.backends) {
                 contestants.emplace_back();

@@ -11,6 +11,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/telemetry/log.h"
 #include "ranks.h"
 #include "verbs.h"
@@ -36,7 +37,7 @@ int report(std::string message, ExitCode code, const char* kind = "error") {
     log::flush();
     std::cout.flush();
     const auto who = reporting_rank() == 0 ? std::string() : strprintf("[rank %d] ", reporting_rank());
-    std::fprintf(stderr, "%slongbow: %s: %s\n", who.c_str(), kind, line.c_str());
+    std::fprintf(stderr, "%slongbow: %s: %s\n", who.c_str(), kind, escape_invalid_utf8(line).c_str());
     return static_cast<int>(code);
 }
 

@@ -6,6 +6,7 @@
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/fields.h"
 #include "longbow/core/error.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/train/trainer.h"
 #include "verbs.h"
@@ -29,7 +30,7 @@ void add_show(CLI::App& parent, VerbContext& context) {
         const auto& known = registered_config_context();
         const Config config = load_config({flags->config.files, flags->config.overrides}, known);
         if (flags->json) {
-            std::cout << config_json(config, known).dump(2) << "\n";
+            std::cout << json_text(config_json(config, known), 2) << "\n";
         } else {
             std::cout << config_yaml(config, known);
             for (const auto& text : split(expected_plan(config), '\n')) {

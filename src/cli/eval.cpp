@@ -12,6 +12,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
@@ -108,8 +109,10 @@ void check_all(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const Token
     for (const auto length : flags.lengths) {
         auto request = flags.request;
         request.length = length;
-        plan_windows(plan_request(stream, request));
+        const auto plan = plan_request(stream, request);
+        plan_windows(plan);
         check_length(*checkpoint.model, length);
+        if (leader) warn_if_unreached(plan);
     }
     if (!leader) return;
     check_appendable(out);
@@ -121,7 +124,7 @@ void check_all(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const Token
 EvalResult evaluate(const EvalFlags& flags, LoadedCheckpoint& checkpoint, const TokenStream& stream, const EvalRequest& request,
                     const EvalResult& expected, const std::string& out, Communicator& ranks) {
     reset_peak_memory(expected.device);
-    const auto key = fingerprint(to_json(expected).dump());
+    const auto key = fingerprint(json_text(to_json(expected)));
     const auto partial = fs::absolute(out).parent_path() / (".eval-" + key.substr(key.size() - 12) + ".partial");
     EvalTiming timing;
     const auto label = expected.name + strprintf(", length %lld", static_cast<long long>(request.length));
@@ -152,6 +155,8 @@ void choose_model(const EvalFlags& flags, LoadedCheckpoint& checkpoint) {
 int eval(EvalFlags& flags, const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     install_stop_handlers();
+    flags.lengths = distinct_lengths(flags.lengths);
+    for (const auto length : flags.lengths) check_plan({flags.request.protocol, length, flags.request.stride, 0, {}});
     if (flags.data.empty() == flags.text.empty()) throw UsageError("longbow eval needs either --data STORE or --text FILE");
     if (!flags.token_logprobs.empty() && flags.lengths.size() > 1 && flags.token_logprobs.find("{length}") == std::string::npos) {
         throw UsageError("--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
@@ -188,7 +193,7 @@ int eval(EvalFlags& flags, const Ranked& ranked) {
             description.fill(rows.back());
             if (!there) append_result(out, rows.back());
         }
-        if (flags.json) std::cout << to_json(rows.back()).dump() << std::endl;
+        if (flags.json) std::cout << json_text(to_json(rows.back())) << std::endl;
     }
     if (!flags.json && ranks.leader()) std::cout << eval_table(rows);
     return 0;

@@ -65,13 +65,18 @@ std::string eval_table(const std::vector<EvalResult>& rows) {
                           first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
     std::vector<std::vector<std::string>> table{
         {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}};
+    std::string unreached;
     for (const auto& row : rows) {
+        if (!row.reached()) {
+            unreached += strprintf("\nno window reached length %lld: the longest had %s tokens", static_cast<long long>(row.length),
+                                   with_commas(row.longest_window).c_str());
+        }
         table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens),
                          row.diverged() ? "diverged" : strprintf("%.4f", row.nll), value_text(row.ppl, 2), interval_text(row),
                          value_text(row.bits_per_byte, 4), value_text(row.ppl_per_word, 2), human_count(row.tokens_per_second),
                          strprintf("%.0f", row.peak_memory_mb)});
     }
-    return text + aligned(table) + interval_note(rows);
+    return text + aligned(table) + interval_note(rows) + (unreached.empty() ? "" : unreached + "\n");
 }
 
 void check_appendable(const std::string& path) { check_writable(path); }

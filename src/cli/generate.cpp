@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <iostream>
+#include <limits>
 #include <memory>
 
 #include "longbow/checkpoint/checkpoint.h"
@@ -22,10 +23,13 @@ struct Flags {
 
 int run(const Flags& flags, const CommonOptions& common) {
     install_stop_handlers();
-    auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
-    loaded.model->to(torch::Device(resolve_device(common.device)));
     auto request = flags.request;
     request.stop_at_boundary = !flags.past_boundary;
+    check_request(request);
+    const auto device = resolve_device(common.device);
+    auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
+    check_prompt(*loaded.model, *loaded.tokenizer, request);
+    loaded.model->to(torch::Device(device));
     std::cout << request.prompt << std::flush;
     generate(*loaded.model, *loaded.tokenizer, request, [](const std::string& piece) { std::cout << piece << std::flush; });
     std::cout << '\n';
@@ -39,15 +43,24 @@ void add_generate(CLI::App& app, VerbContext& context) {
     auto& request = flags->request;
     verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")->required();
     verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->required();
-    verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")->type_name("N")->capture_default_str();
+    verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")
+        ->check(whole_number())
+        ->type_name("N")
+        ->capture_default_str();
     verb->add_option("--temperature", request.temperature, "Divides the scores; 0: always the best token")
         ->type_name("T")
         ->capture_default_str();
-    verb->add_option("--top-k", request.top_k, "Draw from the K best tokens; 0: from all")->type_name("K")->capture_default_str();
+    verb->add_option("--top-k", request.top_k, "Draw from the K best tokens; 0: from all")
+        ->check(whole_number())
+        ->type_name("K")
+        ->capture_default_str();
     verb->add_option("--top-p", request.top_p, "Draw from the fewest best tokens whose probabilities sum to P")
         ->type_name("P")
         ->capture_default_str();
-    verb->add_option("--seed", request.seed, "Same seed, same text")->type_name("N")->capture_default_str();
+    verb->add_option("--seed", request.seed, "Same seed, same text; 0 to 18446744073709551615")
+        ->check(whole_number(std::numeric_limits<std::uint64_t>::max()))
+        ->type_name("N")
+        ->capture_default_str();
     verb->add_flag("--past-boundary", flags->past_boundary, "Go on after the end of a document (word: of a line)");
     run_with(verb, context, [flags](const CommonOptions& common) { return run(*flags, common); });
 }

@@ -5,6 +5,7 @@
 #include "inspect.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/safetensors.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -27,10 +28,10 @@ Json tensors_json(const std::filesystem::path& file) {
 void print_text(const Json& about) {
     std::cout << about["path"].get<std::string>() << "\n";
     for (const char* key : {"update", "position", "train_length", "parameters", "vocab_size", "data", "tokenizer"}) {
-        std::cout << strprintf("  %-16s ", key) << (about["manifest"].contains(key) ? about["manifest"][key].dump() : "?") << "\n";
+        std::cout << strprintf("  %-16s ", key) << (about["manifest"].contains(key) ? json_text(about["manifest"][key]) : "?") << "\n";
     }
     std::cout << "state\n";
-    for (const auto& [key, value] : about["state"].items()) std::cout << strprintf("  %-16s ", key.c_str()) << value.dump() << "\n";
+    for (const auto& [key, value] : about["state"].items()) std::cout << strprintf("  %-16s ", key.c_str()) << json_text(value) << "\n";
     std::cout << "files\n";
     for (const auto& [name, file] : about["manifest"]["files"].items()) {
         std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str()) << file.value("hash", "")
@@ -61,7 +62,7 @@ void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
                       {"weights", tensors_json(path / "model.safetensors")}};
         if (flags->verify) about["verified"] = true;
         if (flags->json) {
-            std::cout << about.dump(2) << "\n";
+            std::cout << json_text(about, 2) << "\n";
         } else {
             print_text(about);
         }

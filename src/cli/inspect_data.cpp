@@ -10,6 +10,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/data/batches.h"
 #include "longbow/data/mixture.h"
 #include "longbow/data/token_store.h"
@@ -88,7 +89,7 @@ Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const
                                        {"begin", span.begin},
                                        {"end", span.end},
                                        {"text", tokenizer.decode(ids_of(stream, span))}});
-            if (mixed) json["samples"].back()["store"] = source.store_at(span.begin).path().string();
+            if (mixed) json["samples"].back()["store"] = text_of_name(source.store_at(span.begin).path().string());
         }
     }
     return json;
@@ -147,7 +148,7 @@ int inspect_data(const InspectDataFlags& flags) {
     const TokenStore store(flags.store);
     const std::string split = flags.split.empty() ? default_split(store) : flags.split;
     const auto& stream = store.split(split);
-    Json json = {{"path", flags.store}, {"manifest", store.manifest()}};
+    Json json = {{"path", text_of_name(flags.store)}, {"manifest", store.manifest()}};
     if (flags.verify) {
         store.verify();
         json["verified"] = true;

@@ -51,7 +51,9 @@ std::string window_text(const EvalWindow& w) {
                      w.boundary_first ? " behind a boundary" : "", static_cast<long long>(w.score_begin), static_cast<long long>(w.end));
 }
 
-int inspect_plan(const PlanFlags& flags) {
+int inspect_plan(PlanFlags& flags) {
+    flags.lengths = distinct_lengths(flags.lengths);
+    for (const auto length : flags.lengths) check_plan({flags.request.protocol, length, flags.request.stride, 0, {}});
     if (flags.store.empty() == (flags.tokens == 0)) throw UsageError("longbow inspect plan needs either a STORE or --tokens N");
     if (flags.store.empty() && (flags.request.within_documents || flags.request.max_stream_tokens > 0)) {
         throw UsageError("longbow inspect plan: --within-documents and --max-stream-tokens need a STORE");
@@ -65,6 +67,7 @@ int inspect_plan(const PlanFlags& flags) {
         EvalPlanRequest plan{request.protocol, length, request.stride, flags.tokens, {}};
         if (store) plan = plan_request(store->split(flags.split), request);
         const auto windows = plan_windows(plan);
+        warn_if_unreached(plan);
         const auto s = summarise_plan(windows);
         const auto stride = request.stride == 0 ? default_stride(request.protocol, length) : request.stride;
         if (flags.json) {

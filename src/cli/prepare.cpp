@@ -16,6 +16,7 @@
 #include "longbow/core/json.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -35,7 +36,10 @@ struct PrepareFlags {
 std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     std::vector<std::string> overrides;
     const auto list = [&](const char* key, const std::vector<std::string>& files) {
-        if (!files.empty()) overrides.push_back(std::string(key) + "=" + Json(files).dump(-1, ' ', false, Json::error_handler_t::replace));
+        if (files.empty()) return;
+        Json names = Json::array();
+        for (const auto& file : files) names.push_back(text_of_name(file));
+        overrides.push_back(std::string(key) + "=" + names.dump());
     };
     list("data.train", flags.train);
     list("data.valid", flags.valid);
@@ -43,7 +47,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     if (!flags.tokenizer.empty()) {
         const auto colon = flags.tokenizer.find(':');
         overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
-        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + flags.tokenizer.substr(colon + 1));
+        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + text_of_name(flags.tokenizer.substr(colon + 1)));
     }
     if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
     if (!flags.documents.empty()) {
@@ -75,7 +79,8 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
     // data.train. So the first held-out file stands in for it while the settings are checked.
     const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
     if (held_out_only)
-        load.overrides.push_back("data.train=" + Json::array({flags.valid.empty() ? flags.test.front() : flags.valid.front()}).dump());
+        load.overrides.push_back("data.train=" +
+                                 Json::array({text_of_name(flags.valid.empty() ? flags.test.front() : flags.valid.front())}).dump());
     const Config config = load_config(load, registered_config_context());
     PrepareRequest request;
     request.tokenizer = config.tokenizer;

@@ -1,6 +1,7 @@
 #include "verbs.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "version.h"
 
@@ -24,6 +25,19 @@ std::vector<VerbEntry> registered_verbs() {
     auto sorted = entries();
     std::stable_sort(sorted.begin(), sorted.end(), [](const VerbEntry& a, const VerbEntry& b) { return a.order < b.order; });
     return sorted;
+}
+
+CLI::Validator whole_number(std::uint64_t most) {
+    const auto check = [most](std::string& text) -> std::string {
+        std::uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        const bool digits =
+            end == text.data() + text.size() && error != std::errc::invalid_argument && (text.size() == 1 || text[0] != '0');
+        if (!digits) return "expected a whole number in digits alone, not '" + text + "'";
+        if (error != std::errc{} || value > most) return text + " is out of range: at most " + std::to_string(most);
+        return "";
+    };
+    return {check, ""};
 }
 
 CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help, const std::string& example) {

@@ -6,6 +6,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 
@@ -73,6 +74,7 @@ private:
 
     void data() const {
         if (c_.data.jsonl_key.empty()) refuse({"data.jsonl_key"}, "the text of JSON lines needs a key");
+        if (find_invalid_utf8(c_.data.jsonl_key) != std::string::npos) refuse({"data.jsonl_key"}, "a key of JSON is UTF-8");
         if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
             refuse({"data.shard_tokens"},
                    strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));

@@ -134,7 +134,7 @@ void declare_data(std::vector<Field>& fields) {
         "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
         .choices({"file", "blank_line", "line"})
         .when("data.train", kText, has_text);
-    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document")
+    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document; a line of white space alone is empty")
         .unit("lines")
         .range(1, 1000)
         .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });

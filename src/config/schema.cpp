@@ -120,6 +120,7 @@ train:
 - A key that has no effect with the other settings is an error that names the key which decides; so are unknown keys, keys written twice, and
   values of another type or out of range. Errors name the file and line, and end with exit code 3.
 - Integers are plain digits, with no leading zero, exponent or separator. Texts need quotes only where YAML needs them.
+- Files are UTF-8, with or without a byte order mark. In a text `\xHH` stands for the byte HH, so that a name of a file that is not UTF-8 can be written.
 - A duration is a number and a unit: `600 updates`, `3 epochs`, `2.5B tokens`, `20 min`. The number may end in K, M, B or T (powers of 1,000);
   the units are update, epoch, token, s (sec, second), min (minute), h (hour) and d (day), singular or plural. Seconds mean time spent training.
 - `include:` is relative to the file that includes. Every other path is relative to the folder in which the command runs.

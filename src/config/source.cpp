@@ -10,6 +10,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 
@@ -43,17 +44,13 @@ struct DocumentMarks final : YAML::EventHandler {
 // What is no text is refused before yaml-cpp sees it: it takes the byte 4 for the end of the file, and never comes back from some texts
 // that hold a NUL (0.7).
 void require_text(const std::string& text, const std::string& name) {
+    if (const auto fault = not_utf8(text); !fault.empty()) throw ConfigError(name + ": " + fault);
     std::size_t line = 1;
     for (const char c : text) {
         if (c == '\n') ++line;
         if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' || c == '\r') continue;
         throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " + std::to_string(line) +
                           ")");
-    }
-    try {
-        (void)Json(text).dump();
-    } catch (const Json::exception&) {
-        throw ConfigError(name + ": not valid UTF-8");
     }
 }
 
@@ -187,7 +184,7 @@ private:
         const auto one = [&](const YAML::Node& item) {
             const std::string where = place(name, item.Mark()) + ": include: ";
             if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(where + "expected a file or a list of files");
-            const fs::path path = fs::path(name).parent_path() / item.Scalar();
+            const fs::path path = fs::path(name).parent_path() / name_of_text(item.Scalar());
             if (!fs::exists(path)) {
                 throw ConfigError(where + "there is no file " + path.string() + " (paths are relative to the including file)");
             }
@@ -215,7 +212,9 @@ std::vector<Assignment> read_config_text(const std::string& yaml, const std::str
     return std::move(reader.assignments);
 }
 
-Assignment read_override(const std::string& text) {
+Assignment read_override(const std::string& given) {
+    // An argument is bytes, and a name of a file need not be UTF-8; what stands for these bytes in a config does so here.
+    const auto text = escape_invalid_utf8(given);
     const std::string origin = "override '" + text + "'";
     require_text(text, origin);
     const auto equals = text.find('=');

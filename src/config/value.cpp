@@ -7,6 +7,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 
@@ -63,8 +64,9 @@ public:
             const auto near = nearest(raw.text, allowed);
             refuse("'" + raw.text + "' is none of " + join(allowed, ", ") + (near ? "; did you mean '" + *near + "'?" : ""));
         }
-        if (raw.text.find('\0') != std::string::npos) refuse("a text cannot hold the character NUL");
-        return raw.text;
+        auto text = name_of_text(raw.text);
+        if (text.find('\0') != std::string::npos) refuse("a text cannot hold the character NUL");
+        return text;
     }
 
     Duration duration(const RawValue& raw) const {
@@ -163,7 +165,7 @@ std::string type_name(const FieldValue& value) {
 }
 
 std::string value_text(const FieldValue& value) {
-    const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(text).dump(); };
+    const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(text_of_name(text)).dump(); };
     return std::visit(Overloaded{
                           [](bool v) { return std::string(v ? "true" : "false"); },
                           [](std::int64_t v) { return std::to_string(v); },
@@ -185,7 +187,15 @@ std::string value_text(const FieldValue& value) {
 }
 
 Json value_json(const FieldValue& value) {
-    return std::visit(Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const auto& v) { return Json(v); }}, value);
+    return std::visit(
+        Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const std::string& v) { return Json(text_of_name(v)); },
+                   [](const std::vector<std::string>& v) {
+                       Json items = Json::array();
+                       for (const auto& item : v) items.push_back(text_of_name(item));
+                       return items;
+                   },
+                   [](const auto& v) { return Json(v); }},
+        value);
 }
 
 }  // namespace longbow

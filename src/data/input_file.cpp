@@ -14,7 +14,6 @@ InputFile::InputFile(const std::string& path, const Tokenizer& tokenizer, const 
         lines_ = std::make_unique<LineReader>(path, kChunkBytes);
     } else {
         text_ = std::make_unique<TextReader>(path);
-        segmenter_.buffer().reserve(2 * kChunkBytes);  // as much as it holds, unless a document cannot be cut
     }
 }
 
@@ -27,7 +26,10 @@ bool InputFile::next(EncodedChunk& chunk) {
     }
     while (!segmenter_.take(chunk, ended_)) {
         if (ended_) return false;
-        ended_ = !text_->read(segmenter_.buffer(), kReadBytes);
+        auto& buffer = segmenter_.buffer();
+        // As much as it holds, unless a document cannot be cut; a small file, which is read at once, needs none of it.
+        if (text_->text_position() >= kReadBytes) buffer.reserve(2 * kChunkBytes);
+        ended_ = !text_->read(buffer, kReadBytes);
     }
     return true;
 }

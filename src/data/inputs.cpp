@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <set>
+#include <map>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -58,14 +58,32 @@ std::vector<std::string> expand(const std::string& split, const std::vector<std:
         log::info(strprintf("%s: %s stands for %zu files", split.c_str(), name.c_str(), files.size()));
         all.insert(all.end(), files.begin(), files.end());
     }
-    std::set<std::string> seen;
-    for (const auto& file : all) {
-        if (!seen.insert(file).second) log::warn(file + " is named twice for " + split + ", and will be in it twice");
-    }
-    return all;
+    return each_once(split, all);
 }
 
 }  // namespace
+
+std::vector<std::string> each_once(const std::string& what, const std::vector<std::string>& files) {
+    std::vector<std::string> once;
+    std::map<std::pair<dev_t, ino_t>, std::string> seen;
+    std::string first;
+    std::int64_t again = 0;
+    for (const auto& file : files) {
+        struct stat info {};
+        const bool there = ::stat(file.c_str(), &info) == 0;  // what is not is refused where it is opened
+        const auto [before, fresh] = there ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
+        if (fresh) {
+            once.push_back(file);
+        } else if (again++ == 0) {
+            first = file + (before->second == file ? "" : " (the same file as " + before->second + ")");
+        }
+    }
+    if (again == 1) log::warn(what + ": " + first + " is named twice and read once");
+    if (again > 1)
+        log::warn(
+            strprintf("%s: %s files are named twice and read once (first %s)", what.c_str(), with_commas(again).c_str(), first.c_str()));
+    return once;
+}
 
 SplitFiles requested_splits(const DataConfig& data) {
     SplitFiles splits;

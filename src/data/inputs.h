@@ -16,8 +16,11 @@ using SplitFiles = std::vector<std::pair<std::string, const std::vector<std::str
 SplitFiles requested_splits(const DataConfig& data);
 
 // The same with every folder replaced by the files in it (hidden ones and sub-folders left out) and every pattern by the files that fit it,
-// each ordered by the bytes of their names. Throws DataError for a folder without files; says which files are named twice.
+// each ordered by the bytes of their names, and each file once a split (each_once). Throws DataError for a folder without files.
 DataConfig expand_inputs(const DataConfig& data);
+
+// Each file once, where it is first named: by another path, a link or in a folder too. A warning says which come again; `what` stands in front.
+std::vector<std::string> each_once(const std::string& what, const std::vector<std::string>& files);
 
 // Throws DataError that lists all files that cannot be read.
 void check_inputs(const SplitFiles& splits);

@@ -4,7 +4,9 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "raw_offsets.h"
 
 namespace longbow {
@@ -92,7 +94,7 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
     split.cumulative = read_file_entry(reader.object("cumulative"), name + ".cumulative.bin");
     if (split.cumulative.bytes != 16 * cumulative_entries(split.tokens)) reader.fail("cumulative.bytes does not fit tokens");
     for (const auto& source : reader.list("sources")) {
-        split.sources.push_back({source.text("name"), static_cast<std::uint64_t>(source.count("file_bytes")),
+        split.sources.push_back({name_of_text(source.text("name")), static_cast<std::uint64_t>(source.count("file_bytes")),
                                  static_cast<std::uint64_t>(source.count("text_bytes")), source.text("fingerprint")});
     }
     return split;
@@ -100,8 +102,8 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
 
 Json file_json(const StoredFile& file) { return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}}; }
 
-// File names need not be UTF-8; JSON must be.
-std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace); }
+// Stores of before have U+FFFD in names of files that are not UTF-8, and nothing else that need not be.
+std::string dump(const Json& json) { return json.dump(2); }
 
 bool is_split_name(const std::string& name) {
     return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
@@ -128,7 +130,7 @@ Json split_json(const SplitManifest& split) {
     json["cumulative"] = file_json(split.cumulative);
     json["sources"] = Json::array();
     for (const auto& source : split.sources) {
-        json["sources"].push_back({{"name", source.name},
+        json["sources"].push_back({{"name", text_of_name(source.name)},
                                    {"file_bytes", source.file_bytes},
                                    {"text_bytes", source.text_bytes},
                                    {"fingerprint", source.fingerprint}});
@@ -165,7 +167,7 @@ std::string manifest_text(const StoreManifest& manifest) {
 }
 
 Json read_manifest_json(std::string_view text, const std::string& name) {
-    Json json = Json::parse(text, nullptr, false);
+    Json json = parse_json(text);
     if (json.is_discarded()) throw DataError(name + ": not JSON: the store is damaged, or this is no token store; prepare it again");
     return json;
 }

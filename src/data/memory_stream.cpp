@@ -3,12 +3,14 @@
 #include <memory>
 
 #include "encode_pipeline.h"
+#include "inputs.h"
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "raw_offsets.h"
+#include "text_notes.h"
 
 namespace longbow {
 
@@ -62,8 +64,10 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& named, const DataConfig& data,
                                             int threads) {
+    const auto files = each_once("the text", named);
+    TextNotes notes(tokenizer);
     std::vector<TokenId> ids;
     std::vector<std::int64_t> ends;
     std::vector<KnownOffset> known;
@@ -81,9 +85,11 @@ std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const st
     const auto consume = [&](const EncodedChunk& chunk, const EncodeCursor&) {
         end_if_stop_requested("nothing was written");
         offsets.add(chunk, on_mark, on_document);
+        notes.add(chunk);
         ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());
     };
     encode_files({tokenizer, files, data, threads}, {consume});
+    notes.warn(join(files, ", "));
     if (ids.empty()) throw DataError("no tokens: no text in " + join(files, ", "));
     const auto size = static_cast<std::int64_t>(ids.size());
     if (ends.empty() || ends.back() != size) ends.push_back(size);

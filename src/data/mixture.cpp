@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <mutex>
 #include <set>
 
@@ -109,7 +110,10 @@ std::vector<MixtureEntry> parse_mixture(const std::vector<std::string>& entries)
             }
         }
         if (parsed.store.empty()) throw ConfigError("data.mixture: \"" + entry + "\" names no store");
-        if (!seen.insert(parsed.store).second) throw ConfigError("data.mixture: " + parsed.store + " is named twice; give it one weight");
+        std::error_code error;
+        const auto place = std::filesystem::weakly_canonical(parsed.store, error);  // a link to a store is that store
+        if (!seen.insert(error ? parsed.store : place.string()).second)
+            throw ConfigError("data.mixture: " + parsed.store + " is named twice; give it one weight");
         total += parsed.weight;
         mixture.push_back(std::move(parsed));
     }

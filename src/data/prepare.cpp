@@ -21,6 +21,7 @@
 #include "prepare_progress.h"
 #include "prepare_state.h"
 #include "split_writer.h"
+#include "text_notes.h"
 #include "work_folder.h"
 
 namespace longbow {
@@ -251,11 +252,15 @@ private:
             state_.cursor = {};
             state_.sources.clear();
             state_.empty_documents = 0;
+            state_.noted = {};
         }
+        TextNotes notes(tokenizer, state_.noted);
         const auto on_chunk = [&](const EncodedChunk& chunk, const EncodeCursor& after) {
             writer->add(chunk);
             state_.cursor = after;
             state_.empty_documents += chunk.empty_documents;
+            notes.add(chunk);
+            state_.noted = notes.counts();
             progress.show(name, chunk.text.size());
             failpoint("data.chunk");
             if (stop_requested()) stop(*writer, files.size());
@@ -272,6 +277,7 @@ private:
             log::warn(strprintf("%s: %s lines of JSON have an empty text and make no document", name.c_str(),
                                 with_commas(state_.empty_documents).c_str()));
         }
+        notes.warn(name);
         state_.done.push_back(writer->finish(std::move(state_.sources)));
         state_.split.clear();
         state_.cursor = {};

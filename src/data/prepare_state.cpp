@@ -6,46 +6,26 @@
 #include "longbow/core/build_info.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr int kStateVersion = 1;
+constexpr int kStateVersion = 2;
 
 Json source_json(const Source& source) {
-    return {
-        {"name", source.name}, {"file_bytes", source.file_bytes}, {"text_bytes", source.text_bytes}, {"fingerprint", source.fingerprint}};
+    return {{"name", text_of_name(source.name)},
+            {"file_bytes", source.file_bytes},
+            {"text_bytes", source.text_bytes},
+            {"fingerprint", source.fingerprint}};
 }
 
 Source parse_source(const Json& json) {
-    return {json.at("name").get<std::string>(), json.at("file_bytes").get<std::uint64_t>(), json.at("text_bytes").get<std::uint64_t>(),
-            json.at("fingerprint").get<std::string>()};
-}
-
-// Names need not be UTF-8, JSON must be: bytes as code points.
-std::string widen(const std::string& bytes) {
-    std::string text;
-    for (const char c : bytes) {
-        const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x80) {
-            text += c;
-        } else {
-            text += static_cast<char>(0xC0 | byte >> 6);
-            text += static_cast<char>(0x80 | (byte & 0x3F));
-        }
-    }
-    return text;
-}
-
-std::string narrow(const std::string& text) {
-    std::string bytes;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        bytes += byte < 0x80 ? text[i] : static_cast<char>((byte & 3) << 6 | (static_cast<unsigned char>(text.at(++i)) & 0x3F));
-    }
-    return bytes;
+    return {name_of_text(json.at("name").get<std::string>()), json.at("file_bytes").get<std::uint64_t>(),
+            json.at("text_bytes").get<std::uint64_t>(), json.at("fingerprint").get<std::string>()};
 }
 
 // Is the file that was read still the same? `fingerprint`: of its text; empty when that is not known.
@@ -87,28 +67,34 @@ Json settings_json(const PrepareRequest& request) {
 }
 
 Json state_json(const PrepareState& state) {
-    Json json = {{"format", "longbow.preparing"}, {"version", kStateVersion},
-                 {"settings", state.settings},    {"tokenizer", state.tokenizer},
-                 {"learnt", state.learnt},        {"id_bytes", state.id_bytes},
-                 {"inputs", Json::object()},      {"done", Json::array()},
-                 {"split", state.split},          {"file", state.cursor.file},
-                 {"chunk", state.cursor.chunk},   {"text_bytes", state.cursor.text_bytes},
-                 {"sources", Json::array()},      {"empty_documents", state.empty_documents},
-                 {"writer", state.writer},        {"manifest", state.manifest}};
+    Json json = {{"format", "longbow.preparing"},
+                 {"version", kStateVersion},
+                 {"settings", state.settings},
+                 {"tokenizer", state.tokenizer},
+                 {"learnt", state.learnt},
+                 {"id_bytes", state.id_bytes},
+                 {"inputs", Json::object()},
+                 {"done", Json::array()},
+                 {"split", state.split},
+                 {"file", state.cursor.file},
+                 {"chunk", state.cursor.chunk},
+                 {"text_bytes", state.cursor.text_bytes},
+                 {"sources", Json::array()},
+                 {"empty_documents", state.empty_documents},
+                 {"boundary_names", state.noted.boundary_names},
+                 {"nuls", state.noted.nuls},
+                 {"writer", state.writer},
+                 {"manifest", state.manifest}};
     for (const auto& [split, stamps] : state.inputs) {
         auto& list = json["inputs"][split] = Json::array();
-        for (const auto& stamp : stamps) list.push_back({widen(stamp.path), stamp.bytes, stamp.modified});
+        for (const auto& stamp : stamps) list.push_back({text_of_name(stamp.path), stamp.bytes, stamp.modified});
     }
     for (const auto& split : state.done) {
         Json done = split_json(split);
         done["name"] = split.name;
-        for (auto& source : done["sources"]) source["name"] = widen(source["name"].get<std::string>());
         json["done"].push_back(std::move(done));
     }
-    for (const auto& source : state.sources) {
-        json["sources"].push_back(source_json(source));
-        json["sources"].back()["name"] = widen(source.name);
-    }
+    for (const auto& source : state.sources) json["sources"].push_back(source_json(source));
     return json;
 }
 
@@ -122,21 +108,17 @@ PrepareState parse_state(const Json& json) {
     for (const auto& [split, list] : json.at("inputs").items()) {
         for (const auto& stamp : list) {
             state.inputs[split].push_back(
-                {narrow(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
+                {name_of_text(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
         }
     }
     for (const auto& done : json.at("done")) {
-        SplitManifest split = parse_split(done, done.at("name").get<std::string>(), state.id_bytes, "state.json");
-        for (auto& source : split.sources) source.name = narrow(source.name);
-        state.done.push_back(std::move(split));
+        state.done.push_back(parse_split(done, done.at("name").get<std::string>(), state.id_bytes, "state.json"));
     }
     state.split = json.at("split").get<std::string>();
     state.cursor = {json.at("file").get<std::size_t>(), json.at("chunk").get<std::uint64_t>(), json.at("text_bytes").get<std::uint64_t>()};
-    for (const auto& source : json.at("sources")) {
-        state.sources.push_back(parse_source(source));
-        state.sources.back().name = narrow(state.sources.back().name);
-    }
+    for (const auto& source : json.at("sources")) state.sources.push_back(parse_source(source));
     state.empty_documents = json.at("empty_documents").get<std::int64_t>();
+    state.noted = {json.at("boundary_names").get<std::int64_t>(), json.at("nuls").get<std::int64_t>()};
     state.writer = json.at("writer");
     state.manifest = json.at("manifest").get<std::string>();
     return state;
@@ -147,7 +129,7 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
     const Json asked = settings_json(request);
     for (const auto& [key, value] : asked.items()) {
         const Json before = state.settings.value(key, Json());
-        if (before != value) differences.push_back(key + ": " + before.dump() + " -> " + value.dump());
+        if (before != value) differences.push_back(key + ": " + json_text(before) + " -> " + json_text(value));
     }
     if (!differences.empty()) return differences;
     const std::size_t begun = state.done.size() + (state.split.empty() ? 0 : 1);

@@ -10,6 +10,7 @@
 #include "inputs.h"
 #include "longbow/data/prepare.h"
 #include "manifest.h"
+#include "text_notes.h"
 
 namespace longbow {
 
@@ -25,6 +26,7 @@ struct PrepareState {
     EncodeCursor cursor;
     std::vector<Source> sources;  // of its files before the cursor
     std::int64_t empty_documents = 0;
+    TextCounts noted;
     Json writer;           // SplitWriter::save()
     std::string manifest;  // fingerprint of manifest.json, once the store is whole
 };

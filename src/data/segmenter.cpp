@@ -38,9 +38,13 @@ void Segmenter::begin_content(std::size_t position) {
     empty_lines_ = 0;
 }
 
+bool Segmenter::is_empty(std::size_t begin, std::size_t end) const {
+    return std::string_view(text_).substr(begin, end - begin).find_first_not_of(" \t\v\f\r") == std::string_view::npos;
+}
+
 // One whole line: its content is [begin, content_end), the next line starts at `next`.
 void Segmenter::scan_line(std::size_t begin, std::size_t content_end, std::size_t next) {
-    if (content_end == begin && !in_line_) {
+    if (!in_line_ && is_empty(begin, content_end)) {
         ++empty_lines_;
         return;
     }
@@ -62,7 +66,7 @@ void Segmenter::scan() {
         const std::size_t line_end = whole ? static_cast<std::size_t>(static_cast<const char*>(newline) - text_.data()) : text_.size();
         const std::size_t content_end = line_end > scanned_ && text_[line_end - 1] == '\r' ? line_end - 1 : line_end;
         if (!whole) {
-            if (content_end > scanned_ && !in_line_) {
+            if (!in_line_ && !is_empty(scanned_, content_end)) {
                 begin_content(scanned_);
                 in_line_ = true;
             }

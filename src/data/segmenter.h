@@ -42,6 +42,8 @@ private:
     enum class Rule { file, line, blank_line };
 
     void scan();
+    // A line of white space alone looks empty to its reader, and counts so (WikiText's blank lines hold a space).
+    [[nodiscard]] bool is_empty(std::size_t begin, std::size_t end) const;
     void scan_line(std::size_t begin, std::size_t content_end, std::size_t next);
     void begin_content(std::size_t position);
     void close_document(std::size_t position);

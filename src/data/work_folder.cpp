@@ -3,6 +3,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
@@ -52,11 +53,11 @@ WorkFolder::~WorkFolder() {
 std::optional<Json> WorkFolder::load() {
     const fs::path file = path_ / "state.json";
     if (!fs::exists(file)) return std::nullopt;
-    Json state = Json::parse(read_file(file), nullptr, false);
+    Json state = parse_json(read_file(file));
     if (state.is_object() && state.contains("checksum") && state["checksum"].is_string()) {
         const auto checksum = state["checksum"].get<std::string>();
         state.erase("checksum");
-        if (checksum == fingerprint(state.dump())) {
+        if (checksum == fingerprint(json_text(state))) {
             keep_ = true;
             return state;
         }
@@ -67,8 +68,8 @@ std::optional<Json> WorkFolder::load() {
 
 void WorkFolder::save(Json state) {
     sync_path(store());
-    state["checksum"] = fingerprint(state.dump());
-    write_file_atomic(path_ / "state.json", state.dump());
+    state["checksum"] = fingerprint(json_text(state));
+    write_file_atomic(path_ / "state.json", json_text(state));
     keep_ = true;
 }
 

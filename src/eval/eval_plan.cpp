@@ -78,7 +78,7 @@ std::int64_t default_stride(const std::string& protocol, std::int64_t length) {
     return protocol == "hf" ? std::max<std::int64_t>(1, length / 2) : length;
 }
 
-std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
+void check_plan(const EvalPlanRequest& request) {
     const auto& protocol = request.protocol;
     const auto length = request.length;
     const auto preset = default_stride(protocol, length);
@@ -98,7 +98,13 @@ std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
     if (protocol == "llamacpp" && !request.document_ends.empty()) {
         throw UsageError("protocol llamacpp cuts one stream into chunks: leave --within-documents out");
     }
+}
 
+std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
+    check_plan(request);
+    const auto& protocol = request.protocol;
+    const auto length = request.length;
+    const auto stride = request.stride == 0 ? default_stride(protocol, length) : request.stride;
     Windows windows;
     if (protocol == "llamacpp") {
         plan_llamacpp(request.tokens, length, windows);

@@ -11,6 +11,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
@@ -55,6 +56,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("max_stream_tokens", r.max_stream_tokens, false);
     field("tokens", r.tokens, true);
     field("windows", r.windows, false);
+    field("longest_window", r.longest_window, false);
     field("nll", r.nll, true);
     field("ppl", r.ppl, true);
     // ppl_ci, ppl_ci_method and blocks stand here
@@ -107,7 +109,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
         try {
             read_into(*found, value);
         } catch (const Json::exception&) {
-            throw DataError(where + ": key \"" + key + "\" has the wrong type: " + found->dump());
+            throw DataError(where + ": key \"" + key + "\" has the wrong type: " + json_text(*found));
         }
     });
     if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of before have 0 there
@@ -138,7 +140,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
     for (std::size_t i = 0; i < lines.size(); ++i) {
         if (trim(lines[i]).empty()) continue;
         const auto where = path + ":" + std::to_string(i + 1);
-        const auto json = Json::parse(lines[i], nullptr, false);
+        const auto json = parse_json(lines[i]);
         if (json.is_discarded()) {
             if (i + 1 == lines.size() && !whole) {
                 log::warn(where + ": the last row was cut short and is left out");
@@ -152,7 +154,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
 }
 
 void append_result(const std::string& path, const EvalResult& result) {
-    const std::string line = to_json(result).dump() + "\n";
+    const std::string line = json_text(to_json(result)) + "\n";
     // A row cut short by a kill or a full disk goes, so that the file stays readable.
     const auto before = fs::exists(path) ? read_file(path) : std::string();
     const auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;

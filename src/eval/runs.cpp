@@ -7,6 +7,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -25,13 +26,13 @@ fs::path normal(const fs::path& path) {
     return whole;
 }
 
-// The last `parts` folders of a path, "a/b" for two of them.
+// The last `parts` folders of a path, "a/b" for two of them, as text.
 std::string tail_of(const fs::path& folder, int parts) {
     auto rest = folder;
     fs::path tail;
     for (; parts > 0 && rest.has_filename(); --parts, rest = rest.parent_path())
         tail = tail.empty() ? rest.filename() : rest.filename() / tail;
-    return tail.empty() ? folder.string() : tail.string();
+    return escape_invalid_utf8(tail.empty() ? folder.string() : tail.string());
 }
 
 int least_parts(const fs::path& folder) { return is_seed(folder.filename().string()) && folder.parent_path().has_filename() ? 2 : 1; }

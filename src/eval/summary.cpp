@@ -119,7 +119,8 @@ EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& reque
 }
 
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request) {
-    const auto windows = plan_windows(plan_request(stream, request));
+    const auto plan = plan_request(stream, request);
+    const auto windows = plan_windows(plan);
     std::int64_t tokens = 0;
     double bytes = 0;
     double words = 0;
@@ -142,6 +143,7 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.data = stream.fingerprint();
     result.tokens = tokens;
     result.windows = static_cast<std::int64_t>(windows.size());
+    result.longest_window = std::min(request.length, longest_stretch(plan));
     result.block_nll = block_sums(nll);
     result.block_bytes = bytes_of_blocks(stream, windows);
 

@@ -4,6 +4,7 @@
 #include "format.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -149,6 +150,7 @@ std::string json(const std::vector<ReportTable>& tables, Metric metric) {
                            {"seeds", cell.seeds},
                            {"blocks", cell.blocks}};
                 if (cell.diverged > 0) value["diverged"] = cell.diverged;
+                if (cell.unreached > 0) value["unreached"] = cell.unreached;
                 if (cell.seeds > 1)
                     value["sd"] = cell.sd;
                 else {
@@ -167,7 +169,7 @@ std::string json(const std::vector<ReportTable>& tables, Metric metric) {
         }
         out.push_back(entry);
     }
-    return out.dump(2) + "\n";
+    return json_text(out, 2) + "\n";
 }
 
 }  // namespace
@@ -202,7 +204,7 @@ std::string metric_key(Metric metric) { return metric == Metric::ppl ? "ppl" : m
 std::string cell_text(const ReportCell& cell, Metric metric, const std::string& plus_minus) {
     const int decimals = metric == Metric::ppl ? 2 : 4;
     const auto without = cell.diverged + cell.valueless;
-    if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : "no value";
+    if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : cell.unreached > 0 ? "no such window" : "no value";
     auto text = strprintf("%.*f", decimals, cell.mean);
     if (cell.seeds > 1) text += plus_minus + strprintf("%.*f", decimals, cell.sd);
     if (without > 0)

@@ -4,6 +4,7 @@
 
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "paper_figures.h"
 #include "svg.h"
@@ -97,7 +98,7 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
             points.clear();
             double hours = 0;
             for (const auto& line : split(read_file(file), '\n')) {
-                const auto row = Json::parse(line, nullptr, false);
+                const auto row = parse_json(line);
                 if (!row.is_object() || !row.contains("timing")) continue;
                 if (row.value("event", "") == "train") hours = row["timing"].value("seconds", 0.0) / 3600;
                 const bool wanted = row.value("event", "") == "valid" &&

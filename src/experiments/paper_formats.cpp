@@ -5,6 +5,7 @@
 #include "format.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "page_style.h"
 #include "paper_grid.h"
@@ -113,7 +114,7 @@ std::string json(const Grid& grid, const PublishedTable& table, const Scale& sca
                                     {"difference", text(cell.difference)}});
         }
     }
-    return out.dump(2) + "\n";
+    return json_text(out, 2) + "\n";
 }
 
 std::string html(const Grid& grid) {

@@ -7,6 +7,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/interval.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/safetensors_header.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_plan.h"
@@ -34,7 +35,7 @@ public:
         const auto file = folder_ / "metrics.jsonl";
         if (!fs::exists(file)) return *training_;
         for (const auto& line : split(read_file(file), '\n')) {
-            auto row = Json::parse(line, nullptr, false);
+            auto row = parse_json(line);
             if (row.is_object() && row.value("event", "") == "train" && row.contains("timing")) training_->push_back(std::move(row));
         }
         return *training_;
@@ -84,7 +85,7 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
         const bool same = is_model(row, target, scale) && row.protocol == "paper" && row.length == scale.length(target.length) &&
                           row.stride == scale.stride(target) && row.split == target.split &&
                           row.max_stream_tokens == scale.stream_tokens(target);
-        if (!same || (target.after_updates > 0 && row.updates > fewest)) continue;
+        if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
         if (target.quantity == Quantity::ppl && row.ppl_ci && row.blocks() >= kLeastBlocks) {

@@ -2,12 +2,15 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_result.h"
+#include "longbow/telemetry/log.h"
 #include "reproduce.h"
 
 namespace longbow {
@@ -66,7 +69,7 @@ std::int64_t saved_updates(const fs::path& run, const Config& config) {
     if (error || !starts_with(name, "step-") || !fs::exists(link / "manifest.json")) return -1;
     const auto updates = std::stoll(name.substr(5));
     if (config.train.count_skipped) return updates;
-    const auto state = Json::parse(read_file(link / "state.json"), nullptr, false);
+    const auto state = parse_json(read_file(link / "state.json"));
     return updates - (state.is_object() ? state.value("skipped_updates", std::int64_t{0}) : 0);
 }
 
@@ -129,6 +132,24 @@ void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool tra
                            row.max_stream_tokens == eval.stream_tokens;
                 });
             if (!there) eval.missing.insert(length);
+        }
+    }
+}
+
+// Tokens that the first of --max-stream-tokens leave out cannot make a window longer.
+void warn_of_unreached(const std::vector<PlannedModel>& models) {
+    std::set<std::pair<std::int64_t, std::int64_t>> said;
+    for (const auto& model : models) {
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) {
+                for (const auto length : eval.lengths) {
+                    if (eval.stream_tokens == 0 || eval.stream_tokens >= length || !said.emplace(length, eval.stream_tokens).second)
+                        continue;
+                    log::warn(
+                        strprintf("no window reaches length %lld: only %s tokens are scored (--max-stream-tokens); its place stays empty",
+                                  static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
+                }
+            }
         }
     }
 }
@@ -204,6 +225,7 @@ ReproducePlan plan_reproduction(const ReproduceRequest& request) {
             for (auto& eval : model.early) eval.missing.clear();  // past: measured then, or never
         }
     }
+    warn_of_unreached(plan.models);
     estimate_costs(plan, request.scale);
     return plan;
 }

@@ -8,6 +8,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/runs.h"
 #include "longbow/experiments/report.h"
@@ -47,7 +48,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
 void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
     for (const auto& line : split(read_file(file), '\n')) {
-        const auto json = Json::parse(line, nullptr, false);
+        const auto json = parse_json(line);
         if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");
         if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});

@@ -71,6 +71,10 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
         const auto found = rows.find(length);
         if (found == rows.end()) continue;
         const auto& row = *found->second;
+        if (!row.reached()) {  // of another length's windows: a number here would be read as one of this length
+            ++cell.unreached;
+            continue;
+        }
         const double value = value_of(row, metric);
         if (std::isfinite(value))
             values.push_back(value);
@@ -136,8 +140,11 @@ ReportRow row_of(const Seeds& seeds, Metric metric) {
         for (const auto& [length, result] : rows) lengths.insert(length);
     }
     for (const auto length : lengths) row.cells[length] = cell_of(seeds, length, metric);
+    std::erase_if(lengths, [&](std::int64_t length) { return row.cells[length].unreached > 0; });
     row.growth = growth_of(seeds, row.train_length, lengths);
-    row.longest = seeds.begin()->second.rbegin()->second;
+    for (const auto& [length, result] : seeds.begin()->second) {
+        if (result->reached() || row.longest == nullptr) row.longest = result;
+    }
     return row;
 }
 

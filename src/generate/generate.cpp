@@ -2,12 +2,14 @@
 
 #include <torch/types.h>
 
+#include <cmath>
+
 #include "longbow/core/error.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/model/output_head.h"
 #include "longbow/telemetry/log.h"
-#include "longbow/text/reader.h"
 #include "sampler.h"
 #include "text_stream.h"
 
@@ -16,10 +18,8 @@ namespace longbow {
 namespace {
 
 // The model has learned to start at a boundary. A line-based tokenizer ends what it encodes with one; a prompt goes on instead.
-std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, const std::string& prompt) {
-    if (const auto at = find_invalid_utf8(prompt); at != std::string::npos) {
-        throw UsageError(strprintf("--prompt: invalid UTF-8 at byte %zu", at));
-    }
+std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view prompt) {
+    prompt = without_byte_order_mark(prompt);
     std::vector<TokenId> ids = {tokenizer.boundary()};
     tokenizer.encode(prompt, ids);
     if (tokenizer.boundary_per_line() && ids.size() > 1 && ids.back() == tokenizer.boundary() && !prompt.ends_with('\n')) {
@@ -35,26 +35,40 @@ std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>&
     const auto tokens = torch::tensor(wide, torch::kLong).unsqueeze(0).to(device);
     const auto last = model.hidden(tokens, &cache).select(1, -1);  // [1, dim]
     const auto logits = model.head().logits(last).to(torch::kCPU, torch::kFloat).contiguous();
+    if (!std::isfinite(logits.max().item<float>())) {
+        throw Error("the model's scores are no numbers: its training has diverged, or its weights are damaged");
+    }
     const auto* data = logits.const_data_ptr<float>();
     return {data, data + logits.numel()};
 }
 
 }  // namespace
 
-std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
-                     const std::function<void(const std::string&)>& emit) {
-    Sampler sampler({request.temperature, request.top_k, request.top_p, request.seed});
+void check_request(const GenerateRequest& request) {
+    check_sampler({request.temperature, request.top_k, request.top_p, request.seed});
     if (request.max_new_tokens < 0) {
         throw UsageError("--max-new-tokens: must be 0 or above, not " + std::to_string(request.max_new_tokens));
     }
+    if (const auto fault = not_utf8(request.prompt); !fault.empty()) throw UsageError("--prompt: " + fault);
+}
+
+void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request) {
+    const auto tokens = static_cast<std::int64_t>(prompt_ids(tokenizer, request.prompt).size());
+    const auto limit = model.position().max_length();
+    if (limit == 0 || tokens <= limit) return;
+    throw UsageError(
+        strprintf("--prompt: %ld tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
+                  "(position.max_length); shorten the prompt",
+                  static_cast<long>(tokens), model.config().position.method.c_str(), static_cast<long>(limit)));
+}
+
+std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
+                     const std::function<void(const std::string&)>& emit) {
+    check_request(request);
+    check_prompt(model, tokenizer, request);
+    Sampler sampler({request.temperature, request.top_k, request.top_p, request.seed});
     auto fresh = prompt_ids(tokenizer, request.prompt);
     const auto limit = model.position().max_length();
-    if (limit > 0 && static_cast<std::int64_t>(fresh.size()) > limit) {
-        throw UsageError(
-            strprintf("--prompt: %zu tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
-                      "(position.max_length)",
-                      fresh.size(), model.config().position.method.c_str(), static_cast<long>(limit)));
-    }
     const torch::NoGradGuard no_grad;
     model.eval();
     KvCache cache;

@@ -9,9 +9,9 @@
 
 namespace longbow {
 
-Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {
-    if (!(options.temperature >= 0.0)) {
-        throw UsageError("--temperature: must be 0 (greedy) or above, not " + number_text(options.temperature));
+void check_sampler(const SamplerOptions& options) {
+    if (!(options.temperature >= 0.0) || std::isinf(options.temperature)) {
+        throw UsageError("--temperature: must be 0 (greedy) or a finite number above, not " + number_text(options.temperature));
     }
     if (options.top_k < 0) {
         throw UsageError("--top-k: must be 0 (all tokens) or above, not " + std::to_string(options.top_k));
@@ -20,6 +20,8 @@ Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(opt
         throw UsageError("--top-p: must be above 0 and at most 1, not " + number_text(options.top_p));
     }
 }
+
+Sampler::Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) { check_sampler(options); }
 
 std::int64_t Sampler::next(const std::vector<float>& logits) {
     const auto best = static_cast<std::size_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());

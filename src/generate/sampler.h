@@ -15,9 +15,12 @@ struct SamplerOptions {
     std::uint64_t seed = 1;
 };
 
+// Throws UsageError on a temperature below 0 or infinite, top_k below 0, or top_p outside (0, 1].
+void check_sampler(const SamplerOptions& options);
+
 class Sampler {
 public:
-    // Throws UsageError on a temperature below 0, top_k below 0, or top_p outside (0, 1].
+    // Throws what check_sampler() throws.
     explicit Sampler(const SamplerOptions& options);
     // logits [vocab]: any scores whose softmax is the distribution. Draws depend on the seed and the scores alone.
     std::int64_t next(const std::vector<float>& logits);

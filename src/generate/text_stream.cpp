@@ -8,13 +8,13 @@ namespace longbow {
 
 namespace {
 
-constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+constexpr std::string_view kReplacementText = "\xef\xbf\xbd";  // U+FFFD
 
 // Bytes at the end that may still become a character: the start of a multi-byte one, or the U+FFFD that a decoder writes for it.
 std::size_t unfinished_tail(std::string_view text) {
     std::size_t tail = 0;
-    while (text.substr(0, text.size() - tail).ends_with(kReplacement)) {
-        tail += kReplacement.size();
+    while (text.substr(0, text.size() - tail).ends_with(kReplacementText)) {
+        tail += kReplacementText.size();
     }
     if (tail > 0) {
         return tail;
@@ -36,7 +36,7 @@ std::size_t unfinished_tail(std::string_view text) {
 
 std::string valid_utf8(std::string text) {
     for (auto at = find_invalid_utf8(text); at != std::string::npos; at = find_invalid_utf8(text)) {
-        text.replace(at, 1, kReplacement);
+        text.replace(at, 1, kReplacementText);
     }
     return text;
 }

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "longbow/core/error.h"
+#include "longbow/core/utf8.h"
 #include "longbow/telemetry/progress.h"
 
 namespace longbow::log {
@@ -67,16 +68,17 @@ void remove_file() {
     state().rebuild();
 }
 
-void debug(const std::string& message) { state().logger->debug("{}", message); }
-void info(const std::string& message) { state().logger->info("{}", message); }
+// Names of files in a message need not be UTF-8; log.txt is.
+void debug(const std::string& message) { state().logger->debug("{}", escape_invalid_utf8(message)); }
+void info(const std::string& message) { state().logger->info("{}", escape_invalid_utf8(message)); }
 void to_file(const std::string& message) {
     if (!state().file) return;
     spdlog::logger only_file("longbow", state().file);
-    only_file.info("{}", message);
+    only_file.info("{}", escape_invalid_utf8(message));
     only_file.flush();
 }
-void warn(const std::string& message) { state().logger->warn("warning: {}", message); }
-void error(const std::string& message) { state().logger->error("error: {}", message); }
+void warn(const std::string& message) { state().logger->warn("warning: {}", escape_invalid_utf8(message)); }
+void error(const std::string& message) { state().logger->error("error: {}", escape_invalid_utf8(message)); }
 void flush() { state().logger->flush(); }
 bool is_quiet() { return state().quiet; }
 

@@ -8,6 +8,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 
 namespace longbow {
 
@@ -25,8 +26,7 @@ std::vector<Json> read_metrics(const fs::path& path) {
     const std::string text = read_file(path);
     std::size_t begin = 0;
     for (auto end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
-        Json row = Json::parse(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end), nullptr,
-                               /*allow_exceptions=*/false);
+        Json row = parse_json(std::string_view(text).substr(begin, end - begin));
         if (row.is_object()) rows.push_back(std::move(row));
     }
     return rows;
@@ -36,7 +36,7 @@ MetricsFile::MetricsFile(fs::path path, const std::function<bool(const Json&)>& 
     std::string text;
     for (auto& row : read_metrics(path_)) {
         if (!keep(row)) continue;
-        text += row.dump() + "\n";
+        text += json_text(row) + "\n";
         kept_.push_back(std::move(row));
     }
     write_file_atomic(path_, text);
@@ -49,7 +49,7 @@ MetricsFile::~MetricsFile() {
 }
 
 void MetricsFile::append(const Json& row) {
-    const std::string line = row.dump() + "\n";
+    const std::string line = json_text(row) + "\n";
     std::size_t done = 0;
     while (done < line.size()) {
         const auto count = ::write(fd_, line.data() + done, line.size() - done);

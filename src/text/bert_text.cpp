@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bert_characters.h"
-#include "utf8.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 

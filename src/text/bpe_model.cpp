@@ -9,9 +9,10 @@
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/text/reader.h"
+#include "meta.h"
 #include "string_table.h"
-#include "utf8.h"
 
 namespace longbow {
 
@@ -90,13 +91,8 @@ private:
     int depth_ = 0;
 };
 
-void check_utf8(std::string_view text, const std::string& name) {
-    const auto bad = find_invalid_utf8(text);
-    if (bad != std::string_view::npos) throw DataError(name + ": byte " + std::to_string(bad) + " is no valid UTF-8");
-}
-
 std::vector<std::string> parse_vocab(std::string_view json, const std::string& name) {
-    check_utf8(json, name);
+    json = vocabulary_text(json, name, /*nul=*/false);
     VocabHandler handler;
     if (!Json::sax_parse(json, &handler)) throw DataError(name + ": " + handler.problem + "; a vocab.json as GPT-2's was expected");
     const auto count = handler.entries.size();
@@ -153,7 +149,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     if (boundary == StringTable::kNone) throw DataError(vocab_name + ": neither <|endoftext|> nor </s> is there, to end documents with");
     model.boundary = boundary;
 
-    check_utf8(merges_text, merges_name);
+    merges_text = vocabulary_text(merges_text, merges_name, /*nul=*/false);
     std::unordered_set<std::uint64_t> pairs;
     std::size_t line_number = 0;
     while (!merges_text.empty()) {

@@ -14,7 +14,6 @@
 #include <cstring>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -23,7 +22,7 @@ namespace longbow {
 
 namespace {
 
-constexpr std::size_t kBlock = 1 << 17;
+constexpr std::size_t kBlock = 1 << 17, kLeastBlock = 1 << 12;
 // zstd's largest window (zstd --long=31); xz at its largest preset needs 65 MiB to read.
 constexpr int kZstdWindowLog = 31;
 constexpr std::uint64_t kXzMemory = 1ULL << 30;
@@ -31,7 +30,7 @@ constexpr std::uint64_t kXzMemory = 1ULL << 30;
 // The file, a block at a time.
 class FileInput {
 public:
-    explicit FileInput(const std::filesystem::path& path) : path_(path), buffer_(kBlock) {
+    explicit FileInput(const std::filesystem::path& path) : path_(path) {
         fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd_ < 0) throw DataError("cannot open " + path.string() + ": " + std::strerror(errno));
         struct stat info {};
@@ -39,6 +38,9 @@ public:
             ::close(fd_);
             throw DataError("cannot read " + path.string() + ": it is a folder; name the text files in it");
         }
+        // A small file gets a small buffer: stores are made from a hundred thousand of them.
+        if (S_ISREG(info.st_mode)) size_ = std::clamp(static_cast<std::size_t>(info.st_size) + 1, kLeastBlock, kBlock);
+        buffer_ = std::make_unique_for_overwrite<char[]>(size_);
     }
     ~FileInput() { ::close(fd_); }
     FileInput(const FileInput&) = delete;
@@ -48,11 +50,11 @@ public:
     std::string_view peek(std::size_t count) {
         while (end_ - begin_ < count && !at_end_) {
             if (begin_ > 0) {
-                std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+                std::memmove(buffer_.get(), buffer_.get() + begin_, end_ - begin_);
                 end_ -= begin_;
                 begin_ = 0;
             }
-            const auto got = ::read(fd_, buffer_.data() + end_, buffer_.size() - end_);
+            const auto got = ::read(fd_, buffer_.get() + end_, size_ - end_);
             if (got < 0) {
                 if (errno == EINTR) continue;
                 throw DataError("cannot read " + path_.string() + ": " + std::strerror(errno));
@@ -60,7 +62,7 @@ public:
             if (got == 0) at_end_ = true;
             end_ += static_cast<std::size_t>(got);
         }
-        return {buffer_.data() + begin_, end_ - begin_};
+        return {buffer_.get() + begin_, end_ - begin_};
     }
     void skip(std::size_t count) {
         begin_ += count;
@@ -81,7 +83,8 @@ public:
 private:
     std::filesystem::path path_;
     int fd_ = -1;
-    std::vector<char> buffer_;
+    std::size_t size_ = kBlock;
+    std::unique_ptr<char[]> buffer_;
     std::size_t begin_ = 0, end_ = 0;
     bool at_end_ = false;
     std::uint64_t consumed_ = 0;

@@ -5,9 +5,10 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/text/reader.h"
+#include "meta.h"
 #include "unicode.h"
-#include "utf8.h"
 
 namespace longbow {
 
@@ -49,9 +50,7 @@ void Dictionary::add(std::string_view word, std::int64_t count) {
 }
 
 Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
-    if (const auto bad = find_invalid_utf8(text); bad != std::string_view::npos) {
-        throw DataError(name + ": byte " + std::to_string(bad) + " is no valid UTF-8; a dictionary is UTF-8 text");
-    }
+    text = vocabulary_text(text, name, /*nul=*/true);
     Dictionary dictionary;
     std::size_t number = 0;
     while (!text.empty()) {
@@ -111,7 +110,7 @@ std::string Dictionary::format() const {
         if (again) text += ' ' + std::string(kOverwrite);
         text += '\n';
     }
-    return text;
+    return vocabulary_file(std::move(text));
 }
 
 }  // namespace longbow

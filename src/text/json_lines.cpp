@@ -16,16 +16,45 @@ namespace {
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 
+// Python writes the numbers NaN, Infinity and -Infinity so, though they are no JSON. The line with 0 in their places and all else where it was;
+// empty: it has none of them.
+std::string without_named_numbers(std::string_view line) {
+    std::string plain;
+    bool in_string = false;
+    for (std::size_t at = 0; at < line.size(); ++at) {
+        if (in_string && line[at] == '\\') {
+            ++at;
+            continue;
+        }
+        if (line[at] == '"') in_string = !in_string;
+        const bool begins = at == 0 || std::string_view(" \t\r:,[").find(line[at - 1]) != std::string_view::npos;
+        if (in_string || !begins) continue;
+        for (const std::string_view name : {"NaN", "Infinity", "-Infinity"}) {
+            if (!starts_with(line.substr(at), name)) continue;
+            if (plain.empty()) plain = line;
+            plain.replace(at, name.size(), "0" + std::string(name.size() - 1, ' '));
+            at += name.size() - 1;
+            break;
+        }
+    }
+    return plain;
+}
+
 class LineParser : public nlohmann::json_sax<Json> {
 public:
     explicit LineParser(const std::string& key) : key_(key) {}
 
     // The document; what is wrong with the line stays in problem().
     bool parse(std::string_view line) {
-        depth_ = 0;
-        wanted_ = found_ = false;
-        problem_.clear();
-        if (!Json::sax_parse(line.begin(), line.end(), this)) return false;
+        // The library takes a NUL for the end, and would leave aside what follows it.
+        if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
+            return refuse(strprintf("no JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
+        }
+        bool whole = parse_strictly(line);
+        if (!whole && syntax_) {
+            if (const auto plain = without_named_numbers(line); !plain.empty()) whole = parse_strictly(plain);
+        }
+        if (!whole) return false;
         if (!found_) problem_ = "the object has no key \"" + key_ + "\" (data.jsonl_key names the text's key)";
         return found_;
     }
@@ -70,10 +99,17 @@ public:
         if (const auto colon = what.find(": "); colon != std::string::npos) what.erase(0, colon + 2);
         if (const auto rest = what.find("; last read"); rest != std::string::npos) what.resize(rest);
         if (what.size() > 120) what.resize(120);
+        syntax_ = true;
         return refuse(strprintf("no JSON: byte %zu: ", position) + what);
     }
 
 private:
+    bool parse_strictly(std::string_view line) {
+        depth_ = 0;
+        wanted_ = found_ = syntax_ = false;
+        problem_.clear();
+        return Json::sax_parse(line.begin(), line.end(), this);
+    }
     bool refuse(std::string problem) {
         problem_ = std::move(problem);
         return false;
@@ -91,7 +127,7 @@ private:
     const std::string& key_;
     std::string text_, problem_;
     int depth_ = 0;
-    bool wanted_ = false, found_ = false;
+    bool wanted_ = false, found_ = false, syntax_ = false;
 };
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r") == std::string_view::npos; }
@@ -107,15 +143,17 @@ bool is_json_lines(const std::filesystem::path& path) {
     return is_one_of(name.extension().string(), {".jsonl", ".ndjson", ".json"});
 }
 
-LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes) : path_(path), reader_(path), block_bytes_(block_bytes) {
-    buffer_.reserve(block_bytes + kReadBytes);
-}
+LineReader::LineReader(const std::filesystem::path& path, std::size_t block_bytes)
+    : path_(path), reader_(path), block_bytes_(block_bytes) {}
 
 bool LineReader::next(std::string& lines, std::int64_t& first_line) {
     std::size_t wanted = block_bytes_;
     std::size_t cut = 0;
     while (cut == 0) {
-        while (buffer_.size() < wanted && !ended_) ended_ = !reader_.read(buffer_, kReadBytes);
+        while (buffer_.size() < wanted && !ended_) {
+            if (reader_.text_position() >= kReadBytes) buffer_.reserve(block_bytes_ + kReadBytes);  // not a small file
+            ended_ = !reader_.read(buffer_, kReadBytes);
+        }
         if (ended_ && buffer_.size() <= wanted) {
             cut = buffer_.size();
             if (cut == 0) return false;

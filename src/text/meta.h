@@ -22,6 +22,12 @@ inline TokenId checked_id(const Tokenizer& tokenizer, TokenId id) {
                     std::to_string(tokenizer.vocab_size()) + " tokens");
 }
 
+// The text of a vocabulary's file `name`, without a byte order mark. Throws DataError where it is no UTF-8. `nul`: whether its tokens may hold
+// that character.
+std::string_view vocabulary_text(std::string_view text, const std::string& name, bool nul);
+// The same text to write: a first token that begins with the mark's character keeps it when the file is read again.
+std::string vocabulary_file(std::string text);
+
 // Files as files() gave them, `place` in front of their names in messages.
 std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place);
 

@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "longbow/core/utf8.h"
 #include "unicode.h"
-#include "utf8.h"
 
 namespace longbow {
 

@@ -6,9 +6,14 @@
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
-#include "utf8.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
+
+namespace {
+// What a call asks the file for at first, and at most, at once: a small file costs no more than it holds, a large one few calls.
+constexpr std::size_t kFirstStep = 4 << 10, kLargestStep = 256 << 10;
+}  // namespace
 
 struct TextReader::Impl {
     std::filesystem::path path;
@@ -27,9 +32,7 @@ struct TextReader::Impl {
             lines + 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
         std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at),
                                         static_cast<unsigned long long>(line));
-        if (at == 0 && (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF"))) {
-            message += ": the file looks like UTF-16";
-        } else if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
+        if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
             message += ": the file looks compressed (only gzip, xz and zstd are read)";
         }
         throw DataError(message + "; convert it, for example: iconv -f LATIN1 -t UTF-8 (with its real encoding)");
@@ -52,9 +55,10 @@ bool TextReader::read(std::string& out, std::size_t limit) {
     while (out.size() == start && !at_end) {
         out += s.tail;
         s.tail.clear();
-        while (out.size() - start < wanted) {
+        for (auto step = kFirstStep; out.size() - start < wanted; step = std::min(4 * step, kLargestStep)) {
             const auto before = out.size();
-            out.resize(start + wanted);
+            if (step == kLargestStep) out.reserve(start + wanted);
+            out.resize(std::min(start + wanted, before + step));
             const auto count = s.source->read(out.data() + before, out.size() - before);
             out.resize(before + count);
             if (count == 0) {
@@ -63,6 +67,7 @@ bool TextReader::read(std::string& out, std::size_t limit) {
             }
         }
         const auto text = std::string_view(out).substr(start);
+        if (!s.started && marked_encoding(text) != nullptr) throw DataError(s.path.string() + ": the file " + not_utf8(text));
         const auto cut = at_end ? 0 : incomplete_utf8_tail(text);
         const auto whole = text.substr(0, text.size() - cut);
         if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(bad, text);
@@ -70,7 +75,7 @@ bool TextReader::read(std::string& out, std::size_t limit) {
         s.lines += static_cast<std::uint64_t>(std::count(whole.begin(), whole.end(), '\n'));
         s.tail = text.substr(whole.size());
         out.resize(start + whole.size());
-        if (!s.started && starts_with(std::string_view(out).substr(start), "\xEF\xBB\xBF")) out.erase(start, 3);
+        if (!s.started && starts_with(std::string_view(out).substr(start), kByteOrderMark)) out.erase(start, 3);
         s.started = true;
     }
     const auto added = std::string_view(out).substr(start);

@@ -2,8 +2,10 @@
 
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
+
+#include "longbow/core/utf8.h"
 #include "meta.h"
-#include "utf8.h"
 
 namespace longbow {
 
@@ -90,6 +92,12 @@ std::size_t SentencePieceTokenizer::safe_split(std::string_view text) const {
     std::size_t split = 0;
     while (const auto length = unit_length(text.substr(split))) split += length;
     return split;
+}
+
+bool SentencePieceTokenizer::newline_is_unknown() const {
+    std::vector<int> ids;
+    check(processor_->Encode("\n", &ids), "sentencepiece cannot encode");
+    return std::find(ids.begin(), ids.end(), processor_->unk_id()) != ids.end();
 }
 
 std::map<std::string, std::string> SentencePieceTokenizer::files() const {

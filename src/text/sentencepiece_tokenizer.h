@@ -26,6 +26,8 @@ public:
     [[nodiscard]] std::string token_text(TokenId id) const override;
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override;
     [[nodiscard]] std::map<std::string, std::string> files() const override;
+    // Whether a line's end is <unk> to this model: it neither normalises newlines away nor has a piece or bytes for them.
+    [[nodiscard]] bool newline_is_unknown() const;
 
 private:
     std::string model_;

@@ -9,10 +9,10 @@
 #include "longbow/core/random.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
 #include "sentencepiece_tokenizer.h"
-#include "utf8.h"
 
 namespace longbow {
 

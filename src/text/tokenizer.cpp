@@ -7,7 +7,10 @@
 #include "bpe_trainer.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
+#include "longbow/telemetry/log.h"
 #include "meta.h"
 #include "pretokenize.h"
 #include "sentencepiece_tokenizer.h"
@@ -58,6 +61,16 @@ std::unique_ptr<Tokenizer> open_bpe(const std::string& file) {
 
 }  // namespace
 
+std::string_view vocabulary_text(std::string_view text, const std::string& name, bool nul) {
+    if (const auto fault = not_utf8(text); !fault.empty()) throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
+    if (const auto at = text.find('\0'); at != std::string_view::npos && !nul) {
+        throw DataError(name + ": byte " + std::to_string(at) + " is NUL, which no token holds: the file is damaged or of another kind");
+    }
+    return without_byte_order_mark(text);
+}
+
+std::string vocabulary_file(std::string text) { return starts_with(text, kByteOrderMark) ? std::string(kByteOrderMark) + text : text; }
+
 std::string meta_text(const std::string& kind, const Json& options) {
     Json meta{{"format", 1}, {"kind", kind}};
     meta.update(options);
@@ -74,7 +87,7 @@ std::string Tokenizer::fingerprint() const {
 }
 
 std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
-    const auto meta = Json::parse(require(files, kMetaFile, place), nullptr, false);
+    const auto meta = parse_json(require(files, kMetaFile, place));
     const bool whole = meta.is_object() && meta.contains("kind") && meta["kind"].is_string();
     if (!whole) throw DataError(place + kMetaFile + " is damaged: no kind");
     if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
@@ -121,7 +134,15 @@ std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
     if (config.kind == "wordpiece") {
         return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(read_data_file(config.file), config.file), config.lowercase);
     }
-    if (config.kind == "sentencepiece") return std::make_unique<SentencePieceTokenizer>(read_data_file(config.file), config.file);
+    if (config.kind == "sentencepiece") {
+        auto tokenizer = std::make_unique<SentencePieceTokenizer>(read_data_file(config.file), config.file);
+        if (tokenizer->newline_is_unknown()) {
+            log::warn(config.file +
+                      ": this model has no piece for a newline, so that each line's end is <unk>; train it with byte_fallback, "
+                      "or with the newline among its user_defined_symbols, to tell lines apart");
+        }
+        return tokenizer;
+    }
     throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
 }
 

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
+#include "longbow/core/utf8.h"
 #include "meta.h"
 #include "unicode.h"
-#include "utf8.h"
 
 namespace longbow {
 

@@ -4,10 +4,10 @@
 
 #include "bert_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/text/reader.h"
 #include "meta.h"
 #include "unicode.h"
-#include "utf8.h"
 #include "word_cache.h"
 
 namespace longbow {
@@ -23,9 +23,7 @@ std::size_t count_chars(std::string_view word) {
 }  // namespace
 
 WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& name) {
-    if (const auto bad = find_invalid_utf8(text); bad != std::string_view::npos) {
-        throw DataError(name + ": byte " + std::to_string(bad) + " is no valid UTF-8; a vocab.txt is UTF-8 text");
-    }
+    text = vocabulary_text(text, name, /*nul=*/false);
     WordPieceVocab vocab;
     while (!text.empty()) {
         const auto end = std::min(text.find('\n'), text.size());
@@ -125,7 +123,7 @@ std::size_t WordPieceTokenizer::safe_split(std::string_view text) const {
 std::map<std::string, std::string> WordPieceTokenizer::files() const {
     std::string text;
     for (const auto& token : vocab_.tokens) text += token + '\n';
-    return {{kMetaFile, meta_text("wordpiece", {{"lowercase", uncased_}})}, {"vocab.txt", text}};
+    return {{kMetaFile, meta_text("wordpiece", {{"lowercase", uncased_}})}, {"vocab.txt", vocabulary_file(std::move(text))}};
 }
 
 }  // namespace longbow

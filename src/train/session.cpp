@@ -49,7 +49,13 @@ void make_model(Session& session) {
     session.model->train();
     session.parameters = session.model->parameters();
     if (session.valid != nullptr) {
-        for (const auto length : validation_lengths(session.config)) check_length(*session.model, length);
+        for (const auto length : validation_lengths(session.config)) {
+            check_length(*session.model, length);
+            EvalRequest request;
+            request.length = length;
+            request.max_stream_tokens = session.config.eval.valid_tokens;
+            if (session.ranks->leader()) warn_if_unreached(plan_request(*session.valid, request));
+        }
     }
 }
 

@@ -20,6 +20,8 @@ struct EvalResult {
     std::string name;  // run's name, for tables
     std::string position, protocol, split;
     std::int64_t train_length = 0, length = 0, stride = 0, tokens = 0, windows = 0;
+    std::int64_t longest_window = 0;  // tokens; less than `length` where the text or its documents are shorter; 0: a row of before
+    [[nodiscard]] bool reached() const { return longest_window == 0 || longest_window >= length; }
     double nll = 0;  // mean, nats a token
     double ppl = 0;
     std::optional<Interval> ppl_ci;               // 95 %, over blocks of 1,024 consecutive targets; absent below kLeastBlocks of them

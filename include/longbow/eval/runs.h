@@ -12,7 +12,7 @@ namespace longbow {
 std::filesystem::path run_folder(const std::filesystem::path& path);
 
 // The name of the run at `path` (as run_folder() takes it): its folder's, with the folder above for one of several seeds: "alibi" for
-// runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1.
+// runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1. UTF-8: bytes of a folder's name that are not stand as \xHH.
 std::string run_name(const std::filesystem::path& path);
 // The same for several runs, each with as many folders above it as tell them apart: "a/alibi", "b/alibi".
 std::vector<std::string> run_names(const std::vector<std::filesystem::path>& paths);

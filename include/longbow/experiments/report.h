@@ -35,6 +35,7 @@ struct ReportCell {
     double mean = 0, sd = 0;
     std::int64_t seeds = 0, tokens = 0, blocks = 0;  // seeds: those with a value
     std::int64_t diverged = 0, valueless = 0;  // seeds whose loss is no number; whose loss is one, but not this metric (exp overflows)
+    std::int64_t unreached = 0;                // seeds whose text has no window of this length
     std::optional<Interval> interval;          // of a single seed's value, 95 %; absent below kLeastBlocks
     std::string interval_method;               // rows of before have the old one
 };

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "longbow/core/utf8.h"
+
 namespace longbow {
 
 class TextReader {
@@ -31,8 +33,5 @@ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
-
-// Byte offset of the first invalid UTF-8 sequence, or npos. Overlong forms, surrogates and > U+10FFFF are invalid.
-std::size_t find_invalid_utf8(std::string_view text);
 
 }  // namespace longbow

@@ -89,6 +89,17 @@ TEST(Segmenter, BlankLineRuleCountsEmptyLines) {
     EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 9), {text}), ElementsAre("a\n\nb\n\n\nc\n\n\n\n\nd\n"));
 }
 
+TEST(Segmenter, ALineOfWhiteSpaceIsEmpty) {
+    const std::string text = " \n = One = \n \n a\n\t\n  \r\n = Two = \n \n\n   \nb \n ";
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 2), {text}),
+                ElementsAre(" = One = \n \n a\n", " = Two = \n", "b \n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 1), {text}),
+                ElementsAre(" = One = \n", " a\n", " = Two = \n", "b \n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("line"), {" \n a \n\t\n  \r\n b"}), ElementsAre(" a ", " b"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 1), {" \n\t\n   "}), ElementsAre());
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("file"), {" \n"}), ElementsAre(" \n"));
+}
+
 TEST(Segmenter, BlankLineRuleEndsDocumentsWithTheirFile) {
     EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line"), {"a\n", "b", "\n\n\n", "c\n\n\n"}), ElementsAre("a\n", "b", "c\n"));
 }

@@ -103,6 +103,24 @@ TEST(EvalPlan, DocumentsAreWindowedApart) {
     EXPECT_EQ(plan("hf", 10, 4, 4, {5, 6, 10}), (Windows{{1, 4, 1}, {7, 10, 7}}));
 }
 
+TEST(EvalPlan, KnowsWhatNoWindowReaches) {
+    EvalPlanRequest request{"paper", 300, 0, 300, {}};
+    EXPECT_EQ(longest_stretch(request), 300);
+    EXPECT_FALSE(warn_if_unreached(request));
+    request.length = 301;
+    EXPECT_TRUE(warn_if_unreached(request));
+    request.document_ends = {100, 250, 1000};  // cut at the 300 tokens: documents of 100, 150 and 50
+    EXPECT_EQ(longest_stretch(request), 150);
+    request.length = 151;
+    EXPECT_TRUE(warn_if_unreached(request));
+    request.length = 150;
+    EXPECT_FALSE(warn_if_unreached(request));
+}
+
+TEST(EvalPlan, ALengthThatIsNamedTwiceIsUsedOnce) {
+    EXPECT_EQ(distinct_lengths({64, 16, 64, 64, 16, 8}), (std::vector<std::int64_t>{64, 16, 8}));
+}
+
 TEST(EvalPlan, RefusesWhatAProtocolDoesNotKnow) {
     EXPECT_THROW(plan("papr", 10, 4), UsageError);
     EXPECT_THROW(plan("paper", 10, 0), UsageError);

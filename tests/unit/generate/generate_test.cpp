@@ -142,11 +142,31 @@ TEST(Generate, BadRequestsAreUsageErrors) {
     for (const auto& change : std::vector<std::function<void(GenerateRequest&)>>{
              [](GenerateRequest& r) { r.temperature = -1; }, [](GenerateRequest& r) { r.temperature = std::nan(""); },
              [](GenerateRequest& r) { r.top_k = -1; }, [](GenerateRequest& r) { r.top_p = 0; }, [](GenerateRequest& r) { r.top_p = 1.5; },
-             [](GenerateRequest& r) { r.max_new_tokens = -1; }, [](GenerateRequest& r) { r.prompt = "\xff"; }}) {
+             [](GenerateRequest& r) { r.max_new_tokens = -1; }, [](GenerateRequest& r) { r.prompt = "\xff"; },
+             [](GenerateRequest& r) { r.temperature = INFINITY; }, [](GenerateRequest& r) { r.top_p = std::nan(""); },
+             [](GenerateRequest& r) { r.prompt = std::string("\xff\xfe\0a", 4); }}) {
         auto request = request_of("a", 1.0);
         change(request);
+        EXPECT_THROW(check_request(request), UsageError);
         EXPECT_THROW(generate(*model, tokenizer, request), UsageError);
     }
+}
+
+TEST(Generate, AByteOrderMarkIsNoPartOfThePrompt) {
+    const auto model = test::tiny_model(test::tiny_config());
+    const ByteTokenizer tokenizer;  // it knows the mark's bytes, so that they would make tokens
+    EXPECT_EQ(generate(*model, tokenizer,
+                       request_of("\xef\xbb\xbf"
+                                  "cab",
+                                  0.0)),
+              generate(*model, tokenizer, request_of("cab", 0.0)));
+}
+
+TEST(Generate, ScoresThatAreNoNumbersAreAnError) {
+    const auto model = test::tiny_model(test::tiny_config());
+    const torch::NoGradGuard no_grad;
+    for (auto& parameter : model->parameters()) parameter.fill_(NAN);
+    EXPECT_THROW(generate(*model, ByteTokenizer(), request_of("cab", 0.0)), Error);
 }
 
 std::vector<int> counts_of(const SamplerOptions& options, const std::vector<float>& logits, int draws) {

@@ -169,6 +169,19 @@ TEST_F(BpeFiles, ReadBack) {
     EXPECT_EQ(parse_bpe(vocab_, "v", "a b\r\nab c\r\n\r\n", "m").merges.size(), 2U);
 }
 
+TEST_F(BpeFiles, AByteOrderMarkIsNoPartOfThem) {
+    const std::string mark = "\xEF\xBB\xBF";
+    for (const std::string& merges : {mark + merges_, mark + "a b\r\nab c\r\n"}) {
+        const auto model = parse_bpe(mark + vocab_, "v", merges, "m");
+        EXPECT_EQ(format_vocab_json(model), vocab_);
+        EXPECT_EQ(format_merges(model), merges_);
+    }
+    EXPECT_THAT(message(std::string("\xFF\xFE{\0", 4), merges_), HasSubstr("vocab.json: begins with the byte order mark of UTF-16"));
+    EXPECT_THAT(message(vocab_, std::string("\xFE\xFF\0a", 4)), HasSubstr("merges.txt: begins with the byte order mark of UTF-16"));
+    EXPECT_THAT(message(vocab_ + std::string("\0{\"lost\": 1}", 12), merges_), HasSubstr("is NUL"));
+    EXPECT_THAT(message(vocab_, merges_ + std::string("\0a b\n", 5)), HasSubstr("is NUL"));
+}
+
 TEST_F(BpeFiles, MistakesAreNamed) {
     EXPECT_THAT(message("[1]", merges_), HasSubstr("vocab.json: a list where"));
     EXPECT_THAT(message("{\"a\": ", merges_), HasSubstr("vocab.json: no JSON at byte"));

@@ -36,6 +36,31 @@ TEST(DictionaryTest, ALimitCountsTheSpecials) {
     }
 }
 
+TEST(DictionaryTest, AByteOrderMarkIsNoPartOfTheFirstWord) {
+    const std::string mark = "\xEF\xBB\xBF", text = "the 10\na 5\n";
+    const auto plain = Dictionary::parse(text, "d"), marked = Dictionary::parse(mark + text, "d");
+    EXPECT_EQ(marked.index("the"), 4U);
+    EXPECT_EQ(marked.format(), plain.format());
+    EXPECT_EQ(Dictionary::parse(mark + "the 10\r\na 5\r\n", "d").format(), plain.format());
+    // A word that begins with the mark's own character keeps it, also when it stands first in the file that is written.
+    const auto second = Dictionary::parse(mark + mark + text, "d");
+    EXPECT_EQ(second.index(mark + "the"), 4U);
+    EXPECT_EQ(Dictionary::parse(second.format(), "d").index(mark + "the"), 4U);
+}
+
+TEST(DictionaryTest, OtherEncodingsAreNamed) {
+    EXPECT_THAT(data_error([] { Dictionary::parse(std::string("\xFF\xFEt\0 \0\x31\0", 8), "d"); }),
+                HasSubstr("d: begins with the byte order mark of UTF-16"));
+    EXPECT_THAT(data_error([] { Dictionary::parse("the 1\ncaf\xE9 1\n", "d"); }), HasSubstr("d: byte 9 (line 2) is no valid UTF-8"));
+}
+
+TEST(DictionaryTest, AWordMayHoldANul) {
+    const std::string text("a\0b 3\nc 2\n", 10);
+    const auto dictionary = Dictionary::parse(text, "d");
+    EXPECT_EQ(dictionary.index(std::string_view("a\0b", 3)), 4U);
+    EXPECT_EQ(dictionary.format(), text);
+}
+
 TEST(DictionaryTest, ReadsWhatItWrites) {
     const std::string text = "the 10\na b 5\n#x 3\n10 2\nthe 1 #fairseq:overwrite\n<pad> 7 #fairseq:overwrite\n";
     const auto dictionary = Dictionary::parse(text, "dict.txt");

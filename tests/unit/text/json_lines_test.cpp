@@ -44,6 +44,32 @@ TEST(JsonLines, GiveTheStringUnderTheKey) {
     EXPECT_TRUE(texts("").empty());
 }
 
+TEST(JsonLines, RefuseANulAndKeepOneThatIsWrittenOut) {
+    const auto with_nul = [](std::string text) {
+        std::replace(text.begin(), text.end(), '~', '\0');
+        return text;
+    };
+    const std::string good = "{\"text\": \"x\"}\n";
+    EXPECT_THAT(problem(good + with_nul("{\"text\":\"first\"}~{\"text\":\"lost\"}\n") + good),
+                HasSubstr("f.jsonl: line 2: no JSON: byte 17 is NUL"));
+    EXPECT_THAT(problem(with_nul("{\"text\":\"first\"}~")), HasSubstr("line 1: no JSON: byte 17 is NUL"));
+    EXPECT_THAT(problem(with_nul("{\"text\":\"a~b\"}")), HasSubstr("line 1: no JSON: byte 11 is NUL"));
+    EXPECT_THAT(problem(good + with_nul("~~~~")), HasSubstr("line 2: no JSON: byte 1 is NUL"));
+    EXPECT_THAT(texts("{\"text\":\"a\\u0000b\"}"), ElementsAre(with_nul("a~b")));
+}
+
+TEST(JsonLines, TakePythonsNumbersUnderOtherKeys) {
+    EXPECT_THAT(texts("{\"score\": NaN, \"text\": \"NaN\", \"l\": [Infinity, -Infinity], \"NaN\": {\"x\": NaN}}\n{\"text\":\"a \\\" "
+                      "NaN\",\"s\":NaN}"),
+                ElementsAre("NaN", "a \" NaN"));
+    EXPECT_THAT(problem("{\"text\": NaN}"), HasSubstr("the key \"text\" holds a number where a string"));
+    EXPECT_THAT(problem("NaN"), HasSubstr("holds a number where an object"));
+    for (const char* line : {"{\"s\": NaNa, \"text\": \"x\"}", "{\"s\": -NaN, \"text\": \"x\"}", "{\"s\": nan, \"text\": \"x\"}",
+                             "{\"s\": 1NaN, \"text\": \"x\"}", "{NaN: 1, \"text\": \"x\"}", "{\"s\": InfinityNaN, \"text\": \"x\"}"}) {
+        EXPECT_THAT(problem(line), HasSubstr("line 1: no JSON")) << line;
+    }
+}
+
 TEST(JsonLines, NameFileAndLineOfWhatIsWrong) {
     const std::string good = "{\"text\": \"x\"}\n";
     EXPECT_THAT(problem(good + good + "{\"text\": \"x\n"), HasSubstr("f.jsonl: line 3: no JSON: byte "));

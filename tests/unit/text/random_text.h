@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "longbow/core/random.h"
-#include "text/utf8.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 

@@ -120,7 +120,22 @@ TEST_F(ReaderTest, NamesTheFirstInvalidByte) {
                                                         "a\0",
                                                         4)));
                 }),
-                HasSubstr("UTF-16"));
+                HasSubstr("utf16: the file begins with the byte order mark of UTF-16: convert it to UTF-8"));
+    for (const std::string& text : {std::string("\xFF\xFE\0\0a\0\0\0", 8), std::string("\0\0\xFE\xFF\0\0\0a", 8)}) {
+        EXPECT_THAT(data_error([&] { read_all(write("utf32", text)); }),
+                    HasSubstr("utf32: the file begins with the byte order mark of UTF-32"));
+        EXPECT_THAT(data_error([&] { read_all(write("utf32.gz", gzip(text))); }), HasSubstr("byte order mark of UTF-32"));
+    }
+}
+
+TEST_F(ReaderTest, AFileThatGrowsIsReadToItsEnd) {
+    const auto file = write("growing", "one ");
+    TextReader reader(file);
+    std::ofstream(file, std::ios::app) << std::string(20000, 'x');
+    std::string text;
+    while (reader.read(text, 1 << 22)) {
+    }
+    EXPECT_EQ(text, "one " + std::string(20000, 'x'));
 }
 
 TEST_F(ReaderTest, MissingFilesAndFolders) {

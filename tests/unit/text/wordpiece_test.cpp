@@ -37,6 +37,18 @@ TEST(WordPieceTest, TakesTheLongestPiecesAndWordsThatFit) {
     EXPECT_NE(cased.fingerprint(), uncased.fingerprint());
 }
 
+TEST(WordPieceTest, AByteOrderMarkIsNoPartOfTheFirstToken) {
+    const std::string mark = "\xEF\xBB\xBF";
+    const WordPieceTokenizer plain(WordPieceVocab::parse(kVocab, "v"), true), marked(WordPieceVocab::parse(mark + kVocab, "v"), true);
+    EXPECT_EQ(marked.token_text(0), "[PAD]");
+    EXPECT_EQ(marked.fingerprint(), plain.fingerprint());
+    const auto first = WordPieceVocab::parse(mark + mark + "x\n" + kVocab, "v");
+    EXPECT_EQ(first.tokens[0], mark + "x");
+    EXPECT_EQ(WordPieceVocab::parse(WordPieceTokenizer(first, true).files().at("vocab.txt"), "v").tokens[0], mark + "x");
+    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("[UNK]\n\0\n", 8), "v"); }), HasSubstr("v: byte 6 is NUL"));
+    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("\0\0\xFE\xFF\0\0\0a", 8), "v"); }), HasSubstr("UTF-32"));
+}
+
 TEST(WordPieceTest, MistakesInTheVocabularyAreNamed) {
     const auto message = [](const std::string& text) { return data_error([&] { WordPieceVocab::parse(text, "vocab.txt"); }); };
     EXPECT_THAT(message("[UNK]\n[SEP]\na\n[SEP]\n"), HasSubstr("vocab.txt:4: token \"[SEP]\" stands in line 2 already"));

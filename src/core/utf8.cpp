@@ -1,10 +1,11 @@
 // RFC 3629: two to four bytes, no overlong forms, no surrogates, nothing beyond U+10FFFF.
-#include "utf8.h"
+#include "longbow/core/utf8.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
-#include "longbow/text/reader.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -77,6 +78,81 @@ std::size_t find_invalid_utf8(std::string_view text) {
         i += found.length;
     }
     return std::string_view::npos;
+}
+
+std::string_view without_byte_order_mark(std::string_view text) {
+    if (starts_with(text, kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+    return text;
+}
+
+const char* marked_encoding(std::string_view text) {
+    const std::string_view utf32_little("\xFF\xFE\0\0", 4), utf32_big("\0\0\xFE\xFF", 4);
+    if (starts_with(text, utf32_little) || starts_with(text, utf32_big)) return "UTF-32";
+    if (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF")) return "UTF-16";
+    return nullptr;
+}
+
+std::string not_utf8(std::string_view text) {
+    if (const char* encoding = marked_encoding(text)) {
+        return strprintf("begins with the byte order mark of %s: convert it to UTF-8, for example iconv -f %s -t UTF-8", encoding,
+                         encoding);
+    }
+    const auto bad = find_invalid_utf8(text);
+    if (bad == std::string_view::npos) return "";
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
+    return strprintf("byte %zu (line %lld) is no valid UTF-8", bad, static_cast<long long>(line));
+}
+
+namespace {
+
+constexpr std::string_view kEscape = "\\x";
+
+std::string escaped_byte(char byte) { return strprintf("\\x%02X", static_cast<unsigned char>(byte)); }
+
+// The byte that \xHH at the beginning of `text` stands for; -1: there is none.
+int escape_at(std::string_view text) {
+    if (!starts_with(text, kEscape) || text.size() < 4) return -1;
+    int value = 0;
+    for (const char c : text.substr(2, 2)) {
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+}  // namespace
+
+std::string escape_invalid_utf8(std::string_view text) {
+    std::string escaped;
+    for (auto bad = find_invalid_utf8(text); bad != std::string_view::npos; bad = find_invalid_utf8(text)) {
+        escaped += text.substr(0, bad);
+        escaped += escaped_byte(text[bad]);
+        text.remove_prefix(bad + 1);
+    }
+    return escaped.append(text);
+}
+
+std::string text_of_name(std::string_view name) {
+    std::string text;
+    for (std::size_t at = 0; at < name.size(); ++at) {
+        if (escape_at(name.substr(at)) >= 0) {
+            text += escaped_byte(name[at]);
+        } else {
+            text += name[at];
+        }
+    }
+    return escape_invalid_utf8(text);
+}
+
+std::string name_of_text(std::string_view text) {
+    std::string name;
+    for (std::size_t at = 0; at < text.size();) {
+        const int byte = escape_at(text.substr(at));
+        name += byte >= 0 ? static_cast<char>(byte) : text[at];
+        at += byte >= 0 ? 4 : 1;
+    }
+    return name;
 }
 
 }  // namespace longbow
