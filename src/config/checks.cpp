@@ -39,7 +39,7 @@ private:
     [[noreturn]] void refuse(std::initializer_list<const char*> keys, const std::string& message) const {
         for (const auto* key : keys) {
             const auto found = origins_.find(key);
-            if (found != origins_.end()) throw ConfigError(found->second + ": " + key + ": " + message);
+            if (found != origins_.end()) throw ConfigError(found->second.place + ": " + key + ": " + message);
         }
         throw ConfigError(std::string(*keys.begin()) + ": " + message);
     }
@@ -115,6 +115,15 @@ private:
 
 }  // namespace
 
+void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins) {
+    for (const auto& field : config_fields(context)) {
+        const auto set = origins.find(field.path());
+        if (set == origins.end() || !set->second.own || field.without_effect(config) == nullptr) continue;
+        field.set(config, field.default_value);
+        origins.erase(set);
+    }
+}
+
 void check_config(const Config& config, const ConfigContext& context, const Origins& origins) {
     const auto fields = config_fields(context);
     for (const auto& field : fields) {
@@ -122,7 +131,7 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
         const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);
         if (missing == nullptr) continue;
         const auto decider = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
-        throw ConfigError(set->second + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " +
+        throw ConfigError(set->second.place + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " +
                           missing->decider + " is " + value_text(decider->get(config)) +
                           "; remove it (null takes back what an included file has set)");
     }

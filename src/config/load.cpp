@@ -23,7 +23,7 @@ public:
         }
     }
 
-    Config build(const std::vector<Assignment>& assignments) {
+    LoadedConfig build(const std::vector<Assignment>& assignments) {
         // The method comes first, because it decides what the other keys of its section mean.
         for (const auto& assignment : assignments) {
             if (!is_option(assignment)) assign(assignment);
@@ -35,11 +35,14 @@ public:
         for (const auto& [path, assignment] : options_set_) {
             const auto& known = chosen_method();
             const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
+            if (field == known.end() && assignment->own) continue;  // of the method that the run had
             if (field == known.end()) refuse_option(*assignment);
             field->set(config_, parse(*field, *assignment));
+            origins_[path] = origin_of(*assignment);
         }
+        drop_own_without_effect(config_, context_, origins_);
         check_config(config_, context_, origins_);
-        return std::move(config_);
+        return {std::move(config_), std::move(origins_)};
     }
 
 private:
@@ -47,6 +50,8 @@ private:
         std::string name;
         std::vector<Field> fields;
     };
+
+    static Origin origin_of(const Assignment& a) { return {a.origin, a.layer, a.own}; }
 
     static bool is_option(const Assignment& a) { return a.section == "position" && !a.name.empty() && a.name != "method"; }
 
@@ -82,7 +87,7 @@ private:
             return;
         }
         field.set(config_, parse(field, assignment));
-        origins_[field.path()] = assignment.origin;
+        origins_[field.path()] = origin_of(assignment);
     }
 
     // A key that no method knows is an error at once; whether it belongs to the chosen method is decided at the end, when an override may
@@ -153,17 +158,30 @@ private:
 
 }  // namespace
 
-Config load_config(const LoadRequest& request, const ConfigContext& context) {
+Config load_config(const LoadRequest& request, const ConfigContext& context) { return load_with_origins(request, context).config; }
+
+LoadedConfig load_with_origins(const LoadRequest& request, const ConfigContext& context) {
     std::vector<Assignment> assignments;
-    for (const auto& file : request.files) {
-        for (auto& assignment : read_config_file(file)) assignments.push_back(std::move(assignment));
-    }
-    for (const auto& text : request.overrides) assignments.push_back(read_override(text));
+    std::size_t layers = 0;
+    const auto add = [&](std::vector<Assignment> more) {
+        std::size_t above = layers;
+        for (auto& assignment : more) {
+            assignment.layer += layers;
+            above = std::max(above, assignment.layer + 1);
+            assignments.push_back(std::move(assignment));
+        }
+        layers = above;
+    };
+    if (!request.base.is_null()) add(read_config_text(request.base.dump(2), request.base_name, /*own=*/true));
+    for (const auto& file : request.files) add(read_config_file(file));
+    std::vector<Assignment> overrides;
+    for (const auto& text : request.overrides) overrides.push_back(read_override(text));
+    add(std::move(overrides));
     return Builder(context).build(assignments);
 }
 
 Config parse_config(const std::string& yaml, const std::string& name, const ConfigContext& context) {
-    return Builder(context).build(read_config_text(yaml, name));
+    return Builder(context).build(read_config_text(yaml, name)).config;
 }
 
 Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context) {

@@ -40,7 +40,30 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
     return differences;
 }
 
+bool describes_text(const std::string& key) {
+    if (starts_with(key, "tokenizer.") || starts_with(key, "data.expect_")) return true;
+    for (const auto* text :
+         {"data.train", "data.valid", "data.test", "data.documents", "data.blank_lines", "data.jsonl_key", "data.shard_tokens"}) {
+        if (key == text) return true;
+    }
+    return false;
+}
+
+void forget_text(Config& config) {
+    const DataConfig defaults;
+    auto& data = config.data;
+    config.tokenizer = {};
+    data.train.clear();
+    data.valid.clear();
+    data.test.clear();
+    data.documents = defaults.documents;
+    data.blank_lines = defaults.blank_lines;
+    data.jsonl_key = defaults.jsonl_key;
+    data.shard_tokens = defaults.shard_tokens;
+}
+
 bool decides_weights(const std::string& key) {
+    if (describes_text(key)) return false;
     if (starts_with(key, "dist.")) return key == "dist.reduce_dtype";
     for (const auto* harmless : {"train.stop", "train.profile", "train.recompute"}) {
         if (key == harmless) return false;

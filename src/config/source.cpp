@@ -89,11 +89,12 @@ public:
         }
         if (++files_ > kMaxFiles) throw ConfigError(path + ": more than " + std::to_string(kMaxFiles) + " included files");
         chain_.push_back(identity);
-        text(contents(path), path, true);
+        const auto yaml = contents(path);
+        text(yaml, path, true, is_own_config(path, yaml));
         chain_.pop_back();
     }
 
-    void text(const std::string& yaml, const std::string& name, bool may_include) {
+    void text(const std::string& yaml, const std::string& name, bool may_include, bool own) {
         require_text(yaml, name);
         const auto root = document(yaml, name);
         if (root.IsNull()) return;
@@ -102,6 +103,7 @@ public:
             if (!may_include) throw ConfigError(place(name, include.Mark()) + ": include: is only possible in a file");
             includes(include, name);
         }
+        const auto first = assignments.size();
         std::set<std::string> seen;
         for (const auto& entry : root) {
             const std::string section = key(entry.first, name, "", seen);
@@ -111,6 +113,11 @@ public:
             assignments.push_back({section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
             if (entry.second.IsMap()) keys(section, entry.second, name);
         }
+        for (auto i = first; i < assignments.size(); ++i) {
+            assignments[i].layer = layers_;
+            assignments[i].own = own;
+        }
+        ++layers_;
     }
 
 private:
@@ -195,10 +202,19 @@ private:
     }
 
     std::vector<std::string> chain_;
-    std::size_t files_ = 0;
+    std::size_t files_ = 0, layers_ = 0;
 };
 
 }  // namespace
+
+const char* const kOwnConfigMark = "# The settings of a run, complete, as longbow wrote them.";
+
+bool is_own_config(const std::string& path, const std::string& text) {
+    if (starts_with(text, kOwnConfigMark)) return true;
+    std::error_code ignored;
+    const fs::path file = path;
+    return file.filename() == "config.yaml" && fs::is_directory(file.parent_path() / "checkpoints", ignored);
+}
 
 std::vector<Assignment> read_config_file(const std::string& path) {
     Reader reader;
@@ -206,9 +222,9 @@ std::vector<Assignment> read_config_file(const std::string& path) {
     return std::move(reader.assignments);
 }
 
-std::vector<Assignment> read_config_text(const std::string& yaml, const std::string& name) {
+std::vector<Assignment> read_config_text(const std::string& yaml, const std::string& name, bool own) {
     Reader reader;
-    reader.text(yaml, name, false);
+    reader.text(yaml, name, false, own);
     return std::move(reader.assignments);
 }
 

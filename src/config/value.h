@@ -1,6 +1,7 @@
 // Values between text and FieldValue: strict reading with messages, and writing that reads back as the same value.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,8 @@ struct Assignment {
     RawValue value;
     std::string origin;  // "base.yaml:12" or "override 'train.length=x'": begins each message about it
     bool is_override = false;
+    std::size_t layer = 0;  // load.h's Origin has both
+    bool own = false;
     [[nodiscard]] std::string path() const { return section + "." + name; }
 };
 

@@ -156,6 +156,21 @@ TEST(Fields, DifferencesNameTheKeys) {
                                                        testing::StartsWith("attention.skip_threshold: 16.6355")));
 }
 
+TEST(Fields, TextIsForgottenWhole) {
+    Config config =
+        parse_config("data: {store: s, train: a.txt, valid: b.txt, documents: line, expect_vocab_size: 9}\ntokenizer: {vocab_size: 300}\n",
+                     "a", test_context());
+    forget_text(config);
+    EXPECT_EQ(config, parse_config("data: {store: s, expect_vocab_size: 9}\n", "b", test_context()));
+    for (const auto* key : {"data.train", "data.documents", "tokenizer.kind", "tokenizer.file", "data.expect_vocab_size"}) {
+        EXPECT_TRUE(describes_text(key)) << key;
+        EXPECT_FALSE(decides_weights(key)) << key;
+    }
+    EXPECT_FALSE(describes_text("data.store"));
+    EXPECT_TRUE(decides_weights("data.store"));
+    EXPECT_TRUE(decides_weights("optim.lr"));
+}
+
 TEST(Fields, SchemaHoldsEveryKeyAndTheMethodsOptions) {
     const auto context = test_context();
     const Json schema = config_schema(context);

@@ -238,6 +238,56 @@ TEST_F(Files, NullTakesBackWhatAnIncludedFileSet) {
     EXPECT_EQ(load_config({{base}, {"optim.beta1=null"}}, test_context()).optim.beta1, OptimConfig{}.beta1);
 }
 
+TEST_F(Files, EachKeyKnowsWhereItWasSetLast) {
+    const auto deep = write("sub/deep.yaml", "data: {store: a, train: a.txt}\ntrain: {length: 8}\n");
+    const auto base = write("base.yaml", "include: sub/deep.yaml\ntrain: {batch: 7}\n");
+    const auto last = write("last.yaml", "train:\n  seed: 5\n");
+    const auto loaded =
+        load_with_origins({{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}}, test_context());
+    const auto& origins = loaded.origins;
+    EXPECT_EQ(loaded.config,
+              load_config({{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}}, test_context()));
+    EXPECT_EQ(origins.at("data.train").place, deep + ":1");
+    EXPECT_EQ(origins.at("train.seed").place, last + ":2");
+    EXPECT_EQ(origins.at("data.store").place, "override 'data.store=b'");
+    EXPECT_EQ(origins.at("position.slopes").layer, origins.at("data.store").layer) << "all overrides are one layer";
+    EXPECT_LT(origins.at("data.train").layer, origins.at("train.batch").layer)
+        << "an included file counts less than the one that includes it";
+    EXPECT_LT(origins.at("train.batch").layer, origins.at("train.seed").layer);
+    EXPECT_LT(origins.at("train.seed").layer, origins.at("data.store").layer);
+    EXPECT_FALSE(origins.contains("train.length")) << "taken back";
+    EXPECT_FALSE(origins.contains("optim.lr"));
+}
+
+TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
+    const auto complete = config_yaml(parse_config("position: {slopes: geometric}\n", "x", test_context()), test_context());
+    const auto marked = write("copied.yaml", std::string(kOwnConfigMark) + "\n" + complete);
+    const auto plain = write("plain.yaml", complete);
+    const std::vector<std::string> overrides = {"optim.name=sgd", "position.method=rotary", "train.init_from=run"};
+    const Config config = load_config({{marked}, overrides}, test_context());
+    EXPECT_EQ(config.optim.name, "sgd");
+    EXPECT_EQ(config.optim.beta1, OptimConfig{}.beta1);
+    EXPECT_FALSE(config.position.options.contains("slopes"));
+    EXPECT_THROW((void)load_config({{plain}, overrides}, test_context()), ConfigError);
+    // What the user says beside it still counts as the user's.
+    EXPECT_THROW((void)load_config({{marked}, {"optim.name=sgd", "optim.beta1=0.5"}}, test_context()), ConfigError);
+    EXPECT_THROW((void)load_config({{marked}, {"position.method=rotary", "position.slopes=authors"}}, test_context()), ConfigError);
+    // A run's config.yaml of before there was a mark.
+    fs::create_directories(folder_ / "sub" / "checkpoints");
+    const auto in_run = write("sub/config.yaml", complete);
+    EXPECT_EQ(load_config({{in_run}, overrides}, test_context()), config);
+    EXPECT_FALSE(is_own_config(write("config.yaml", complete), complete));
+    // A checkpoint's, below all files.
+    LoadRequest request{{write("lr.yaml", "optim: {lr: 0.5}\n")}, overrides};
+    request.base = config_json(parse_config("optim: {lr: 0.25, beta2: 0.5}\ntrain: {length: 32}\n", "x", test_context()), test_context());
+    request.base_name = "model.safetensors";
+    const auto forked = load_with_origins(request, test_context());
+    EXPECT_EQ(forked.config.optim.lr, 0.5);
+    EXPECT_EQ(forked.config.train.length, 32);
+    EXPECT_TRUE(forked.origins.at("train.length").own);
+    EXPECT_FALSE(forked.origins.at("optim.lr").own);
+}
+
 TEST_F(Files, IncludesThatCannotBeFollowed) {
     const auto a = write("a.yaml", "include: b.yaml\n");
     write("b.yaml", "\ninclude: [sub/../a.yaml]\n");
