@@ -39,7 +39,7 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
 }
 
 // nullopt-like empty: the split is of these files.
-std::string compare_split(const SplitManifest& split, const std::vector<std::string>& files) {
+std::string compare_split(const SplitManifest& split, const std::vector<std::string>& files, bool read_text) {
     if (split.sources.size() != files.size()) {
         return strprintf("data.%s: %zu files -> %zu files", split.name.c_str(), split.sources.size(), files.size());
     }
@@ -47,7 +47,7 @@ std::string compare_split(const SplitManifest& split, const std::vector<std::str
         const auto& source = split.sources[i];
         if (fs::file_size(files[i]) != source.file_bytes) return "data." + split.name + ": " + files[i] + " has changed (its size differs)";
     }
-    for (std::size_t i = 0; i < files.size(); ++i) {
+    for (std::size_t i = 0; read_text && i < files.size(); ++i) {
         if (text_fingerprint(files[i]) != split.sources[i].fingerprint) return "data." + split.name + ": " + files[i] + " has changed";
     }
     return "";
@@ -89,7 +89,7 @@ Existing existing_at(const fs::path& out) {
     return read_file(manifest).find(kStoreFormat) != std::string::npos ? Existing::store : Existing::other;
 }
 
-std::vector<std::string> store_differences(const fs::path& path, const PrepareRequest& request) {
+std::vector<std::string> store_differences(const fs::path& path, const PrepareRequest& request, bool read_text) {
     const TokenStore opened(path);
     const StoreManifest store = parse_manifest(opened.manifest(), (path / "manifest.json").string());
     std::vector<std::string> differences;
@@ -121,9 +121,21 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     }
     if (!differences.empty()) return differences;
     for (const auto& [name, files] : splits) {
-        if (auto difference = compare_split(*find(name), *files); !difference.empty()) differences.push_back(std::move(difference));
+        if (auto difference = compare_split(*find(name), *files, read_text); !difference.empty())
+            differences.push_back(std::move(difference));
     }
     return differences;
+}
+
+std::vector<std::string> settings_that_differ(const fs::path& store, const TokenizerConfig& tokenizer, const DataConfig& data) {
+    PrepareRequest request{tokenizer, data, store, 1, false};
+    try {
+        request.data = expand_inputs(data);
+        check_inputs(requested_splits(request.data));
+        return store_differences(store, request, /*read_text=*/false);
+    } catch (const Error&) {
+        return {};  // text or vocabulary that has gone since says nothing about the store
+    }
 }
 
 }  // namespace longbow

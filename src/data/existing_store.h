@@ -19,7 +19,7 @@ enum class Existing { nothing, store, other };
 Existing existing_at(const std::filesystem::path& out);
 
 // How the store differs from the request ("data.documents: file -> line"); empty when it is the same. Reads the text again unless
-// settings or sizes tell already. The request's folders and patterns are expanded (inputs.h).
-std::vector<std::string> store_differences(const std::filesystem::path& store, const PrepareRequest& request);
+// settings or sizes tell already, or read_text is false. The request's folders and patterns are expanded (inputs.h).
+std::vector<std::string> store_differences(const std::filesystem::path& store, const PrepareRequest& request, bool read_text = true);
 
 }  // namespace longbow

@@ -336,4 +336,6 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
     }
 }
 
+void check_text_files(const DataConfig& data) { check_inputs(requested_splits(expand_inputs(data))); }
+
 }  // namespace longbow

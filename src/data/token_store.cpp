@@ -13,6 +13,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
+#include "longbow/data/nearest_store.h"
 #include "manifest.h"
 #include "raw_offsets.h"
 
@@ -178,8 +179,10 @@ struct TokenStore::Impl {
 TokenStore::TokenStore(const fs::path& path) : impl_(std::make_unique<Impl>()) {
     impl_->path = path;
     const fs::path manifest = path / "manifest.json";
-    if (!fs::is_directory(path)) throw DataError(path.string() + ": no such token store: `longbow prepare` makes one");
-    if (!fs::exists(manifest)) throw DataError(path.string() + ": not a token store (it has no manifest.json)");
+    if (!fs::is_directory(path)) {
+        throw DataError(path.string() + ": no such token store: `longbow prepare` makes one" + store_suggestion(path));
+    }
+    if (!fs::exists(manifest)) throw DataError(path.string() + ": not a token store (it has no manifest.json)" + store_suggestion(path));
     impl_->json = read_manifest_json(read_file(manifest), manifest.string());
     impl_->manifest = parse_manifest(impl_->json, manifest.string());
     check_manifest_checksum(impl_->json, manifest.string());

@@ -7,13 +7,16 @@
 
 namespace longbow {
 
+void check_share(const TrainConfig& config, int world) {
+    if (config.batch * config.accumulate >= world) return;
+    throw ConfigError(
+        strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise "
+                  "train.batch",
+                  static_cast<long long>(config.batch * config.accumulate), world));
+}
+
 UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank, int world) {
-    if (config.batch * config.accumulate < world) {
-        throw ConfigError(
-            strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise "
-                      "train.batch",
-                      static_cast<long long>(config.batch * config.accumulate), world));
-    }
+    check_share(config, world);
     const bool whole = config.accumulate % world == 0;
     const auto each = config.accumulate / world;
     UpdateShare share;

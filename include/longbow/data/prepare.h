@@ -40,4 +40,11 @@ struct PrepareResult {
 // never modified.
 PrepareResult prepare_store(const PrepareRequest& request);
 
+// Throws what prepare_store() would about files that are not there or cannot be read; writes nothing.
+void check_text_files(const DataConfig& data);
+
+// How the store differs from the one that these settings would make ("data.train: 1 files -> 2 files"), as far as settings and the number and
+// sizes of files tell: the text is not read. Empty as well when the text is no longer there.
+std::vector<std::string> settings_that_differ(const std::filesystem::path& store, const TokenizerConfig& tokenizer, const DataConfig& data);
+
 }  // namespace longbow

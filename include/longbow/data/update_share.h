@@ -15,8 +15,11 @@ struct UpdateShare {
     std::int64_t samples = 0, tokens = 0;           // of the whole update
 };
 
+// Throws ConfigError if an update has fewer inputs than there are ranks.
+void check_share(const TrainConfig& config, int world);
+
 // If `world` divides train.accumulate each rank takes as many whole micro-batches; otherwise the update's inputs are cut into `world`
-// parts that differ by at most one input. Throws ConfigError if an update has fewer than `world` inputs.
+// parts that differ by at most one input. Throws as check_share().
 UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank = 0,
                             int world = 1);
 

@@ -1,0 +1,73 @@
+#include "longbow/data/nearest_store.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::size_t kMostNamed = 5;
+constexpr std::size_t kMostLookedAt = 10000;  // a folder of more entries is no place for stores
+
+bool is_store(const fs::path& path) {
+    std::error_code ignored;
+    return fs::is_regular_file(path / "manifest.json", ignored) && !fs::exists(path / "model.safetensors", ignored);
+}
+
+// The names in `folder` with which `rest` leads to a store.
+std::vector<std::string> names_in(const fs::path& folder, const fs::path& rest) {
+    std::vector<std::string> names;
+    std::error_code error;
+    std::size_t looked_at = 0;
+    for (fs::directory_iterator entry(folder.empty() ? fs::path(".") : folder, error), end; !error && entry != end;
+         entry.increment(error)) {
+        if (++looked_at > kMostLookedAt) break;
+        const auto name = entry->path().filename();
+        if (is_store(rest.empty() ? folder / name : folder / name / rest)) names.push_back(name.string());
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace
+
+std::string store_suggestion(const fs::path& path) {
+    fs::path there;
+    auto part = path.begin();
+    std::error_code ignored;
+    for (; part != path.end() && !part->empty() && fs::exists(there / *part, ignored); ++part) there /= *part;
+    // All of it is there, but no store: its last part is what may be wrong.
+    if (part == path.end() || part->empty()) {
+        const fs::path whole = there;
+        if (whole.empty()) return "";
+        if (const auto below = names_in(whole, {}); !below.empty()) {
+            std::vector<std::string> stores;
+            for (const auto& name : below) stores.push_back((whole / name).string());
+            if (stores.size() > kMostNamed) stores.resize(kMostNamed);
+            return "; the stores in it: " + join(stores, ", ");
+        }
+        there = whole.parent_path();
+        part = std::prev(whole.end());
+        const auto names = names_in(there, {});
+        const auto near = nearest(part->string(), names);
+        return near ? "; did you mean " + (there / *near).string() + "?" : "";
+    }
+    fs::path rest;
+    for (auto later = std::next(part); later != path.end(); ++later) {
+        if (!later->empty()) rest /= *later;
+    }
+    const auto names = names_in(there, rest);
+    const auto store = [&](const std::string& name) { return (rest.empty() ? there / name : there / name / rest).string(); };
+    if (const auto near = nearest(part->string(), names)) return "; did you mean " + store(*near) + "?";
+    if (names.empty()) return "";
+    std::vector<std::string> stores;
+    for (const auto& name : names) stores.push_back(store(name));
+    if (stores.size() > kMostNamed) stores.resize(kMostNamed);
+    return "; the stores there: " + join(stores, ", ");
+}
+
+}  // namespace longbow
