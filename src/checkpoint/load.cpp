@@ -18,12 +18,6 @@ namespace longbow {
 
 namespace {
 
-std::string shape_text(at::IntArrayRef sizes) {
-    std::vector<std::string> parts;
-    for (const auto size : sizes) parts.push_back(std::to_string(size));
-    return "[" + join(parts, ", ") + "]";
-}
-
 // A part [begin, end) of a slot's tensor, from one of the optimizer's files.
 struct Slice {
     std::int64_t begin, end;

@@ -10,6 +10,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/safetensors_header.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -81,6 +82,12 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
         file.write(contiguous.data_ptr(), static_cast<std::size_t>(entry.end - entry.begin));
     }
     file.close();
+}
+
+std::string shape_text(at::IntArrayRef sizes) {
+    std::vector<std::string> parts;
+    for (const auto size : sizes) parts.push_back(std::to_string(size));
+    return "[" + join(parts, ", ") + "]";
 }
 
 }  // namespace longbow

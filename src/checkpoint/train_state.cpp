@@ -4,6 +4,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -31,7 +32,15 @@ void each_field(State& state, Visit&& visit) {
     visit("device", state.device);
     visit("threads", state.threads);
     visit("ranks", state.ranks);
+    visit("base_updates", state.base_updates);
+    visit("base_skipped", state.base_skipped);
+    visit("base_tokens", state.base_tokens);
+    visit("base_epochs", state.base_epochs);
+    visit("order_updates", state.order_updates);
 }
+
+// Fields that states of earlier versions do not have: their defaults are what held then.
+bool is_younger(std::string_view name) { return name == "ranks" || starts_with(name, "base_") || name == "order_updates"; }
 
 }  // namespace
 
@@ -46,7 +55,7 @@ TrainState train_state_from_json(const Json& json, const std::string& file) {
     TrainState state;
     each_field(state, [&](const char* name, auto& value) {
         const auto found = json.find(name);
-        if (found == json.end() && std::string_view(name) == "ranks") return;  // written before there were several
+        if (found == json.end() && is_younger(name)) return;
         if (found == json.end()) throw CheckpointError(file + ": " + name + " is missing");
         try {
             value = found->template get<std::decay_t<decltype(value)>>();

@@ -62,7 +62,9 @@ void print_profile(UpdateTimer& timer, int updates) {
 
 int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
     TrainRequest request;
-    request.config = load_config({flags.config.files, flags.config.overrides}, registered_config_context());
+    auto loaded = load_with_origins({flags.config.files, flags.config.overrides}, registered_config_context());
+    request.config = std::move(loaded.config);
+    request.origins = std::move(loaded.origins);
     request.run_dir = "bench";  // named in messages only
     request.device = resolve_device(common.device);
     request.threads = common.threads;

@@ -92,6 +92,8 @@ int run_ranked(const RankOptions& options, const CommonOptions& common, double t
     return run_ranks(options.nproc, own_arguments());
 }
 
+int ranks_to_be(const RankOptions& options) { return std::max(options.nproc, launch_from_environment().world); }
+
 int reporting_rank() { return rank_of_messages; }
 
 }  // namespace longbow

@@ -25,6 +25,9 @@ struct Ranked {
 // and waits for. `timeout` in seconds, as dist.timeout. Ranks other than 0 say only what goes wrong.
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
 
+// How many ranks the work will have: of the launcher that started this process, or --nproc's.
+int ranks_to_be(const RankOptions& options);
+
 // Of this process, for messages; 0 when alone.
 int reporting_rank();
 

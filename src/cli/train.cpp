@@ -6,7 +6,9 @@
 
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
+#include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/train/fork.h"
 #include "longbow/train/trainer.h"
 #include "ranks.h"
 #include "verbs.h"
@@ -19,15 +21,20 @@ struct TrainFlags {
     ConfigArguments config;
     std::string run_dir;
     std::string resume = "auto";
+    bool resume_given = false;
+    std::string from;
     bool dry_run = false;
     std::string plan_device;
     RankOptions ranks;
 };
 
+// A run that all but diverged has a loss whose exponential no double holds.
+std::string perplexity_text(double value) { return std::isfinite(value) ? strprintf("%.2f", value) : "beyond all numbers"; }
+
 void print_summary(const TrainSummary& summary) {
     std::cout << summary.run_dir.string() << ": " << (summary.was_finished ? "finished already, " : "") << with_commas(summary.updates)
               << " updates";
-    if (summary.best_valid_ppl > 0) std::cout << strprintf(", best validation perplexity %.2f", summary.best_valid_ppl);
+    if (summary.best_valid_ppl > 0) std::cout << ", best validation perplexity " << perplexity_text(summary.best_valid_ppl);
     std::cout << ", " << summary.checkpoint.string() << "\n";
 }
 
@@ -37,22 +44,66 @@ void print_seeds(const TrainSummary& all) {
     double squares = 0;
     for (const auto& one : all.seeds) squares += std::pow(one.best_valid_ppl - all.best_valid_ppl, 2);
     if (all.best_valid_ppl <= 0) return;
+    if (!std::isfinite(all.best_valid_ppl)) {
+        std::cout << strprintf("%zu seeds: no mean, since a validation perplexity is beyond all numbers\n", all.seeds.size());
+        return;
+    }
     std::cout << strprintf("%zu seeds: best validation perplexity %.2f +- %.2f (mean and standard deviation)\n", all.seeds.size(),
                            all.best_valid_ppl, std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
 }
 
+// The configuration is that of -c and the overrides, or with --from that of the run which is forked and the overrides.
+TrainRequest request_of(const TrainFlags& flags) {
+    TrainRequest request;
+    LoadRequest load{flags.config.files, flags.config.overrides};
+    if (!flags.from.empty()) {
+        if (flags.resume_given) {
+            throw UsageError(
+                "--from and --resume: --from starts a new run in --run-dir (and goes on with it when it is there), --resume goes "
+                "on with a run; choose one of the two");
+        }
+        if (!flags.config.files.empty()) {
+            throw UsageError(
+                "--from takes the settings of the run that it starts from, so there is no -c beside it: give what is to change "
+                "as key.sub=value");
+        }
+        if (flags.run_dir.empty()) throw UsageError("--from starts a new run: name its directory with --run-dir");
+        const auto source = open_fork(flags.from, flags.run_dir);
+        load.base = source.config;
+        load.base_name = source.config_name;
+        request.fork = source.fork;
+    } else if (flags.config.files.empty()) {
+        throw UsageError(
+            "train: a configuration is needed: -c FILE, or --from RUN to go on from another run's weights; see longbow train "
+            "--help");
+    }
+    auto loaded = load_with_origins(load, registered_config_context());
+    if (request.fork) check_fork_settings(loaded);
+    request.config = std::move(loaded.config);
+    request.origins = std::move(loaded.origins);
+    request.run_dir = flags.run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags.config.files.back()).stem()
+                                            : std::filesystem::path(flags.run_dir);
+    request.resume = flags.resume;
+    return request;
+}
+
 void add_train(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<TrainFlags>();
-    auto* verb = add_verb(
-        app, context, "train", "Train a model, or go on with a run that was interrupted",
-        "longbow train -c configs/demo/alibi.yaml\n  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128");
-    add_config_arguments(verb, flags->config);
+    auto* verb = add_verb(app, context, "train", "Train a model, or go on with a run that was interrupted",
+                          "longbow train -c configs/demo/alibi.yaml\n"
+                          "  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128\n"
+                          "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
+    add_config_arguments(verb, flags->config, /*required=*/false);
     add_rank_arguments(verb, flags->ranks);
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
-    verb->add_option("--resume", flags->resume,
-                     "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
-        ->type_name("auto|never|CHECKPOINT")
-        ->capture_default_str();
+    auto* resume = verb->add_option("--resume", flags->resume,
+                                    "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
+                       ->type_name("auto|never|CHECKPOINT")
+                       ->capture_default_str();
+    verb->add_option("--from", flags->from,
+                     "Start a new run from this one's weights, optimizer state and place in the data, with its settings but for the "
+                     "overrides; RUN alone is its last checkpoint. Takes no -c, needs --run-dir")
+        ->type_name("RUN[@last|@best|@step=N]");
     auto* dry_run =
         verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
     verb->add_option("--plan-device", flags->plan_device,
@@ -60,18 +111,18 @@ void add_train(CLI::App& app, VerbContext& context) {
         ->type_name("cpu|cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->needs(dry_run);
-    run_with(verb, context, [flags](const CommonOptions& common) {
-        TrainRequest request;
-        request.config = load_config({flags->config.files, flags->config.overrides}, registered_config_context());
-        request.run_dir = flags->run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags->config.files.back()).stem()
-                                                 : std::filesystem::path(flags->run_dir);
-        request.resume = flags->resume;
+    run_with(verb, context, [flags, resume](const CommonOptions& common) {
+        flags->resume_given = resume->count() > 0;
+        auto request = request_of(*flags);
+        request.threads = common.threads;
+        const int ranks = ranks_to_be(flags->ranks);
         if (flags->dry_run) {
             request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;
-            request.threads = common.threads;
-            std::cout << training_plan(request, flags->ranks.nproc);
+            check_request(request, ranks);
+            std::cout << training_plan(request, ranks);
             return 0;
         }
+        check_ranks(request, ranks);  // before they are started
         return run_ranked(flags->ranks, common, request.config.dist.timeout, [&](const Ranked& ranked) {
             request.ranks = ranked.ranks;
             request.device = ranked.device;

@@ -73,7 +73,7 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action) {
     verb->callback([&context, action = std::move(action)] { context.action = action; });
 }
 
-void add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required) {
+CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required) {
     auto* files = verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
                       ->type_name("FILE")
                       ->expected(1)
@@ -86,6 +86,7 @@ void add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool requi
             if (text.find('=') != std::string::npos) return {};
             return "'" + text + "' is not an override: expected key.sub=value (a config file goes behind -c)";
         });
+    return files;
 }
 
 }  // namespace longbow

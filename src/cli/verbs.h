@@ -64,11 +64,11 @@ CLI::Validator whole_number(std::uint64_t most = std::numeric_limits<std::int64_
 // What the verb does once all flags have been read; returns the exit code.
 void run_with(CLI::App* verb, VerbContext& context, VerbAction action);
 
-// `-c FILE`, repeatable, one file each (so that it does not swallow what follows), and `key.sub=value ..`.
+// `-c FILE`, repeatable, one file each (so that it does not swallow what follows), and `key.sub=value ..`. Returns the option of -c.
 struct ConfigArguments {
     std::vector<std::string> files;
     std::vector<std::string> overrides;
 };
-void add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required = true);
+CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required = true);
 
 }  // namespace longbow

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <set>
 
+#include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
@@ -52,18 +53,9 @@ Command eval_command(const PlannedModel& model, const PlannedEval& eval, const R
     return command;
 }
 
-std::string quoted(const std::string& word) {
-    if (word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=,:@+") == std::string::npos &&
-        !word.empty())
-        return word;
-    std::string text = "'";
-    for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return text + "'";
-}
-
 std::string shell_line(const Command& command) {
     std::vector<std::string> words{"longbow"};
-    for (const auto& word : command) words.push_back(quoted(word));
+    for (const auto& word : command) words.push_back(shell_word(word));
     return join(words, " ");
 }
 

@@ -14,6 +14,20 @@ double fractional_updates(const Duration& duration, const RunUnits& units) {
     return -1;
 }
 
+double updates_until(const Duration& duration, const RunUnits& units) {
+    const auto until = [&](double base, double an_update) {
+        if (duration.value >= base) return units.base_updates + (duration.value - base) * an_update;
+        return units.base_updates * duration.value / base;
+    };
+    if (duration.unit == Duration::Unit::epochs) return until(units.base_epochs, units.updates_per_epoch);
+    if (duration.unit == Duration::Unit::tokens) {
+        // Divided, as in fractional_updates(): with no base to the same bits.
+        if (units.base_updates == 0) return fractional_updates(duration, units);
+        return until(units.base_tokens, 1 / units.tokens_per_update);
+    }
+    return fractional_updates(duration, units);
+}
+
 Cadence::Cadence(const Duration& every, const RunUnits& units, double seconds_now) {
     if (every.unit == Duration::Unit::seconds) {
         period_seconds_ = every.value;

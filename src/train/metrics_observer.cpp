@@ -34,7 +34,7 @@ double visited_now(Session& session) {
     auto& attention = session.model->attention();
     const at::NoGradGuard no_grad;
     const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
-    auto blocks = session.order->micro_batch({session.state.updates, session.state.samples}, 0);
+    auto blocks = session.order->micro_batch(session.position(), 0);
     blocks.resize(1);
     auto input = at::empty({1, config.length}, at::kLong);
     auto target = at::empty_like(input);
@@ -75,7 +75,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
     Json row = {{"event", "train"},
                 {"update", state.updates},
                 {"tokens", state.tokens},
-                {"epoch", static_cast<double>(state.updates) / session.units.updates_per_epoch},
+                {"epoch", session.units.epochs_at(static_cast<double>(state.updates))},
                 {"loss", finite_or_null(loss)},
                 {"ppl", finite_or_null(std::exp(loss))},
                 {"lr", result.lr},

@@ -4,12 +4,15 @@
 #include <cmath>
 #include <optional>
 
+#include "fork.h"
+#include "learning_plan.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 #include "memory_plan.h"
 #include "model_sizes.h"
 #include "session.h"
+#include "store.h"
 
 namespace longbow {
 
@@ -72,6 +75,48 @@ std::string evaluation_lines(const Config& config, const ModelSizes& sizes, cons
     return text;
 }
 
+// Refuses what the run itself would.
+std::string fork_rates(const TrainRequest& request, const Config& config, const TrainState& state, const RunUnits& units) {
+    Session course;
+    course.config = config;
+    course.state = state;
+    course.units = units;
+    course.total_updates = total_updates(config, units);
+    resolve_schedule(course);
+    check_fork_ahead(course, request.fork->from);
+    return rates_ahead(course);
+}
+
+// Of a store that will be made from text: its vocabulary, as far as the configuration tells; 0: it does not.
+std::int64_t vocabulary_to_be(const Config& config) {
+    if (config.data.expect_vocab_size > 0) return config.data.expect_vocab_size;
+    if (!config.tokenizer.file.empty()) return open_tokenizer(config.tokenizer)->vocab_size();
+    return config.tokenizer.vocab_size;
+}
+
+// Nothing is made for a plan: what follows from the configuration, and what does not.
+std::string plan_without_store(const TrainRequest& request, int ranks) {
+    const auto& config = request.config;
+    const auto path = store_of(request).string();
+    const auto vocab_size = vocabulary_to_be(config);
+    if (vocab_size == 0) {
+        return line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") + path +
+               " is not there yet: parameters, memory and updates an epoch are known when it is made from data.train (longbow prepare, or "
+               "the "
+               "run itself), or with tokenizer.vocab_size or data.expect_vocab_size.\n";
+    }
+    auto known = config;
+    known.data.expect_vocab_size = vocab_size;
+    const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
+    const std::string from = config.data.expect_vocab_size > 0 ? "data.expect_vocab_size and data.expect_train_tokens"
+                             : !config.tokenizer.file.empty()  ? "tokenizer.file"
+                                                               : "tokenizer.vocab_size, the most that will be learnt";
+    const std::string unknown =
+        config.data.expect_train_tokens > 0 ? "" : " How many updates an epoch has is known when the store is made from data.train.";
+    return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) + path +
+           " is not there yet: these numbers follow from " + from + "." + unknown + "\n";
+}
+
 }  // namespace
 
 std::string expected_plan(const Config& config) {
@@ -88,17 +133,19 @@ std::string expected_plan(const Config& config) {
 }
 
 std::string training_plan(const TrainRequest& request, int ranks) {
-    const Config& config = request.config;
-    const fs::path path = store_path(config.data, request.run_dir / "store");
-    if (config.data.expect_vocab_size > 0 && !fs::exists(path / "manifest.json")) {
-        const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
-        return expected_plan(config) + memory_lines(request, ranks, config.data.expect_vocab_size, valid_tokens) + path.string() +
-               " is not there yet: these numbers follow from data.expect_vocab_size and data.expect_train_tokens.\n";
-    }
+    Config config = request.config;
+    check_missing_store(request);
+    if (!store_is_there(request)) return plan_without_store(request, ranks);
     const TokenStore store = open_store(request);
+    if (text_is_foreign(request)) forget_text(config);
     const TrainingSource source(config.data, store);
     const auto& train = source.stream();
-    const RunUnits units = run_units(*training_order(train, config.train));
+    ForkPlan fork;
+    if (request.fork && !request.fork->checkpoint.empty()) {
+        fork = plan_fork(request.fork->checkpoint, config, train, store.tokenizer_fingerprint());
+        check_fork_weights(request.fork->checkpoint, config, *make_language_model(config, store.vocab_size()));
+    }
+    const RunUnits units = run_units(*training_order(train, config.train), config, fork.state);
     const auto total = total_updates(config, units);
     const ModelSizes sizes = model_sizes(config, store.vocab_size());
     const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
@@ -116,13 +163,19 @@ std::string training_plan(const TrainRequest& request, int ranks) {
                            with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
     text += line("an epoch", strprintf("%.1f updates", units.updates_per_epoch));
     if (total >= 0) {
-        const auto updates = static_cast<double>(total);
+        const auto to_go = std::max<std::int64_t>(0, total - fork.state.updates);
+        const auto updates = static_cast<double>(to_go);
         text += line("the run",
-                     strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(total).c_str(), updates / units.updates_per_epoch,
+                     strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(to_go).c_str(), updates / units.updates_per_epoch,
                                human_count(updates * units.tokens_per_update).c_str(), flops_text(updates * update_flops).c_str(),
                                runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
+    }
+    if (!fork.lines.empty()) {
+        text += line("forked from", strprintf("%s, update %s", request.fork->checkpoint.c_str(), with_commas(fork.state.updates).c_str()));
+        for (const auto& kept : fork.lines) text += "  " + kept + "\n";
+        text += "  learning rate  " + fork_rates(request, config, fork.state, units) + "\n";
     }
     std::optional<TokenStore> valid_store;
     if (!config.data.valid_store.empty()) valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));

@@ -2,9 +2,9 @@
 
 #include <ATen/Parallel.h>
 
-#include <algorithm>
-
+#include "learning_plan.h"
 #include "longbow/checkpoint/config_context.h"
+#include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
@@ -32,14 +32,17 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     return newest;
 }
 
-void check_resumed_config(const fs::path& checkpoint, const Config& config) {
-    std::vector<std::string> changes;
-    for (const auto& difference : config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
-        if (decides_weights(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+void check_resumed_config(const fs::path& checkpoint, const TrainRequest& request) {
+    std::vector<std::string> changes, settings;
+    for (const auto& difference : config_differences(read_checkpoint_config(checkpoint), request.config, registered_config_context())) {
+        if (starts_with(difference.key, "data.") || !decides_weights(difference.key)) continue;
+        if (difference.after != "(no effect)") settings.push_back(shell_word(difference.key + "=" + difference.after));
+        changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (changes.empty()) return;
     throw ConfigError("cannot go on from " + checkpoint.string() + ", the configuration has changed: " + join(changes, "; ") +
-                      ". Put the old values back, or choose another --run-dir (with train.init_from to start from these weights)");
+                      ". Put the old values back, or start a run of its own from here: longbow train --from " +
+                      (request.resume == "auto" ? request.run_dir : checkpoint).string() + " " + join(settings, " ") + " --run-dir NEW");
 }
 
 void check_resumed_data(const fs::path& checkpoint, const Session& session) {
@@ -52,18 +55,25 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
     };
     check("tokenizer", session.tokenizer->fingerprint(), "the tokenizer");
     check("data", session.train->fingerprint(), "the training data");
+    if (!session.ranks->leader()) return;
+    const auto before = read_checkpoint_config(checkpoint);
+    for (const auto& difference : config_differences(before, session.config, registered_config_context())) {
+        const bool moved = starts_with(difference.key, "data.") && !describes_text(difference.key);
+        if (!moved || difference.before == "\"\"") continue;  // a store in the run's own directory has no name
+        const auto change = difference.key + ": " + difference.before + " -> " + difference.after;
+        if (difference.key == "data.valid_store") {
+            log::warn(change + ": validations before and after it, and so the best checkpoint, are comparable only if it is the same text");
+        } else {
+            log::info(change + ": the same data (" + session.train->fingerprint() + "), the run goes on");
+        }
+    }
 }
 
-void resume_from(const fs::path& checkpoint, Session& session) {
-    load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
-    session.state = read_train_state(checkpoint);
+namespace {
+
+// What makes the last bits another's.
+void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
-    const auto in_run = fs::absolute(session.run / "checkpoints").lexically_normal();
-    if (fs::absolute(checkpoint).lexically_normal().parent_path() == in_run) session.saved_update = state.updates;
-    if (!session.ranks->leader()) return;
-    abandon_checkpoints_after(session.run, state.updates);
-    // A kill between a save and its mark leaves the old one marked.
-    mark_best(session.run, state.best_update);
     if (state.ranks != session.ranks->world()) {
         log::warn(strprintf("this run had %d ranks and goes on with %d: the last bits may differ", state.ranks, session.ranks->world()));
     }
@@ -72,7 +82,39 @@ void resume_from(const fs::path& checkpoint, Session& session) {
     } else if (state.threads != at::get_num_threads()) {
         log::warn(strprintf("this run had %d threads and goes on with %d: the last bits may differ", state.threads, at::get_num_threads()));
     }
+}
+
+}  // namespace
+
+void resume_from(const fs::path& checkpoint, Session& session) {
+    load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
+    const auto& state = session.state;
+    const auto in_run = fs::absolute(session.run / "checkpoints").lexically_normal();
+    if (fs::absolute(checkpoint).lexically_normal().parent_path() == in_run) session.saved_update = state.updates;
+    if (!session.ranks->leader()) return;
+    abandon_checkpoints_after(session.run, state.updates);
+    // A kill between a save and its mark leaves the old one marked.
+    mark_best(session.run, state.best_update);
+    warn_of_other_machine(session);
     log::info(strprintf("going on from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));
+}
+
+void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session) {
+    if (plan.optimizer) load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
+    if (!session.ranks->leader()) return;
+    warn_of_other_machine(session);
+    const auto& state = session.state;
+    const auto stop = session.total_updates >= 0
+                          ? strprintf(", %lld to go", static_cast<long long>(session.total_updates - session.counted_updates()))
+                          : std::string();
+    log::info(strprintf("forked from %s (update %lld)%s:", checkpoint.c_str(), static_cast<long long>(state.updates),
+                        names_a_run(from) ? (", the last of " + from + " (@best takes its best)").c_str() : ""));
+    log::info("weights        all of them");
+    for (const auto& line : plan.lines) log::info(line);
+    log::info(strprintf("updates        count on from %lld: train.stop is %s%s", static_cast<long long>(session.counted_updates()),
+                        session.config.train.stop.text().c_str(), stop.c_str()));
+    log::info("learning rate  " + rates_ahead(session) + ", " + session.config.schedule.name +
+              (plan.new_period ? "" : ", in the schedule as it was"));
 }
 
 }  // namespace longbow

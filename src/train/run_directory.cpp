@@ -16,6 +16,13 @@ namespace longbow {
 
 RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     std::error_code error;
+    for (const auto& file : {path_ / "log.txt", path_ / ".lock"}) {
+        if (!fs::exists(file, error)) made_.push_back(file);
+    }
+    for (fs::path folder = fs::absolute(path_).lexically_normal(); !folder.empty() && !fs::exists(folder, error);
+         folder = folder.parent_path()) {
+        if (folder.has_filename()) made_.push_back(folder);
+    }
     fs::create_directories(path_, error);
     if (error) throw Error("cannot create the run directory " + path_.string() + ": " + error.message());
     const fs::path file = path_ / ".lock";
@@ -37,6 +44,15 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     clean_checkpoint_leftovers(path_);
 }
 
-RunDirectory::~RunDirectory() { ::close(lock_); }
+RunDirectory::~RunDirectory() {
+    if (!kept_) remove_what_was_made();
+    ::close(lock_);
+}
+
+// Folders only when they are empty: a store that was made in one is not lost.
+void RunDirectory::remove_what_was_made() const {
+    std::error_code ignored;
+    for (const auto& path : made_) fs::remove(path, ignored);
+}
 
 }  // namespace longbow

@@ -7,15 +7,17 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "fork.h"
+#include "learning_plan.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/random.h"
 #include "longbow/core/strings.h"
-#include "longbow/data/prepare.h"
 #include "longbow/eval/evaluator.h"
 #include "longbow/model/linear.h"
 #include "longbow/telemetry/log.h"
 #include "resume.h"
+#include "store.h"
 
 namespace longbow {
 
@@ -35,11 +37,22 @@ void open_data(Session& session, const TrainRequest& request) {
     if (!data.valid_store.empty())
         session.valid_store = std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
     const TokenStore& held_out = session.valid_store ? *session.valid_store : *session.store;
-    if (session.valid_store || held_out.has_split("valid")) {
-        session.valid = &held_out.split("valid");
-    } else {
-        log::warn(session.store->path().string() + " has no valid split: training without validation, and `best` is not kept");
+    if (session.valid_store || held_out.has_split("valid")) session.valid = &held_out.split("valid");
+}
+
+// A store without text to validate on. Keys about validation that were set for this store ask for what it cannot give; those that a file
+// below it has set for all stores do not.
+void check_no_validation(const TrainRequest& request, bool resumed) {
+    const auto path = store_of(request).string();
+    const auto store = request.origins.find(request.config.data.mixture.empty() ? "data.store" : "data.mixture");
+    for (const auto& [key, origin] : request.origins) {
+        if (resumed || !starts_with(key, "eval.") || origin.own) continue;
+        if (store != request.origins.end() && store->second.layer > origin.layer) continue;
+        throw ConfigError(
+            origin.place + ": " + key + " has no effect here: " + path +
+            " has no valid split. Make the store anew with --valid FILE, name another in data.valid_store, or remove the key");
     }
+    log::warn(path + " has no valid split: training without validation, and `best` is not kept");
 }
 
 void make_model(Session& session) {
@@ -70,29 +83,6 @@ void make_optimizer(Session& session) {
     session.optimizer = make_optimizer(session.config.optim, session.parallel->owned(), decay);
 }
 
-// Warm-up and period in updates. A schedule has to be a pure function of the update, which a time is not.
-std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, const char* key) {
-    if (duration.unit == Duration::Unit::seconds && duration.value > 0) {
-        throw ConfigError(std::string(key) + ": " + duration.text() + " is a time; a schedule needs updates, epochs or tokens");
-    }
-    return static_cast<std::int64_t>(std::ceil(fractional_updates(duration, units)));
-}
-
-void resolve_schedule(Session& session) {
-    const auto& schedule = session.config.schedule;
-    session.warmup = schedule_updates(schedule.warmup, session.units, "schedule.warmup");
-    const bool periodic = schedule.name == "linear" || schedule.name == "cosine";
-    const std::int64_t period =
-        schedule.period.value > 0 ? schedule_updates(schedule.period, session.units, "schedule.period")
-        : periodic                ? schedule_updates(session.config.train.stop, session.units, "schedule.period is not set, and train.stop")
-                                  : 0;
-    if (session.state.schedule_period == 0) session.state.schedule_period = period;
-    if (periodic && session.state.schedule_period != period) {
-        log::warn(strprintf("train.stop has changed; the %s schedule keeps the period of %lld updates with which this run started",
-                            schedule.name.c_str(), static_cast<long long>(session.state.schedule_period)));
-    }
-}
-
 // Which GEMM library serves decides the last bits. Chosen by rule, not by a timing, which on a busy machine comes out differently each
 // time: the same configuration and seed shall give the same numbers. It comes back with the run's checkpoints.
 void choose_gemm_library(Session& session, bool fresh) {
@@ -119,41 +109,63 @@ void init_from(Session& session) {
     log::info("weights from " + source.string());
 }
 
-void check_expectations(const DataConfig& data, const TokenStore& store) {
-    const auto check = [&](const char* key, std::int64_t expected, std::int64_t found, const char* what) {
-        if (expected == 0 || expected == found) return;
-        throw DataError(
-            strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
-                      "you have",
-                      store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
-    };
-    check("data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
-    check("data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
+// Where the run goes on from, or was forked from; the same on all ranks.
+struct Start {
+    std::optional<fs::path> resumed, forked;
+};
+
+Start find_start(const TrainRequest& request, Communicator& ranks) {
+    Start start;
+    ranks.leader_first("looking for a checkpoint", [&] {
+        start.resumed = checkpoint_to_resume(request);
+        if (start.resumed) check_resumed_config(*start.resumed, request);
+        if (!request.fork) return;
+        if (start.resumed) return check_same_fork(request.run_dir, request.fork->from);
+        if (request.fork->checkpoint.empty()) throw CheckpointError(request.run_dir.string() + ": its checkpoints are gone");
+        start.forked = request.fork->checkpoint;
+        verify_checkpoint(*start.forked);
+    });
+    if (const auto path = ranks.from_leader(start.resumed ? start.resumed->string() : ""); !path.empty()) start.resumed = path;
+    if (const auto path = ranks.from_leader(start.forked ? start.forked->string() : ""); !path.empty()) start.forked = path;
+    return start;
+}
+
+// How far the run is, and how far it goes; nothing has been changed on the disk yet.
+void set_course(Session& session, const Start& start, const TrainRequest& request, ForkPlan& fork) {
+    session.order = training_order(*session.train, session.config.train);
+    session.until_update = request.until_update;
+    session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
+    if (start.resumed) session.state = read_train_state(*start.resumed);
+    if (start.forked) {
+        fork = plan_fork(*start.forked, session.config, *session.train, session.tokenizer->fingerprint());
+        session.state = fork.state;
+    }
+    session.units = run_units(*session.order, session.config, session.state);
+    session.total_updates = total_updates(session.config, session.units);
+    resolve_schedule(session);
+    // A replay ends where another run was, not where train.stop says.
+    if (start.resumed && request.until_update < 0) check_raised_stop(session, read_checkpoint_config(*start.resumed));
+    if (start.forked) check_fork_ahead(session, request.fork->from);
+}
+
+void load_first_weights(Session& session, const Start& start) {
+    if (start.forked) check_fork_weights(*start.forked, session.config, *session.model);
+    if (start.resumed || start.forked) {
+        load_weights(start.resumed ? *start.resumed : *start.forked, *session.model);
+    } else if (!session.config.train.init_from.empty()) {
+        init_from(session);
+    }
 }
 
 }  // namespace
 
-TokenStore open_store(const TrainRequest& request) {
-    const auto& data = request.config.data;
-    const fs::path path = store_path(data, request.run_dir / "store");
-    if (!fs::exists(path / "manifest.json")) {
-        if (data.train.empty()) {
-            throw DataError(
-                (data.store.empty() && data.mixture.empty() ? std::string("data.store is not set") : path.string() + " is no token store") +
-                ", and data.train names no text to make one from");
-        }
-        log::info("preparing " + path.string());
-        prepare_store({request.config.tokenizer, data, path, request.threads, false});
-    }
-    TokenStore store(path);
-    check_expectations(data, store);
-    return store;
+RunUnits run_units(const TrainingOrder& order, const Config& config, const TrainState& state) {
+    const auto base = state.base_updates - (config.train.count_skipped ? 0 : state.base_skipped);
+    return {order.tokens_per_update(), order.updates_per_epoch(), static_cast<double>(base), state.base_tokens, state.base_epochs};
 }
 
-RunUnits run_units(const TrainingOrder& order) { return {order.tokens_per_update(), order.updates_per_epoch()}; }
-
 std::int64_t total_updates(const Config& config, const RunUnits& units) {
-    const double updates = fractional_updates(config.train.stop, units);
+    const double updates = updates_until(config.train.stop, units);
     return updates < 0 ? -1 : static_cast<std::int64_t>(std::ceil(updates));
 }
 
@@ -169,33 +181,25 @@ Session open_session(const TrainRequest& request) {
     session.ranks = request.ranks;
     auto& ranks = *session.ranks;
     if (session.config.train.deterministic) make_deterministic();
-    std::optional<fs::path> from;
-    ranks.leader_first("looking for a checkpoint", [&] {
-        from = checkpoint_to_resume(request);
-        if (from) check_resumed_config(*from, request.config);
+    const auto start = find_start(request, ranks);
+    bool foreign_text = false;
+    ranks.leader_first("opening the data", [&] {
+        open_data(session, request);
+        foreign_text = text_is_foreign(request);
+        if (request.validate && session.valid == nullptr) check_no_validation(request, start.resumed.has_value());
     });
-    if (const auto path = ranks.from_leader(from ? from->string() : ""); !path.empty()) from = path;
-    ranks.leader_first("opening the data", [&] { open_data(session, request); });
     if (!ranks.leader()) open_data(session, request);
-    if (from) check_resumed_data(*from, session);
-    session.order = training_order(*session.train, session.config.train);
-    session.units = run_units(*session.order);
-    session.total_updates = total_updates(session.config, session.units);
-    session.until_update = request.until_update;
+    if (!ranks.from_leader(foreign_text ? "foreign" : "").empty()) forget_text(session.config);
+    if (start.resumed) check_resumed_data(*start.resumed, session);
+    ForkPlan fork;
+    set_course(session, start, request, fork);
     make_model(session);
-    session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
-    ranks.leader_first("reading weights", [&] {
-        if (from) {
-            load_weights(*from, *session.model);
-        } else if (!session.config.train.init_from.empty()) {
-            init_from(session);
-        }
-    });
+    ranks.leader_first("reading weights", [&] { load_first_weights(session, start); });
     make_optimizer(session);
-    if (from) resume_from(*from, session);
+    if (start.resumed) resume_from(*start.resumed, session);
+    if (start.forked) fork_from(*start.forked, request.fork->from, fork, session);
     session.seconds_before = session.state.train_seconds;
-    resolve_schedule(session);
-    choose_gemm_library(session, !from);
+    choose_gemm_library(session, !start.resumed && !start.forked);
     session.state.device = session.device.str();
     session.state.threads = at::get_num_threads();
     session.state.ranks = ranks.world();

@@ -51,15 +51,15 @@ struct Session {
     }
     // Updates that the schedule and train.stop count.
     [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
+    // Where the next update begins in the data.
+    [[nodiscard]] DataPosition position() const { return {state.updates - state.order_updates, state.samples}; }
     [[nodiscard]] bool finished() const {
         if (until_update >= 0) return state.updates >= until_update;
         return total_updates >= 0 ? counted_updates() >= total_updates : state.train_seconds >= config.train.stop.value;
     }
 };
 
-// The store that the configuration names; prepared first from data.train, valid, test if it is not there.
-TokenStore open_store(const TrainRequest& request);
-RunUnits run_units(const TrainingOrder& order);
+RunUnits run_units(const TrainingOrder& order, const Config& config, const TrainState& state = {});
 // Updates in all; -1 when train.stop is a time.
 std::int64_t total_updates(const Config& config, const RunUnits& units);
 // The lengths of validation: eval.lengths, or the training length. The first one decides which checkpoint is best.

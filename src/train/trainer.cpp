@@ -4,7 +4,9 @@
 #include <cmath>
 #include <optional>
 
+#include "fork.h"
 #include "longbow/checkpoint/config_context.h"
+#include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
@@ -110,13 +112,31 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
     checkpoints.settle();
 }
 
+// What the run is, before its first checkpoint: its settings, and where it was forked from.
+void write_settings(const Session& session, const TrainRequest& request) {
+    const bool begins = list_checkpoints(session.run).empty();
+    if (begins && request.fork) write_fork(session.run, *request.fork);
+    std::string text = std::string(kOwnConfigMark) + "\n";
+    if (request.fork) {
+        text += "# The run was forked: longbow train --from " + shell_word(request.fork->from) + " .. --run-dir " +
+                shell_word(session.run.string()) + "; fork.json says where.\n";
+    }
+    write_file_atomic(session.run / "config.yaml", text + config_yaml(session.config, registered_config_context()));
+}
+
 TrainSummary train_one(const TrainRequest& request) {
     auto& ranks = *request.ranks;
     std::optional<RunDirectory> directory;  // rank 0's alone
-    ranks.leader_first("opening the run directory", [&] { directory.emplace(request.run_dir); });
+    ranks.leader_first("opening the run directory", [&] {
+        check_request(request, ranks.world());
+        directory.emplace(request.run_dir);
+    });
     if (directory) log::add_file(directory->path() / "log.txt");
     Session session = open_session(request);
-    if (directory) write_file_atomic(directory->path() / "config.yaml", config_yaml(session.config, registered_config_context()));
+    if (directory) {
+        directory->keep();
+        write_settings(session, request);
+    }
 
     Metrics metrics(session);
     Validation validation(session);

@@ -101,12 +101,12 @@ UpdateResult run_update(Session& session) {
 
     auto& ranks = *session.ranks;
     auto& parallel = *session.parallel;
-    auto share = share_of_update(*session.order, {state.updates, state.samples}, config.train, ranks.rank(), ranks.world());
+    auto share = share_of_update(*session.order, session.position(), config.train, ranks.rank(), ranks.world());
     result.tokens = share.tokens;
     // The next update's inputs come from the disk while this one computes.
-    prefetch(*session.train,
-             share_of_update(*session.order, {state.updates + 1, state.samples + share.samples}, config.train, ranks.rank(), ranks.world())
-                 .micro_batches);
+    prefetch(*session.train, share_of_update(*session.order, {session.position().updates + 1, state.samples + share.samples}, config.train,
+                                             ranks.rank(), ranks.world())
+                                 .micro_batches);
 
     // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
     // tokens are then divided out after the backward pass.

@@ -57,6 +57,9 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.config.checkpoint.every = Duration{0, Duration::Unit::updates};
     request.config.log.tensorboard = false;
     request.config.train.profile = 0;
+    auto& data = request.config.data;
+    if (data.store.empty() && data.mixture.empty()) data.store = (run / "store").string();
+    request.make_store = false;
     request.run_dir = scratch.path();
     request.resume = from.path.string();
     request.device = device;

@@ -83,16 +83,15 @@ class Training(TrainCase):
         self.assert_exit(train_case.train(straight, stop, *steady), 0)
         self.assert_same_run(run, straight)
 
-    def test_a_finished_run_says_so_and_a_longer_stop_goes_on(self):
+    def test_a_finished_run_says_so_and_a_longer_stop_needs_a_learning_rate(self):
         run = self.fresh("finished")
         shutil.copytree(train_case.BASE, run, symlinks=True)
         done = train_case.train(run)
         self.assert_exit(done, 0)
         self.assertIn("finished already", done.stdout)
         self.assert_same_run(run)
-        done = train_case.train(run, "train.stop=26 updates", "log.every=1 updates")
-        self.assert_exit(done, 0, "keeps the period of 24 updates")
-        self.assertEqual(train_case.metrics(run)[-3]["update"], 26)
+        self.assert_exit(train_case.train(run, "train.stop=26 updates"), 3, "ends at update 24", "learning rate of 0", f"longbow train --from {run}")
+        self.assert_same_run(run)
 
     def test_resume_refuses_what_would_be_another_run(self):
         run = self.fresh("refused")
@@ -105,7 +104,7 @@ class Training(TrainCase):
         moved = train_case.FOLDER / "store.moved"
         store.rename(moved)
         try:
-            self.assert_exit(train_case.train(self.fresh("preparing"), f"data.train=[{train_case.FOLDER / 'other.txt'}]", "--dry-run"), 0)
+            self.assert_exit(train_case.train(self.fresh("preparing"), f"data.train=[{train_case.FOLDER / 'other.txt'}]", "train.stop=4 updates"), 0)
             self.assert_exit(train_case.train(run), 4, str(store), "not the one that")
         finally:
             shutil.rmtree(store, ignore_errors=True)

@@ -47,6 +47,10 @@ struct TrainState {
     std::string device = "cpu";  // resume elsewhere is exact no longer: it warns
     int threads = 0;
     int ranks = 1;
+    // Of a run that was forked with other inputs an update, or other data: what lay behind it, from where tokens and epochs count on.
+    std::int64_t base_updates = 0, base_skipped = 0;
+    double base_tokens = 0.0, base_epochs = 0.0;
+    std::int64_t order_updates = 0;  // of `updates`, those before the present order of inputs began
 };
 
 Json to_json(const TrainState& state);

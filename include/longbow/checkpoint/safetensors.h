@@ -26,4 +26,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 
+// "[32, 16]", as messages show it.
+std::string shape_text(at::IntArrayRef sizes);
+
 }  // namespace longbow

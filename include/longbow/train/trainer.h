@@ -4,17 +4,28 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/config/load.h"
 #include "longbow/dist/communicator.h"
 
 namespace longbow {
 
+// Where a run starts that is forked from another (train/fork.h).
+struct Fork {
+    std::string from;                  // as the user named it
+    std::filesystem::path checkpoint;  // empty: the new run has checkpoints already, and goes on from them
+};
+
 struct TrainRequest {
     Config config;
+    Origins origins;  // of the configuration's keys, as far as it was read from files: they tell whose text a store is made from
     std::filesystem::path run_dir;
+    std::optional<Fork> fork;
+    bool make_store = true;                                                  // from data.train, when it is not there
     std::string resume = "auto";                                             // auto | never | a checkpoint's path
     std::string device = "cpu";                                              // cpu | cuda:N
     int threads = 1;                                                         // for preparing a store
@@ -38,6 +49,12 @@ struct TrainSummary {
 // on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), and those of
 // checkpoint.h. With ranks every one of them calls this with the same request; rank 0 alone writes the run directory.
 TrainSummary train(const TrainRequest& request);
+
+// Everything about a request that can be refused before there is any work or file: a store that is not there and cannot be meant, text that
+// cannot be read, more ranks than an update has inputs, an attention back-end or a position method that cannot serve. Throws as train() would.
+void check_request(const TrainRequest& request, int ranks = 1);
+// Of these the number of ranks alone, which is known before the ranks are.
+void check_ranks(const TrainRequest& request, int ranks);
 
 // What `--dry-run` prints: parameters, tokens an update, updates, the memory of each of `ranks` processes, FLOPs, and what each later
 // evaluation costs. The request's device need not be there.

@@ -33,6 +33,26 @@ TEST(Cadence, InSecondsCountsFromTheLast) {
     EXPECT_TRUE(cadence.due(4, 26));
 }
 
+TEST(Units, AForkCountsOnFromWhatLiesBehindIt) {
+    using Unit = Duration::Unit;
+    const RunUnits fresh{100, 2.5};
+    EXPECT_EQ(updates_until({300, Unit::tokens}, fresh), 3);
+    EXPECT_EQ(updates_until({2, Unit::epochs}, fresh), 5);
+    EXPECT_EQ(fresh.epochs_at(5), 2);
+    // 4 updates of 100 tokens and 1.6 epochs, then updates of 200 tokens, 1.25 an epoch.
+    const RunUnits forked{200, 1.25, 4, 400, 1.6};
+    EXPECT_EQ(updates_until({1000, Unit::tokens}, forked), 7);
+    EXPECT_EQ(updates_until({400, Unit::tokens}, forked), 4);
+    EXPECT_EQ(updates_until({100, Unit::tokens}, forked), 1) << "before the fork in proportion";
+    EXPECT_DOUBLE_EQ(updates_until({3.2, Unit::epochs}, forked), 6);
+    EXPECT_DOUBLE_EQ(forked.epochs_at(6), 3.2);
+    EXPECT_EQ(updates_until({9, Unit::updates}, forked), 9);
+    EXPECT_EQ(updates_until({9, Unit::seconds}, forked), -1);
+    // Other data: epochs of these alone.
+    const RunUnits elsewhere{100, 2, 10, 1000, 0};
+    EXPECT_EQ(updates_until({3, Unit::epochs}, elsewhere), 16);
+}
+
 TEST(LossScale, HalvesOnOverflowAndDoublesAfterAWindow) {
     LossScale scale{1024, 0};
     scale = next_loss_scale(scale, true, 3);

@@ -1,0 +1,130 @@
+#include "fork.h"
+
+#include <algorithm>
+
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr const char* kForkFile = "fork.json";
+
+// One spelling for all that name the same place: RUN, RUN/ and RUN@last; relative and absolute paths.
+std::string normal(const std::string& from) {
+    std::string path = from, which;
+    const auto at = from.rfind('@');
+    if (!fs::exists(from) && at != std::string::npos) {
+        path = from.substr(0, at);
+        which = from.substr(at);
+    }
+    auto place = fs::absolute(path).lexically_normal();
+    if (!place.has_filename()) place = place.parent_path();
+    const bool a_run = which.empty() && !fs::exists(place / "model.safetensors");
+    return place.string() + (a_run ? "@last" : which);
+}
+
+// A run alone is its last checkpoint: its training goes on, whereas `eval RUN` asks for its best.
+fs::path source_of(const std::string& from) {
+    const fs::path path = from;
+    return resolve_checkpoint(names_a_run(from) ? (path.has_filename() ? path : path.parent_path()).string() + "@last" : from);
+}
+
+Json read_fork(const fs::path& run) {
+    const auto file = run / kForkFile;
+    std::error_code ignored;
+    if (!fs::is_regular_file(file, ignored)) return nullptr;
+    Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("from") || !json["from"].is_string() || !json.contains("config")) {
+        throw CheckpointError(file.string() + " is damaged: it does not say what the run was forked from; choose another --run-dir");
+    }
+    return json;
+}
+
+// Where a fork that has begun lies: the run itself, or the first of its seeds.
+fs::path begun_in(const fs::path& run_dir) {
+    std::vector<fs::path> runs = {run_dir};
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(run_dir, error)) {
+        if (starts_with(entry.path().filename().string(), "seed-")) runs.push_back(entry.path());
+    }
+    std::sort(runs.begin(), runs.end());
+    for (const auto& run : runs) {
+        if (!list_checkpoints(run).empty()) return run;
+    }
+    return {};
+}
+
+Json config_of(const fs::path& checkpoint) {
+    Json config = config_json(read_checkpoint_config(checkpoint), registered_config_context());
+    config["train"].erase("init_from");  // the weights come from the checkpoint
+    return config;
+}
+
+}  // namespace
+
+bool names_a_run(const std::string& from) {
+    const fs::path path = from;
+    std::error_code ignored;
+    return fs::is_directory(path / "checkpoints", ignored) && !fs::exists(path / "model.safetensors", ignored);
+}
+
+ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
+    ForkSource source;
+    source.fork.from = from;
+    if (const auto begun = begun_in(run_dir); !begun.empty()) {
+        check_same_fork(begun, from);
+        source.config = read_fork(begun)["config"];
+        source.config_name = (begun / kForkFile).string();
+        // Seeds that have not begun yet start where the others did.
+        if (begun != run_dir) source.fork.checkpoint = read_fork(begun).value("checkpoint", "");
+        return source;
+    }
+    source.fork.checkpoint = fs::absolute(source_of(from)).lexically_normal();
+    source.config = config_of(source.fork.checkpoint);
+    source.config_name = (source.fork.checkpoint / "model.safetensors").string();
+    return source;
+}
+
+void check_fork_settings(const LoadedConfig& loaded) {
+    if (!loaded.config.train.init_from.empty()) {
+        const auto set = loaded.origins.find("train.init_from");
+        throw UsageError(
+            (set == loaded.origins.end() ? "" : set->second.place + ": ") +
+            "train.init_from beside --from: each gives the first weights. --from takes over the optimizer's state and the place "
+            "in the data too; choose one of the two");
+    }
+    if (const auto set = loaded.origins.find("model.init"); set != loaded.origins.end() && !set->second.own) {
+        throw ConfigError(set->second.place + ": model.init has no effect here: with --from the weights come from a checkpoint; remove it");
+    }
+}
+
+void check_same_fork(const fs::path& run, const std::string& from) {
+    const Json fork = read_fork(run);
+    if (fork.is_null()) {
+        throw UsageError("--from " + from + ": " + run.string() +
+                         " holds a run that was not forked: choose another --run-dir, or leave --from away to go on with that run");
+    }
+    const auto before = fork["from"].get<std::string>();
+    const std::string checkpoint = fork.value("checkpoint", "");
+    const auto now = normal(from);
+    for (const auto& same : {before, checkpoint}) {
+        if (now == same || now == same + "@last") return;  // of a checkpoint that is gone it cannot be told that it was no run
+    }
+    throw UsageError("--from " + from + ": the run in " + run.string() + " was forked from " + before + " (" + checkpoint +
+                     "): choose another --run-dir");
+}
+
+void write_fork(const fs::path& run, const Fork& fork) {
+    const Json json = {{"from", normal(fork.from)},
+                       {"checkpoint", fork.checkpoint.string()},
+                       {"update", read_manifest(fork.checkpoint).value("update", std::int64_t{0})},
+                       {"model", read_manifest(fork.checkpoint)["files"]["model.safetensors"].value("hash", "")},
+                       {"config", config_of(fork.checkpoint)}};
+    write_file_atomic(run / kForkFile, json.dump(2) + "\n");
+}
+
+}  // namespace longbow

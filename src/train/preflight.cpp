@@ -1,0 +1,49 @@
+// What can be refused before there is any work or file.
+#include <algorithm>
+
+#include "longbow/attention/attention_backend.h"
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/data/prepare.h"
+#include "longbow/data/update_share.h"
+#include "longbow/eval/evaluator.h"
+#include "longbow/model/language_model.h"
+#include "longbow/position/position_method.h"
+#include "session.h"
+#include "store.h"
+
+namespace longbow {
+
+namespace {
+
+// As building the model would; the vocabulary, which decides nothing here, need not be known.
+void check_model(const TrainRequest& request) {
+    const auto& config = request.config;
+    const auto position = make_position_method(config.position.method, position_context(config));
+    (void)make_attention_backend(config.attention.backend, attention_request(config, *position, config.train.dtype, request.device));
+    // A store that is there may have no text to validate on; the session looks when it has opened it.
+    if (store_is_there(request) || config.data.valid.empty()) return;
+    const auto limit = position->max_length();
+    for (const auto length : validation_lengths(config)) {
+        if (limit > 0 && length > limit) {
+            throw ConfigError(
+                strprintf("eval.lengths: position method '%s' of this model ends at %lld, and a validation at %lld is asked for",
+                          config.position.method.c_str(), static_cast<long long>(limit), static_cast<long long>(length)));
+        }
+    }
+}
+
+}  // namespace
+
+void check_ranks(const TrainRequest& request, int ranks) { check_share(request.config.train, ranks); }
+
+void check_request(const TrainRequest& request, int ranks) {
+    check_ranks(request, ranks);
+    check_model(request);
+    if (const auto& from = request.config.train.init_from; !from.empty()) (void)read_manifest(resolve_checkpoint(from));
+    check_missing_store(request);
+    if (!store_is_there(request)) check_text_files(request.config.data);
+}
+
+}  // namespace longbow
