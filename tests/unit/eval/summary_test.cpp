@@ -41,10 +41,26 @@ EvalRequest request_for(const std::string& protocol, std::int64_t length, std::i
     return request;
 }
 
+TEST(Summary, SaysHowFarItsWindowsReach) {
+    const std::vector<float> nll(7, 1);
+    const auto whole = summarise(nll, FakeStream(7), request_for("paper", 100));
+    EXPECT_EQ(whole.longest_window, 7);
+    EXPECT_FALSE(whole.reached());
+    EXPECT_FALSE(eval_result_from_json(to_json(whole), "row").reached());
+    auto within = request_for("paper", 4);
+    within.within_documents = true;
+    EXPECT_EQ(summarise(nll, FakeStream(7, {2, 5, 7}), within).longest_window, 3);
+    auto row = to_json(whole);
+    row.erase("longest_window");  // a row of before says nothing of it
+    EXPECT_TRUE(eval_result_from_json(row, "row").reached());
+}
+
 TEST(Summary, MeansAndUnits) {
     const auto r = summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request_for("paper", 4));
     EXPECT_EQ(r.tokens, 7);
     EXPECT_EQ(r.windows, 2);
+    EXPECT_EQ(r.longest_window, 4);
+    EXPECT_TRUE(r.reached());
     EXPECT_EQ(r.stride, 4);
     EXPECT_DOUBLE_EQ(r.nll, 4.0);
     EXPECT_DOUBLE_EQ(r.ppl, std::exp(4.0));

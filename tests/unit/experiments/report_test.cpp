@@ -177,5 +177,20 @@ TEST(Runs, AreFoundByFileFolderAndFolderOfRuns) {
     EXPECT_THROW(read_runs({(top / "nothing").string()}), DataError);
 }
 
+TEST(Report, HasNoNumberAtALengthThatNoWindowReached) {
+    auto beyond = row_of("alibi", 4096, 99.25);
+    beyond.longest_window = 300;
+    const std::vector<ReportRun> runs{run_of("a", {row_of("alibi", 64, 50), row_of("alibi", 128, 49), beyond})};
+    const auto tables = make_tables(runs, Metric::ppl);
+    const auto& row = tables.at(0).rows.at(0);
+    EXPECT_EQ(row.cells.at(4096).unreached, 1);
+    EXPECT_EQ(row.growth->to, 128);
+    EXPECT_EQ(row.longest->length, 128);
+    for (const auto* format : {"markdown", "csv", "latex", "json", "html"}) {
+        EXPECT_THAT(render_report(runs, Metric::ppl, format), Not(HasSubstr("99.25"))) << format;
+    }
+    EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("no such window"));
+}
+
 }  // namespace
 }  // namespace longbow
