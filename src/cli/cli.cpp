@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <new>
 
 #include "longbow/core/error.h"
@@ -97,6 +98,17 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     return path + ": " + error.what() + (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
 }
 
+// From 2.4 on CLI11 refuses names with `=` in them, which is how overrides are written: they are shown so all the same.
+class HelpFormatter : public CLI::Formatter {
+public:
+    std::string make_option_name(const CLI::Option* option, bool positional) const override {
+        auto name = CLI::Formatter::make_option_name(option, positional);
+        if (positional && name == kOverrideArgument) return "key.sub=value";
+        if (positional && name == kOptionArgument) return "key=value";
+        return name;
+    }
+};
+
 int run_action(VerbContext& context) {
     apply_common(context.common);
     const int code = context.action(context.common);
@@ -107,6 +119,7 @@ int run_action(VerbContext& context) {
 
 int run(int argc, char** argv) {
     CLI::App app{"Longbow: language models trained on short inputs and measured on long ones", "longbow"};
+    app.formatter(std::make_shared<HelpFormatter>());
     app.set_version_flag("--version", version_text, "Print the build and exit");
     app.footer(
         "\nEach command has its own --help with an example.\nExample:\n  longbow train -c configs/demo/alibi.yaml\n"

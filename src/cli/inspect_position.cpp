@@ -1,6 +1,7 @@
 // longbow inspect position: what a method adds to the attention scores, as numbers (slopes, biases by distance, T5's buckets).
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 #include <iostream>
 #include <memory>
@@ -124,7 +125,7 @@ void add_inspect_position(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(inspect_group(app), context, "position", "What a position method adds to the attention scores, as numbers",
                           "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
     verb->add_option("METHOD", flags->method, "alibi, t5, .. (longbow config list)")->required();
-    verb->add_option("key=value", flags->options, "Options of the method, as under position: in a config");
+    verb->add_option(kOptionArgument, flags->options, "Options of the method, as under position: in a config");
     verb->add_option("--heads", flags->heads, "Heads of a layer")->type_name("H")->check(CLI::Range(1, 4096))->capture_default_str();
     verb->add_option("--length", flags->length, "Distances to show")->type_name("L")->check(CLI::Range(1, 1 << 20))->capture_default_str();
     verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")->type_name("D")->check(CLI::Range(1, 1 << 20));

@@ -1,5 +1,6 @@
 // longbow report: tables and pages from results.jsonl.
 #include <iostream>
+#include <memory>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"

@@ -80,7 +80,7 @@ CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bo
                       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
                       ->allow_extra_args(false);
     if (required) files->required();
-    verb->add_option("key.sub=value", arguments.overrides, "Overrides of the config, e.g. train.length=128")
+    verb->add_option(kOverrideArgument, arguments.overrides, "Overrides of the config, e.g. train.length=128")
         ->type_name("")
         ->check([](const std::string& text) -> std::string {
             if (text.find('=') != std::string::npos) return {};

@@ -64,6 +64,10 @@ CLI::Validator whole_number(std::uint64_t most = std::numeric_limits<std::int64_
 // What the verb does once all flags have been read; returns the exit code.
 void run_with(CLI::App* verb, VerbContext& context, VerbAction action);
 
+// Names of positional arguments that --help shows as `key.sub=value` and `key=value`.
+inline constexpr const char* kOverrideArgument = "OVERRIDE";
+inline constexpr const char* kOptionArgument = "OPTION";
+
 // `-c FILE`, repeatable, one file each (so that it does not swallow what follows), and `key.sub=value ..`. Returns the option of -c.
 struct ConfigArguments {
     std::vector<std::string> files;

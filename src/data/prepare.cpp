@@ -1,5 +1,6 @@
 #include "longbow/data/prepare.h"
 
+#include <algorithm>
 #include <atomic>
 #include <optional>
 #include <thread>

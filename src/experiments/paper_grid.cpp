@@ -1,5 +1,6 @@
 #include "paper_grid.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "longbow/core/strings.h"

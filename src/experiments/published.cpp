@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string_view>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -78,13 +79,13 @@ PublishedFigure figure_of(const YAML::Node& node) {
 }
 
 template <class Item>
-const Item& named(const std::vector<Item>& items, const std::string& name, const char* what) {
+const Item& named(const std::vector<Item>& items, std::string_view name, const char* what) {
     std::vector<std::string> names;
     for (const auto& item : items) {
         if (item.name == name) return item;
         names.push_back(item.name);
     }
-    throw UsageError("the paper has no " + std::string(what) + " '" + name + "': known are " + join(names, ", "));
+    throw UsageError("the paper has no " + std::string(what) + " '" + std::string(name) + "': known are " + join(names, ", "));
 }
 
 }  // namespace
@@ -117,8 +118,8 @@ const std::vector<PublishedFigure>& published_figures() {
     return figures;
 }
 
-const PublishedTable& published_table(const std::string& name) { return named(published_tables(), name, "table"); }
-const PublishedFigure& published_figure(const std::string& name) { return named(published_figures(), name, "figure"); }
+const PublishedTable& published_table(std::string_view name) { return named(published_tables(), name, "table"); }
+const PublishedFigure& published_figure(std::string_view name) { return named(published_figures(), name, "figure"); }
 
 std::string_view published_text() { return embedded_paper_tables(); }
 

@@ -1,5 +1,6 @@
 // Groups rows into tables of models by lengths.
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <set>
 #include <tuple>

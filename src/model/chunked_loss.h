@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
 namespace longbow {
 
 // Sum of -log p(target) times `scale`, differentiable once: hidden [n, dim], weight [words, dim], targets [n] in [0, words) -> scalar in

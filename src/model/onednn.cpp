@@ -2,6 +2,8 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <cstdint>
+
 #include "longbow/model/linear.h"
 #include "product_type.h"
 #include "transpose.h"

@@ -3,6 +3,8 @@
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <cstdint>
+
 namespace longbow {
 
 namespace {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 
 #include "emulator/attention_case.h"
 #include "emulator/emulator.h"

@@ -1,6 +1,7 @@
 // libFuzzer: any vocab.json and merges.txt are either a model that encodes every text and gives it back, or a DataError. Input: the
 // first byte chooses what the rest is. Even: vocab.json, NUL, merges.txt. Odd: tokens, a line each, added to the 256 bytes, NUL,
 // merges.txt, so that the merges get past a vocabulary that blind bytes would hardly complete.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>

@@ -1,5 +1,6 @@
 // libFuzzer: any bytes are either a WordPiece vocabulary, under which any bytes have ids of that vocabulary, or a DataError. Input:
 // the vocabulary ([UNK] and [SEP] come before it), NUL, a text.
+#include <algorithm>
 #include <cstdlib>
 #include <string>
 #include <string_view>

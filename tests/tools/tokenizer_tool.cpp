@@ -1,6 +1,7 @@
 // Ids of texts, for tests that compare them with other programs': tokenizer_tool open KIND FILE [lowercase] | load FOLDER |
 // train KIND VOCAB_SIZE OUT THREADS TEXT... [model=unigram|bpe]. After open and load it reads documents from standard input, each
 // as its length in bytes (decimal, newline) and its bytes, and prints each one's ids on a line.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

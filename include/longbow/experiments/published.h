@@ -46,8 +46,8 @@ struct PublishedFigure {
 const std::vector<PublishedTable>& published_tables();
 const std::vector<PublishedFigure>& published_figures();
 // Throws UsageError that names the known ones.
-const PublishedTable& published_table(const std::string& name);
-const PublishedFigure& published_figure(const std::string& name);
+const PublishedTable& published_table(std::string_view name);
+const PublishedFigure& published_figure(std::string_view name);
 
 // The file's text, as compiled in.
 std::string_view published_text();

@@ -1,6 +1,8 @@
 // What the fused operator leaves out: nothing that counts, and on the way more than its table of first blocks.
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <algorithm>
+
 #include "fused_case.h"
 
 namespace longbow {

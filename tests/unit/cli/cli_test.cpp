@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <new>
+#include <tuple>
 
 #include "../../../src/cli/verbs.h"
 #include "longbow/cli/cli.h"
@@ -103,6 +106,27 @@ TEST(Cli, HelpGoesToStdoutWithAnExample) {
     EXPECT_TRUE(outcome.err.empty());
     EXPECT_THAT(call({"--version"}).out, HasSubstr("longbow "));
     EXPECT_THAT(call({"probe", "--version"}).out, HasSubstr("longbow "));
+}
+
+TEST(Cli, HelpShowsOverridesAsTheyAreWritten) {
+    EXPECT_THAT(call({"probe", "--help"}).out, HasSubstr("[key.sub=value...]"));
+    EXPECT_THAT(call({"inspect", "position", "--help"}).out, HasSubstr("METHOD [key=value...]"));
+}
+
+void expect_names_that_cli11_takes(const CLI::App& app) {
+    for (const auto* option : app.get_options()) {
+        const auto name = option->get_name(true);
+        EXPECT_EQ(name.find_first_of("=:{"), std::string::npos) << app.get_name() << ": " << name;
+    }
+    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) expect_names_that_cli11_takes(*verb);
+}
+
+// CLI11 2.4 throws at others before any verb runs; older ones take them.
+TEST(Cli, ArgumentsHaveNamesThatEveryCli11Takes) {
+    CLI::App app;
+    VerbContext context;
+    for (const auto& entry : registered_verbs()) entry.add(app, context);
+    expect_names_that_cli11_takes(app);
 }
 
 TEST(Cli, UsageMistakesNameTheNearest) {

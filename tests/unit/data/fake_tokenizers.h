@@ -1,6 +1,7 @@
 // Small tokenizers whose ids are known by hand, with the traits that the data room depends on.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "longbow/text/tokenizer.h"

@@ -1,6 +1,7 @@
 // Properties of the order of training: every block once an epoch, another order each epoch, O(1) anywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <vector>

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <map>
+#include <optional>
 
 #include "longbow/core/error.h"
 #include "longbow/data/token_store.h"

@@ -6,6 +6,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
+
 #include "generate/sampler.h"
 #include "generate/text_stream.h"
 #include "longbow/core/error.h"

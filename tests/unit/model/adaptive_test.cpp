@@ -4,6 +4,9 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
+#include <tuple>
+
 #include "longbow/core/error.h"
 #include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"

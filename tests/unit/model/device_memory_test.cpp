@@ -5,6 +5,7 @@
 #include <torch/types.h>
 
 #include <thread>
+#include <vector>
 
 namespace longbow {
 namespace {

@@ -4,6 +4,9 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "position/t5.h"

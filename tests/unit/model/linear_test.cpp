@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <cmath>
+
 #include "longbow/core/error.h"
 #include "longbow/model/autocast.h"
 #include "model/dropout.h"

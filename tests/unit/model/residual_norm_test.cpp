@@ -7,6 +7,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+
 #include "longbow/model/autocast.h"
 #include "model/norm.h"
 #include "unit/model/tiny.h"

@@ -5,6 +5,9 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
+#include <cstdint>
+#include <vector>
+
 namespace longbow {
 namespace {
 

@@ -5,6 +5,8 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <cmath>
+
 #include "longbow/core/json.h"
 #include "train/session.h"
 #include "train/update.h"
