@@ -1,6 +1,8 @@
 """Runs the benchmarks that scripts/bench names and prints a ratio each: above 1, Longbow is faster."""
 import argparse
+import datetime
 import json
+import os
 import pathlib
 import platform
 import shutil
@@ -20,9 +22,23 @@ def cpu_name():
     return platform.processor()
 
 
+def commit():
+    """The checkout's commit, marked where it holds changes that are in none."""
+    answer = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"], cwd=ROOT, capture_output=True, text=True)
+    return answer.stdout.strip() or "unknown"
+
+
+class Unavailable(Exception):
+    """A peer that cannot run here, and why."""
+
+
 def start(command):
     side = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    if side.stdout.readline().strip() != "ready":
+    first = side.stdout.readline().strip()
+    if first.startswith("unavailable: "):
+        side.wait()
+        raise Unavailable(first.removeprefix("unavailable: "))
+    if first != "ready":
         raise SystemExit(f"error: {' '.join(command)} did not start")
     return side
 
@@ -35,7 +51,10 @@ def ask(side, question):
 def take_turns(commands, rounds, samples):
     """One step at a time on each side, in turn, so that all see the same load. Each side is a process of its own, so that neither's threads
     spin while the other works. Returns the processes, still running, and for each the least milliseconds of every round."""
-    sides = [start(command) for command in commands]
+    return sample([start(command) for command in commands], rounds, samples)
+
+
+def sample(sides, rounds, samples):
     times = [[] for _ in sides]
     for _ in range(rounds):
         for side, kept in zip(sides, times):
@@ -49,30 +68,53 @@ def finish(sides):
         side.wait()
 
 
-def train_against_eager(options, shape):
-    """The least of each side's rounds counts."""
+PEERS = {"pytorch_eager": [], "pytorch_compiled": ["--compile"]}
+PEER_NAMES = {"pytorch_eager": "eager PyTorch", "pytorch_compiled": "torch.compile"}
+
+
+def train_against_peers(options, shape, dtype):
+    """The least of each side's rounds counts; the ratio is that to the faster peer."""
     import bench_step
 
     layers, dim, heads, ffn, batch, length = bench_step.SHAPES[shape]
-    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}", f"train.batch={batch}", f"train.length={length}"]
+    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}", f"train.batch={batch}", f"train.length={length}",
+             f"train.dtype={dtype}"]
     program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", *model, "--threads", str(options.threads), "--serve", "--quiet"]
-    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--shape", shape, "--serve"]
-    sides, times = take_turns((program, peer), options.rounds, samples=3)
-    finish(sides)
-    ours, theirs = (min(kept) for kept in times)
-    print(f"{'train' if shape == 'demo' else 'train-' + shape:<11}{theirs / ours:5.2f}x eager PyTorch: {ours:.1f} ms against {theirs:.1f} ms an update of "
-          f"{batch} x {length} tokens ({layers} layers of width {dim}, fp32, {options.threads} threads, minima of {options.rounds} rounds)")
-    return {"benchmark": "train", "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length, "dtype": "fp32",
-            "threads": options.threads, "longbow_ms": ours, "pytorch_eager_ms": theirs,
-            "rounds": {"longbow_ms": times[0], "pytorch_eager_ms": times[1]}, "ratio": theirs / ours}
+    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--shape", shape, "--dtype", dtype, "--serve"]
+    name = "train" if shape == "demo" else f"train-{shape}"
+    sides, absent = {"longbow": start(program)}, {}
+    for which, flags in PEERS.items():
+        try:
+            sides[which] = start([*peer, *flags])
+        except Unavailable as reason:
+            absent[which] = str(reason)
+    processes, times = sample(list(sides.values()), options.rounds, samples=3)
+    finish(processes)
+    kept = dict(zip(sides, times))
+    least = {side: min(rounds) for side, rounds in kept.items()}
+    ours = least["longbow"]
+    faster = min((side for side in least if side != "longbow"), key=least.get)
+    beside = ", ".join(f"{PEER_NAMES[side]} {least[side]:.1f} ms ({least[side] / ours:.2f}x)" for side in PEERS if side in least)
+    print(f"{name:<11}{least[faster] / ours:5.2f}x the faster peer, {PEER_NAMES[faster]}: {ours:.1f} ms an update of {batch} x {length} tokens, {beside} "
+          f"({layers} layers of width {dim}, {dtype}, {options.threads} threads, minima of {options.rounds} rounds)", flush=True)
+    for which, reason in absent.items():
+        print(f"{name:<11}{PEER_NAMES[which]} is not measured, since it cannot compile here: {reason}", flush=True)
+    row = {"benchmark": name, "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length, "dtype": dtype, "threads": options.threads,
+           "ratio": least[faster] / ours, "faster_peer": faster}
+    for side in ("longbow", *PEERS):
+        row[f"{side}_ms"] = least.get(side)
+        row[f"{side}_tokens_per_second"] = 1e3 * batch * length / least[side] if side in least else None
+    if absent:
+        row["not_measured"] = absent
+    return {**row, "rounds": {f"{side}_ms": rounds for side, rounds in kept.items()}}
 
 
 def bench_train(options):
-    return train_against_eager(options, "demo")
+    return [train_against_peers(options, "demo", dtype) for dtype in ("fp32", "bf16")]
 
 
 def bench_train_long(options):
-    return train_against_eager(options, "long")
+    return [train_against_peers(options, "long", dtype) for dtype in ("fp32", "bf16")]
 
 
 def bench_adaptive(options):
@@ -192,23 +234,58 @@ def bench_checkpoint(options):
             "share": cost / default_seconds}
 
 
-BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long, "checkpoint": bench_checkpoint, "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer,
-              "prepare": bench_prepare}
+BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long, "checkpoint": bench_checkpoint,
+              "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer, "prepare": bench_prepare}
+# What each one runs, as targets of the build; what is not here runs the program.
+TARGETS = {"attention": ["longbow_ops"], "adaptive": ["adaptive_head"], "tokenizer": ["tokenizer_tool"]}
+PACKAGES = {"train": "bench", "train-long": "bench", "tokenizer": "tests"}  # groups of scripts/setup
 
 
-def main():
+def needs(names):
+    """Two lines for scripts/bench: the build's targets, and the groups of packages."""
+    targets = sorted({target for name in names for target in TARGETS.get(name, ["longbow"])})
+    return " ".join(targets) + "\n" + " ".join(sorted({PACKAGES[name] for name in names if name in PACKAGES}))
+
+
+def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of either side's training step")
     parser.add_argument("--rounds", type=int, default=7, help="rounds; the least time counts")
     parser.add_argument("--out", default="build/bench.json")
+    parser.add_argument("--docs", action="store_true", help="also write the results into docs/benchmarks.md")
+    parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.names:
         if name not in BENCHMARKS:
             parser.error(f"unknown benchmark '{name}': choose from {', '.join(BENCHMARKS)}")
-    rows = [BENCHMARKS[name](options) for name in options.names or BENCHMARKS]
-    pathlib.Path(options.out).write_text(json.dumps({"cpu": cpu_name(), "results": rows}, indent=1) + "\n")
-    print(f"written: {options.out}")
+    if options.threads < 1 or options.rounds < 1:
+        parser.error("--threads and --rounds need a number above 0")
+    options.names = options.names or list(BENCHMARKS)
+    return options
+
+
+def main():
+    options = parse()
+    if options.needs:
+        print(needs(options.names))
+        return
+    rows = []
+    for name in options.names:
+        found = BENCHMARKS[name](options)
+        rows += found if isinstance(found, list) else [found]
+    report = {"date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": commit(), "cpu": cpu_name(),
+              "cores": len(os.sched_getaffinity(0)), "results": rows}
+    out = pathlib.Path(options.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"written: {out}")
+    if options.docs:
+        import bench_docs
+
+        page = ROOT / "docs/benchmarks.md"
+        page.write_text(bench_docs.added(page.read_text(), report))
+        print(f"written: {page}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Training step of the demo's model in eager PyTorch, as its users write it: the peer of `longbow bench train`.
+"""Training step of the demo's model in PyTorch, as its users write it, eager or under torch.compile: the peers of `longbow bench train`.
 
 By itself it prints the least time of N steps. With --serve it speaks the protocol of `longbow bench train --serve`: "ready", then for each line on stdin one step,
-answered by its milliseconds (scripts/bench asks both sides in turn).
+answered by its milliseconds (scripts/bench asks all sides in turn). Where torch.compile cannot compile, the answer is "unavailable: " and the reason.
 """
 import argparse
 import math
@@ -55,9 +55,11 @@ class Model(nn.Module):
 
 
 class Bench:
-    def __init__(self, dropout):
+    def __init__(self, dropout, dtype="fp32", compiled=False):
         torch.manual_seed(1)
+        self.dtype = dtype
         self.model = Model(dropout)
+        self.forward = torch.compile(self.model) if compiled else self.model
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0)
         tokens = torch.randint(VOCAB, (BATCH, LENGTH + 1))
         self.inputs, self.targets = tokens[:, :-1].contiguous(), tokens[:, 1:].flatten()
@@ -65,10 +67,24 @@ class Bench:
     def step(self):
         start = time.perf_counter()
         self.optimizer.zero_grad(set_to_none=True)
-        F.cross_entropy(self.model(self.inputs).flatten(0, 1), self.targets).backward()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.dtype == "bf16"):
+            loss = F.cross_entropy(self.forward(self.inputs).flatten(0, 1), self.targets)
+        loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         return (time.perf_counter() - start) * 1e3
+
+
+def reason_of(error):
+    """Inductor needs a C++ compiler and Python's headers at run time; what the compiler said is deep in its message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "fatal error" in line or "not found" in line.lower() or "No such file" in line]
+    reason = (telling or lines or [type(error).__name__])[0]
+    if "Python.h" in reason:
+        reason += "; install python3-dev"
+    elif "compiler" in reason.lower():
+        reason += "; install g++"
+    return reason
 
 
 def main():
@@ -77,14 +93,22 @@ def main():
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--shape", choices=SHAPES, default="demo", help="the demo's model, or 8 layers of width 512 at 1,024 tokens")
+    parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32", help="bf16: autocast over fp32 weights, as ours")
+    parser.add_argument("--compile", action="store_true", help="the model under torch.compile")
     parser.add_argument("--serve", action="store_true")
     args = parser.parse_args()
     global LAYERS, DIM, HEADS, FFN, BATCH, LENGTH
     LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES[args.shape]
     torch.set_num_threads(args.threads)
-    bench = Bench(args.dropout)
-    for _ in range(3):
-        bench.step()
+    try:
+        bench = Bench(args.dropout, args.dtype, args.compile)
+        for _ in range(3):
+            bench.step()
+    except Exception as error:  # noqa: BLE001  whatever the compiler's many layers throw
+        if not args.compile:
+            raise
+        print(f"unavailable: {reason_of(error)}", flush=True)
+        return
     if args.serve:
         print("ready", flush=True)
         try:
@@ -93,7 +117,8 @@ def main():
         except EOFError:
             return
     least = min(bench.step() for _ in range(args.steps))
-    print(f"{least:.1f} ms a step at least, {1e3 * BATCH * LENGTH / least:.0f} tokens/s (eager PyTorch {torch.__version__})")
+    print(f"{least:.1f} ms a step at least, {1e3 * BATCH * LENGTH / least:.0f} tokens/s ({args.dtype}, "
+          f"{'torch.compile' if args.compile else 'eager'}, PyTorch {torch.__version__})")
 
 
 if __name__ == "__main__":
