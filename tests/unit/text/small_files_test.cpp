@@ -1,5 +1,6 @@
 // A store is made from a hundred thousand files of a line each: what reading one costs must follow its size. Counted in bytes allocated, which
 // no clock and no load changes.
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <new>
