@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/telemetry/terminal.h"
 
 namespace longbow {
 
@@ -22,20 +23,6 @@ void check_writable(const std::string& path) {
     if (fd < 0) throw Error("cannot write " + path + ": " + std::strerror(errno));
     ::close(fd);
     if (!there) fs::remove(path);
-}
-
-// Columns right-aligned and two spaces apart; the first row is the header.
-std::string aligned(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<std::size_t> widths(rows.front().size());
-    for (const auto& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-    }
-    std::string text;
-    for (const auto& row : rows) {
-        for (std::size_t i = 0; i < row.size(); ++i) text += std::string((i == 0 ? 0 : 2) + widths[i] - row[i].size(), ' ') + row[i];
-        text += '\n';
-    }
-    return text;
 }
 
 std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-"; }
@@ -51,32 +38,47 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
     }
     const auto blocks = least == most ? with_commas(least) : with_commas(least) + " to " + with_commas(most);
     if (most < kLeastBlocks)
-        return strprintf("\nno interval: %s blocks of 1,024 targets, and %lld are needed\n", blocks.c_str(),
+        return strprintf("no interval: %s blocks of 1,024 targets, and %lld are needed", blocks.c_str(),
                          static_cast<long long>(kLeastBlocks));
-    return "\n95 % intervals: " + rows.front().ppl_ci_method + " over " + blocks + " blocks of 1,024 targets\n";
+    return "95 % intervals: " + rows.front().ppl_ci_method + " over " + blocks + " blocks of 1,024 targets";
 }
 
 }  // namespace
 
-std::string eval_table(const std::vector<EvalResult>& rows) {
+std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     const auto& first = rows.front();
-    auto text = strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s\n\n", first.name.c_str(),
-                          first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
-                          first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
-    std::vector<std::vector<std::string>> table{
-        {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}};
+    const auto heading =
+        strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s", printable(first.name).c_str(),
+                  first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
+                  first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
+    std::vector<TableColumn> table{{"length", 0, {}},   {"stride", 4, {}},        {"tokens", 3, {}},    {"nll", 2, {}},
+                                   {"ppl", 0, {}},      {"95 % interval", 1, {}}, {"bits/byte", 5, {}}, {"ppl/word", 6, {}},
+                                   {"tokens/s", 7, {}}, {"tensors MB", 8, {}}};
     std::string unreached;
     for (const auto& row : rows) {
         if (!row.reached()) {
-            unreached += strprintf("\nno window reached length %lld: the longest had %s tokens", static_cast<long long>(row.length),
-                                   with_commas(row.longest_window).c_str());
+            unreached += wrapped(strprintf("no window reached length %lld: the longest had %s tokens", static_cast<long long>(row.length),
+                                           with_commas(row.longest_window).c_str()),
+                                 width) +
+                         "\n";
         }
-        table.push_back({std::to_string(row.length), std::to_string(row.stride), with_commas(row.tokens),
-                         row.diverged() ? "diverged" : strprintf("%.4f", row.nll), value_text(row.ppl, 2), interval_text(row),
-                         value_text(row.bits_per_byte, 4), value_text(row.ppl_per_word, 2), human_count(row.tokens_per_second),
-                         strprintf("%.0f", row.peak_memory_mb)});
+        const std::vector<std::string> cells{std::to_string(row.length),
+                                             std::to_string(row.stride),
+                                             with_commas(row.tokens),
+                                             row.diverged() ? "diverged" : strprintf("%.4f", row.nll),
+                                             value_text(row.ppl, 2),
+                                             interval_text(row),
+                                             value_text(row.bits_per_byte, 4),
+                                             value_text(row.ppl_per_word, 2),
+                                             human_count(row.tokens_per_second),
+                                             strprintf("%.0f", row.peak_memory_mb)};
+        for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
-    return text + aligned(table) + interval_note(rows) + (unreached.empty() ? "" : unreached + "\n");
+    std::vector<std::string> left_out;
+    auto text = wrapped(heading, width) + "\n\n" + aligned_table(table, width, &left_out) + "\n" + wrapped(interval_note(rows), width) +
+                "\n" + unreached;
+    if (!left_out.empty()) text += wrapped("left out for want of width: " + join(left_out, ", "), width) + "\n";
+    return text;
 }
 
 void check_appendable(const std::string& path) { check_writable(path); }
@@ -87,10 +89,22 @@ void check_creatable(const std::string& path) {
     check_writable(path);
 }
 
-std::string logprobs_path(const std::string& pattern, std::int64_t length) {
-    const std::string hole = "{length}";
-    auto path = pattern;
-    for (auto at = path.find(hole); at != std::string::npos; at = path.find(hole)) path.replace(at, hole.size(), std::to_string(length));
+std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length) {
+    auto name = run;
+    std::replace(name.begin(), name.end(), '/', '-');  // one file, not one in a folder that nobody made
+    std::string path;
+    for (std::size_t at = 0; at < pattern.size();) {
+        const auto rest = std::string_view(pattern).substr(at);
+        if (starts_with(rest, "{run}")) {
+            path += name;
+            at += 5;
+        } else if (starts_with(rest, "{length}")) {
+            path += std::to_string(length);
+            at += 8;
+        } else {
+            path += pattern[at++];
+        }
+    }
     return path;
 }
 

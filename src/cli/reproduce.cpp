@@ -1,4 +1,6 @@
 // longbow reproduce: the paper's tables and figures, made anew.
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -10,6 +12,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/experiments/reproduce.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/train/speed.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -50,6 +53,29 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     return request;
 }
 
+// A part of a second for each of the demo's methods, two for each of the paper's data sets (reproduce_cost.cpp).
+SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
+    const auto device = resolve_device(common.device);
+    if (request.threads > 0) at::set_num_threads(request.threads);
+    const double budget = request.scale.divisor == 1 ? 2 : 0.6;
+    return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
+        SpeedRequest wanted;
+        wanted.config = config;
+        wanted.vocab_size = vocab_size;
+        wanted.device = device;
+        wanted.budget = budget;
+        for (const auto& eval : evals) {
+            auto& timed = wanted.evaluations.emplace_back();
+            timed.length = eval.length;
+            timed.stride = eval.stride;
+            timed.dtype = config.train.dtype == "fp64" ? "fp64" : "fp32";
+            if (eval.one_at_a_time) timed.max_batch_tokens = 1;
+        }
+        const auto speed = measure_speed(wanted);
+        return LocalSpeed{speed.update_seconds, speed.evaluation};
+    };
+}
+
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
@@ -62,8 +88,9 @@ int print_claims(const ReproductionOutput& output, bool decides) {
 }
 
 int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
-    const auto request = request_of(flags, common);
+    auto request = request_of(flags, common);
     if (flags.dry_run) {
+        request.meter = speed_meter(request, common);
         std::cout << plan_text(plan_reproduction(request), request);
         return 0;
     }

@@ -119,6 +119,11 @@ std::string human_seconds(double seconds) {
                      static_cast<long long>(total % 60));
 }
 
+std::string about_seconds(double seconds) {
+    if (!(seconds >= 0) || seconds >= 600) return human_seconds(seconds);
+    return strprintf(seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+}
+
 std::string number_text(double value) {
     char buffer[64];
     const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);

@@ -17,9 +17,10 @@ void PrepareProgress::show(const std::string& split, std::uint64_t text_bytes) {
     text_bytes_ += text_bytes;
     const auto done = static_cast<double>(position_.load());
     const double eta = meter_.eta(done - static_cast<double>(begun_), static_cast<double>(total_ - begun_));
-    line_.show(strprintf("prepare %s  %s of %s  %.1f MB/s%s", split.c_str(), human_bytes(done).c_str(),
-                         human_bytes(static_cast<double>(total_)).c_str(), meter_.rate(static_cast<double>(text_bytes_)) / 1e6,
-                         eta >= 0 ? ("  ETA " + human_seconds(eta)).c_str() : ""));
+    line_.show({{eta_text(eta)},
+                {"prepare " + split, /*cut=*/true},
+                {human_bytes(done) + " of " + human_bytes(static_cast<double>(total_))},
+                {strprintf("%.1f MB/s", meter_.rate(static_cast<double>(text_bytes_)) / 1e6)}});
 }
 
 }  // namespace longbow

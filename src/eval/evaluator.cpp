@@ -1,7 +1,6 @@
 // Runs a plan's windows through a model: windows of equal shape in batches, only the scored suffix through the output head.
 #include "longbow/eval/evaluator.h"
 
-#include <torch/nn/module.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -12,54 +11,18 @@
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
+#include "longbow/model/flops.h"
 #include "longbow/model/linear.h"
-#include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
 #include "longbow/telemetry/log.h"
-#include "longbow/telemetry/progress.h"
 #include "partial.h"
+#include "score.h"
 
 namespace longbow {
 
 namespace {
 
 constexpr double kPartialInterval = 60;  // seconds between saves of what is done, so that a kill costs little
-
-struct Batch {
-    std::size_t first, count;     // windows
-    std::int64_t inputs, scored;  // of each window
-};
-
-// Neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
-std::vector<Batch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens) {
-    std::vector<Batch> batches;
-    for (std::size_t i = 0; i < windows.size(); ++i) {
-        const auto inputs = windows[i].end - windows[i].begin;
-        const auto scored = windows[i].end - windows[i].score_begin;
-        if (!batches.empty()) {
-            auto& last = batches.back();
-            const auto grown = static_cast<std::int64_t>(last.count + 1) * inputs;
-            if (last.inputs == inputs && last.scored == scored && grown <= max_tokens) {
-                ++last.count;
-                continue;
-            }
-        }
-        batches.push_back({i, 1, inputs, scored});
-    }
-    return batches;
-}
-
-class ModeScope {
-public:
-    explicit ModeScope(torch::nn::Module& module) : module_(module), training_(module.is_training()) { module_.eval(); }
-    ~ModeScope() { module_.train(training_); }
-    ModeScope(const ModeScope&) = delete;
-    ModeScope& operator=(const ModeScope&) = delete;
-
-private:
-    torch::nn::Module& module_;
-    bool training_;
-};
 
 // Everything that the losses' bits depend on.
 std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& device) {
@@ -76,25 +39,6 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
                             model.config().position.method.c_str(), model.attention().name().c_str(),
                             model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
     return hasher.digest();
-}
-
-// Fills one batch's losses into `out` (count * scored values).
-void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const Batch& batch,
-                 at::Device device, float* out) {
-    const auto count = static_cast<std::int64_t>(batch.count);
-    auto inputs = torch::empty({count, batch.inputs}, torch::kInt64);
-    auto targets = torch::empty({count, batch.scored}, torch::kInt64);
-    for (std::int64_t row = 0; row < count; ++row) {
-        const auto& window = windows[batch.first + static_cast<std::size_t>(row)];
-        auto* in = inputs.data_ptr<std::int64_t>() + row * batch.inputs;
-        read_inputs(stream, window.begin, batch.inputs, in);
-        if (window.boundary_first) in[0] = stream.boundary();
-        stream.read(window.score_begin, batch.scored, targets.data_ptr<std::int64_t>() + row * batch.scored);
-    }
-    auto hidden = model.hidden(inputs.to(device));                                        // [count, inputs, dim]
-    hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
-    const auto nll = model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
-    std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
 }
 
 }  // namespace
@@ -122,8 +66,20 @@ EvalShare evaluation_share(Communicator& ranks) {
     return share;
 }
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& label,
-                                   const std::filesystem::path& partial, EvalTiming* timing, const EvalShare& share) {
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const EvalPlanRequest& plan) {
+    const ForwardFlops forward(config, model_sizes(config, vocab_size));
+    double flops = 0;
+    for (const auto& window : merge_windows(plan_windows(plan)))
+        flops += forward.window(window.end - window.begin, window.end - window.score_begin);
+    return flops;
+}
+
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                   const EvalOptions& options) {
+    const auto& label = options.label;
+    const auto& partial = options.partial;
+    const auto& share = options.share;
+    auto* timing = options.timing;
     check_length(model, request.length);
     const auto dtype = dtype_from(request.dtype);
     const auto weights = model.parameters().front();
@@ -132,8 +88,14 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     }
     const auto windows = merge_windows(plan_windows(plan_request(stream, request)));
     const auto batches = make_batches(windows, request.max_batch_tokens);
+    const ForwardFlops forward(model.config(), model_sizes(model.config(), model.vocab_size()));
+    const auto flops_of = [&](const EvalBatch& batch) {
+        return static_cast<double>(batch.count) * forward.window(batch.inputs, batch.scored);
+    };
     std::int64_t total = 0;
     for (const auto& window : windows) total += window.end - window.score_begin;
+    double total_flops = 0;
+    for (const auto& batch : batches) total_flops += flops_of(batch);
 
     const torch::NoGradGuard no_grad;
     const ModeScope evaluation(model);
@@ -156,6 +118,9 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         place += batch.count * static_cast<std::size_t>(batch.scored);
         if (place <= known) next = begins.size();
     }
+    WorkProgress own(total_flops);
+    WorkProgress& progress = options.whole != nullptr ? *options.whole : own;
+    for (std::size_t i = 0; i < next; ++i) progress.skip(flops_of(batches[i]));
     const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
     if (next < begins.size())
         std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);  // computed anew, by whichever rank
@@ -166,7 +131,6 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         return whole;
     };
 
-    ProgressLine progress;
     const RateMeter meter;
     double saved_at = 0;
     std::size_t computed = 0;
@@ -198,21 +162,25 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         }
         const auto end = next + world < batches.size() ? begins[next + world] : nll.size();
         computed += end - done;
-        if (!label.empty() && rank == 0) {
-            const auto rate = meter.rate(static_cast<double>(computed));
-            const auto eta = rate > 0 ? static_cast<double>(nll.size() - end) / rate : -1;
-            progress.show(strprintf("%s: %s/%s tokens, %s tokens/s, ETA %s", label.c_str(),
-                                    with_commas(static_cast<std::int64_t>(end)).c_str(), with_commas(total).c_str(),
-                                    human_count(rate).c_str(), human_seconds(eta).c_str()));
-        }
+        for (auto i = next; i < std::min(next + world, batches.size()); ++i) progress.advance(flops_of(batches[i]));
+        if (label.empty() || rank != 0) continue;
+        progress.show({{label, /*cut=*/true},
+                       {with_commas(static_cast<std::int64_t>(end)) + "/" + with_commas(total) + " tokens"},
+                       {human_count(meter.rate(static_cast<double>(computed))) + " tokens/s"}});
     }
     share.sum(nll);
-    progress.finish();
+    if (options.whole == nullptr) progress.finish();
     if (timing != nullptr) {
         timing->seconds = meter.elapsed();
         timing->tokens = static_cast<std::int64_t>(computed);
     }
-    if (!partial.empty() && rank == 0) std::filesystem::remove(partial);
+    if (!partial.empty() && rank == 0) {
+        if (!options.keep_partial) {
+            std::filesystem::remove(partial);
+        } else if (computed > 0) {
+            write_partial(partial, key, nll, nll.size());
+        }
+    }
     return nll;
 }
 

@@ -19,6 +19,7 @@
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/telemetry/progress.h"
 
 namespace longbow {
 
@@ -40,7 +41,7 @@ std::string short_text(const std::vector<std::string>& command) {
 class Runner {
 public:
     Runner(const std::vector<Chain>& chains, int jobs)
-        : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0) {
+        : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0), progress_(total_cost(chains)) {
         for (const auto& chain : chains) total_ += chain.commands.size();
     }
 
@@ -49,17 +50,20 @@ public:
         while (true) {
             if (stop_requested() && !told) {
                 told = true;
-                for (const auto& [pid, chain] : running_) kill(pid, SIGTERM);
+                for (const auto& [pid, child] : running_) kill(pid, SIGTERM);
             }
             while (!told && running_.size() < jobs_ && waiting_ < chains_.size()) launch(waiting_++);
             if (running_.empty()) break;
             int status = 0;
             const pid_t pid = waitpid(-1, &status, WNOHANG);
-            if (pid > 0 && running_.count(pid) > 0)
+            if (pid > 0 && running_.count(pid) > 0) {
                 ended(pid, status, told);
-            else
+            } else {
+                show();
                 std::this_thread::sleep_for(kPoll);
+            }
         }
+        progress_.finish();
         if (told) {
             throw InterruptedError(
                 strprintf("%s: %zu of %zu steps are done; run the same command again to go on", stop_signal_name(), done_, total_));
@@ -68,33 +72,70 @@ public:
     }
 
 private:
+    struct Child {
+        std::size_t chain;
+        double cost;
+        SharedProgress said;
+        double counted = 0;  // of its cost, in the progress
+    };
+
+    static double cost_of(const Chain& chain, std::size_t command) { return chain.costs.empty() ? 1 : chain.costs[command]; }
+    static double total_cost(const std::vector<Chain>& chains) {
+        double total = 0;
+        for (const auto& chain : chains) {
+            for (std::size_t i = 0; i < chain.commands.size(); ++i) total += cost_of(chain, i);
+        }
+        return total;
+    }
+
     void launch(std::size_t chain) {
         const auto& command = chains_[chain].commands[next_[chain]];
         log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " + short_text(command));
         ChildOptions options;
         options.log = chains_[chain].log;
-        running_[start_self(command, options)] = chain;
+        Child child{chain, cost_of(chains_[chain], next_[chain]), {}};
+        options.environment.push_back(child.said.environment());
+        running_.emplace(start_self(command, options), std::move(child));
+    }
+
+    void count(Child& child, double share) {
+        const double cost = child.cost * std::clamp(share, 0.0, 1.0);
+        if (cost <= child.counted) return;
+        progress_.advance(cost - child.counted);
+        child.counted = cost;
+    }
+
+    void show() {
+        std::vector<std::string> names;
+        for (auto& [pid, child] : running_) {
+            count(child, child.said.share());
+            names.push_back(chains_[child.chain].name + ": " + short_text(chains_[child.chain].commands[next_[child.chain]]));
+        }
+        progress_.show({{strprintf("%zu of %zu steps", done_, total_)}, {join(names, "; "), /*cut=*/true}});
     }
 
     void ended(pid_t pid, int status, bool stopping) {
-        const auto chain = running_[pid];
-        running_.erase(pid);
+        const auto chain = running_.at(pid).chain;
         const int code = exit_code(status);
+        if (code == 0) count(running_.at(pid), 1);
+        running_.erase(pid);
         if (code == 0) {
             ++done_;
             if (++next_[chain] < chains_[chain].commands.size() && !stopping) launch(chain);
             return;
         }
         if (stopping) return;  // it saved and stopped as it was told
-        failures_.push_back({chains_[chain].name, short_text(chains_[chain].commands[next_[chain]]), chains_[chain].log, code});
-        log::warn(chains_[chain].name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) +
-                  chains_[chain].log.string());
+        const auto& failed = chains_[chain];
+        for (auto i = next_[chain]; i < failed.commands.size(); ++i) progress_.skip(cost_of(failed, i));  // they will not run
+        failures_.push_back({failed.name, short_text(failed.commands[next_[chain]]), failed.log, code});
+        log::warn(failed.name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) + failed.log.string());
     }
 
     const std::vector<Chain>& chains_;
     std::size_t jobs_, waiting_ = 0, done_ = 0, total_ = 0;
     std::vector<std::size_t> next_;
-    std::map<pid_t, std::size_t> running_;
+    std::map<pid_t, Child> running_;
+    WorkProgress progress_;
     std::vector<ChainFailure> failures_;
 };
 

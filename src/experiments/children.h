@@ -24,6 +24,7 @@ struct Chain {
     std::string name;
     std::vector<std::vector<std::string>> commands;  // arguments after the program's name, in order
     std::filesystem::path log;                       // stdout and stderr are added to it
+    std::vector<double> costs;                       // of each command, for the whole's progress; empty: all cost the same
 };
 
 struct ChainFailure {
@@ -32,7 +33,8 @@ struct ChainFailure {
     int code = 0;
 };
 
-// Runs the chains, at most `jobs` at once. A command that fails ends its chain; the failures come back. When a stop is asked for
+// Runs the chains, at most `jobs` at once, under a progress line of the whole: each command counts by its cost, those at work by what they say
+// of themselves (SharedProgress). A command that fails ends its chain; the failures come back. When a stop is asked for
 // (core/signals.h) the children get SIGTERM once, are waited for, and InterruptedError is thrown. Should this process be killed, the kernel
 // sends them SIGTERM.
 std::vector<ChainFailure> run_chains(const std::vector<Chain>& chains, int jobs);

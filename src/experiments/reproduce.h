@@ -19,6 +19,9 @@ Goals goals_of(const std::vector<std::string>& names, const Scale& scale);
 // Fills in the seconds of what is missing, and the plan's assumption.
 void estimate_costs(ReproducePlan& plan, const Scale& scale);
 
+// The plan's time on this machine, by request.meter.
+void measure_costs(ReproducePlan& plan, const ReproduceRequest& request);
+
 // Training tokens an update.
 double tokens_per_update(const Config& config);
 

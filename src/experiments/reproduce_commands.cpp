@@ -90,18 +90,29 @@ std::vector<std::vector<std::string>> store_commands(const ReproducePlan& plan, 
 std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const ReproduceRequest& request) {
     std::vector<ModelCommands> chains;
     for (const auto& model : plan.models) {
-        ModelCommands chain{model.name, {}};
+        ModelCommands chain{model.name, {}, {}};
+        const auto add = [&](Command command, double cost) {
+            chain.commands.push_back(std::move(command));
+            chain.costs.push_back(cost);
+        };
+        const auto done = std::max<std::int64_t>(0, model.done_updates);
+        const double update = model.train_flops / static_cast<double>(std::max<std::int64_t>(1, model.updates - done));
+        std::int64_t trained = done;
+        const auto add_training = [&](std::int64_t stop) {
+            add(train_command(model, request, stop), update * static_cast<double>(std::max<std::int64_t>(0, stop - trained)));
+            trained = std::max(trained, stop);
+        };
         const bool early =
             std::any_of(model.early.begin(), model.early.end(), [](const PlannedEval& eval) { return !eval.missing.empty(); });
         if (early) {
-            if (model.done_updates < model.early_updates) chain.commands.push_back(train_command(model, request, model.early_updates));
+            if (model.done_updates < model.early_updates) add_training(model.early_updates);
             for (const auto& eval : model.early) {
-                if (!eval.missing.empty()) chain.commands.push_back(eval_command(model, eval, request, true));
+                if (!eval.missing.empty()) add(eval_command(model, eval, request, true), eval.flops);
             }
         }
-        if (!model.trained() || early) chain.commands.push_back(train_command(model, request, model.updates));
+        if (!model.trained() || early) add_training(model.updates);
         for (const auto& eval : model.evals) {
-            if (!eval.missing.empty()) chain.commands.push_back(eval_command(model, eval, request, false));
+            if (!eval.missing.empty()) add(eval_command(model, eval, request, false), eval.flops);
         }
         if (!chain.commands.empty()) chains.push_back(std::move(chain));
     }

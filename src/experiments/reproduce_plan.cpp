@@ -227,6 +227,7 @@ ReproducePlan plan_reproduction(const ReproduceRequest& request) {
     }
     warn_of_unreached(plan.models);
     estimate_costs(plan, request.scale);
+    if (request.meter && plan.seconds() > 0) measure_costs(plan, request);
     return plan;
 }
 

@@ -94,13 +94,13 @@ std::vector<ChainFailure> run_missing(const ReproducePlan& plan, const Reproduce
         std::replace(file.begin(), file.end(), '/', '-');
         return request.run_dir / "logs" / (file + ".log");
     };
-    Chain stores{"stores", store_commands(plan, request), log("stores")};
+    Chain stores{"stores", store_commands(plan, request), log("stores"), {}};
     if (!stores.commands.empty()) {
         const auto failures = run_chains({stores}, 1);
         if (!failures.empty()) fail(failures);
     }
     std::vector<Chain> chains;
-    for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name)});
+    for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name), model.costs});
     return run_chains(chains, request.jobs);
 }
 

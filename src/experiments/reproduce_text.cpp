@@ -1,6 +1,8 @@
 // The plan as a person reads it.
 #include <algorithm>
+#include <set>
 
+#include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "reproduce.h"
 
@@ -32,6 +34,18 @@ std::string eval_text(const PlannedEval& eval) {
     return text;
 }
 
+// Stores that are not there yet take time too, which nothing tells.
+std::string missing_stores(const ReproducePlan& plan) {
+    std::set<std::string> stores;
+    for (const auto& model : plan.models) {
+        const auto& store = model.config.data.store;
+        if (!model.done() && !fs::exists(fs::path(store) / "manifest.json")) stores.insert(store);
+    }
+    return stores.empty()
+               ? ""
+               : "; preparing " + join({stores.begin(), stores.end()}, ", ") + " comes on top, and its tokens are taken as published";
+}
+
 }  // namespace
 
 std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request) {
@@ -52,7 +66,12 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
             for (const auto& eval : *evals) text += "    " + eval_text(eval) + "\n";
         }
     }
-    return text + "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
+    text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
+    if (plan.local_seconds >= 0)
+        text += strprintf("on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
+                          about_seconds(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
+    if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
+    return text;
 }
 
 }  // namespace longbow

@@ -38,6 +38,13 @@ State& state() {
     return instance;
 }
 
+// Names of files in a message need not be UTF-8; log.txt is.
+void write(spdlog::level::level_enum level, const char* prefix, const std::string& message) {
+    auto& s = state();
+    if (s.logger->should_log(level) && s.terminal->should_log(level)) erase_progress_line();
+    s.logger->log(level, "{}{}", prefix, escape_invalid_utf8(message));
+}
+
 }  // namespace
 
 void initialise(const std::string& level, bool quiet) {
@@ -68,17 +75,16 @@ void remove_file() {
     state().rebuild();
 }
 
-// Names of files in a message need not be UTF-8; log.txt is.
-void debug(const std::string& message) { state().logger->debug("{}", escape_invalid_utf8(message)); }
-void info(const std::string& message) { state().logger->info("{}", escape_invalid_utf8(message)); }
+void debug(const std::string& message) { write(spdlog::level::debug, "", message); }
+void info(const std::string& message) { write(spdlog::level::info, "", message); }
 void to_file(const std::string& message) {
     if (!state().file) return;
     spdlog::logger only_file("longbow", state().file);
     only_file.info("{}", escape_invalid_utf8(message));
     only_file.flush();
 }
-void warn(const std::string& message) { state().logger->warn("warning: {}", escape_invalid_utf8(message)); }
-void error(const std::string& message) { state().logger->error("error: {}", escape_invalid_utf8(message)); }
+void warn(const std::string& message) { write(spdlog::level::warn, "warning: ", message); }
+void error(const std::string& message) { write(spdlog::level::err, "error: ", message); }
 void flush() { state().logger->flush(); }
 bool is_quiet() { return state().quiet; }
 

@@ -1,50 +1,88 @@
 #include "longbow/telemetry/progress.h"
 
-#include <sys/ioctl.h>
-#include <unistd.h>
-
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <mutex>
 
+#include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
 
-bool stderr_is_terminal() { return ::isatty(STDERR_FILENO) == 1; }
+namespace {
 
-int terminal_width() {
-    winsize size{};
-    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
-    return size.ws_col;
+std::mutex line_mutex;
+bool line_shown = false;  // by whichever ProgressLine
+
+}  // namespace
+
+std::string progress_text(const std::vector<ProgressColumn>& columns, int width) {
+    constexpr int kGap = 2, kLeastCut = 6;
+    std::string text;
+    int used = 0;
+    for (const auto& column : columns) {
+        if (column.text.empty()) continue;
+        const int gap = text.empty() ? 0 : kGap;
+        const int room = width - used - gap;
+        const int wide = display_width(column.text);
+        const bool cut = text.empty() || (column.cut && room >= kLeastCut);
+        if (wide > room && !cut) break;
+        text += std::string(static_cast<std::size_t>(gap), ' ') + fit_width(column.text, room);
+        used += gap + std::min(wide, room);
+        if (wide > room) break;
+    }
+    return text;
 }
 
+std::string progress_text(const std::vector<ProgressColumn>& columns) {
+    std::vector<std::string> texts;
+    for (const auto& column : columns) {
+        if (!column.text.empty()) texts.push_back(printable(column.text));
+    }
+    return join(texts, "  ");
+}
+
+std::string eta_text(double seconds) { return "ETA " + (seconds < 0 ? std::string("?") : human_seconds(seconds)); }
+
+// A terminal shows the first line at once.
 ProgressLine::ProgressLine(double plain_interval)
-    : last_(std::chrono::steady_clock::now()), plain_interval_(plain_interval), terminal_(stderr_is_terminal()) {}
+    : last_(std::chrono::steady_clock::now()), plain_interval_(plain_interval), terminal_(stderr_is_terminal()) {
+    if (terminal_) last_ -= std::chrono::seconds(1);
+}
 
 ProgressLine::~ProgressLine() { finish(); }
 
-void ProgressLine::show(const std::string& text, bool force) {
+void ProgressLine::show(const std::vector<ProgressColumn>& columns, bool force) {
     if (log::is_quiet()) return;
     const auto now = std::chrono::steady_clock::now();
     const double since = std::chrono::duration<double>(now - last_).count();
     if (!terminal_) {
         if (plain_interval_ <= 0 || (since < plain_interval_ && !force)) return;
         last_ = now;
-        log::info(text);
+        log::info(progress_text(columns));
         return;
     }
     if (since < 0.1 && !force) return;
     last_ = now;
-    const auto width = static_cast<std::size_t>(terminal_width());
-    const std::string shown = text.size() < width ? text : text.substr(0, width - 1);
-    std::fprintf(stderr, "\r%s\x1b[K", shown.c_str());
+    // The last column stays free: a terminal that has filled it may go on to the next line.
+    const auto text = progress_text(columns, std::max(1, stderr_width() - 1));
+    const std::lock_guard lock(line_mutex);
+    std::fprintf(stderr, "\r%s\x1b[K", text.c_str());
     std::fflush(stderr);
-    open_ = true;
+    line_shown = true;
 }
 
 void ProgressLine::finish() {
-    if (!open_) return;
-    std::fputc('\n', stderr);
-    open_ = false;
+    if (terminal_) erase_progress_line();
+}
+
+void erase_progress_line() {
+    const std::lock_guard lock(line_mutex);
+    if (!line_shown) return;
+    std::fputs("\r\x1b[K", stderr);
+    std::fflush(stderr);
+    line_shown = false;
 }
 
 RateMeter::RateMeter() : start_(std::chrono::steady_clock::now()) {}
@@ -59,6 +97,18 @@ double RateMeter::rate(double done) const {
 double RateMeter::eta(double done, double total) const {
     if (total <= 0 || done <= 0) return -1;
     return elapsed() * (total - done) / done;
+}
+
+double WorkProgress::seconds_left(double elapsed) const {
+    if (total_ <= 0 || done_ <= 0) return -1;
+    return std::max(0.0, elapsed * (total_ - skipped_ - done_) / done_);
+}
+
+void WorkProgress::show(const std::vector<ProgressColumn>& more, bool force) {
+    if (of_ == Of::command) share_with_parent(share());
+    std::vector<ProgressColumn> columns{{eta_text(seconds_left(meter_.elapsed()))}, {strprintf("%.0f %%", std::floor(100 * share()))}};
+    columns.insert(columns.end(), more.begin(), more.end());
+    line_.show(columns, force);
 }
 
 }  // namespace longbow

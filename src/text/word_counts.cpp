@@ -81,8 +81,10 @@ public:
     void show(const TextReader& reader) {
         end_if_stop_requested("nothing was written");
         const auto done = before_ + static_cast<double>(reader.compressed_position());
-        line_.show(strprintf("counting words: %s of %s, %s/s, ETA %s", human_bytes(done).c_str(), human_bytes(total_).c_str(),
-                             human_bytes(meter_.rate(done)).c_str(), human_seconds(std::max(0.0, meter_.eta(done, total_))).c_str()));
+        line_.show({{eta_text(meter_.eta(done, total_))},
+                    {"counting words"},
+                    {human_bytes(done) + " of " + human_bytes(total_)},
+                    {human_bytes(meter_.rate(done)) + "/s"}});
     }
     void finish() { line_.finish(); }
 

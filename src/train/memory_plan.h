@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "model_sizes.h"
+#include "longbow/model/model_sizes.h"
 
 namespace longbow {
 

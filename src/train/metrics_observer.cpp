@@ -98,6 +98,10 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     interval_tokens_ += result.tokens;
     const bool due = every_.due(state.updates, state.train_seconds) || last;
     if (due || tokens_per_second_ == 0) tokens_per_second_ = static_cast<double>(interval_tokens_) / interval_seconds_;
+    if (file_ && session.total_updates > first_update_) {
+        share_with_parent(static_cast<double>(session.counted_updates() - first_update_) /
+                          static_cast<double>(session.total_updates - first_update_));
+    }
     if (!due && !stderr_is_terminal()) return;
 
     const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
@@ -107,11 +111,17 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
                                                   : std::max(0.0, session.config.train.stop.value - state.train_seconds);
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
-    std::string line = strprintf("update %lld%s  loss %.4f  ppl %.2f  lr %.3g  |g| %.3g  %s tokens/s  tensors %.0f MB  ETA %s",
-                                 static_cast<long long>(counted), total.c_str(), loss, std::exp(loss), result.lr, result.grad_norm,
-                                 human_count(tokens_per_second_).c_str(), peak_memory_mb(session.device.str()), human_seconds(eta).c_str());
-    if (state.skipped_updates > 0) line += strprintf("  skipped %lld", static_cast<long long>(state.skipped_updates));
-    if (file_) progress_.show(line, last);
+    const std::vector<ProgressColumn> columns{
+        {eta_text(eta)},
+        {strprintf("update %lld%s", static_cast<long long>(counted), total.c_str())},
+        {strprintf("loss %.4f", loss)},
+        {strprintf("ppl %.2f", std::exp(loss))},
+        {state.skipped_updates > 0 ? strprintf("skipped %lld", static_cast<long long>(state.skipped_updates)) : ""},
+        {human_count(tokens_per_second_) + " tokens/s"},
+        {strprintf("lr %.3g", result.lr)},
+        {strprintf("|g| %.3g", result.grad_norm)},
+        {strprintf("tensors %.0f MB", peak_memory_mb(session.device.str()))}};
+    if (file_) progress_.show(columns, last);
     if (!due) return;
     write_row(session, result);
     interval_seconds_ = 0;
@@ -119,6 +129,7 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     if (!file_) return;
     const bool speak = !stderr_is_terminal() && (last || meter_.elapsed() - last_line_ >= kPlainInterval);
     if (speak) last_line_ = meter_.elapsed();
+    const auto line = progress_text(columns);
     speak ? log::info(line) : log::to_file(line);
 }
 

@@ -8,31 +8,16 @@
 #include "learning_plan.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/model/flops.h"
 #include "longbow/telemetry/log.h"
 #include "memory_plan.h"
-#include "model_sizes.h"
 #include "session.h"
 #include "store.h"
+#include "time_plan.h"
 
 namespace longbow {
 
 namespace {
-
-// Scores that every token takes: of each word, or with adaptive softmax of the first band's words and a class for each further band.
-double scores(const ModelSizes& sizes) { return static_cast<double>(sizes.bands[0].rows); }
-
-// Weights in matrix products, each once a token: all but embeddings, norms, biases; the output projection included.
-double multiplied(const Config& config, const ModelSizes& sizes) {
-    const auto dim = static_cast<double>(config.model.dim);
-    return static_cast<double>(config.model.layers * sizes.layer_products) + dim * scores(sizes) + (sizes.bands.size() > 1 ? dim * dim : 0);
-}
-
-// Forward FLOPs of a token in a window of `length`: 2 a multiplied weight, and 2 x 2 x dim for each of the (length + 1) / 2 keys that it
-// sees on average in each layer.
-double forward_flops(const Config& config, const ModelSizes& sizes, std::int64_t length) {
-    const double keys = (static_cast<double>(length) + 1) / 2;
-    return 2 * multiplied(config, sizes) + 4 * static_cast<double>(config.model.layers) * static_cast<double>(config.model.dim) * keys;
-}
 
 std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
 
@@ -64,11 +49,11 @@ std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vo
     return text;
 }
 
-std::string evaluation_lines(const Config& config, const ModelSizes& sizes, const TokenStream& valid, double update_flops) {
+std::string evaluation_lines(const Config& config, const ForwardFlops& forward, const TokenStream& valid, double update_flops) {
     std::string text;
     const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, valid.size()) : valid.size();
     for (const auto length : validation_lengths(config)) {
-        const double flops = static_cast<double>(tokens) * forward_flops(config, sizes, length);
+        const double flops = static_cast<double>(tokens) * forward.token(length);
         text += line("validation", strprintf("at length %lld: %s tokens, %s, as much as %.1f updates", static_cast<long long>(length),
                                              with_commas(tokens).c_str(), flops_text(flops).c_str(), flops / update_flops));
     }
@@ -101,9 +86,8 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto vocab_size = vocabulary_to_be(config);
     if (vocab_size == 0) {
         return line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") + path +
-               " is not there yet: parameters, memory and updates an epoch are known when it is made from data.train (longbow prepare, or "
-               "the "
-               "run itself), or with tokenizer.vocab_size or data.expect_vocab_size.\n";
+               " is not there yet: parameters, memory, time and updates an epoch are known when it is made from data.train (longbow "
+               "prepare, or the run itself), or with tokenizer.vocab_size or data.expect_vocab_size.\n";
     }
     auto known = config;
     known.data.expect_vocab_size = vocab_size;
@@ -113,8 +97,8 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
                                                                : "tokenizer.vocab_size, the most that will be learnt";
     const std::string unknown =
         config.data.expect_train_tokens > 0 ? "" : " How many updates an epoch has is known when the store is made from data.train.";
-    return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) + path +
-           " is not there yet: these numbers follow from " + from + "." + unknown + "\n";
+    return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) + time_text(request, expected_time(known), ranks) +
+           path + " is not there yet: these numbers follow from " + from + "." + unknown + "\n";
 }
 
 }  // namespace
@@ -148,7 +132,8 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const RunUnits units = run_units(*training_order(train, config.train), config, fork.state);
     const auto total = total_updates(config, units);
     const ModelSizes sizes = model_sizes(config, store.vocab_size());
-    const double update_flops = 3 * units.tokens_per_update * forward_flops(config, sizes, config.train.length);
+    const ForwardFlops forward(config, sizes);
+    const double update_flops = 3 * units.tokens_per_update * forward.token(config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
     std::string text = line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
@@ -184,7 +169,11 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
     text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) *
                                              (config.optim.name == "adamw" ? 3 : 2)));
-    if (validates) text += evaluation_lines(config, sizes, held_out.split("valid"), update_flops);
+    if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
+    text += time_text(request,
+                      {store.vocab_size(), total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,
+                       units.updates_per_epoch, &train, validates ? &held_out.split("valid") : nullptr},
+                      ranks);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty())
         text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";

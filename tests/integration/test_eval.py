@@ -4,6 +4,7 @@ import array
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -105,6 +106,47 @@ class Eval(unittest.TestCase):
             self.assertEqual(len(values), row["tokens"])
             self.assertAlmostEqual(-sum(values) / len(values), row["nll"], places=5)
 
+    def test_several_runs_and_seeds(self):
+        """One row a run and length: all in --out, or each in its own run; the numbers of a run alone."""
+        alone = {run: self.evaluate(run, "alone.jsonl", "--lengths", "16,32") for run in ("alibi", "sinusoidal")}
+        out = self.run_ok("eval", "runs/alibi", "runs/sinusoidal@last", "runs/alibi", "--data", "store", "--lengths", "16,32", "--json", "--out", "both.jsonl",
+                          "--token-logprobs", "lp-{run}-{length}.npy")
+        rows = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual([row["nll"] for row in rows], [row["nll"] for run in alone for row in alone[run]])
+        self.assertEqual([json.loads(line) for line in (self.home / "both.jsonl").read_text().splitlines()], rows)
+        self.assertEqual(sorted(path.name for path in self.home.glob("lp-*-16.npy")), ["lp-alibi-16.npy", "lp-sinusoidal-16.npy"])
+        self.run_ok("train", "-c", "alibi.yaml", "train.seeds=[1,2]", "--run-dir", "runs/seeds", "data.store=store")
+        table = self.run_ok("eval", "runs/seeds", "--data", "store", "--lengths", "16,64")
+        self.assertEqual(table.count("trained at length 16"), 2)
+        for seed in (1, 2):
+            kept = [json.loads(line) for line in (self.home / f"runs/seeds/seed-{seed}/results.jsonl").read_text().splitlines()]
+            self.assertEqual([(row["seed"], row["length"]) for row in kept], [(seed, 16), (seed, 64)])
+        steps = [json.loads(line) for line in self.run_ok("eval", "runs/seeds@step=0", "--data", "store", "--lengths", "16", "--json", "--out", "zero.jsonl").splitlines()]
+        self.assertEqual([(row["seed"], row["updates"]) for row in steps], [(1, 0), (2, 0)])
+        text = self.run_ok("eval", "runs/seeds", "runs/alibi", "--text", "valid.txt", "--lengths", "16", "--json", "--out", "texts.jsonl")
+        self.assertEqual(json.loads(text.splitlines()[2])["nll"], alone["alibi"][0]["nll"])
+        self.refuse(2, "{run}", "eval", "runs/alibi", "runs/sinusoidal", "--data", "store", "--lengths", "16", "--token-logprobs", "x.npy")
+        self.refuse(2, "seed-1", "eval", "runs/seeds/seed-1@step=0", "runs/seeds/seed-1@last", "--data", "store", "--lengths", "16", "--token-logprobs", "{run}.npy")
+
+    def test_a_path_is_a_run_whatever_its_name(self):
+        for name in ("a@b", "a@last", "k=v"):
+            shutil.copytree(self.home / "runs/alibi", self.home / name, symlinks=True)
+            row = json.loads(self.run_ok("eval", name, "--data", "store", "--lengths", "16", "--json", "--again"))
+            self.assertEqual(row["name"], name)
+            self.assertTrue((self.home / name / "results.jsonl").exists())
+        row = json.loads(self.run_ok("eval", "a@b@last", "--data", "store", "--lengths", "16", "--json", "--again"))
+        self.assertEqual(row["name"], "a@b")
+
+    def test_all_runs_are_checked_before_the_first_is_measured(self):
+        shutil.copytree(self.home / "runs/alibi", self.home / "runs/damaged", symlinks=True)
+        weights = next((self.home / "runs/damaged/checkpoints").glob("step-*5/model.safetensors"))
+        weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+        base = ("--data", "store", "--lengths", "16,1000", "--out", "checked.jsonl")
+        self.refuse(5, "runs/damaged", "eval", "runs/alibi", "runs/damaged", *base)
+        self.refuse(2, "learned", "eval", "runs/alibi", "runs/learned", *base)
+        self.refuse(5, "nowhere", "eval", "runs/alibi", "runs/nowhere", *base)
+        self.assertFalse((self.home / "checked.jsonl").exists())
+
     def test_a_stopped_evaluation_goes_on(self):
         arguments = ["--lengths", "256", "--stride", "1", "--max-tokens", "256"]
         whole = self.evaluate("alibi", "whole.jsonl", *arguments, "--token-logprobs", "whole.npy")[0]
@@ -124,6 +166,40 @@ class Eval(unittest.TestCase):
         self.assertEqual(resumed["nll"], whole["nll"])
         self.assertEqual((self.home / "stopped.npy").read_bytes(), (self.home / "whole.npy").read_bytes())
         self.assertEqual(list(self.home.glob(".eval-*")), [])
+
+    def test_a_stopped_analysis_goes_on(self):
+        arguments = ["analyze", "early-token", "runs/alibi", "runs/sinusoidal", "--data", "store", "--lengths", "64,256", "--stride", "1", "--json"]
+        whole = self.run_ok(*arguments, "--out", "analysis")
+        self.assertEqual([one["name"] for one in json.loads(whole)], ["alibi", "sinusoidal"])
+        self.assertEqual(json.loads((self.home / "analysis/sinusoidal/early-token.json").read_text()), json.loads(whole)[1])
+        process = subprocess.Popen([LONGBOW, *arguments, "--threads", "1"], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        while not list((self.home / "runs/alibi").glob(".analyze-*.partial")):  # the first of eight evaluations is done
+            self.assertIsNone(process.poll())
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        stdout, message = process.communicate()
+        self.assertEqual((process.returncode, stdout), (75, ""), message)
+        self.assertIn("run the same command again", message)
+        again = self.run_any(*arguments)
+        self.assertEqual((again.returncode, again.stdout), (0, whole), again.stderr)
+        self.assertRegex(again.stderr, r"length 64, stride 64: going on after ([\d,]+) of \1 tokens")
+        self.assertEqual([path for run in ("alibi", "sinusoidal") for path in (self.home / "runs" / run).glob(".analyze-*")], [])
+
+    def test_a_dry_run_tells_the_time_and_writes_nothing(self):
+        shutil.copytree(self.home / "runs/alibi", self.home / "dry", symlinks=True)
+        before = sorted(self.home.rglob("*"))
+        for verb, mention in ((("eval", "dry", "runs/sinusoidal"), r"(?m)^ +64 +64 +\d+ +\d[\d,]+ +\S+ +[\d.]+ s$"),
+                              (("analyze", "early-token", "dry", "--out", "dry-out"), r"(?m)^ +64 +4 +[\d,]+ +\d[\d,]+ +\S+ +[\d.]+ s$")):
+            out = self.run_ok(*verb, "--data", "store", "--lengths", "16,64", "--dry-run")
+            self.assertRegex(out, mention)
+            self.assertRegex(out, r"in all about [\d.]+ s on this machine \(cpu, 1 threads\)")
+            out = self.run_ok(*verb, "--data", "nowhere", "--lengths", "16,64", "--dry-run")
+            self.assertIn("nowhere is no token store yet", out)
+            self.assertIn("1,000,000", out)
+        self.assertEqual(sorted(self.home.rglob("*")), before)
+        self.run_ok("eval", "dry", "--data", "store", "--lengths", "16")
+        self.assertRegex(self.run_ok("eval", "dry", "--data", "store", "--lengths", "16,64", "--dry-run"), r"(?m)^ +16 .* done$")
+        self.refuse(5, "nowhere", "eval", "runs/nowhere", "--data", "store", "--lengths", "16", "--dry-run")
 
     def test_refusals(self):
         base = ("eval", "runs/alibi", "--data", "store")

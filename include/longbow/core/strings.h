@@ -25,6 +25,8 @@ std::string with_commas(std::int64_t value);
 std::string human_bytes(double bytes);
 std::string human_count(double count);
 std::string human_seconds(double seconds);
+// Of an estimate: "4.2 s", "123 s", from ten minutes on as human_seconds().
+std::string about_seconds(double seconds);
 
 // Shortest decimal text that reads back as the same double.
 std::string number_text(double value);

@@ -12,6 +12,7 @@
 #include "longbow/eval/eval_plan.h"
 #include "longbow/eval/eval_result.h"
 #include "longbow/model/language_model.h"
+#include "longbow/telemetry/progress.h"
 
 namespace longbow {
 
@@ -47,13 +48,25 @@ struct EvalShare {
 };
 EvalShare evaluation_share(Communicator& ranks);
 
-// Per-token nll in stream order of scored targets, fp32. Progress on stderr under `label`; stops with InterruptedError on a signal
-// after `partial` (when given) stored what is done; a later call with the same partial file goes on from there (its header says what it
-// belongs to: other weights, data or settings start anew), with the same bits as an uninterrupted one. Evaluation mode, no gradients; the
-// model's mode is put back. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
+// What goes on beside an evaluation.
+struct EvalOptions {
+    std::string label = {};              // of messages and the progress line; empty: there are none
+    WorkProgress* whole = nullptr;       // the line of a command of which this is a part, by evaluation_flops(); else it has its own
+    std::filesystem::path partial = {};  // where what is done is kept: every minute, and when a signal asks to stop
+    bool keep_partial = false;           // also once all is done, for a caller that needs more than this evaluation and removes it then
+    EvalTiming* timing = nullptr;
+    EvalShare share = {};
+};
+
+// Per-token nll in stream order of scored targets, fp32. Stops with InterruptedError on a signal after `partial` stored what is done; a
+// later call with the same partial file goes on from there (its header says what it belongs to: other weights, data or settings start
+// anew), with the same bits as an uninterrupted one. Evaluation mode, no gradients; the model's mode is put back. The compute dtype fp64
+// needs fp64 weights (model.to(torch::kFloat64)).
 std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                                   const std::string& label = "", const std::filesystem::path& partial = {}, EvalTiming* timing = nullptr,
-                                   const EvalShare& share = {});
+                                   const EvalOptions& options = {});
+
+// What the windows cost (flops.h): how evaluations weigh beside each other before any is done.
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const EvalPlanRequest& plan);
 
 // Statistics of evaluate_tokens' output; fills everything that needs no model.
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request);

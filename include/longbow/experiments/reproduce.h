@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -13,6 +14,18 @@
 
 namespace longbow {
 
+// How fast this machine is at a model, for the time that a plan will take.
+struct LocalSpeed {
+    double update_seconds = 0;       // of a whole update of the configuration
+    std::vector<double> evaluation;  // seconds for each FLOP (model/flops.h), one a timed evaluation
+};
+struct TimedEval {
+    std::int64_t length = 0, stride = 0;
+    bool one_at_a_time = false;
+    auto operator<=>(const TimedEval& other) const = default;
+};
+using SpeedMeter = std::function<LocalSpeed(const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals)>;
+
 struct ReproduceRequest {
     std::vector<std::string> names;  // table1 .., figure1 .., wikitext103, bookcorpus, cc100, all
     Scale scale;
@@ -21,9 +34,10 @@ struct ReproduceRequest {
     std::vector<std::string> overrides;  // key.sub=value, for every training
     ConfigContext context;               // what the models' configurations may name
     std::string device = "auto";
-    int threads = 0;  // of each child; 0: it chooses
-    int nproc = 1;    // ranks of each child
-    int jobs = 1;     // children at once
+    int threads = 0;   // of each child; 0: it chooses
+    int nproc = 1;     // ranks of each child
+    int jobs = 1;      // children at once
+    SpeedMeter meter;  // where given, the plan has this machine's time too
 };
 
 // Evaluations of one model that one command does.
@@ -35,7 +49,8 @@ struct PlannedEval {
     bool one_at_a_time = false;      // windows a forward pass: one, as the paper's --max-sentences 1; else batches
     std::set<std::int64_t> lengths, missing;
     double forward_tokens = 0;  // of the missing ones
-    double seconds = 0;
+    double seconds = 0;         // by the plan's assumption
+    double flops = 0;
     auto operator<=>(const PlannedEval& other) const = default;
 };
 
@@ -47,7 +62,8 @@ struct PlannedModel {
     Config config;
     double tokens = 0;                                              // of the whole training
     std::int64_t updates = 0, early_updates = 0, done_updates = 0;  // early: Table 11's stop; 0: none
-    double train_seconds = 0;                                       // of what is missing
+    double train_seconds = 0;                                       // of what is missing, by the plan's assumption
+    double train_flops = 0;
     std::vector<PlannedEval> early, evals;
     [[nodiscard]] bool trained() const { return done_updates >= updates; }
     [[nodiscard]] bool done() const;
@@ -56,7 +72,9 @@ struct PlannedModel {
 struct ReproducePlan {
     std::vector<std::string> tables, figures;  // "table5", "figure1"
     std::vector<PlannedModel> models;
-    std::string assumption;  // the throughput that the costs stand on
+    std::string assumption;     // the throughput that the costs stand on
+    double local_seconds = -1;  // on this machine, all jobs at work; negative: not measured
+    std::string local_problem;  // why it could not be
     [[nodiscard]] double seconds() const;
 };
 
@@ -68,6 +86,7 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
 struct ModelCommands {
     std::string name;
     std::vector<std::vector<std::string>> commands;
+    std::vector<double> costs;  // of each, in FLOPs
 };
 // Those of the stores that are not there, before all others.
 std::vector<std::vector<std::string>> store_commands(const ReproducePlan& plan, const ReproduceRequest& request);

@@ -1,4 +1,4 @@
-#include "model_sizes.h"
+#include "longbow/model/model_sizes.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,202 @@
+#include "eval_rows.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iostream>
+#include <map>
+#include <set>
+
+#include "eval_output.h"
+#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/load.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/device_memory.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+EvalRequest request_of(const EvalFlags& flags, const MeasuredRun& run, std::int64_t length) {
+    auto request = flags.request;
+    request.length = length;
+    request.dtype = run.dtype;
+    return request;
+}
+
+std::string results_of(const EvalFlags& flags, const MeasuredRun& run) {
+    return flags.out.empty() ? (run.folder / "results.jsonl").string() : flags.out;
+}
+
+// A row as it would be, without its numbers: what results.jsonl is searched for.
+EvalResult expected_row(const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
+    const auto& checkpoint = run.checkpoint;
+    auto config = checkpoint.config;
+    const auto print = [&] { return fingerprint(config_json(config, registered_config_context()).dump()); };
+    EvalResult row;
+    row.name = run.name;
+    row.position = config.position.method;
+    row.train_length = config.train.length;
+    row.seed = config.train.seed;
+    row.updates = checkpoint.state.updates;
+    row.checkpoint = checkpoint.fingerprint;
+    row.tokenizer = run.tokenizer;
+    row.config = print();
+    config.train.seed = 0;
+    config.train.seeds.clear();
+    row.config_group = print();
+    row.data = stream.fingerprint();
+    row.protocol = request.protocol;
+    row.length = request.length;
+    row.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
+    row.max_stream_tokens = request.max_stream_tokens;
+    row.within_documents = request.within_documents;
+    row.dtype = request.dtype;
+    return row;
+}
+
+// What a row says of whom and how it was measured, beside the numbers of `measured`.
+EvalResult filled(EvalResult measured, const EvalResult& expected) {
+    measured.name = expected.name;
+    measured.position = expected.position;
+    measured.train_length = expected.train_length;
+    measured.seed = expected.seed;
+    measured.updates = expected.updates;
+    measured.split = expected.split;
+    measured.device = expected.device;
+    measured.checkpoint = expected.checkpoint;
+    measured.tokenizer = expected.tokenizer;
+    measured.config = expected.config;
+    measured.config_group = expected.config_group;
+    return measured;
+}
+
+// Everything that can go wrong with a run without a forward pass, for all lengths.
+void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream& stream, bool leader, bool warns) {
+    for (const auto length : flags.lengths) {
+        const auto plan = plan_request(stream, request_of(flags, run, length));
+        plan_windows(plan);
+        check_length(*run.checkpoint.model, length);
+        if (warns) warn_if_unreached(plan);
+    }
+    if (!leader || flags.dry_run) return;
+    check_appendable(results_of(flags, run));
+    if (flags.token_logprobs.empty()) return;
+    for (const auto length : flags.lengths) check_creatable(logprobs_path(flags.token_logprobs, run.name, length));
+}
+
+// Two runs of one name (two checkpoints of a run) would write one file.
+void check_logprobs(const EvalFlags& flags, const std::vector<MeasuredRun>& runs) {
+    const auto& pattern = flags.token_logprobs;
+    if (pattern.empty() || runs.size() == 1) return;
+    if (pattern.find("{run}") == std::string::npos) {
+        throw UsageError("--token-logprobs with several runs needs {run} in the file name, e.g. logprobs-{run}" +
+                         std::string(flags.lengths.size() > 1 ? "-{length}" : "") + ".npy");
+    }
+    std::map<std::string, const MeasuredRun*> paths;
+    for (const auto& run : runs) {
+        const auto path = logprobs_path(pattern, run.name, flags.lengths.front());
+        const auto [other, fresh] = paths.emplace(path, &run);
+        if (fresh) continue;
+        throw UsageError("--token-logprobs: " + path + " would hold those of " + other->second->checkpoint.path.string() + " and of " +
+                         run.checkpoint.path.string() + ": measure them by a command each");
+    }
+}
+
+EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const PlannedRow& row, WorkProgress& progress, Communicator& ranks) {
+    const auto& run = plan.run;
+    const auto& expected = row.expected;
+    reset_peak_memory(expected.device);
+    const auto key = fingerprint(json_text(to_json(expected)));
+    EvalTiming timing;
+    EvalOptions options;
+    options.label = expected.name + strprintf(", length %lld", static_cast<long long>(expected.length));
+    options.whole = &progress;
+    options.partial = fs::absolute(plan.out).parent_path() / (".eval-" + key.substr(key.size() - 12) + ".partial");
+    options.timing = &timing;
+    options.share = evaluation_share(ranks);
+    log::info(strprintf("%s: %s windows by protocol %s, stride %lld", options.label.c_str(), with_commas(row.windows).c_str(),
+                        expected.protocol.c_str(), static_cast<long long>(expected.stride)));
+    const auto nll = evaluate_tokens(*run.checkpoint.model, plan.stream, row.request, options);
+    auto result = filled(summarise(nll, plan.stream, row.request), expected);
+    result.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
+    result.visited_fraction = timing.visited_fraction;
+    result.peak_memory_mb = peak_memory_mb(expected.device);
+    if (!flags.token_logprobs.empty() && ranks.leader())
+        write_logprobs(logprobs_path(flags.token_logprobs, run.name, expected.length), nll);
+    return result;
+}
+
+}  // namespace
+
+std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& text, bool leader) {
+    std::set<const TokenStream*> seen;  // runs that share a text are warned of it once
+    auto runs = load_runs(flags.checkpoints, flags.model, [&](MeasuredRun& run) {
+        const auto& stream = text.stream(run);
+        check_run(flags, run, stream, leader, leader && seen.insert(&stream).second);
+    });
+    check_logprobs(flags, runs);
+    return runs;
+}
+
+std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, const Ranked& ranked) {
+    auto& ranks = *ranked.ranks;
+    std::vector<PlannedRun> plans;
+    for (auto& run : runs) {
+        auto& plan = plans.emplace_back(PlannedRun{run, text.stream(run), results_of(flags, run), {}});
+        const auto known = ranks.leader() ? read_results(plan.out) : std::vector<EvalResult>();
+        for (const auto length : flags.lengths) {
+            PlannedRow row;
+            row.request = request_of(flags, run, length);
+            row.expected = expected_row(run, plan.stream, row.request);
+            row.expected.split = text.split();
+            row.expected.device = ranked.device;
+            const auto found =
+                std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& one) { return same_measurement(one, row.expected); });
+            if (found != known.rend() && !flags.again) row.known = *found;
+            row.to_measure = ranks.from_leader(row.known && flags.token_logprobs.empty() ? "there" : "").empty();
+            const auto windows = plan_request(plan.stream, row.request);
+            row.windows = static_cast<std::int64_t>(plan_windows(windows).size());
+            row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), windows);
+            plan.rows.push_back(std::move(row));
+        }
+    }
+    return plans;
+}
+
+double flops_of(const std::vector<PlannedRun>& plans) {
+    double flops = 0;
+    for (const auto& plan : plans) {
+        for (const auto& row : plan.rows) flops += row.to_measure ? row.flops : 0;
+    }
+    return flops;
+}
+
+std::vector<EvalResult> measure(const EvalFlags& flags, PlannedRun& plan, WorkProgress& progress, const Ranked& ranked) {
+    const bool leader = ranked.ranks->leader();
+    std::vector<EvalResult> rows;
+    for (const auto& row : plan.rows) {
+        const auto label = strprintf("%s, length %lld", row.expected.name.c_str(), static_cast<long long>(row.expected.length));
+        if (row.to_measure) {
+            ready_model(plan.run, ranked.device);
+            rows.push_back(evaluate(flags, plan, row, progress, *ranked.ranks));
+            if (!leader) continue;
+            if (!std::isfinite(rows.back().nll))
+                log::warn(label + ": its losses are not finite, so that there is no perplexity (has this run diverged?)");
+            if (!row.known) append_result(plan.out, rows.back());
+        } else {
+            if (!leader) continue;
+            log::info(label + ": already in " + plan.out + " (--again measures anew)");
+            rows.push_back(*row.known);
+        }
+        progress.finish();
+        if (flags.json) std::cout << json_text(to_json(rows.back())) << std::endl;
+    }
+    return rows;
+}
+
+}  // namespace longbow

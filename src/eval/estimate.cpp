@@ -1,0 +1,102 @@
+#include "longbow/eval/estimate.h"
+
+#include <torch/types.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "longbow/model/autocast.h"
+#include "longbow/model/device_memory.h"
+#include "longbow/model/flops.h"
+#include "longbow/telemetry/progress.h"
+#include "score.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::int64_t kPilotLength = 64;  // tokens of the first look at the speed
+
+class Stopwatch {
+public:
+    Stopwatch(LanguageModel& model, const TokenStream& stream, const std::string& dtype)
+        : model_(model),
+          stream_(stream),
+          device_(model.parameters().front().device()),
+          autocast_(device_.type(), dtype_from(dtype)),
+          forward_(model.config(), model_sizes(model.config(), model.vocab_size())) {}
+
+    [[nodiscard]] double flops(const EvalBatch& batch) const {
+        return static_cast<double>(batch.count) * forward_.window(batch.inputs, batch.scored);
+    }
+
+    // Seconds of the batch; its losses come back to the host, so that a GPU has ended too.
+    double pass(const std::vector<EvalWindow>& windows, const EvalBatch& batch) {
+        losses_.resize(batch.count * static_cast<std::size_t>(batch.scored));
+        const RateMeter meter;
+        score_batch(model_, stream_, windows, batch, device_, losses_.data());
+        return meter.elapsed();
+    }
+
+private:
+    LanguageModel& model_;
+    const TokenStream& stream_;
+    at::Device device_;
+    AutocastScope autocast_;
+    ForwardFlops forward_;
+    std::vector<float> losses_;
+};
+
+// A short window's speed, the second time that it is computed: the first pays for what is set up once.
+double pilot(Stopwatch& watch, std::int64_t most) {
+    const std::vector<EvalWindow> windows{{0, std::min(kPilotLength, most), 0}};
+    const EvalBatch batch{0, 1, windows[0].end, windows[0].end};
+    watch.pass(windows, batch);
+    return watch.pass(windows, batch) / watch.flops(batch);
+}
+
+// Mean seconds of a pass, as many as fit into `slice` seconds; the first of a shape, which finds no memory ready, is not counted.
+double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const EvalBatch& batch, double slice) {
+    const double first = watch.pass(windows, batch);
+    double spent = 0;
+    int passes = 0;
+    do {
+        spent += watch.pass(windows, batch);
+        ++passes;
+    } while (first + spent + spent / passes < slice);
+    return spent / passes;
+}
+
+}  // namespace
+
+std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<EvalRequest>& requests,
+                                     double budget) {
+    const torch::NoGradGuard no_grad;
+    const ModeScope evaluation(model);
+    Stopwatch watch(model, stream, requests.front().dtype);
+    std::vector<std::size_t> order(requests.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return requests[a].length < requests[b].length; });
+
+    const RateMeter meter;
+    double speed = pilot(watch, std::min(requests[order.front()].length, stream.size()));
+    std::vector<double> speeds(requests.size());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        const auto& request = requests[order[i]];
+        const double slice = std::max(0.0, budget - meter.elapsed()) / static_cast<double>(order.size() - i);
+        const auto windows = merge_windows(plan_windows(plan_request(stream, request)));
+        const auto batches = make_batches(windows, request.max_batch_tokens);
+        if (!batches.empty()) {
+            // Those in the middle are as most are; at an end they may be short, or merged.
+            auto batch = batches[batches.size() / 2];
+            const double window = watch.flops({batch.first, 1, batch.inputs, batch.scored}) * speed;
+            batch.count = std::clamp<std::size_t>(static_cast<std::size_t>(slice / 3 / window), 1, batch.count);
+            if (2 * window <= slice || (i == 0 && window <= budget)) speed = timed(watch, windows, batch, slice) / watch.flops(batch);
+        }
+        speeds[order[i]] = speed;
+    }
+    return speeds;
+}
+
+}  // namespace longbow

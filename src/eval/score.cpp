@@ -1,0 +1,47 @@
+#include "score.h"
+
+#include <torch/types.h>
+
+#include <algorithm>
+
+#include "longbow/model/output_head.h"
+
+namespace longbow {
+
+std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens) {
+    std::vector<EvalBatch> batches;
+    for (std::size_t i = 0; i < windows.size(); ++i) {
+        const auto inputs = windows[i].end - windows[i].begin;
+        const auto scored = windows[i].end - windows[i].score_begin;
+        if (!batches.empty()) {
+            auto& last = batches.back();
+            const auto grown = static_cast<std::int64_t>(last.count + 1) * inputs;
+            if (last.inputs == inputs && last.scored == scored && grown <= max_tokens) {
+                ++last.count;
+                continue;
+            }
+        }
+        batches.push_back({i, 1, inputs, scored});
+    }
+    return batches;
+}
+
+void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const EvalBatch& batch,
+                 at::Device device, float* out) {
+    const auto count = static_cast<std::int64_t>(batch.count);
+    auto inputs = torch::empty({count, batch.inputs}, torch::kInt64);
+    auto targets = torch::empty({count, batch.scored}, torch::kInt64);
+    for (std::int64_t row = 0; row < count; ++row) {
+        const auto& window = windows[batch.first + static_cast<std::size_t>(row)];
+        auto* in = inputs.data_ptr<std::int64_t>() + row * batch.inputs;
+        read_inputs(stream, window.begin, batch.inputs, in);
+        if (window.boundary_first) in[0] = stream.boundary();
+        stream.read(window.score_begin, batch.scored, targets.data_ptr<std::int64_t>() + row * batch.scored);
+    }
+    auto hidden = model.hidden(inputs.to(device));                                        // [count, inputs, dim]
+    hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
+    const auto nll = model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
+    std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
+}
+
+}  // namespace longbow

@@ -1,0 +1,40 @@
+// Windows through a model, several of equal shape at once: what an evaluation repeats until all targets are scored.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "longbow/data/token_store.h"
+#include "longbow/eval/eval_plan.h"
+#include "longbow/model/language_model.h"
+
+namespace longbow {
+
+struct EvalBatch {
+    std::size_t first, count;     // windows
+    std::int64_t inputs, scored;  // of each window
+};
+
+// Neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
+std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens);
+
+// Fills one batch's losses into `out` (count * scored values).
+void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const EvalBatch& batch,
+                 at::Device device, float* out);
+
+// Evaluation mode while it lives.
+class ModeScope {
+public:
+    explicit ModeScope(torch::nn::Module& module) : module_(module), training_(module.is_training()) { module_.eval(); }
+    ~ModeScope() { module_.train(training_); }
+    ModeScope(const ModeScope&) = delete;
+    ModeScope& operator=(const ModeScope&) = delete;
+
+private:
+    torch::nn::Module& module_;
+    bool training_;
+};
+
+}  // namespace longbow

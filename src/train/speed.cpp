@@ -1,0 +1,162 @@
+#include "longbow/train/speed.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/api/include/torch/utils.h>
+
+#include <algorithm>
+
+#include "longbow/dist/data_parallel.h"
+#include "longbow/eval/estimate.h"
+#include "longbow/model/autocast.h"
+#include "longbow/model/flops.h"
+#include "longbow/model/language_model.h"
+#include "longbow/model/output_head.h"
+#include "longbow/optim/optimizer.h"
+#include "longbow/telemetry/progress.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::int64_t kLeastLength = 64;
+constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a pass that is timed: a second at most, on a slow one
+constexpr std::int64_t kMadeUpTokens = 1 << 16;
+
+// What is timed in place of a micro-batch.
+struct Part {
+    Config config;
+    std::int64_t rows = 1, length = 0;
+    double flops = 0;  // of its forward and backward pass
+};
+
+Part part_of(const SpeedRequest& request) {
+    Part part{request.config, request.config.train.batch, request.config.train.length, 0};
+    auto& layers = part.config.model.layers;
+    auto& length = part.length;
+    const double limit = request.device == "cpu" ? kCpuFlops : kGpuFlops;
+    const auto flops = [&] {
+        const ForwardFlops forward(part.config, model_sizes(part.config, request.vocab_size));
+        return 3 * static_cast<double>(part.rows) * forward.window(length, length);
+    };
+    while (flops() > limit && part.rows > 1) part.rows = (part.rows + 1) / 2;
+    while (flops() > limit && layers > 1) layers = (layers + 1) / 2;
+    while (flops() > limit && length > kLeastLength) length = std::max(kLeastLength, length / 2);
+    part.flops = flops();
+    return part;
+}
+
+// The commonest words in turn: an adaptive softmax has as much work with them as its FLOPs say.
+std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_size) {
+    const auto words = model_sizes(config, vocab_size).bands[0].words;
+    std::vector<TokenId> ids(kMadeUpTokens);
+    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(static_cast<std::int64_t>(i * 7919) % words);
+    return stream_of_ids(std::move(ids), 0);
+}
+
+// Updates of the part, each from the next tokens of the stream.
+class Updates {
+public:
+    Updates(const Part& part, std::shared_ptr<LanguageModel> model, const TokenStream& stream)
+        : part_(part), model_(std::move(model)), stream_(stream), parameters_(model_->parameters()), parallel_(ranks_, parameters_, {}) {
+        std::vector<bool> decay;
+        for (const auto& piece : parallel_.pieces()) decay.push_back(model_->decays(parameters_[piece.parameter]));
+        optimizer_ = make_optimizer(part.config.optim, parallel_.owned(), decay);
+    }
+
+    // Seconds of the pass and of the step, whose values are fetched, so that a GPU has ended too.
+    void run(double& pass, double& step) {
+        const RateMeter meter;
+        parallel_.clear_gradients();
+        auto loss = loss_of_next();
+        parallel_.before_last_backward();
+        loss.backward();
+        parallel_.after_last_backward();
+        const at::NoGradGuard no_grad;
+        const auto norm = gradient_norm(parallel_.owned());
+        norm.item<double>();
+        pass = meter.elapsed();
+        optimizer_->step(1e-6, clipping_divisor(norm, 1.0));
+        parallel_.after_step();
+        parameters_.front().view({-1})[0].item<double>();
+        step = meter.elapsed() - pass;
+    }
+
+private:
+    at::Tensor loss_of_next() {
+        const auto length = part_.length;
+        auto inputs = at::empty({part_.rows, length}, at::kLong), targets = at::empty({part_.rows, length}, at::kLong);
+        for (std::int64_t row = 0; row < part_.rows; ++row) {
+            if (next_ + length > stream_.size()) next_ = 0;
+            const auto count = std::min(length, stream_.size());  // of a stream that is shorter, again and again
+            for (std::int64_t at = 0; at < length; at += count) {
+                const auto here = std::min(count, length - at);
+                read_inputs(stream_, next_, here, inputs.data_ptr<std::int64_t>() + row * length + at);
+                stream_.read(next_, here, targets.data_ptr<std::int64_t>() + row * length + at);
+            }
+            next_ += length;
+        }
+        const auto device = parameters_.front().device();
+        const AutocastScope autocast(device.type(), dtype_from(part_.config.train.dtype));
+        auto hidden = model_->hidden(inputs.to(device));
+        hidden = hidden.view({-1, hidden.size(-1)});
+        return model_->head().loss(hidden, targets.view({-1}).to(device), 1.0 / static_cast<double>(targets.numel()));
+    }
+
+    const Part& part_;
+    std::shared_ptr<LanguageModel> model_;
+    const TokenStream& stream_;
+    Communicator ranks_;
+    std::vector<at::Tensor> parameters_;
+    DataParallel parallel_;
+    std::unique_ptr<Optimizer> optimizer_;
+    std::int64_t next_ = 0;
+};
+
+}  // namespace
+
+MachineSpeed measure_speed(const SpeedRequest& request) {
+    const auto part = part_of(request);
+    const auto own = request.stream == nullptr ? made_up(request.config, request.vocab_size) : nullptr;
+    const TokenStream& stream = own ? *own : *request.stream;
+    const auto model = make_language_model(part.config, request.vocab_size);
+    model->to(c10::Device(request.device));
+    model->train();
+
+    const double budget = request.evaluations.empty() ? request.budget : request.budget / 2;
+    double passes = 0, steps = 0;
+    int count = 0;
+    {
+        Updates updates(part, model, stream);
+        double pass = 0, step = 0;
+        updates.run(pass, step);  // finds no memory ready: not counted
+        const RateMeter meter;
+        do {
+            updates.run(pass, step);
+            passes += pass;
+            steps += step;
+            ++count;
+        } while (meter.elapsed() * (count + 1) / count < budget);
+    }
+    MachineSpeed speed;
+    const auto& train = request.config.train;
+    const auto sizes = model_sizes(request.config, request.vocab_size);
+    const double micro_batches = static_cast<double>(train.accumulate) * static_cast<double>(train.batch);
+    const double update_flops = 3 * micro_batches * ForwardFlops(request.config, sizes).window(train.length, train.length);
+    speed.layers = part.config.model.layers;
+    speed.flop_seconds = passes / count / part.flops;
+    speed.update_seconds = update_flops * speed.flop_seconds +
+                           steps / count * static_cast<double>(sizes.total) / static_cast<double>(model->parameter_count());
+    if (request.evaluations.empty()) return speed;
+    auto measured = model;
+    if (request.evaluations.front().dtype != train.dtype) {  // an evaluation has its model made for its own type
+        auto config = part.config;
+        config.train.dtype = request.evaluations.front().dtype;
+        measured = make_language_model(config, request.vocab_size);
+        measured->to(c10::Device(request.device));
+    }
+    speed.evaluation = seconds_per_flop(*measured, stream, request.evaluations, budget);
+    return speed;
+}
+
+}  // namespace longbow

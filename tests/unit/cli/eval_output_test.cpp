@@ -1,0 +1,58 @@
+#include "cli/eval_output.h"
+
+#include <gmock/gmock.h>
+
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/terminal.h"
+
+namespace longbow {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::vector<EvalResult> rows() {
+    EvalResult row;
+    row.name = "日本語/seed-1";
+    row.position = "alibi";
+    row.protocol = "paper";
+    row.split = "valid";
+    row.train_length = 64;
+    row.length = row.stride = 1024;
+    row.tokens = 126124;
+    row.nll = 4.2455;
+    row.ppl = 69.79;
+    row.ppl_ci = Interval{67.91, 71.72};
+    row.bits_per_byte = 1.9431;
+    row.ppl_per_word = 287.45;
+    row.tokens_per_second = 30100;
+    row.peak_memory_mb = 312;
+    row.updates = 400;
+    return {row};
+}
+
+TEST(EvalTable, FitsTheTerminal) {
+    for (const int width : {20, 40, 80, 200}) {
+        const auto lines = split(eval_table(rows(), width), '\n');
+        for (const auto& line : lines) EXPECT_LE(display_width(line), width) << line;
+    }
+    EXPECT_THAT(eval_table(rows(), 80), HasSubstr("stride"));
+    EXPECT_THAT(eval_table(rows(), 80), HasSubstr("left out"));
+    EXPECT_THAT(eval_table(rows(), 40), HasSubstr("67.91 to 71.72"));
+    EXPECT_THAT(eval_table(rows(), 20), HasSubstr("69.79"));
+    EXPECT_THAT(eval_table(rows(), 20), Not(HasSubstr("126,124")));
+    for (const auto* heading :
+         {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}) {
+        EXPECT_THAT(eval_table(rows(), 200), HasSubstr(heading));
+        EXPECT_THAT(eval_table(rows()), HasSubstr(heading)) << "a pipe gets all";
+    }
+}
+
+TEST(LogprobsPath, FillsInRunAndLength) {
+    EXPECT_EQ(logprobs_path("out/{run}-{length}.npy", "alibi/seed-1", 64), "out/alibi-seed-1-64.npy");
+    EXPECT_EQ(logprobs_path("plain.npy", "alibi", 64), "plain.npy");
+    EXPECT_EQ(logprobs_path("{run}", "a{length}b", 64), "a{length}b") << "a name is not filled in again";
+}
+
+}  // namespace
+}  // namespace longbow
