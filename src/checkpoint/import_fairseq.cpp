@@ -10,6 +10,7 @@
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/foreign/fairseq_model.h"
 
@@ -31,6 +32,7 @@ void check_place(const fs::path& out) {
     if (fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error))) {
         throw UsageError("--out " + out.string() + ": something is there already; name a new directory");
     }
+    check_output_folder(out);
 }
 
 std::unique_ptr<Tokenizer> read_dictionary(const fs::path& path, const FairseqModel& model) {
@@ -95,7 +97,7 @@ ImportReport import_fairseq(const ImportRequest& request) {
     report.checkpoint = checkpoint_path(request.out, found.updates);
     TrainState state;
     state.updates = found.updates;
-    fs::create_directories(request.out);
+    make_output_folder(request.out);
     write_file_atomic(request.out / "config.yaml", config_yaml(found.config, registered_config_context()));
     save_checkpoint(request.out, *model, nullptr, state, found.config, *tokenizer, "");
     return report;

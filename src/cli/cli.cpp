@@ -11,6 +11,7 @@
 #include <new>
 
 #include "longbow/core/error.h"
+#include "longbow/core/standard_output.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/telemetry/log.h"
@@ -113,7 +114,10 @@ int run_action(VerbContext& context) {
     apply_common(context.common);
     const int code = context.action(context.common);
     std::cout.flush();
-    if (!std::cout) throw Error("cannot write to standard output (full disk, or closed)");
+    if (!std::cout) {
+        const auto why = standard_output_error();
+        throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
+    }
     return code;
 }
 

@@ -1,29 +1,16 @@
 #include "eval_output.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
 
-#include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/terminal.h"
 
 namespace longbow {
 
 namespace {
-
-void check_writable(const std::string& path) {
-    const bool there = fs::exists(path);
-    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) throw Error("cannot write " + path + ": " + std::strerror(errno));
-    ::close(fd);
-    if (!there) fs::remove(path);
-}
 
 std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-"; }
 
@@ -81,13 +68,8 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     return text;
 }
 
-void check_appendable(const std::string& path) { check_writable(path); }
-
-void check_creatable(const std::string& path) {
-    const auto parent = fs::absolute(path).parent_path();
-    if (!fs::is_directory(parent)) throw Error("cannot write " + path + ": no directory " + parent.string());
-    check_writable(path);
-}
+void check_appendable(const std::string& path) { check_output(path); }
+void check_creatable(const std::string& path) { check_output(path); }
 
 std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length) {
     auto name = run;

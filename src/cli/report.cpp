@@ -4,6 +4,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/experiments/paper.h"
 #include "longbow/experiments/report.h"
 #include "longbow/telemetry/log.h"
@@ -29,6 +30,7 @@ int report(const ReportFlags& flags) {
     const auto metric = metric_from(flags.metric);
     if (flags.results.empty() && flags.paper.empty())
         throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
+    if (!flags.out.empty()) check_output(flags.out);
     const auto text = flags.paper.empty() ? render_report(read_runs(flags.results), metric, flags.format) : paper_table(flags);
     if (flags.out.empty()) {
         std::cout << text;

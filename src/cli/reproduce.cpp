@@ -9,6 +9,7 @@
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/experiments/reproduce.h"
 #include "longbow/telemetry/log.h"
@@ -89,6 +90,7 @@ int print_claims(const ReproductionOutput& output, bool decides) {
 
 int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
     auto request = request_of(flags, common);
+    if (!flags.slurm.empty()) check_output(flags.slurm);
     if (flags.dry_run) {
         request.meter = speed_meter(request, common);
         std::cout << plan_text(plan_reproduction(request), request);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -13,20 +14,36 @@
 #include <utility>
 
 #include "longbow/core/error.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "write_all.h"
 
 namespace longbow {
 
 namespace {
 
-[[noreturn]] void fail(const std::string& action, const fs::path& path) {
-    const int error = errno;
-    std::string message = action + " " + path.string() + ": " + std::strerror(error);
-    if (error == ENOSPC || error == EDQUOT) message += " (free some space there or choose another place, then run the same command again)";
-    throw Error(message);
+// What is to be done about it, where that is known.
+std::string remedy(int error) {
+    if (error == ENOSPC || error == EDQUOT) return " (free some space there or choose another place, then run the same command again)";
+    if (error != EFBIG) return "";
+    struct rlimit limit {};
+    if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return " (the file system takes none as large: choose a place on another, then run the same command again)";
+    }
+    return strprintf(" (files may have %s bytes here: lift the limit with `ulimit -f unlimited`, then run the same command again)",
+                     with_commas(static_cast<std::int64_t>(limit.rlim_cur)).c_str());
 }
 
+[[noreturn]] void fail(const char* action, const fs::path& path) { throw_file_error(action, path); }
+
 }  // namespace
+
+std::string file_error_text(int error) { return std::strerror(error) + remedy(error); }
+
+void throw_file_error(const std::string& action, const fs::path& path) {
+    const int error = errno;
+    throw Error(action + " " + path.string() + ": " + file_error_text(error));
+}
 
 std::string read_file(const fs::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -47,22 +64,6 @@ std::string read_file(const fs::path& path) {
     }
     ::close(fd);
     return contents;
-}
-
-void write_file_atomic(const fs::path& path, std::string_view contents) {
-    fs::path temporary = path;
-    temporary += ".tmp-" + std::to_string(::getpid());
-    try {
-        OutputFile file(temporary);
-        file.write(contents);
-        file.close();
-    } catch (...) {
-        std::error_code ignored;
-        fs::remove(temporary, ignored);
-        throw;
-    }
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("cannot rename onto", path);
-    sync_path(path.has_parent_path() ? path.parent_path() : fs::path("."));
 }
 
 void sync_path(const fs::path& path) {
@@ -160,21 +161,13 @@ void OutputFile::write(const void* data, std::size_t size) {
 }
 
 void OutputFile::flush() {
-    std::size_t done = 0;
-    while (done < buffer_.size()) {
-        const auto count = ::write(fd_, buffer_.data() + done, buffer_.size() - done);
-        if (count < 0) {
-            if (errno == EINTR) continue;
-            fail("cannot write", path_);
-        }
-        done += static_cast<std::size_t>(count);
-    }
+    write_all(fd_, buffer_, path_);
     buffer_.clear();
 }
 
 void OutputFile::sync() {
     flush();
-    if (::fsync(fd_) != 0 && errno != EINVAL) fail("cannot sync", path_);
+    sync_written(fd_, path_);
 }
 
 void OutputFile::close() {
@@ -183,13 +176,10 @@ void OutputFile::close() {
     if (::close(fd) != 0) fail("cannot close", path_);
 }
 
-DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace)
-    : target_(fs::absolute(std::move(target)).lexically_normal()), replace_(replace) {
-    if (!target_.has_filename()) target_ = target_.parent_path();
+DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace) : target_(without_slash(std::move(target))), replace_(replace) {
     if (fs::exists(target_) && !replace_) throw Error(target_.string() + " exists already: choose another place or remove it first");
+    target_ = make_output_folder(fs::absolute(target_).parent_path()) / target_.filename();
     std::error_code error;
-    fs::create_directories(target_.parent_path(), error);
-    if (error) throw Error("cannot create " + target_.parent_path().string() + ": " + error.message());
     temporary_ = target_.parent_path() / ("." + target_.filename().string() + ".tmp-" + std::to_string(::getpid()));
     fs::remove_all(temporary_, error);
     if (!fs::create_directory(temporary_, error)) throw Error("cannot create " + temporary_.string() + ": " + error.message());

@@ -58,6 +58,7 @@ void wait_for_signals(sigset_t stops) {
 void take_signals() {
     static std::once_flag once;
     std::call_once(once, [] {
+        std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails instead, and the error names the file
         const sigset_t stops = stop_signals();
         pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // threads that are made from now on inherit it
         std::thread(wait_for_signals, stops).detach();

@@ -159,17 +159,18 @@ void append_result(const std::string& path, const EvalResult& result) {
     const auto before = fs::exists(path) ? read_file(path) : std::string();
     const auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0) throw Error(path + ": " + std::strerror(errno));
-    ssize_t written = -1;
+    if (fd < 0) throw_file_error("cannot open", path);
     bool ok = keep == before.size() || ::ftruncate(fd, static_cast<off_t>(keep)) == 0;
-    if (ok) {
-        written = ::write(fd, line.data(), line.size());
-        ok = written == static_cast<ssize_t>(line.size()) && ::fsync(fd) == 0;
+    for (std::size_t done = 0; ok && done < line.size();) {
+        const auto written = ::write(fd, line.data() + done, line.size() - done);
+        ok = written >= 0 || errno == EINTR;
+        if (written > 0) done += static_cast<std::size_t>(written);
     }
-    const int error = written >= 0 && written < static_cast<ssize_t>(line.size()) ? ENOSPC : errno;
-    if (!ok && written > 0 && ::ftruncate(fd, static_cast<off_t>(keep)) != 0) log::warn(path + ": a row was cut short");
+    ok = ok && ::fsync(fd) == 0;
+    const int error = errno;
+    if (!ok && ::ftruncate(fd, static_cast<off_t>(keep)) != 0) log::warn(path + ": a row was cut short");
     ::close(fd);
-    if (!ok) throw Error(path + ": the row could not be written: " + std::strerror(error));
+    if (!ok) throw Error(path + ": the row could not be written: " + file_error_text(error));
 }
 
 }  // namespace longbow

@@ -16,6 +16,7 @@
 #include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
@@ -142,7 +143,7 @@ private:
 }  // namespace
 
 ChildrenLock::ChildrenLock(const fs::path& folder) {
-    fs::create_directories(folder);
+    make_output_folder(folder);
     // Without O_CLOEXEC: the children hold it too, also after this process was killed.
     file_ = ::open((folder / ".reproduce.lock").c_str(), O_RDWR | O_CREAT, 0644);
     if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdio>
 #include <memory>
 #include <mutex>
 
@@ -24,12 +25,19 @@ struct State {
         terminal->set_pattern("%^%v%$");
         rebuild();
     }
+    // A log that cannot be written (full disk, limit on file sizes) ends no run. Said once; a sink in use is silenced, not removed.
+    void give_up_file(const std::string& what) {
+        if (!file || file->level() == spdlog::level::off) return;
+        file->set_level(spdlog::level::off);
+        std::fprintf(stderr, "warning: %s; the run goes on without a log file\n", what.c_str());
+    }
     void rebuild() {
         const auto level = logger ? logger->level() : spdlog::level::info;
         logger = std::make_shared<spdlog::logger>("longbow", terminal);
         if (file) logger->sinks().push_back(file);
         logger->set_level(level);
         logger->flush_on(spdlog::level::info);
+        logger->set_error_handler([this](const std::string& what) { give_up_file(what); });
     }
 };
 

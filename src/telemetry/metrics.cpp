@@ -4,25 +4,15 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 
-#include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 
 namespace longbow {
 
-namespace {
-
-[[noreturn]] void fail(const char* action, const fs::path& path) {
-    throw Error(std::string("cannot ") + action + " " + path.string() + ": " + std::strerror(errno));
-}
-
-}  // namespace
-
 std::vector<Json> read_metrics(const fs::path& path) {
     std::vector<Json> rows;
-    if (!fs::exists(path)) return rows;
+    if (!fs::is_regular_file(path)) return rows;
     const std::string text = read_file(path);
     std::size_t begin = 0;
     for (auto end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
@@ -41,7 +31,7 @@ MetricsFile::MetricsFile(fs::path path, const std::function<bool(const Json&)>& 
     }
     write_file_atomic(path_, text);
     fd_ = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd_ < 0) fail("open", path_);
+    if (fd_ < 0) throw_file_error("cannot open", path_);
 }
 
 MetricsFile::~MetricsFile() {
@@ -53,13 +43,13 @@ void MetricsFile::append(const Json& row) {
     std::size_t done = 0;
     while (done < line.size()) {
         const auto count = ::write(fd_, line.data() + done, line.size() - done);
-        if (count < 0 && errno != EINTR) fail("write", path_);
+        if (count < 0 && errno != EINTR) throw_file_error("cannot write", path_);
         if (count > 0) done += static_cast<std::size_t>(count);
     }
 }
 
 void MetricsFile::sync() {
-    if (::fsync(fd_) != 0 && errno != EINVAL) fail("sync", path_);
+    if (::fsync(fd_) != 0 && errno != EINVAL) throw_file_error("cannot sync", path_);
 }
 
 }  // namespace longbow

@@ -9,10 +9,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <vector>
 
-#include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 
@@ -21,6 +19,7 @@ namespace longbow {
 namespace {
 
 constexpr std::string_view kPrefix = "events.out.tfevents.";
+constexpr const char* kEnding = ".longbow";
 
 template <class Integer>
 void put_little_endian(std::string& out, Integer value) {
@@ -88,13 +87,13 @@ EventFile::EventFile(const fs::path& folder) {
     std::vector<fs::path> older;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
-        if (!starts_with(name, kPrefix)) continue;
+        if (!starts_with(name, kPrefix) || entry.path().extension() != kEnding) continue;  // another program's is not ours to remove
         older.push_back(entry.path());
         session = std::max(session, std::atoi(name.c_str() + kPrefix.size()));
     }
-    path_ = folder / (std::string(kPrefix) + strprintf("%010d.longbow", session + 1));
+    path_ = folder / (std::string(kPrefix) + strprintf("%010d", session + 1) + kEnding);
     fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd_ < 0) throw Error("cannot create " + path_.string() + ": " + std::strerror(errno));
+    if (fd_ < 0) throw_file_error("cannot create", path_);
     std::string version = event_head(0, 0);
     put_bytes(version, 3, "brain.Event:2");  // Event.file_version
     record(version);
@@ -134,7 +133,7 @@ void EventFile::flush() {
     std::size_t done = 0;
     while (done < buffer_.size()) {
         const auto count = ::write(fd_, buffer_.data() + done, buffer_.size() - done);
-        if (count < 0 && errno != EINTR) throw Error("cannot write " + path_.string() + ": " + std::strerror(errno));
+        if (count < 0 && errno != EINTR) throw_file_error("cannot write", path_);
         if (count > 0) done += static_cast<std::size_t>(count);
     }
     buffer_.clear();

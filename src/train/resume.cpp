@@ -89,8 +89,8 @@ void warn_of_other_machine(const Session& session) {
 void resume_from(const fs::path& checkpoint, Session& session) {
     load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
     const auto& state = session.state;
-    const auto in_run = fs::absolute(session.run / "checkpoints").lexically_normal();
-    if (fs::absolute(checkpoint).lexically_normal().parent_path() == in_run) session.saved_update = state.updates;
+    std::error_code error;
+    if (fs::equivalent(checkpoint, checkpoint_path(session.run, state.updates), error)) session.saved_update = state.updates;
     if (!session.ranks->leader()) return;
     abandon_checkpoints_after(session.run, state.updates);
     // A kill between a save and its mark leaves the old one marked.

@@ -10,6 +10,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -17,14 +18,16 @@ namespace longbow {
 RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     std::error_code error;
     for (const auto& file : {path_ / "log.txt", path_ / ".lock"}) {
-        if (!fs::exists(file, error)) made_.push_back(file);
+        if (!fs::exists(fs::symlink_status(file, error))) made_.push_back(file);
     }
-    for (fs::path folder = fs::absolute(path_).lexically_normal(); !folder.empty() && !fs::exists(folder, error);
-         folder = folder.parent_path()) {
+    for (fs::path folder = fs::absolute(follow_links(path_)); !folder.empty() && !fs::exists(folder, error); folder = folder.parent_path()) {
         if (folder.has_filename()) made_.push_back(folder);
     }
-    fs::create_directories(path_, error);
-    if (error) throw Error("cannot create the run directory " + path_.string() + ": " + error.message());
+    make_output_folder(path_);
+    // Read back when the run goes on, and by more than one command.
+    for (const char* name : {"config.yaml", "log.txt", "metrics.jsonl"}) {
+        if (fs::is_fifo(find_output(path_ / name).path)) throw Error((path_ / name).string() + " is a pipe: a run needs a file there");
+    }
     const fs::path file = path_ / ".lock";
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock_ < 0) throw Error("cannot write to the run directory " + path_.string() + ": " + std::strerror(errno));

@@ -2,8 +2,12 @@
 
 #include <torch/csrc/autograd/profiler_kineto.h>
 
+#include <fstream>
 #include <set>
 
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/json.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
@@ -40,7 +44,14 @@ void Trace::after_update() {
     ++seen_;
     if (!on_ || seen_ < kWarmUp + updates_) return;
     on_ = false;
-    profiler::disableProfiler()->save(file_.string());
+    const auto trace = profiler::disableProfiler();
+    write_file_atomic_by(file_, [&](const fs::path& file) {
+        trace->save(file.string());
+        // The profiler does not say that its file was cut short.
+        if (fs::is_regular_file(file) && !Json::accept(std::ifstream(file))) {
+            throw Error("cannot write " + file_.string() + ": it came out incomplete (a full disk, or a limit on file sizes: ulimit -f)");
+        }
+    });
     log::info("wrote " + file_.string() + " (open it in chrome://tracing or ui.perfetto.dev)");
 }
 

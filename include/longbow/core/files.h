@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,8 +15,18 @@ namespace fs = std::filesystem;
 // Whole contents. Throws Error naming the file and the reason.
 std::string read_file(const fs::path& path);
 
-// Writes beside `path`, syncs, renames over it, syncs the folder. A reader sees the old contents or the new, never a part.
+// Writes beside `path`, syncs, renames over it, syncs the folder. A reader sees the old contents or the new, never a part. What lies there
+// keeps its mode and owner, a link is followed, and a device or pipe is written into (output.h). Only where the folder takes no other file, or
+// the file cannot be renamed over, is it written in place.
 void write_file_atomic(const fs::path& path, std::string_view contents);
+
+// The same where another library writes the file whose name it is given. `write` throws when it could not.
+void write_file_atomic_by(const fs::path& path, const std::function<void(const fs::path&)>& write);
+
+// What the system said (errno), and what to do about it: full disk, limit on file sizes.
+std::string file_error_text(int error);
+// Throws Error "ACTION PATH: <file_error_text(errno)>".
+[[noreturn]] void throw_file_error(const std::string& action, const fs::path& path);
 
 // fsync of a file or folder already written.
 void sync_path(const fs::path& path);
