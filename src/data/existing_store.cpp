@@ -1,13 +1,16 @@
 #include "existing_store.h"
 
 #include <algorithm>
+#include <regex>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
 #include "longbow/text/json_lines.h"
+#include "longbow/text/tokenizer.h"
 #include "split_writer.h"
+#include "work_folder.h"
 
 namespace longbow {
 
@@ -65,12 +68,40 @@ void compare_shards(const StoreManifest& store, std::int64_t configured, std::ve
     }
 }
 
+bool is_store_file(const std::string& name) {
+    const auto& tokenizer = tokenizer_file_names();
+    if (name == kManifestFile || std::find(tokenizer.begin(), tokenizer.end(), name) != tokenizer.end()) return true;
+    static const std::regex split_file("(train|valid|test)(-[0-9]{5,}|\\.documents|\\.cumulative)\\.bin");
+    return std::regex_match(name, split_file);
+}
+
+std::vector<std::string> foreign_in(const fs::path& folder) {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+        const auto name = entry.path().filename().string();
+        const bool folder_itself = !entry.is_symlink() && !entry.is_regular_file();
+        if (folder_itself || !is_store_file(name)) names.push_back(name);
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
 bool has_json_lines(const SplitFiles& splits) {
     return std::any_of(splits.begin(), splits.end(),
                        [](const auto& split) { return std::any_of(split.second->begin(), split.second->end(), is_json_lines); });
 }
 
 }  // namespace
+
+void check_nothing_foreign(const fs::path& folder) {
+    const auto foreign = foreign_in(folder);
+    if (foreign.empty()) return;
+    const std::size_t most = 5;
+    const std::vector<std::string> some(foreign.begin(), foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
+    throw Error(folder.string() + " holds what is no part of a token store (" + join(some, ", ") +
+                (foreign.size() > most ? strprintf(" and %zu more", foreign.size() - most) : "") +
+                "), which --overwrite would remove: move it away, or choose another place for the store");
+}
 
 Json training_settings(const TokenizerConfig& config) {
     if (!config.file.empty()) return nullptr;
@@ -84,8 +115,11 @@ Existing existing_at(const fs::path& out) {
     if (!fs::is_directory(out)) return Existing::other;
     if (fs::is_empty(out)) return Existing::nothing;
     // Also a store too damaged to open: its first lines say what it was.
-    const fs::path manifest = out / "manifest.json";
-    if (!fs::is_regular_file(manifest)) return Existing::other;
+    const fs::path manifest = out / kManifestFile;
+    if (!fs::is_regular_file(manifest)) {
+        const bool half_moved = fs::exists(WorkFolder::place(out) / "store" / kManifestFile) && foreign_in(out).empty();
+        return half_moved ? Existing::nothing : Existing::other;
+    }
     return read_file(manifest).find(kStoreFormat) != std::string::npos ? Existing::store : Existing::other;
 }
 

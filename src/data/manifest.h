@@ -13,6 +13,7 @@ namespace longbow {
 
 inline constexpr const char* kStoreFormat = "longbow.tokens";
 inline constexpr std::int64_t kStoreVersion = 1;
+inline constexpr const char* kManifestFile = "manifest.json";
 
 struct StoredFile {
     std::string file;

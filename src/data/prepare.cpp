@@ -1,5 +1,7 @@
 #include "longbow/data/prepare.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <atomic>
 #include <optional>
@@ -12,6 +14,7 @@
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/token_store.h"
@@ -63,6 +66,14 @@ void remove_work_folder(const fs::path& out) {
     }
 }
 
+// It cannot be renamed, and what is in it lies on another file system than its name.
+void refuse_mount_point(const fs::path& out) {
+    struct stat folder {
+    }, parent{};
+    if (::stat(out.c_str(), &folder) != 0 || ::stat((out / "..").c_str(), &parent) != 0 || folder.st_dev == parent.st_dev) return;
+    throw Error(out.string() + " is the top of a mounted file system, which a store cannot replace: name a folder in it");
+}
+
 // Keeps the store that is there if it is the one asked for. False: there is none, or it may be replaced.
 bool reuse(const PrepareRequest& request, PrepareResult& result) {
     const auto found = existing_at(request.out);
@@ -70,7 +81,10 @@ bool reuse(const PrepareRequest& request, PrepareResult& result) {
     if (found == Existing::other) {
         throw Error(request.out.string() + " exists and is not a token store: choose another place for the store, or remove it first");
     }
-    if (request.overwrite) return false;
+    if (request.overwrite) {
+        check_nothing_foreign(request.out);
+        return false;
+    }
     std::vector<std::string> differences;
     try {
         differences = store_differences(request.out, request);
@@ -123,6 +137,7 @@ public:
         for (std::size_t i = state_.done.size(); i < splits_.size(); ++i)
             write_split(splits_[i].first, *splits_[i].second, *tokenizer, progress);
         const StoreManifest store = write_manifest(*tokenizer);
+        if (existing_at(request_.out) == Existing::store) check_nothing_foreign(request_.out);  // it may have come meanwhile
         work_.finish();
         progress.finish();
         PrepareResult result = result_of(store);
@@ -139,6 +154,7 @@ private:
 
     void go_on_or_start() {
         std::string reason;
+        work_.take_back();
         if (const auto saved = work_.load()) {
             try {
                 state_ = parse_state(*saved);
@@ -324,6 +340,9 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
     const auto splits = requested_splits(request.data);
     if (splits.empty()) throw UsageError("no text to prepare: name files for train, valid or test");
     if (request.out.empty()) throw UsageError("no place for the store: give --out, or data.store");
+    request.out = follow_links(request.out);  // a link stays, and leads to the store
+    check_output_folder(WorkFolder::place(request.out));
+    refuse_mount_point(request.out);
     check_inputs(splits);
     try {
         PrepareResult result;

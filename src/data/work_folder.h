@@ -25,13 +25,16 @@ public:
 
     [[nodiscard]] const fs::path& path() const { return path_; }
     [[nodiscard]] fs::path store() const { return path_ / "store"; }
+    // Back here with what finish() had moved when it was cut short.
+    void take_back();
     // What was saved last. None when there is none, or it is damaged (which a log line says).
     std::optional<Json> load();
     // The store's files must be on the disk as the state says.
     void save(Json state);
     // Empties the folder.
     void start_anew();
-    // The store is whole: it goes to its place (an old one there goes away), and this folder with it.
+    // The store is whole: it goes to its place, and this folder goes away. A store that is there is exchanged with it as a whole; an empty folder
+    // that is there stays and gets the files, manifest.json last.
     void finish();
 
 private:

@@ -39,7 +39,7 @@ std::string require(const std::map<std::string, std::string>& files, const std::
 
 std::map<std::string, std::string> read_folder(const fs::path& folder) {
     std::map<std::string, std::string> files;
-    for (const char* name : {"tokenizer.meta.json", "dict.txt", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model"}) {
+    for (const auto& name : tokenizer_file_names()) {
         if (fs::is_regular_file(folder / name)) files[name] = read_data_file(folder / name);
     }
     return files;
@@ -109,6 +109,11 @@ std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std:
         return std::make_unique<SentencePieceTokenizer>(require(files, "tokenizer.model", place), place + "tokenizer.model");
     }
     throw DataError(place + kMetaFile + ": unknown kind \"" + kind + "\"");
+}
+
+const std::vector<std::string>& tokenizer_file_names() {
+    static const std::vector<std::string> names{kMetaFile, "dict.txt", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model"};
+    return names;
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const fs::path& folder) {

@@ -49,6 +49,8 @@ public:
 
 // From a folder that holds tokenizer.json's neighbour files as files() gave them (a store, a checkpoint): reads
 // "tokenizer.meta.json" {"kind": ..., options} and the kind's own files. Throws DataError.
+// Every name that save_tokenizer() gives a file.
+const std::vector<std::string>& tokenizer_file_names();
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // Writes files() there.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
