@@ -35,7 +35,9 @@ bool InputFile::next(EncodedChunk& chunk) {
 }
 
 Source InputFile::source() const {
-    return {fs::path(path_).filename().string(), static_cast<std::uint64_t>(fs::file_size(path_)), 0, reader().fingerprint()};
+    const auto bytes =
+        fs::is_regular_file(path_) ? static_cast<std::uint64_t>(fs::file_size(path_)) : position();  // a pipe's are those that came
+    return {fs::path(path_).filename().string(), bytes, 0, reader().fingerprint()};
 }
 
 }  // namespace longbow

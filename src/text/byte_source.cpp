@@ -2,7 +2,6 @@
 // such files). What follows the last member must be another member or zero padding: anything else is damage, not data.
 #include "byte_source.h"
 
-#include <fcntl.h>
 #include <lzma.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include <string_view>
 
 #include "longbow/core/error.h"
+#include "longbow/core/input.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -31,7 +31,7 @@ constexpr std::uint64_t kXzMemory = 1ULL << 30;
 class FileInput {
 public:
     explicit FileInput(const std::filesystem::path& path) : path_(path) {
-        fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        fd_ = open_input(path);
         if (fd_ < 0) throw DataError("cannot open " + path.string() + ": " + std::strerror(errno));
         struct stat info {};
         if (::fstat(fd_, &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -54,11 +54,8 @@ public:
                 end_ -= begin_;
                 begin_ = 0;
             }
-            const auto got = ::read(fd_, buffer_.get() + end_, size_ - end_);
-            if (got < 0) {
-                if (errno == EINTR) continue;
-                throw DataError("cannot read " + path_.string() + ": " + std::strerror(errno));
-            }
+            const auto got = read_input(fd_, buffer_.get() + end_, size_ - end_, path_);
+            if (got < 0) throw DataError("cannot read " + path_.string() + ": " + std::strerror(errno));
             if (got == 0) at_end_ = true;
             end_ += static_cast<std::size_t>(got);
         }
