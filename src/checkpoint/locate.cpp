@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
@@ -57,16 +56,6 @@ fs::path checkpoint_of_run(const fs::path& run, const std::string& which) {
     throw UsageError("checkpoint " + run.string() + "@" + which + ": expected @best, @last or @step=N");
 }
 
-// Absolute, by the links by which the user came: the shell's name of the working folder, which the system knows without links.
-fs::path as_named(const fs::path& path) {
-    std::error_code error;
-    const char* shell = std::getenv("PWD");
-    const bool here = shell != nullptr && fs::equivalent(shell, ".", error);
-    const auto whole = path.is_absolute() ? path : (here ? fs::path(shell) : fs::current_path()) / path;
-    const bool climbs = std::find(whole.begin(), whole.end(), "..") != whole.end();  // out of what a link leads to
-    return climbs ? fs::canonical(path) : without_slash(whole.lexically_normal());
-}
-
 }  // namespace
 
 std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {
@@ -106,22 +95,6 @@ fs::path resolve_checkpoint(const std::string& text) {
         throw CheckpointError(text + " is no single run: name one of the directories in it");
     }
     throw CheckpointError(text + " is no checkpoint and no run directory (a checkpoint holds manifest.json and model.safetensors)");
-}
-
-fs::path run_of_checkpoint(const fs::path& checkpoint) {
-    std::error_code error;
-    const auto real = fs::canonical(checkpoint, error);
-    if (error) throw CheckpointError(checkpoint.string() + ": no checkpoint is there");
-    const auto named = as_named(checkpoint);
-    // The folder of a run's checkpoints may be a link, and so may a checkpoint: what is a run by its own file is preferred.
-    const auto holder = [&](const fs::path& path) {
-        const auto folder = path.parent_path();
-        return folder.filename() == "checkpoints" ? folder.parent_path() : fs::path();
-    };
-    for (const auto& run : {holder(named), holder(real)}) {
-        if (!run.empty() && fs::exists(run / "config.yaml")) return fs::canonical(run);
-    }
-    return holder(real).empty() ? real : holder(real);
 }
 
 std::optional<fs::path> newest_whole_checkpoint(const fs::path& run) {

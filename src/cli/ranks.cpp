@@ -7,6 +7,8 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/input.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/dist/launch.h"
 #include "longbow/dist/spawn.h"
@@ -82,6 +84,16 @@ void add_rank_arguments(CLI::App* verb, RankOptions& options) {
         ->type_name("N")
         ->check(CLI::Range(1, 1024))
         ->capture_default_str();
+}
+
+void check_ranks_can_read(const RankOptions& options, const std::vector<std::string>& files) {
+    const auto launch = launch_from_environment();
+    // Ranks that --nproc has started have another standard input than their parent, which has looked.
+    if (launch.source == "--nproc" || (options.nproc == 1 && launch.alone())) return;
+    for (const auto& file : files) {
+        const bool once = named_descriptor(file).has_value() || (fs::exists(file) && !can_be_read_again(file));
+        if (once) throw UsageError(file + " can be read once, and each rank reads it: write it to a file first, or leave --nproc away");
+    }
 }
 
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {

@@ -21,6 +21,10 @@ struct Ranked {
     int threads = 1;
 };
 
+// Before run_ranked(): each rank reads these files. Throws UsageError that names one which can be read once alone (a pipe, standard input) where
+// there is more than one rank.
+void check_ranks_can_read(const RankOptions& options, const std::vector<std::string>& files);
+
 // `work` in this process, as one of the ranks that a launcher started, or alone; or, with --nproc N, in N processes that this one starts
 // and waits for. `timeout` in seconds, as dist.timeout. Ranks other than 0 say only what goes wrong.
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);

@@ -19,9 +19,17 @@ struct ReportFlags {
     std::string format = "markdown", metric = "ppl", out, paper;
 };
 
+// Throws where the report could not be written, or would take the place of what it is about.
+void check_out(const std::string& out, const std::vector<ReportRun>& runs) {
+    if (out.empty()) return;
+    check_output(out);
+    for (const auto& run : runs) {
+        if (same_output(out, run.results)) throw UsageError("--out " + out + " holds results of this report: name another file");
+    }
+}
+
 // A published table, with what the results have of it beside it.
-std::string paper_table(const ReportFlags& flags) {
-    const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
+std::string paper_table(const ReportFlags& flags, const std::vector<ReportRun>& runs) {
     const Scale scale;
     return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), flags.format);
 }
@@ -30,8 +38,9 @@ int report(const ReportFlags& flags) {
     const auto metric = metric_from(flags.metric);
     if (flags.results.empty() && flags.paper.empty())
         throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
-    if (!flags.out.empty()) check_output(flags.out);
-    const auto text = flags.paper.empty() ? render_report(read_runs(flags.results), metric, flags.format) : paper_table(flags);
+    const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
+    check_out(flags.out, runs);
+    const auto text = flags.paper.empty() ? render_report(runs, metric, flags.format) : paper_table(flags, runs);
     if (flags.out.empty()) {
         std::cout << text;
     } else {

@@ -123,6 +123,7 @@ void add_train(CLI::App& app, VerbContext& context) {
             return 0;
         }
         check_ranks(request, ranks);  // before they are started
+        check_ranks_can_read(flags->ranks, flags->config.files);
         return run_ranked(flags->ranks, common, request.config.dist.timeout, [&](const Ranked& ranked) {
             request.ranks = ranked.ranks;
             request.device = ranked.device;

@@ -86,15 +86,13 @@ std::uint64_t free_space(const fs::path& path) {
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe is refused, not waited for
     if (fd < 0) fail("cannot open", path);
     struct stat info {};
-    if (::fstat(fd, &info) != 0 || S_ISDIR(info.st_mode)) {
-        if (S_ISDIR(info.st_mode)) errno = EISDIR;
-        const int saved = errno;
+    if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         ::close(fd);
-        errno = saved;
-        fail("cannot map", path);
+        throw Error("cannot map " + path.string() + ": it is " +
+                    (S_ISDIR(info.st_mode) ? "a folder" : "a pipe or a device: copy it into a file"));
     }
     size_ = static_cast<std::size_t>(info.st_size);
     if (size_ > 0) {

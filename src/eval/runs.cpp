@@ -1,11 +1,13 @@
 #include "longbow/eval/runs.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <set>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/telemetry/log.h"
@@ -20,10 +22,15 @@ bool is_seed(const std::string& name) {
            name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
 }
 
+// Absolute, by the links by which the user came: where a shell says which these are to the working folder, too. But ".." leads out of what a
+// link leads to.
 fs::path normal(const fs::path& path) {
-    auto whole = fs::absolute(path).lexically_normal();
-    if (!whole.has_filename() && whole.has_relative_path()) whole = whole.parent_path();  // "RUN/"
-    return whole;
+    std::error_code error;
+    const char* shell = std::getenv("PWD");
+    const bool known = shell != nullptr && fs::path(shell).is_absolute() && fs::equivalent(shell, ".", error);
+    const auto whole = path.is_absolute() ? path : (known ? fs::path(shell) : fs::current_path()) / path;
+    const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
+    return without_slash(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
 }
 
 // The last `parts` folders of a path, "a/b" for two of them, as text.

@@ -20,7 +20,8 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     for (const auto& file : {path_ / "log.txt", path_ / ".lock"}) {
         if (!fs::exists(fs::symlink_status(file, error))) made_.push_back(file);
     }
-    for (fs::path folder = fs::absolute(follow_links(path_)); !folder.empty() && !fs::exists(folder, error); folder = folder.parent_path()) {
+    for (fs::path folder = fs::absolute(follow_links(path_)); !folder.empty() && !fs::exists(folder, error);
+         folder = folder.parent_path()) {
         if (folder.has_filename()) made_.push_back(folder);
     }
     make_output_folder(path_);

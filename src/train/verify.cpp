@@ -7,7 +7,9 @@
 #include "longbow/checkpoint/safetensors.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "longbow/eval/runs.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/train/trainer.h"
 
@@ -49,6 +51,13 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     }
 }
 
+// The run of a checkpoint or of a folder of them, too: what a shell's completion makes of a run's name.
+fs::path run_with_checkpoints(const fs::path& named) {
+    const auto path = without_slash(named);
+    if (!list_checkpoints(path).empty()) return path;
+    return path.filename() == "checkpoints" ? run_folder(path / "any") : run_folder(path);
+}
+
 std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads,
                    const std::shared_ptr<Communicator>& ranks) {
     const ScratchDirectory scratch(run, *ranks);
@@ -80,9 +89,10 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
 
 }  // namespace
 
-std::string verify_run(const fs::path& run, const std::string& device, int threads, const std::shared_ptr<Communicator>& ranks) {
+std::string verify_run(const fs::path& named, const std::string& device, int threads, const std::shared_ptr<Communicator>& ranks) {
+    const auto run = run_with_checkpoints(named);
     const auto entries = list_checkpoints(run);
-    if (entries.empty()) throw CheckpointError(run.string() + " is no run directory with checkpoints");
+    if (entries.empty()) throw CheckpointError(named.string() + " is no run directory with checkpoints");
     std::string report;
     ranks->leader_first("checking files", [&] {
         for (const auto& entry : entries) {

@@ -107,9 +107,6 @@ std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 
 // CHECKPOINT on the command line: a run directory (its best, or last), a checkpoint directory, RUN@last, RUN@best, RUN@step=N.
 std::filesystem::path resolve_checkpoint(const std::string& text);
-// RUN of RUN/checkpoints/step-N, however the checkpoint was named (`.`, a trailing slash, `..`, links), without links in it; the checkpoint's
-// own folder when it lies in no run. Its file name is the model's.
-std::filesystem::path run_of_checkpoint(const std::filesystem::path& checkpoint);
 // The newest whole checkpoint of a run; damaged ones are named in a warning and passed over. nullopt: none.
 std::optional<std::filesystem::path> newest_whole_checkpoint(const std::filesystem::path& run);
 // Sizes and hashes against the manifest; throws CheckpointError that names the damaged file.
