@@ -341,12 +341,12 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
     if (splits.empty()) throw UsageError("no text to prepare: name files for train, valid or test");
     if (request.out.empty()) throw UsageError("no place for the store: give --out, or data.store");
     request.out = follow_links(request.out);  // a link stays, and leads to the store
-    check_output_folder(WorkFolder::place(request.out));
-    refuse_mount_point(request.out);
     check_inputs(splits);
     try {
         PrepareResult result;
         if (reuse(request, result)) return result;
+        check_output_folder(WorkFolder::place(request.out));
+        refuse_mount_point(request.out);
         return Preparation(request, splits).run();
     } catch (const InterruptedError&) {
         throw;
