@@ -1,14 +1,12 @@
-// longbow compare: is the difference between two results real?
-#include <algorithm>
+// longbow compare: is the difference between two models, or two methods of several seeds each, real?
 #include <cmath>
 #include <iostream>
-#include <numeric>
 
 #include "longbow/core/error.h"
-#include "longbow/core/interval.h"
+#include "longbow/core/files.h"
 #include "longbow/core/strings.h"
-#include "longbow/eval/evaluator.h"
-#include "longbow/experiments/report.h"
+#include "longbow/experiments/comparison.h"
+#include "longbow/telemetry/log.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -17,151 +15,152 @@ namespace {
 
 struct CompareFlags {
     std::string a, b, per;
-    std::vector<std::int64_t> lengths;
+    PairingRequest request;
     bool json = false;
 };
 
-struct Pair {
-    const EvalResult *a, *b;
+// RESULTS, or RESULTS@WHICH where nothing lies at the whole of it.
+struct Input {
+    std::string path, select;
 };
-
-bool comparable_settings(const EvalResult& a, const EvalResult& b) {
-    return a.length == b.length && a.protocol == b.protocol && a.stride == b.stride && a.split == b.split &&
-           a.within_documents == b.within_documents && a.max_stream_tokens == b.max_stream_tokens && a.dtype == b.dtype;
+Input input_of(const std::string& text) {
+    const auto at = text.rfind('@');
+    if (fs::exists(text) || at == std::string::npos || at == 0 || at + 1 == text.size()) return {text, ""};
+    return {text.substr(0, at), text.substr(at + 1)};
 }
 
-std::vector<const EvalResult*> rows_of(const std::vector<ReportRun>& runs, const std::vector<std::int64_t>& lengths) {
-    std::vector<const EvalResult*> rows;
-    for (const auto& run : runs) {
-        for (const auto& row : run.rows) {
-            if (lengths.empty() || std::find(lengths.begin(), lengths.end(), row.length) != lengths.end()) rows.push_back(&row);
-        }
-    }
-    return rows;
+double mean_ppl(const std::vector<RowPair>& pairs, const EvalResult* RowPair::*side) {
+    double sum = 0;
+    for (const auto& pair : pairs) sum += (pair.*side)->ppl;
+    return sum / static_cast<double>(pairs.size());
 }
 
-// The latest row of each side for every setting that both have.
-std::vector<Pair> pair_rows(const std::vector<const EvalResult*>& a, const std::vector<const EvalResult*>& b) {
-    std::vector<Pair> pairs;
-    for (const auto* left : a) {
-        const EvalResult* right = nullptr;
-        for (const auto* row : b) {
-            if (comparable_settings(*left, *row)) right = row;
-        }
-        if (right == nullptr) continue;
-        auto same = std::find_if(pairs.begin(), pairs.end(), [&](const Pair& pair) { return comparable_settings(*pair.a, *left); });
-        if (same == pairs.end())
-            pairs.push_back({left, right});
-        else
-            *same = {left, right};
-    }
-    return pairs;
+double mean_bits(const std::vector<RowPair>& pairs, const EvalResult* RowPair::*side) {
+    double sum = 0;
+    for (const auto& pair : pairs) sum += (pair.*side)->bits_per_byte;
+    return sum / static_cast<double>(pairs.size());
 }
 
-double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
+Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
-// Losses of `row` over the stretches of raw text that `bytes` measures out, interpolated within the row's own blocks.
-std::vector<double> losses_over(const EvalResult& row, const std::vector<double>& bytes) {
-    std::vector<double> losses;
-    double end = 0, before = 0;
-    std::size_t block = 0;
-    double block_begin = 0, loss_before = 0;
-    for (const double stretch : bytes) {
-        end += stretch;
-        while (block + 1 < row.block_nll.size() && block_begin + row.block_bytes[block] < end) {
-            loss_before += row.block_nll[block];
-            block_begin += row.block_bytes[block++];
-        }
-        const double share = row.block_bytes[block] > 0 ? std::min(1.0, (end - block_begin) / row.block_bytes[block]) : 1.0;
-        const double cumulative = loss_before + share * row.block_nll[block];
-        losses.push_back(cumulative - before);
-        before = cumulative;
-    }
-    return losses;
+// "a" | "b" is better, "none" is clearly better; null where there is no interval to say it by.
+Json verdict_json(const MeanEstimate& difference) {
+    if (!difference.interval) return nullptr;
+    if (!difference.clear()) return "none";
+    return difference.mean < 0 ? "b" : "a";
 }
 
-std::pair<MeanEstimate, std::optional<double>> compare_pair(const Pair& pair, const std::string& per) {
-    const auto& [a, b] = pair;
-    if (a->block_nll.empty() || b->block_nll.empty()) throw DataError("a row without block_nll cannot be compared: measure it again");
-    const bool alike = a->tokenizer == b->tokenizer;
-    if (alike && (a->data != b->data || a->tokens != b->tokens)) {
-        throw DataError("the results come from different data (" + a->data + ", " + b->data +
-                        "): evaluate both models on one store and split");
+Json comparison_json(const ComparisonSide& a, const ComparisonSide& b, const Comparison& c) {
+    const auto& first = *c.pairs.front().a;
+    Json json{{"a", a.name},
+              {"b", b.name},
+              {"length", first.length},
+              {"stride", first.stride},
+              {"protocol", first.protocol},
+              {"split", first.split},
+              {"per", c.per},
+              {"difference", json_of(c.difference.mean)},
+              {"ci", c.difference.interval ? Json{c.difference.interval->low, c.difference.interval->high} : Json()},
+              {"ci_method", kIntervalMethod},
+              {"p_value", c.p_value ? Json(*c.p_value) : Json()},
+              {"verdict", verdict_json(c.difference)},
+              {"speaks_of", c.pairs.size() > 1 ? "methods" : "models"},
+              {"seeds", c.difference.seeds},
+              {"blocks", c.difference.blocks},
+              {"tokens", first.tokens},
+              {"dtype", first.dtype},
+              {"ppl_a", json_of(mean_ppl(c.pairs, &RowPair::a))},
+              {"ppl_b", json_of(mean_ppl(c.pairs, &RowPair::b))},
+              {"pairs", Json::array()}};
+    for (const auto& [row_a, row_b] : c.pairs) {
+        json["pairs"].push_back({{"a", row_a->name},
+                                 {"b", row_b->name},
+                                 {"seed_a", row_a->seed},
+                                 {"seed_b", row_b->seed},
+                                 {"ppl_a", json_of(row_a->ppl)},
+                                 {"ppl_b", json_of(row_b->ppl)}});
     }
-    if (!alike && std::abs(sum(a->block_bytes) - sum(b->block_bytes)) > 0.5) {
-        throw DataError(strprintf("the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
-                                  sum(a->block_bytes), sum(b->block_bytes)));
+    return json;
+}
+
+std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "no value"; }
+
+std::string side_text(const char* letter, const ComparisonSide& side, const Comparison& c, const EvalResult* RowPair::*rows,
+                      std::int64_t diverged) {
+    auto text = std::string("  ") + letter + " " + side.name + ": ";
+    if (diverged > 0 && c.pairs.size() == 1) return text + "diverged\n";
+    text += std::string(c.pairs.size() > 1 ? "mean " : "") + "ppl " + value_text(mean_ppl(c.pairs, rows), 2) + ", " +
+            value_text(mean_bits(c.pairs, rows), 4) + " bits a byte";
+    if (c.pairs.size() > 1) {
+        std::vector<std::string> each;
+        for (const auto& pair : c.pairs)
+            each.push_back(strprintf("%llu: ", static_cast<unsigned long long>((pair.*rows)->seed)) + value_text((pair.*rows)->ppl, 2));
+        text += " (ppl by seed " + join(each, ", ") + ")";
     }
-    if (!alike && per == "token") {
-        throw DataError("the models have different tokenizers: their losses compare --per byte or --per word, not a token");
+    if (diverged > 0) text += strprintf("; %lld of %zu seeds diverged", static_cast<long long>(diverged), c.pairs.size());
+    return text + "\n";
+}
+
+std::string verdict_text(const Comparison& c) {
+    const auto& difference = c.difference;
+    if (c.diverged_a + c.diverged_b > 0) return "a model diverged: no difference, and no verdict";
+    if (!difference.interval) {
+        return strprintf("no interval and no verdict: %lld block%s of 1,024 targets, and %lld are needed",
+                         static_cast<long long>(difference.blocks), difference.blocks == 1 ? "" : "s",
+                         static_cast<long long>(kLeastBlocks));
     }
-    auto units = per == "token" ? block_counts(a->tokens) : a->block_bytes;
-    if (per == "word") {
-        if (a->words <= 0) throw DataError("the first result counts no words: compare --per byte");
-        for (auto& unit : units) unit *= a->words / sum(a->block_bytes);
+    const std::string better = difference.mean < 0 ? "B" : "A";
+    if (c.pairs.size() > 1) return difference.clear() ? better + " is better" : "no clear difference";
+    return difference.clear() ? better + " is better, of these two models (one seed a side says nothing of others)"
+                              : "no clear difference between these two models";
+}
+
+std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, const Comparison& c) {
+    auto text = measurement_text(*c.pairs.front().a) + "\n" + side_text("A", a, c, &RowPair::a, c.diverged_a) +
+                side_text("B", b, c, &RowPair::b, c.diverged_b) + "  ";
+    const auto& difference = c.difference;
+    if (std::isfinite(difference.mean)) text += strprintf("B - A: %+.5f nats a %s", difference.mean, c.per.c_str());
+    if (difference.interval) {
+        text += strprintf(", 95 %% interval [%+.5f, %+.5f] from ", difference.interval->low, difference.interval->high);
+        if (c.pairs.size() > 1) text += strprintf("%zu seeds and ", c.pairs.size());
+        text += with_commas(difference.blocks) + " blocks of text, p " +
+                (*c.p_value < 0.001 ? std::string("< 0.001") : strprintf("= %.3f", *c.p_value));
     }
-    const auto losses = alike ? b->block_nll : losses_over(*b, a->block_bytes);
-    if (losses.size() != a->block_nll.size()) throw DataError("the results have different numbers of blocks: measure both anew");
-    std::vector<double> difference(losses.size());
-    for (std::size_t i = 0; i < losses.size(); ++i) difference[i] = losses[i] - a->block_nll[i];
-    return {mean_estimate({difference}, units), p_value({difference}, units)};
+    return text + (std::isfinite(difference.mean) ? ": " : "") + verdict_text(c) + "\n";
 }
 
 int compare(const CompareFlags& flags) {
-    const auto runs_a = read_runs({flags.a});
-    const auto runs_b = read_runs({flags.b});
-    const auto pairs = pair_rows(rows_of(runs_a, flags.lengths), rows_of(runs_b, flags.lengths));
-    if (pairs.empty()) {
-        throw DataError(flags.a + " and " + flags.b + " share no length, protocol, stride and split: evaluate both alike first");
-    }
+    const auto input_a = input_of(flags.a), input_b = input_of(flags.b);
+    auto runs_a = read_runs({input_a.path});
+    auto runs_b = read_runs({input_b.path});
+    name_apart(runs_a, runs_b);
+    const auto a = comparison_side(runs_a, flags.a, input_a.select);
+    const auto b = comparison_side(runs_b, flags.b, input_b.select);
+    const auto pairing = pair_sides(a, b, flags.request);
     std::string text;
-    for (const auto& pair : pairs) {
-        const auto per = !flags.per.empty() ? flags.per : pair.a->tokenizer == pair.b->tokenizer ? "token" : "byte";
-        const auto [c, p] = compare_pair(pair, per);
-        if (flags.json) {
-            text += Json{{"a", pair.a->name},
-                         {"b", pair.b->name},
-                         {"length", pair.a->length},
-                         {"stride", pair.a->stride},
-                         {"protocol", pair.a->protocol},
-                         {"split", pair.a->split},
-                         {"per", per},
-                         {"difference", c.mean},
-                         {"ci", c.interval ? Json{c.interval->low, c.interval->high} : Json()},
-                         {"p_value", p ? Json(*p) : Json()},
-                         {"blocks", c.blocks},
-                         {"ppl_a", pair.a->ppl},
-                         {"ppl_b", pair.b->ppl}}
-                        .dump() +
-                    "\n";
-            continue;
-        }
-        const auto* better = c.mean < 0 ? pair.b : pair.a;
-        text += strprintf(
-            "%s split, protocol %s, length %lld, stride %lld\n  A %s: ppl %.2f, %.4f bits a byte\n  B %s: ppl %.2f, %.4f bits a byte\n",
-            pair.a->split.c_str(), pair.a->protocol.c_str(), static_cast<long long>(pair.a->length), static_cast<long long>(pair.a->stride),
-            pair.a->name.c_str(), pair.a->ppl, pair.a->bits_per_byte, pair.b->name.c_str(), pair.b->ppl, pair.b->bits_per_byte);
-        text += !c.interval
-                    ? strprintf("  B - A: %+.5f nats a %s; no interval from %lld blocks\n", c.mean, per.c_str(),
-                                static_cast<long long>(c.blocks))
-                    : strprintf("  B - A: %+.5f nats a %s, 95 %% interval [%+.5f, %+.5f] over %lld blocks, p = %.3f: %s\n", c.mean,
-                                per.c_str(), c.interval->low, c.interval->high, static_cast<long long>(c.blocks), *p,
-                                c.clear() ? ((better == pair.a ? "A" : "B") + std::string(" is better")).c_str() : "no clear difference");
+    for (const auto& pairs : pairing.measurements) {
+        const auto comparison = compare_rows(pairs, flags.per);
+        text += flags.json ? comparison_json(a, b, comparison).dump() + "\n" : comparison_text(a, b, comparison);
     }
+    if (!pairing.left_out.empty()) log::warn("left out, since only one side has it: " + join(pairing.left_out, "; "));
     std::cout << text;
     return 0;
 }
 
 void add_compare(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<CompareFlags>();
-    auto* verb = add_verb(app, context, "compare", "Is the difference between two results real? (paired by blocks of text)",
-                          "longbow compare runs/alibi runs/sinusoidal --lengths 1024");
-    verb->add_option("RESULT_A", flags->a, "results.jsonl or run directory")->required();
-    verb->add_option("RESULT_B", flags->b, "results.jsonl or run directory, measured alike")->required();
-    verb->add_option("--lengths", flags->lengths, "Only these evaluation lengths")
+    auto* verb = add_verb(app, context, "compare", "Is the difference between two models, or two methods of several seeds, real?",
+                          "longbow compare runs/alibi runs/sinusoidal --lengths 1024     # folders of seeds, or single runs\n"
+                          "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
+    const std::string side =
+        "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
+    verb->add_option("RESULT_A", flags->a, side)->required();
+    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
+    verb->add_option("--lengths", flags->request.lengths, "Only these evaluation lengths")
         ->delimiter(',')
         ->check(CLI::PositiveNumber)
         ->type_name("L,..");
+    verb->add_option("--seeds", flags->request.seeds, "Only the runs of these seeds")->delimiter(',')->type_name("N,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")
         ->check(CLI::IsMember({"token", "word", "byte"}))
         ->type_name("UNIT");

@@ -57,7 +57,7 @@ void read_metrics(const fs::path& file, ReportRun& run) {
 
 // Rows of a run's own file are called as the run is called where it lies now; rows that came from elsewhere (--out) keep their names.
 bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
-    if (row.name.empty() || row.name == folder.filename().string() || row.name == run_name(folder)) return true;
+    if (row.name.empty() || row.name == folder.filename().string() || row.name == run.name) return true;
     const auto agrees = [&](const char* key, const std::string& value) {
         const auto found = run.settings.find(key);
         return found != run.settings.end() && found->second == value;
@@ -94,15 +94,15 @@ std::vector<fs::path> results_of(const std::string& input) {
 }
 
 // Names as the runs lie, told apart by the folders above them where they must be.
-void name_runs(std::vector<ReportRun>& runs) {
+void name_runs(const std::vector<ReportRun*>& runs) {
     std::vector<fs::path> folders;
-    for (const auto& run : runs) folders.push_back(run_folder(run.results));
+    for (const auto* run : runs) folders.push_back(run_folder(run->results));
     const auto names = run_names(folders);
     for (std::size_t i = 0; i < runs.size(); ++i) {
-        for (auto& row : runs[i].rows) {
-            if (fs::path(runs[i].results).filename() == "results.jsonl" && is_of_run(row, runs[i], folders[i])) row.name = names[i];
+        for (auto& row : runs[i]->rows) {
+            if (fs::path(runs[i]->results).filename() == "results.jsonl" && is_of_run(row, *runs[i], folders[i])) row.name = names[i];
         }
-        runs[i].name = names[i];
+        runs[i]->name = names[i];
     }
 }
 
@@ -121,8 +121,18 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs) {
     if (std::all_of(runs.begin(), runs.end(), [](const ReportRun& run) { return run.rows.empty(); })) {
         throw DataError("no results to report: run `longbow eval` first");
     }
-    name_runs(runs);
+    std::vector<ReportRun*> all;
+    for (auto& run : runs) all.push_back(&run);
+    name_runs(all);
     return runs;
+}
+
+void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b) {
+    std::vector<ReportRun*> all;
+    for (auto* runs : {&a, &b}) {
+        for (auto& run : *runs) all.push_back(&run);
+    }
+    name_runs(all);
 }
 
 }  // namespace longbow

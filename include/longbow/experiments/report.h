@@ -26,6 +26,9 @@ struct ReportRun {
 // `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError (nothing there, damaged rows).
 std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
 
+// Gives runs of two lists that have one name, and their rows, names that tell them apart by the folders above them.
+void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
+
 enum class Metric { ppl, nll, bpb };
 // Throws UsageError naming the known ones.
 Metric metric_from(const std::string& name);
