@@ -1,4 +1,6 @@
+#include <limits>
 #include <string_view>
+#include <type_traits>
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
@@ -58,7 +60,14 @@ TrainState train_state_from_json(const Json& json, const std::string& file) {
         if (found == json.end() && is_younger(name)) return;
         if (found == json.end()) throw CheckpointError(file + ": " + name + " is missing");
         try {
-            value = found->template get<std::decay_t<decltype(value)>>();
+            using Value = std::decay_t<decltype(value)>;
+            if constexpr (std::is_same_v<Value, double>) {
+                if (found->is_null()) {  // it was not finite when it was written
+                    value = std::numeric_limits<double>::quiet_NaN();
+                    return;
+                }
+            }
+            value = found->template get<Value>();
         } catch (const Json::exception&) {
             throw CheckpointError(file + ": " + name + " has the wrong type");
         }

@@ -33,6 +33,11 @@ Json to_json(const Nats& nats) {
     return {{"nats", nats.value}, {"ci", nats.interval ? Json{nats.interval->low, nats.interval->high} : Json()}};
 }
 
+std::string ppl_text(const EvalResult& row) {
+    if (std::isfinite(row.ppl)) return strprintf("%.2f", row.ppl);
+    return row.diverged() ? "diverged" : "no value";
+}
+
 std::string interval_note(std::int64_t blocks) {
     if (blocks < kLeastBlocks) {
         return strprintf("\nNo intervals: %lld block%s of 1,024 targets, and %lld are needed.\n", static_cast<long long>(blocks),
@@ -79,14 +84,17 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
                           with_commas(first.apart.tokens).c_str(), static_cast<long long>(analysis.stride));
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
-        text += strprintf("%6lld  %19.2f  %11.2f  ", static_cast<long long>(row.apart.length), row.apart.ppl, row.sliding.ppl) +
+        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.apart.length), ppl_text(row.apart).c_str(),
+                          ppl_text(row.sliding).c_str()) +
                 with_interval(row.early_cost) + "\n";
     }
     for (const auto& gain : analysis.gains) {
         text += strprintf("\nfrom %lld to %lld: gain %s = fewer early tokens ", static_cast<long long>(gain.from),
                           static_cast<long long>(gain.to), with_interval(gain.gain).c_str()) +
                 with_interval(gain.early) + " + longer context " + with_interval(gain.context) + "\n    ";
-        if (std::isnan(gain.share))
+        if (!std::isfinite(gain.gain.value))
+            text += "a model that diverged has no gain";
+        else if (std::isnan(gain.share))
             text += "windows without overlap gain nothing: there is no gain to explain";
         else
             text += strprintf("the early-token curse explains %.0f %% of the gain", 100 * gain.share);
@@ -153,16 +161,26 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         series.label = strprintf("length %lld", static_cast<long long>(row.apart.length));
         series.style = style++;
         series.markers = false;
-        places.series.push_back(std::move(series));
+        if (!row.apart.diverged()) places.series.push_back(std::move(series));
         lengths.x_ticks.push_back(static_cast<double>(row.apart.length));
-        for (auto* one : {&apart, &sliding}) one->x.push_back(static_cast<double>(row.apart.length));
-        apart.y.push_back(row.apart.ppl);
-        sliding.y.push_back(row.sliding.ppl);
+        const auto add = [&](ChartSeries& one, double ppl) {
+            if (!std::isfinite(ppl)) return;  // a diverged model has no place in the figure
+            one.x.push_back(static_cast<double>(row.apart.length));
+            one.y.push_back(ppl);
+        };
+        add(apart, row.apart.ppl);
+        add(sliding, row.sliding.ppl);
     }
-    lengths.series = {apart, sliding};
+    for (auto& one : {apart, sliding}) {
+        if (!one.x.empty()) lengths.series.push_back(one);
+    }
+    std::vector<Chart> charts;
+    for (const auto& chart : {places, lengths}) {
+        if (!chart.series.empty()) charts.push_back(chart);
+    }
     return svg_page("The early-token curse: " + method_title(analysis.position) +
                         strprintf(", trained at %lld", static_cast<long long>(analysis.train_length)),
-                    "", {places, lengths});
+                    "", charts);
 }
 
 }  // namespace longbow

@@ -4,6 +4,7 @@
 
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_number.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "paper_figures.h"
@@ -40,7 +41,8 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
     for (const auto& point : curve.points) {
         const auto y = ours(point.target);
         const auto x = point.x_target ? ours(*point.x_target) : std::nullopt;
-        if (!y || (point.x_target && !x)) continue;
+        if (!y || !std::isfinite(y->value) || (point.x_target && (!x || !std::isfinite(x->value))))
+            continue;  // a diverged model has no place
         series.x.push_back(x ? x->value * panel.x_factor : point.x);
         series.y.push_back(y->value * panel.y_factor);
         series.notes.push_back(strprintf("%s: %g", series.label.c_str(), series.y.back()));
@@ -100,10 +102,11 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
             for (const auto& line : split(read_file(file), '\n')) {
                 const auto row = parse_json(line);
                 if (!row.is_object() || !row.contains("timing")) continue;
-                if (row.value("event", "") == "train") hours = row["timing"].value("seconds", 0.0) / 3600;
+                if (row.value("event", "") == "train") hours = number_at(row["timing"], "seconds") / 3600;
                 const bool wanted = row.value("event", "") == "valid" &&
-                                    row.value("length", std::int64_t{0}) == scale.length(target.length) && row["ppl"].is_number();
-                if (wanted) points.emplace_back(hours, row["ppl"].get<double>());
+                                    row.value("length", std::int64_t{0}) == scale.length(target.length) &&
+                                    std::isfinite(number_at(row, "ppl")) && std::isfinite(hours);
+                if (wanted) points.emplace_back(hours, number_at(row, "ppl"));
             }
         }
         return points;

@@ -71,6 +71,10 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     if (!target) return cell;
     const auto measured = ours(*target);
     if (!measured) return cell;
+    if (!std::isfinite(measured->value)) {
+        cell.ours = target->quantity == Quantity::ppl ? "diverged" : "";
+        return cell;
+    }
     const double value = in_paper_units(name, measured->value);
     const int decimals = decimals_for(value, table.decimals(column));
     cell.ours = strprintf("%.*f", decimals, value);

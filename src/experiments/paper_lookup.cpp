@@ -1,5 +1,6 @@
 // Our own measurement of a published cell, from what training and evaluation left behind in a run.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -7,6 +8,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/interval.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_number.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/safetensors_header.h"
 #include "longbow/core/strings.h"
@@ -98,7 +100,11 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
 
 double median_speed(const std::vector<Json>& rows) {
     std::vector<double> speeds;
-    for (const auto& row : rows) speeds.push_back(row["timing"].value("tokens_per_second", 0.0));
+    for (const auto& row : rows) {
+        const double speed = number_at(row["timing"], "tokens_per_second");
+        if (std::isfinite(speed)) speeds.push_back(speed);
+    }
+    if (speeds.empty()) return kNoValue;
     const auto middle = speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2);
     std::nth_element(speeds.begin(), middle, speeds.end());
     return *middle;
@@ -118,14 +124,14 @@ std::optional<Measured> training(RunFiles& run, const Target& target, const Scal
     }
     auto rows = run.training();
     if (target.after_updates > 0)
-        std::erase_if(rows, [&](const Json& row) { return row.value("update", 0.0) > static_cast<double>(own->updates); });
+        std::erase_if(rows, [&](const Json& row) { return number_at(row, "update") > static_cast<double>(own->updates); });
     if (rows.empty()) return std::nullopt;
     const auto& last = rows.back();
     switch (target.quantity) {
         case Quantity::train_speed: return plain(median_speed(rows));
-        case Quantity::train_memory: return plain(last["timing"].value("memory_mb", 0.0) * 1e6);
-        case Quantity::gpu_hours: return plain(last["timing"].value("seconds", 0.0) / 3600);
-        default: return plain(last.value("update", 0.0));
+        case Quantity::train_memory: return plain(number_at(last["timing"], "memory_mb") * 1e6);
+        case Quantity::gpu_hours: return plain(number_at(last["timing"], "seconds") / 3600);
+        default: return plain(number_at(last, "update"));
     }
 }
 

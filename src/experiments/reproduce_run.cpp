@@ -1,5 +1,6 @@
 // Runs what a plan misses, and writes what has been measured.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "children.h"
@@ -58,7 +59,9 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
         for (const auto& [model, curve] : curves) {
             const auto own = curve.find(model.second);
             if (own == curve.end() || curve.rbegin()->first == model.second) continue;
-            const double ratio = curve.rbegin()->second / own->second;
+            double ratio = curve.rbegin()->second / own->second;
+            // A model that diverged at the longer input broke down; one that did at its own length is ALiBi's failure, and nobody's success.
+            if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || model.first == "alibi" ? INFINITY : 0;
             const auto text =
                 strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)),
                           own->second, static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,

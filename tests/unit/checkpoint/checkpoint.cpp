@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <cmath>
+#include <limits>
 
 #include <fstream>
 
@@ -195,6 +197,11 @@ TEST_F(Checkpoints, WeightsOfAnotherModelAreRefusedByName) {
 TEST_F(Checkpoints, AStateThatIsNoStateIsRefused) {
     Json json = to_json(TrainState{});
     EXPECT_EQ(train_state_from_json(json, "state.json").gemm_library, "aten");
+    TrainState diverged;
+    diverged.interval_nll = std::numeric_limits<double>::infinity();
+    const auto written = Json::parse(to_json(diverged).dump());
+    EXPECT_TRUE(written.at("interval_nll").is_null());
+    EXPECT_TRUE(std::isnan(train_state_from_json(written, "state.json").interval_nll));
     json["samples"] = "many";
     EXPECT_THAT(error_of<CheckpointError>([&] { train_state_from_json(json, "state.json"); }), HasSubstr("samples has the wrong type"));
     json.erase("samples");

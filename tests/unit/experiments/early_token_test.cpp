@@ -75,6 +75,19 @@ TEST(EarlyToken, TheFigureStandsAlone) {
     EXPECT_THAT(svg, testing::Not(HasSubstr("nan")));
 }
 
+TEST(EarlyToken, ADivergedModelIsSaidToBe) {
+    auto bad = row_of(64, 64), slow = row_of(64, 16), far = row_of(256, 256), far_slow = row_of(256, 16);
+    for (auto* row : {&bad, &slow, &far, &far_slow}) row->nll = row->ppl = NAN;
+    const std::vector<float> nothing(4096, NAN);
+    const auto analysis = analyse_early_tokens({{bad, slow, {}}, {far, far_slow, {}}}, {nothing, nothing}, {nothing, nothing});
+    const auto text = early_token_text(analysis);
+    EXPECT_THAT(text, HasSubstr("diverged"));
+    EXPECT_THAT(text, HasSubstr("has no gain"));
+    EXPECT_THAT(text, testing::Not(HasSubstr("nan")));
+    EXPECT_THAT(early_token_svg(analysis), testing::Not(HasSubstr("nan")));
+    EXPECT_TRUE(Json::parse(early_token_json(analysis).dump()).at("lengths").at(0).at("ppl").is_null());
+}
+
 TEST(EarlyToken, UnlikeTargetsAreRefused) {
     EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)}, {std::vector<float>(11)}),
                  DataError);

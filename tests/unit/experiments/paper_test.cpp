@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -249,6 +250,31 @@ TEST_F(Lookups, FindRowsByEverythingThatTheyMeasure) {
     target.method = "alibi";
     target.quantity = Quantity::eval_speed;
     EXPECT_DOUBLE_EQ(ours(target)->value, 777);
+}
+
+TEST_F(Lookups, ADivergedModelIsShownAsOne) {
+    auto bad = row(512, 512, NAN);
+    bad.nll = NAN;
+    bad.ppl_ci.reset();
+    const std::vector<ReportRun> runs{run({bad})};
+    for (const auto* format : {"markdown", "csv", "latex", "json", "html"}) {
+        std::string text;
+        for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), format);
+        EXPECT_THAT(text, HasSubstr("diverged")) << format;
+        EXPECT_THAT(text, Not(testing::ContainsRegex("[ ,>\"]-?nan[^a-z]"))) << format;
+    }
+}
+
+TEST_F(Lookups, SpeedsThatWereNotFiniteAreNoNumbers) {
+    std::ofstream(folder_ / "metrics.jsonl")
+        << R"({"event":"train","update":50,"timing":{"seconds":1,"tokens_per_second":null,"memory_mb":null}})"
+        << "\n"
+        << R"({"event":"train","update":100,"timing":{"seconds":null,"tokens_per_second":500}})"
+        << "\n";
+    const std::vector<ReportRun> runs{run({row(512, 512, 20)})};
+    const auto ours = lookup_in(runs, Scale{});
+    EXPECT_DOUBLE_EQ(ours({"wikitext103", "alibi", 512, Quantity::train_speed, 0, 0, "", 0})->value, 500);
+    EXPECT_TRUE(std::isnan(ours({"wikitext103", "alibi", 512, Quantity::gpu_hours, 0, 0, "", 0})->value));
 }
 
 TEST_F(Lookups, KeepDataSetsApart) {
