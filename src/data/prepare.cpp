@@ -125,7 +125,9 @@ private:
 
 class Preparation {
 public:
-    Preparation(const PrepareRequest& request, const SplitFiles& splits) : request_(request), splits_(splits), work_(request.out) {}
+    // `given`: the tokenizer of request.tokenizer.file, opened before there is a folder to work in.
+    Preparation(const PrepareRequest& request, const SplitFiles& splits, std::unique_ptr<Tokenizer> given)
+        : request_(request), splits_(splits), given_(std::move(given)), work_(request.out) {}
 
     PrepareResult run() {
         go_on_or_start();
@@ -211,7 +213,7 @@ private:
         std::unique_ptr<Tokenizer> tokenizer;
         const bool given = !request_.tokenizer.file.empty();
         if (given) {
-            tokenizer = open_tokenizer(request_.tokenizer);
+            tokenizer = std::move(given_);
         } else if (!state_.tokenizer.empty()) {
             tokenizer = load_tokenizer(work_.store());
         }
@@ -227,10 +229,6 @@ private:
         }
         if (!state_.tokenizer.empty()) return tokenizer;
         if (!tokenizer) {
-            if (request_.data.train.empty()) {
-                throw UsageError("training a " + request_.tokenizer.kind +
-                                 " vocabulary needs train files; or name an existing one (tokenizer.file)");
-            }
             log::info("learning a " + request_.tokenizer.kind + " vocabulary from the train split");
             tokenizer = train_tokenizer(request_.tokenizer, request_.data.train, threads(), request_.data.jsonl_key);
         }
@@ -327,10 +325,21 @@ private:
 
     const PrepareRequest& request_;
     const SplitFiles& splits_;
+    std::unique_ptr<Tokenizer> given_;
     WorkFolder work_;
     PrepareState state_;
     SaveClock clock_;
 };
+
+// nullptr: the vocabulary is learnt.
+std::unique_ptr<Tokenizer> given_tokenizer(const PrepareRequest& request) {
+    if (!request.tokenizer.file.empty()) return open_tokenizer(request.tokenizer);
+    if (request.data.train.empty()) {
+        throw UsageError("training a " + request.tokenizer.kind +
+                         " vocabulary needs train files; or name an existing one (tokenizer.file)");
+    }
+    return nullptr;
+}
 
 }  // namespace
 
@@ -347,7 +356,7 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
         if (reuse(request, result)) return result;
         check_output_folder(WorkFolder::place(request.out));
         refuse_mount_point(request.out);
-        return Preparation(request, splits).run();
+        return Preparation(request, splits, given_tokenizer(request)).run();
     } catch (const InterruptedError&) {
         throw;
     } catch (const Error& error) {

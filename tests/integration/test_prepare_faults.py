@@ -46,6 +46,17 @@ class BadInput(PrepareCase):
         self.assertIn("vocabulary", self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid, "--out", self.store, code=USAGE))
         self.assert_nothing_left()
 
+    def test_a_vocabulary_that_cannot_be_used_leaves_no_folder(self):
+        """Not even the folders in which the store would have been."""
+        vocabulary = self.write("dict.txt", "no count here\n")
+        for kind, code in ((f"word:{vocabulary}", DATA), (f"word:{self.dir / 'absent.txt'}", DATA), (f"sentencepiece:{vocabulary}", DATA)):
+            with self.subTest(kind):
+                error = self.prepare(tokenizer=kind, size=(), out=self.dir / "new" / "folders" / "store", code=code)
+                self.assertIn(kind.split(":")[1], error)
+                self.assertFalse((self.dir / "new").exists())
+        self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid, "--out", self.dir / "new" / "store", code=USAGE)
+        self.assertFalse((self.dir / "new").exists())
+
     def test_damaged_archive(self):
         self.train = self.write("train.gz", gzip.compress(self.train.read_bytes())[:-2000])
         self.assertIn("train.gz", self.prepare(code=DATA))
