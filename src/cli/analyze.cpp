@@ -13,6 +13,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
@@ -73,8 +74,11 @@ void check_outputs(const EarlyTokenFlags& flags, const std::vector<MeasuredRun>&
             throw UsageError("--out: " + folder.string() + " would hold the figures of " + other->second->checkpoint.path.string() +
                              " and of " + run.checkpoint.path.string() + ": analyze them by a command each");
         }
-        fs::create_directories(folder);
-        for (const char* name : {"early-token.json", "early-token.svg"}) check_creatable((folder / name).string());
+        check_output_folder(folder);
+    }
+    for (const auto& [named, run] : folders) {
+        const auto folder = make_output_folder(named);
+        for (const char* name : {"early-token.json", "early-token.svg"}) check_output(folder / name);
     }
 }
 

@@ -7,8 +7,12 @@
 #include "eval_rows.h"
 #include "longbow/attention/attention_backend.h"
 #include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/input.h"
+#include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
 #include "verbs.h"
 
@@ -17,6 +21,7 @@ namespace longbow {
 namespace {
 
 void check_flags(EvalFlags& flags) {
+    if (!flags.out.empty()) check_output(flags.out);
     flags.lengths = distinct_lengths(flags.lengths);
     for (const auto length : flags.lengths) check_plan({flags.request.protocol, length, flags.request.stride, 0, {}});
     if (flags.data.empty() == flags.text.empty()) throw UsageError("longbow eval needs either --data STORE or --text FILE");
@@ -48,6 +53,9 @@ int dry_run(const EvalFlags& flags, const Ranked& ranked) {
 int eval(const EvalFlags& flags, const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     install_stop_handlers();
+    for (const auto& file : flags.text) {
+        if (ranks.leader() && !can_be_read_again(file) && fs::exists(file)) log::info("waiting for the text that comes from " + file);
+    }
     ranks.stage("reading the checkpoints and the text", /*patient=*/true);
     MeasuredText text(flags.data, flags.text, flags.split, ranked.threads);
     auto runs = load_eval_runs(flags, text, ranks.leader());
@@ -57,10 +65,12 @@ int eval(const EvalFlags& flags, const Ranked& ranked) {
         std::vector<EvalResult> rows;
         const auto work = [&] { rows = measure(flags, plan, progress, ranked); };
         plans.size() == 1 ? work() : named(plan.run, work);
-        plan.run.checkpoint.model.reset();  // one model at a time
-        if (flags.json || !ranks.leader()) continue;
-        if (&plan != &plans.front()) std::cout << "\n";
-        std::cout << eval_table(rows, stdout_is_terminal() ? stdout_width() : 0) << std::flush;
+        plan.run.checkpoint.model.reset();                                             // one model at a time
+        const bool rows_alone = ranks.leader() && plan.results->is_standard_output();  // there: the table is for the eyes
+        if (flags.json || !ranks.leader() || (rows_alone && log::is_quiet())) continue;
+        auto& out = rows_alone ? std::cerr : std::cout;
+        if (&plan != &plans.front()) out << "\n";
+        out << eval_table(rows, !rows_alone && stdout_is_terminal() ? stdout_width() : 0) << std::flush;
     }
     return 0;
 }
@@ -119,6 +129,7 @@ void add_eval(CLI::App& app, VerbContext& context) {
     add_rank_arguments(verb, flags->ranks);
     run_with(verb, context, [flags](const CommonOptions& common) {
         check_flags(*flags);
+        check_ranks_can_read(flags->ranks, flags->text);
         if (flags->dry_run) return dry_run(*flags, {std::make_shared<Communicator>(), resolve_device(common.device), common.threads});
         return run_ranked(flags->ranks, common, DistConfig{}.timeout, [&](const Ranked& ranked) { return eval(*flags, ranked); });
     });

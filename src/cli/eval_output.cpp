@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "longbow/core/files.h"
-#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/terminal.h"
 
@@ -67,9 +66,6 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     if (!left_out.empty()) text += wrapped("left out for want of width: " + join(left_out, ", "), width) + "\n";
     return text;
 }
-
-void check_appendable(const std::string& path) { check_output(path); }
-void check_creatable(const std::string& path) { check_output(path); }
 
 std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length) {
     auto name = run;

@@ -12,10 +12,6 @@ namespace longbow {
 // Of one run's rows, in at most `width` columns of a terminal, where the least important columns are left out and named; 0: all of them.
 std::string eval_table(const std::vector<EvalResult>& rows, int width = 0);
 
-// Throw Error naming the path when a later write would fail; leave nothing behind.
-void check_appendable(const std::string& path);
-void check_creatable(const std::string& path);
-
 // FILE with {run} (its slashes as dashes) and {length} filled in.
 std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length);
 // Log-probabilities (-nll) as a one-dimensional little-endian float32 .npy, version 1.0.

@@ -12,7 +12,9 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/input.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
@@ -75,6 +77,14 @@ EvalResult filled(EvalResult measured, const EvalResult& expected) {
     return measured;
 }
 
+// An output that can be written, and takes the place of none of the texts.
+void check_apart(const std::string& flag, const std::string& path, const std::vector<std::string>& texts) {
+    if (find_output(path).stream) return;
+    for (const auto& text : texts) {
+        if (same_output(path, text)) throw UsageError(flag + " " + path + " is the text that is measured: name another file");
+    }
+}
+
 // Everything that can go wrong with a run without a forward pass, for all lengths.
 void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream& stream, bool leader, bool warns) {
     for (const auto length : flags.lengths) {
@@ -84,9 +94,15 @@ void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream
         if (warns) warn_if_unreached(plan);
     }
     if (!leader || flags.dry_run) return;
-    check_appendable(results_of(flags, run));
+    const auto results = results_of(flags, run);
+    check_apart("--out", results, flags.text);
     if (flags.token_logprobs.empty()) return;
-    for (const auto length : flags.lengths) check_creatable(logprobs_path(flags.token_logprobs, run.name, length));
+    for (const auto length : flags.lengths) {
+        const auto path = logprobs_path(flags.token_logprobs, run.name, length);
+        check_apart("--token-logprobs", path, flags.text);
+        if (!find_output(path).stream && same_output(path, results))
+            throw UsageError("--token-logprobs " + path + " is the --out file: name another");
+    }
 }
 
 // Two runs of one name (two checkpoints of a run) would write one file.
@@ -107,16 +123,21 @@ void check_logprobs(const EvalFlags& flags, const std::vector<MeasuredRun>& runs
     }
 }
 
+fs::path partial_of(const PlannedRun& plan, const PlannedRow& row) {
+    const auto key = fingerprint(json_text(to_json(row.expected)));
+    return plan.partials.empty() ? fs::path() : plan.partials / (".eval-" + key.substr(key.size() - 12) + ".partial");
+}
+
 EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const PlannedRow& row, WorkProgress& progress, Communicator& ranks) {
     const auto& run = plan.run;
     const auto& expected = row.expected;
     reset_peak_memory(expected.device);
-    const auto key = fingerprint(json_text(to_json(expected)));
     EvalTiming timing;
     EvalOptions options;
     options.label = expected.name + strprintf(", length %lld", static_cast<long long>(expected.length));
     options.whole = &progress;
-    options.partial = fs::absolute(plan.out).parent_path() / (".eval-" + key.substr(key.size() - 12) + ".partial");
+    options.partial = partial_of(plan, row);
+    options.keep_partial = true;  // until the row is written
     options.timing = &timing;
     options.share = evaluation_share(ranks);
     log::info(strprintf("%s: %s windows by protocol %s, stride %lld", options.label.c_str(), with_commas(row.windows).c_str(),
@@ -146,9 +167,16 @@ std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& te
 std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     std::vector<PlannedRun> plans;
+    std::map<std::string, std::shared_ptr<ResultsOutput>> outputs;  // of several runs maybe one
     for (auto& run : runs) {
-        auto& plan = plans.emplace_back(PlannedRun{run, text.stream(run), results_of(flags, run), {}});
-        const auto known = ranks.leader() ? read_results(plan.out) : std::vector<EvalResult>();
+        const auto out = results_of(flags, run);
+        auto& results = outputs[out];
+        if (ranks.leader() && !flags.dry_run && !results) results = std::make_shared<ResultsOutput>(out);
+        const auto partials = ranks.from_leader(results ? results->folder_for_partials(run.folder).string() : "");
+        auto& plan = plans.emplace_back(PlannedRun{run, text.stream(run), results, partials, {}});
+        const auto known = results                                   ? results->known()
+                           : flags.dry_run && can_be_read_again(out) ? read_results(out)
+                                                                     : std::vector<EvalResult>();
         for (const auto length : flags.lengths) {
             PlannedRow row;
             row.request = request_of(flags, run, length);
@@ -178,6 +206,7 @@ double flops_of(const std::vector<PlannedRun>& plans) {
 
 std::vector<EvalResult> measure(const EvalFlags& flags, PlannedRun& plan, WorkProgress& progress, const Ranked& ranked) {
     const bool leader = ranked.ranks->leader();
+    if (leader) plan.results->open();
     std::vector<EvalResult> rows;
     for (const auto& row : plan.rows) {
         const auto label = strprintf("%s, length %lld", row.expected.name.c_str(), static_cast<long long>(row.expected.length));
@@ -187,14 +216,16 @@ std::vector<EvalResult> measure(const EvalFlags& flags, PlannedRun& plan, WorkPr
             if (!leader) continue;
             if (!std::isfinite(rows.back().nll))
                 log::warn(label + ": its losses are not finite, so that there is no perplexity (has this run diverged?)");
-            if (!row.known) append_result(plan.out, rows.back());
+            if (!row.known) plan.results->add(rows.back());
+            std::error_code gone;
+            fs::remove(partial_of(plan, row), gone);
         } else {
             if (!leader) continue;
-            log::info(label + ": already in " + plan.out + " (--again measures anew)");
+            log::info(label + ": already in " + results_of(flags, plan.run) + " (--again measures anew)");
             rows.push_back(*row.known);
         }
         progress.finish();
-        if (flags.json) std::cout << json_text(to_json(rows.back())) << std::endl;
+        if (flags.json && !plan.results->is_standard_output()) std::cout << json_text(to_json(rows.back())) << std::endl;
     }
     return rows;
 }

@@ -2,11 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "longbow/eval/evaluator.h"
+#include "longbow/eval/results_output.h"
 #include "longbow/telemetry/progress.h"
 #include "measured_run.h"
 #include "ranks.h"
@@ -35,7 +38,8 @@ struct PlannedRow {
 struct PlannedRun {
     MeasuredRun& run;
     const TokenStream& stream;
-    std::string out;  // results.jsonl
+    std::shared_ptr<ResultsOutput> results;  // the leader's
+    std::filesystem::path partials;          // where what is done of a row is kept; empty: nowhere
     std::vector<PlannedRow> rows;
 };
 

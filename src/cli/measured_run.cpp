@@ -7,6 +7,8 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/input.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/runs.h"
 
@@ -36,6 +38,8 @@ std::vector<fs::path> checkpoints_of(const std::string& text) {
         folder = text.substr(0, at);
         which = text.substr(at);
     }
+    if (without_slash(folder).filename() == "checkpoints")
+        return {resolve_checkpoint(text)};  // as a shell's completion leaves a run's name
     const bool is_run = fs::exists(folder / "checkpoints") || fs::exists(folder / "manifest.json");
     std::vector<fs::path> runs;
     if (fs::is_directory(folder) && !is_run) {
@@ -153,6 +157,11 @@ const TokenStream& MeasuredText::encoded(const MeasuredRun& run) {
     const auto known = std::find_if(encoded_.begin(), encoded_.end(),
                                     [&](const Encoded& one) { return one.tokenizer == run.tokenizer && one.data == rules; });
     if (known != encoded_.end()) return *known->stream;
+    for (const auto& file : files_) {
+        if (!encoded_.empty() && !can_be_read_again(file))
+            throw UsageError(
+                file + " can be read once, and these runs need it encoded by more than one tokenizer or rule: write it to a file first");
+    }
     auto stream = is_assumed() ? assumed_for(run) : stream_of_text(*run.checkpoint.tokenizer, files_, rules, threads_);
     if (stream->size() == 0) throw DataError(join(files_, ", ") + ": no tokens to score");
     encoded_.push_back({run.tokenizer, rules, std::move(stream)});

@@ -41,6 +41,15 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
     return hasher.digest();
 }
 
+// What the caller still has needs no file to go on: where it cannot be written, there is nothing to stop for.
+void keep_whole(const std::filesystem::path& partial, const std::string& key, const std::vector<float>& nll) {
+    try {
+        write_partial(partial, key, nll, nll.size());
+    } catch (const Error& error) {
+        log::warn(std::string(error.what()) + "; what is measured is not kept for another call");
+    }
+}
+
 }  // namespace
 
 void check_length(LanguageModel& model, std::int64_t length) {
@@ -178,7 +187,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         if (!options.keep_partial) {
             std::filesystem::remove(partial);
         } else if (computed > 0) {
-            write_partial(partial, key, nll, nll.size());
+            keep_whole(partial, key, nll);
         }
     }
     return nll;

@@ -13,8 +13,10 @@ namespace longbow {
 
 class ResultsOutput {
 public:
-    // Opens what is no regular file, for as long as this lives; a pipe's reader is waited for. Throws Error as find_output() does.
+    // Looks, and opens nothing yet. Throws Error as find_output() does.
     explicit ResultsOutput(const std::string& path);
+    // Before the first row: opens what is no regular file, for as long as this lives; a pipe's reader is waited for.
+    void open();
     // Rows of earlier evaluations; none where they cannot be read.
     [[nodiscard]] std::vector<EvalResult> known() const;
     // Throws Error: full disk, a pipe whose reader has gone.
