@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_result.h"
+#include "longbow/model/flops.h"
 
 namespace longbow {
 namespace {
@@ -316,6 +317,48 @@ TEST_F(Reproduce, EveryFigureDrawsWithoutOurNumbers) {
     }
     EXPECT_EQ(output.claims.size(), 0U);
     EXPECT_THAT(output.markdown, HasSubstr("### Table 15. "));
+}
+
+TEST_F(Reproduce, TheTimeHereComesFromTheMeter) {
+    auto demo = request({"table13"}, demo_scale());
+    demo.jobs = 2;
+    int calls = 0;
+    std::vector<TimedEval> asked;
+    demo.meter = [&](const Config&, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
+        ++calls;
+        asked = evals;
+        EXPECT_EQ(vocab_size, 2048);
+        return LocalSpeed{0.5, std::vector<double>(evals.size(), 0.0)};
+    };
+    const auto plan = plan_reproduction(demo);
+    EXPECT_EQ(calls, 1) << "three lengths of one method are timed once";
+    EXPECT_THAT(asked, testing::Contains(TimedEval{64, 1, false}));
+    const auto per_token = [](const PlannedModel& model) {
+        return ForwardFlops(model.config, model_sizes(model.config, 2048)).token(model.config.train.length);
+    };
+    double expected = 0;
+    for (const auto& model : plan.models) expected += 652 * 0.5 * per_token(model) / per_token(plan.models.front());
+    EXPECT_NEAR(plan.local_seconds, expected / 2, 1e-6);
+    EXPECT_THAT(plan_text(plan, demo), HasSubstr("on this machine about"));
+
+    demo.meter = [](const Config&, std::int64_t, const std::vector<TimedEval>&) -> LocalSpeed { throw Error("no such product\nhere"); };
+    const auto text = plan_text(plan_reproduction(demo), demo);
+    EXPECT_THAT(text, HasSubstr("on this machine: cannot be measured: no such product\n"));
+}
+
+TEST_F(Reproduce, StepsWeighByTheirFlops) {
+    const auto all = request({"table11", "table13"}, demo_scale());
+    const auto plan = plan_reproduction(all);
+    for (const auto& chain : model_commands(plan, all)) {
+        const auto model = std::find_if(plan.models.begin(), plan.models.end(), [&](const auto& one) { return one.name == chain.name; });
+        ASSERT_EQ(chain.costs.size(), chain.commands.size());
+        double training = 0;
+        for (std::size_t i = 0; i < chain.costs.size(); ++i) {
+            EXPECT_GT(chain.costs[i], 0) << chain.name;
+            if (chain.commands[i].front() == "train") training += chain.costs[i];
+        }
+        EXPECT_NEAR(training / model->train_flops, 1, 1e-9) << "an early stop shares the training out";
+    }
 }
 
 }  // namespace
