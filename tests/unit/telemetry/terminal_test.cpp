@@ -64,7 +64,9 @@ TEST(Terminal, ATableLosesItsLeastImportantColumns) {
         ASSERT_EQ(lines.size(), 4U) << "the last line is ended";
         for (std::size_t i = 0; i < 3; ++i) {
             EXPECT_EQ(display_width(lines[i]), display_width(lines[0]));
-            if (width >= 15) EXPECT_LE(display_width(lines[i]), width);
+            if (width >= 15) {
+                EXPECT_LE(display_width(lines[i]), width);
+            }
         }
     }
     EXPECT_EQ(aligned_table(table(), 20), "length    ppl\n    64  70.50\n  1024  69.79\n");
