@@ -16,6 +16,7 @@
 #include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
+#include "longbow/data/store_name.h"
 #include "longbow/eval/evaluator.h"
 #include "longbow/experiments/early_token.h"
 #include "longbow/telemetry/log.h"
@@ -115,6 +116,7 @@ EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const
         row.position = run.checkpoint.config.position.method;
         row.train_length = run.checkpoint.config.train.length;
         row.split = flags.split;
+        row.data_name = store_name(flags.data);
     }
     std::vector<EarlyTokenLength> lengths;
     std::vector<std::vector<float>> apart, sliding;

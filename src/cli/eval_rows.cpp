@@ -16,6 +16,7 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "longbow/data/store_name.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
 
@@ -144,6 +145,7 @@ EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const Planne
                         expected.protocol.c_str(), static_cast<long long>(expected.stride)));
     const auto nll = evaluate_tokens(*run.checkpoint.model, plan.stream, row.request, options);
     auto result = filled(summarise(nll, plan.stream, row.request), expected);
+    result.data_name = flags.text.empty() ? store_name(flags.data) : text_name(flags.text);
     result.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
     result.visited_fraction = timing.visited_fraction;
     result.peak_memory_mb = peak_memory_mb(expected.device);

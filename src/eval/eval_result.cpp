@@ -73,11 +73,13 @@ void visit_fields(Result& r, Visit&& field) {
     field("visited_fraction", r.visited_fraction, false);
     field("checkpoint", r.checkpoint, true);
     field("data", r.data, true);
+    field("data_name", r.data_name, false);
     field("tokenizer", r.tokenizer, true);
     field("config", r.config, true);
     field("config_group", r.config_group, false);
     field("position_begin", r.position_begin, false);
     field("nll_by_position", r.nll_by_position, false);
+    field("tokens_by_position", r.tokens_by_position, false);
     field("block_nll", r.block_nll, false);
     field("block_bytes", r.block_bytes, false);
 }

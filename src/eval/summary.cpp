@@ -103,6 +103,7 @@ void fill_positions(EvalResult& result, const std::vector<float>& nll, const std
         if (counts[bucket] == 0) continue;  // sliding windows score some places only
         result.position_begin.push_back(bucket_begin(bucket));
         result.nll_by_position.push_back(sums[bucket] / static_cast<double>(counts[bucket]));
+        result.tokens_by_position.push_back(counts[bucket]);
     }
 }
 

@@ -28,6 +28,7 @@ struct EvalResult {
     std::string ppl_ci_method = kIntervalMethod;  // rows of before, whose file names none: kOldIntervalMethod
     double bits_per_byte = kNoValue, words = 0, ppl_per_word = kNoValue;
     std::vector<double> nll_by_position;       // mean over the scored targets with as many inputs before them as the bucket says
+    std::vector<std::int64_t> tokens_by_position;  // scored targets of each bucket; empty in rows of before
     std::vector<std::int64_t> position_begin;  // first place in the window of each bucket (single places to 63, then 8 an octave)
     double tool_ppl = kNoValue;                // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
     bool within_documents = false;
@@ -36,6 +37,7 @@ struct EvalResult {
     double tokens_per_second = 0, peak_memory_mb = 0;
     double visited_fraction = 1;                      // of attention's blocks of scores; below 1 where the bias let far ones be skipped
     std::string checkpoint, data, tokenizer, config;  // fingerprints
+    std::string data_name;                            // what people call the data (data/store_name.h); empty in rows of before
     std::string config_group;  // fingerprint of the configuration without its seed: rows that differ in it alone are averaged
     std::uint64_t seed = 0;
     std::int64_t updates = 0;

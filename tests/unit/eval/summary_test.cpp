@@ -70,6 +70,7 @@ TEST(Summary, MeansAndUnits) {
     EXPECT_DOUBLE_EQ(r.ppl_per_word, std::exp(8.0));
     EXPECT_EQ(r.position_begin, (std::vector<std::int64_t>{0, 1, 2, 3}));
     EXPECT_EQ(r.nll_by_position, (std::vector<double>{3, 4, 5, 4}));
+    EXPECT_EQ(r.tokens_by_position, (std::vector<std::int64_t>{2, 2, 2, 1}));
     EXPECT_EQ(r.block_nll, (std::vector<double>{28}));
     EXPECT_EQ(r.block_bytes, (std::vector<double>{28}));
     EXPECT_EQ(r.blocks(), 1);
@@ -96,6 +97,9 @@ TEST(Summary, PlacesBeyond64ShareBuckets) {
     EXPECT_EQ(r.position_begin[72], 128);
     EXPECT_DOUBLE_EQ(r.nll_by_position[64], 67.5);
     EXPECT_DOUBLE_EQ(r.nll_by_position[72], 128.5);
+    EXPECT_EQ(r.tokens_by_position[63], 1);
+    EXPECT_EQ(r.tokens_by_position[64], 8);
+    EXPECT_EQ(r.tokens_by_position[72], 2);
 }
 
 TEST(Summary, BytesAreThoseOfScoredTargetsOnly) {

@@ -1,0 +1,26 @@
+// What people call a corpus.
+#include "longbow/data/store_name.h"
+
+#include <gtest/gtest.h>
+
+namespace longbow {
+namespace {
+
+TEST(StoreName, IsTheFolderOrWhatTellsMore) {
+    EXPECT_EQ(store_name("data/mine"), "mine");
+    EXPECT_EQ(store_name("data/mine/"), "mine");
+    EXPECT_EQ(store_name("data/corpora/austen/store"), "austen/store");
+    EXPECT_EQ(store_name("data/corpora/austen/./store/"), "austen/store");
+    EXPECT_EQ(store_name("/store"), "store");
+}
+
+TEST(StoreName, OfTextFiles) {
+    EXPECT_EQ(text_name({"my.txt"}), "my.txt");
+    EXPECT_EQ(text_name({"a/b.txt", "c.txt"}), "b.txt + c.txt");
+    EXPECT_EQ(text_name({"1", "2", "3", "4", "5"}), "1 + 2 + 3 + 2 more");
+    EXPECT_EQ(text_name({"/dev/fd/63"}), "piped text");
+    EXPECT_EQ(text_name({"/dev/stdin"}), "piped text");
+}
+
+}  // namespace
+}  // namespace longbow
