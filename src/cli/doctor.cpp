@@ -11,6 +11,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
+#include "longbow/experiments/rsvg.h"
 #include "longbow/model/linear.h"
 #include "verbs.h"
 
@@ -89,14 +90,6 @@ void check_gpus(Findings& findings) {
     }
 }
 
-bool runs(const std::string& command) { return std::system((command + " >/dev/null 2>&1").c_str()) == 0; }
-
-std::string shell_quoted(const std::string& text) {
-    std::string quoted = "'";
-    for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    return quoted + "'";
-}
-
 std::string variable(const char* name) {
     const char* value = std::getenv(name);
     return value == nullptr ? "" : value;
@@ -108,24 +101,10 @@ fs::path cache_folder() {
     return (base.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(base)) / "longbow";
 }
 
-// The environment that scripts/setup made, else whatever python3 is on the path.
-std::string python_for_figures() {
-    for (const char* name : {"venv", "venv-tools"}) {
-        const auto python = cache_folder() / name / "bin/python";
-        if (fs::exists(python)) return python.string();
-    }
-    std::error_code none;  // made beside a Python environment of the user's that has torch: venv-<hash of its place>
-    for (const auto& entry : fs::directory_iterator(cache_folder(), none)) {
-        const auto python = entry.path() / "bin/python";
-        if (starts_with(entry.path().filename().string(), "venv-") && fs::exists(python, none)) return python.string();
-    }
-    return "python3";
-}
-
 void check_surroundings(Findings& findings) {
-    const auto python = python_for_figures();
-    findings.expect(runs(shell_quoted(python) + " -c 'import matplotlib'"), "figures", python + " with matplotlib",
-                    "matplotlib is missing there; ./scripts/setup brings it (training and evaluation work without)");
+    const auto program = find_rsvg_convert();
+    findings.expect(!program.empty(), "figures", program.empty() ? "no rsvg-convert" : program,
+                    "only `longbow report --format pdf` and png need it; ./scripts/setup brings it (Debian package librsvg2-bin)");
     std::error_code none;
     const auto cache = cache_folder();
     findings.expect(fs::exists(cache, none), "cache", cache.string(),

@@ -1,12 +1,19 @@
-// longbow report: tables and pages from results.jsonl.
+// longbow report: tables, pages and figures from results.jsonl.
+#include <unistd.h>
+
+#include <algorithm>
 #include <iostream>
+#include <map>
 #include <memory>
+#include <set>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
+#include "longbow/core/strings.h"
 #include "longbow/experiments/paper.h"
 #include "longbow/experiments/report.h"
+#include "longbow/experiments/rsvg.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 
@@ -16,31 +23,98 @@ namespace {
 
 struct ReportFlags {
     std::vector<std::string> results;
-    std::string format = "markdown", metric = "ppl", out, paper;
+    std::string format, metric, figure, split, protocol, out, paper;
 };
 
-// Throws where the report could not be written, or would take the place of what it is about.
-void check_out(const std::string& out, const std::vector<ReportRun>& runs) {
-    if (out.empty()) return;
-    check_output(out);
+bool is_picture(const std::string& format) { return format == "svg" || format == "pdf" || format == "png"; }
+
+// What a file's ending asks for; empty where it says nothing.
+std::string format_of_ending(const std::string& path) {
+    static const std::map<std::string, std::string> known{
+        {".md", "markdown"}, {".markdown", "markdown"}, {".csv", "csv"}, {".tex", "latex"}, {".json", "json"},
+        {".html", "html"},   {".htm", "html"},          {".svg", "svg"}, {".pdf", "pdf"},   {".png", "png"}};
+    const auto found = known.find(fs::path(path).extension().string());
+    return found == known.end() ? "" : found->second;
+}
+
+std::string format_of(const ReportFlags& flags) {
+    const auto ending = format_of_ending(flags.out);
+    if (flags.format.empty()) return ending.empty() ? "markdown" : ending;
+    if (!ending.empty() && ending != flags.format && (is_picture(ending) || is_picture(flags.format)))
+        throw UsageError("--format " + flags.format + " contradicts the ending of --out " + flags.out + ": give one of them");
+    return flags.format;
+}
+
+bool goes_to_terminal(const std::string& out) {
+    if (out.empty()) return ::isatty(STDOUT_FILENO) != 0;
+    const auto place = find_output(out);
+    const auto path = place.path.string();
+    const bool device = place.stream && (starts_with(path, "/dev/tty") || starts_with(path, "/dev/pts/"));
+    return device || (place.descriptor >= 0 && ::isatty(place.descriptor) != 0);
+}
+
+// Everything that needs no results.
+void check_flags(const ReportFlags& flags, const std::string& format) {
+    if (flags.results.empty() && flags.paper.empty())
+        throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
+    if (is_picture(format) && !flags.paper.empty())
+        throw UsageError("--paper makes tables; `longbow reproduce` draws the paper's figures, with our numbers beside them");
+    if (!flags.figure.empty() && !is_picture(format))
+        throw UsageError("--figure chooses what --format svg, pdf or png draws; " + format + " does without");
+    if (!flags.metric.empty() && !flags.figure.empty() && flags.figure != "lengths")
+        throw UsageError("--figure " + flags.figure + " draws losses: --metric would have no effect");
+    if (!flags.out.empty()) check_output(flags.out);
+    if (format != "pdf" && format != "png") return;
+    if (goes_to_terminal(flags.out)) throw UsageError("a " + format + " file would garble the terminal: give --out FILE." + format);
+    require_rsvg_convert();
+}
+
+// Throws where the report would take the place of what it is about.
+void check_kept(const std::string& out, const std::vector<ReportRun>& runs) {
     for (const auto& run : runs) {
-        if (same_output(out, run.results)) throw UsageError("--out " + out + " holds results of this report: name another file");
+        if (!out.empty() && same_output(out, run.results))
+            throw UsageError("--out " + out + " holds results of this report: name another file");
     }
 }
 
+// Only rows of the split and the protocol asked for.
+void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
+    if (flags.split.empty() && flags.protocol.empty()) return;
+    std::set<std::string> kinds;
+    std::size_t left = 0;
+    for (auto& run : runs) {
+        std::erase_if(run.rows, [&](const EvalResult& row) {
+            kinds.insert(row.split + " split by protocol " + row.protocol);
+            return (!flags.split.empty() && row.split != flags.split) || (!flags.protocol.empty() && row.protocol != flags.protocol);
+        });
+        left += run.rows.size();
+    }
+    if (left == 0) throw DataError("no row is of that split and protocol; the results have " + join({kinds.begin(), kinds.end()}, ", "));
+}
+
 // A published table, with what the results have of it beside it.
-std::string paper_table(const ReportFlags& flags, const std::vector<ReportRun>& runs) {
+std::string paper_table(const ReportFlags& flags, const std::string& format) {
+    const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
+    check_kept(flags.out, runs);
     const Scale scale;
-    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), flags.format);
+    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), format);
+}
+
+std::string results_report(const ReportFlags& flags, const std::string& format) {
+    const auto metric = metric_from(flags.metric.empty() ? "ppl" : flags.metric);
+    const auto figure = figure_from(flags.figure.empty() ? "lengths" : flags.figure);
+    auto runs = read_runs(flags.results);
+    check_kept(flags.out, runs);
+    choose_rows(runs, flags);
+    if (!is_picture(format)) return render_report(runs, metric, format);
+    const auto svg = report_svg(runs, metric, figure);
+    return format == "svg" ? svg : convert_svg(svg, format);
 }
 
 int report(const ReportFlags& flags) {
-    const auto metric = metric_from(flags.metric);
-    if (flags.results.empty() && flags.paper.empty())
-        throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
-    const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
-    check_out(flags.out, runs);
-    const auto text = flags.paper.empty() ? render_report(runs, metric, flags.format) : paper_table(flags, runs);
+    const auto format = format_of(flags);
+    check_flags(flags, format);
+    const auto text = flags.paper.empty() ? results_report(flags, format) : paper_table(flags, format);
     if (flags.out.empty()) {
         std::cout << text;
     } else {
@@ -52,23 +126,30 @@ int report(const ReportFlags& flags) {
 
 void add_report(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReportFlags>();
-    auto* verb =
-        add_verb(app, context, "report", "Tables and pages of measured results",
-                 "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --format html --out report.html\n"
-                 "  longbow report runs/alibi-512 --paper table5");
+    auto* verb = add_verb(app, context, "report", "Tables, pages and figures of measured results",
+                          "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
+                          "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
     verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
-    verb->add_option("--paper", flags->paper,
-                     "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
-                     "(longbow reproduce makes them)")
-        ->type_name("TABLE");
-    verb->add_option("--format", flags->format, "markdown | csv | latex | json | html")
-        ->check(CLI::IsMember({"markdown", "csv", "latex", "json", "html"}))
-        ->type_name("FORMAT")
-        ->capture_default_str();
-    verb->add_option("--metric", flags->metric, "ppl | nll | bpb (bits per byte)")
-        ->check(CLI::IsMember({"ppl", "nll", "bpb"}))
+    auto* paper = verb->add_option("--paper", flags->paper,
+                                   "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
+                                   "(longbow reproduce makes them)")
+                      ->type_name("TABLE");
+    const std::vector<std::string> formats{"markdown", "csv", "latex", "json", "html", "svg", "pdf", "png"};
+    verb->add_option("--format", flags->format, join(formats, " | ") + "; default: what --out ends in, else markdown")
+        ->check(CLI::IsMember(formats))
+        ->type_name("FORMAT");
+    verb->add_option(
+            "--figure", flags->figure,
+            "What svg, pdf and png draw: lengths (the metric against evaluation length; the default) | positions (loss by place in "
+            "the window) | training (loss while training)")
+        ->check(CLI::IsMember({"lengths", "positions", "training"}))
+        ->type_name("FIGURE");
+    verb->add_option("--metric", flags->metric, "ppl (the default) | nll | bpb (bits per byte) | ppl_per_word")
+        ->check(CLI::IsMember({"ppl", "nll", "bpb", "ppl_per_word"}))
         ->type_name("METRIC")
-        ->capture_default_str();
+        ->excludes(paper);
+    verb->add_option("--split", flags->split, "Only rows of this split")->type_name("NAME")->excludes(paper);
+    verb->add_option("--protocol", flags->protocol, "Only rows of this protocol")->type_name("NAME")->excludes(paper);
     verb->add_option("--out", flags->out, "File to write; default: standard output")->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }

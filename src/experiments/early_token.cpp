@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "charts.h"
 #include "format.h"
 #include "longbow/core/error.h"
 #include "longbow/core/interval.h"
@@ -36,6 +37,22 @@ Json to_json(const Nats& nats) {
 std::string ppl_text(const EvalResult& row) {
     if (std::isfinite(row.ppl)) return strprintf("%.2f", row.ppl);
     return row.diverged() ? "diverged" : "no value";
+}
+
+// What was measured: the corpus, how much of it, and how.
+std::string measured_text(const EarlyTokenAnalysis& analysis) {
+    const auto& first = analysis.lengths.front().apart;
+    return corpus_text(first.data_name, first.data) + ", " + analysis.split + " split, " + with_commas(first.tokens) +
+           strprintf(" tokens, sliding windows of stride %lld", static_cast<long long>(analysis.stride));
+}
+
+// A point of a curve, with the interval of its perplexity.
+void add_point(ChartSeries& series, const EvalResult& row) {
+    if (!std::isfinite(row.ppl)) return;  // a diverged model has no place in the figure
+    series.x.push_back(static_cast<double>(row.length));
+    series.y.push_back(row.ppl);
+    series.low.push_back(row.ppl_ci ? row.ppl_ci->low : NAN);
+    series.high.push_back(row.ppl_ci ? row.ppl_ci->high : NAN);
 }
 
 std::string interval_note(std::int64_t blocks) {
@@ -79,9 +96,10 @@ EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, cons
 
 std::string early_token_text(const EarlyTokenAnalysis& analysis) {
     const auto& first = analysis.lengths.front();
-    auto text = strprintf("%s: %s, trained at length %lld; %s split, %s tokens, sliding windows of stride %lld\n\n", analysis.name.c_str(),
-                          method_title(analysis.position).c_str(), static_cast<long long>(analysis.train_length), analysis.split.c_str(),
-                          with_commas(first.apart.tokens).c_str(), static_cast<long long>(analysis.stride));
+    auto text = printable(analysis.name) +
+                strprintf(": %s, trained at length %lld; ", method_title(analysis.position).c_str(),
+                          static_cast<long long>(analysis.train_length)) +
+                printable(measured_text(analysis)) + "\n\n";
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
         text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.apart.length), ppl_text(row.apart).c_str(),
@@ -105,14 +123,17 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
 }
 
 Json early_token_json(const EarlyTokenAnalysis& analysis) {
+    const auto& first = analysis.lengths.front().apart;
     Json json{{"name", analysis.name},
               {"position", analysis.position},
               {"train_length", analysis.train_length},
+              {"data_name", first.data_name},
+              {"data", first.data},
               {"split", analysis.split},
               {"stride", analysis.stride},
-              {"tokens", analysis.lengths.front().apart.tokens},
+              {"tokens", first.tokens},
               {"ci_method", kIntervalMethod},
-              {"blocks", analysis.lengths.front().apart.blocks()},
+              {"blocks", first.blocks()},
               {"lengths", Json::array()},
               {"gains", Json::array()}};
     for (const auto& row : analysis.lengths) {
@@ -123,6 +144,7 @@ Json early_token_json(const EarlyTokenAnalysis& analysis) {
                                    {"sliding_ppl", row.sliding.ppl},
                                    {"early_cost", to_json(row.early_cost)},
                                    {"position_begin", row.apart.position_begin},
+                                   {"tokens_by_position", row.apart.tokens_by_position},
                                    {"nll_by_position", row.apart.nll_by_position}});
     }
     for (const auto& gain : analysis.gains) {
@@ -157,29 +179,26 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
     sliding.style = 1;
     std::size_t style = 0;
     for (const auto& row : analysis.lengths) {
-        auto series = position_series(row.apart);
+        auto series = position_series({&row.apart});
         series.label = strprintf("length %lld", static_cast<long long>(row.apart.length));
         series.style = style++;
         series.markers = false;
         if (!row.apart.diverged()) places.series.push_back(std::move(series));
         lengths.x_ticks.push_back(static_cast<double>(row.apart.length));
-        const auto add = [&](ChartSeries& one, double ppl) {
-            if (!std::isfinite(ppl)) return;  // a diverged model has no place in the figure
-            one.x.push_back(static_cast<double>(row.apart.length));
-            one.y.push_back(ppl);
-        };
-        add(apart, row.apart.ppl);
-        add(sliding, row.sliding.ppl);
+        add_point(apart, row.apart);
+        add_point(sliding, row.sliding);
     }
     for (auto& one : {apart, sliding}) {
         if (!one.x.empty()) lengths.series.push_back(one);
     }
+    if (analysis.lengths.front().apart.ppl_ci)
+        lengths.caption = "Bars are 95 % intervals over blocks of the text, which both curves share: the text's differences are paired.";
     std::vector<Chart> charts;
     for (const auto& chart : {places, lengths}) {
         if (!chart.series.empty()) charts.push_back(chart);
     }
     return svg_page("The early-token curse: " + method_title(analysis.position) +
-                        strprintf(", trained at %lld", static_cast<long long>(analysis.train_length)),
+                        strprintf(", trained at %lld; ", static_cast<long long>(analysis.train_length)) + measured_text(analysis),
                     "", charts);
 }
 

@@ -26,15 +26,7 @@ td.best { font-weight: 700; }
 figure { margin: 1.2rem 0 1.8rem; }
 figcaption { font-size: .9rem; max-width: 78ch; }
 .legend { display: none; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
-svg { display: block; width: 100%; min-width: 560px; height: auto; }
-svg text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; fill: #3a4454; }
-svg text.label { fill: var(--ink); font-weight: 600; }
-svg text.series { fill: var(--ink); font-size: 14px; }
-svg text.marked { fill: var(--soft); }
-svg .grid { stroke: #e6e9ef; }
-svg .axis, svg .tick { stroke: #3a4454; }
-svg .mark { stroke: #8a93a2; stroke-dasharray: 4 4; }
-svg .leader { stroke: #b4bbc7; }
+svg { display: block; min-width: 560px; max-width: 100%; height: auto; }
 code { font: .9em ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 details { margin: 1rem 0; }
 summary { cursor: pointer; font-weight: 600; color: var(--accent); }

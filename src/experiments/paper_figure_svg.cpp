@@ -1,6 +1,7 @@
 // Figures as SVG files: a panel above the other, the paper's curves dashed, ours solid, in one frame.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
@@ -27,7 +28,9 @@ ChartSeries paper_series(const FigureCurve& curve) {
     return series;
 }
 
-ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours, const CurveLookup& validations) {
+// `corpora` takes what the points were measured on.
+ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours, const CurveLookup& validations,
+                       std::set<std::string>& corpora) {
     ChartSeries series;
     series.label = curve.label + ", ours";
     series.style = curve.style;
@@ -45,6 +48,9 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
             continue;  // a diverged model has no place
         series.x.push_back(x ? x->value * panel.x_factor : point.x);
         series.y.push_back(y->value * panel.y_factor);
+        series.low.push_back(y->low ? *y->low * panel.y_factor : NAN);
+        series.high.push_back(y->high ? *y->high * panel.y_factor : NAN);
+        if (!y->corpus.empty()) corpora.insert(y->corpus);
         series.notes.push_back(strprintf("%s: %g", series.label.c_str(), series.y.back()));
     }
     return series;
@@ -70,11 +76,16 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
                                          ? strprintf(", the paper's; measured here at 1/%lld of it", static_cast<long long>(scale.divisor))
                                          : "");
     chart.y_label = panel.y_label;
+    std::set<std::string> corpora;
+    bool bars = false;
     for (const auto& curve : panel.curves) {
         if (!curve.points.empty()) chart.series.push_back(paper_series(curve));
-        auto own = our_series(panel, curve, ours, validations);
+        auto own = our_series(panel, curve, ours, validations, corpora);
+        bars = bars || std::any_of(own.low.begin(), own.low.end(), [](double low) { return std::isfinite(low); });
         if (!own.x.empty()) chart.series.push_back(std::move(own));
     }
+    if (!corpora.empty()) chart.caption = "Ours were measured on " + join({corpora.begin(), corpora.end()}, "; ") + ".";
+    if (bars) chart.caption += " Bars are 95 % intervals over blocks of that text.";
     chart.log_x = panel.log_x || wants_log(chart.series, true);
     chart.log_y = panel.log_y || wants_log(chart.series, false);
     return chart;

@@ -2,14 +2,13 @@
 // its interval, the paper's, the difference.
 #include <algorithm>
 
-#include "format.h"
+#include "escape.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "page_style.h"
 #include "paper_grid.h"
-#include "svg.h"
 
 namespace longbow {
 
@@ -52,27 +51,32 @@ Lines lines_of(const Grid& grid, const std::string& none) {
 
 std::string markdown(const Grid& grid) {
     const auto lines = lines_of(grid, "–");
-    std::string text = "### " + grid.title + "\n\n";
-    if (!grid.banner.empty()) text += "**" + grid.banner + "**\n\n";
-    text += "| " + join(lines.header, " | ") + " |\n|";
+    std::string text = "### " + escape_markdown(grid.title) + "\n\n";
+    if (!grid.banner.empty()) text += "**" + escape_markdown(grid.banner) + "**\n\n";
+    const auto row_text = [](const Line& row) {
+        Line escaped;
+        for (const auto& cell : row) escaped.push_back(escape_markdown(cell));
+        return "| " + join(escaped, " | ") + " |\n";
+    };
+    text += row_text(lines.header) + "|";
     for (std::size_t i = 0; i < lines.header.size(); ++i) text += i == 0 || (grid.has_ours && i + 1 == lines.labels) ? "---|" : "---:|";
     text += "\n";
-    for (const auto& row : lines.rows) text += "| " + join(row, " | ") + " |\n";
-    for (const auto& note : grid.notes) text += "\n" + note + "\n";
+    for (const auto& row : lines.rows) text += row_text(row);
+    for (const auto& note : grid.notes) text += "\n" + escape_markdown(note) + "\n";
     return text;
 }
 
 // A line a cell: the labels, the column, and the numbers.
 std::string csv(const Grid& grid, const PublishedTable& table) {
     Line header = grid.label_headings;
-    header.insert(header.end(), {"column", "ours", "interval_95", "paper", "difference", "scale"});
+    header.insert(header.end(), {"column", "ours", "interval_95", "paper", "difference", "scale", "corpus"});
     std::string text = csv_line(header);
     for (const auto& row : grid.rows) {
         for (std::size_t i = 0; i < row.cells.size(); ++i) {
             const auto& cell = row.cells[i];
             auto line = row.labels;
             line.insert(line.end(), {grid.headings[i], cell.ours, cell.interval, cell.paper, cell.difference,
-                                     grid.banner.empty() ? "paper" : grid.banner});
+                                     grid.banner.empty() ? "paper" : grid.banner, cell.corpus});
             text += csv_line(line);
         }
     }
@@ -82,12 +86,12 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
 std::string latex(const Grid& grid) {
     const auto lines = lines_of(grid, "--");
     std::string text = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" +
-                       latex_escape(grid.title + " " + grid.banner) + "}\n";
+                       escape_latex(grid.title + " " + grid.banner) + "}\n";
     text += "  \\begin{tabular}{" + std::string(lines.labels, 'l') + std::string(lines.header.size() - lines.labels, 'r') +
             "}\n    \\toprule\n    ";
     const auto row_text = [](const Line& row) {
         Line escaped;
-        for (const auto& cell : row) escaped.push_back(latex_escape(cell));
+        for (const auto& cell : row) escaped.push_back(escape_latex(cell));
         auto line = join(escaped, " & ") + " \\\\\n";
         for (auto at = line.find("–"); at != std::string::npos; at = line.find("–", at)) line.replace(at, std::string("–").size(), "--");
         return line;
@@ -111,7 +115,8 @@ std::string json(const Grid& grid, const PublishedTable& table, const Scale& sca
                                     {"ours", text(cell.ours)},
                                     {"interval_95", text(cell.interval)},
                                     {"paper", text(cell.paper)},
-                                    {"difference", text(cell.difference)}});
+                                    {"difference", text(cell.difference)},
+                                    {"corpus", text(cell.corpus)}});
         }
     }
     return json_text(out, 2) + "\n";

@@ -71,6 +71,7 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     if (!target) return cell;
     const auto measured = ours(*target);
     if (!measured) return cell;
+    cell.corpus = measured->corpus;
     if (!std::isfinite(measured->value)) {
         cell.ours = target->quantity == Quantity::ppl ? "diverged" : "";
         return cell;
@@ -90,9 +91,24 @@ std::string heading(const PublishedTable& table) {
     return text;
 }
 
-std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scale, bool has_ours) {
+// Every corpus that ours come from.
+std::string corpora_note(const std::vector<GridRow>& rows) {
+    std::vector<std::string> corpora;
+    for (const auto& row : rows) {
+        for (const auto& cell : row.cells) {
+            if (!cell.corpus.empty() && std::find(corpora.begin(), corpora.end(), cell.corpus) == corpora.end())
+                corpora.push_back(cell.corpus);
+        }
+    }
+    if (corpora.empty()) return "";
+    return corpora.size() == 1 ? "Ours were measured on " + corpora.front() + "."
+                               : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
+}
+
+std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scale, const Grid& grid) {
     std::vector<std::string> notes{"Units: " + table.unit + "."};
-    if (!has_ours) return notes;
+    if (!grid.has_ours) return notes;
+    if (auto corpora = corpora_note(grid.rows); !corpora.empty()) notes.push_back(std::move(corpora));
     if (scale.divisor != 1) notes.emplace_back("Lengths are the paper's; in brackets those measured here.");
     notes.emplace_back(
         "difference: ours less the paper's. 95 %: Student's t over blocks of 1,024 targets (none below 10 blocks); it holds the spread of "
@@ -133,7 +149,7 @@ Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ou
         grid.rows.push_back(std::move(out));
     }
     grid.banner = scale.banner();
-    grid.notes = notes_of(table, scale, grid.has_ours);
+    grid.notes = notes_of(table, scale, grid);
     return grid;
 }
 

@@ -10,6 +10,7 @@ namespace longbow {
 
 struct GridCell {
     std::string ours, interval, paper, difference;  // empty: there is none
+    std::string corpus;                             // that ours was measured on; empty: none, or nothing of the kind
 };
 
 struct GridRow {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <numeric>
 
+#include "format.h"
 #include "longbow/core/files.h"
 #include "longbow/core/interval.h"
 #include "longbow/core/json.h"
@@ -89,7 +90,8 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
                           row.max_stream_tokens == scale.stream_tokens(target);
         if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
-        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens};
+        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,
+                 corpus_text(row.data_name, row.data)};
         if (target.quantity == Quantity::ppl && row.ppl_ci && row.blocks() >= kLeastBlocks) {
             found->low = row.ppl_ci->low;
             found->high = row.ppl_ci->high;

@@ -2,83 +2,49 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "longbow/core/strings.h"
+#include "svg_axis.h"
+#include "svg_text.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr double kWidth = 760, kHeight = 400;
-constexpr double kLeft = 64, kRight = 160, kTop = 18, kBottom = 56;
-constexpr double kLabelGap = 17;  // least distance of two labels' base lines
+constexpr double kPlotWidth = 536, kPlotHeight = 326;
+constexpr double kLeft = 64, kTop = 18, kBottom = 56;
+constexpr double kLabelGap = 17;                       // least distance of two labels' base lines
+constexpr double kLabelSize = 14, kLabelIndent = 27;   // of the labels at the lines' ends
+constexpr double kLabelLeast = 106, kLabelMost = 300;  // their width
 
 // Told apart by people with any common colour vision and at least 3:1 on white (after Okabe and Ito, and Tol).
 constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#117a4f", "#9b3fa0", "#5a4a00", "#c0396b", "#2f2f8f", "#666666"};
+constexpr std::size_t kMarkers = 4;
 
-// One axis: values to pixels.
-struct Axis {
-    double low = 0, high = 1, begin = 0, end = 1;
-    bool log = false;
-    [[nodiscard]] double map(double value) const {
-        const double l = log ? std::log2(low) : low;
-        const double h = log ? std::log2(high) : high;
-        const double v = log ? std::log2(value) : value;
-        return begin + (v - l) / (h - l) * (end - begin);
-    }
-};
-
-std::string tick_text(double value) {
-    if (value >= 1000 && value == std::floor(value)) return with_commas(static_cast<std::int64_t>(value));
-    return strprintf("%g", value);
+std::string line(double x1, double y1, double x2, double y2, const std::string& paint) {
+    return strprintf("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" ", x1, y1, x2, y2) + paint + "/>\n";
 }
 
-// About `count` round steps (1, 2, 5 times a power of ten) over [low, high].
-std::vector<double> linear_ticks(double low, double high, int count) {
-    const double raw = (high - low) / count;
-    const double power = std::pow(10.0, std::floor(std::log10(raw)));
-    double step = power * 10;
-    for (const double factor : {1.0, 2.0, 5.0}) {
-        if (factor * power >= raw) {
-            step = factor * power;
-            break;
-        }
-    }
-    std::vector<double> ticks;
-    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12; ++i)
-        ticks.push_back(std::abs(i * step) < step * 1e-9 ? 0 : i * step);
-    return ticks;
+std::string stroke(const char* colour, double width = 1, const char* more = "") {
+    return strprintf("stroke=\"%s\" stroke-width=\"%g\"%s", colour, width, more);
 }
 
-std::vector<double> power_ticks(double low, double high) {
-    std::vector<double> ticks;
-    for (double value = std::exp2(std::ceil(std::log2(low) - 1e-9)); value <= high * (1 + 1e-9); value *= 2) ticks.push_back(value);
-    while (ticks.size() > 9) {
-        std::vector<double> half;
-        for (std::size_t i = 0; i < ticks.size(); i += 2) half.push_back(ticks[i]);
-        ticks = half;
+// Beyond the colours, the same ones come with other markers.
+std::string marker(std::size_t style, double x, double y, const std::string& note, bool weak = false) {
+    const auto colour = style_colour(style);
+    const auto paint = weak ? " fill=\"#ffffff\" stroke=\"" + colour + "\" stroke-width=\"1.2\""
+                            : " fill=\"" + colour + "\" stroke=\"#ffffff\" stroke-width=\"1.5\"";
+    const auto rest = paint + (note.empty() ? std::string("/>\n") : "><title>" + escape_html(note) + "</title>");
+    const auto closed = [&](const std::string& element, const std::string& place) {
+        return "<" + element + place + rest + (note.empty() ? "" : "</" + element + ">\n");
+    };
+    switch ((style + style / std::size(kColours)) % kMarkers) {
+        case 0: return closed("circle", strprintf(" cx=\"%.1f\" cy=\"%.1f\" r=\"%g\"", x, y, weak ? 3.0 : 5.0));
+        case 1: return closed("rect", strprintf(" x=\"%.1f\" y=\"%.1f\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5));
+        case 2: return closed("path", strprintf(" d=\"M%.1f %.1fl5.5 9.5h-11z\"", x, y - 6));
+        default: return closed("path", strprintf(" d=\"M%.1f %.1fl6 6l-6 6l-6 -6z\"", x, y - 6));
     }
-    return ticks;
-}
-
-std::string marker(std::size_t style, double x, double y, const std::string& note) {
-    const auto* colour = kColours[style % std::size(kColours)];
-    const std::string paint = strprintf(" fill=\"%s\" stroke=\"#fff\" stroke-width=\"1.5\"", colour);
-    const std::string title = note.empty() ? "" : "<title>" + escape_html(note) + "</title>";
-    switch (style % 4) {
-        case 0: return strprintf("<circle cx=\"%.1f\" cy=\"%.1f\" r=\"5\"", x, y) + paint + ">" + title + "</circle>\n";
-        case 1:
-            return strprintf("<rect x=\"%.1f\" y=\"%.1f\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5) + paint + ">" + title + "</rect>\n";
-        case 2: return strprintf("<path d=\"M%.1f %.1fl5.5 9.5h-11z\"", x, y - 6) + paint + ">" + title + "</path>\n";
-        default: return strprintf("<path d=\"M%.1f %.1fl6 6l-6 6l-6 -6z\"", x, y - 6) + paint + ">" + title + "</path>\n";
-    }
-}
-
-std::string text_at(double x, double y, const std::string& anchor, const std::string& text, const std::string& extra = "") {
-    return strprintf("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\"", x, y, anchor.c_str()) + extra + ">" + escape_html(text) +
-           "</text>\n";
 }
 
 // Base lines for labels at the wanted heights, moved apart as little as it takes (in order of height).
@@ -100,132 +66,147 @@ std::vector<double> spread_labels(const std::vector<double>& wanted, double low,
     return placed;
 }
 
-Axis axis_over(const std::vector<ChartSeries>& series, bool of_x, bool log, double begin, double end) {
-    Axis axis;
-    axis.log = log;
-    axis.begin = begin;
-    axis.end = end;
-    axis.low = std::numeric_limits<double>::infinity();
-    axis.high = -axis.low;
-    for (const auto& one : series) {
-        for (const double value : of_x ? one.x : one.y) {
-            axis.low = std::min(axis.low, value);
-            axis.high = std::max(axis.high, value);
+std::vector<std::string> labels_of(const Chart& chart) {
+    std::vector<std::string> labels;
+    for (const auto& series : chart.series) labels.push_back(series.label);
+    return shortened(labels, kLabelMost, kLabelSize);
+}
+
+double label_width(const Chart& chart) {
+    double width = kLabelLeast;
+    for (const auto& label : labels_of(chart)) width = std::max(width, text_width(label, kLabelSize));
+    return width;
+}
+
+double plot_height(const Chart& chart) { return std::max(kPlotHeight, kLabelGap * static_cast<double>(chart.series.size() + 1)); }
+
+// One chart being drawn.
+class Drawing {
+public:
+    explicit Drawing(const Chart& chart)
+        : chart_(chart),
+          x_(axis_over(chart.series, true, chart.log_x, kLeft, kLeft + kPlotWidth)),
+          y_(axis_over(chart.series, false, chart.log_y, kTop + plot_height(chart), kTop)) {}
+
+    [[nodiscard]] std::string all() const {
+        std::string svg = grid() + mark();
+        for (const auto& series : chart_.series) svg += error_bars(series);
+        for (const auto& series : chart_.series) svg += series.line ? lines(series) : "";
+        for (const auto& series : chart_.series) svg += points(series);
+        return svg + labels();
+    }
+
+private:
+    [[nodiscard]] std::string grid() const {
+        std::string svg;
+        for (const double tick : y_ticks_of(y_)) {
+            svg += line(x_.begin, y_.map(tick), x_.end, y_.map(tick), stroke("#e6e9ef"));
+            svg += svg_text(x_.begin - 9, y_.map(tick) + 4.5, tick_text(tick), {.anchor = "end"});
         }
+        const auto ticks = x_ticks_of(chart_, x_);
+        const auto shown = labelled_ticks(ticks, x_);
+        for (std::size_t i = 0; i < ticks.size(); ++i) {
+            const double at = x_.map(ticks[i]);
+            svg += line(at, y_.begin, at, y_.begin + 5, stroke(kSoftInk));
+            if (shown[i]) svg += svg_text(at, y_.begin + 21, tick_text(ticks[i]), {.anchor = "middle"});
+        }
+        svg += line(x_.begin, y_.begin, x_.end, y_.begin, stroke(kSoftInk));
+        svg += svg_text((x_.begin + x_.end) / 2, y_.begin + kBottom - 10, chart_.x_label, {.anchor = "middle", .colour = kInk});
+        const auto turned = strprintf("translate(16 %.1f) rotate(-90)", (y_.begin + y_.end) / 2);
+        return svg + svg_text(0, 0, chart_.y_label, {.anchor = "middle", .colour = kInk, .transform = turned});
     }
-    const double room = of_x ? 0.03 : 0.08;  // so that no marker sits on the frame
-    if (log) {
-        const double ratio = axis.high > axis.low ? std::pow(axis.high / axis.low, room) : 2;
-        axis.low /= ratio;
-        axis.high *= ratio;
-    } else {
-        const double pad = axis.high > axis.low ? (axis.high - axis.low) * room : std::max(1.0, std::abs(axis.high) * 0.1);
-        axis.low -= pad;
-        axis.high += pad;
-    }
-    return axis;
-}
 
-// Ticks whose numbers stand free of each other: the last one, and from the left every one that there is room for.
-std::vector<bool> labelled(const std::vector<double>& ticks, const Axis& x) {
-    constexpr double kDigit = 7.8, kGap = 6;
-    std::vector<bool> shown(ticks.size(), false);
-    if (ticks.empty()) return shown;
-    const auto half = [](double tick) { return 0.5 * kDigit * static_cast<double>(tick_text(tick).size()); };
-    shown.back() = true;
-    const double end = x.map(ticks.back()) - half(ticks.back()) - kGap;
-    double free_from = x.begin - 100;
-    for (std::size_t i = 0; i + 1 < ticks.size(); ++i) {
-        const double at = x.map(ticks[i]);
-        if (at - half(ticks[i]) < free_from || at + half(ticks[i]) > end) continue;
-        shown[i] = true;
-        free_from = at + half(ticks[i]) + kGap;
+    [[nodiscard]] std::string mark() const {
+        if (!chart_.marked_x || *chart_.marked_x < x_.low || *chart_.marked_x > x_.high) return "";
+        const double at = x_.map(*chart_.marked_x);
+        return line(at, y_.begin, at, y_.end, stroke("#8a93a2", 1, " stroke-dasharray=\"4 4\"")) +
+               svg_text(at + 6, y_.end + 10, chart_.marked_label, {.colour = kPaleInk});
     }
-    return shown;
-}
 
-std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
-    std::string svg;
-    for (const double tick : y.log ? power_ticks(y.low, y.high) : linear_ticks(y.low, y.high, 6)) {
-        const double at = y.map(tick);
-        svg += strprintf("<line class=\"grid\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x.begin, at, x.end, at);
-        svg += text_at(x.begin - 9, at + 4.5, "end", tick_text(tick));
+    [[nodiscard]] bool shown(const ChartSeries& series, std::size_t i) const { return x_.shows(series.x[i]) && y_.shows(series.y[i]); }
+
+    [[nodiscard]] std::string error_bars(const ChartSeries& series) const {
+        std::string svg;
+        const auto paint = "class=\"error-bar\" " + stroke(style_colour(series.style).c_str(), 1.3, " stroke-opacity=\"0.6\"");
+        for (std::size_t i = 0; i < series.low.size() && i < series.high.size(); ++i) {
+            if (!shown(series, i) || !y_.shows(series.low[i]) || !y_.shows(series.high[i])) continue;
+            const double x = x_.map(series.x[i]), low = y_.map(series.low[i]), high = y_.map(series.high[i]);
+            svg += line(x, low, x, high, paint) + line(x - 4, low, x + 4, low, paint) + line(x - 4, high, x + 4, high, paint);
+        }
+        return svg;
     }
-    const auto ticks = !chart.x_ticks.empty() ? chart.x_ticks
-                       : x.log                ? power_ticks(x.low, x.high)
-                                              : linear_ticks(std::max(0.0, x.low), x.high, 6);
-    const auto shown = labelled(ticks, x);
-    for (std::size_t i = 0; i < ticks.size(); ++i) {
-        const double at = x.map(ticks[i]);
-        svg += strprintf("<line class=\"tick\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at, y.begin, at, y.begin + 5);
-        if (shown[i]) svg += text_at(at, y.begin + 21, "middle", tick_text(ticks[i]));
+
+    [[nodiscard]] std::string lines(const ChartSeries& series) const {
+        std::string svg, points;
+        const auto paint =
+            strprintf("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"%s\"%s stroke-linejoin=\"round\" points=\"",
+                      style_colour(series.style).c_str(), series.markers ? "2.5" : "1.8", series.dashed ? " stroke-dasharray=\"5 4\"" : "");
+        const auto finish = [&] {
+            if (points.find(' ') != std::string::npos) svg += paint + points + "\"/>\n";
+            points.clear();
+        };
+        for (std::size_t i = 0; i < series.x.size(); ++i) {
+            if (shown(series, i))
+                points += strprintf("%s%.1f,%.1f", points.empty() ? "" : " ", x_.map(series.x[i]), y_.map(series.y[i]));
+            else
+                finish();
+        }
+        finish();
+        return svg;
     }
-    svg += strprintf("<line class=\"axis\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", x.begin, y.begin, x.end, y.begin);
-    svg += text_at((x.begin + x.end) / 2, kHeight - 10, "middle", chart.x_label, " class=\"label\"");
-    svg += text_at(0, 0, "middle", chart.y_label,
-                   strprintf(" class=\"label\" transform=\"translate(16 %.1f) rotate(-90)\"", (y.begin + y.end) / 2));
-    return svg;
-}
+
+    [[nodiscard]] std::string points(const ChartSeries& series) const {
+        std::string svg;
+        for (std::size_t i = 0; i < series.x.size(); ++i) {
+            const bool weak = i < series.weak.size() && series.weak[i];
+            if (!shown(series, i) || (!series.markers && !weak)) continue;
+            svg += marker(series.style, x_.map(series.x[i]), y_.map(series.y[i]), i < series.notes.size() ? series.notes[i] : "", weak);
+        }
+        return svg;
+    }
+
+    [[nodiscard]] std::string labels() const {
+        std::vector<double> ends, starts;
+        for (const auto& series : chart_.series) {
+            starts.push_back(x_.end);
+            ends.push_back(y_.end + 10);
+            for (std::size_t i = 0; i < series.x.size(); ++i) {
+                if (!shown(series, i)) continue;
+                starts.back() = x_.map(series.x[i]);
+                ends.back() = y_.map(series.y[i]) + 5;
+            }
+        }
+        const auto places = spread_labels(ends, y_.end + 10, y_.begin);
+        const auto texts = labels_of(chart_);
+        std::string svg;
+        for (std::size_t i = 0; i < texts.size(); ++i) {
+            const auto& series = chart_.series[i];
+            if (texts[i].empty()) continue;
+            if (std::abs(places[i] - ends[i]) > 3 || x_.end - starts[i] > 24)  // a leader where the label could not stay beside its line
+                svg += line(starts[i] + 7, ends[i] - 5, x_.end + 8, places[i] - 5, stroke("#b4bbc7"));
+            if (series.markers || !series.dashed) svg += marker(series.style, x_.end + 16, places[i] - 5, "");
+            svg += svg_text(x_.end + kLabelIndent, places[i], texts[i], {.colour = kInk, .size = kLabelSize});
+        }
+        return svg;
+    }
+
+    const Chart& chart_;
+    Axis x_, y_;
+};
 
 }  // namespace
 
-std::string escape_html(const std::string& text) {
-    std::string escaped;
-    for (const char c : text) {
-        switch (c) {
-            case '&': escaped += "&amp;"; break;
-            case '<': escaped += "&lt;"; break;
-            case '>': escaped += "&gt;"; break;
-            case '"': escaped += "&quot;"; break;
-            default: escaped += c;
-        }
-    }
-    return escaped;
-}
-
 std::string style_colour(std::size_t style) { return kColours[style % std::size(kColours)]; }
 
+ChartSize chart_size(const Chart& chart) {
+    return {std::ceil(kLeft + kPlotWidth + kLabelIndent + label_width(chart) + 8), kTop + plot_height(chart) + kBottom};
+}
+
+std::string chart_group(const Chart& chart) { return "<g>\n" + Drawing(chart).all() + "</g>\n"; }
+
 std::string chart_svg(const Chart& chart) {
-    const auto x = axis_over(chart.series, true, chart.log_x, kLeft, kWidth - kRight);
-    const auto y = axis_over(chart.series, false, chart.log_y, kHeight - kBottom, kTop);
-    std::string svg =
-        strprintf("<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-label=\"%s\">\n", kWidth, kHeight, escape_html(chart.title).c_str());
-    svg += grid(chart, x, y);
-    if (chart.marked_x && *chart.marked_x >= x.low && *chart.marked_x <= x.high) {
-        const double at = x.map(*chart.marked_x);
-        svg += strprintf("<line class=\"mark\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", at, y.begin, at, y.end);
-        svg += text_at(at + 6, y.end + 10, "start", chart.marked_label, " class=\"marked\"");
-    }
-    std::vector<double> ends;
-    for (const auto& series : chart.series) {
-        std::string points;
-        for (std::size_t i = 0; i < series.x.size(); ++i)
-            points += strprintf("%s%.1f,%.1f", i == 0 ? "" : " ", x.map(series.x[i]), y.map(series.y[i]));
-        if (series.line) {
-            svg += "<polyline fill=\"none\" stroke=\"" + style_colour(series.style) + "\" stroke-width=\"" +
-                   (series.markers ? "2.5" : "1.8") + (series.dashed ? "\" stroke-dasharray=\"5 4" : "") +
-                   "\" stroke-linejoin=\"round\" points=\"" + points + "\"/>\n";
-        }
-        ends.push_back(y.map(series.y.back()) + 5);
-    }
-    for (const auto& series : chart.series) {
-        for (std::size_t i = 0; series.markers && i < series.x.size(); ++i) {
-            svg += marker(series.style, x.map(series.x[i]), y.map(series.y[i]), i < series.notes.size() ? series.notes[i] : "");
-        }
-    }
-    const auto places = spread_labels(ends, y.end + 10, y.begin);
-    for (std::size_t i = 0; i < chart.series.size(); ++i) {
-        const auto& series = chart.series[i];
-        if (series.label.empty()) continue;
-        const double from = x.map(series.x.back());
-        if (std::abs(places[i] - ends[i]) > 3 || x.end - from > 12) {  // a leader where the label could not stay beside its line
-            svg += strprintf("<line class=\"leader\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>\n", from + 7, ends[i] - 5, x.end + 8,
-                             places[i] - 5);
-        }
-        if (series.markers || !series.dashed) svg += marker(series.style, x.end + 16, places[i] - 5, "");
-        svg += text_at(x.end + 27, places[i], "start", series.label, " class=\"series\"");
-    }
-    return svg + "</svg>\n";
+    const auto size = chart_size(chart);
+    return svg_open(size.width, size.height, chart.title) + chart_group(chart) + "</svg>\n";
 }
 
 }  // namespace longbow

@@ -1,58 +1,52 @@
-#include <sstream>
+#include <algorithm>
 
 #include "longbow/core/strings.h"
 #include "svg.h"
+#include "svg_text.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr double kChartWidth = 760, kChartHeight = 400, kTitle = 30, kLine = 16;
-constexpr std::size_t kLetters = 120;  // of a banner's line
+constexpr double kMargin = 16;
+constexpr const char* kWarning = "#a02020";
 
-// What a page's style sheet gives its inline charts.
-const char* const kStyle =
-    "text { font: 13px system-ui, -apple-system, \"Segoe UI\", Roboto, Arial, sans-serif; fill: #1c2330; }\n"
-    ".head { font-weight: 600; font-size: 16px; } .title { font-weight: 600; font-size: 14px; } .banner { fill: #a02020; font-weight: 600; "
-    "font-size: 12px; }\n"
-    ".label, .marked { fill: #566070; } .grid { stroke: #e6e9ef; } .axis, .tick { stroke: #8a93a2; } .mark { stroke: #8a93a2; "
-    "stroke-dasharray: 4 4; }\n"
-    ".leader { stroke: #c5cbd6; }\n";
-
-std::vector<std::string> wrapped(const std::string& text) {
-    std::vector<std::string> lines;
-    std::istringstream words(text);
-    for (std::string word; words >> word;) {
-        if (lines.empty() || lines.back().size() + word.size() >= kLetters)
-            lines.emplace_back(word);
-        else
-            lines.back() += " " + word;
+// Parts below each other.
+class Column {
+public:
+    explicit Column(double width) : width_(width) {}
+    void text(const std::string& text, const TextStyle& style, double before) {
+        top_ += text.empty() ? 0 : before;
+        for (const auto& one : wrapped_text(text, width_ - 2 * kMargin, style.bold ? style.size * 1.1 : style.size)) {
+            top_ += style.size * 1.35;
+            body_ += svg_text(kMargin, top_, one, style);
+        }
     }
-    return lines;
-}
+    void chart(const Chart& chart) {
+        body_ += strprintf("<g transform=\"translate(0 %.1f)\">\n", top_ + 6) + chart_group(chart) + "</g>\n";
+        top_ += 6 + chart_size(chart).height;
+    }
+    [[nodiscard]] std::string page(const std::string& label) const { return svg_open(width_, top_ + kMargin, label) + body_ + "</svg>\n"; }
+
+private:
+    double width_, top_ = 6;
+    std::string body_;
+};
 
 }  // namespace
 
 std::string svg_page(const std::string& head, const std::string& banner, const std::vector<Chart>& charts) {
-    double top = 12;
-    std::string body;
-    const auto text = [&](const char* kind, const std::string& line, double height) {
-        top += height;
-        body += strprintf("<text class=\"%s\" x=\"16\" y=\"%.0f\">", kind, top) + escape_html(line) + "</text>\n";
-    };
-    for (const auto& line : wrapped(head)) text("head", line, kLine + 3);
-    for (const auto& line : wrapped(banner)) text("banner", line, kLine);
+    double width = 600;
+    for (const auto& chart : charts) width = std::max(width, chart_size(chart).width);
+    Column column(width);
+    column.text(head, {.colour = kInk, .size = 16, .bold = true}, 4);
+    column.text(banner, {.colour = kWarning, .size = 12, .bold = true}, 2);
     for (const auto& chart : charts) {
-        text("title", chart.title, kTitle);
-        body += strprintf("<svg x=\"0\" y=\"%.0f\" width=\"%.0f\" height=\"%.0f\" overflow=\"visible\">\n", top + 4, kChartWidth,
-                          kChartHeight) +
-                chart_svg(chart) + "</svg>\n";
-        top += kChartHeight + 4;
+        column.text(chart.title, {.colour = kInk, .size = 13.5, .bold = true}, head.empty() ? 4 : 12);
+        column.chart(chart);
+        column.text(chart.caption, {.colour = kPaleInk, .size = 11.5}, 0);
     }
-    const double width = kChartWidth + 80;  // labels at the lines' ends may be longer than the chart's margin
-    return strprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\">\n<style>\n",
-                     width, top + 10, width, top + 10) +
-           kStyle + "</style>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n" + body + "</svg>\n";
+    return column.page(head.empty() && !charts.empty() ? charts.front().title : head);
 }
 
 }  // namespace longbow

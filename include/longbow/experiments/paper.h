@@ -62,6 +62,7 @@ struct Measured {
     double value = 0;
     std::optional<double> low, high;  // 95 %
     std::int64_t tokens = 0;          // scored; 0: no evaluation
+    std::string corpus = {};          // evaluations: the store's name and the split's fingerprint
 };
 using Lookup = std::function<std::optional<Measured>(const Target&)>;
 

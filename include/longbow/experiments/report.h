@@ -1,4 +1,4 @@
-// Tables and pages from results.jsonl: perplexity by evaluation length, a row a model, with how it grows beyond the training length.
+// Tables, figures and pages from results.jsonl: perplexity by evaluation length, a row a model, with how it grows beyond the training length.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
 // Gives runs of two lists that have one name, and their rows, names that tell them apart by the folders above them.
 void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
 
-enum class Metric { ppl, nll, bpb };
+// ppl and nll are a token's; bpb (bits a byte) and ppl_per_word compare models of unlike tokenizers too.
+enum class Metric { ppl, nll, bpb, ppl_per_word };
 // Throws UsageError naming the known ones.
 Metric metric_from(const std::string& name);
 
@@ -41,6 +42,7 @@ struct ReportCell {
     std::int64_t unreached = 0;                // seeds whose text has no window of this length
     std::optional<Interval> interval;          // of a single seed's value, 95 %; absent below kLeastBlocks
     std::string interval_method;               // rows of before have the old one
+    bool best = false;                         // the least of its column, or not clearly worse than that; set where rows are compared
 };
 
 // How many times the perplexity at `from` that at `to` is. One seed: `interval` holds for other text of the kind, from the
@@ -54,26 +56,45 @@ struct ReportGrowth {
 
 struct ReportRow {
     std::string label, name, position;
+    std::string data, tokenizer;  // fingerprints
     std::int64_t train_length = 0, updates = 0;
-    std::map<std::int64_t, ReportCell> cells;  // by evaluation length
+    std::map<std::int64_t, ReportCell> cells;                             // by evaluation length
+    std::map<std::int64_t, std::vector<const EvalResult*>> measurements;  // what they come from, by length, one a seed
     std::optional<ReportGrowth> growth;
-    const EvalResult* longest = nullptr;  // the row at the greatest length, for losses by position (of the first seed)
 };
 
-// Rows that were measured alike; what is unlike (protocol, split, stride, data, tokens, documents) never shares a table.
+// Rows that were measured alike: what is unlike (corpus, protocol, split, stride, tokens scored, documents, dtype) never shares a table.
+// Unlike tokenizers share one only where the metric compares them, over one text.
 struct ReportTable {
-    std::string split, protocol, stride_text, data, tokenizer, dtype;
+    Metric metric = Metric::ppl;
+    std::string split, protocol, stride_text, dtype;
+    std::vector<std::string> data_names;        // of the corpus, as rows call it; none in rows of before
+    std::vector<std::string> data, tokenizers;  // fingerprints; several of each in a table of unlike tokenizers
     bool within_documents = false;
-    std::int64_t max_stream_tokens = 0, tokens = 0;  // tokens: of the first row's shortest length
+    bool own_units = false;  // other tables of the report are of other tokenizers: values a token do not compare with theirs
+    std::int64_t max_stream_tokens = 0;
+    std::map<std::int64_t, std::int64_t> tokens;  // scored, by length; of the first row that has it
     std::vector<std::int64_t> lengths;
     std::vector<ReportRow> rows;
+    // "austen/store (xxh3:..)": the corpus; the fingerprint alone where no row names it.
+    [[nodiscard]] std::string corpus() const;
     [[nodiscard]] std::string heading() const;
+    // Whether every length scored the same targets, so that a line may join them.
+    [[nodiscard]] bool same_targets() const;
 };
 
-// Pointers in the tables point into `runs`.
+// Pointers in the tables point into `runs`. Where a metric does not compare the tokenizers of models that were measured on one text, a table
+// of bits a byte that does follows the others.
 std::vector<ReportTable> make_tables(const std::vector<ReportRun>& runs, Metric metric);
 
 // format: markdown | csv | latex | json | html. Throws UsageError naming them.
 std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format);
+
+enum class Figure { lengths, positions, training };
+// Throws UsageError naming the known ones.
+Figure figure_from(const std::string& name);
+// A file that stands alone: a chart a table (for training: one for models of one tokenizer and corpus). Throws DataError when nothing of
+// the results can be drawn.
+std::string report_svg(const std::vector<ReportRun>& runs, Metric metric, Figure figure);
 
 }  // namespace longbow
