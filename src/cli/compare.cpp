@@ -4,9 +4,11 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/experiments/comparison.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/telemetry/terminal.h"
 #include "verbs.h"
 
 namespace longbow {
@@ -87,7 +89,7 @@ std::string value_text(double value, int decimals) { return std::isfinite(value)
 
 std::string side_text(const char* letter, const ComparisonSide& side, const Comparison& c, const EvalResult* RowPair::*rows,
                       std::int64_t diverged) {
-    auto text = std::string("  ") + letter + " " + side.name + ": ";
+    auto text = std::string("  ") + letter + " " + printable(side.name) + ": ";
     if (diverged > 0 && c.pairs.size() == 1) return text + "diverged\n";
     text += std::string(c.pairs.size() > 1 ? "mean " : "") + "ppl " + value_text(mean_ppl(c.pairs, rows), 2) + ", " +
             value_text(mean_bits(c.pairs, rows), 4) + " bits a byte";
@@ -140,7 +142,7 @@ int compare(const CompareFlags& flags) {
     std::string text;
     for (const auto& pairs : pairing.measurements) {
         const auto comparison = compare_rows(pairs, flags.per);
-        text += flags.json ? comparison_json(a, b, comparison).dump() + "\n" : comparison_text(a, b, comparison);
+        text += flags.json ? json_text(comparison_json(a, b, comparison)) + "\n" : comparison_text(a, b, comparison);
     }
     if (!pairing.left_out.empty()) log::warn("left out, since only one side has it: " + join(pairing.left_out, "; "));
     std::cout << text;

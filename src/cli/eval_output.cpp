@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
@@ -24,9 +25,11 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
     }
     const auto blocks = least == most ? with_commas(least) : with_commas(least) + " to " + with_commas(most);
     if (most < kLeastBlocks)
-        return strprintf("no interval: %s blocks of 1,024 targets, and %lld are needed", blocks.c_str(),
+        return strprintf("no interval: %s block%s of 1,024 targets, and %lld are needed", blocks.c_str(), most == 1 ? "" : "s",
                          static_cast<long long>(kLeastBlocks));
-    return "95 % intervals: " + rows.front().ppl_ci_method + " over " + blocks + " blocks of 1,024 targets";
+    std::set<std::string> methods;  // rows of before, measured once and for all, have another
+    for (const auto& row : rows) methods.insert(row.ppl_ci_method);
+    return "95 % intervals: " + join({methods.begin(), methods.end()}, ", ") + " over " + blocks + " blocks of 1,024 targets";
 }
 
 }  // namespace
