@@ -10,6 +10,7 @@
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
+#include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/input.h"
@@ -221,6 +222,7 @@ std::vector<EvalResult> measure(const EvalFlags& flags, PlannedRun& plan, WorkPr
             if (!row.known) plan.results->add(rows.back());
             std::error_code gone;
             fs::remove(partial_of(plan, row), gone);
+            failpoint("eval.row");
         } else {
             if (!leader) continue;
             log::info(label + ": already in " + results_of(flags, plan.run) + " (--again measures anew)");

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "longbow/core/error.h"
+#include "longbow/core/failpoint.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
@@ -147,6 +148,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     for (; next < batches.size(); next += world) {
         const auto done = begins[next];
         share.progress();
+        failpoint("eval.batch");
         const bool stop = share.any(stop_requested());
         if (!partial.empty() && (stop || share.any(computed > 0 && meter.elapsed() - saved_at > kPartialInterval))) {
             const auto whole = together(done);

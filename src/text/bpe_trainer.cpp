@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "longbow/core/error.h"
+#include "longbow/core/failpoint.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 
@@ -65,6 +66,7 @@ public:
 
     BpeModel run(std::size_t vocab_size) {
         while (model_.names.size() + 1 < vocab_size) {
+            failpoint("text.merge");
             end_if_stop_requested("nothing was written");
             if (queue_.empty()) too_few(vocab_size);
             const auto top = queue_.top();

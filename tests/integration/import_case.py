@@ -9,6 +9,8 @@ import subprocess
 import tempfile
 import unittest
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "longbow")
 SOURCE = pathlib.Path(os.environ.get("LONGBOW_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 GOLDEN = SOURCE / "tests/golden"
@@ -45,7 +47,7 @@ class ImportCase(unittest.TestCase):
 
     def run_longbow(self, *arguments, code=0):
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=300, env=environment, cwd=self.dir)
+        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE, env=environment, cwd=self.dir)
         stderr = result.stderr.decode(errors="replace")
         self.assertEqual(result.returncode, code, stderr)
         if code:

@@ -10,6 +10,8 @@ import subprocess
 import tempfile
 import unittest
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "longbow")
 USAGE, CONFIG, DATA, INTERRUPTED = 2, 3, 4, 75
 
@@ -40,7 +42,7 @@ class PrepareCase(unittest.TestCase):
         return path
 
     def run_longbow(self, *arguments, code=0, env=None):
-        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, env={**os.environ, **(env or {})}, timeout=300)
+        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, env={**os.environ, **(env or {})}, timeout=PATIENCE)
         self.assertEqual(result.returncode, code, result.stderr.decode(errors="replace"))
         if code not in (0, -signal.SIGKILL):
             kind = "interrupted" if code == INTERRUPTED else "error"

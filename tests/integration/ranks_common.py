@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
 
 CONFIG = """
@@ -24,7 +26,7 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("L
 
 
 def longbow(*arguments, **variables):
-    return subprocess.run([LONGBOW, *map(str, arguments)], env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=300)
+    return subprocess.run([LONGBOW, *map(str, arguments)], env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def train(run, *arguments, method="alibi", **variables):

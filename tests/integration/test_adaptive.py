@@ -12,6 +12,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
 WORDS = [a + b + c for a in "bdfg" for b in "aeiou" for c in "klmn"]  # 80 words
 
@@ -34,7 +36,7 @@ def longbow(*arguments, failpoint=None):
     environment = {key: value for key, value in os.environ.items() if key != "LONGBOW_FAILPOINT"}
     if failpoint:
         environment["LONGBOW_FAILPOINT"] = failpoint
-    return subprocess.run([LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=300)
+    return subprocess.run([LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def train(run, *arguments, failpoint=None):

@@ -8,6 +8,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ["LONGBOW"]
 
 CONFIG = """\
@@ -48,7 +50,7 @@ class BadInputs(unittest.TestCase):
 
     @classmethod
     def longbow(cls, *args):
-        return subprocess.run([LONGBOW, *map(str, args)], cwd=cls.home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120)
+        return subprocess.run([LONGBOW, *map(str, args)], cwd=cls.home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
 
     def refuse(self, code, mentions, *args):
         """Runs, and checks the code, that one line on stderr is the error, and that it mentions each word."""

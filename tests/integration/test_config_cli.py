@@ -8,13 +8,15 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ["LONGBOW"]
 SOURCE = Path(os.environ["LONGBOW_SOURCE"])
 USAGE, CONFIG = 2, 3
 
 
 def run(*arguments, cwd=None):
-    return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 class Mistakes(unittest.TestCase):

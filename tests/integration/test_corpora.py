@@ -13,6 +13,8 @@ import tempfile
 import unittest
 import zipfile
 
+from patience import PATIENCE
+
 SOURCE = pathlib.Path(os.environ.get("LONGBOW_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 
 
@@ -30,7 +32,7 @@ class CorpusCase(unittest.TestCase):
 
     def script(self, name, *arguments, code=0):
         command = [sys.executable, "-B", SOURCE / "scripts/corpora" / name, *arguments, "--out", self.out]
-        result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
+        result = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.returncode, code, result.stderr)
         self.assertNotIn("Traceback", result.stderr)
         if code:

@@ -8,12 +8,14 @@ import shlex
 import subprocess
 import unittest
 
+from patience import PATIENCE
+
 LONGBOW = os.environ["LONGBOW"]
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
 
 
 def run(*arguments):
-    return subprocess.run([LONGBOW, *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run([LONGBOW, *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
 
 def commands():

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
 
 LONGBOW = os.environ["LONGBOW"]
@@ -151,11 +150,11 @@ class Eval(unittest.TestCase):
         arguments = ["--lengths", "256", "--stride", "1", "--max-tokens", "256"]
         whole = self.evaluate("alibi", "whole.jsonl", *arguments, "--token-logprobs", "whole.npy")[0]
         resumable = ["eval", "runs/alibi", "--data", "store", "--out", "stopped.jsonl", "--token-logprobs", "stopped.npy", *arguments]
-        for _ in range(2):
-            process = subprocess.Popen([LONGBOW, *resumable, "--threads", "1"], cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for batch in (3, 40):  # the signal comes before, or while the evaluation waits for it there
+            process = subprocess.Popen([LONGBOW, *resumable, "--threads", "1"], cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                       env={**os.environ, "LONGBOW_FAILPOINT": f"eval.batch:{batch}=wait"})
             while "windows" not in process.stderr.readline():  # the first pass is about to begin
                 self.assertIsNone(process.poll())
-            time.sleep(0.2)  # any moment will do: the result must not depend on it
             process.send_signal(signal.SIGTERM)
             message = process.communicate()[1]
             self.assertEqual(process.returncode, 75, message)

@@ -10,6 +10,7 @@ import unittest
 import zipfile
 
 from import_case import CHECKPOINT, GOLDEN, LONGBOW, ImportCase
+from patience import PATIENCE
 
 
 class Command:
@@ -58,7 +59,7 @@ class Hostile(ImportCase):
                 continue
             dictionary = GOLDEN / "alibi_adaptive/dict.txt"
             arguments = ["import", "fairseq", path, "--dict", dictionary, "--position", "alibi", "--out", self.dir / "out"]
-            result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=300)
+            result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE)
             self.assertIn(result.returncode, (0, CHECKPOINT), result.stderr)  # 0: the bit was in a field that nothing uses
             shutil.rmtree(self.dir / "out", ignore_errors=True)
         for size in (0, 3, 40, len(whole) // 2, len(whole) - 1):

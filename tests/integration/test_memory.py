@@ -9,6 +9,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
 WORDS = 1990
 
@@ -44,7 +46,7 @@ class Memory(unittest.TestCase):
 
     def longbow(self, *arguments, threads=1):
         done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", str(threads), "--device", "cpu", *arguments],
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 

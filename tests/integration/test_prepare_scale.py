@@ -5,9 +5,9 @@ import json
 import os
 import signal
 import subprocess
-import threading
 import unittest
 
+from patience import PATIENCE, wait_for
 from prepare_case import CONFIG, DATA, INTERRUPTED, LONGBOW, PrepareCase
 from shards import paragraphs, write_shards
 
@@ -47,7 +47,7 @@ class Scale(PrepareCase):
         for point in ("data.chunk:5", "data.save:1", "data.chunk:9", "data.chunk:2", "data.save:1", "data.before_manifest", "data.before_rename", "data.chunk:1000"):
             result = subprocess.run([LONGBOW, "prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}", "--train", str(self.shards), "--valid", str(self.valid),
                                      "--out", str(self.store), "--documents", "blank_line:1", "--threads", "2", "data.shard_tokens=50000"],
-                                    capture_output=True, text=True, env={**os.environ, "LONGBOW_FAILPOINT": point}, timeout=120)
+                                    capture_output=True, text=True, env={**os.environ, "LONGBOW_FAILPOINT": point}, timeout=PATIENCE)
             self.assertIn(result.returncode, (0, -signal.SIGKILL), result.stderr)
             kills += result.returncode != 0
             going_on += "going on" in result.stderr
@@ -86,21 +86,19 @@ class Scale(PrepareCase):
                 "--documents", "blank_line:1", "data.shard_tokens=50000"]
 
     def log_of(self, command):
-        result = subprocess.run([LONGBOW, *command], capture_output=True, text=True, timeout=120)
+        result = subprocess.run([LONGBOW, *command], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stderr
 
     def test_a_signal_saves_and_the_same_command_goes_on(self):
         paths, _ = write_shards(self.dir / "many", 60, 400000, self.pool, seed=2)
         self.shards = self.dir / "many"
-        process = subprocess.Popen([LONGBOW, *self.prepare_command(), "--threads", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen([LONGBOW, *self.prepare_command(), "--threads", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                   env={**os.environ, "LONGBOW_FAILPOINT": "data.chunk:3=wait"})
         state = self.work_folder() / "state.json"
-        while process.poll() is None and not state.exists():
-            threading.Event().wait(0.002)
+        wait_for(lambda: process.poll() is not None or state.exists())
         process.send_signal(signal.SIGTERM)
-        error = process.communicate(timeout=120)[1].decode()
-        if process.returncode == 0:
-            self.skipTest("it was faster than the signal")
+        error = process.communicate(timeout=PATIENCE)[1].decode()
         self.assertEqual(process.returncode, INTERRUPTED, error)
         self.assertIn("goes on from there", error)
         self.assertIn("going on from", self.log_of(self.prepare_command()))

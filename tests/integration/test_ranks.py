@@ -72,18 +72,26 @@ class Ranks(unittest.TestCase):
         before = tensors(run / "checkpoints/step-00000000/model.safetensors")
         return {key: [a - b for a, b in zip(values, before[key])] for key, values in weights(run).items()}
 
-    def test_a_trace_shows_communication_during_the_backward_pass(self):
+    def test_a_trace_shows_buckets_sent_during_the_backward_pass(self):
+        """Buckets are handed to the network as soon as their gradients are there, before the rest of the backward pass. Both are in one thread's
+        order, which holds however busy the machine is; when the bytes then travel is the machine's affair."""
         run = FOLDER / "traced"
         done = train(run, "--nproc", 2, "train.dtype=fp32", "train.stop=8 updates", "train.profile=2", "schedule.name=constant", "model.dim=128",
                      "model.ffn_dim=512", "model.layers=4", "dist.bucket_mb=0.5")
         self.assertEqual(done.returncode, 0, done.stderr)
         for rank in (0, 1):
             events = [event for event in json.loads((run / f"trace-rank{rank}.json").read_text())["traceEvents"] if event.get("ph") == "X"]
-            reduced = [event for event in events if event["name"] == "gloo:all_reduce"]
             backward = [event for event in events if event["name"].startswith("autograd::engine::evaluate_function")]
-            self.assertGreater(len(reduced), 2)
-            inside = [event for event in reduced if any(event["ts"] < node["ts"] < event["ts"] + event["dur"] for node in backward)]
-            self.assertGreater(len(inside), 0, "no bucket was on its way while gradients were computed")
+            sent = [event for event in events if event["name"] == "c10d::allreduce_"]
+            within = lambda event, node: node["tid"] == event["tid"] and node["ts"] <= event["ts"] < node["ts"] + node["dur"]
+            buckets = [event for event in sent if any(within(event, node) for node in backward)]
+            others = [event["ts"] for event in sent if event not in buckets]  # the loss and the counts, behind each pass
+            self.assertGreaterEqual(len(others), 2, "two updates are traced")
+            early = 0
+            for event in buckets:
+                end = min((ts for ts in others if ts > event["ts"]), default=float("inf"))
+                early += any(event["ts"] + event["dur"] < node["ts"] < end and node["tid"] == event["tid"] for node in backward)
+            self.assertGreaterEqual(early, 4, "buckets wait for the end of the backward pass")
 
     def test_gradients_that_travel_narrow_still_train(self):
         full = losses(self.trained("single-2", "train.dtype=fp32", "--nproc", 2))

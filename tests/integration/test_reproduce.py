@@ -7,8 +7,9 @@ import re
 import signal
 import subprocess
 import tempfile
-import time
 import unittest
+
+from patience import PATIENCE, wait_for
 
 LONGBOW = os.environ["LONGBOW"]
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
@@ -29,36 +30,35 @@ class Reproduce(unittest.TestCase):
         (self.home / "valid.txt").write_text(TEXT[::-1] * 60)
 
     def run_any(self, *arguments):
-        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=self.home, capture_output=True, text=True, timeout=300, check=False)
+        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=self.home, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def run_ok(self, *arguments):
         done = self.run_any(*arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
-    def start(self, *names):
-        return subprocess.Popen([LONGBOW, "reproduce", *names, *MINIATURE], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    def start(self, point, *names):
+        """Its children wait at the fail point for a signal."""
+        return subprocess.Popen([LONGBOW, "reproduce", *names, *MINIATURE], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=wait"})
 
     def wait_for(self, path, process):
-        deadline = time.monotonic() + 120
-        while not (self.home / path).exists():
-            self.assertIsNone(process.poll(), "it ended before " + path)
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        wait_for(lambda: (self.home / path).exists() or process.poll() is not None, path)
+        self.assertIsNone(process.poll(), "it ended before " + path)
 
     def rows(self, model):
         return [json.loads(line) for line in (self.home / "runs/demo" / model / "results.jsonl").read_text().splitlines()]
 
     def test_killed_and_interrupted_it_goes_on(self):
-        process = self.start("table13", "figure11")
+        process = self.start("eval.row", "table13", "figure11")
         self.wait_for("runs/demo/sinusoidal-64/results.jsonl", process)
         process.kill()
         process.communicate()
 
-        process = self.start("table13", "figure11")
+        process = self.start("train.update:9", "table13", "figure11")
         self.wait_for("runs/demo/sinusoidal-128/checkpoints/last", process)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 75, said)
         self.assertIn("run the same command again", said)
         self.assertFalse((self.home / "runs/tables").exists())

@@ -7,9 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 
+from patience import PATIENCE, wait_for
 import train_case
 from train_case import TrainCase
 
@@ -67,13 +67,12 @@ class Training(TrainCase):
     def test_a_signal_saves_and_the_run_goes_on(self):
         run = self.fresh("signal")
         steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates")
-        process = subprocess.Popen(train_case.command(run, "train.stop=100000 updates", *steady), stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and not ((run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500):
-            time.sleep(0.02)
+        process = subprocess.Popen(train_case.command(run, "train.stop=100000 updates", *steady), stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"})  # at work for as long as it takes to look
+        wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500)
         self.assert_exit(train_case.train(run, *steady), 1, "another trainer", f"process {process.pid}", "--run-dir")
         process.send_signal(signal.SIGTERM)
-        stderr = process.communicate(timeout=60)[1]
+        stderr = process.communicate(timeout=PATIENCE)[1]
         self.assertEqual(process.returncode, 75, stderr)
         self.assertIn("run the same command again", stderr)
         reached = int(train_case.last(run).name.split("-")[1])
@@ -135,7 +134,7 @@ class Training(TrainCase):
             {steps["full"]}; echo "code $?"
         """
         namespace = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-rm"]
-        done = subprocess.run([*namespace, "sh", "-c", script], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([*namespace, "sh", "-c", script], capture_output=True, text=True, timeout=PATIENCE)
         if done.returncode in (1, 99) and "code" not in done.stdout:
             self.skipTest("no right to mount a tmpfs here: " + done.stderr.strip())
         self.assertEqual(re.findall(r"code (\d+)", done.stdout), ["1", "0"], done.stdout + done.stderr)

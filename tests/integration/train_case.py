@@ -8,6 +8,8 @@ import tempfile
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ.get("LONGBOW", "build/release/longbow")
 WORDS = "the a one two three sun moon river house walks sees gives under over quick quiet green old and but".split()
 
@@ -57,7 +59,7 @@ def train(run, *arguments, failpoint=None):
     environment.pop("LONGBOW_FAILPOINT", None)
     if failpoint:
         environment["LONGBOW_FAILPOINT"] = failpoint
-    return subprocess.run(command(run, *arguments), env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command(run, *arguments), env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def metrics(run):
