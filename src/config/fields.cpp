@@ -1,7 +1,10 @@
 // The declarations. One line a key; see fields.h for how to add one.
 #include "longbow/config/fields.h"
 
+#include <algorithm>
+
 #include "declare.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -81,7 +84,6 @@ void declare_attention(std::vector<Field>& fields) {
         "in "
         "fp32; 0: off")
         .at_least(0)
-        .when("position.method", "position.method: alibi", [](const Config& c) { return c.position.method == "alibi"; })
         .when("attention.backend", "attention.backend: auto or fused",
               [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
 }
@@ -326,6 +328,16 @@ std::vector<Field> declare_all() {
     return fields;
 }
 
+// Which methods can leave keys out is theirs to say, in their registration.
+Condition needs_slopes(const ConfigContext& context) {
+    std::vector<std::string> names;
+    for (const auto& method : context.position_methods) {
+        if (method.slopes) names.push_back(method.name);
+    }
+    return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")",
+            [names](const Config& config) { return std::find(names.begin(), names.end(), config.position.method) != names.end(); }};
+}
+
 }  // namespace
 
 const std::vector<Section>& config_sections() {
@@ -355,6 +367,8 @@ std::vector<Field> config_fields(const ConfigContext& context) {
         } else if (field.path() == "attention.backend") {
             field.allowed = {"auto"};
             field.allowed.insert(field.allowed.end(), context.attention_backends.begin(), context.attention_backends.end());
+        } else if (field.path() == "attention.skip_threshold") {
+            field.conditions.insert(field.conditions.begin(), needs_slopes(context));
         }
     }
     return fields;

@@ -59,6 +59,7 @@ LONGBOW_REGISTER_POSITION({
       {}},
      {"slope_scale", 1.0, "all slopes times this: 8 sees at 1/8 of a distance what 1 sees at the whole", {}, 1e-6, {}}},
     [](const PositionContext& context) { return std::make_shared<AlibiPosition>(context); },
+    /*slopes=*/true,
 });
 
 }  // namespace longbow

@@ -1,5 +1,7 @@
 // The list of position methods. Methods add themselves at program start (LONGBOW_REGISTER_POSITION), in no particular order, so
 // the list is kept sorted by name: help texts and schemas must not depend on the linker.
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 
 #include "longbow/core/error.h"
@@ -14,6 +16,11 @@ namespace {
 std::vector<PositionEntry>& entries() {
     static std::vector<PositionEntry> list;
     return list;
+}
+
+bool gives_slopes(PositionMethod& method) {
+    const at::NoGradGuard no_grad;
+    return method.bias(0).kind == BiasSpec::Kind::slopes;
 }
 
 }  // namespace
@@ -40,7 +47,13 @@ std::shared_ptr<PositionMethod> make_position_method(const std::string& name, co
             for (const auto& option : entry.options) {
                 complete.options.emplace(option.key, option.default_value);
             }
-            return entry.make(complete);
+            auto method = entry.make(complete);
+            if (!entry.slopes && gives_slopes(*method)) {
+                throw ConfigError("position method \"" + name +
+                                  "\": its bias() has slopes, and its registration does not say so; write true behind its factory "
+                                  "(PositionEntry::slopes), so that attention.skip_threshold can be set");
+            }
+            return method;
         }
         known.push_back(entry.name);
     }

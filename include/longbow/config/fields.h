@@ -65,8 +65,8 @@ struct Section {
     std::string name, help;
 };
 
-// Sections and their fields in the order of config.h. Choices that only the registries know (position.method, attention.backend) are
-// filled in from `context`; keys of the chosen position method come from method_fields().
+// Sections and their fields in the order of config.h. What only the registries know (choices of position.method and attention.backend, which
+// methods have slopes) is filled in from `context`; keys of the chosen position method come from method_fields().
 const std::vector<Section>& config_sections();
 std::vector<Field> config_fields(const ConfigContext& context);
 

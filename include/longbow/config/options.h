@@ -10,18 +10,19 @@
 namespace longbow {
 
 struct OptionSpec {
-    std::string key;
-    OptionValue default_value;  // its alternative is the option's type
-    std::string help;
-    std::vector<std::string> choices;        // strings only; empty: any
-    std::optional<double> minimum, maximum;  // numbers only
+    std::string key{};
+    OptionValue default_value{};  // its alternative is the option's type
+    std::string help{};
+    std::vector<std::string> choices{};          // strings only; empty: any
+    std::optional<double> minimum{}, maximum{};  // numbers only
 };
 
 // What a section may hold, by the value of its selector: {"t5", {specs}}, {"alibi", {specs}}, ...
 struct Variant {
-    std::string name;
-    std::string help;
-    std::vector<OptionSpec> options;
+    std::string name{};
+    std::string help{};
+    std::vector<OptionSpec> options{};
+    bool slopes = false;  // what attention.skip_threshold needs; see PositionEntry
 };
 
 // Typed access after the load filled in defaults; throws ConfigError on a missing key (a programming error).

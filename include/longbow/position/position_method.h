@@ -15,12 +15,14 @@
 
 namespace longbow {
 
+// The structs of this file give each member a value, so that a method writes only those that it needs, under any compiler's warnings.
+
 // What a method adds to the attention scores (after the scaling by 1/sqrt(head_dim)), as a function of the distance i - j >= 0 only.
 struct BiasSpec {
     enum class Kind { none, slopes, table };
     Kind kind = Kind::none;
-    at::Tensor slopes;  // [heads] fp32 (fp64 in fp64 runs): bias = -slope * (i - j)
-    at::Tensor table;   // [heads, M], may need a gradient: bias = table[h, min(i - j, M - 1)]
+    at::Tensor slopes{};  // [heads] fp32 (fp64 in fp64 runs): bias = -slope * (i - j)
+    at::Tensor table{};   // [heads, M], may need a gradient: bias = table[h, min(i - j, M - 1)]
 };
 
 // What a method may know of the model that it serves.
@@ -29,7 +31,7 @@ struct PositionContext {
     std::int64_t dim = 0;
     std::int64_t heads = 0;
     std::int64_t train_length = 0;
-    OptionMap options;
+    OptionMap options{};
     [[nodiscard]] std::int64_t head_dim() const { return dim / heads; }
 };
 
@@ -52,13 +54,14 @@ public:
 };
 
 struct PositionEntry {
-    std::string name;
-    std::string help;  // one line, with the source
-    std::vector<OptionSpec> options;
-    std::function<std::shared_ptr<PositionMethod>(const PositionContext&)> make;
+    std::string name{};
+    std::string help{};  // one line, with the source
+    std::vector<OptionSpec> options{};
+    std::function<std::shared_ptr<PositionMethod>(const PositionContext&)> make{};
+    bool slopes = false;  // bias() gives slopes, or may with some options: far keys can then be left out (attention.skip_threshold)
 };
 
-// Registered methods, by name. Throws ConfigError naming the known ones.
+// Registered methods, by name. Throws ConfigError naming the known ones, and for a method whose bias() has slopes that its entry denies.
 const std::vector<PositionEntry>& position_methods();
 std::shared_ptr<PositionMethod> make_position_method(const std::string& name, const PositionContext& context);
 bool register_position_method(PositionEntry entry);

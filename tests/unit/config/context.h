@@ -8,7 +8,7 @@ namespace longbow {
 inline ConfigContext test_context() {
     ConfigContext context;
     context.position_methods = {
-        {"alibi", "Linear biases", {{"slopes", std::string("authors"), "Slope rule", {"authors", "geometric"}, {}, {}}}},
+        {"alibi", "Linear biases", {{"slopes", std::string("authors"), "Slope rule", {"authors", "geometric"}, {}, {}}}, true},
         {"none", "No positions", {}},
         {"rotary", "Rotated queries and keys", {{"base", 10000.0, "Base of the angles", {}, 1.0, 1e9}}},
         {"t5",

@@ -11,6 +11,7 @@
 #include "context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/random.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {
@@ -142,6 +143,20 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
         ASSERT_EQ(config_yaml(again, context), yaml);
     }
     EXPECT_GT(accepted, 30);
+}
+
+TEST(Fields, SkippingIsForMethodsThatDeclareSlopes) {
+    auto context = test_context();
+    context.position_methods.push_back({"mine", "A user's own", {}, true});
+    const auto with = [&](const std::string& method) {
+        return parse_config("position: {method: " + method + "}\nattention: {skip_threshold: 9}\n", "a.yaml", context);
+    };
+    EXPECT_EQ(with("mine").attention.skip_threshold, 9.0);
+    EXPECT_EQ(with("alibi").attention.skip_threshold, 9.0);
+    EXPECT_THAT(test::error_of<ConfigError>([&] { with("t5"); }),
+                HasSubstr("attention.skip_threshold has no effect here: it needs a position.method with slopes (alibi, mine), and "
+                          "position.method is t5"));
+    EXPECT_THAT(config_reference(context), HasSubstr("Only with a position.method with slopes (alibi, mine) and"));
 }
 
 TEST(Fields, DifferencesNameTheKeys) {

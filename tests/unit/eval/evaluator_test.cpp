@@ -66,7 +66,7 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
         EXPECT_EQ(next, nll.size());
     }
 }
-INSTANTIATE_TEST_SUITE_P(Evaluator, EveryMethod, testing::Values("alibi", "sinusoidal", "rotary", "t5", "learned", "none"));
+INSTANTIATE_TEST_SUITE_P(Evaluator, EveryMethod, testing::ValuesIn(test::every_method()));
 
 TEST(Evaluator, BatchesDoNotChangeLossesAndModeComesBack) {
     const auto model = test::tiny_model(test::tiny_config());

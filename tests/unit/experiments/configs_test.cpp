@@ -17,7 +17,7 @@ const fs::path kConfigs = fs::path(LONGBOW_TEST_DATA).parent_path() / "configs";
 
 Config load(const fs::path& file) {
     ConfigContext context;
-    context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}});
+    context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}, true});
     for (const auto* method : {"sinusoidal", "rotary", "t5"}) context.position_methods.push_back({method, "", {}});
     return load_config({{file.string()}, {}}, context);
 }

@@ -37,7 +37,7 @@ protected:
         request.scale = scale;
         request.run_dir = folder_;
         request.configs = kConfigs;
-        request.context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}});
+        request.context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}, true});
         for (const auto* method : {"sinusoidal", "rotary", "t5"}) request.context.position_methods.push_back({method, "", {}});
         return request;
     }

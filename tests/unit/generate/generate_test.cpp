@@ -73,7 +73,7 @@ TEST_P(CachedLogits, EqualThoseOfTheFullForward) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Methods, CachedLogits, testing::Values("alibi", "learned", "none", "rotary", "sinusoidal", "t5"));
+INSTANTIATE_TEST_SUITE_P(Methods, CachedLogits, testing::ValuesIn(test::every_method()));
 
 TEST(Cache, RefusesGradients) {
     const auto model = test::tiny_model(test::tiny_config());

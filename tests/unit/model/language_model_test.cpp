@@ -13,12 +13,11 @@
 namespace longbow {
 namespace {
 
+using test::every_method;
 using test::largest_difference;
 using test::random_tokens;
 using test::tiny_config;
 using test::tiny_model;
-
-const std::vector<std::string> kMethods = {"alibi", "learned", "none", "rotary", "sinusoidal", "t5"};
 
 double loss_of(LanguageModel& model, const at::Tensor& tokens) {
     const auto hidden = model.hidden(tokens.slice(1, 0, -1)).flatten(0, 1);
@@ -29,7 +28,7 @@ double loss_of(LanguageModel& model, const at::Tensor& tokens) {
 }
 
 TEST(LanguageModel, ShapesAndCausality) {
-    for (const auto& method : kMethods) {
+    for (const auto& method : every_method()) {
         SCOPED_TRACE(method);
         const auto model = tiny_model(tiny_config(method));
         const torch::NoGradGuard no_grad;
@@ -63,7 +62,7 @@ TEST(LanguageModel, EveryOptionTrainsAStep) {
     add("reference", [](Config& c) { c.attention.backend = "reference"; });
     add("dropouts",
         [](Config& c) { c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = c.model.output_dropout = 0.2; });
-    for (const auto& method : kMethods) {
+    for (const auto& method : every_method()) {
         cases.emplace_back(method, tiny_config(method, "fp32"));
     }
     for (const auto& [name, config] : cases) {

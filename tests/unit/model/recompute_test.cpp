@@ -66,10 +66,10 @@ void expect_same(const Config& config) {
 void drop(ModelConfig& model) { model.dropout = model.attention_dropout = model.activation_dropout = model.output_dropout = 0.2; }
 
 TEST(Recompute, GradientsAreTheSameBits) {
-    for (const auto* method : {"alibi", "rotary", "sinusoidal", "t5", "learned", "none"}) {
+    for (const auto& method : test::every_method()) {
         for (const auto* dtype : {"fp32", "bf16", "fp64"}) {
             for (const bool dropout : {false, true}) {
-                SCOPED_TRACE(std::string(method) + " " + dtype + (dropout ? " dropout" : ""));
+                SCOPED_TRACE(method + " " + dtype + (dropout ? " dropout" : ""));
                 auto config = tiny_config(method, dtype);
                 if (dropout) drop(config.model);
                 expect_same(config);

@@ -7,13 +7,22 @@
 #include <limits>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "longbow/config/config.h"
 #include "longbow/model/language_model.h"
+#include "longbow/position/position_method.h"
 
 namespace longbow::test {
 
 constexpr std::int64_t kVocab = 37;
+
+// Every method of this build, one of the user's own included.
+inline std::vector<std::string> every_method() {
+    std::vector<std::string> names;
+    for (const auto& entry : position_methods()) names.push_back(entry.name);
+    return names;
+}
 
 inline Config tiny_config(const std::string& method = "alibi", const std::string& dtype = "fp64") {
     Config config;

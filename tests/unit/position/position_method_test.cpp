@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "longbow/core/error.h"
@@ -42,13 +43,25 @@ LONGBOW_REGISTER_POSITION({"log_distance",
                            {{"strength", 2.0, "factor", {}, 0.0, {}}},
                            [](const PositionContext& context) { return std::make_shared<LogDistance>(context); }});
 
+// As far as the registration goes, one that forgets what its bias is.
+class SilentSlopes : public PositionMethod {
+public:
+    explicit SilentSlopes(const PositionContext& context) : slopes_(torch::ones({context.heads})) {}
+    BiasSpec bias(std::int64_t) override { return {.kind = BiasSpec::Kind::slopes, .slopes = slopes_}; }
+
+private:
+    at::Tensor slopes_;
+};
+
 TEST(Registry, KnowsTheBuiltInMethodsAndThisFiles) {
     std::vector<std::string> names;
     for (const auto& entry : position_methods()) {
         names.push_back(entry.name);
         EXPECT_FALSE(entry.help.empty()) << entry.name;
     }
-    EXPECT_THAT(names, testing::ElementsAre("alibi", "learned", "log_distance", "none", "rotary", "sinusoidal", "t5"));
+    // There may be more: methods of the user's own.
+    EXPECT_THAT(names, testing::IsSupersetOf({"alibi", "learned", "log_distance", "none", "rotary", "sinusoidal", "t5"}));
+    EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
 }
 
 TEST(Registry, AMethodAddedHereIsMadeWithItsDefaultsAndOptions) {
@@ -65,6 +78,24 @@ TEST(Registry, AnUnknownNameIsAnErrorWithTheNearest) {
         EXPECT_THAT(error.what(), testing::HasSubstr("did you mean \"alibi\""));
         EXPECT_THAT(error.what(), testing::HasSubstr("sinusoidal"));
     }
+}
+
+TEST(Registry, SlopesAreDeclared) {
+    for (const auto& entry : position_methods()) {
+        if (entry.name == "silent_slopes") continue;  // this test's, below
+        const auto kind = make_position_method(entry.name, context_of())->bias(0).kind;
+        EXPECT_TRUE(entry.slopes || kind != BiasSpec::Kind::slopes) << entry.name;
+        if (entry.name == "alibi" || entry.name == "t5") {
+            EXPECT_EQ(entry.slopes, entry.name == "alibi");
+        }
+    }
+    const auto make = [](const PositionContext& context) { return std::make_shared<SilentSlopes>(context); };
+    static const bool registered =  // once a process, however often the test runs
+        register_position_method({"silent_slopes", "a test's own", {}, make}) &&
+        register_position_method({"said_slopes", "a test's own", {}, make, true});
+    EXPECT_TRUE(registered);
+    EXPECT_THROW(make_position_method("silent_slopes", context_of()), ConfigError);
+    EXPECT_NO_THROW(make_position_method("said_slopes", context_of()));
 }
 
 TEST(Registry, ANameCannotBeTakenTwice) { EXPECT_THROW(register_position_method({"alibi", "", {}, {}}), ConfigError); }

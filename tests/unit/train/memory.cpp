@@ -25,7 +25,7 @@ TEST(ModelSizes, AreThoseOfTheModel) {
         for (const auto& parameter : model->parameters()) largest = std::max(largest, parameter.numel());
         EXPECT_EQ(sizes.largest, largest);
     };
-    for (const auto* method : {"alibi", "learned", "none", "rotary", "sinusoidal", "t5"}) expect_equal(test::tiny_config(method));
+    for (const auto& method : test::every_method()) expect_equal(test::tiny_config(method));
     for (const auto* activation : {"relu", "gelu", "swiglu"}) {
         for (const bool bias : {false, true}) {
             for (const bool tied : {false, true}) {
