@@ -23,6 +23,7 @@
 #include "longbow/telemetry/terminal.h"
 #include "measured_run.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -214,13 +215,13 @@ void add_analyze(CLI::App& app, VerbContext& context) {
         ->delimiter(',')
         ->required()
         ->type_name("L,..")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_number());
     verb->add_option("--stride", flags->request.stride,
                      "Of the sliding windows; default: a quarter of the shortest length (the paper's: 1)")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("S");
     verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("N");
     verb->add_option("--out", flags->out, "Folder for early-token.json and the figure early-token.svg; of several runs a folder each in it")
         ->type_name("DIR");

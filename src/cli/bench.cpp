@@ -15,6 +15,7 @@
 #include "longbow/train/update_timer.h"
 #include "operator_profile.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -109,9 +110,9 @@ void add_bench(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(*group, context, "train", "Time training updates of a configuration; nothing is kept",
                           "longbow bench train -c configs/demo/alibi.yaml --steps 7 --threads 1");
     add_config_arguments(verb, flags->config);
-    verb->add_option("--steps", flags->steps, "Updates to time")->check(CLI::Range(1, 1000000))->capture_default_str();
+    verb->add_option("--steps", flags->steps, "Updates to time")->check(whole_number(1, 1000000))->capture_default_str();
     verb->add_option("--warmup-steps", flags->warmup, "Updates before the first timed one")
-        ->check(CLI::Range(0, 1000000))
+        ->check(whole_number(0, 1000000))
         ->capture_default_str();
     verb->add_flag("--json", flags->json, "One line of JSON");
     verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");

@@ -24,6 +24,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -224,7 +225,7 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
                           "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
     verb->add_option("--lengths", flags->lengths, "Tokens a sequence")
         ->delimiter(',')
-        ->check(CLI::Range(1, 1 << 24))
+        ->check(whole_number(1, 1 << 24))
         ->capture_default_str();
     verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")
         ->check(CLI::IsMember(attention_backend_names()))
@@ -237,13 +238,13 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
     verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
         ->check(CLI::IsMember({"slopes", "table", "none"}))
         ->capture_default_str();
-    verb->add_option("--batch", flags->batch, "Sequences")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-    verb->add_option("--heads", flags->heads, "Heads")->check(CLI::Range(1, 4096))->capture_default_str();
-    verb->add_option("--head-dim", flags->head_dim, "Numbers a head")->check(CLI::Range(1, 1024))->capture_default_str();
+    verb->add_option("--batch", flags->batch, "Sequences")->check(whole_number(1, 1 << 20))->capture_default_str();
+    verb->add_option("--heads", flags->heads, "Heads")->check(whole_number(1, 4096))->capture_default_str();
+    verb->add_option("--head-dim", flags->head_dim, "Numbers a head")->check(whole_number(1, 1024))->capture_default_str();
     verb->add_option("--skip-threshold", flags->skip_threshold,
                      "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
         ->capture_default_str();
-    verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")->check(CLI::Range(1, 1000000))->capture_default_str();
+    verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")->check(whole_number(1, 1000000))->capture_default_str();
     verb->add_flag("--json", flags->json, "A line of JSON a row");
     run_with(verb, context, [flags](const CommonOptions& common) { return bench_attention(*flags, common); });
 }

@@ -96,6 +96,15 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
         }
         return path + ": unexpected argument '" + word + "'; see " + path + " --help";
     }
+    if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
+        // "Could not convert: --seed = 64k"
+        const std::string what = error.what();
+        const auto name = what.find(": "), value = what.find(" = ");
+        if (name != std::string::npos && value != std::string::npos && value > name) {
+            return path + ": " + what.substr(name + 2, value - name - 2) + ": '" + what.substr(value + 3) +
+                   "' is not a number that it can take";
+        }
+    }
     return path + ": " + error.what() + (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
 }
 
@@ -134,6 +143,11 @@ int run(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::Success& request) {  // --help, --version
+        // `longbow trian --help` asks for the help of a command that is not there.
+        const auto* verb = deepest(&app);
+        const auto left = verb->remaining(true);
+        if (!verb_names(*verb).empty() && !left.empty() && !starts_with(left.front(), "-"))
+            throw UsageError(usage_message(app, CLI::ExtrasError(left)));
         return app.exit(request);
     } catch (const CLI::ParseError& error) {
         throw UsageError(usage_message(app, error));

@@ -10,6 +10,7 @@
 #include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -160,7 +161,7 @@ void add_compare(CLI::App& app, VerbContext& context) {
     verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
     verb->add_option("--lengths", flags->request.lengths, "Only these evaluation lengths")
         ->delimiter(',')
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("L,..");
     verb->add_option("--seeds", flags->request.seeds, "Only the runs of these seeds")->delimiter(',')->type_name("N,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")

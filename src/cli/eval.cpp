@@ -15,6 +15,7 @@
 #include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -96,9 +97,9 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->delimiter(',')
         ->required()
         ->type_name("L,..")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_number());
     verb->add_option("--stride", request.stride, "Targets a window, with up to length - stride tokens of context; default: the protocol's")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("S");
     verb->add_option("--protocol", request.protocol, "paper | hf | lm-eval | llamacpp (docs/evaluation.md)")
         ->capture_default_str()
@@ -106,10 +107,10 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_flag("--within-documents", request.within_documents, "Windows begin anew at each document");
     verb->add_option("--max-tokens", request.max_batch_tokens, "Input tokens a forward pass")
         ->capture_default_str()
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("N");
     verb->add_option("--max-stream-tokens", request.max_stream_tokens, "Only the first N tokens of the split")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("N");
     verb->add_option("--dtype", flags->model.dtype, "fp64 | fp32 | bf16 | fp16; default: fp32 (fp64 for a checkpoint trained so)")
         ->check(CLI::IsMember({"fp64", "fp32", "bf16", "fp16"}))

@@ -10,6 +10,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/signals.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -44,21 +45,21 @@ void add_generate(CLI::App& app, VerbContext& context) {
     verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")->required();
     verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->required();
     verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")
-        ->check(whole_number())
+        ->check(whole_number(0))
         ->type_name("N")
         ->capture_default_str();
     verb->add_option("--temperature", request.temperature, "Divides the scores; 0: always the best token")
         ->type_name("T")
         ->capture_default_str();
     verb->add_option("--top-k", request.top_k, "Draw from the K best tokens; 0: from all")
-        ->check(whole_number())
+        ->check(whole_number(0))
         ->type_name("K")
         ->capture_default_str();
     verb->add_option("--top-p", request.top_p, "Draw from the fewest best tokens whose probabilities sum to P")
         ->type_name("P")
         ->capture_default_str();
     verb->add_option("--seed", request.seed, "Same seed, same text; 0 to 18446744073709551615")
-        ->check(whole_number(std::numeric_limits<std::uint64_t>::max()))
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N")
         ->capture_default_str();
     verb->add_flag("--past-boundary", flags->past_boundary, "Go on after the end of a document (word: of a line)");

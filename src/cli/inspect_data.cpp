@@ -14,6 +14,7 @@
 #include "longbow/data/batches.h"
 #include "longbow/data/mixture.h"
 #include "longbow/data/token_store.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -187,7 +188,7 @@ void add_inspect_data(CLI::App& app, VerbContext& context) {
         ->type_name("BEGIN:END");
     auto* update = verb->add_option("--update", flags->update, "Which sequences update N of a training run sees (1 is the first)")
                        ->type_name("N")
-                       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+                       ->check(longbow::whole_number(1, std::uint64_t{1} << 40));
     add_config_arguments(verb, flags->config, false);
     verb->get_option("--config")->needs(update);
     verb->add_flag("--verify", flags->verify, "Compare every file with its checksum");

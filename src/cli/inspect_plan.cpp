@@ -8,6 +8,7 @@
 #include "longbow/data/token_store.h"
 #include "longbow/eval/evaluator.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -109,24 +110,22 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
                           "longbow inspect plan data/corpora/austen/store --lengths 64,1024\n"
                           "  longbow inspect plan --tokens 1000 --lengths 64 --stride 16");
     verb->add_option("STORE", flags->store, "Token store; or give --tokens");
-    verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(CLI::PositiveNumber)->type_name("N");
+    verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(whole_number())->type_name("N");
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
     verb->add_option("--lengths", flags->lengths, "Evaluation lengths")
         ->delimiter(',')
         ->required()
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("L,..");
-    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")
-        ->check(CLI::PositiveNumber)
-        ->type_name("S");
+    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")->check(whole_number())->type_name("S");
     verb->add_option("--protocol", flags->request.protocol, "paper | hf | lm-eval | llamacpp")->capture_default_str()->type_name("NAME");
     verb->add_flag("--within-documents", flags->request.within_documents, "Windows begin anew at each document (needs a STORE)");
     verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("N");
     verb->add_option("--show", flags->show, "Windows to print before the last")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber)
+        ->check(whole_number(0))
         ->type_name("K");
     verb->add_flag("--json", flags->json, "JSON lines with every window");
     run_with(verb, context, [flags](const CommonOptions&) { return inspect_plan(*flags); });

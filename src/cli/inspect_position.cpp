@@ -12,6 +12,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/position/position_method.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -126,9 +127,12 @@ void add_inspect_position(CLI::App& app, VerbContext& context) {
                           "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
     verb->add_option("METHOD", flags->method, "alibi, t5, .. (longbow config list)")->required();
     verb->add_option(kOptionArgument, flags->options, "Options of the method, as under position: in a config");
-    verb->add_option("--heads", flags->heads, "Heads of a layer")->type_name("H")->check(CLI::Range(1, 4096))->capture_default_str();
-    verb->add_option("--length", flags->length, "Distances to show")->type_name("L")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-    verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")->type_name("D")->check(CLI::Range(1, 1 << 20));
+    verb->add_option("--heads", flags->heads, "Heads of a layer")->type_name("H")->check(whole_number(1, 4096))->capture_default_str();
+    verb->add_option("--length", flags->length, "Distances to show")
+        ->type_name("L")
+        ->check(whole_number(1, 1 << 20))
+        ->capture_default_str();
+    verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")->type_name("D")->check(whole_number(1, 1 << 20));
     run_with(verb, context, [flags](const CommonOptions&) { return run(*flags); });
 }
 

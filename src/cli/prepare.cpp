@@ -18,6 +18,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -120,9 +121,7 @@ void add_prepare(CLI::App& app, VerbContext& context) {
                      "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
                      "learnt from the train files")
         ->type_name("KIND[:FILE]");
-    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")
-        ->type_name("N")
-        ->check(CLI::NonNegativeNumber);
+    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")->type_name("N")->check(whole_number(0));
     const auto files = [&](const char* name, std::vector<std::string>& target, const char* help) {
         verb->add_option(name, target, help)->type_name("FILE..");
     };

@@ -13,6 +13,7 @@
 #include "longbow/dist/launch.h"
 #include "longbow/dist/spawn.h"
 #include "longbow/telemetry/log.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -82,7 +83,7 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
 void add_rank_arguments(CLI::App* verb, RankOptions& options) {
     verb->add_option("--nproc", options.nproc, "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
         ->type_name("N")
-        ->check(CLI::Range(1, 1024))
+        ->check(whole_number(1, 1024))
         ->capture_default_str();
 }
 

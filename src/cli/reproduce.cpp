@@ -15,6 +15,7 @@
 #include "longbow/telemetry/log.h"
 #include "longbow/train/speed.h"
 #include "verbs.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -132,13 +133,13 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
     verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
-        ->check(CLI::PositiveNumber)
+        ->check(whole_number())
         ->type_name("N");
     verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")
-        ->check(CLI::Range(1, 1024))
+        ->check(whole_number(1, 1024))
         ->type_name("N");
     verb->add_option("--nproc", flags->nproc, "Ranks that share each model's training and evaluations: one GPU each (docs/distributed.md)")
-        ->check(CLI::Range(1, 1024))
+        ->check(whole_number(1, 1024))
         ->type_name("N");
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
     auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");

@@ -1,9 +1,9 @@
 #include "verbs.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "version.h"
+#include "whole_number.h"
 
 namespace longbow {
 
@@ -27,19 +27,6 @@ std::vector<VerbEntry> registered_verbs() {
     return sorted;
 }
 
-CLI::Validator whole_number(std::uint64_t most) {
-    const auto check = [most](std::string& text) -> std::string {
-        std::uint64_t value = 0;
-        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        const bool digits =
-            end == text.data() + text.size() && error != std::errc::invalid_argument && (text.size() == 1 || text[0] != '0');
-        if (!digits) return "expected a whole number in digits alone, not '" + text + "'";
-        if (error != std::errc{} || value > most) return text + " is out of range: at most " + std::to_string(most);
-        return "";
-    };
-    return {check, ""};
-}
-
 CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help, const std::string& example) {
     auto* verb = parent.add_subcommand(name, help);
     verb->footer("\nExample:\n  " + example);
@@ -50,7 +37,7 @@ CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& na
     verb->add_option("--device", common.device, "auto | cpu | cuda[:N]")->type_name("DEVICE")->capture_default_str()->group(group);
     verb->add_option("--threads", common.threads, "CPU threads; default: every core that this process may use")
         ->type_name("N")
-        ->check(CLI::Range(1, 4096))
+        ->check(whole_number(1, 4096))
         ->group(group);
     verb->add_option("--log-level", common.log_level, "trace | debug | info | warn | error | off")
         ->type_name("LEVEL")

@@ -21,7 +21,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -57,9 +56,6 @@ CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& na
 
 // A verb that only holds others (`longbow config`): one of them must follow.
 CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example);
-
-// Checks that an argument is digits alone and at most `most`. CLI11 by itself reads -1 as 2^64 - 1, 010 as 8 and 0x10 as 16.
-CLI::Validator whole_number(std::uint64_t most = std::numeric_limits<std::int64_t>::max());
 
 // What the verb does once all flags have been read; returns the exit code.
 void run_with(CLI::App* verb, VerbContext& context, VerbAction action);

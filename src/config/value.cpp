@@ -122,13 +122,24 @@ private:
     const Assignment& assignment_;
 };
 
-// Texts that YAML readers take as they are; all others are written in JSON's quotes, which YAML shares.
+// Texts that YAML readers take as they are; all others are written in JSON's quotes, which YAML shares. Readers of YAML 1.1 (PyYAML) see
+// more in bare words than ours does: truth values in any case, and numbers behind a point (.5, .inf).
 bool plain(const std::string& text) {
-    static const std::set<std::string> special = {"null", "Null", "NULL", "true", "false", "yes", "no", "on", "off"};
-    if (text.empty() || special.count(text) > 0) return false;
+    static const std::set<std::string> special = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
+    std::string lower;
+    for (const char c : text) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+    if (text.empty() || special.count(lower) > 0 || (text[0] == '.' && text.find("./") != 0)) return false;
     const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_' || c == '.'; };
     const auto safe = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '@' || c == '='; };
-    return letter(text[0]) && text.find("..") != 0 && std::all_of(text.begin(), text.end(), safe);
+    return letter(text[0]) && std::all_of(text.begin(), text.end(), safe);
+}
+
+// YAML 1.1 (PyYAML) takes a number with an exponent for a text unless it has a point: 1.0e-08, not 1e-08.
+std::string yaml_number(double value) {
+    std::string text = number_text(value);
+    const auto exponent = text.find('e');
+    if (exponent != std::string::npos && text.find('.') == std::string::npos) text.insert(exponent, ".0");
+    return text;
 }
 
 template <class... Cases>
@@ -169,7 +180,7 @@ std::string value_text(const FieldValue& value) {
     return std::visit(Overloaded{
                           [](bool v) { return std::string(v ? "true" : "false"); },
                           [](std::int64_t v) { return std::to_string(v); },
-                          [](double v) { return number_text(v); },
+                          [](double v) { return yaml_number(v); },
                           [&](const std::string& v) { return quoted(v); },
                           [](const Duration& v) { return v.text(); },
                           [](const std::vector<std::int64_t>& v) {

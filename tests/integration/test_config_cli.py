@@ -51,7 +51,9 @@ class Mistakes(unittest.TestCase):
             ("unknown flag '--vresion', did you mean '--version'?", ["--vresion"]),
             ("--config is required", ["config", "check"]),
             ("'b.yaml' is not an override", ["config", "check", "-c", "a.yaml", "b.yaml"]),
-            ("--threads", ["config", "list", "--threads", "none"]),
+            ("--threads: 'none' is not a whole number; write it in digits, from 1 to 4096", ["config", "list", "--threads", "none"]),
+            ("--lengths: '64k' is not a whole number; write it in digits: 65536 (or 64000)", ["eval", "runs/a", "--data", "store", "--lengths", "64k"]),
+            ("longbow help: unknown command 'trian', did you mean 'train'?", ["help", "trian"]),
             ("--log-level", ["config", "list", "--log-level", "loud"]),
             ("expected auto, cpu, cuda or cuda:N", ["config", "list", "--device", "gpu"]),
             ("CUDA device", ["config", "list", "--device", "cuda:4095"]),
@@ -109,6 +111,24 @@ class Config(unittest.TestCase):
             path.write_text(as_json, encoding="utf-8")  # JSON is YAML
             self.assertEqual(run("config", "show", "-c", path).stdout, first.stdout)
 
+    def test_other_readers_of_yaml_see_the_same_values(self):
+        """PyYAML follows YAML 1.1, where 1e-08 is a text and No is false."""
+        try:
+            import yaml
+        except ImportError:
+            self.skipTest("PyYAML is not installed")
+        for arguments in ([], ["optim.lr=1e-8", "optim.eps=3e-20", "optim.clip_norm=1e20", "model.norm_eps=2.5e-7"],
+                          ["data.jsonl_key=No", "data.store=.5", "tokenizer.file=1e-8"]):
+            with self.subTest(arguments=arguments):
+                shown = run("config", "show", "-c", SOURCE / "configs/demo/alibi.yaml", *arguments)
+                self.assertEqual(shown.returncode, 0, shown.stderr)
+                as_json = run("config", "show", "-c", SOURCE / "configs/demo/alibi.yaml", *arguments, "--json")
+                self.assertEqual(yaml.safe_load(shown.stdout), json.loads(as_json.stdout))
+        for file in sorted((SOURCE / "configs").rglob("*.yaml")):
+            for section, keys in yaml.safe_load(file.read_text()).items():
+                for key, value in keys.items() if isinstance(keys, dict) else ():
+                    self.assertFalse(isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", value), f"{file}: {section}.{key}: {value}")
+
     def test_every_config_of_the_repository_is_right(self):
         files = set((SOURCE / "configs").rglob("*.yaml"))
         # What others include need not stand on its own.
@@ -123,6 +143,10 @@ class Config(unittest.TestCase):
 
     def test_help_and_version_of_every_verb(self):
         self.assertTrue(run("--version").stdout.startswith("longbow "))
+        for words in (["train"], ["config", "show"], []):
+            asked = run("help", *words)
+            self.assertEqual((asked.returncode, asked.stdout), (0, run(*words, "--help").stdout))
+            self.assertIn("Example:", asked.stdout)
         for verb in ("show", "check", "schema", "list"):
             result = run("config", verb, "--help")
             self.assertEqual(result.returncode, 0)

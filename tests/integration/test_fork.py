@@ -7,6 +7,7 @@ import subprocess
 import sys
 import unittest
 
+from patience import PATIENCE
 import train_case
 from train_case import TrainCase
 
@@ -16,7 +17,7 @@ def fork(source, run, *arguments, failpoint=None):
     if failpoint:
         environment["LONGBOW_FAILPOINT"] = failpoint
     command = [train_case.LONGBOW, "train", "--from", str(source), "--run-dir", str(run), "--threads", "1", "--device", "cpu", *map(str, arguments)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=180)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def state(checkpoint):

@@ -8,6 +8,8 @@ import subprocess
 import tempfile
 import unittest
 
+from patience import PATIENCE
+
 LONGBOW = os.environ["LONGBOW"]
 CONFIG = """\
 model: {layers: 1, dim: 16, heads: 2, ffn_dim: 32, dropout: 0.0}
@@ -45,7 +47,7 @@ class Inputs(unittest.TestCase):
     @classmethod
     def run_any(cls, *arguments):
         words = [a if isinstance(a, bytes) else str(a).encode() for a in arguments]
-        return subprocess.run([LONGBOW.encode(), *words, b"--threads", b"1"], cwd=cls.home, capture_output=True, stdin=subprocess.DEVNULL, timeout=300)
+        return subprocess.run([LONGBOW.encode(), *words, b"--threads", b"1"], cwd=cls.home, capture_output=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
 
     @classmethod
     def run_ok(cls, *arguments):

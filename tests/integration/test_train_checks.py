@@ -5,13 +5,14 @@ import subprocess
 import sys
 import unittest
 
+from patience import PATIENCE
 import train_case
 from train_case import TrainCase
 
 
 def longbow(*arguments):
     environment = {key: value for key, value in os.environ.items() if key != "LONGBOW_FAILPOINT"}
-    return subprocess.run([train_case.LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run([train_case.LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def entries(folder):

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <new>
@@ -129,6 +130,85 @@ TEST(Cli, ArgumentsHaveNamesThatEveryCli11Takes) {
     expect_names_that_cli11_takes(app);
 }
 
+TEST(Cli, HelpIsACommandToo) {
+    for (const std::vector<std::string>& words : {std::vector<std::string>{}, {"probe"}, {"nest"}, {"nest", "name"}, {"help"}}) {
+        auto command = words, flag = words;
+        command.insert(command.begin(), "help");
+        flag.emplace_back("--help");
+        const auto outcome = call(command);
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        EXPECT_EQ(outcome.out, call(flag).out);
+    }
+}
+
+// What CLI11 says of `flag value`, for each flag of each verb: nothing where it is taken.
+void for_each_flag(CLI::App& app, const std::function<void(const std::vector<std::string>&)>& visit, std::vector<std::string> path = {}) {
+    for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+        auto words = path;
+        words.push_back(verb->get_name());
+        for_each_flag(*verb, visit, words);
+        for (const auto* option : verb->get_options()) {
+            if (option->get_lnames().empty() || option->get_items_expected_max() == 0) continue;
+            auto flag = words;
+            flag.push_back("--" + option->get_lnames().front());
+            visit(flag);
+        }
+    }
+}
+
+std::string parse_error(std::vector<std::string> words) {
+    CLI::App app{"", "longbow"};
+    VerbContext context;
+    for (const auto& entry : registered_verbs()) entry.add(app, context);
+    std::reverse(words.begin(), words.end());  // as CLI11 takes them
+    try {
+        app.parse(words);
+    } catch (const CLI::ParseError& error) {
+        return error.what();
+    }
+    return {};
+}
+
+TEST(Cli, NoFlagAnswersInHundredsOfDigits) {
+    CLI::App app{"", "longbow"};
+    VerbContext context;
+    for (const auto& entry : registered_verbs()) entry.add(app, context);
+    int flags = 0;
+    for_each_flag(app, [&](const std::vector<std::string>& flag) {
+        ++flags;
+        for (const auto* value : {"64k", "-99999", "1e400", "0x40"}) {
+            auto words = flag;
+            words.emplace_back(value);
+            EXPECT_LT(parse_error(words).size(), 200U) << testing::PrintToString(words) << ": " << parse_error(words);
+        }
+    });
+    EXPECT_GT(flags, 60);
+}
+
+TEST(Cli, WholeNumbersSayWhatCouldBeMeant) {
+    const std::vector<std::pair<std::string, std::string>> cases = {
+        {"64k", "--lengths: '64k' is not a whole number; write it in digits: 65536 (or 64000)"},
+        {"512,2K", "--lengths: '2K' is not a whole number; write it in digits: 2048 (or 2000)"},
+        {"1KiB", "write it in digits: 1024"},
+        {"1_000", "write it in digits: 1000"},
+        {"1e3", "write it in digits: 1000"},
+        {"64.0", "write it in digits: 64"},
+        {"1.5", "'1.5' is not a whole number; write it in digits, at least 1"},
+        {"many", "'many' is not a whole number; write it in digits, at least 1"},
+        {"010", "'010' is not a whole number without leading zeros"},
+        {"0x40", "'0x40' is not a whole number"},
+        {"0", "'0' is out of range, it must be at least 1"},
+        {"-64", "'-64' is out of range, it must be at least 1"},
+        {"99999999999999999999", "is out of range, it must be at most 9223372036854775807"},
+        {std::string(300, '9'), "'9999999999999999999999999999999999999...' is out of range"},
+    };
+    for (const auto& [value, message] : cases) {
+        EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", value}), HasSubstr(message)) << value;
+    }
+    EXPECT_EQ(parse_error({"eval", "runs/a", "--lengths", "512, 1024"}), "");
+    EXPECT_THAT(parse_error({"probe", "--threads", "5000"}), HasSubstr("'5000' is out of range, it must be from 1 to 4096"));
+}
+
 TEST(Cli, UsageMistakesNameTheNearest) {
     const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
         {{}, "a command is missing"},
@@ -138,7 +218,12 @@ TEST(Cli, UsageMistakesNameTheNearest) {
         {{"probe", "-c", "a.yaml", "--lenght=3"}, "did you mean '--length'?"},
         {{"probe"}, "--config is required"},
         {{"probe", "-c", "a.yaml", "b.yaml"}, "'b.yaml' is not an override"},
-        {{"probe", "-c", "a.yaml", "--length", "many"}, "many"},
+        {{"probe", "-c", "a.yaml", "--length", "many"}, "longbow probe: --length: 'many' is not a number that it can take"},
+        {{"prbe", "--help"}, "unknown command 'prbe', did you mean 'probe'?"},
+        {{"nest", "nmae", "--help"}, "unknown command 'nmae', did you mean 'name'?"},
+        {{"help", "prbe"}, "longbow help: unknown command 'prbe', did you mean 'probe'?"},
+        {{"help", "nest", "nmae"}, "longbow help: unknown command 'nmae', did you mean 'name'?"},
+        {{"help", "probe", "more"}, "longbow help: probe has no commands of its own, such as 'more'"},
         {{"probe", "-c", "a.yaml", "--threads", "0"}, "--threads"},
         {{"probe", "-c", "a.yaml", "--log-level", "loud"}, "loud"},
         {{"probe", "-c", "a.yaml", "--device", "tpu"}, "expected auto, cpu, cuda or cuda:N"},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <regex>
 #include <set>
 
 #include "context.h"
@@ -145,6 +146,27 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
     EXPECT_GT(accepted, 30);
 }
 
+// YAML 1.1 decides by these patterns what is no text (https://yaml.org/type/float.html and its neighbours, as PyYAML has them).
+TEST(Fields, ReadersOfYaml11SeeTheSameTypes) {
+    const std::regex number(R"([-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?)");
+    EXPECT_EQ(value_text(1e-8), "1.0e-08");
+    EXPECT_EQ(value_text(-3e+20), "-3.0e+20");
+    EXPECT_EQ(value_text(2.5e-5), "2.5e-05");
+    EXPECT_EQ(value_text(0.001), "0.001");
+    Random random(1);
+    for (int i = 0; i < 2000; ++i) {
+        const double value = std::ldexp(i % 3 == 0 ? 1.0 : random.uniform(), static_cast<int>(random.below(2000)) - 1000);
+        EXPECT_TRUE(std::regex_match(value_text(value), number)) << value_text(value);
+        EXPECT_EQ(std::stod(value_text(value)), value);
+    }
+    for (const std::string text :
+         {"No", "YES", "on", "Off", "True", "null", "NULL", "~", ".5", ".inf", ".NaN", "1e-8", "12", "0x1f", "1_000", "=", "<<"}) {
+        EXPECT_EQ(value_text(text), "\"" + text + "\"");
+    }
+    for (const std::string text : {"adamw", "runs/a", "./store", "/data/x-1.txt", "none", "e8", "Nothing"})
+        EXPECT_EQ(value_text(text), text);
+}
+
 TEST(Fields, SkippingIsForMethodsThatDeclareSlopes) {
     auto context = test_context();
     context.position_methods.push_back({"mine", "A user's own", {}, true});
@@ -169,7 +191,7 @@ TEST(Fields, DifferencesNameTheKeys) {
                                                        "position.slopes: authors -> (no effect)", "optim.name: adamw -> sgd",
                                                        "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
                                                        "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)",
-                                                       "optim.beta2: 0.98 -> (no effect)", "optim.eps: 1e-08 -> (no effect)",
+                                                       "optim.beta2: 0.98 -> (no effect)", "optim.eps: 1.0e-08 -> (no effect)",
                                                        testing::StartsWith("attention.skip_threshold: 16.6355")));
 }
 
