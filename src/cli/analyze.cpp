@@ -224,6 +224,7 @@ void add_analyze(CLI::App& app, VerbContext& context) {
         ->check(whole_number())
         ->type_name("N");
     verb->add_option("--out", flags->out, "Folder for early-token.json and the figure early-token.svg; of several runs a folder each in it")
+        ->check(not_empty)
         ->type_name("DIR");
     verb->add_flag("--json", flags->json, "JSON on standard output instead of text; of several runs an array");
     verb->add_flag("--dry-run", flags->dry_run, "Print what is to be measured and how long it will take here; nothing is written");

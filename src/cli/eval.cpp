@@ -120,9 +120,12 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_option("--attention", flags->model.attention, join(backends, " | ") + "; default: as the checkpoint's configuration says")
         ->check(CLI::IsMember(backends))
         ->type_name("BACKEND");
-    verb->add_option("--out", flags->out, "results.jsonl that takes all rows; default: each run's own")->type_name("FILE");
+    verb->add_option("--out", flags->out, "results.jsonl that takes all rows; default: each run's own")
+        ->check(not_empty)
+        ->type_name("FILE");
     verb->add_option("--token-logprobs", flags->token_logprobs,
                      "NumPy file of one log-probability a scored token; {run} and {length} stand for the run's name and the length")
+        ->check(not_empty)
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
     verb->add_flag("--dry-run", flags->dry_run, "Print what is to be measured and how long it will take here; nothing is written");

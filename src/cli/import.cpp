@@ -45,7 +45,7 @@ void add_import(CLI::App& app, VerbContext& context) {
                      "Position method that the model was trained with, which the file does not say: " + join(fairseq_positions(), " | "))
         ->required()
         ->type_name("METHOD");
-    verb->add_option("--out", request->out, "Run directory to make")->required()->type_name("DIR");
+    verb->add_option("--out", request->out, "Run directory to make")->check(not_empty)->required()->type_name("DIR");
     run_with(verb, context, [request](const CommonOptions&) { return run(*request); });
 }
 

@@ -150,7 +150,7 @@ void add_report(CLI::App& app, VerbContext& context) {
         ->excludes(paper);
     verb->add_option("--split", flags->split, "Only rows of this split")->type_name("NAME")->excludes(paper);
     verb->add_option("--protocol", flags->protocol, "Only rows of this protocol")->type_name("NAME")->excludes(paper);
-    verb->add_option("--out", flags->out, "File to write; default: standard output")->type_name("PATH");
+    verb->add_option("--out", flags->out, "File to write; default: standard output")->check(not_empty)->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }
 LONGBOW_REGISTER_VERB(50, add_report);

@@ -130,7 +130,9 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->check(CLI::IsMember({"paper", "demo"}))
         ->type_name("SCALE")
         ->capture_default_str();
-    verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")->type_name("DIR");
+    verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")
+        ->check(not_empty)
+        ->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
     verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
         ->check(whole_number())
@@ -143,7 +145,10 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->type_name("N");
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
     auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
-    verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")->type_name("FILE")->excludes(print);
+    verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")
+        ->check(not_empty)
+        ->type_name("FILE")
+        ->excludes(print);
     run_with(verb, context, [flags](const CommonOptions& common) { return run_verb(*flags, common); });
 }
 LONGBOW_REGISTER_VERB(55, add_reproduce);

@@ -95,7 +95,9 @@ void add_train(CLI::App& app, VerbContext& context) {
                           "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
     add_config_arguments(verb, flags->config, /*required=*/false);
     add_rank_arguments(verb, flags->ranks);
-    verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")->type_name("DIR");
+    verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")
+        ->check(not_empty)
+        ->type_name("DIR");
     auto* resume = verb->add_option("--resume", flags->resume,
                                     "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
                        ->type_name("auto|never|CHECKPOINT")
