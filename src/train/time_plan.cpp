@@ -1,5 +1,6 @@
 #include "time_plan.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "longbow/core/strings.h"
