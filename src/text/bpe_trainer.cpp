@@ -149,13 +149,17 @@ private:
 
 }  // namespace
 
-BpeModel train_bpe(const WordCounts& counts, std::int64_t vocab_size) {
+void check_bpe_size(std::int64_t vocab_size) {
     if (vocab_size < 257 || vocab_size > 0x7FFFFFFF) {
         throw DataError(
             strprintf("a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
                       "2,147,483,647 (tokenizer.vocab_size)",
                       static_cast<long long>(vocab_size)));
     }
+}
+
+BpeModel train_bpe(const WordCounts& counts, std::int64_t vocab_size) {
+    check_bpe_size(vocab_size);
     auto model = Trainer(counts).run(static_cast<std::size_t>(vocab_size));
     model.bytes.clear();
     std::array<std::string, 256> byte_of;

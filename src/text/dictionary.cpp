@@ -79,13 +79,17 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
     return dictionary;
 }
 
-Dictionary Dictionary::from_counts(const WordCounts& counts, std::int64_t limit) {
+void Dictionary::check_limit(std::int64_t limit) {
     if (limit != 0 && (limit <= kSpecials || limit > 0x7FFFFFFF)) {
         throw DataError(
             strprintf("a word vocabulary of %lld does not fit: its four specials and one word need 5, and the most is "
                       "2,147,483,647 (tokenizer.vocab_size; 0 takes every word)",
                       static_cast<long long>(limit)));
     }
+}
+
+Dictionary Dictionary::from_counts(const WordCounts& counts, std::int64_t limit) {
+    check_limit(limit);
     Dictionary dictionary;
     auto words = counts.sorted();
     std::erase_if(words, [&](const auto& word) { return dictionary.table_.find(word.first) != StringTable::kNone; });

@@ -24,7 +24,10 @@ public:
     static Dictionary parse(std::string_view text, const std::string& name);
     // Words by falling count, ties by code point, then madeupwordNNNN up to a multiple of eight. `limit`: ids in all before that
     // padding, specials included (fairseq's nwordssrc); 0 takes every word. Counts of the specials' own texts make no line.
+    // Throws what check_limit() throws.
     static Dictionary from_counts(const WordCounts& counts, std::int64_t limit);
+    // Throws DataError for a limit that no vocabulary has: known before a text is read.
+    static void check_limit(std::int64_t limit);
     [[nodiscard]] std::string format() const;
 
     [[nodiscard]] std::size_t size() const { return symbols_.size(); }

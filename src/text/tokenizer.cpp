@@ -159,10 +159,12 @@ std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const 
         return counts;
     };
     if (config.kind == "word") {
+        Dictionary::check_limit(config.vocab_size);
         const auto counts = not_empty(count_words(files, jsonl_key, threads, WordTokenizer::rule()));
         return std::make_unique<WordTokenizer>(Dictionary::from_counts(counts, config.vocab_size));
     }
     if (config.kind == "bpe") {
+        check_bpe_size(size);
         const WordRule rule{last_word_boundary, [](std::string_view text, WordCounts& counts) {
                                 for_each_word(text, [&](std::string_view word) { counts.add(word); });
                             }};
