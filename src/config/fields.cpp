@@ -128,10 +128,9 @@ void declare_data(std::vector<Field>& fields) {
         "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, "
         ".zst); those "
         "named .jsonl, .ndjson or .json hold a document a line, others plain text")
-        .unique()
         .when("data.mixture", kOneStore, one_store);
-    key("valid", &D::valid, "Text to validate on, as data.train").unique().when("data.train", kText, has_text);
-    key("test", &D::test, "Text kept for the test split, as data.train").unique().when("data.train", kText, has_text);
+    key("valid", &D::valid, "Text to validate on, as data.train").when("data.train", kText, has_text);
+    key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
     key("documents", &D::documents,
         "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
         .choices({"file", "blank_line", "line"})

@@ -32,7 +32,7 @@ std::string json_text(const Json& json, int indent) {
 }
 
 Json parse_json(std::string_view text) {
-    if (text.find('\0') != std::string_view::npos) return {Json::value_t::discarded};
+    if (text.find('\0') != std::string_view::npos) return Json(Json::value_t::discarded);  // in braces it would be a list
     return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 
