@@ -136,7 +136,7 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"%a\n,", "2: not valid YAML: a comma that separates nothing"},
         {"include: a.yaml\n", "x.yaml:1: include: is only possible in a file"},
         {"train: &a [*a]\n", "x.yaml:1: train: expected keys below it"},
-        {std::string("train:\n  length: \xff\n"), "x.yaml: not valid UTF-8"},
+        {std::string("train:\n  length: \xff\n"), "x.yaml: byte 17 (line 2) is no valid UTF-8"},
         {std::string("train:\n  length: 64\0\n", 21), "x.yaml: not a text: it holds the control character 0 (line 2)"},
         {"train: {length: 64}\n\x04\nnonsense", "x.yaml: not a text: it holds the control character 4 (line 2)"},
     };
