@@ -91,7 +91,7 @@ class Mistakes(unittest.TestCase):
         (self.folder / "binary.yaml").write_bytes(b"\xff\xfetrain")
         self.expect(CONFIG, "none.yaml: there is no such config file", "config", "check", "-c", "none.yaml")
         self.expect(CONFIG, "a folder, not a config file", "config", "check", "-c", ".")
-        self.expect(CONFIG, "is no valid UTF-8", "config", "check", "-c", "binary.yaml")
+        self.expect(CONFIG, "binary.yaml: begins with the byte order mark of UTF-16", "config", "check", "-c", "binary.yaml")
         self.expect(CONFIG, "override 'train.lenght=1': unknown key", "config", "show", "-c", "a.yaml", "train.lenght=1")
         self.expect(CONFIG, "override 'train.batch=x': train.batch: expected an integer", "config", "show", "train.batch=x")
         self.expect(CONFIG, "'length' is not of the form section.key", "config", "show", "length=1")
