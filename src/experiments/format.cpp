@@ -46,6 +46,16 @@ bool any_cell(const ReportTable& table, bool (*is)(const ReportCell&)) {
     });
 }
 
+// "124", or "9 to 124" where the columns or models score unlike many tokens.
+std::string blocks_text(const ReportTable& table) {
+    std::set<std::int64_t> blocks;
+    for (const auto& row : table.rows) {
+        for (const auto& [length, cell] : row.cells) blocks.insert(cell.blocks);
+    }
+    if (blocks.empty()) return "no";
+    return with_commas(*blocks.begin()) + (blocks.size() > 1 ? " to " + with_commas(*blocks.rbegin()) : "");
+}
+
 std::string seeds_note(const ReportTable& table) {
     const auto counts = seed_counts(table);
     if (counts.empty() || *counts.rbegin() < 2) return "";
@@ -124,18 +134,18 @@ std::string length_heading(const ReportTable& table, std::int64_t length) {
 std::vector<std::string> table_notes(const ReportTable& table) {
     std::vector<std::string> notes;
     const auto least = std::to_string(kLeastBlocks);
+    const auto count = blocks_text(table);
+    const auto blocks = count + (count == "1" ? " block of " : " blocks of ") + with_commas(kIntervalBlock) + " targets";
     if (any_cell(table, [](const ReportCell& cell) { return cell.best; })) {
-        notes.push_back(
-            "Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of blocks of " +
-            with_commas(kIntervalBlock) + " targets; below " + least + " blocks nothing is).");
+        notes.push_back("Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of " +
+                        blocks + "; below " + least + " blocks nothing is).");
     }
     const bool intervals =
         std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) { return row.growth && row.growth->interval; });
     if (intervals)
-        notes.push_back("Intervals are 95 % (Student's t over blocks of " + with_commas(kIntervalBlock) +
-                        " targets, the same blocks at both lengths).");
+        notes.push_back("Intervals are 95 % (Student's t over " + blocks + ", the same blocks at both lengths).");
     else if (any_cell(table, [](const ReportCell& cell) { return cell.seeds == 1 && cell.blocks < kLeastBlocks; }))
-        notes.push_back("No intervals: they need " + least + " blocks of " + with_commas(kIntervalBlock) + " targets.");
+        notes.push_back("No intervals: they need " + least + " blocks, and the text has " + blocks + ".");
     if (auto seeds = seeds_note(table); !seeds.empty()) notes.push_back(std::move(seeds));
     if (!table.same_targets())
         notes.emplace_back("Each length scores other tokens of the text, as the protocol has it: columns do not compare exactly.");

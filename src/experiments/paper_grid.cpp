@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -79,7 +80,10 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     const double value = in_paper_units(name, measured->value);
     const int decimals = decimals_for(value, table.decimals(column));
     cell.ours = strprintf("%.*f", decimals, value);
-    if (measured->low && measured->high) cell.interval = strprintf("%.*f–%.*f", decimals, *measured->low, decimals, *measured->high);
+    if (measured->low && measured->high) {
+        cell.interval = strprintf("%.*f–%.*f", decimals, *measured->low, decimals, *measured->high);
+        cell.blocks = (measured->tokens + kIntervalBlock - 1) / kIntervalBlock;
+    }
     if (published.kind == Kind::number) cell.difference = strprintf("%+.*f", decimals, value - published.value);
     return cell;
 }
@@ -105,15 +109,27 @@ std::string corpora_note(const std::vector<GridRow>& rows) {
                                : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
 }
 
+// What the intervals stand on.
+std::string blocks_note(const std::vector<GridRow>& rows) {
+    std::int64_t least = 0, most = 0;
+    for (const auto& row : rows) {
+        for (const auto& cell : row.cells) {
+            if (cell.blocks == 0) continue;
+            least = least == 0 ? cell.blocks : std::min(least, cell.blocks);
+            most = std::max(most, cell.blocks);
+        }
+    }
+    if (most == 0) return strprintf("no interval, since that takes %lld blocks of 1,024 targets", static_cast<long long>(kLeastBlocks));
+    return "Student's t over " + with_commas(least) + (least < most ? " to " + with_commas(most) : "") +
+           " blocks of 1,024 targets (none below " + std::to_string(kLeastBlocks) + "); it holds the spread of the text, not of seeds";
+}
+
 std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scale, const Grid& grid) {
     std::vector<std::string> notes{"Units: " + table.unit + "."};
     if (!grid.has_ours) return notes;
     if (auto corpora = corpora_note(grid.rows); !corpora.empty()) notes.push_back(std::move(corpora));
     if (scale.divisor != 1) notes.emplace_back("Lengths are the paper's; in brackets those measured here.");
-    notes.emplace_back(
-        "difference: ours less the paper's. 95 %: Student's t over blocks of 1,024 targets (none below 10 blocks); it holds the spread of "
-        "the text, not of "
-        "seeds.");
+    notes.push_back("difference: ours less the paper's. 95 %: " + blocks_note(grid.rows) + ".");
     if (table.unit.find("peed") != std::string::npos || table.unit.find("wps") != std::string::npos) {
         notes.emplace_back(
             "Our speeds are scored or trained tokens a second of this machine as it was loaded then (--jobs 1 measures undisturbed); the "

@@ -10,6 +10,7 @@ namespace longbow {
 
 struct GridCell {
     std::string ours, interval, paper, difference;  // empty: there is none
+    std::int64_t blocks = 0;                        // that the interval stands on; 0: there is none
     std::string corpus;                             // that ours was measured on; empty: none, or nothing of the kind
 };
 

@@ -109,9 +109,9 @@ class Report(ReportCase):
 | ALiBi | 64 | **70.00** | **69.00** | **68.00** | 0.971 [0.971, 0.971] |
 | Sinusoidal | 64 | 79.00 | 98.00 | 113.00 | 1.430 [1.430, 1.430] |
 
-Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of blocks of 1,024 targets; below 10 blocks nothing is).
+Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of 12 blocks of 1,024 targets; below 10 blocks nothing is).
 
-Intervals are 95 % (Student's t over blocks of 1,024 targets, the same blocks at both lengths).
+Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks at both lengths).
 """)
 
     def test_names_come_through_every_format(self):

@@ -277,6 +277,21 @@ TEST_F(Lookups, SpeedsThatWereNotFiniteAreNoNumbers) {
     EXPECT_TRUE(std::isnan(ours({"wikitext103", "alibi", 512, Quantity::gpu_hours, 0, 0, "", 0})->value));
 }
 
+TEST_F(Lookups, TablesSayHowManyBlocksTheirIntervalsStandOn) {
+    auto few = row(1024, 1024, 21);
+    few.tokens = 20 * 1024;
+    const std::vector<ReportRun> runs{run({row(512, 512, 20), few})};
+    std::string text;
+    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), "markdown");
+    EXPECT_THAT(text, HasSubstr("Student's t over 20 to 213 blocks of 1,024 targets (none below 10)"));
+    few.tokens = 9 * 1024;
+    const std::vector<ReportRun> short_runs{run({few})};
+    text.clear();
+    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(short_runs, Scale{}), "markdown");
+    EXPECT_THAT(text, HasSubstr("no interval, since that takes 10 blocks"));
+    EXPECT_THAT(text, Not(HasSubstr("Student's t")));
+}
+
 TEST_F(Lookups, KeepDataSetsApart) {
     std::vector<ReportRun> runs{run({row(512, 512, 20)})};
     runs[0].settings["data.store"] = "data/corpora/bookcorpus/store";
