@@ -56,16 +56,14 @@ double pilot(Stopwatch& watch, std::int64_t most) {
     return watch.pass(windows, batch) / watch.flops(batch);
 }
 
-// Mean seconds of a pass, as many as fit into `slice` seconds; the first of a shape, which finds no memory ready, is not counted.
+// Seconds of the quickest pass, of as many as fit into `slice` seconds: what else the machine does makes the others slower. The first of a
+// shape, which finds no memory ready, is not counted.
 double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const EvalBatch& batch, double slice) {
-    const double first = watch.pass(windows, batch);
-    double spent = 0;
-    int passes = 0;
-    do {
-        spent += watch.pass(windows, batch);
-        ++passes;
-    } while (first + spent + spent / passes < slice);
-    return spent / passes;
+    const RateMeter spent;
+    watch.pass(windows, batch);
+    double quickest = watch.pass(windows, batch);
+    while (spent.elapsed() + quickest < slice) quickest = std::min(quickest, watch.pass(windows, batch));
+    return quickest;
 }
 
 }  // namespace

@@ -115,7 +115,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     const auto key = partial.empty() ? std::string() : partial_key(model, stream, request, weights.device().str());
     const auto kept = share.rank == 0 ? read_partial(partial, key) : std::vector<float>();
     std::copy_n(kept.begin(), std::min(kept.size(), nll.size()), nll.begin());
-    if (!kept.empty())
+    if (!kept.empty() && !label.empty())
         log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
                             with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
 

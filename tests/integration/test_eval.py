@@ -70,7 +70,7 @@ class Eval(unittest.TestCase):
         rows = [json.loads(line) for line in (self.home / "kept.jsonl").read_text().splitlines()]
         self.assertEqual([(row["length"], row["stride"]) for row in rows], [(16, 16), (64, 64), (64, 32), (64, 64)])
         self.assertEqual(rows[3]["nll"], rows[1]["nll"])
-        for key in ("position", "train_length", "ppl_ci", "bits_per_byte", "words", "ppl_per_word", "nll_by_position", "tokens_per_second", "peak_memory_mb", "visited_fraction",
+        for key in ("position", "train_length", "ppl_ci_method", "blocks", "bits_per_byte", "words", "ppl_per_word", "nll_by_position", "tokens_per_second", "peak_memory_mb", "visited_fraction",
                     "checkpoint", "data", "tokenizer", "config"):
             self.assertTrue(rows[0][key], key)
 

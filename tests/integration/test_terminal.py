@@ -98,7 +98,7 @@ class Terminal(unittest.TestCase):
 
     def table_of(self, screen):
         lines = screen.text().split("\n")
-        begin = next(i for i, line in enumerate(lines) if line.lstrip().startswith("length"))
+        begin = next(i for i, line in enumerate(lines) if line.split()[:1] == ["length"] and "ppl" in line)
         return lines[begin:begin + 3]
 
     def test_eval_fits(self):
