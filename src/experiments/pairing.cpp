@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -13,9 +14,22 @@ namespace longbow {
 
 namespace {
 
-std::string method_key(const EvalResult& row) {
-    return row.position + "|" + std::to_string(row.train_length) + "|" + row.config_group;  // rows of before have no group
-}
+// Rows of one run are one model, also where its settings changed between two measurements (train.stop, eval --attention): its last row says what
+// the run is.
+class MethodKeys {
+public:
+    explicit MethodKeys(const std::vector<const EvalResult*>& rows) {
+        for (const auto* row : rows) last_[run_of(*row)] = row->config_group;  // rows of before have no group
+    }
+    [[nodiscard]] std::string of(const EvalResult& row) const {
+        return row.position + "|" + std::to_string(row.train_length) + "|" + last_.at(run_of(row));
+    }
+
+private:
+    using Run = std::tuple<std::string, std::string, std::int64_t, std::uint64_t>;
+    static Run run_of(const EvalResult& row) { return {row.name, row.position, row.train_length, row.seed}; }
+    std::map<Run, std::string> last_;
+};
 
 bool selected(const EvalResult& row, const std::string& select) {
     return select.empty() || row.position == select || row.name == select || starts_with(row.name, select + "/");
@@ -37,7 +51,8 @@ std::string quoted_list(const std::set<std::string>& items) { return join({items
 
 void refuse_several_methods(const std::vector<const EvalResult*>& rows, const std::string& input) {
     std::map<std::string, std::vector<const EvalResult*>> methods;
-    for (const auto* row : rows) methods[method_key(*row)].push_back(row);
+    const MethodKeys keys(rows);
+    for (const auto* row : rows) methods[keys.of(*row)].push_back(row);
     if (methods.size() < 2) return;
     std::set<std::string> names, positions;
     for (const auto& [key, own] : methods) {
@@ -46,8 +61,10 @@ void refuse_several_methods(const std::vector<const EvalResult*>& rows, const st
     }
     const bool by_position = names.size() < methods.size() && positions.size() == methods.size();
     const auto& shown = by_position ? positions : names;
-    throw DataError(input + " holds " + std::to_string(methods.size()) + " models that differ in more than the seed (" +
-                    quoted_list(shown) + "): name one of them, as a folder or as " + input + "@" + *shown.begin());
+    throw DataError(
+        input + " holds " + std::to_string(methods.size()) + " models that differ in more than the seed (" + quoted_list(shown) +
+        "): name one of them, " +
+        (shown.size() == methods.size() ? "as a folder or as " + input + "@" + *shown.begin() : "as a folder or file of its own"));
 }
 
 // Which of a seed's rows count: of one run the last, of its last measured checkpoint; two runs of one seed are in doubt.

@@ -174,6 +174,21 @@ TEST(Comparison, OfSeveralCheckpointsTheLastRowStandsAndOthersAreAskedFor) {
     EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "A@step=7", "step=7"); }), HasSubstr("at update 400"));
 }
 
+TEST(Comparison, OneRunIsOneModelWhateverChangedBetweenItsMeasurements) {
+    auto runs = runs_of({row_of("alibi", 1, 64)});
+    auto again = row_of("alibi", 1, 64, -1);  // the same weights by another attention, whose name is a setting
+    again.config_group = "other group";
+    runs[0].rows.push_back(again);
+    const auto side = comparison_side(runs, "A", "");
+    ASSERT_EQ(side.rows.size(), 1U);
+    EXPECT_DOUBLE_EQ(side.rows[0]->nll, again.nll);
+    // Two runs that differ in more than the seed, and are called alike, cannot be told by name.
+    auto twin = row_of("alibi", 1, 64);
+    twin.train_length = 128;
+    runs[0].rows.push_back(twin);
+    EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "A", ""); }), HasSubstr("as a folder or file of its own"));
+}
+
 TEST(Comparison, ADivergedModelHasNoVerdict) {
     auto a = three_seeds("alibi", 0);
     auto& bad = a[1].rows[0];
