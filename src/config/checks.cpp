@@ -116,11 +116,17 @@ private:
 }  // namespace
 
 void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins) {
-    for (const auto& field : config_fields(context)) {
-        const auto set = origins.find(field.path());
-        if (set == origins.end() || !set->second.own || field.without_effect(config) == nullptr) continue;
-        field.set(config, field.default_value);
-        origins.erase(set);
+    const auto fields = config_fields(context);
+    // One that goes may take others with it: without data.train there is no use for tokenizer.kind.
+    for (bool again = true; again;) {
+        again = false;
+        for (const auto& field : fields) {
+            const auto set = origins.find(field.path());
+            if (set == origins.end() || !set->second.own || field.without_effect(config) == nullptr) continue;
+            field.set(config, field.default_value);
+            origins.erase(set);
+            again = true;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 #include "learning_plan.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "longbow/core/error.h"
@@ -28,7 +29,9 @@ double rate_at(const Session& session, std::int64_t update) {
 // From here on the learning rate is 0 for good; -1: it never is.
 std::int64_t end_of_learning(const Session& session) {
     const auto& schedule = session.config.schedule;
-    return periodic(session) && !schedule.restarts && schedule.min_lr == 0 ? session.state.schedule_period : -1;
+    // optim/schedule.h: after a warm-up as long as the period one update is left.
+    const auto end = session.warmup + std::max<std::int64_t>(1, session.state.schedule_period - session.warmup);
+    return periodic(session) && !schedule.restarts && schedule.min_lr == 0 ? end : -1;
 }
 
 std::string with_a_schedule(const Session& session, const std::string& from) {

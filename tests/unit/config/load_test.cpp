@@ -269,6 +269,11 @@ TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
     EXPECT_EQ(config.optim.beta1, OptimConfig{}.beta1);
     EXPECT_FALSE(config.position.options.contains("slopes"));
     EXPECT_THROW((void)load_config({{plain}, overrides}, test_context()), ConfigError);
+    // One key that goes takes others with it.
+    const auto text = write(
+        "text.yaml", std::string(kOwnConfigMark) + "\n" +
+                         config_yaml(parse_config("data: {store: s, train: a.txt, valid: b.txt}", "x", test_context()), test_context()));
+    EXPECT_TRUE(load_config({{text}, {"data.mixture=a=1,b=2"}}, test_context()).data.train.empty());
     // What the user says beside it still counts as the user's.
     EXPECT_THROW((void)load_config({{marked}, {"optim.name=sgd", "optim.beta1=0.5"}}, test_context()), ConfigError);
     EXPECT_THROW((void)load_config({{marked}, {"position.method=rotary", "position.slopes=authors"}}, test_context()), ConfigError);
