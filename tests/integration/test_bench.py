@@ -12,6 +12,8 @@ sys.dont_write_bytecode = True
 
 import bench_docs  # noqa: E402
 
+from patience import PATIENCE
+
 INTRO = "# Benchmarks\n\nWhat this is.\n"
 
 
@@ -27,7 +29,7 @@ def report(rows, date="2026-01-02", commit="abc"):
 
 class Bench(unittest.TestCase):
     def bench(self, *arguments):
-        return subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench.py"), *arguments], capture_output=True, text=True, timeout=60)
+        return subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench.py"), *arguments], capture_output=True, text=True, timeout=PATIENCE)
 
     def needs(self, *names):
         return self.bench("--needs", *names).stdout.split("\n")[:2]

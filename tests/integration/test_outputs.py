@@ -13,6 +13,8 @@ import time
 import unittest
 from pathlib import Path
 
+from patience import PATIENCE
+
 LONGBOW = os.environ["LONGBOW"]
 CONFIG = """\
 model: {layers: 1, dim: 16, heads: 2, ffn_dim: 32, dropout: 0.0}
@@ -54,7 +56,7 @@ class OutputCase(unittest.TestCase):
 
     @classmethod
     def longbow(cls, *arguments, stdin=subprocess.DEVNULL, cwd=None, **more):
-        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd or cls.home, capture_output=True, text=True, stdin=stdin, timeout=120, **more)
+        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd or cls.home, capture_output=True, text=True, stdin=stdin, timeout=PATIENCE, **more)
 
     @classmethod
     def ok(cls, *arguments, **more):
@@ -189,7 +191,7 @@ class Eval(OutputCase):
             self.assertNotEqual(line, "", "it ended before it waited")
         process.send_signal(signal.SIGTERM)
         try:
-            error = process.communicate(timeout=60)[1]
+            error = process.communicate(timeout=PATIENCE)[1]
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
