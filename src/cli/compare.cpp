@@ -132,6 +132,14 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
     return text + (std::isfinite(difference.mean) ? ": " : "") + verdict_text(c) + "\n";
 }
 
+// A thing differs from itself by nothing, with certainty: who asks for that has named it twice.
+void refuse_one_thing(const Input& a, const Input& b) {
+    const auto place = [](const fs::path& path) { return fs::exists(path / "results.jsonl") ? path / "results.jsonl" : path; };
+    std::error_code error;
+    if (a.select != b.select || !fs::equivalent(place(a.path), place(b.path), error)) return;
+    throw UsageError("longbow compare: " + a.path + " and " + b.path + " are the same results: name two that differ");
+}
+
 int compare(const CompareFlags& flags) {
     const auto input_a = input_of(flags.a), input_b = input_of(flags.b);
     auto runs_a = read_runs({input_a.path});
@@ -139,6 +147,7 @@ int compare(const CompareFlags& flags) {
     name_apart(runs_a, runs_b);
     const auto a = comparison_side(runs_a, flags.a, input_a.select);
     const auto b = comparison_side(runs_b, flags.b, input_b.select);
+    refuse_one_thing(input_a, input_b);
     const auto pairing = pair_sides(a, b, flags.request);
     std::string text;
     for (const auto& pairs : pairing.measurements) {

@@ -200,6 +200,14 @@ class Inputs(unittest.TestCase):
         self.assertEqual(json.loads(again)["data"], json.loads(once)["data"])
         self.assertIn("valid.txt) is named twice and read once", self.said)
 
+    def test_a_run_that_is_named_twice_counts_once_or_is_refused(self):
+        self.run_ok("eval", "runs/alibi", "--data", "store", "--lengths", "16")
+        os.symlink("runs/alibi", self.home / "alibi-link")
+        once = self.run_ok("report", "runs/alibi", "--format", "csv")
+        self.assertEqual(self.run_ok("report", "runs/alibi", "runs/alibi/results.jsonl", "./runs/alibi/", "alibi-link", "--format", "csv"), once)
+        for again in ("runs/alibi", "runs/alibi/results.jsonl", "alibi-link"):
+            self.refuse(2, "are the same results", "compare", "runs/alibi", again)
+
     def test_a_file_that_is_named_twice_is_read_once(self):
         self.write("f/a.txt", TEXT)
         self.write("f/b.txt", TEXT[::-1])
