@@ -65,7 +65,8 @@ ChartSeries position_series(const std::vector<const EvalResult*>& seeds) {
         series.x.push_back(all.front().x[i]);
         series.y.push_back(mean);
         series.weak.push_back(tokens > 0 && tokens < kFewTokens);
-        series.notes.push_back(strprintf("%.4f nats a token, mean of %.0f token%s", mean, tokens, tokens == 1 ? "" : "s"));
+        series.notes.push_back(strprintf("%.4f nats a token", mean) +
+                               (tokens > 0 ? strprintf(", mean of %.0f token%s", tokens, tokens == 1 ? "" : "s") : ""));
         if (all.size() < 2) continue;
         const double sd = std::sqrt(squares / (count - 1));
         series.low.push_back(mean - sd);

@@ -42,7 +42,7 @@ std::string svg_page(const std::string& head, const std::string& banner, const s
     column.text(head, {.colour = kInk, .size = 16, .bold = true}, 4);
     column.text(banner, {.colour = kWarning, .size = 12, .bold = true}, 2);
     for (const auto& chart : charts) {
-        column.text(chart.title, {.colour = kInk, .size = 13.5, .bold = true}, head.empty() ? 4 : 12);
+        column.text(chart.title, {.colour = kInk, .size = 13.5, .bold = true}, head.empty() && &chart == &charts.front() ? 4 : 20);
         column.chart(chart);
         column.text(chart.caption, {.colour = kPaleInk, .size = 11.5}, 0);
     }

@@ -114,6 +114,12 @@ Bold: the least of a column, and what is not clearly worse (95 %, Student's t ov
 Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks at both lengths).
 """)
 
+    def test_the_figure_of_the_readme_is_one_of_ours(self):
+        drawn = xml.etree.ElementTree.parse(pathlib.Path(os.environ["LONGBOW_SOURCE"], "docs/figure.svg")).getroot()
+        self.assertEqual(len(list(drawn.iter(SVG + "polyline"))), 4)
+        self.assertEqual(list(drawn.iter(SVG + "style")), [])
+        self.assertIn("austen/store", drawn.get("aria-label"))
+
     def test_names_come_through_every_format(self):
         """One method, several runs: the names are the labels. They begin a row, stand in a header, and name the corpus."""
         path = self.write("names.jsonl", [row(name, "alibi", length, 70 + i, data_name="my|corpus_<1>") for i, name in enumerate(NAMES) for length in (64, 128)])
