@@ -16,10 +16,29 @@ namespace longbow {
 
 namespace {
 
-bool is_seed(const std::string& name) {
-    const std::string prefix = "seed-";
+bool is_numbered(std::string_view name, std::string_view prefix) {
     return starts_with(name, prefix) && name.size() > prefix.size() &&
-           name.find_first_not_of("0123456789", prefix.size()) == std::string::npos;
+           name.find_first_not_of("0123456789", prefix.size()) == std::string_view::npos;
+}
+
+bool is_seed(const std::string& name) { return is_numbered(name, "seed-"); }
+
+bool is_checkpoint(const fs::path& folder) {
+    std::error_code error;
+    return fs::exists(folder / "manifest.json", error) && fs::exists(folder / "model.safetensors", error);
+}
+
+// Whether `folder` is one of a run's checkpoints, damaged ones and those set aside included. A folder of runs may be called checkpoints too.
+bool is_of_checkpoints(const fs::path& folder) {
+    const auto name = folder.filename().string();
+    return folder.parent_path().filename() == "checkpoints" && (is_numbered(name, "step-") || is_numbered(name, "abandoned-step-") ||
+                                                                name == "best" || name == "last" || is_checkpoint(folder));
+}
+
+bool has_checkpoints(const fs::path& run) {
+    std::error_code error;
+    const fs::directory_iterator entries(run / "checkpoints", error);
+    return !error && std::any_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); });
 }
 
 // Absolute, by the links by which the user came: where a shell says which these are to the working folder, too. But ".." leads out of what a
@@ -68,9 +87,8 @@ private:
 
     void look_at(const fs::path& folder, std::deque<fs::path>& open) {
         std::error_code error;
-        FoundRun run{folder, fs::exists(folder / "results.jsonl", error), fs::is_directory(folder / "checkpoints", error)};
-        const bool checkpoint = fs::exists(folder / "manifest.json", error) && fs::exists(folder / "model.safetensors", error);
-        run.checkpoints = run.checkpoints || checkpoint;
+        const bool checkpoint = is_checkpoint(folder);
+        const FoundRun run{folder, fs::exists(folder / "results.jsonl", error), checkpoint || has_checkpoints(folder)};
         if (run.results || run.checkpoints) found_.push_back(run);
         if (checkpoint) return;
         std::vector<fs::path> folders;
@@ -78,7 +96,7 @@ private:
         for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
             const auto name = entry->path().filename().string();
             std::error_code gone;
-            if (name[0] == '.' || name == "checkpoints" || !entry->is_directory(gone)) continue;
+            if (name[0] == '.' || is_of_checkpoints(entry->path()) || !entry->is_directory(gone)) continue;
             if (entry->is_symlink(gone))
                 links_.push_back(entry->path());
             else
@@ -95,9 +113,7 @@ private:
 }  // namespace
 
 fs::path run_folder(const fs::path& path) {
-    const auto run_above = [](const fs::path& place) {
-        return place.parent_path().filename() == "checkpoints" ? place.parent_path().parent_path() : fs::path();
-    };
+    const auto run_above = [](const fs::path& place) { return is_of_checkpoints(place) ? place.parent_path().parent_path() : fs::path(); };
     const auto whole = normal(path);
     std::error_code error;
     if (fs::exists(whole, error) && !fs::is_directory(whole, error)) return run_folder(whole.parent_path());
@@ -106,7 +122,7 @@ fs::path run_folder(const fs::path& path) {
     if (!error) {
         if (const auto run = run_above(real); !run.empty()) return run;
     }
-    return whole;
+    return whole.filename() == "checkpoints" && has_checkpoints(whole.parent_path()) ? whole.parent_path() : whole;
 }
 
 std::string run_name(const fs::path& path) {

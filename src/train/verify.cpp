@@ -55,7 +55,7 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
 fs::path run_with_checkpoints(const fs::path& named) {
     const auto path = without_slash(named);
     if (!list_checkpoints(path).empty()) return path;
-    return path.filename() == "checkpoints" ? run_folder(path / "any") : run_folder(path);
+    return path.filename() == "checkpoints" ? fs::absolute(path).parent_path() : run_folder(path);
 }
 
 std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads,

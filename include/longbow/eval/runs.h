@@ -7,8 +7,9 @@
 
 namespace longbow {
 
-// The run that `path` belongs to: itself; the folder of a file in it (RUN/results.jsonl); RUN of RUN/checkpoints/NAME, through links too. A
-// checkpoint elsewhere (an imported one) is its own run. Absolute, and without a slash or dot at its end.
+// The run that `path` belongs to: itself; the folder of a file in it (RUN/results.jsonl); RUN of RUN/checkpoints and of
+// RUN/checkpoints/NAME, through links too. A checkpoint elsewhere (an imported one) is its own run. Absolute, and without a slash or dot at
+// its end.
 std::filesystem::path run_folder(const std::filesystem::path& path);
 
 // The name of the run at `path` (as run_folder() takes it): its folder's, with the folder above for one of several seeds: "alibi" for
@@ -20,7 +21,7 @@ std::vector<std::string> run_names(const std::vector<std::filesystem::path>& pat
 struct FoundRun {
     std::filesystem::path folder;  // below the folder searched, as it was reached
     bool results = false;          // it holds results.jsonl
-    bool checkpoints = false;      // it holds checkpoints/, or is a checkpoint itself (an imported one)
+    bool checkpoints = false;      // it holds checkpoints/ with one at least, or is a checkpoint itself (an imported one)
 };
 
 // All runs at `folder` and below, at any depth, in order of their paths. Links are followed, each folder is visited once however it is

@@ -38,8 +38,8 @@ using FindRuns = Folders;
 
 TEST_F(RunNames, AreThoseOfTheFolderAndOfTheMethodAboveASeed) {
     const auto alibi = run("demo/alibi");
-    for (const auto* end :
-         {"", "/", "/.", "/results.jsonl", "/checkpoints/step-00000010", "/checkpoints/step-00000010/", "/checkpoints/step-00000010/."}) {
+    for (const auto* end : {"", "/checkpoints", "/checkpoints/", "/", "/.", "/results.jsonl", "/checkpoints/step-00000010",
+                            "/checkpoints/step-00000010/", "/checkpoints/step-00000010/."}) {
         EXPECT_EQ(run_name(alibi.string() + end), "alibi") << end;
         EXPECT_EQ(run_folder(alibi.string() + end), alibi) << end;
     }
@@ -71,7 +71,8 @@ TEST_F(FindRuns, AtAnyDepthAndThroughLinks) {
     for (const auto* file : {"manifest.json", "model.safetensors"}) std::ofstream(top_ / "imported" / file) << "x";
     const auto elsewhere = fs::path(testing::TempDir()) / "runs_test_elsewhere";
     fs::remove_all(elsewhere);
-    fs::create_directories(elsewhere / "inner" / "run" / "checkpoints");
+    fs::create_directories(elsewhere / "inner" / "run" / "checkpoints" / "step-00000000");
+    fs::create_directories(top_ / "not yet" / "checkpoints");
     fs::create_directory_symlink(elsewhere, top_ / "linked");
     fs::create_directory_symlink(top_, elsewhere / "inner" / "cycle");
     fs::create_directory_symlink(top_ / "alibi", top_ / "a-second-name");
@@ -83,6 +84,15 @@ TEST_F(FindRuns, AtAnyDepthAndThroughLinks) {
         EXPECT_EQ(run.results, name == "deep" || name == "seed-1") << name;
         EXPECT_TRUE(run.checkpoints) << name;
     }
+}
+
+TEST_F(FindRuns, AFolderOfRunsMayBeCalledCheckpoints) {
+    const auto alibi = run("checkpoints/alibi");
+    EXPECT_THAT(found(), ElementsAre("checkpoints/alibi"));
+    EXPECT_EQ(run_folder(alibi), alibi);
+    EXPECT_EQ(run_name(alibi / "results.jsonl"), "alibi");
+    EXPECT_EQ(run_folder(alibi / "checkpoints" / "step-00000010"), alibi);
+    EXPECT_EQ(find_runs(top_ / "checkpoints").size(), 1U);
 }
 
 TEST_F(FindRuns, TheFolderItselfMayBeARun) {
