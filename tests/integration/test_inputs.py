@@ -168,7 +168,7 @@ class Inputs(unittest.TestCase):
         # The written configuration is the same run: nothing is left to do.
         self.run_ok(*command)
         self.run_ok("train", "-c", run + b"/config.yaml", "--run-dir", run)
-        self.assertEqual(self.run_ok("config", "show", "-c", run + b"/config.yaml"), self.run_ok("config", "show", "-c", "alibi.yaml", b"data.store=" + store, "data.train=train.txt", "data.valid=valid.txt"))
+        self.assertIn(r'store: "sto\\xE9"', self.run_ok("config", "show", "-c", run + b"/config.yaml"))
         self.run_ok("verify", run)
         table = self.run_ok("eval", run, "--data", store, "--lengths", "16")
         self.assertIn(r"r\xE9", table)
