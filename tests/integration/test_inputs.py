@@ -163,7 +163,7 @@ class Inputs(unittest.TestCase):
         run, store = b"runs/r\xe9", b"sto\xe9"
         command = ["train", "-c", "alibi.yaml", "--run-dir", run, b"data.store=" + store, "data.train=train.txt", "data.valid=valid.txt"]
         self.run_ok(*command)
-        self.assertIn(r"sto\xE9", self.home.joinpath(os.fsdecode(run), "config.yaml").read_text(encoding="utf-8"))
+        self.assertIn(r"sto\\xE9", self.home.joinpath(os.fsdecode(run), "config.yaml").read_text(encoding="utf-8"))
         self.home.joinpath(os.fsdecode(run), "log.txt").read_text(encoding="utf-8")
         # The written configuration is the same run: nothing is left to do.
         self.run_ok(*command)
