@@ -20,8 +20,9 @@ namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kLeastLength = 64;
-constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a pass that is timed: a second at most, on a slow one
+constexpr std::int64_t kLeastLength = 16;
+constexpr double kPilotFlops = 1e9;                   // of the first look at the speed
+constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a pass that is timed, at most
 constexpr std::int64_t kMadeUpTokens = 1 << 16;
 
 // What is timed in place of a micro-batch.
@@ -31,11 +32,10 @@ struct Part {
     double flops = 0;  // of its forward and backward pass
 };
 
-Part part_of(const SpeedRequest& request) {
+Part part_of(const SpeedRequest& request, double limit) {
     Part part{request.config, request.config.train.batch, request.config.train.length, 0};
     auto& layers = part.config.model.layers;
     auto& length = part.length;
-    const double limit = request.device == "cpu" ? kCpuFlops : kGpuFlops;
     const auto flops = [&] {
         const ForwardFlops forward(part.config, model_sizes(part.config, request.vocab_size));
         return 3 * static_cast<double>(part.rows) * forward.window(length, length);
@@ -114,30 +114,51 @@ private:
     std::int64_t next_ = 0;
 };
 
+std::shared_ptr<LanguageModel> model_of(const Part& part, const SpeedRequest& request) {
+    auto model = make_language_model(part.config, request.vocab_size);
+    model->to(c10::Device(request.device));
+    model->train();
+    return model;
+}
+
+struct Timing {
+    double pass = INFINITY, step = INFINITY;  // of the quickest update: what else the machine does makes the others slower
+};
+
+// As many updates as fit into `budget` seconds, one at least; before them one that finds no memory ready and is not counted.
+Timing time_updates(const Part& part, const std::shared_ptr<LanguageModel>& model, const TokenStream& stream, double budget) {
+    Updates updates(part, model, stream);
+    Timing timing;
+    double pass = 0, step = 0;
+    updates.run(pass, step);
+    const RateMeter meter;
+    int count = 0;
+    do {
+        updates.run(pass, step);
+        timing.pass = std::min(timing.pass, pass);
+        timing.step = std::min(timing.step, step);
+        ++count;
+    } while (meter.elapsed() * (count + 1) / count < budget);
+    return timing;
+}
+
 }  // namespace
 
 MachineSpeed measure_speed(const SpeedRequest& request) {
-    const auto part = part_of(request);
     const auto own = request.stream == nullptr ? made_up(request.config, request.vocab_size) : nullptr;
     const TokenStream& stream = own ? *own : *request.stream;
-    const auto model = make_language_model(part.config, request.vocab_size);
-    model->to(c10::Device(request.device));
-    model->train();
-
     const double budget = request.evaluations.empty() ? request.budget : request.budget / 2;
-    double passes = INFINITY, steps = INFINITY;  // of the quickest: what else the machine does makes the others slower
-    {
-        Updates updates(part, model, stream);
-        double pass = 0, step = 0;
-        updates.run(pass, step);  // finds no memory ready: not counted
-        const RateMeter meter;
-        int count = 0;
-        do {
-            updates.run(pass, step);
-            passes = std::min(passes, pass);
-            steps = std::min(steps, step);
-            ++count;
-        } while (meter.elapsed() * (count + 1) / count < budget);
+
+    // How much fits into the budget is seen on a part that is small on any machine, and in any type: fp16 takes a CPU a hundred times as long.
+    auto part = part_of(request, kPilotFlops);
+    auto model = model_of(part, request);
+    auto timing = time_updates(part, model, stream, 0);
+    const double most = request.device == "cpu" ? kCpuFlops : kGpuFlops;
+    const auto larger = part_of(request, std::min(most, budget / (timing.pass / part.flops)));
+    if (larger.flops > part.flops) {
+        part = larger;
+        model = model_of(part, request);
+        timing = time_updates(part, model, stream, budget);
     }
     MachineSpeed speed;
     const auto& train = request.config.train;
@@ -145,9 +166,9 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
     const double micro_batches = static_cast<double>(train.accumulate) * static_cast<double>(train.batch);
     const double update_flops = 3 * micro_batches * ForwardFlops(request.config, sizes).window(train.length, train.length);
     speed.layers = part.config.model.layers;
-    speed.flop_seconds = passes / part.flops;
+    speed.flop_seconds = timing.pass / part.flops;
     speed.update_seconds =
-        update_flops * speed.flop_seconds + steps * static_cast<double>(sizes.total) / static_cast<double>(model->parameter_count());
+        update_flops * speed.flop_seconds + timing.step * static_cast<double>(sizes.total) / static_cast<double>(model->parameter_count());
     if (request.evaluations.empty()) return speed;
     auto measured = model;
     if (request.evaluations.front().dtype != train.dtype) {  // an evaluation has its model made for its own type

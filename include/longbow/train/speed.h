@@ -28,7 +28,7 @@ struct MachineSpeed {
 };
 
 // The model is made with random weights, in the configuration's type and attention, and goes through updates as a run does. A micro-batch
-// above some 10^11 FLOPs on a CPU is timed in part (fewer rows, then layers, then tokens) and scaled by FLOPs.
+// that would take longer than the budget is timed in part (fewer rows, then layers, then tokens) and scaled by FLOPs.
 MachineSpeed measure_speed(const SpeedRequest& request);
 
 }  // namespace longbow
