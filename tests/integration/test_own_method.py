@@ -58,7 +58,7 @@ class OwnMethod(unittest.TestCase):
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([(row["position"], row["length"]) for row in rows], [(METHOD, 16), (METHOD, 64)])
         self.assertTrue(all(1 < row["ppl"] < 40 for row in rows), rows)  # 20 words, and </s>
-        self.assertIn(METHOD, longbow("report", run).stdout)
+        self.assertIn(METHOD, longbow("report", run).stdout.lower())
 
         half = self.train("half", "train.stop=12 updates", "schedule.period=24 updates")
         gone_on = self.train("half", "train.stop=24 updates", "schedule.period=24 updates")
