@@ -119,6 +119,7 @@ void add_train(CLI::App& app, VerbContext& context) {
         request.threads = common.threads;
         const int ranks = ranks_to_be(flags->ranks);
         if (flags->dry_run) {
+            request.plan_only = true;
             request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;
             check_request(request, ranks);
             std::cout << training_plan(request, ranks);

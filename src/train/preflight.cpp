@@ -43,7 +43,8 @@ void check_request(const TrainRequest& request, int ranks) {
     check_model(request);
     if (const auto& from = request.config.train.init_from; !from.empty()) (void)read_manifest(resolve_checkpoint(from));
     check_missing_store(request);
-    if (!store_is_there(request)) check_text_files(request.config.data);
+    const bool known = request.plan_only && request.config.data.expect_vocab_size > 0;
+    if (!store_is_there(request) && !known) check_text_files(request.config.data);
 }
 
 }  // namespace longbow

@@ -25,10 +25,11 @@ struct TrainRequest {
     Origins origins;  // of the configuration's keys, as far as it was read from files: they tell whose text a store is made from
     std::filesystem::path run_dir;
     std::optional<Fork> fork;
-    bool make_store = true;                                                  // from data.train, when it is not there
-    std::string resume = "auto";                                             // auto | never | a checkpoint's path
-    std::string device = "cpu";                                              // cpu | cuda:N
-    int threads = 1;                                                         // for preparing a store
+    bool plan_only = false;       // --dry-run: text that is not here is no mistake where data.expect_vocab_size tells what will come of it
+    bool make_store = true;       // from data.train, when it is not there
+    std::string resume = "auto";  // auto | never | a checkpoint's path
+    std::string device = "cpu";   // cpu | cuda:N
+    int threads = 1;              // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // alone
     // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
     bool validate = true;
