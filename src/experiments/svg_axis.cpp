@@ -17,6 +17,7 @@ constexpr std::size_t kMostTicks = 9;
 // About `count` round steps (1, 2, 5 times a power of ten) over [low, high].
 std::vector<double> linear_ticks(double low, double high, int count) {
     const double raw = (high - low) / count;
+    if (!std::isfinite(raw) || raw <= 0) return {};
     const double power = std::pow(10.0, std::floor(std::log10(raw)));
     double step = power * 10;
     for (const double factor : {1.0, 2.0, 5.0}) {
@@ -26,7 +27,7 @@ std::vector<double> linear_ticks(double low, double high, int count) {
         }
     }
     std::vector<double> ticks;
-    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12; ++i)
+    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12 && ticks.size() < 3 * kMostTicks; ++i)
         ticks.push_back(std::abs(i * step) < step * 1e-9 ? 0 : i * step);
     return ticks;
 }
@@ -43,7 +44,9 @@ std::vector<double> thinned(std::vector<double> ticks) {
 std::vector<double> power_ticks(double low, double high, double base) {
     std::vector<double> ticks;
     const double first = std::ceil(std::log(low) / std::log(base) - 1e-9);
-    for (double power = first; std::pow(base, power) <= high * (1 + 1e-9); ++power) ticks.push_back(std::pow(base, power));
+    // Losses of 700 nats are perplexities near the end of what a double holds: nothing may run on from there.
+    const double last = std::floor(std::log(high) / std::log(base) + 1e-9);
+    for (double power = first; power <= last; ++power) ticks.push_back(std::pow(base, power));
     return thinned(ticks);
 }
 
@@ -90,7 +93,7 @@ Axis axis_over(const std::vector<ChartSeries>& series, bool of_x, bool log, doub
     if (log) {
         const double ratio = axis.high > axis.low ? std::pow(axis.high / axis.low, room) : 2;
         axis.low /= ratio;
-        axis.high *= ratio;
+        axis.high = std::min(axis.high * ratio, std::numeric_limits<double>::max());
     } else {
         const double pad = axis.high > axis.low ? (axis.high - axis.low) * room : std::max(1.0, std::abs(axis.high) * 0.1);
         axis.low -= pad;

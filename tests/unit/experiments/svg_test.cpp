@@ -94,6 +94,17 @@ TEST(Svg, APointWithoutAValueBreaksTheLine) {
     EXPECT_THAT(chart_svg(chart_of({series_of("a", {1}, {NAN})})), Not(testing::AnyOf(HasSubstr("nan"), HasSubstr("inf"))));
 }
 
+// Perplexities of diverging models may be any double.
+TEST(Svg, ValuesAtTheEndOfWhatADoubleHolds) {
+    for (const double high : {1e300, 1e305, 1.7e308}) {
+        auto chart = chart_of({series_of("a", {64, 128}, {70, high})});
+        chart.log_y = true;
+        const auto svg = chart_svg(chart);
+        EXPECT_LT(svg.size(), 20000U);
+        for (const auto* none : {"inf", "nan"}) EXPECT_THAT(svg, Not(HasSubstr(none)));
+    }
+}
+
 TEST(Svg, LongLabelsAreShortenedAndNeverMadeAlike) {
     const auto texts = [](const Chart& chart) {
         std::vector<std::string> found;
