@@ -55,11 +55,11 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     return request;
 }
 
-// A part of a second for each of the demo's methods, two for each of the paper's data sets (reproduce_cost.cpp).
+// A part of a second for each of the demo's methods, one for each of the paper's data sets (reproduce_cost.cpp).
 SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     if (request.threads > 0) at::set_num_threads(request.threads);
-    const double budget = request.scale.divisor == 1 ? 2 : 0.6;
+    const double budget = request.scale.divisor == 1 ? 1 : 0.6;
     return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
         SpeedRequest wanted;
         wanted.config = config;

@@ -120,6 +120,9 @@ std::string human_seconds(double seconds) {
 }
 
 std::string about_seconds(double seconds) {
+    constexpr double kDay = 86400, kYear = 365 * kDay;
+    if (seconds >= 2 * kYear) return with_commas(static_cast<std::int64_t>(std::min(seconds / kYear, 1e15))) + " years";
+    if (seconds >= 4 * kDay) return strprintf("%.0f days", seconds / kDay);
     if (!(seconds >= 0) || seconds >= 600) return human_seconds(seconds);
     return strprintf(seconds < 10 ? "%.1f s" : "%.0f s", seconds);
 }

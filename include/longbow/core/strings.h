@@ -25,7 +25,7 @@ std::string with_commas(std::int64_t value);
 std::string human_bytes(double bytes);
 std::string human_count(double count);
 std::string human_seconds(double seconds);
-// Of an estimate: "4.2 s", "123 s", from ten minutes on as human_seconds().
+// Of an estimate: "4.2 s", "123 s", from ten minutes on as human_seconds(), then "12 days", "31 years".
 std::string about_seconds(double seconds);
 
 // Shortest decimal text that reads back as the same double.

@@ -43,6 +43,15 @@ TEST(Progress, TimeLeftIsOfTheWholeWork) {
     EXPECT_EQ(eta_text(32), "ETA 0:00:32");
 }
 
+TEST(Progress, AnEstimateIsInFittingUnits) {
+    EXPECT_EQ(about_seconds(4.24), "4.2 s");
+    EXPECT_EQ(about_seconds(123.4), "123 s");
+    EXPECT_EQ(about_seconds(3725), "1:02:05");
+    EXPECT_EQ(about_seconds(12 * 86400.0), "12 days");
+    EXPECT_EQ(about_seconds(31.7 * 365 * 86400), "31 years");
+    EXPECT_EQ(about_seconds(-1), "?");
+}
+
 TEST(Progress, AChildTellsItsParent) {
     const SharedProgress progress;
     EXPECT_EQ(progress.share(), 0);
