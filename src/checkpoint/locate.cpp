@@ -69,6 +69,14 @@ std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {
     return entries;
 }
 
+fs::path run_of_checkpoints(const fs::path& folder) {
+    std::error_code error;
+    for (const auto& place : {fs::absolute(without_slash(folder)), fs::weakly_canonical(folder, error)}) {
+        if (place.filename() == "checkpoints" && !list_checkpoints(place.parent_path()).empty()) return place.parent_path();
+    }
+    return {};
+}
+
 fs::path resolve_checkpoint(const std::string& text) {
     const fs::path path = without_slash(text);
     if (!fs::exists(path)) {
@@ -88,9 +96,7 @@ fs::path resolve_checkpoint(const std::string& text) {
         if (const auto entries = list_checkpoints(path); !entries.empty()) return entries.back().path;
         throw CheckpointError(text + " is a run directory without any checkpoint yet");
     }
-    if (path.filename() == "checkpoints" && !list_checkpoints(path.parent_path()).empty()) {
-        return resolve_checkpoint((path.has_parent_path() ? path.parent_path() : fs::path(".")).string());
-    }
+    if (const auto run = run_of_checkpoints(path); !run.empty()) return resolve_checkpoint(run.string());
     if (fs::is_directory(path / "seed-1") || !list_checkpoints(path.parent_path()).empty()) {
         throw CheckpointError(text + " is no single run: name one of the directories in it");
     }

@@ -38,8 +38,7 @@ std::vector<fs::path> checkpoints_of(const std::string& text) {
         folder = text.substr(0, at);
         which = text.substr(at);
     }
-    if (without_slash(folder).filename() == "checkpoints")
-        return {resolve_checkpoint(text)};  // as a shell's completion leaves a run's name
+    if (const auto run = run_of_checkpoints(folder); !run.empty()) return {resolve_checkpoint(run.string() + which)};
     const bool is_run = fs::exists(folder / "checkpoints") || fs::exists(folder / "manifest.json");
     std::vector<fs::path> runs;
     if (fs::is_directory(folder) && !is_run) {

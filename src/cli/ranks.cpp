@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 
 #include "longbow/core/error.h"
@@ -56,6 +57,7 @@ int rank_threads(const CommonOptions& common, const Launch& launch) {
 
 int run_as_rank(const Launch& launch, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
     rank_of_messages = launch.rank;
+    if (!launch.alone()) std::signal(SIGPIPE, SIG_IGN);  // a rank that has gone is an error that says so, and no signal
     if (launch.rank != 0) log::initialise_rank(launch.rank, common.log_level);
     Ranked ranked;
     ranked.device = rank_device(common.device, launch);

@@ -105,6 +105,8 @@ struct CheckpointEntry {
 // The step-N directories of a run, ascending; not looked into.
 std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 
+// RUN of RUN/checkpoints, which a shell's completion makes of a run's name; empty for any other folder.
+std::filesystem::path run_of_checkpoints(const std::filesystem::path& folder);
 // CHECKPOINT on the command line: a run directory (its best, or last), a checkpoint directory, RUN@last, RUN@best, RUN@step=N.
 std::filesystem::path resolve_checkpoint(const std::string& text);
 // The newest whole checkpoint of a run; damaged ones are named in a warning and passed over. nullopt: none.
