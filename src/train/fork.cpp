@@ -72,7 +72,9 @@ bool names_a_run(const std::string& from) {
     return fs::is_directory(path / "checkpoints", ignored) && !fs::exists(path / "model.safetensors", ignored);
 }
 
-ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
+ForkSource open_fork(const std::string& asked, const fs::path& run_dir) {
+    const auto run = run_of_checkpoints(asked);
+    const std::string from = run.empty() ? asked : run.string();  // RUN/checkpoints is RUN, and its last one
     ForkSource source;
     source.fork.from = from;
     if (const auto begun = begun_in(run_dir); !begun.empty()) {

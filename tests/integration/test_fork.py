@@ -65,6 +65,7 @@ class Forks(TrainCase):
         change = ("optim.lr=0.004", "train.stop=32 updates")
         straight, killed = self.fresh("fork-straight"), self.fresh("fork-killed")
         self.assert_exit(fork(source, straight, *change), 0, f"the last of {source}", "step-00000024")
+        self.assert_exit(fork(source / "checkpoints", straight, *change), 0)
         for point in ("checkpoint.before_rename:1", "train.update:3", "train.update:4"):
             self.assertEqual(fork(source, killed, *change, failpoint=point).returncode, -signal.SIGKILL)
         shutil.rmtree(source)  # what is needed of it lies in the new run
