@@ -72,20 +72,20 @@ bool names_a_run(const std::string& from) {
     return fs::is_directory(path / "checkpoints", ignored) && !fs::exists(path / "model.safetensors", ignored);
 }
 
-ForkSource open_fork(const std::string& asked, const fs::path& run_dir) {
-    const auto run = run_of_checkpoints(asked);
-    const std::string from = run.empty() ? asked : run.string();  // RUN/checkpoints is RUN, and its last one
+ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
+    const auto run = run_of_checkpoints(from);
+    const std::string named = run.empty() ? from : run.string();  // RUN/checkpoints is RUN, and its last one
     ForkSource source;
-    source.fork.from = from;
+    source.fork.from = named;
     if (const auto begun = begun_in(run_dir); !begun.empty()) {
-        check_same_fork(begun, from);
+        check_same_fork(begun, named);
         source.config = read_fork(begun)["config"];
         source.config_name = (begun / kForkFile).string();
         // Seeds that have not begun yet start where the others did.
         if (begun != run_dir) source.fork.checkpoint = read_fork(begun).value("checkpoint", "");
         return source;
     }
-    source.fork.checkpoint = fs::absolute(source_of(from)).lexically_normal();
+    source.fork.checkpoint = fs::absolute(source_of(named)).lexically_normal();
     source.config = config_of(source.fork.checkpoint);
     source.config_name = (source.fork.checkpoint / "model.safetensors").string();
     return source;
