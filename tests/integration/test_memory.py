@@ -43,6 +43,8 @@ class Memory(unittest.TestCase):
         write_text(cls.folder / "train.txt", 400, 1)
         write_text(cls.folder / "valid.txt", 40, 2)
         (cls.folder / "base.yaml").write_text(CONFIG.format(folder=cls.folder))
+        # A dry run makes no store, and without one it does not know the vocabulary.
+        subprocess.run([LONGBOW, "prepare", "-c", str(cls.folder / "base.yaml"), "--quiet"], check=True, capture_output=True, timeout=PATIENCE)
 
     def longbow(self, *arguments, threads=1):
         done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", str(threads), "--device", "cpu", *arguments],
