@@ -121,8 +121,8 @@ class Training(TrainCase):
         place.mkdir()
         run = place / "run"
         steps = {
-            "first": " ".join(train_case.command(run, "model.ffn_dim=512", "'train.stop=6 updates'")),
-            "full": " ".join(train_case.command(run, "model.ffn_dim=512", "'train.stop=12 updates'")),
+            "first": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant", "'train.stop=6 updates'")),
+            "full": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant", "'train.stop=12 updates'")),
         }
         script = f"""
             mount -t tmpfs -o size=4m tmpfs {place} || exit 99
