@@ -44,7 +44,7 @@ def write_corpus(folder, seed, words):
     lines, left = [], words
     while left > 0:
         count = draw.randint(5, 60)
-        lines.append(" ".join(vocabulary[min(int(draw.paretovariate(0.6)) - 1, len(vocabulary) - 1)] for _ in range(count)))
+        lines.append(" ".join(vocabulary[min(int(draw.paretovariate(0.3)) - 1, len(vocabulary) - 1)] for _ in range(count)))
         left -= count
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("\n".join(lines) + "\n")
