@@ -36,11 +36,13 @@ std::string progress_text(const std::vector<ProgressColumn>& columns, int width)
 }
 
 std::string progress_text(const std::vector<ProgressColumn>& columns) {
-    std::vector<std::string> texts;
+    // Lines of a log begin with what they speak of, so that a progress line among them is found, or left out, like the others.
+    std::vector<std::string> names, numbers;
     for (const auto& column : columns) {
-        if (!column.text.empty()) texts.push_back(printable(column.text));
+        if (!column.text.empty()) (column.cut ? names : numbers).push_back(printable(column.text));
     }
-    return join(texts, "  ");
+    names.insert(names.end(), numbers.begin(), numbers.end());
+    return join(names, "  ");
 }
 
 std::string eta_text(double seconds) { return "ETA " + (seconds < 0 ? std::string("?") : human_seconds(seconds)); }

@@ -16,7 +16,7 @@ struct ProgressColumn {
 };
 // As many of the columns as fit into `width` terminal columns, from the first on, two spaces apart. The first is cut rather than left out.
 std::string progress_text(const std::vector<ProgressColumn>& columns, int width);
-// All of them, for a plain line.
+// All of them, for a plain line: names first.
 std::string progress_text(const std::vector<ProgressColumn>& columns);
 // "ETA 0:02:10"; "ETA ?" for a negative number of seconds, which is unknown.
 std::string eta_text(double seconds);
@@ -24,7 +24,7 @@ std::string eta_text(double seconds);
 class ProgressLine {
 public:
     // plain_interval: seconds between plain lines when stderr is not a terminal; 0 prints none there.
-    explicit ProgressLine(double plain_interval = 10.0);
+    explicit ProgressLine(double plain_interval = 60.0);
     ~ProgressLine();
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
