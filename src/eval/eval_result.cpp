@@ -5,14 +5,17 @@
 
 #include <cerrno>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <type_traits>
+#include <utility>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -36,6 +39,14 @@ void read_into(const Json& json, std::vector<double>& values) {
     if (!json.is_array()) throw Json::type_error::create(302, "type must be array", &json);
     values.clear();
     for (const auto& item : json) values.push_back(double_of(item));
+}
+// A count is whole, and no larger than its type: the library would cast what it finds.
+void read_into(const Json& json, std::int64_t& value) {
+    const bool beyond = json.is_number_unsigned() && json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
+    const bool broken =
+        json.is_number_float() && (std::abs(json.get<double>()) > 9e15 || json.get<double>() != std::floor(json.get<double>()));
+    if (beyond || broken) throw Json::type_error::create(302, "type must be a whole number", &json);
+    json.get_to(value);
 }
 template <class Value>
 void read_into(const Json& json, Value& value) {
@@ -114,6 +125,9 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
             throw DataError(where + ": key \"" + key + "\" has the wrong type: " + json_text(*found));
         }
     });
+    for (const auto& [key, value] : {std::pair{"length", result.length}, {"stride", result.stride}, {"tokens", result.tokens}}) {
+        if (value < 1) throw DataError(where + ": \"" + key + "\": " + std::to_string(value) + " is none that longbow eval writes");
+    }
     if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of before have 0 there
     if (result.bits_per_byte == 0 && result.nll != 0) result.bits_per_byte = kNoValue;
     const auto ci = json.find("ppl_ci");
@@ -133,10 +147,25 @@ bool same_measurement(const EvalResult& a, const EvalResult& b) {
            a.max_stream_tokens == b.max_stream_tokens && a.within_documents == b.within_documents && a.dtype == b.dtype;
 }
 
+namespace {
+
+// What is wrong with a line that is no JSON, and the remedy.
+std::string line_fault(const std::string& line) {
+    if (line.find('\0') != std::string::npos) return "not JSON (it holds a NUL); remove the damaged line";
+    for (const char* number : {"NaN", "Infinity"}) {
+        if (line.find(number) == std::string::npos) continue;
+        return std::string("not JSON (it holds ") + number + ", as Python writes it); a number without a value is null";
+    }
+    return "not JSON; remove the damaged line";
+}
+
+}  // namespace
+
 std::vector<EvalResult> read_results(const std::string& path) {
     std::vector<EvalResult> rows;
     if (!fs::exists(path)) return rows;
     const auto text = read_file(path);
+    if (marked_encoding(text) != nullptr) throw DataError(path + ": " + not_utf8(text));
     const bool whole = text.empty() || text.back() == '\n';
     const auto lines = split(text, '\n');
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -148,7 +177,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
                 log::warn(where + ": the last row was cut short and is left out");
                 break;
             }
-            throw DataError(where + ": not JSON; remove the damaged line");
+            throw DataError(where + ": " + line_fault(lines[i]));
         }
         rows.push_back(eval_result_from_json(json, where));
     }

@@ -181,6 +181,38 @@ TEST(Results, NoValueIsNullAndComesBack) {
     EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);
 }
 
+TEST(Results, CountsThatNothingHasAreRefused) {
+    const auto good = to_json(summarise({1, 2, 3}, FakeStream(3), request_for("paper", 4)));
+    for (const auto* key : {"length", "stride", "tokens"}) {
+        for (const auto& value : {Json(0), Json(-4), Json(1e30), Json(2.5), Json(UINT64_MAX)}) {
+            auto json = good;
+            json[key] = value;
+            EXPECT_THROW(eval_result_from_json(json, "x:1"), DataError) << key << " " << value;
+        }
+        auto json = good;
+        json[key] = 64.0;  // as a table program writes it
+        EXPECT_NO_THROW(eval_result_from_json(json, "x:1")) << key;
+    }
+}
+
+TEST(Results, WhatIsNoJsonSaysWhy) {
+    const auto path = std::filesystem::path(testing::TempDir()) / "results_no_json.jsonl";
+    const auto fault_of = [&](const std::string& text) -> std::string {
+        std::ofstream(path, std::ios::binary) << text;
+        try {
+            read_results(path.string());
+        } catch (const DataError& error) {
+            return error.what();
+        }
+        return "none";
+    };
+    EXPECT_NE(fault_of("{\"ppl\": NaN}\n").find(":1: not JSON (it holds NaN"), std::string::npos);
+    EXPECT_NE(fault_of("{\"ppl\": -Infinity}\n").find("a number without a value is null"), std::string::npos);
+    EXPECT_NE(fault_of(std::string("{}\0\n", 4)).find("it holds a NUL"), std::string::npos);
+    EXPECT_NE(fault_of(std::string("\xFF\xFE{\0}\0\n\0", 8)).find("byte order mark of UTF-16"), std::string::npos);
+    EXPECT_NE(fault_of("nonsense\n").find("remove the damaged line"), std::string::npos);
+}
+
 TEST(Results, RowsOfBeforeKeepTheirIntervalsUnderItsOldName) {
     auto json = to_json(summarise({1, 2, 3}, FakeStream(3), request_for("paper", 4)));
     json.erase("ppl_ci_method");
