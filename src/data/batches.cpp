@@ -15,8 +15,8 @@ public:
     ShuffledOrder(std::int64_t tokens, const TrainConfig& config)
         : order_(tokens, config.length, config.seed), batch_(config.batch), accumulate_(config.accumulate) {}
 
-    [[nodiscard]] std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const override {
-        std::vector<Block> blocks;
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+        std::vector<TrainingInput> blocks;
         const auto first = position.samples + micro * batch_;
         for (auto sample = first; sample < first + batch_; ++sample) {
             blocks.push_back({order_.begin(sample), order_.length(), sample / order_.blocks_per_epoch(), sample});
@@ -45,8 +45,8 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const override {
-        std::vector<Block> blocks;
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+        std::vector<TrainingInput> blocks;
         const auto first = position.samples + micro * batch_;
         for (auto sample = first; sample < first + batch_; ++sample) {
             const auto draw = choice_.at(sample);
@@ -83,7 +83,7 @@ public:
     FrozenBatches(std::int64_t tokens, const TrainConfig& config)
         : order_(tokens, config.length, config.batch, config.accumulate, config.seed), tokens_(tokens) {}
 
-    [[nodiscard]] std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
         return order_.micro_batch(position.updates, micro);
     }
     [[nodiscard]] double updates_per_epoch() const override { return static_cast<double>(order_.updates_per_epoch()); }
@@ -114,7 +114,7 @@ DataPosition position_of_update(const TrainConfig& config, std::int64_t update) 
     return {update - 1, (update - 1) * config.batch * config.accumulate};
 }
 
-void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
+void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets) {
     // The disk reads all rows at once, instead of one after the other as each is needed.
     for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
@@ -129,7 +129,7 @@ void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std
     }
 }
 
-void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches) {
+void prefetch(const TokenStream& stream, const std::vector<std::vector<TrainingInput>>& micro_batches) {
     for (const auto& blocks : micro_batches) {
         for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     }

@@ -64,7 +64,7 @@ const std::vector<std::uint32_t>& FairseqOrder::batches_of(std::int64_t epoch) c
     return epoch_batches_;
 }
 
-std::vector<Block> FairseqOrder::micro_batch(std::int64_t updates, std::int64_t micro) const {
+std::vector<TrainingInput> FairseqOrder::micro_batch(std::int64_t updates, std::int64_t micro) const {
     const auto epoch = updates / updates_per_epoch();
     const auto turn = (updates % updates_per_epoch() * accumulate_ + micro) * processes_ + rank_;
     if (turn >= batches_per_epoch()) return {};
@@ -77,7 +77,7 @@ std::vector<Block> FairseqOrder::micro_batch(std::int64_t updates, std::int64_t 
     const auto cut_short = batches_per_epoch() * batch_ - blocks_per_epoch();
     const auto last = static_cast<std::uint32_t>(batches_per_epoch() - 1);
     if (std::find(batches.begin(), batches.begin() + turn, last) != batches.begin() + turn) sample -= cut_short;
-    std::vector<Block> blocks;
+    std::vector<TrainingInput> blocks;
     for (auto i = begin; i < end; ++i) {
         const auto first = static_cast<std::int64_t>(order_[static_cast<std::size_t>(i)]) * length_;
         blocks.push_back({first, std::min(length_, tokens_ - first), epoch, sample++});

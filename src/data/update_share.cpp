@@ -20,7 +20,7 @@ UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& posi
     const bool whole = config.accumulate % world == 0;
     const auto each = config.accumulate / world;
     UpdateShare share;
-    std::vector<Block> all;
+    std::vector<TrainingInput> all;
     for (std::int64_t micro = 0; micro < config.accumulate; ++micro) {
         auto blocks = order.micro_batch(position, micro);
         if (blocks.empty()) continue;  // the end of an epoch

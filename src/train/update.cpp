@@ -30,7 +30,7 @@ namespace longbow {
 namespace {
 
 // The loss of one micro-batch, summed over its tokens, times `scale`.
-at::Tensor micro_batch_loss(Session& session, const std::vector<Block>& blocks, double scale) {
+at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& blocks, double scale) {
     const auto& config = session.config.train;
     const auto rows = static_cast<std::int64_t>(blocks.size());
     // From pinned memory a copy to a GPU waits for nothing; LibTorch keeps the memory until the copy is done.
@@ -45,7 +45,7 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<Block>& blocks, 
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
     hidden = hidden.view({-1, hidden.size(-1)});
     // A short block leaves places without a target at the end of its row, where they can change nothing before them.
-    if (std::any_of(blocks.begin(), blocks.end(), [&](const Block& block) { return block.length < config.length; })) {
+    if (std::any_of(blocks.begin(), blocks.end(), [&](const TrainingInput& block) { return block.length < config.length; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
         hidden = hidden.index_select(0, to_device(places));

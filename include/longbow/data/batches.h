@@ -24,7 +24,7 @@ public:
     virtual ~TrainingOrder() = default;
     // The inputs of micro-batch `micro` (0 <= micro < accumulate) of the update at this position. With train.order fairseq the last block
     // of the stream may be short, and the last micro-batches of an epoch may be empty (never the first of an update).
-    [[nodiscard]] virtual std::vector<Block> micro_batch(const DataPosition& position, std::int64_t micro) const = 0;
+    [[nodiscard]] virtual std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const = 0;
     [[nodiscard]] virtual double updates_per_epoch() const = 0;
     [[nodiscard]] virtual double tokens_per_update() const = 0;  // mean over an epoch
 };
@@ -42,10 +42,10 @@ constexpr std::int64_t kNoTarget = -1;
 
 // Fills inputs and targets, each int64 [blocks, length] row-major. Input i of a row is the token before target i (the boundary id
 // before the stream's first). A block shorter than `length` is followed by kNoTarget, and by its last input in `inputs`.
-void fill_batch(const TokenStream& stream, const std::vector<Block>& blocks, std::int64_t length, std::int64_t* inputs,
+void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets);
 
 // Asks for the ids of these micro-batches to be brought from the disk while earlier ones are at work, so that a step never waits for it.
-void prefetch(const TokenStream& stream, const std::vector<std::vector<Block>>& micro_batches);
+void prefetch(const TokenStream& stream, const std::vector<std::vector<TrainingInput>>& micro_batches);
 
 }  // namespace longbow

@@ -10,7 +10,7 @@
 namespace longbow {
 
 // A training input: targets [begin, begin + length) of the stream.
-struct Block {
+struct TrainingInput {
     std::int64_t begin = 0;
     std::int64_t length = 0;
     std::int64_t epoch = 0;
@@ -28,7 +28,7 @@ public:
     [[nodiscard]] std::int64_t updates_per_epoch() const;
     // The `micro`-th micro-batch of the update that follows `updates` earlier ones. Empty where the epoch's batches have run out: the last
     // update of an epoch may have fewer than `accumulate`, and its last batch serve fewer than `processes`.
-    [[nodiscard]] std::vector<Block> micro_batch(std::int64_t updates, std::int64_t micro) const;
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(std::int64_t updates, std::int64_t micro) const;
 
 private:
     [[nodiscard]] const std::vector<std::uint32_t>& batches_of(std::int64_t epoch) const;

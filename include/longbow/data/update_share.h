@@ -10,9 +10,10 @@
 namespace longbow {
 
 struct UpdateShare {
-    std::vector<std::vector<Block>> micro_batches;  // this rank's, at most train.batch inputs each; none at the end of a short epoch
-    std::vector<Block> first;                       // one input of the update: what a rank without a share computes for nothing
-    std::int64_t samples = 0, tokens = 0;           // of the whole update
+    std::vector<std::vector<TrainingInput>>
+        micro_batches;                     // this rank's, at most train.batch inputs each; none at the end of a short epoch
+    std::vector<TrainingInput> first;      // one input of the update: what a rank without a share computes for nothing
+    std::int64_t samples = 0, tokens = 0;  // of the whole update
 };
 
 // Throws ConfigError if an update has fewer inputs than there are ranks.

@@ -12,7 +12,7 @@
 namespace longbow {
 namespace {
 
-std::vector<std::int64_t> begins_of(const std::vector<std::vector<Block>>& micro_batches) {
+std::vector<std::int64_t> begins_of(const std::vector<std::vector<TrainingInput>>& micro_batches) {
     std::vector<std::int64_t> begins;
     for (const auto& blocks : micro_batches) {
         for (const auto& block : blocks) begins.push_back(block.begin);
