@@ -1,6 +1,8 @@
 // longbow compare: is the difference between two models, or two methods of several seeds each, real?
 #include <cmath>
+#include <cstdint>
 #include <iostream>
+#include <limits>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -172,7 +174,10 @@ void add_compare(CLI::App& app, VerbContext& context) {
         ->delimiter(',')
         ->check(whole_number())
         ->type_name("L,..");
-    verb->add_option("--seeds", flags->request.seeds, "Only the runs of these seeds")->delimiter(',')->type_name("N,..");
+    verb->add_option("--seeds", flags->request.seeds, "Only the runs of these seeds")
+        ->delimiter(',')
+        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
+        ->type_name("N,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")
         ->check(CLI::IsMember({"token", "word", "byte"}))
         ->type_name("UNIT");

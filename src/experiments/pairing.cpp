@@ -148,12 +148,13 @@ void refuse_unpaired(const ComparisonSide& one, const BySeed& rows, const Compar
     const auto what = measurement_text(*rows.begin()->second);
     std::string text = "compare pairs runs by seed, and ";
     if (!untrained.empty()) {
-        text += seeds_text(untrained) + " is only in " + one.name + ": train " + other.name +
+        text += seeds_text(untrained) + (untrained.size() == 1 ? " is" : " are") + " only in " + one.name + ": train " + other.name +
                 " with it too (train.seed=" + std::to_string(*untrained.begin()) + ")";
     }
     if (!unmeasured.empty()) {
-        text += (untrained.empty() ? "" : "; ") + seeds_text(unmeasured) + " of " + other.name + " was not measured like that of " +
-                one.name + " (" + what + "): `longbow eval` it, or name the lengths that both have (--lengths)";
+        text += (untrained.empty() ? "" : "; ") + seeds_text(unmeasured) + " of " + other.name +
+                (unmeasured.size() == 1 ? " was" : " were") + " not measured like that of " + one.name + " (" + what +
+                "): `longbow eval` it, or name the lengths that both have (--lengths)";
     }
     if (!shared.empty()) {
         std::vector<std::string> names;

@@ -5,7 +5,9 @@
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 
 namespace longbow {
 
@@ -37,9 +39,12 @@ Json read_fork(const fs::path& run) {
     const auto file = run / kForkFile;
     std::error_code ignored;
     if (!fs::is_regular_file(file, ignored)) return nullptr;
-    Json json = Json::parse(read_file(file), nullptr, /*allow_exceptions=*/false);
+    Json json = parse_json(read_file(file));
     if (!json.is_object() || !json.contains("from") || !json["from"].is_string() || !json.contains("config")) {
         throw CheckpointError(file.string() + " is damaged: it does not say what the run was forked from; choose another --run-dir");
+    }
+    for (const char* key : {"from", "checkpoint"}) {
+        if (json.contains(key) && json[key].is_string()) json[key] = name_of_text(json[key].get<std::string>());
     }
     return json;
 }
@@ -121,8 +126,8 @@ void check_same_fork(const fs::path& run, const std::string& from) {
 }
 
 void write_fork(const fs::path& run, const Fork& fork) {
-    const Json json = {{"from", normal(fork.from)},
-                       {"checkpoint", fork.checkpoint.string()},
+    const Json json = {{"from", text_of_name(normal(fork.from))},
+                       {"checkpoint", text_of_name(fork.checkpoint.string())},
                        {"update", read_manifest(fork.checkpoint).value("update", std::int64_t{0})},
                        {"model", read_manifest(fork.checkpoint)["files"]["model.safetensors"].value("hash", "")},
                        {"config", config_of(fork.checkpoint)}};

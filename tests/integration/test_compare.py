@@ -128,9 +128,13 @@ class Compare(unittest.TestCase):
         shutil.rmtree(self.home / "runs/rotary/seed-3")
         self.refuse(["seed 3 is only in alibi", "train rotary with it too (train.seed=3)", "--seeds 1,2"], "compare", "runs/alibi", "runs/rotary")
         self.refuse(["seed 3 is only in alibi"], "compare", "runs/rotary", "runs/alibi", "--json")
-        self.refuse(["seeds 2, 3"], "compare", "runs/alibi", "runs/rotary/seed-1")
+        self.refuse(["seeds 2, 3 are only in alibi"], "compare", "runs/alibi", "runs/rotary/seed-1")
         self.assertEqual(self.compare("runs/alibi", "runs/rotary", "--seeds", "1,2")[0]["seeds"], 2)
         self.refuse(["rotary has seeds 1, 2"], "compare", "runs/alibi", "runs/rotary", "--seeds", "3")
+        for seeds in ("-1", "1.5", "010", "1,18446744073709551616"):
+            done = self.run_any("compare", "runs/alibi", "runs/rotary", "--seeds", seeds)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done.stderr)
+            self.assertIn("--seeds", done.stderr)
 
     def test_a_folder_of_several_methods_is_refused_by_name(self):
         self.refuse(["runs holds 2 models", "alibi, rotary", "runs@alibi"], "compare", "runs", "runs/rotary")

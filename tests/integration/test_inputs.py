@@ -183,6 +183,11 @@ class Inputs(unittest.TestCase):
         json.loads(self.run_ok("analyze", "early-token", run, "--data", store, "--lengths", "16,32", "--out", b"an\xe9", "--json"))
         json.loads(self.run_ok("inspect", "checkpoint", run, "--json"))
         self.run_ok("generate", run, "--prompt", "It was", "--max-new-tokens", "3")
+        fork = ["train", "--from", run + b"@step=0", "--run-dir", b"runs/fork\xe9"]
+        self.run_ok(*fork)
+        self.assertIn(r"r\\xE9@step=0", self.home.joinpath("runs", os.fsdecode(b"fork\xe9"), "fork.json").read_text(encoding="utf-8"))
+        self.run_ok(*fork)  # the same fork: nothing is left to do
+        self.refuse(2, r"was forked from", "train", "--from", "runs/alibi", "--run-dir", b"runs/fork\xe9")
 
     # --- named twice
     def test_what_is_named_twice_is_used_once(self):
