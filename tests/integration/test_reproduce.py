@@ -15,7 +15,7 @@ LONGBOW = os.environ["LONGBOW"]
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
 TEXT = "It was the best of rooms, it was the worst of rooms; the door stood open and nobody went in.\n"
 # The demo's grid with a model and a training that take seconds.
-MINIATURE = ["--scale", "demo", "--configs", str(SOURCE / "configs"), "--run-dir", "runs", "--threads", "1", "--max-stream-tokens", "300",
+MINIATURE = ["--scale", "demo", "--configs", str(SOURCE / "configs"), "--run-dir", "runs", "--threads", "1", "--max-stream-tokens", "400",
              "model.layers=1", "model.dim=16", "model.heads=2", "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store", "data.train=[train.txt]",
              "data.valid=[valid.txt]", "data.test=[valid.txt]", "train.stop=12 updates", "schedule.warmup=2 updates", "schedule.period=12 updates",
              "eval.every=6 updates", "eval.valid_tokens=200"]
@@ -69,7 +69,7 @@ class Reproduce(unittest.TestCase):
         ours = re.search(r"\| Sinusoidal \| 512 \(64\) \| ours \|([^\n]*)\|\n", stdout)
         self.assertEqual(len(re.findall(r"\d+\.\d\d", ours.group(1))), 5, stdout)
         self.assertEqual(sorted(row["length"] for row in self.rows("sinusoidal-64")), [64, 128, 192, 256, 384])
-        self.assertTrue(all(row["stride"] == 1 and row["max_stream_tokens"] == 300 and row["updates"] == 12 for row in self.rows("sinusoidal-64")))
+        self.assertTrue(all(row["stride"] == 1 and row["max_stream_tokens"] == 400 and row["updates"] == 12 for row in self.rows("sinusoidal-64")))
         svg = (self.home / "runs/figures/figure11.svg").read_text()
         self.assertIn("ALiBi, L=512, ours", svg)
         self.assertIn("ALiBi, L=512, paper", svg)
