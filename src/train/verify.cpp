@@ -1,4 +1,5 @@
 // longbow verify: are a run's checkpoints whole, and does resuming from one give the next one bit for bit?
+#include <ATen/Parallel.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -72,7 +73,9 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.run_dir = scratch.path();
     request.resume = from.path.string();
     request.device = device;
-    request.threads = threads;
+    const auto state = read_train_state(to.path);
+    request.threads = threads > 0 ? threads : state.threads > 0 ? state.threads : at::get_num_threads();
+    at::set_num_threads(request.threads);  // another number may give other last bits
     request.validate = false;
     request.until_update = to.update;
     request.ranks = ranks;

@@ -65,7 +65,7 @@ std::string training_plan(const TrainRequest& request, int ranks = 1);
 std::string expected_plan(const Config& config);
 
 // Every checkpoint of the run is checked against its manifest, and the last but one is trained on to the last's update in a scratch
-// directory and compared bit for bit. Returns the report; throws CheckpointError at the first difference.
+// directory and compared bit for bit, by as many threads as that was saved by unless `threads` says another number. Returns the report; throws CheckpointError at the first difference.
 // With ranks: as many as trained the run, all of which call this.
 std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads,
                        const std::shared_ptr<Communicator>& ranks = std::make_shared<Communicator>());
