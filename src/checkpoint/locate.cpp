@@ -70,6 +70,7 @@ std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {
 }
 
 fs::path run_of_checkpoints(const fs::path& folder) {
+    if (folder.empty()) return {};
     std::error_code error;
     for (const auto& place : {fs::absolute(without_slash(folder)), fs::weakly_canonical(folder, error)}) {
         if (place.filename() == "checkpoints" && !list_checkpoints(place.parent_path()).empty()) return place.parent_path();

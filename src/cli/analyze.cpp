@@ -208,6 +208,7 @@ void add_analyze(CLI::App& app, VerbContext& context) {
                           "How much of the gain from longer inputs is the early-token curse (appendix B of the ALiBi paper)", example);
     verb->add_option("CHECKPOINT", flags->checkpoints,
                      "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+        ->check(not_empty)
         ->required();
     verb->add_option("--data", flags->data, "Token store (longbow prepare)")->type_name("STORE")->required();
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");

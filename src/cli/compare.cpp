@@ -168,8 +168,8 @@ void add_compare(CLI::App& app, VerbContext& context) {
                           "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
     const std::string side =
         "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
-    verb->add_option("RESULT_A", flags->a, side)->required();
-    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
+    verb->add_option("RESULT_A", flags->a, side)->check(not_empty)->required();
+    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->check(not_empty)->required();
     verb->add_option("--lengths", flags->request.lengths, "Only these evaluation lengths")
         ->delimiter(',')
         ->check(whole_number())
