@@ -119,14 +119,17 @@ public:
     }
 };
 
+void finish_standard_output() {
+    std::cout.flush();
+    if (std::cout) return;
+    const auto why = standard_output_error();
+    throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
+}
+
 int run_action(VerbContext& context) {
     apply_common(context.common);
     const int code = context.action(context.common);
-    std::cout.flush();
-    if (!std::cout) {
-        const auto why = standard_output_error();
-        throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
-    }
+    finish_standard_output();
     return code;
 }
 
@@ -148,7 +151,9 @@ int run(int argc, char** argv) {
         const auto left = verb->remaining(true);
         if (!verb_names(*verb).empty() && !left.empty() && !starts_with(left.front(), "-"))
             throw UsageError(usage_message(app, CLI::ExtrasError(left)));
-        return app.exit(request);
+        const int code = app.exit(request);
+        finish_standard_output();
+        return code;
     } catch (const CLI::ParseError& error) {
         throw UsageError(usage_message(app, error));
     }

@@ -85,9 +85,11 @@ void add_eval(CLI::App& app, VerbContext& context) {
     auto& request = flags->request;
     verb->add_option("CHECKPOINT", flags->checkpoints,
                      "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+        ->check(not_empty)
         ->required();
     verb->add_option("--data", flags->data, "Token store (longbow prepare)")->type_name("STORE");
     verb->add_option("--text", flags->text, "Text file, encoded with the checkpoint's tokenizer; may be repeated")
+        ->check(not_empty)
         ->type_name("FILE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

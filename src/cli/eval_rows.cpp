@@ -87,6 +87,20 @@ void check_apart(const std::string& flag, const std::string& path, const std::ve
     }
 }
 
+// What is measured, and the run's own records, stay whole.
+void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std::string& path) {
+    const auto place = find_output(path);
+    if (place.stream) return;
+    // Stores and checkpoints have a manifest of their files; results that somebody put beside them are none of these.
+    const auto ending = place.path.extension();
+    if (ending != ".jsonl" && ending != ".npy" && fs::exists(place.path) &&
+        fs::exists(fs::absolute(place.path).parent_path() / "manifest.json"))
+        throw UsageError(flag + " " + path + " is a file of a token store or a checkpoint: name another file");
+    for (const char* name : {"config.yaml", "metrics.jsonl", "log.txt", "fork.json"}) {
+        if (same_output(path, run.folder / name)) throw UsageError(flag + " " + path + " is the run's " + name + ": name another file");
+    }
+}
+
 // Everything that can go wrong with a run without a forward pass, for all lengths.
 void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream& stream, bool leader, bool warns) {
     for (const auto length : flags.lengths) {
@@ -98,10 +112,12 @@ void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream
     if (!leader || flags.dry_run) return;
     const auto results = results_of(flags, run);
     check_apart("--out", results, flags.text);
+    check_not_of_run(run, "--out", results);
     if (flags.token_logprobs.empty()) return;
     for (const auto length : flags.lengths) {
         const auto path = logprobs_path(flags.token_logprobs, run.name, length);
         check_apart("--token-logprobs", path, flags.text);
+        check_not_of_run(run, "--token-logprobs", path);
         if (!find_output(path).stream && same_output(path, results))
             throw UsageError("--token-logprobs " + path + " is the --out file: name another");
     }

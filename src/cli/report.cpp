@@ -71,9 +71,13 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
 
 // Throws where the report would take the place of what it is about.
 void check_kept(const std::string& out, const std::vector<ReportRun>& runs) {
+    if (out.empty()) return;
     for (const auto& run : runs) {
-        if (!out.empty() && same_output(out, run.results))
-            throw UsageError("--out " + out + " holds results of this report: name another file");
+        if (same_output(out, run.results)) throw UsageError("--out " + out + " holds results of this report: name another file");
+        for (const char* name : {"config.yaml", "metrics.jsonl"}) {
+            if (same_output(out, fs::path(run.results).parent_path() / name))
+                throw UsageError("--out " + out + " is the " + name + " of a run of this report: name another file");
+        }
     }
 }
 
@@ -129,7 +133,7 @@ void add_report(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(app, context, "report", "Tables, pages and figures of measured results",
                           "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
                           "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
-    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
+    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs")->check(not_empty);
     auto* paper = verb->add_option("--paper", flags->paper,
                                    "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
                                    "(longbow reproduce makes them)")

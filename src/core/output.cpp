@@ -194,7 +194,9 @@ OutputPlace find_output(const fs::path& path) {
 bool same_output(const fs::path& a, const fs::path& b) {
     std::error_code error;
     if (fs::equivalent(a, b, error)) return true;
-    return fs::weakly_canonical(follow_links(a), error) == fs::weakly_canonical(follow_links(b), error);
+    // Absolute first: of `x` and `./x`, where neither is there, weakly_canonical() makes two.
+    const auto whole = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(follow_links(path)), error); };
+    return whole(a) == whole(b);
 }
 
 std::optional<int> named_descriptor(const fs::path& path) { return follow(path).descriptor; }

@@ -173,7 +173,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
         const auto where = path + ":" + std::to_string(i + 1);
         const auto json = parse_json(lines[i]);
         if (json.is_discarded()) {
-            if (i + 1 == lines.size() && !whole) {
+            if (i + 1 == lines.size() && !whole && trim(lines[i]).front() == '{') {  // anything else is no row of ours
                 log::warn(where + ": the last row was cut short and is left out");
                 break;
             }
@@ -185,10 +185,13 @@ std::vector<EvalResult> read_results(const std::string& path) {
 }
 
 void append_result(const std::string& path, const EvalResult& result) {
-    const std::string line = json_text(to_json(result)) + "\n";
     // A row cut short by a kill or a full disk goes, so that the file stays readable.
     const auto before = fs::exists(path) ? read_file(path) : std::string();
-    const auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
+    auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
+    // An editor may have taken the last line's end away: that row is whole.
+    const bool unended = keep < before.size() && !parse_json(before.substr(keep)).is_discarded();
+    if (unended) keep = before.size();
+    const auto line = (unended ? "\n" : "") + json_text(to_json(result)) + "\n";
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) throw_file_error("cannot open", path);
     bool ok = keep == before.size() || ::ftruncate(fd, static_cast<off_t>(keep)) == 0;

@@ -9,10 +9,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "longbow/core/child.h"
 #include "longbow/core/error.h"
+#include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -24,8 +26,8 @@ constexpr const char* kProgram = "rsvg-convert";
 // A file in memory: the program's input and output lie there whole, so that neither side waits for the other.
 class MemoryFile {
 public:
-    explicit MemoryFile(const char* name) : fd_(::memfd_create(name, MFD_CLOEXEC)) {
-        if (fd_ < 0) throw Error(std::string("a file in memory: ") + std::strerror(errno));
+    explicit MemoryFile(std::string name) : name_(std::move(name)), fd_(::memfd_create(name_.c_str(), MFD_CLOEXEC)) {
+        if (fd_ < 0) throw Error("a file in memory: " + file_error_text(errno));
     }
     ~MemoryFile() { ::close(fd_); }
     MemoryFile(const MemoryFile&) = delete;
@@ -36,7 +38,7 @@ public:
         for (std::size_t at = 0; at < text.size();) {
             const auto written = ::write(fd_, text.data() + at, text.size() - at);
             if (written < 0 && errno == EINTR) continue;
-            if (written < 0) throw Error(std::string("a file in memory: ") + std::strerror(errno));
+            if (written < 0) throw Error("cannot write /memfd:" + name_ + ", a file in memory: " + file_error_text(errno));
             at += static_cast<std::size_t>(written);
         }
         ::lseek(fd_, 0, SEEK_SET);
@@ -55,6 +57,7 @@ public:
     }
 
 private:
+    std::string name_;
     int fd_;
 };
 

@@ -135,7 +135,8 @@ class Report(OutputCase):
                                 (1, self.place / "a", "circle"), (2, "", "empty name")]:
             self.refused(code, [why], "report", "rows.jsonl", "--out", name)
         self.refused(1, ["No space left", "free some space"], "report", "rows.jsonl", "--out", "/dev/full")
-        self.refused(1, ["No space left"], "report", "rows.jsonl", preexec_fn=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
+        for said in (("report", "rows.jsonl"), ("--version",), ("train", "--help")):
+            self.refused(1, ["No space left"], *said, preexec_fn=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
 
     def test_a_report_does_not_replace_its_own_results(self):
         before = (self.home / "rows.jsonl").read_text()
@@ -179,9 +180,33 @@ class Eval(OutputCase):
 
     def test_one_file_for_two_outputs_is_refused(self):
         self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", self.place / "x", "--token-logprobs", self.place / "x")
+        self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", "new", "--token-logprobs", "./new")
         before = (self.home / "valid.txt").read_text()
         self.refused(2, ["valid.txt"], "eval", "run", "--text", "valid.txt", "--lengths", "16", "--out", "valid.txt")
         self.assertEqual((self.home / "valid.txt").read_text(), before)
+
+    def test_what_is_measured_stays_whole(self):
+        shutil.copytree(self.home / "run", self.place / "run", symlinks=True)
+        files = ("place/run/config.yaml", "place/run/metrics.jsonl", "place/run/checkpoints/last/model.safetensors", "store/manifest.json")
+        kept = {name: (self.home / name).read_bytes() for name in files}
+        for name in files:
+            self.refused(2, ["--token-logprobs", name], "eval", "place/run", *EVAL, "--token-logprobs", name)
+            self.refused(2, ["--out", name], "eval", "place/run", *EVAL, "--out", name)
+        self.ok("eval", "place/run", *EVAL)
+        for name in files[:2]:
+            self.refused(2, ["--out", name], "report", "place/run", "--out", name)
+        self.assertEqual({name: (self.home / name).read_bytes() for name in files}, kept)
+
+    def test_only_a_row_that_was_cut_short_goes(self):
+        note = self.place / "note"
+        note.write_text("one line, and no end of it")
+        self.refused(4, ["not JSON"], "eval", "run", *EVAL, "--out", note)
+        self.assertEqual(note.read_text(), "one line, and no end of it")
+        row = (self.home / "rows.jsonl").read_text()
+        note.write_text(row.rstrip("\n"))
+        self.ok("eval", "run", *EVAL[:2], "--lengths", "8", "--threads", "1", "--out", note)
+        lines = note.read_text().splitlines(keepends=True)
+        self.assertEqual((len(lines), lines[0]), (2, row))
 
     def waits(self, *arguments):
         """SIGTERM ends a command that waits for a pipe's other end."""
@@ -296,6 +321,18 @@ class Names(OutputCase):
         for name in ("model", self.step + "/", "model/checkpoints/last/"):
             self.names_of(name)
         self.assertEqual(list((self.place / "elsewhere").glob("**/results.jsonl")), [])
+
+    def test_empty_names_are_refused(self):
+        for verb in (["eval", "", *EVAL], ["eval", "@last", *EVAL], ["generate", "", "--prompt", "a"], ["verify", ""], ["inspect", "checkpoint", ""],
+                     ["inspect", "data", ""], ["report", ""], ["compare", "model", ""], ["train", "-c", ""]):
+            result = self.longbow(*verb)
+            self.assertIn(result.returncode, (2, 5), result.stderr)
+            self.assertIn("empty name" if "@last" not in verb else "@last", result.stderr)
+
+    def test_verify_takes_the_runs_number_of_threads(self):
+        self.ok("train", "-c", "config.yaml", "--run-dir", "place/two", "--threads", "2")
+        self.assertNotIn("threads", self.ok("verify", "place/two").stderr)
+        self.assertNotIn("threads", self.ok("verify", "place/model").stderr)  # by one
 
     def test_resume_init_from_and_verify(self):
         for name in (self.step + "/", "model/checkpoints/last/"):
@@ -462,6 +499,7 @@ class Limits(OutputCase):
             self.within(size, "eval", "run", *EVAL, "--out", self.place / f"rows-{size}")
             self.within(size, "eval", "run", *EVAL, "--out", self.place / f"other-{size}", "--token-logprobs", self.place / f"{size}.npy")
             self.within(size, "report", "rows.jsonl", "--format", "html", "--out", self.place / f"{size}.html")
+            self.within(size, "report", "rows.jsonl", "--out", self.place / f"{size}.png")
             self.within(size, "analyze", "early-token", "run", "--data", "store", "--lengths", "8,16", "--threads", "1", "--out", self.place / f"early-{size}")
         with open(self.place / "stdout", "w") as file:
             result = subprocess.run([LONGBOW, "config", "schema"], stdout=file, stderr=subprocess.PIPE, text=True, preexec_fn=limited(1000))

@@ -119,6 +119,8 @@ TEST_F(Output, FollowsLinksAndLeavesThem) {
     EXPECT_TRUE(same_output(at("two"), at("deep/../deep/er/target")));
     EXPECT_TRUE(same_output(at("absent"), at("deep/../absent")));
     EXPECT_FALSE(same_output(at("absent"), at("two")));
+    EXPECT_TRUE(same_output("longbow-absent", "./longbow-absent"));
+    EXPECT_TRUE(same_output("longbow-absent", fs::current_path() / "longbow-absent"));
 }
 
 TEST_F(Output, RefusesBeforeAnyWork) {
