@@ -31,8 +31,13 @@ std::vector<double> factors(const std::string& suffix) {
     return {};
 }
 
-// "64k" -> {65536, 64000}, "1e3" -> {1000}, "1_000" -> {1000}, "many" -> {}.
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "64k" -> {65536, 64000}, "1e3" -> {1000}, "1_000" -> {1000}, "many" -> {}; "64 128" is two numbers -> {}.
 std::vector<std::string> meant(const std::string& text, std::uint64_t low, std::uint64_t high) {
+    for (std::size_t at = 1; at + 1 < text.size(); ++at) {
+        if (text[at] == ' ' && is_digit(text[at - 1]) && is_digit(text[at + 1])) return {};
+    }
     std::string lower;
     for (const char c : text) {
         if (c != '_' && c != '\'' && c != ' ') lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -61,8 +66,7 @@ std::string refusal(std::string text, std::uint64_t low, std::uint64_t high) {
     text.erase(0, text.find_first_not_of(' '));  // "512, 1024"
     if (text.size() > 1 && text[0] == '+') text.erase(0, 1);
     const std::size_t sign = !text.empty() && text[0] == '-' ? 1 : 0;
-    const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
-                                                          [](char c) { return c >= '0' && c <= '9'; });
+    const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(), is_digit);
     const bool leading_zero = digits && text.size() > sign + 1 && text[sign] == '0';
     if (!digits || leading_zero) {
         const auto values = leading_zero ? std::vector<std::string>{} : meant(text, low, high);

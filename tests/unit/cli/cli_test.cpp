@@ -191,6 +191,7 @@ TEST(Cli, WholeNumbersSayWhatCouldBeMeant) {
         {"512,2K", "--lengths: '2K' is not a whole number; write it in digits: 2048 (or 2000)"},
         {"1KiB", "write it in digits: 1024"},
         {"1_000", "write it in digits: 1000"},
+        {"64 128", "'64 128' is not a whole number; write it in digits, at least 1"},
         {"1e3", "write it in digits: 1000"},
         {"64.0", "write it in digits: 64"},
         {"1.5", "'1.5' is not a whole number; write it in digits, at least 1"},
