@@ -14,6 +14,18 @@ Figure figure_from(const std::string& name) {
     throw UsageError("unknown figure '" + name + "': known are lengths, positions, training");
 }
 
+namespace {
+
+std::string nothing_to_draw(const std::vector<ReportRun>& runs, Figure figure) {
+    if (figure == Figure::lengths) return "nothing to draw: no model of these results has a value";
+    if (figure == Figure::positions) return "nothing to draw: no row of these results has losses by position";
+    const bool logged = std::any_of(runs.begin(), runs.end(), [](const ReportRun& run) { return !run.train_nll.empty(); });
+    return logged ? "no training to draw: no run has logged its loss twice (log.every says how often it does)"
+                  : "no training to draw: none of the results lies in a run directory with metrics.jsonl";
+}
+
+}  // namespace
+
 std::string report_svg(const std::vector<ReportRun>& runs, Metric metric, Figure figure) {
     const auto tables = make_tables(runs, metric);
     std::vector<Chart> charts;
@@ -24,9 +36,7 @@ std::string report_svg(const std::vector<ReportRun>& runs, Metric metric, Figure
         std::erase_if(charts, [](const Chart& chart) { return chart.series.empty(); });
     }
     if (charts.empty()) {
-        throw DataError(figure == Figure::training  ? "no training to draw: none of the results lies in a run directory with metrics.jsonl"
-                        : figure == Figure::lengths ? "nothing to draw: no model of these results has a value"
-                                                    : "nothing to draw: no row of these results has losses by position");
+        throw DataError(nothing_to_draw(runs, figure));
     }
     return svg_page("", "", charts);
 }

@@ -160,6 +160,23 @@ TEST(Report, ThePageStandsAlone) {
     EXPECT_THAT(html, Not(HasSubstr("inf")));
 }
 
+TEST(Report, ATrainingThatCannotBeDrawnSaysWhy) {
+    auto runs = two_models();
+    const auto fault = [&]() -> std::string {
+        try {
+            report_svg(runs, Metric::nll, Figure::training);
+        } catch (const DataError& error) {
+            return error.what();
+        }
+        return "none";
+    };
+    EXPECT_THAT(fault(), HasSubstr("metrics.jsonl"));
+    runs[0].train_nll = {{10, 6.0}};
+    EXPECT_THAT(fault(), HasSubstr("no run has logged its loss twice"));
+    runs[0].train_nll = {{10, 6.0}, {20, 5.0}};
+    EXPECT_EQ(fault(), "none");
+}
+
 TEST(Runs, AreFoundByFileFolderAndFolderOfRuns) {
     namespace fs = std::filesystem;
     const auto top = fs::path(testing::TempDir()) / "report_runs_test";
