@@ -10,6 +10,7 @@
 #include "longbow/core/json.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/eval/runs.h"
 #include "longbow/experiments/report.h"
 #include "longbow/telemetry/log.h"
@@ -36,10 +37,17 @@ void flatten(const YAML::Node& node, const std::string& prefix, std::map<std::st
 std::map<std::string, std::string> read_settings(const fs::path& file) {
     std::map<std::string, std::string> settings;
     if (!fs::exists(file)) return settings;
+    // The rows say what was measured; a report stands without the settings, and without a curve of the training.
+    const auto left_out = [&](const std::string& why) {
+        log::warn(file.string() + ": " + why + "; the report leaves this run's settings out");
+        return std::map<std::string, std::string>();
+    };
+    const auto text = read_file(file);
+    if (const auto fault = not_utf8(text); !fault.empty()) return left_out(fault);
     try {
-        flatten(YAML::Load(read_file(file)), "", settings);
+        flatten(YAML::Load(text), "", settings);
     } catch (const YAML::Exception& error) {
-        throw DataError(file.string() + ": " + error.what());
+        return left_out(strprintf("not valid YAML (line %d)", error.mark.line + 1));
     }
     return settings;
 }
@@ -47,7 +55,12 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
 // A report outlives a run that was killed while it wrote: a line that is no JSON is passed over.
 void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
-    for (const auto& line : split(read_file(file), '\n')) {
+    const auto text = read_file(file);
+    if (marked_encoding(text) != nullptr) {
+        log::warn(file.string() + ": " + not_utf8(text) + "; the report leaves this run's training out");
+        return;
+    }
+    for (const auto& line : split(text, '\n')) {
         const auto json = parse_json(line);
         if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");

@@ -189,6 +189,20 @@ class Inputs(unittest.TestCase):
         self.run_ok(*fork)  # the same fork: nothing is left to do
         self.refuse(2, r"was forked from", "train", "--from", "runs/alibi", "--run-dir", b"runs/fork\xe9")
 
+    def test_a_report_outlives_what_a_run_wrote_beside_its_rows(self):
+        self.run_ok("eval", "runs/alibi", "--data", "store", "--lengths", "16")
+        copy = self.home / "damaged"
+        for name, damage, warning in (("config.yaml", lambda text: text.encode("utf-16"), "byte order mark of UTF-16"),
+                                      ("config.yaml", lambda text: text.encode() + b"a: \xe9\n", "no valid UTF-8"),
+                                      ("config.yaml", lambda text: b"a: [\n", "not valid YAML"),
+                                      ("metrics.jsonl", lambda text: text.encode("utf-16"), "byte order mark of UTF-16")):
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(self.home / "runs/alibi", copy)
+            (copy / name).write_bytes(damage((copy / name).read_text(encoding="utf-8")))
+            self.assertIn("ALiBi", self.run_ok("report", "damaged"))
+            self.assertIn(warning, self.said)
+            self.assertIn("leaves this run's", self.said)
+
     # --- named twice
     def test_what_is_named_twice_is_used_once(self):
         rows = self.run_ok("eval", "runs/alibi", "--data", "store", "--lengths", "16,8,16,16", "--out", "twice.jsonl", "--json").splitlines()
