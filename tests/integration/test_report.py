@@ -6,7 +6,6 @@ import json
 import math
 import os
 import pathlib
-import pty
 import re
 import shutil
 import struct
@@ -15,6 +14,8 @@ import tempfile
 import unittest
 import xml.etree.ElementTree
 import zlib
+
+from terminals import open_terminal
 
 LONGBOW = os.environ["LONGBOW"]
 NAMES = ["a|b", "under_score", "back\\slash", "it's \"quoted\"", "comma, and; semicolon", "two\nlines", "=1+1", "<b>bold</b> & more", "$x^2$ {y} ~z #1 50%",
@@ -274,7 +275,7 @@ class Pictures(ReportCase):
     def test_not_on_a_terminal(self):
         path = self.two_models()
         os.symlink("/proc/self/fd/1", self.home / "stdout")
-        leader, follower = pty.openpty()
+        leader, follower = open_terminal(self)
         try:
             for out in ((), ("--out", "stdout")):
                 done = subprocess.run([LONGBOW, "report", str(path), "--format", "png", *out], stdout=follower, stderr=subprocess.PIPE, text=True, cwd=self.home)

@@ -3,7 +3,6 @@ line that is done leaves nothing behind. The programs run behind a pseudo-termin
 import fcntl
 import os
 import pathlib
-import pty
 import re
 import struct
 import subprocess
@@ -11,6 +10,8 @@ import tempfile
 import termios
 import unicodedata
 import unittest
+
+from terminals import open_terminal
 
 LONGBOW = os.environ["LONGBOW"]
 CONFIG = """\
@@ -70,7 +71,7 @@ class Terminal(unittest.TestCase):
         cls.folder.cleanup()
 
     def show(self, width, *arguments):
-        parent, child = pty.openpty()
+        parent, child = open_terminal(self)
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         environment = {**os.environ, "TERM": "xterm"}
         process = subprocess.Popen([LONGBOW, *map(str, arguments), "--threads", "1"], cwd=self.home, stdin=child, stdout=child, stderr=child, env=environment)
