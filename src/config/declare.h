@@ -7,12 +7,32 @@
 #include <vector>
 
 #include "longbow/config/fields.h"
+#include "longbow/core/choice.h"
 
 namespace longbow {
 
-// Members are stored as their nearest FieldValue alternative; the only one that is not identical is uint64_t.
+// Members are stored as their nearest FieldValue alternative: uint64_t as an integer, a closed choice as its name.
 template <class T>
-using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, T>;
+using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, std::conditional_t<IsChoice<T>, std::string, T>>;
+
+template <class T>
+StoredAs<T> stored(const T& member) {
+    if constexpr (IsChoice<T>) {
+        return std::string(name_of(member));
+    } else {
+        return static_cast<StoredAs<T>>(member);
+    }
+}
+
+// The value has been checked against the field's choices.
+template <class T>
+T member_from(const StoredAs<T>& value) {
+    if constexpr (IsChoice<T>) {
+        return choice_named<T>(value).value();
+    } else {
+        return static_cast<T>(value);
+    }
+}
 
 template <class Struct>
 class SectionFields {
@@ -28,11 +48,12 @@ public:
         field.section = name_;
         field.name = std::move(key);
         field.help = std::move(help);
-        field.default_value = static_cast<Stored>(Struct{}.*member);
-        field.get = [section = section_, member](const Config& config) { return FieldValue(static_cast<Stored>(config.*section.*member)); };
+        field.default_value = stored<T>(Struct{}.*member);
+        field.get = [section = section_, member](const Config& config) { return FieldValue(stored<T>(config.*section.*member)); };
         field.set = [section = section_, member](Config& config, const FieldValue& value) {
-            config.*section.*member = static_cast<T>(std::get<Stored>(value));
+            config.*section.*member = member_from<T>(std::get<Stored>(value));
         };
+        if constexpr (IsChoice<T>) field.allowed = choice_names<T>();
         if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, Duration>) field.at_least(0);
         fields_.push_back(std::move(field));
         return fields_.back();

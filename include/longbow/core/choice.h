@@ -1,0 +1,60 @@
+// A closed choice of a setting: an enum with one table of what it may be. The table is the only place that holds its names; YAML, checks, the
+// schema, the help and the docs read it, and each `switch` over the enum has no default, so that a forgotten value does not compile.
+//
+//     enum class Norm { layernorm, rmsnorm };
+//     template <>
+//     struct ChoiceTable<Norm> {
+//         static constexpr Choice<Norm> values[] = {{Norm::layernorm, "layernorm", "mean and variance, with weight and bias"}, ..};
+//     };
+//
+// The enum of a setting stands in the choices.h of the room that acts on it (include/longbow/model/choices.h). Such a header includes
+// nothing but this one, so that config/config.h, which lies below that room, can name the type.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace longbow {
+
+template <class E>
+struct Choice {
+    E value;
+    std::string_view name;  // as YAML, checkpoints and results write it
+    std::string_view help;  // a line of the reference: what it does
+};
+
+// Specialised beside each enum: `static constexpr Choice<E> values[]`, in the order in which the help lists them.
+template <class E>
+struct ChoiceTable;
+
+template <class E>
+concept IsChoice = std::is_enum_v<E> && requires { ChoiceTable<E>::values; };
+
+template <IsChoice E>
+constexpr std::string_view name_of(E value) {
+    for (const auto& choice : ChoiceTable<E>::values) {
+        if (choice.value == value) return choice.name;
+    }
+    return "";  // only for a value that its table forgets, which a test of all tables finds
+}
+
+// The value of this name; nothing when the table has none.
+template <IsChoice E>
+constexpr std::optional<E> choice_named(std::string_view name) {
+    for (const auto& choice : ChoiceTable<E>::values) {
+        if (choice.name == name) return choice.value;
+    }
+    return std::nullopt;
+}
+
+template <IsChoice E>
+std::vector<std::string> choice_names() {
+    std::vector<std::string> names;
+    for (const auto& choice : ChoiceTable<E>::values) names.emplace_back(choice.name);
+    return names;
+}
+
+}  // namespace longbow
