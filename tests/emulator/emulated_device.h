@@ -85,4 +85,10 @@ std::uint32_t pack_bf16(float low, float high);
 std::uint32_t pack_f16(float low, float high);
 float f16_to_float(std::uint32_t low_bits);
 
+template <class K>
+bool start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* /*stream*/) {
+    emulator::launch(blocks_x, blocks_y, blocks_z, K::kThreads, K::kSharedBytes, [&kernel] { kernel(); });
+    return true;
+}
+
 }  // namespace longbow::device

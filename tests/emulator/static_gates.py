@@ -22,10 +22,10 @@ BLOCKS = {"half": 2, "float": 1}
 
 
 class Kernel:
-    """A kernel's template arguments, from its mangled name: ...13ForwardKernelINS0_4Bf16ELi64ELi4EE..."""
+    """A kernel's template arguments, from its mangled name: ...13ForwardKernelINS2_4Bf16ELi64ELi4EE..."""
 
     def __init__(self, symbol):
-        match = re.search(r"\d+([A-Z]\w+?Kernel)I(NS0_4Bf16E|NS0_3F16E|f)((?:L[ib]\d+E)*)E", symbol)
+        match = re.search(r"\d+([A-Z]\w+?Kernel)I(NS\d*_4Bf16E|NS\d*_3F16E|f)((?:L[ib]\d+E)*)E", symbol)
         self.name = match[1] if match else None
         if match is None:
             return
