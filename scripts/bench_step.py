@@ -5,7 +5,10 @@ By itself it prints the least time of N steps. With --serve it speaks the protoc
 answered by its milliseconds (scripts/bench asks all sides in turn). Where torch.compile cannot compile, the answer is "unavailable: " and the reason.
 """
 import argparse
+import contextlib
 import math
+import os
+import tempfile
 import time
 
 import torch
@@ -75,6 +78,15 @@ class Bench:
         return (time.perf_counter() - start) * 1e3
 
 
+@contextlib.contextmanager
+def own_compile_cache():
+    """A folder for what torch.compile builds, gone at the end. The one that it shares between processes may hold half a library of a run that was killed,
+    which no later run could load."""
+    with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
+        yield
+
+
 def reason_of(error):
     """Inductor needs a C++ compiler and Python's headers at run time; what the compiler said is deep in its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -100,6 +112,11 @@ def main():
     global LAYERS, DIM, HEADS, FFN, BATCH, LENGTH
     LAYERS, DIM, HEADS, FFN, BATCH, LENGTH = SHAPES[args.shape]
     torch.set_num_threads(args.threads)
+    with own_compile_cache() if args.compile else contextlib.nullcontext():
+        measure(args)
+
+
+def measure(args):
     try:
         bench = Bench(args.dropout, args.dtype, args.compile)
         for _ in range(3):

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
@@ -67,6 +68,28 @@ class Bench(unittest.TestCase):
         self.assertIn('{"benchmark": "ranks", "ratio": 1.5}', again)
         self.assertEqual(again.count("```json"), 2)
         self.assertEqual(bench_docs.added(again, report([train_row(ours=3000.0)])), again)
+
+    def test_the_compiled_peer_shares_no_cache_with_killed_runs(self):
+        """In place of PyTorch, a module that says which cache it was given: the folder is there while the peer runs, its own, and gone afterwards."""
+        with tempfile.TemporaryDirectory() as folder:
+            modules, shared = pathlib.Path(folder) / "modules", pathlib.Path(folder) / "shared"
+            (modules / "torch/nn").mkdir(parents=True)
+            shared.mkdir()
+            (modules / "torch/__init__.py").write_text("def set_num_threads(count): pass\ndef manual_seed(seed): pass\n")
+            (modules / "torch/nn/functional.py").touch()
+            (modules / "torch/nn/__init__.py").write_text("""import os
+class Module: pass
+def Embedding(*sizes):
+    folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
+    raise RuntimeError(f"{os.path.isdir(folder)} {folder}")
+""")
+            environment = {**os.environ, "PYTHONPATH": str(modules), "TORCHINDUCTOR_CACHE_DIR": str(shared), "TMPDIR": folder}
+            answer = subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench_step.py"), "--compile"], env=environment, capture_output=True, text=True,
+                                    timeout=PATIENCE)
+            first, was_there, cache = answer.stdout.split()
+            self.assertEqual((first, was_there), ("unavailable:", "True"), answer.stderr)
+            self.assertNotEqual(pathlib.Path(cache), shared)
+            self.assertEqual(sorted(entry.name for entry in pathlib.Path(folder).iterdir()), ["modules", "shared"])
 
     def test_the_page_itself_can_be_added_to(self):
         page = (SOURCE / "docs/benchmarks.md").read_text()
