@@ -60,6 +60,7 @@ std::vector<ReportRun> three_seeds(const std::string& method, double shift) {
     return runs_of(std::move(rows));
 }
 
+// The pairs point into the runs, which must outlive them.
 Pairing pair(const std::vector<ReportRun>& a, const std::vector<ReportRun>& b, const PairingRequest& request = {}) {
     return pair_sides(comparison_side(a, "A", ""), comparison_side(b, "B", ""), request);
 }
@@ -112,7 +113,8 @@ TEST(Comparison, ASeedThatWasNotMeasuredAlikeIsNamed) {
 }
 
 TEST(Comparison, OneRunASideNeedsNoCommonSeed) {
-    const auto pairing = pair(runs_of({row_of("alibi", 1, 64)}), runs_of({row_of("rotary", 7, 64)}));
+    const auto a = runs_of({row_of("alibi", 1, 64)}), b = runs_of({row_of("rotary", 7, 64)});
+    const auto pairing = pair(a, b);
     ASSERT_EQ(pairing.measurements.at(0).size(), 1U);
     EXPECT_EQ(compare_rows(pairing.measurements[0]).difference.seeds, 1);
 }

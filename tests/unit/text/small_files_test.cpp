@@ -1,39 +1,20 @@
 // A store is made from a hundred thousand files of a line each: what reading one costs must follow its size. Counted in bytes allocated, which
 // no clock and no load changes.
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
+#include "allocated_bytes.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/tokenizer.h"
 #include "scratch.h"
 #include "text/word_counts.h"
 #include "text/word_tokenizer.h"
 
-namespace {
-std::atomic<std::size_t> allocated{0};
-}
-
-void* operator new(std::size_t size) {
-    allocated += size;
-    if (void* memory = std::malloc(size)) return memory;
-    throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-
 namespace longbow {
 namespace {
 
 constexpr std::size_t kMost = 32 << 10;
 
-template <class Action>
-std::size_t bytes_of(Action&& action) {
-    const auto before = allocated.load();
-    action();
-    return allocated - before;
-}
+using test::bytes_of;
 
 class SmallFiles : public Scratch {
 protected:
