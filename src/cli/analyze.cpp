@@ -9,6 +9,7 @@
 
 #include "eval_estimate.h"
 #include "eval_output.h"
+#include "flag_values.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
@@ -208,15 +209,10 @@ void add_analyze(CLI::App& app, VerbContext& context) {
                           "How much of the gain from longer inputs is the early-token curse (appendix B of the ALiBi paper)", example);
     verb->add_option("CHECKPOINT", flags->checkpoints,
                      "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
-        ->check(not_empty)
         ->required();
     verb->add_option("--data", flags->data, "Token store (longbow prepare)")->type_name("STORE")->required();
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
-    verb->add_option("--lengths", flags->lengths, "Evaluation lengths, two or more")
-        ->delimiter(',')
-        ->required()
-        ->type_name("L,..")
-        ->check(whole_number());
+    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, two or more", whole_number())->required()->type_name("L,..");
     verb->add_option("--stride", flags->request.stride,
                      "Of the sliding windows; default: a quarter of the shortest length (the paper's: 1)")
         ->check(whole_number())
@@ -225,7 +221,7 @@ void add_analyze(CLI::App& app, VerbContext& context) {
         ->check(whole_number())
         ->type_name("N");
     verb->add_option("--out", flags->out, "Folder for early-token.json and the figure early-token.svg; of several runs a folder each in it")
-        ->check(not_empty)
+        ->check(output_folder())
         ->type_name("DIR");
     verb->add_flag("--json", flags->json, "JSON on standard output instead of text; of several runs an array");
     verb->add_flag("--dry-run", flags->dry_run, "Print what is to be measured and how long it will take here; nothing is written");

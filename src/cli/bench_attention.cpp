@@ -15,6 +15,7 @@
 #include <optional>
 #include <vector>
 
+#include "flag_values.h"
 #include "longbow/attention/attention_backend.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/error.h"
@@ -223,18 +224,15 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
     auto flags = std::make_shared<AttentionFlags>();
     auto* verb = add_verb(group, context, "attention", "Time the attention back-ends side by side, forward and backward",
                           "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
-    verb->add_option("--lengths", flags->lengths, "Tokens a sequence")
-        ->delimiter(',')
-        ->check(whole_number(1, 1 << 24))
-        ->capture_default_str();
-    verb->add_option("--backends", flags->backends, "Back-ends, in turn within each round")
-        ->check(CLI::IsMember(attention_backend_names()))
-        ->delimiter(',')
-        ->capture_default_str();
-    verb->add_option("--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16")
-        ->delimiter(',')
-        ->check(CLI::IsMember({"fp32", "bf16", "fp16"}))
-        ->capture_default_str();
+    std::vector<std::string> lengths;
+    for (const auto length : flags->lengths) lengths.push_back(std::to_string(length));
+    add_list(verb, "--lengths", flags->lengths, "Tokens a sequence", whole_number(1, 1 << 24))->type_name("L,..")->default_str(join(lengths, ","));
+    add_list(verb, "--backends", flags->backends, "Back-ends, in turn within each round", CLI::IsMember(attention_backend_names()))
+        ->type_name("NAME,..")
+        ->default_str(join(flags->backends, ","));
+    add_list(verb, "--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16", CLI::IsMember({"fp32", "bf16", "fp16"}))
+        ->type_name("DTYPE,..")
+        ->default_str(join(flags->dtypes, ","));
     verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
         ->check(CLI::IsMember({"slopes", "table", "none"}))
         ->capture_default_str();

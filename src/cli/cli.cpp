@@ -10,6 +10,7 @@
 #include <memory>
 #include <new>
 
+#include "flag_values.h"
 #include "longbow/core/error.h"
 #include "longbow/core/standard_output.h"
 #include "longbow/core/strings.h"
@@ -126,6 +127,20 @@ void finish_standard_output() {
     throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
 }
 
+// The command line backwards, as CLI11 takes it. `--flag=` becomes the flag and an empty value: CLI11 would take the next word for the value.
+std::vector<std::string> words_of(int argc, char** argv) {
+    std::vector<std::string> words;
+    for (int i = argc - 1; i > 0; --i) {
+        std::string word = argv[i];
+        if (starts_with(word, "--") && word.find('=') == word.size() - 1) {
+            words.emplace_back();
+            word.pop_back();
+        }
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
 int run_action(VerbContext& context) {
     apply_common(context.common);
     const int code = context.action(context.common);
@@ -143,8 +158,9 @@ int run(int argc, char** argv) {
     app.require_subcommand(0, 1);  // once the verb is known, arguments that are called like one are just arguments
     VerbContext context;
     for (const auto& entry : registered_verbs()) entry.add(app, context);
+    refuse_slips(app);
     try {
-        app.parse(argc, argv);
+        app.parse(words_of(argc, argv));
     } catch (const CLI::Success& request) {  // --help, --version
         // `longbow trian --help` asks for the help of a command that is not there.
         const auto* verb = deepest(&app);

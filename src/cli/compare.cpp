@@ -4,6 +4,7 @@
 #include <iostream>
 #include <limits>
 
+#include "flag_values.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
@@ -168,15 +169,11 @@ void add_compare(CLI::App& app, VerbContext& context) {
                           "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
     const std::string side =
         "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
-    verb->add_option("RESULT_A", flags->a, side)->check(not_empty)->required();
-    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->check(not_empty)->required();
-    verb->add_option("--lengths", flags->request.lengths, "Only these evaluation lengths")
-        ->delimiter(',')
-        ->check(whole_number())
-        ->type_name("L,..");
-    verb->add_option("--seeds", flags->request.seeds, "Only the runs of these seeds")
-        ->delimiter(',')
-        ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
+    verb->add_option("RESULT_A", flags->a, side)->required();
+    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
+    add_list(verb, "--lengths", flags->request.lengths, "Only these evaluation lengths", whole_number())->type_name("L,..");
+    add_list(verb, "--seeds", flags->request.seeds, "Only the runs of these seeds",
+             whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")
         ->check(CLI::IsMember({"token", "word", "byte"}))

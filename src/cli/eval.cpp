@@ -5,6 +5,7 @@
 #include "eval_estimate.h"
 #include "eval_output.h"
 #include "eval_rows.h"
+#include "flag_values.h"
 #include "longbow/attention/attention_backend.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -85,21 +86,15 @@ void add_eval(CLI::App& app, VerbContext& context) {
     auto& request = flags->request;
     verb->add_option("CHECKPOINT", flags->checkpoints,
                      "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
-        ->check(not_empty)
         ->required();
     verb->add_option("--data", flags->data, "Token store (longbow prepare)")->type_name("STORE");
     verb->add_option("--text", flags->text, "Text file, encoded with the checkpoint's tokenizer; may be repeated")
-        ->check(not_empty)
         ->type_name("FILE")
         ->expected(1)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false);
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
-    verb->add_option("--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024")
-        ->delimiter(',')
-        ->required()
-        ->type_name("L,..")
-        ->check(whole_number());
+    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024", whole_number())->required()->type_name("L,..");
     verb->add_option("--stride", request.stride, "Targets a window, with up to length - stride tokens of context; default: the protocol's")
         ->check(whole_number())
         ->type_name("S");
@@ -123,11 +118,11 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->check(CLI::IsMember(backends))
         ->type_name("BACKEND");
     verb->add_option("--out", flags->out, "results.jsonl that takes all rows; default: each run's own")
-        ->check(not_empty)
+        ->transform(output_file())
         ->type_name("FILE");
     verb->add_option("--token-logprobs", flags->token_logprobs,
                      "NumPy file of one log-probability a scored token; {run} and {length} stand for the run's name and the length")
-        ->check(not_empty)
+        ->transform(output_file())
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
     verb->add_flag("--dry-run", flags->dry_run, "Print what is to be measured and how long it will take here; nothing is written");

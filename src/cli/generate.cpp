@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 
+#include "flag_values.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/signals.h"
 #include "verbs.h"
@@ -43,9 +44,8 @@ void add_generate(CLI::App& app, VerbContext& context) {
                           "longbow generate runs/alibi --prompt \"It is a truth universally acknowledged\" --temperature 0.8 --top-p 0.95");
     auto& request = flags->request;
     verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")
-        ->check(not_empty)
         ->required();
-    verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->required();
+    verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->check(free_text())->required();
     verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")
         ->check(whole_number(0))
         ->type_name("N")

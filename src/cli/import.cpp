@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include "flag_values.h"
 #include "longbow/core/strings.h"
 #include "longbow/foreign/fairseq_model.h"
 #include "verbs.h"
@@ -36,18 +37,16 @@ void add_import(CLI::App& app, VerbContext& context) {
                           "longbow import fairseq alibi_wt103_L512.pt --dict wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
                           "  longbow eval runs/alibi-512 --text wiki.valid.tokens --lengths 512,3072");
     verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any age; nothing in it is executed")
-        ->check(not_empty)
         ->required()
         ->type_name("FILE.pt");
     verb->add_option("--dict", request->dictionary, "The dictionary that the training data was made with")
-        ->check(not_empty)
         ->required()
         ->type_name("dict.txt");
     verb->add_option("--position", request->position,
                      "Position method that the model was trained with, which the file does not say: " + join(fairseq_positions(), " | "))
         ->required()
         ->type_name("METHOD");
-    verb->add_option("--out", request->out, "Run directory to make")->check(not_empty)->required()->type_name("DIR");
+    verb->add_option("--out", request->out, "Run directory to make")->check(output_folder())->required()->type_name("DIR");
     run_with(verb, context, [request](const CommonOptions&) { return run(*request); });
 }
 

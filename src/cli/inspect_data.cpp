@@ -182,7 +182,7 @@ void add_inspect_data(CLI::App& app, VerbContext& context) {
                  "longbow inspect data store --split valid --tokens 0:100\n"
                  "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
                  "  longbow inspect data store --verify");
-    verb->add_option("STORE", flags->store, "Folder of the store")->check(not_empty)->required();
+    verb->add_option("STORE", flags->store, "Folder of the store")->required();
     verb->add_option("--split", flags->split, "Split to look at; default: train, or the first")->type_name("NAME");
     verb->add_option("--tokens", flags->tokens, "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")
         ->type_name("BEGIN:END");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "flag_values.h"
 #include "inspect.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -112,11 +113,7 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
     verb->add_option("STORE", flags->store, "Token store; or give --tokens");
     verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(whole_number())->type_name("N");
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
-    verb->add_option("--lengths", flags->lengths, "Evaluation lengths")
-        ->delimiter(',')
-        ->required()
-        ->check(whole_number())
-        ->type_name("L,..");
+    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths", whole_number())->required()->type_name("L,..");
     verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")->check(whole_number())->type_name("S");
     verb->add_option("--protocol", flags->request.protocol, "paper | hf | lm-eval | llamacpp")->capture_default_str()->type_name("NAME");
     verb->add_flag("--within-documents", flags->request.within_documents, "Windows begin anew at each document (needs a STORE)");

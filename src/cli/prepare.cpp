@@ -10,6 +10,7 @@
 #include <iterator>
 #include <memory>
 
+#include "flag_values.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
@@ -130,7 +131,7 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     files("--test", flags->test, "Text kept for the test split");
     verb->add_option("--documents", flags->documents, "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")
         ->type_name("RULE");
-    verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")->check(not_empty)->type_name("STORE");
+    verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")->check(output_folder())->type_name("STORE");
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {
         install_stop_handlers();

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 
+#include "flag_values.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
@@ -133,7 +134,7 @@ void add_report(CLI::App& app, VerbContext& context) {
     auto* verb = add_verb(app, context, "report", "Tables, pages and figures of measured results",
                           "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
                           "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
-    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs")->check(not_empty);
+    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
     auto* paper = verb->add_option("--paper", flags->paper,
                                    "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
                                    "(longbow reproduce makes them)")
@@ -154,7 +155,7 @@ void add_report(CLI::App& app, VerbContext& context) {
         ->excludes(paper);
     verb->add_option("--split", flags->split, "Only rows of this split")->type_name("NAME")->excludes(paper);
     verb->add_option("--protocol", flags->protocol, "Only rows of this protocol")->type_name("NAME")->excludes(paper);
-    verb->add_option("--out", flags->out, "File to write; default: standard output")->check(not_empty)->type_name("PATH");
+    verb->add_option("--out", flags->out, "File to write; default: standard output")->transform(output_file())->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }
 LONGBOW_REGISTER_VERB(50, add_report);

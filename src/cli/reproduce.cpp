@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "flag_values.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
@@ -131,7 +132,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->type_name("SCALE")
         ->capture_default_str();
     verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")
-        ->check(not_empty)
+        ->check(output_folder())
         ->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
     verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
@@ -146,7 +147,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
     auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
     verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")
-        ->check(not_empty)
+        ->transform(output_file())
         ->type_name("FILE")
         ->excludes(print);
     run_with(verb, context, [flags](const CommonOptions& common) { return run_verb(*flags, common); });

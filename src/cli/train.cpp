@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 
+#include "flag_values.h"
 #include "longbow/checkpoint/config_context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
@@ -96,7 +97,7 @@ void add_train(CLI::App& app, VerbContext& context) {
     add_config_arguments(verb, flags->config, /*required=*/false);
     add_rank_arguments(verb, flags->ranks);
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")
-        ->check(not_empty)
+        ->check(output_folder())
         ->type_name("DIR");
     auto* resume = verb->add_option("--resume", flags->resume,
                                     "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")

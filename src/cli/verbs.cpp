@@ -60,11 +60,8 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action) {
     verb->callback([&context, action = std::move(action)] { context.action = action; });
 }
 
-std::string not_empty(const std::string& path) { return path.empty() ? "an empty name: name a file or folder" : ""; }
-
 CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required) {
     auto* files = verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
-                      ->check(not_empty)
                       ->type_name("FILE")
                       ->expected(1)
                       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)

@@ -64,9 +64,6 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action);
 inline constexpr const char* kOverrideArgument = "OVERRIDE";
 inline constexpr const char* kOptionArgument = "OPTION";
 
-// For ->check(): --out "$UNSET" is a mistake, and no wish for the default.
-std::string not_empty(const std::string& path);
-
 // `-c FILE`, repeatable, one file each (so that it does not swallow what follows), and `key.sub=value ..`. Returns the option of -c.
 struct ConfigArguments {
     std::vector<std::string> files;

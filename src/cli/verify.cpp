@@ -15,7 +15,7 @@ void add_verify(CLI::App& app, VerbContext& context) {
     auto options = std::make_shared<RankOptions>();
     auto* verb = add_verb(app, context, "verify", "Check a run: its checkpoints are whole, and resuming gives the same weights bit for bit",
                           "longbow verify runs/alibi");
-    verb->add_option("RUN", *run, "Run directory")->check(not_empty)->required();
+    verb->add_option("RUN", *run, "Run directory")->required();
     add_rank_arguments(verb, *options);
     run_with(verb, context, [run, options](const CommonOptions& common) {
         return run_ranked(*options, common, DistConfig{}.timeout, [&](const Ranked& ranked) {

@@ -111,7 +111,7 @@ class Report(OutputCase):
         os.mkfifo(self.place / "pipe")
         (self.place / "link").symlink_to("pipe")
         self.assertEqual(self.from_pipe(self.place / "pipe", "report", "rows.jsonl", "--out", self.place / "link"), self.table)
-        for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"):
             self.assertEqual(self.ok("report", "rows.jsonl", "--out", name).stdout, self.table)
         (self.place / "stdout").symlink_to("/proc/self/fd/1")
         with open(self.place / "file", "w") as file:
@@ -132,11 +132,21 @@ class Report(OutputCase):
         (self.place / "a").symlink_to("b")
         (self.place / "b").symlink_to("a")
         for code, name, why in [(1, self.place, "is a folder"), (1, f"{self.place}/x/", "folder"), (1, self.place / "no/where", "no folder"),
-                                (1, self.place / "a", "circle"), (2, "", "empty name")]:
+                                (1, self.place / "a", "circle"), (2, "", "empty value")]:
             self.refused(code, [why], "report", "rows.jsonl", "--out", name)
         self.refused(1, ["No space left", "free some space"], "report", "rows.jsonl", "--out", "/dev/full")
         for said in (("report", "rows.jsonl"), ("--version",), ("train", "--help")):
             self.refused(1, ["No space left"], *said, preexec_fn=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
+
+    def test_a_dash_is_standard_output_and_no_folder(self):
+        self.assertTrue(self.ok("reproduce", "table5", "--configs", Path(os.environ["LONGBOW_SOURCE"]) / "configs", "--slurm", "-").stdout.startswith("#!"))
+        self.assertEqual(self.ok("report", "rows.jsonl", "--out", "./-", cwd=self.home).stdout, "")
+        (self.home / "-").unlink()
+        for verb in (("train", "-c", "config.yaml", "--run-dir"), ("prepare", "-c", "config.yaml", "--out"), ("reproduce", "table5", "--run-dir"),
+                     ("analyze", "early-token", "run", "--data", "store", "--lengths", "8,16", "--out"),
+                     ("import", "fairseq", "a.pt", "--dict", "b", "--position", "alibi", "--out")):
+            self.refused(2, ["standard output"], *verb, "-")
+        self.assertFalse((self.home / "-").exists())
 
     def test_a_report_does_not_replace_its_own_results(self):
         before = (self.home / "rows.jsonl").read_text()
@@ -157,6 +167,7 @@ class Eval(OutputCase):
             self.assertEqual([row["length"] for row in self.rows(result.stdout)], [16, 32])
             self.assertIn("perplexity" if "perplexity" in result.stderr else "ppl", result.stderr)  # the table, out of the rows' way
         self.assertEqual(len(self.rows(self.ok("eval", "run", *two, "--out", "/dev/stdout", "--json").stdout)), 2)
+        self.assertEqual(len(self.rows(self.ok("eval", "run", *two, "--out", "-").stdout)), 2)
         (self.place / "null").symlink_to("/dev/null")
         self.assertIn("ppl", self.ok("eval", "run", *two, "--out", self.place / "null").stdout)
         self.assertEqual(list(self.home.rglob("*.partial")), [])
@@ -327,7 +338,7 @@ class Names(OutputCase):
                      ["inspect", "data", ""], ["report", ""], ["compare", "model", ""], ["train", "-c", ""]):
             result = self.longbow(*verb)
             self.assertIn(result.returncode, (2, 5), result.stderr)
-            self.assertIn("empty name" if "@last" not in verb else "@last", result.stderr)
+            self.assertIn("empty value" if "@last" not in verb else "@last", result.stderr)
 
     def test_verify_takes_the_runs_number_of_threads(self):
         self.ok("train", "-c", "config.yaml", "--run-dir", "place/two", "--threads", "2")

@@ -18,6 +18,7 @@
 namespace longbow {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 struct Seen {
@@ -238,6 +239,55 @@ TEST(Cli, UsageMistakesNameTheNearest) {
         EXPECT_THAT(outcome.err, HasSubstr(message));
         EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
         EXPECT_TRUE(outcome.out.empty()) << outcome.out;
+    }
+}
+
+TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
+    const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+        {{"train", "--from", "", "--run-dir", "new"}, "longbow train: --from: an empty value: expected RUN[@last|@best|@step=N]"},
+        {{"train", "-c", "a.yaml", "--run-dir="}, "--run-dir: an empty value: expected DIR"},
+        {{"train", "-c", "a.yaml", "--resume", "--run-dir", "new"}, "--resume: no value before the flag --run-dir: expected auto|never|CHECKPOINT"},
+        {{"train", "-c", "--run-dir", "new"}, "--config: no value before the flag --run-dir"},
+        {{"prepare", "--tokenizer", "", "--train", "a.txt"}, "--tokenizer: an empty value: expected KIND[:FILE]"},
+        {{"prepare", "--train", "", "--out", "store"}, "--train: an empty value"},
+        {{"eval", "runs/a", "--data", "store", "--lengths", "--stride=4"}, "--lengths: no value before the flag --stride=4"},
+        {{"eval", "", "--data", "store", "--lengths", "4"}, "CHECKPOINT: an empty value"},
+    };
+    for (const auto& [arguments, message] : cases) {
+        const auto outcome = call(arguments);
+        EXPECT_EQ(outcome.code, 2) << outcome.err;
+        EXPECT_THAT(outcome.err, HasSubstr(message));
+    }
+    CLI::App app{"", "longbow"};
+    VerbContext context;
+    for (const auto& entry : registered_verbs()) entry.add(app, context);
+    int flags = 0;
+    for_each_flag(app, [&](const std::vector<std::string>& flag) {
+        if (flag.back() == "--prompt") return;
+        ++flags;
+        auto words = flag;
+        words.back() += "=";
+        words.emplace_back("a.b=c");  // not the value
+        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("an empty value"), HasSubstr("required"))) << testing::PrintToString(words);
+        words = flag;
+        words.insert(words.end(), {"--threads", "1"});
+        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("no value before the flag --threads"), HasSubstr("required"))) << testing::PrintToString(words);
+    });
+    EXPECT_GT(flags, 60);
+    // Any text is a prompt, so that what is wrong is the checkpoint.
+    for (const char* prompt : {"", "--seed"}) EXPECT_EQ(call({"generate", "no-such-run", "--prompt", prompt}).code, 5) << prompt;
+}
+
+TEST(Cli, ListsHaveNoEmptyPlaces) {
+    for (const char* list : {"64,,32", "64,", ",64", "64, ,32", ","}) {
+        EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", list}), HasSubstr("--lengths: '" + std::string(list) + "' has an empty place"));
+        EXPECT_THAT(parse_error({"compare", "a", "b", "--seeds", list}), HasSubstr("--seeds: '" + std::string(list) + "' has an empty place"));
+    }
+    EXPECT_THAT(parse_error({"bench", "attention", "--dtypes", "fp32,,bf16"}), HasSubstr("has an empty place"));
+    for (const std::vector<std::string>& list : {std::vector<std::string>{"64,32"}, {"64", "32"}, {"64, 32"}}) {
+        std::vector<std::string> words{"eval", "runs/a", "--lengths"};
+        words.insert(words.end(), list.begin(), list.end());
+        EXPECT_EQ(parse_error(words), "");
     }
 }
 

@@ -1,0 +1,80 @@
+#include "flag_values.h"
+
+#include <algorithm>
+
+namespace longbow {
+
+namespace {
+
+constexpr const char* kFreeText = "free_text";
+
+bool takes_any_text(CLI::Option& option) {
+    try {
+        return option.get_validator(kFreeText) != nullptr;
+    } catch (const CLI::OptionNotFound&) {
+        return false;
+    }
+}
+
+// Nothing where CLI11 knows no more than that it is a text.
+std::string expectation(const std::string& type) { return type.empty() || type == "TEXT" ? "" : ": expected " + type; }
+
+// --threads and --threads=2 are one flag.
+std::string flag_in(const std::string& text) { return text.size() > 1 && text[0] == '-' ? text.substr(0, text.find('=')) : ""; }
+
+}  // namespace
+
+CLI::Validator output_file() {
+    return {[](std::string& path) {
+                if (path == "-") path = "/dev/stdout";
+                return std::string();
+            },
+            "", "output_file"};
+}
+
+CLI::Validator output_folder() {
+    return {[](const std::string& path) {
+                return path == "-"
+                           ? std::string("'-' is standard output elsewhere, and a folder is made here: name one (./- if it is called so)")
+                           : std::string();
+            },
+            "", "output_folder"};
+}
+
+CLI::Validator free_text() {
+    return {[](const std::string&) { return std::string(); }, "", kFreeText};
+}
+
+CLI::Validator list_of(const CLI::Validator& item) {
+    const auto check = [item](const std::string& text) -> std::string {
+        for (const auto& each : split(text, ',')) {
+            if (each.find_first_not_of(' ') == std::string::npos)
+                return "'" + text + "' has an empty place: one comma stands between two values";
+            if (auto why = item(each); !why.empty()) return why;
+        }
+        return {};
+    };
+    return {check, item.get_description(), "list_of"};
+}
+
+void refuse_slips(CLI::App& app) {
+    std::vector<std::string> flags;
+    for (const auto* option : app.get_options()) {
+        for (const auto& name : option->get_lnames()) flags.push_back("--" + name);
+        for (const auto& name : option->get_snames()) flags.push_back("-" + name);
+    }
+    for (auto* option : app.get_options()) {
+        if (option->get_items_expected_max() == 0 || takes_any_text(*option)) continue;
+        const auto expected = expectation(option->get_type_name());
+        const auto check = [flags, expected](const std::string& value) -> std::string {
+            if (value.empty()) return "an empty value" + expected;
+            const auto flag = flag_in(value);
+            if (flag.empty() || std::find(flags.begin(), flags.end(), flag) == flags.end()) return {};
+            return "no value before the flag " + value + expected;
+        };
+        option->transform(CLI::Validator(check, "", "refuse_slips"));  // before the other checks
+    }
+    for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) refuse_slips(*verb);
+}
+
+}  // namespace longbow
