@@ -23,6 +23,7 @@ public:
         sigemptyset(&stops);
         sigaddset(&stops, SIGINT);
         sigaddset(&stops, SIGTERM);
+        sigaddset(&stops, SIGHUP);
         sigprocmask(SIG_BLOCK, &stops, &before_);
     }
     ~SignalsHeld() { let_go(); }

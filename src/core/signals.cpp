@@ -24,10 +24,10 @@ constexpr auto kSameRequest = std::chrono::seconds(2);
 sigset_t stop_signals() {
     sigset_t stops;
     sigemptyset(&stops);
-    for (const int signal : {SIGINT, SIGTERM}) {
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction action {};
         sigaction(signal, nullptr, &action);
-        if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);  // a shell's background job does not hear Ctrl-C
+        if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);  // a shell's background job does not hear Ctrl-C, nohup's no SIGHUP
     }
     return stops;
 }
@@ -77,6 +77,7 @@ const char* stop_signal_name() {
         case 0: return "";
         case SIGINT: return "SIGINT";
         case SIGTERM: return "SIGTERM";
+        case SIGHUP: return "SIGHUP";
         default: return "a signal";
     }
 }

@@ -82,6 +82,22 @@ class Training(TrainCase):
         self.assert_exit(train_case.train(straight, stop, *steady), 0)
         self.assert_same_run(run, straight)
 
+    def test_a_closed_terminal_saves_and_nohup_goes_on(self):
+        for ignored, says in ((False, "SIGHUP"), (True, "SIGTERM")):
+            run = self.fresh(f"hangup-{says}")
+            steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates", "train.stop=100000 updates")
+            process = subprocess.Popen(train_case.command(run, *steady), stderr=subprocess.PIPE, text=True,
+                                       env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"},
+                                       preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL))
+            wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500)
+            process.send_signal(signal.SIGHUP)
+            if ignored:
+                process.send_signal(signal.SIGTERM)
+            stderr = process.communicate(timeout=PATIENCE)[1]
+            self.assertEqual(process.returncode, 75, stderr)
+            self.assertIn(f"interrupted: {says}", stderr)
+            self.assertTrue(train_case.last(run).exists())
+
     def test_a_finished_run_says_so_and_a_longer_stop_needs_a_learning_rate(self):
         run = self.fresh("finished")
         shutil.copytree(train_case.BASE, run, symlinks=True)

@@ -1,4 +1,5 @@
-// SIGINT and SIGTERM ask a long command to save its state and stop; Ctrl-C again, some seconds later, ends it at once.
+// SIGINT, SIGTERM and SIGHUP (a terminal that is closed) ask a long command to save its state and stop; Ctrl-C again, some seconds later, ends
+// it at once. Those that the process was started to ignore (nohup, a shell's background) stay ignored.
 //
 // No handler ever runs on a thread that computes: oneDNN's generated matrix products do not survive one on their stack (memory beside their
 // workspace is overwritten). The signals are blocked everywhere, and a thread of their own waits for them.
