@@ -227,11 +227,12 @@ private:
             state_.inputs = inputs;
             if (!given) tokenizer.reset();
         }
-        if (!state_.tokenizer.empty()) return tokenizer;
         if (!tokenizer) {
             log::info("learning a " + request_.tokenizer.kind + " vocabulary from the train split");
             tokenizer = train_tokenizer(request_.tokenizer, request_.data.train, threads(), request_.data.jsonl_key);
         }
+        if (request_.accept) request_.accept(*tokenizer);
+        if (!state_.tokenizer.empty()) return tokenizer;
         save_tokenizer(*tokenizer, work_.store());
         state_.tokenizer = tokenizer->fingerprint();
         state_.learnt = !given;

@@ -98,13 +98,7 @@ void make_deterministic() {
 }
 
 void init_from(Session& session) {
-    const fs::path source = resolve_checkpoint(session.config.train.init_from);
-    verify_checkpoint(source);
-    const std::string tokenizer = read_manifest(source).value("tokenizer", "");
-    if (tokenizer != session.tokenizer->fingerprint()) {
-        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + tokenizer +
-                        ") than the store's (" + session.tokenizer->fingerprint() + "); prepare the data with the checkpoint's tokenizer");
-    }
+    const auto source = first_weights(session.config, *session.tokenizer);
     load_weights(source, *session.model);
     log::info("weights from " + source.string());
 }

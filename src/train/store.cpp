@@ -1,27 +1,33 @@
 #include "store.h"
 
+#include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/data/mixture.h"
 #include "longbow/data/nearest_store.h"
 #include "longbow/data/prepare.h"
+#include "longbow/model/language_model.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
 
 namespace {
 
-void check_expectations(const DataConfig& data, const TokenStore& store) {
-    const auto check = [&](const char* key, std::int64_t expected, std::int64_t found, const char* what) {
-        if (expected == 0 || expected == found) return;
-        throw DataError(
-            strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
-                      "you have",
-                      store.path().c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
-    };
-    check("data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
-    check("data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
+void check_expected(const fs::path& store, const char* key, std::int64_t expected, std::int64_t found, const char* what) {
+    if (expected == 0 || expected == found) return;
+    throw DataError(
+        strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
+                  "you have",
+                  store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+}
+
+// What can be said against a store by its vocabulary, before its text is encoded.
+void check_vocabulary(const TrainRequest& request, const Tokenizer& tokenizer) {
+    const auto& config = request.config;
+    check_expected(store_of(request), "data.expect_vocab_size", config.data.expect_vocab_size, tokenizer.vocab_size(), "ids");
+    if (!config.train.init_from.empty())
+        load_weights(first_weights(config, tokenizer), *make_language_model(config, tokenizer.vocab_size()));
 }
 
 const Origin* origin_of(const TrainRequest& request, const char* key) {
@@ -77,11 +83,24 @@ TokenStore open_store(const TrainRequest& request) {
     if (!store_is_there(request)) {
         check_missing_store(request);
         log::info("preparing " + path.string());
-        prepare_store({request.config.tokenizer, data, path, request.threads, false});
+        prepare_store({request.config.tokenizer, data, path, request.threads, false,
+                       [&](const Tokenizer& tokenizer) { check_vocabulary(request, tokenizer); }});
     }
     TokenStore store(path);
-    check_expectations(data, store);
+    check_expected(path, "data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
+    check_expected(path, "data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
     return store;
+}
+
+fs::path first_weights(const Config& config, const Tokenizer& tokenizer) {
+    const fs::path source = resolve_checkpoint(config.train.init_from);
+    verify_checkpoint(source);
+    const std::string its_own = read_manifest(source).value("tokenizer", "");
+    if (its_own != tokenizer.fingerprint()) {
+        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + its_own + ") than the store's (" +
+                        tokenizer.fingerprint() + "); prepare the data with the checkpoint's tokenizer");
+    }
+    return source;
 }
 
 bool text_is_foreign(const TrainRequest& request) {

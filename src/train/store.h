@@ -14,8 +14,12 @@ bool store_is_there(const TrainRequest& request);
 // file below the one (or the override) that names the store. DataError when no text is named. Otherwise it can be made.
 void check_missing_store(const TrainRequest& request);
 
-// The store that the configuration names; prepared first from data.train, valid, test if it is not there. Throws as check_missing_store().
+// The store that the configuration names; prepared first from data.train, valid, test if it is not there, unless its vocabulary is not what
+// data.expect_vocab_size and train.init_from say. Throws as check_missing_store() and first_weights(), DataError for what is expected.
 TokenStore open_store(const TrainRequest& request);
+
+// The whole checkpoint that train.init_from names. Throws CheckpointError, and DataError where its tokenizer is not this one.
+std::filesystem::path first_weights(const Config& config, const Tokenizer& tokenizer);
 
 // Whether the text that the configuration names is not what the store, which is there, was made from (as far as that can be told without
 // reading it); warns where it is not for the user to know. Throws DataError when the user has set data.train beside a store of other text.

@@ -121,6 +121,15 @@ class Checks(TrainCase):
         self.refused(3, ["position.max_length"], "position.method=learned", "position.max_length=8")
         self.refused(3, ["ends at 16", "32"], "position.method=learned")
         self.refused(4, ["absent.txt"], f"data.train=[{self.home / 'absent.txt'}]", f"data.store={self.home / 'data/novels'}")
+        for flags in ((), ("--nproc", 2)):
+            self.refused(4, ["data.expect_vocab_size"], "data.expect_vocab_size=77", *flags)
+        self.refused(4, ["train.init_from", "another tokenizer"], f"train.init_from={train_case.BASE}", "tokenizer.kind=bpe", "tokenizer.vocab_size=300")
+        self.refused(5, ["layers.0.ffn"], f"train.init_from={train_case.BASE}", "model.ffn_dim=48")
+        whole = (train_case.last(train_case.BASE) / "model.safetensors").read_bytes()
+        broken = self.home / "broken"
+        shutil.copytree(train_case.last(train_case.BASE), broken)
+        (broken / "model.safetensors").write_bytes(whole[:-1])
+        self.refused(5, ["model.safetensors"], f"train.init_from={broken}")
 
     def test_a_refused_run_keeps_what_was_there(self):
         run = self.home / "runs/new"

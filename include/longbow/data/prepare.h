@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/text/tokenizer.h"
 
 namespace longbow {
 
@@ -16,6 +18,8 @@ struct PrepareRequest {
     std::filesystem::path out;
     int threads = 1;
     bool overwrite = false;
+    // Told the vocabulary before any text is encoded; where it throws, nothing new is left on the disk.
+    std::function<void(const Tokenizer&)> accept;
 };
 
 struct PreparedSplit {
