@@ -4,6 +4,7 @@
 #include <array>
 
 #include "backends.h"
+#include "longbow/config/context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 
@@ -13,6 +14,8 @@ namespace {
 
 // Fastest first: `auto` takes the first that serves the request.
 constexpr std::array kMakers = {&make_fused_attention, &make_sdpa_attention, &make_reference_attention};
+
+const ContextSource context_source([](ConfigContext& context) { context.attention_backends = attention_backend_names(); });
 
 }  // namespace
 

@@ -7,7 +7,8 @@
 #include <map>
 
 #include "longbow/checkpoint/checkpoint.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"

@@ -5,8 +5,9 @@
 #include <set>
 
 #include "longbow/checkpoint/checkpoint.h"
-#include "longbow/checkpoint/config_context.h"
 #include "longbow/checkpoint/safetensors.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"

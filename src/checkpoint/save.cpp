@@ -6,8 +6,9 @@
 #include <functional>
 
 #include "longbow/checkpoint/checkpoint.h"
-#include "longbow/checkpoint/config_context.h"
 #include "longbow/checkpoint/safetensors.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"

@@ -19,7 +19,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/store_name.h"
 #include "longbow/eval/evaluator.h"
-#include "longbow/experiments/early_token.h"
+#include "longbow/report/early_token.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
 #include "measured_run.h"

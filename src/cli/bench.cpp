@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench_attention.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"

@@ -9,7 +9,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
-#include "longbow/experiments/comparison.h"
+#include "longbow/report/comparison.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
 #include "verbs.h"

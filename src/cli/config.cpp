@@ -3,7 +3,8 @@
 #include <iostream>
 #include <memory>
 
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/config/fields.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json_text.h"

@@ -11,8 +11,8 @@
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
-#include "longbow/experiments/rsvg.h"
 #include "longbow/model/linear.h"
+#include "longbow/report/rsvg.h"
 #include "verbs.h"
 
 namespace longbow {

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "eval_output.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"

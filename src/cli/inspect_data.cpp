@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "inspect.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"

@@ -10,7 +10,9 @@
 #include "longbow/core/input.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "longbow/data/memory_stream.h"
 #include "longbow/eval/runs.h"
+#include "longbow/prepare/text_stream.h"
 
 namespace longbow {
 

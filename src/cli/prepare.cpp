@@ -1,6 +1,6 @@
 // longbow prepare: text files to a token store. Settings come from a config, from flags, or from both (flags win); flags become
 // overrides of the config, so that there is one place that checks them.
-#include "longbow/data/prepare.h"
+#include "longbow/prepare/prepare.h"
 
 #include <malloc.h>
 
@@ -11,7 +11,7 @@
 #include <memory>
 
 #include "flag_values.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
@@ -131,7 +131,9 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     files("--test", flags->test, "Text kept for the test split");
     verb->add_option("--documents", flags->documents, "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")
         ->type_name("RULE");
-    verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")->check(output_folder())->type_name("STORE");
+    verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")
+        ->check(output_folder())
+        ->type_name("STORE");
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {
         install_stop_handlers();

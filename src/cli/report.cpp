@@ -12,9 +12,9 @@
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
-#include "longbow/experiments/paper.h"
-#include "longbow/experiments/report.h"
-#include "longbow/experiments/rsvg.h"
+#include "longbow/paper/paper.h"
+#include "longbow/report/report.h"
+#include "longbow/report/rsvg.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 

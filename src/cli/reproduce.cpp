@@ -6,13 +6,13 @@
 #include <memory>
 
 #include "flag_values.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
-#include "longbow/experiments/reproduce.h"
+#include "longbow/paper/reproduce.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/train/speed.h"
 #include "verbs.h"

@@ -1,4 +1,4 @@
-#include "manifest.h"
+#include "longbow/data/manifest.h"
 
 #include <limits>
 
@@ -7,7 +7,6 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
-#include "raw_offsets.h"
 
 namespace longbow {
 

@@ -1,25 +1,14 @@
-// Streams of ids in memory: `eval --text` and tests. The same pipeline as prepare, so that the ids are those of a store.
-#include <algorithm>
-#include <memory>
+#include "longbow/data/memory_stream.h"
 
-#include "encode_pipeline.h"
-#include "inputs.h"
+#include <algorithm>
+
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
-#include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
-#include "longbow/data/token_store.h"
-#include "raw_offsets.h"
-#include "text_notes.h"
 
 namespace longbow {
 
 namespace {
-
-struct KnownOffset {
-    std::int64_t token;
-    RawCount counts;
-};
 
 class MemoryStream final : public TokenStream {
 public:
@@ -64,38 +53,9 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& named, const DataConfig& data,
-                                            int threads) {
-    const auto files = each_once("the text", named);
-    TextNotes notes(tokenizer);
-    std::vector<TokenId> ids;
-    std::vector<std::int64_t> ends;
-    std::vector<KnownOffset> known;
-    RawOffsets offsets(tokenizer);
-    const auto add_known = [&](std::int64_t token, const RawCount& counts) {
-        if (known.empty() || known.back().token < token) known.push_back({token, counts});
-    };
-    std::int64_t mark = 0;
-    const auto on_mark = [&](const RawCount& counts) { add_known(mark++ * kMarkTokens, counts); };
-    const auto on_document = [&](std::int64_t end, const RawCount& counts) {
-        if (!ends.empty() && ends.back() == end) return;
-        ends.push_back(end);
-        add_known(end, counts);
-    };
-    const auto consume = [&](const EncodedChunk& chunk, const EncodeCursor&) {
-        end_if_stop_requested("nothing was written");
-        offsets.add(chunk, on_mark, on_document);
-        notes.add(chunk);
-        ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());
-    };
-    encode_files({tokenizer, files, data, threads}, {consume});
-    notes.warn(join(files, ", "));
-    if (ids.empty()) throw DataError("no tokens: no text in " + join(files, ", "));
-    const auto size = static_cast<std::int64_t>(ids.size());
-    if (ends.empty() || ends.back() != size) ends.push_back(size);
-    if (known.back().token == size) known.pop_back();
-    known.push_back({size, offsets.total()});
-    return std::make_unique<MemoryStream>(std::move(ids), tokenizer.boundary(), std::move(ends), std::move(known));
+std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
+                                           std::vector<KnownOffset> known) {
+    return std::make_unique<MemoryStream>(std::move(ids), boundary, std::move(document_ends), std::move(known));
 }
 
 std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary) {

@@ -13,9 +13,8 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
+#include "longbow/data/manifest.h"
 #include "longbow/data/nearest_store.h"
-#include "manifest.h"
-#include "raw_offsets.h"
 
 static_assert(std::endian::native == std::endian::little, "the store's files are little-endian and mapped as they are");
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "longbow/config/context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/position/position_method.h"
@@ -22,6 +23,10 @@ bool gives_slopes(PositionMethod& method) {
     const at::NoGradGuard no_grad;
     return method.bias(0).kind == BiasSpec::Kind::slopes;
 }
+
+const ContextSource context_source([](ConfigContext& context) {
+    for (const auto& method : entries()) context.position_methods.push_back({method.name, method.help, method.options, method.slopes});
+});
 
 }  // namespace
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"

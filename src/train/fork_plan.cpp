@@ -4,8 +4,9 @@
 
 #include "cadence.h"
 #include "fork.h"
-#include "longbow/checkpoint/config_context.h"
 #include "longbow/checkpoint/safetensors.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"

@@ -5,11 +5,11 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
-#include "longbow/data/prepare.h"
 #include "longbow/data/update_share.h"
 #include "longbow/eval/evaluator.h"
 #include "longbow/model/language_model.h"
 #include "longbow/position/position_method.h"
+#include "longbow/prepare/prepare.h"
 #include "session.h"
 #include "store.h"
 

@@ -3,7 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include "learning_plan.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"

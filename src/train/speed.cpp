@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "longbow/data/memory_stream.h"
 #include "longbow/dist/data_parallel.h"
 #include "longbow/eval/estimate.h"
 #include "longbow/model/autocast.h"

@@ -6,8 +6,8 @@
 #include "longbow/core/strings.h"
 #include "longbow/data/mixture.h"
 #include "longbow/data/nearest_store.h"
-#include "longbow/data/prepare.h"
 #include "longbow/model/language_model.h"
+#include "longbow/prepare/prepare.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {

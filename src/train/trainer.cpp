@@ -5,7 +5,8 @@
 #include <optional>
 
 #include "fork.h"
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"

@@ -3,8 +3,8 @@
 #include <cstdlib>
 #include <string_view>
 
-#include "../../src/data/manifest.h"
 #include "longbow/core/error.h"
+#include "longbow/data/manifest.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     try {

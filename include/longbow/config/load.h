@@ -7,16 +7,10 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "longbow/config/options.h"
+#include "longbow/config/context.h"
 #include "longbow/core/json.h"
 
 namespace longbow {
-
-// What the config room cannot know by itself, handed down by the caller (cli fills it from the registries above).
-struct ConfigContext {
-    std::vector<Variant> position_methods;
-    std::vector<std::string> attention_backends;
-};
 
 struct LoadRequest {
     std::vector<std::string> files;      // left to right; each may `include:` others (relative to itself)

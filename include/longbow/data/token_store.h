@@ -18,6 +18,11 @@
 
 namespace longbow {
 
+// Raw UTF-8 bytes and words before a place in a stream (TokenStream::bytes_before says what counts as a word).
+struct RawCount {
+    std::uint64_t bytes = 0, words = 0;
+};
+
 // A part of a stream from which samples are drawn apart, and its weight beside the others' (mixture.h).
 struct StreamPart {
     std::int64_t tokens = 0;
@@ -78,11 +83,5 @@ private:
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
-
-// Text in memory as a stream (eval --text): encodes the files with the tokenizer, documents as configured.
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
-                                            int threads);
-// Ids in memory (tests, small things): one document, one byte and one word a token.
-std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary);
 
 }  // namespace longbow

@@ -1,7 +1,8 @@
 // docs/configuration.md is what the program says of itself, with the position methods and back-ends of this build.
 #include <gtest/gtest.h>
 
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/files.h"
 
 namespace longbow {

@@ -5,6 +5,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/data/batches.h"
+#include "longbow/data/memory_stream.h"
 
 namespace longbow {
 namespace {

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
-#include "../../../src/data/encode_pipeline.h"
-#include "../../../src/data/manifest.h"
-#include "../../../src/data/split_writer.h"
 #include "fake_tokenizers.h"
 #include "longbow/core/files.h"
 #include "longbow/core/random.h"
+#include "longbow/data/manifest.h"
+#include "prepare/encode_pipeline.h"
+#include "prepare/split_writer.h"
 
 namespace longbow::test {
 

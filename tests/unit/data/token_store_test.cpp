@@ -3,7 +3,9 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/hash.h"
+#include "longbow/data/memory_stream.h"
 #include "longbow/data/token_store.h"
+#include "longbow/prepare/text_stream.h"
 #include "store_fixture.h"
 
 namespace longbow {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "longbow/data/memory_stream.h"
 #include "longbow/model/flops.h"
 #include "unit/model/tiny.h"
 

@@ -10,6 +10,7 @@
 #include "../src/eval/partial.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/data/memory_stream.h"
 #include "longbow/model/output_head.h"
 #include "unit/model/tiny.h"
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "longbow/checkpoint/config_context.h"
+#include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/model/language_model.h"
 #include "train/memory_plan.h"

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "longbow/core/json.h"
+#include "longbow/data/memory_stream.h"
 #include "train/session.h"
 #include "train/update.h"
 #include "unit/fairseq_weights.h"

@@ -1,0 +1,160 @@
+// Our own measurement of a published cell, from what training and evaluation left behind in a run.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <numeric>
+
+#include "longbow/core/files.h"
+#include "longbow/core/interval.h"
+#include "longbow/core/json.h"
+#include "longbow/core/json_number.h"
+#include "longbow/core/json_text.h"
+#include "longbow/core/safetensors_header.h"
+#include "longbow/core/strings.h"
+#include "longbow/eval/eval_plan.h"
+#include "longbow/paper/paper.h"
+#include "longbow/report/format.h"
+
+namespace longbow {
+
+namespace {
+
+// What lies in one run, each file read once and only when asked for.
+class RunFiles {
+public:
+    explicit RunFiles(const ReportRun& run) : run_(run), folder_(fs::absolute(run.results).lexically_normal().parent_path()) {
+        rows_["results.jsonl"] = run.rows;
+    }
+
+    const std::vector<EvalResult>& rows(const std::string& file) {
+        const auto found = rows_.find(file);
+        return found != rows_.end() ? found->second : rows_[file] = read_results((folder_ / file).string());
+    }
+
+    const std::vector<Json>& training() {
+        if (training_) return *training_;
+        training_.emplace();
+        const auto file = folder_ / "metrics.jsonl";
+        if (!fs::exists(file)) return *training_;
+        for (const auto& line : split(read_file(file), '\n')) {
+            auto row = parse_json(line);
+            if (row.is_object() && row.value("event", "") == "train" && row.contains("timing")) training_->push_back(std::move(row));
+        }
+        return *training_;
+    }
+
+    std::optional<double> parameters() {
+        if (parameters_) return parameters_;
+        for (const auto* link : {"best", "last"}) {
+            const auto file = folder_ / "checkpoints" / link / "model.safetensors";
+            if (!fs::exists(file)) continue;
+            const MappedFile map(file);
+            double count = 0;
+            for (const auto& tensor : parse_safetensors_header(map.bytes(), file.string()).tensors) {
+                count += std::accumulate(tensor.shape.begin(), tensor.shape.end(), 1.0,
+                                         [](double a, std::int64_t b) { return a * static_cast<double>(b); });
+            }
+            return parameters_ = count;
+        }
+        return std::nullopt;
+    }
+
+    // A run whose store names another of the paper's data sets is none of this one; any other may be.
+    [[nodiscard]] bool may_be_of(const std::string& dataset) const {
+        const auto store = run_.settings.find("data.store");
+        if (store == run_.settings.end() || store->second.find(dataset) != std::string::npos) return true;
+        const auto known = {"wikitext103", "bookcorpus", "cc100"};
+        return std::none_of(known.begin(), known.end(), [&](const char* name) { return store->second.find(name) != std::string::npos; });
+    }
+
+private:
+    const ReportRun& run_;
+    fs::path folder_;
+    std::map<std::string, std::vector<EvalResult>> rows_;
+    std::optional<std::vector<Json>> training_;
+    std::optional<double> parameters_;
+};
+
+bool is_model(const EvalResult& row, const Target& target, const Scale& scale) {
+    return row.position == target.method && row.train_length == scale.length(target.train_length);
+}
+
+// An early stop may have been measured again later on the way: the first state is the one.
+std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Scale& scale) {
+    std::optional<Measured> found;
+    auto fewest = std::numeric_limits<std::int64_t>::max();
+    for (const auto& row : run.rows(measurement_file(target))) {
+        const bool same = is_model(row, target, scale) && row.protocol == "paper" && row.length == scale.length(target.length) &&
+                          row.stride == scale.stride(target) && row.split == target.split &&
+                          row.max_stream_tokens == scale.stream_tokens(target);
+        if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
+        fewest = row.updates;
+        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,
+                 corpus_text(row.data_name, row.data)};
+        if (target.quantity == Quantity::ppl && row.ppl_ci && row.blocks() >= kLeastBlocks) {
+            found->low = row.ppl_ci->low;
+            found->high = row.ppl_ci->high;
+        }
+    }
+    return found;
+}
+
+double median_speed(const std::vector<Json>& rows) {
+    std::vector<double> speeds;
+    for (const auto& row : rows) {
+        const double speed = number_at(row["timing"], "tokens_per_second");
+        if (std::isfinite(speed)) speeds.push_back(speed);
+    }
+    if (speeds.empty()) return kNoValue;
+    const auto middle = speeds.begin() + static_cast<std::ptrdiff_t>(speeds.size() / 2);
+    std::nth_element(speeds.begin(), middle, speeds.end());
+    return *middle;
+}
+
+std::optional<Measured> training(RunFiles& run, const Target& target, const Scale& scale) {
+    const auto& evaluated = run.rows(measurement_file(target));
+    auto own = evaluated.end();
+    for (auto row = evaluated.begin(); row != evaluated.end(); ++row) {
+        if (is_model(*row, target, scale) && (own == evaluated.end() || row->updates < own->updates)) own = row;
+    }
+    if (own == evaluated.end()) return std::nullopt;
+    const auto plain = [](double value) { return Measured{value, std::nullopt, std::nullopt, 0}; };
+    if (target.quantity == Quantity::parameters) {
+        const auto count = run.parameters();
+        return count ? std::optional(plain(*count)) : std::nullopt;
+    }
+    auto rows = run.training();
+    if (target.after_updates > 0)
+        std::erase_if(rows, [&](const Json& row) { return number_at(row, "update") > static_cast<double>(own->updates); });
+    if (rows.empty()) return std::nullopt;
+    const auto& last = rows.back();
+    switch (target.quantity) {
+        case Quantity::train_speed: return plain(median_speed(rows));
+        case Quantity::train_memory: return plain(number_at(last["timing"], "memory_mb") * 1e6);
+        case Quantity::gpu_hours: return plain(number_at(last["timing"], "seconds") / 3600);
+        default: return plain(number_at(last, "update"));
+    }
+}
+
+}  // namespace
+
+std::string measurement_file(const Target& target) {
+    if (target.after_updates > 0) return "early.jsonl";
+    return target.quantity == Quantity::batched_eval_speed ? "speed.jsonl" : "results.jsonl";
+}
+
+Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale) {
+    auto files = std::make_shared<std::vector<RunFiles>>(runs.begin(), runs.end());
+    return [files, scale](const Target& target) {
+        std::optional<Measured> found;
+        for (auto& run : *files) {
+            if (!run.may_be_of(target.dataset)) continue;
+            auto measured = target.length > 0 ? evaluation(run, target, scale) : training(run, target, scale);
+            if (measured) found = measured;
+        }
+        return found;
+    };
+}
+
+}  // namespace longbow

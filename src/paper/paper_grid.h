@@ -1,0 +1,32 @@
+// A table of the paper as text: each of its rows with our numbers, the paper's, and the difference, in the paper's columns and decimals.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "longbow/paper/paper.h"
+
+namespace longbow {
+
+struct GridCell {
+    std::string ours, interval, paper, difference;  // empty: there is none
+    std::int64_t blocks = 0;                        // that the interval stands on; 0: there is none
+    std::string corpus;                             // that ours was measured on; empty: none, or nothing of the kind
+};
+
+struct GridRow {
+    std::vector<std::string> labels;
+    std::vector<GridCell> cells;  // one a value column
+};
+
+struct Grid {
+    std::string title, banner;
+    std::vector<std::string> notes;
+    std::vector<std::string> label_headings, headings;
+    std::vector<GridRow> rows;
+    bool has_ours = false, has_interval = false;
+};
+
+Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ours);
+
+}  // namespace longbow

@@ -1,0 +1,73 @@
+// Writes one split of a store as its chunks come: shards of a set size, document ends, cumulative counts, and all checksums. Holds nothing
+// that grows with the text but one manifest line a shard. Its state at any chunk is a small piece of JSON, from which another process goes on
+// and writes the same bytes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "longbow/core/files.h"
+#include "longbow/core/hash.h"
+#include "longbow/data/manifest.h"
+#include "raw_offsets.h"
+
+namespace longbow {
+
+// Tokens of a shard: data.shard_tokens, or as many as 1 GiB holds.
+std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes);
+
+class SplitWriter {
+public:
+    SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens);
+    // Goes on where another one saved `state`: what was written since is cut off. Throws Error when files are missing or too short.
+    SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state);
+    void add(const EncodedChunk& chunk);
+    // Everything added so far is on the disk, and this is how to go on from here.
+    Json save();
+    // Closes the files. Throws DataError when the split has no tokens.
+    SplitManifest finish(std::vector<Source> sources);
+
+    [[nodiscard]] std::uint64_t raw_bytes() const { return offsets_.total().bytes; }
+
+private:
+    // A file and the checksum of what was written to it.
+    struct Hashed {
+        explicit Hashed(const fs::path& path) : file(path) {}
+        Hashed(const fs::path& path, const Json& state)
+            : file(path, state.at("bytes").get<std::uint64_t>()), hasher(state.at("hash").get<std::string>()) {}
+        Json save() {
+            file.sync();
+            return {{"bytes", file.position()}, {"hash", hasher.state()}};
+        }
+        void write(const void* data, std::size_t size) {
+            file.write(data, size);
+            hasher.update(data, size);
+        }
+        StoredFile close(const std::string& name) {
+            file.close();
+            return {name, file.position(), hasher.digest()};
+        }
+        OutputFile file;
+        Hasher hasher;
+    };
+
+    void write_ids(const std::vector<TokenId>& ids);
+    void close_shard();
+    void write_mark(const RawCount& counts);
+
+    fs::path folder_;
+    SplitManifest manifest_;
+    std::int64_t id_bytes_;
+    std::uint64_t shard_tokens_;
+    RawOffsets offsets_;
+    std::unique_ptr<Hashed> shard_;
+    std::uint64_t tokens_in_shard_ = 0;
+    Hashed documents_, cumulative_;
+    std::int64_t last_document_end_ = 0;
+    Hasher ids_hasher_;
+    std::vector<std::uint16_t> narrow_;
+};
+
+}  // namespace longbow

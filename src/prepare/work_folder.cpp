@@ -1,0 +1,136 @@
+#include "work_folder.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <vector>
+
+#include "longbow/core/error.h"
+#include "longbow/core/failpoint.h"
+#include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
+#include "longbow/core/output.h"
+#include "longbow/core/strings.h"
+#include "longbow/data/manifest.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+fs::path whole_path(const fs::path& out) { return without_slash(fs::weakly_canonical(fs::absolute(out))); }
+
+// What write_file_atomic() leaves when it is killed.
+void remove_temporaries(const fs::path& folder) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+        if (entry.path().filename().string().find(".tmp-") != std::string::npos) fs::remove(entry.path(), error);
+    }
+}
+
+// The folder stays what it is to those who are in it: its mode, its owner, a shell's working folder.
+void fill(const fs::path& from, const fs::path& target) {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(from)) files.push_back(entry.path().filename());
+    const auto move = [&](const fs::path& name) {
+        if (::rename((from / name).c_str(), (target / name).c_str()) != 0) throw_file_error("cannot move the store into", target);
+    };
+    for (const auto& name : files) {
+        if (name != kManifestFile) move(name);
+        failpoint("data.filling");
+    }
+    sync_path(target);
+    move(kManifestFile);
+    sync_path(target);
+}
+
+bool half_filled(const fs::path& store, const fs::path& out) {
+    std::error_code absent;
+    return fs::exists(store / kManifestFile) && fs::is_directory(out, absent) && !fs::exists(out / kManifestFile);
+}
+
+void keep_mode(const fs::path& from, const fs::path& to) {
+    struct stat before {};
+    if (::stat(from.c_str(), &before) != 0) return;
+    [[maybe_unused]] const bool owner = ::chown(to.c_str(), before.st_uid, before.st_gid) == 0;
+    (void)::chmod(to.c_str(), before.st_mode & 07777);
+}
+
+}  // namespace
+
+fs::path WorkFolder::place(const fs::path& out) {
+    const auto path = whole_path(out);
+    return path.parent_path() / ("." + path.filename().string() + ".preparing");
+}
+
+WorkFolder::WorkFolder(const fs::path& out) : out_(whole_path(out)), path_(place(out)) {
+    make_output_folder(path_);
+    lock_.emplace(path_, "another prepare is writing this store; wait for it, or choose another place");
+    make_output_folder(store());
+    remove_temporaries(path_);
+    remove_temporaries(store());
+}
+
+WorkFolder::~WorkFolder() {
+    if (keep_) return;
+    std::error_code ignored;
+    fs::remove(path_ / "state.json", ignored);
+    fs::remove_all(store(), ignored);
+    fs::remove(path_, ignored);  // not where something else is in it, which is not ours
+}
+
+void WorkFolder::take_back() {
+    if (!half_filled(store(), out_)) return;
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(out_)) files.push_back(entry.path());
+    for (const auto& file : files) fs::rename(file, store() / file.filename());
+    sync_path(store());
+}
+
+std::optional<Json> WorkFolder::load() {
+    const fs::path file = path_ / "state.json";
+    if (!fs::exists(file)) return std::nullopt;
+    Json state = parse_json(read_file(file));
+    if (state.is_object() && state.contains("checksum") && state["checksum"].is_string()) {
+        const auto checksum = state["checksum"].get<std::string>();
+        state.erase("checksum");
+        if (checksum == fingerprint(json_text(state))) {
+            keep_ = true;
+            return state;
+        }
+    }
+    log::warn(file.string() + " is damaged: starting anew");
+    return std::nullopt;
+}
+
+void WorkFolder::save(Json state) {
+    sync_path(store());
+    state["checksum"] = fingerprint(json_text(state));
+    write_file_atomic(path_ / "state.json", json_text(state));
+    keep_ = true;
+}
+
+void WorkFolder::start_anew() {
+    keep_ = false;
+    std::error_code error;
+    fs::remove(path_ / "state.json", error);  // first: without it the rest means nothing
+    fs::remove_all(store(), error);
+    make_output_folder(store());
+}
+
+void WorkFolder::finish() {
+    sync_path(store());
+    failpoint("data.before_rename");
+    std::error_code absent;
+    if (fs::is_directory(out_, absent) && !fs::exists(out_ / kManifestFile)) {
+        fill(store(), out_);
+    } else {
+        keep_mode(out_, store());
+        place_directory(store(), out_, true);
+    }
+    failpoint("data.after_rename");
+    keep_ = false;
+}
+
+}  // namespace longbow

@@ -1,0 +1,171 @@
+#include "charts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "longbow/core/interval.h"
+#include "longbow/core/strings.h"
+#include "longbow/report/format.h"
+
+namespace longbow {
+
+namespace {
+
+// The training length, when all rows share it.
+std::optional<double> shared_train_length(const ReportTable& table) {
+    for (const auto& row : table.rows) {
+        if (row.train_length != table.rows.front().train_length) return std::nullopt;
+    }
+    return static_cast<double>(table.rows.front().train_length);
+}
+
+void mark_train_length(Chart& chart, const ReportTable& table) {
+    chart.marked_x = shared_train_length(table);
+    chart.marked_label = "training length";
+}
+
+ChartSeries length_series(const ReportTable& table, const ReportRow& row) {
+    ChartSeries series;
+    series.label = row.label;
+    series.style = style_of(table, row);
+    series.line = table.same_targets();
+    for (const auto& [length, cell] : row.cells) {
+        series.x.push_back(static_cast<double>(length));
+        series.y.push_back(cell.mean);  // not a number where no seed has a value
+        const bool spread = cell.seeds > 1;
+        series.low.push_back(spread ? cell.mean - cell.sd : cell.interval ? cell.interval->low : NAN);
+        series.high.push_back(spread ? cell.mean + cell.sd : cell.interval ? cell.interval->high : NAN);
+        series.notes.push_back(row.label + strprintf(", length %lld: ", static_cast<long long>(length)) + cell_text(table, cell) + "; " +
+                               cell_hint(table, cell));
+    }
+    return series;
+}
+
+bool any_finite(const std::vector<double>& values) {
+    return std::any_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+}
+
+std::string bars_text(const ReportTable& table) {
+    bool spread = false, interval = false, few = false;
+    for (const auto& row : table.rows) {
+        for (const auto& [length, cell] : row.cells) {
+            spread = spread || cell.seeds > 1;
+            interval = interval || cell.interval.has_value();
+            few = few || (cell.seeds == 1 && cell.blocks < kLeastBlocks);
+        }
+    }
+    std::string text;
+    if (interval)
+        text +=
+            " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: whether two models differ, "
+            "the "
+            "table and longbow compare say better.";
+    if (spread) text += " Bars of models with several seeds are one standard deviation over seeds either way.";
+    if (few) text += strprintf(" No bars: they need %lld blocks of text.", static_cast<long long>(kLeastBlocks));
+    return text;
+}
+
+bool wants_log(const std::vector<ChartSeries>& series) {
+    double low = INFINITY, high = 0;
+    for (const auto& one : series) {
+        for (const double value : one.y) {
+            if (!std::isfinite(value)) continue;
+            low = std::min(low, value);
+            high = std::max(high, value);
+        }
+    }
+    return low > 0 && high > 8 * low;
+}
+
+// The greatest length at which a model has losses by place, and its seeds there; none: no seeds.
+std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const ReportRow& row) {
+    std::vector<const EvalResult*> usable;
+    for (auto at = row.measurements.rbegin(); at != row.measurements.rend(); ++at) {
+        std::copy_if(at->second.begin(), at->second.end(), std::back_inserter(usable),
+                     [](const EvalResult* one) { return one->position_begin.size() > 2 && !one->diverged() && one->reached(); });
+        if (!usable.empty()) return {at->first, usable};
+    }
+    return {0, {}};
+}
+
+}  // namespace
+
+std::size_t style_of(const ReportTable& table, const ReportRow& row) {
+    static const std::vector<std::string> known{"alibi", "sinusoidal", "rotary", "t5"};
+    const auto index = [&](const ReportRow& one) { return static_cast<std::size_t>(&one - table.rows.data()); };
+    std::set<std::string> positions;
+    for (const auto& one : table.rows) positions.insert(one.position);
+    if (positions.size() != table.rows.size()) return index(row);
+    const auto found = std::find(known.begin(), known.end(), row.position);
+    if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
+    std::size_t next = known.size();
+    for (const auto& one : table.rows) {
+        if (&one == &row) break;
+        if (std::find(known.begin(), known.end(), one.position) == known.end()) ++next;
+    }
+    return next;
+}
+
+Chart length_chart(const ReportTable& table) {
+    Chart chart;
+    const auto metric = metric_title(table.metric);
+    chart.title = metric + ": " + table.heading();
+    chart.x_label = "evaluation length (tokens)";
+    chart.y_label = metric;
+    chart.log_x = true;
+    for (const auto length : table.lengths) chart.x_ticks.push_back(static_cast<double>(length));
+    std::vector<std::string> without;
+    for (const auto& row : table.rows) {
+        auto series = length_series(table, row);
+        if (any_finite(series.y))
+            chart.series.push_back(std::move(series));
+        else
+            without.push_back(row.label);
+    }
+    chart.log_y = wants_log(chart.series);
+    mark_train_length(chart, table);
+    chart.caption = metric + " at each evaluation length (logarithmic axis" + (chart.log_y ? "es" : "") +
+                    "). A method that extrapolates stays flat, or falls, to the right of the training length." + bars_text(table);
+    if (!table.same_targets()) chart.caption += " Points are not joined: each length scores other tokens of the text.";
+    if (!without.empty()) chart.caption += " Not drawn, since it has no value: " + join(without, ", ") + ".";
+    return chart;
+}
+
+Chart position_chart(const ReportTable& table) {
+    Chart chart;
+    chart.x_label = "tokens in view (place in the window)";
+    chart.y_label = "loss (nats a token)";
+    chart.log_x = true;
+    std::set<std::int64_t> lengths;
+    std::vector<std::int64_t> of_series;
+    bool weak = false, bars = false;
+    for (const auto& row : table.rows) {
+        const auto [length, seeds] = longest_usable(row);
+        if (seeds.empty()) continue;
+        auto series = position_series(seeds);
+        series.label = row.label;
+        series.style = style_of(table, row);
+        series.markers = false;
+        lengths.insert(length);
+        of_series.push_back(length);
+        weak = weak || std::find(series.weak.begin(), series.weak.end(), true) != series.weak.end();
+        bars = bars || !series.low.empty();
+        chart.series.push_back(std::move(series));
+    }
+    if (chart.series.empty()) return chart;
+    for (std::size_t i = 0; lengths.size() > 1 && i < chart.series.size(); ++i)
+        chart.series[i].label += strprintf(", at %lld", static_cast<long long>(of_series[i]));
+    std::vector<std::string> texts;
+    for (const auto length : lengths) texts.push_back(with_commas(length));
+    chart.title = "Loss by place in the window of " + join(texts, ", ") + " tokens: " + table.heading();
+    chart.caption = "Mean loss of the tokens that have so many tokens in view, at evaluation length " + join(texts, ", ") +
+                    ". Where the line rises past the training length, the longer input does harm.";
+    if (table.tokenizers.size() > 1) chart.caption += " Tokens are each model's own: between tokenizers only the shapes compare.";
+    if (bars) chart.caption += " Bars are one standard deviation over seeds either way.";
+    if (weak) chart.caption += " Hollow points are means over fewer than 100 tokens.";
+    mark_train_length(chart, table);
+    return chart;
+}
+
+}  // namespace longbow

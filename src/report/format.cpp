@@ -1,0 +1,165 @@
+#include "longbow/report/format.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "longbow/core/error.h"
+#include "longbow/core/interval.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+namespace {
+
+// A perplexity of thirty digits says no more than its order.
+std::string value_text(double value, Metric metric) {
+    const bool perplexity = metric == Metric::ppl || metric == Metric::ppl_per_word;
+    return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
+}
+
+// The numbers of seeds that the table's cells have.
+std::set<std::int64_t> seed_counts(const ReportTable& table) {
+    std::set<std::int64_t> counts;
+    for (const auto& row : table.rows) {
+        for (const auto& [length, cell] : row.cells) counts.insert(cell.seeds + cell.diverged + cell.valueless);
+    }
+    return counts;
+}
+
+// The pair of lengths that every row's growth has, or nullopt when rows differ.
+std::optional<std::pair<std::int64_t, std::int64_t>> common_growth(const ReportTable& table) {
+    std::optional<std::pair<std::int64_t, std::int64_t>> common;
+    for (const auto& row : table.rows) {
+        if (!row.growth) continue;
+        const std::pair<std::int64_t, std::int64_t> pair{row.growth->from, row.growth->to};
+        if (common && *common != pair) return std::nullopt;
+        common = pair;
+    }
+    return common;
+}
+
+bool any_cell(const ReportTable& table, bool (*is)(const ReportCell&)) {
+    return std::any_of(table.rows.begin(), table.rows.end(), [&](const ReportRow& row) {
+        return std::any_of(row.cells.begin(), row.cells.end(), [&](const auto& cell) { return is(cell.second); });
+    });
+}
+
+// "124", or "9 to 124" where the columns or models score unlike many tokens.
+std::string blocks_text(const ReportTable& table) {
+    std::set<std::int64_t> blocks;
+    for (const auto& row : table.rows) {
+        for (const auto& [length, cell] : row.cells) blocks.insert(cell.blocks);
+    }
+    if (blocks.empty()) return "no";
+    return with_commas(*blocks.begin()) + (blocks.size() > 1 ? " to " + with_commas(*blocks.rbegin()) : "");
+}
+
+std::string seeds_note(const ReportTable& table) {
+    const auto counts = seed_counts(table);
+    if (counts.empty() || *counts.rbegin() < 2) return "";
+    return counts.size() == 1 ? strprintf("± is the standard deviation over %lld seeds.", static_cast<long long>(*counts.begin()))
+                              : "± is the standard deviation over seeds, whose number stands in brackets.";
+}
+
+}  // namespace
+
+std::string corpus_text(const std::string& name, const std::string& fingerprint) {
+    return name.empty() ? "data " + fingerprint : name + " (" + fingerprint + ")";
+}
+
+std::string metric_title(Metric metric) {
+    switch (metric) {
+        case Metric::ppl: return "Perplexity";
+        case Metric::nll: return "Loss (nats a token)";
+        case Metric::bpb: return "Bits per byte";
+        default: return "Perplexity a word";
+    }
+}
+
+std::string metric_key(Metric metric) {
+    switch (metric) {
+        case Metric::ppl: return "ppl";
+        case Metric::nll: return "nll";
+        case Metric::bpb: return "bits_per_byte";
+        default: return "ppl_per_word";
+    }
+}
+
+std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus) {
+    const auto without = cell.diverged + cell.valueless;
+    if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : cell.unreached > 0 ? "no such window" : "no value";
+    auto text = value_text(cell.mean, table.metric);
+    if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, table.metric);
+    if (without > 0)
+        text += strprintf(" (%lld of %lld seeds diverged)", static_cast<long long>(without), static_cast<long long>(cell.seeds + without));
+    else if (seed_counts(table).size() > 1)
+        text += strprintf(" (%lld)", static_cast<long long>(cell.seeds));
+    return text;
+}
+
+std::string cell_hint(const ReportTable& table, const ReportCell& cell) {
+    const auto tokens = with_commas(cell.tokens) + " tokens";
+    if (cell.seeds > 1) return strprintf("mean of %lld seeds, ", static_cast<long long>(cell.seeds)) + tokens;
+    if (!cell.interval) return "no interval, " + tokens;
+    return "95 % interval " + value_text(cell.interval->low, table.metric) + " to " + value_text(cell.interval->high, table.metric) + " (" +
+           cell.interval_method + ", " + with_commas(cell.blocks) + " blocks), " + tokens;
+}
+
+bool has_growth(const ReportTable& table) {
+    return std::any_of(table.rows.begin(), table.rows.end(), [](const ReportRow& row) { return row.growth.has_value(); });
+}
+
+std::string growth_heading(const ReportTable& table) {
+    const auto pair = common_growth(table);
+    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second), static_cast<long long>(pair->first))
+                : "growth of ppl";
+}
+
+std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none, const std::string& plus_minus) {
+    if (!row.growth) return none;
+    const auto& growth = *row.growth;
+    auto text = strprintf(growth.ratio < 1e7 ? "%.3f" : "%.3g", growth.ratio);
+    if (growth.seeds > 1) text += plus_minus + strprintf("%.3f", growth.sd);
+    if (growth.interval) text += strprintf(" [%.3f, %.3f]", growth.interval->low, growth.interval->high);
+    if (!common_growth(table)) text += strprintf(" (%lld/%lld)", static_cast<long long>(growth.to), static_cast<long long>(growth.from));
+    return text;
+}
+
+std::string length_heading(const ReportTable& table, std::int64_t length) {
+    return std::to_string(length) + (table.same_targets() ? "" : " (" + with_commas(table.tokens.at(length)) + " tokens)");
+}
+
+std::vector<std::string> table_notes(const ReportTable& table) {
+    std::vector<std::string> notes;
+    const auto least = std::to_string(kLeastBlocks);
+    const auto count = blocks_text(table);
+    const auto blocks = count + (count == "1" ? " block of " : " blocks of ") + with_commas(kIntervalBlock) + " targets";
+    if (any_cell(table, [](const ReportCell& cell) { return cell.best; })) {
+        notes.push_back("Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of " +
+                        blocks + "; below " + least + " blocks nothing is).");
+    }
+    const bool intervals =
+        std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) { return row.growth && row.growth->interval; });
+    if (intervals)
+        notes.push_back("Intervals are 95 % (Student's t over " + blocks + ", the same blocks at both lengths).");
+    else if (any_cell(table, [](const ReportCell& cell) { return cell.seeds == 1 && cell.blocks < kLeastBlocks; }))
+        notes.push_back("No intervals: they need " + least + " blocks, and the text has " + blocks + ".");
+    if (auto seeds = seeds_note(table); !seeds.empty()) notes.push_back(std::move(seeds));
+    if (!table.same_targets())
+        notes.emplace_back("Each length scores other tokens of the text, as the protocol has it: columns do not compare exactly.");
+    return notes;
+}
+
+std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format) {
+    const auto tables = make_tables(runs, metric);
+    if (format == "markdown") return render_markdown(tables);
+    if (format == "csv") return render_csv(tables, metric);
+    if (format == "latex") return render_latex(tables);
+    if (format == "json") return render_json(tables);
+    if (format == "html") return render_html(runs, tables);
+    throw UsageError("unknown format '" + format + "': known are markdown, csv, latex, json, html");
+}
+
+}  // namespace longbow

@@ -1,0 +1,98 @@
+// The report as one page that opens anywhere: style, figures and tables inside, nothing fetched.
+#include "html.h"
+
+#include <set>
+
+#include "charts.h"
+#include "longbow/core/strings.h"
+#include "longbow/report/escape.h"
+#include "longbow/report/format.h"
+#include "longbow/report/page_style.h"
+
+namespace longbow {
+
+namespace {
+
+std::string figure(const Chart& chart) {
+    std::string legend;  // on narrow screens, where the labels at the lines' ends take scrolling to see
+    for (const auto& series : chart.series) {
+        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) +
+                  "</span>";
+    }
+    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" +
+           escape_html(chart.caption) + "</figcaption></figure>\n";
+}
+
+std::string cell_html(const ReportTable& table, const ReportRow& row, std::int64_t length) {
+    const auto cell = row.cells.find(length);
+    if (cell == row.cells.end()) return "<td>–</td>";
+    return std::string("<td") + (cell->second.best ? " class=\"best\"" : "") + " title=\"" + escape_html(cell_hint(table, cell->second)) +
+           "\">" + cell_text(table, cell->second) + "</td>";
+}
+
+std::string table_html(const ReportTable& table) {
+    std::string html = "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">trained at</th>";
+    for (const auto length : table.lengths) html += "<th scope=\"col\">" + length_heading(table, length) + "</th>";
+    if (has_growth(table)) html += "<th scope=\"col\">" + growth_heading(table) + "</th>";
+    html += "</tr></thead><tbody>\n";
+    for (const auto& row : table.rows) {
+        html += "<tr><th scope=\"row\"><span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" +
+                escape_html(row.label) + "</th><td>" + with_commas(row.train_length) + "</td>";
+        for (const auto length : table.lengths) html += cell_html(table, row, length);
+        if (has_growth(table)) html += "<td>" + growth_text(table, row, "–") + "</td>";
+        html += "</tr>\n";
+    }
+    html += "</tbody></table></div>\n";
+    for (const auto& note : table_notes(table)) html += "<p class=\"under\">" + escape_html(note) + "</p>\n";
+    return html;
+}
+
+const char* const kHowToRead =
+    "<h2>How to read this</h2>\n<ul>\n"
+    "<li><b>Perplexity</b> is exp of the mean negative log-likelihood of a token; lower is better. It compares models of one tokenizer "
+    "only; "
+    "bits per byte compares across tokenizers.</li>\n"
+    "<li><b>Evaluation length</b> is the number of tokens that the model sees at once. The same text is cut into windows of that length; "
+    "under "
+    "protocol <code>paper</code> every token is scored exactly once at every length.</li>\n"
+    "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method "
+    "extrapolates. "
+    "Brackets hold the 95 % interval by Student's t over blocks of 1,024 consecutive tokens, the same ones at both lengths (none below 10 "
+    "blocks); ± is the standard deviation over seeds.</li>\n"
+    "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they hold the spread "
+    "between easy and hard passages, which is the same for all models and lengths.</li>\n</ul>\n";
+
+// How many models, and of which corpora.
+std::string summary(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {
+    std::set<std::string> checkpoints, corpora;
+    for (const auto& run : runs) {
+        for (const auto& row : run.rows) checkpoints.insert(row.checkpoint);
+    }
+    for (const auto& table : tables) corpora.insert(table.corpus());
+    return std::to_string(checkpoints.size()) + (checkpoints.size() == 1 ? " model" : " models") + ", measured with longbow eval on " +
+           join({corpora.begin(), corpora.end()}, "; ") + ".";
+}
+
+}  // namespace
+
+std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {
+    std::string html =
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n<title>Longbow report</title>\n<style>\n" +
+        std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
+    html += "<header><h1>Perplexity beyond the training length</h1>\n<p>" + escape_html(summary(runs, tables)) + "</p></header>\n";
+    for (const auto& table : tables) {
+        html += "<h2>" + metric_title(table.metric) + "</h2>\n<p class=\"under\">" + escape_html(table.heading()) + "</p>\n" +
+                table_html(table);
+        if (table.lengths.size() > 1) html += figure(length_chart(table));
+        const auto places = position_chart(table);
+        if (!places.series.empty()) html += figure(places);
+    }
+    std::string training;
+    for (const auto& chart : training_charts(runs, tables)) training += figure(chart);
+    if (!training.empty()) html += "<h2>Training</h2>\n" + training;
+    html += settings_html(runs) + provenance_html(runs) + kHowToRead;
+    return html + "</main>\n</body>\n</html>\n";
+}
+
+}  // namespace longbow

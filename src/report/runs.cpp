@@ -1,0 +1,151 @@
+// Finds runs and reads what a report needs of them.
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
+#include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
+#include "longbow/eval/runs.h"
+#include "longbow/report/report.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+void flatten(const YAML::Node& node, const std::string& prefix, std::map<std::string, std::string>& out) {
+    if (node.IsMap()) {
+        for (const auto& entry : node) {
+            const auto key = entry.first.as<std::string>();
+            flatten(entry.second, prefix.empty() ? key : prefix + "." + key, out);
+        }
+    } else if (node.IsSequence()) {
+        std::vector<std::string> parts;
+        for (const auto& item : node) parts.push_back(item.IsScalar() ? item.Scalar() : YAML::Dump(item));
+        out[prefix] = "[" + join(parts, ", ") + "]";
+    } else {
+        out[prefix] = node.IsScalar() ? node.Scalar() : "null";
+    }
+}
+
+std::map<std::string, std::string> read_settings(const fs::path& file) {
+    std::map<std::string, std::string> settings;
+    if (!fs::exists(file)) return settings;
+    // The rows say what was measured; a report stands without the settings, and without a curve of the training.
+    const auto left_out = [&](const std::string& why) {
+        log::warn(file.string() + ": " + why + "; the report leaves this run's settings out");
+        return std::map<std::string, std::string>();
+    };
+    const auto text = read_file(file);
+    if (const auto fault = not_utf8(text); !fault.empty()) return left_out(fault);
+    try {
+        flatten(YAML::Load(text), "", settings);
+    } catch (const YAML::Exception& error) {
+        return left_out(strprintf("not valid YAML (line %d)", error.mark.line + 1));
+    }
+    return settings;
+}
+
+// A report outlives a run that was killed while it wrote: a line that is no JSON is passed over.
+void read_metrics(const fs::path& file, ReportRun& run) {
+    if (!fs::exists(file)) return;
+    const auto text = read_file(file);
+    if (marked_encoding(text) != nullptr) {
+        log::warn(file.string() + ": " + not_utf8(text) + "; the report leaves this run's training out");
+        return;
+    }
+    for (const auto& line : split(text, '\n')) {
+        const auto json = parse_json(line);
+        if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
+        const auto loss = json.find("loss");
+        if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});
+    }
+}
+
+// Rows of a run's own file are called as the run is called where it lies now; rows that came from elsewhere (--out) keep their names.
+bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
+    if (row.name.empty() || row.name == folder.filename().string() || row.name == run.name) return true;
+    const auto agrees = [&](const char* key, const std::string& value) {
+        const auto found = run.settings.find(key);
+        return found != run.settings.end() && found->second == value;
+    };
+    return agrees("position.method", row.position) && agrees("train.length", std::to_string(row.train_length)) &&
+           agrees("train.seed", std::to_string(row.seed));
+}
+
+ReportRun read_run(const fs::path& results) {
+    ReportRun run;
+    const auto folder = run_folder(results);
+    run.results = results.string();
+    run.name = run_name(folder);
+    run.rows = read_results(run.results);
+    if (run.rows.empty()) log::warn(run.results + " holds no rows");
+    run.settings = read_settings(folder / "config.yaml");
+    read_metrics(folder / "metrics.jsonl", run);
+    return run;
+}
+
+// The results.jsonl files that an input means.
+std::vector<fs::path> results_of(const std::string& input) {
+    const fs::path path(input);
+    if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
+    if (!fs::is_directory(path)) return {path};
+    std::vector<fs::path> found;
+    const auto folder = run_folder(path);  // of a checkpoint: its run
+    for (const auto& run : find_runs(fs::equivalent(folder, path) ? path : folder)) {
+        if (run.results) found.push_back(run.folder / "results.jsonl");
+    }
+    if (found.empty())
+        throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
+    return found;
+}
+
+// Names as the runs lie, told apart by the folders above them where they must be.
+void name_runs(const std::vector<ReportRun*>& runs) {
+    std::vector<fs::path> folders;
+    for (const auto* run : runs) folders.push_back(run_folder(run->results));
+    const auto names = run_names(folders);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        for (auto& row : runs[i]->rows) {
+            if (fs::path(runs[i]->results).filename() == "results.jsonl" && is_of_run(row, *runs[i], folders[i])) row.name = names[i];
+        }
+        runs[i]->name = names[i];
+    }
+}
+
+}  // namespace
+
+std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs) {
+    std::vector<ReportRun> runs;
+    std::set<fs::path> read;  // a run that is reached twice counts once
+    for (const auto& input : inputs) {
+        for (const auto& results : results_of(input)) {
+            std::error_code error;  // a pipe has no canonical path
+            const auto real = fs::canonical(results, error);
+            if (error || read.insert(real).second) runs.push_back(read_run(results));
+        }
+    }
+    if (std::all_of(runs.begin(), runs.end(), [](const ReportRun& run) { return run.rows.empty(); })) {
+        throw DataError("no results to report: run `longbow eval` first");
+    }
+    std::vector<ReportRun*> all;
+    for (auto& run : runs) all.push_back(&run);
+    name_runs(all);
+    return runs;
+}
+
+void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b) {
+    std::vector<ReportRun*> all;
+    for (auto* runs : {&a, &b}) {
+        for (auto& run : *runs) all.push_back(&run);
+    }
+    name_runs(all);
+}
+
+}  // namespace longbow

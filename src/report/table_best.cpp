@@ -1,0 +1,56 @@
+// Which numbers of a column are set in bold: the least, and those whose paired difference from it the text leaves in doubt.
+#include <algorithm>
+
+#include "longbow/core/error.h"
+#include "longbow/report/comparison.h"
+#include "table_cells.h"
+
+namespace longbow {
+
+namespace {
+
+using Rows = std::vector<const EvalResult*>;
+
+// By the seeds that both have; one seed each are two models, whatever their seeds.
+std::vector<RowPair> paired(const Rows& best, const Rows& rows) {
+    if (best.size() == 1 && rows.size() == 1) return {{best.front(), rows.front()}};
+    std::vector<RowPair> pairs;
+    for (const auto* a : best) {
+        const auto b = std::find_if(rows.begin(), rows.end(), [&](const EvalResult* row) { return row->seed == a->seed; });
+        if (b != rows.end() && !a->diverged() && !(*b)->diverged()) pairs.push_back({a, *b});
+    }
+    return pairs;
+}
+
+// Whether `rows` are worse than `best` beyond doubt.
+bool clearly_worse(const Rows& best, const Rows& rows) {
+    const auto pairs = paired(best, rows);
+    if (pairs.empty()) return false;
+    try {
+        const auto difference = compare_rows(pairs).difference;
+        return difference.clear() && difference.mean > 0;
+    } catch (const DataError&) {  // rows of before, without the blocks' losses
+        return false;
+    }
+}
+
+}  // namespace
+
+void mark_best(ReportTable& table) {
+    for (const auto length : table.lengths) {
+        std::vector<ReportRow*> rows;
+        for (auto& row : table.rows) {
+            if (row.cells.count(length) > 0 && row.cells.at(length).seeds > 0) rows.push_back(&row);
+        }
+        if (rows.size() < 2) continue;
+        const auto* best = *std::min_element(
+            rows.begin(), rows.end(), [&](const auto* a, const auto* b) { return a->cells.at(length).mean < b->cells.at(length).mean; });
+        for (auto* row : rows) {
+            auto& cell = row->cells.at(length);
+            const bool whole = cell.diverged == 0;  // a model that diverged with some seeds is none of the best
+            cell.best = row == best || (whole && !clearly_worse(best->measurements.at(length), row->measurements.at(length)));
+        }
+    }
+}
+
+}  // namespace longbow

@@ -1,0 +1,24 @@
+// A model's numbers in a table, from its rows of results.jsonl.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "longbow/report/report.h"
+
+namespace longbow {
+
+// The rows of one model: seed -> length -> row.
+using Seeds = std::map<std::uint64_t, std::map<std::int64_t, const EvalResult*>>;
+
+ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric);
+
+// From the training length (or the shortest measured) to the longest measured.
+std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length, const std::set<std::int64_t>& lengths);
+
+// Sets `best` in every column that has two models or more.
+void mark_best(ReportTable& table);
+
+}  // namespace longbow
