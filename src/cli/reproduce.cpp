@@ -56,7 +56,7 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     return request;
 }
 
-// A part of a second for each of the demo's methods, one for each of the paper's data sets (reproduce_cost.cpp).
+// A part of a second for each of the demo's methods, one for each of the paper's data sets (PlannedModel::timed_as).
 SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     if (request.threads > 0) at::set_num_threads(request.threads);

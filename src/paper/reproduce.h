@@ -16,13 +16,10 @@ struct Goals {
 // From names to what has to be measured. Throws UsageError that names the known ones.
 Goals goals_of(const std::vector<std::string>& names, const Scale& scale);
 
+// Tokens of a split: those that the paper reports, or the demo's. BookCorpus' are not published.
+double split_tokens(const Scale& scale, const Target& target);
+
 // Fills in the seconds of what is missing, and the plan's assumption.
-void estimate_costs(ReproducePlan& plan, const Scale& scale);
-
-// The plan's time on this machine, by request.meter.
-void measure_costs(ReproducePlan& plan, const ReproduceRequest& request);
-
-// Training tokens an update.
-double tokens_per_update(const Config& config);
+void estimate_seconds(ReproducePlan& plan, const Scale& scale);
 
 }  // namespace longbow

@@ -8,7 +8,8 @@
 #include "longbow/core/files.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
-#include "longbow/grid/children.h"
+#include "longbow/grid/commands.h"
+#include "longbow/grid/run.h"
 #include "longbow/telemetry/log.h"
 #include "reproduce.h"
 
@@ -16,16 +17,16 @@ namespace longbow {
 
 namespace {
 
-[[noreturn]] void fail(const std::vector<ChainFailure>& failures) {
-    std::vector<std::string> names;
-    for (const auto& failure : failures)
-        names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) + failure.log.string() + ")");
-    // A child killed by a signal has no exit code of ours.
-    const int code = failures.front().code;
-    const auto known = {2, 3, 4, 5, 65};
-    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +
-                    "; tables and figures hold what the others measured, and the same command tries these again",
-                std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
+// The command that makes the tables once everything is measured.
+std::vector<std::string> final_command(const ReproduceRequest& request) {
+    std::vector<std::string> command{"reproduce"};
+    command.insert(command.end(), request.names.begin(), request.names.end());
+    command.insert(command.end(), request.overrides.begin(), request.overrides.end());
+    command.insert(command.end(),
+                   {"--scale", request.scale.name, "--run-dir", request.run_dir.string(), "--configs", request.configs.string()});
+    if (request.scale.max_stream_tokens > 0)
+        command.insert(command.end(), {"--max-stream-tokens", std::to_string(request.scale.max_stream_tokens)});
+    return command;
 }
 
 std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest& request) {
@@ -77,47 +78,26 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
         claims.push_back({"sinusoidal positions break down (" + sinusoidal.text + ")", sinusoidal.ratio, 1.2, sinusoidal.ratio >= 1.2});
 }
 
-void check_texts(const ReproducePlan& plan, const ReproduceRequest& request) {
-    for (const auto& model : plan.models) {
-        const auto& data = model.config.data;
-        if (fs::exists(fs::path(data.store) / "manifest.json")) continue;
-        for (const auto& file : data.train) {
-            if (!fs::exists(file)) {
-                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
-                                (request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                              : "data/README.md says how to get it"));
-            }
-        }
-    }
-}
-
-std::vector<ChainFailure> run_missing(const ReproducePlan& plan, const ReproduceRequest& request) {
-    const auto log = [&](const std::string& name) {
-        std::string file = name;
-        std::replace(file.begin(), file.end(), '/', '-');
-        return request.run_dir / "logs" / (file + ".log");
-    };
-    Chain stores{"stores", store_commands(plan, request), log("stores"), {}};
-    if (!stores.commands.empty()) {
-        const auto failures = run_chains({stores}, 1);
-        if (!failures.empty()) fail(failures);
-    }
-    std::vector<Chain> chains;
-    for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name), model.costs});
-    return run_chains(chains, request.jobs);
-}
-
 }  // namespace
 
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
-    check_texts(plan_reproduction(request), request);  // before anything is made
+    check_texts(plan_reproduction(request), request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)"
+                                                                         : "data/README.md says how to get it");  // before anything is made
     const ChildrenLock lock(request.run_dir);
     const auto plan = plan_reproduction(request);  // as it is now: another process may have worked while this one waited
     const auto failures = run_missing(plan, request);
     auto output = write_reproduction(plan, request);
-    if (!failures.empty()) fail(failures);
+    if (!failures.empty()) throw_failures(failures);
     return output;
+}
+
+std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+    return shell_script(plan, request, final_command(request));
+}
+
+std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+    return slurm_script(plan, request, final_command(request));
 }
 
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request) {

@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_result.h"
+#include "longbow/grid/commands.h"
 #include "longbow/model/flops.h"
 
 namespace longbow {

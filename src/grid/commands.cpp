@@ -1,4 +1,5 @@
-// The commands of a plan: for child processes, a shell, or a Slurm array.
+#include "longbow/grid/commands.h"
+
 #include <algorithm>
 #include <set>
 
@@ -6,7 +7,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
-#include "reproduce.h"
 
 namespace longbow {
 
@@ -17,7 +17,7 @@ using Command = std::vector<std::string>;
 // scripts/build puts the program there; the scripts run from the top of the checkout, on another machine perhaps.
 constexpr const char* kProgram = "\"${LONGBOW:-build/release/longbow}\" \"$@\"";
 
-void add_common(Command& command, const ReproduceRequest& request) {
+void add_common(Command& command, const GridRequest& request) {
     if (request.device != "auto") command.insert(command.end(), {"--device", request.device});
     if (request.threads > 0) command.insert(command.end(), {"--threads", std::to_string(request.threads)});
     if (request.nproc > 1) command.insert(command.end(), {"--nproc", std::to_string(request.nproc)});
@@ -28,7 +28,7 @@ void add_config(Command& command, const PlannedModel& model) {
     command.insert(command.end(), model.overrides.begin(), model.overrides.end());
 }
 
-Command train_command(const PlannedModel& model, const ReproduceRequest& request, std::int64_t stop) {
+Command train_command(const PlannedModel& model, const GridRequest& request, std::int64_t stop) {
     Command command{"train"};
     add_config(command, model);
     if (stop < model.updates) command.push_back(strprintf("train.stop=%lld updates", static_cast<long long>(stop)));
@@ -37,7 +37,7 @@ Command train_command(const PlannedModel& model, const ReproduceRequest& request
     return command;
 }
 
-Command eval_command(const PlannedModel& model, const PlannedEval& eval, const ReproduceRequest& request, bool last) {
+Command eval_command(const PlannedModel& model, const PlannedEval& eval, const GridRequest& request, bool last) {
     const auto run = request.run_dir / model.name;
     std::vector<std::string> lengths;
     for (const auto length : eval.missing) lengths.push_back(std::to_string(length));
@@ -59,21 +59,9 @@ std::string shell_line(const Command& command) {
     return join(words, " ");
 }
 
-// The command that makes the tables once everything is measured.
-std::string final_line(const ReproduceRequest& request) {
-    Command command{"reproduce"};
-    command.insert(command.end(), request.names.begin(), request.names.end());
-    command.insert(command.end(), request.overrides.begin(), request.overrides.end());
-    command.insert(command.end(),
-                   {"--scale", request.scale.name, "--run-dir", request.run_dir.string(), "--configs", request.configs.string()});
-    if (request.scale.max_stream_tokens > 0)
-        command.insert(command.end(), {"--max-stream-tokens", std::to_string(request.scale.max_stream_tokens)});
-    return shell_line(command);
-}
-
 }  // namespace
 
-std::vector<std::vector<std::string>> store_commands(const ReproducePlan& plan, const ReproduceRequest& request) {
+std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const GridRequest& request) {
     std::vector<Command> commands;
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
@@ -87,7 +75,7 @@ std::vector<std::vector<std::string>> store_commands(const ReproducePlan& plan, 
     return commands;
 }
 
-std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const ReproduceRequest& request) {
+std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridRequest& request) {
     std::vector<ModelCommands> chains;
     for (const auto& model : plan.models) {
         ModelCommands chain{model.name, {}, {}};
@@ -119,7 +107,7 @@ std::vector<ModelCommands> model_commands(const ReproducePlan& plan, const Repro
     return chains;
 }
 
-std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command) {
     // A step that fails or is interrupted ends the script: what follows would be measured on half a training.
     std::string text = std::string("set -eu\n") + "longbow() { " + kProgram + "; }\n";
     for (const auto& command : store_commands(plan, request)) text += shell_line(command) + "\n";
@@ -127,10 +115,10 @@ std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& requ
         text += "# " + chain.name + "\n";
         for (const auto& command : chain.commands) text += shell_line(command) + "\n";
     }
-    return text + "# the tables and figures\n" + final_line(request) + "\n";
+    return text + "# the tables and figures\n" + shell_line(final_command) + "\n";
 }
 
-std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request) {
+std::string slurm_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command) {
     const auto chains = model_commands(plan, request);
     if (chains.empty()) throw UsageError("nothing is missing: without --slurm, the same command writes the tables and figures");
     std::string text = "#!/bin/bash\n#SBATCH --job-name=longbow\n";
@@ -142,7 +130,7 @@ std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& requ
         "# One model a task: add --partition, --account and --time as your cluster wants them, and submit from the top of the checkout.\n";
     text += "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
     for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
-    text += "# Last, when all tasks are done: " + final_line(request) + "\n";
+    text += "# Last, when all tasks are done: " + shell_line(final_command) + "\n";
     text += std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
             "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
             "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"

@@ -1,0 +1,100 @@
+#include "longbow/grid/cost.h"
+
+#include <algorithm>
+#include <map>
+
+#include "longbow/model/flops.h"
+
+namespace longbow {
+
+namespace {
+
+std::int64_t vocab_size(const PlannedModel& model) {
+    const auto expected = model.config.data.expect_vocab_size;
+    return expected > 0 ? expected : std::max<std::int64_t>(1, model.config.tokenizer.vocab_size);
+}
+
+// A forward pass through a small model takes its time whatever it computes: about as much as so many FLOPs.
+constexpr double kPassFlops = 1e8;
+constexpr double kBatchTokens = 16384;  // of a pass of `longbow eval`
+double passes(const PlannedEval& eval, double scored, std::int64_t length) {
+    const auto windows = scored / static_cast<double>(eval.stride == 0 ? length : std::min(eval.stride, length));
+    return eval.one_at_a_time ? windows : windows * static_cast<double>(length) / kBatchTokens;
+}
+
+double eval_flops(const PlannedEval& eval, const PlannedModel& model, std::int64_t length) {
+    const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
+    const auto stride = eval.stride == 0 ? length : std::min(eval.stride, length);
+    return scored_tokens(eval) / static_cast<double>(stride) * forward.window(length, stride);
+}
+
+double updates_left(const PlannedModel& model) {
+    return static_cast<double>(std::max<std::int64_t>(0, model.updates - std::max<std::int64_t>(0, model.done_updates)));
+}
+
+double local_seconds(const GridPlan& plan, const GridRequest& request) {
+    std::map<std::string, std::set<TimedEval>> timed;  // what each group has to do
+    const auto kind_of = [](const PlannedEval& eval, std::int64_t length) {
+        return TimedEval{length, eval.stride == 0 ? length : std::min(eval.stride, length), eval.one_at_a_time};
+    };
+    for (const auto& model : plan.models) {
+        if (model.done()) continue;
+        auto& kinds = timed[model.timed_as];
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) {
+                for (const auto length : eval.missing) kinds.insert(kind_of(eval, length));
+            }
+        }
+    }
+    std::map<std::string, std::map<TimedEval, double>> speeds;
+    std::map<std::string, double> flop_seconds;  // of training
+    double seconds = 0;
+    for (const auto& model : plan.models) {
+        if (model.done()) continue;
+        const auto& group = model.timed_as;
+        const std::vector<TimedEval> kinds(timed[group].begin(), timed[group].end());
+        if (flop_seconds.count(group) == 0) {
+            const auto speed = request.meter(model.config, vocab_size(model), kinds);
+            const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
+            flop_seconds[group] = speed.update_seconds / (3 * tokens_per_update(model.config) * forward.token(model.config.train.length));
+            for (std::size_t i = 0; i < kinds.size(); ++i) speeds[group][kinds[i]] = speed.evaluation[i];
+        }
+        seconds += model.train_flops * flop_seconds[group];
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) {
+                for (const auto length : eval.missing) seconds += eval_flops(eval, model, length) * speeds[group][kind_of(eval, length)];
+            }
+        }
+    }
+    return seconds / std::max(1, request.jobs);
+}
+
+}  // namespace
+
+double scored_tokens(const PlannedEval& eval) {
+    return eval.stream_tokens > 0 ? std::min(eval.split_tokens, static_cast<double>(eval.stream_tokens)) : eval.split_tokens;
+}
+
+void count_flops(GridPlan& plan) {
+    for (auto& model : plan.models) {
+        const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
+        model.train_flops = 3 * updates_left(model) * tokens_per_update(model.config) * forward.token(model.config.train.length);
+        for (auto* evals : {&model.early, &model.evals}) {
+            for (auto& eval : *evals) {
+                for (const auto length : eval.missing)
+                    eval.flops += eval_flops(eval, model, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
+            }
+        }
+    }
+}
+
+void measure_costs(GridPlan& plan, const GridRequest& request) {
+    try {
+        plan.local_seconds = local_seconds(plan, request);
+    } catch (const std::exception& error) {  // LibTorch's too: a type that this machine has no product for
+        const std::string why = error.what();
+        plan.local_problem = why.substr(0, why.find('\n'));
+    }
+}
+
+}  // namespace longbow

@@ -1,0 +1,187 @@
+#include "longbow/grid/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "longbow/config/load.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
+#include "longbow/core/strings.h"
+#include "longbow/eval/eval_result.h"
+#include "longbow/telemetry/log.h"
+
+namespace longbow {
+
+namespace {
+
+// The update at which the newest checkpoint was saved, as train.stop counts them; -1: none.
+std::int64_t saved_updates(const fs::path& run, const Config& config) {
+    const auto link = run / "checkpoints" / "last";
+    std::error_code error;
+    const auto name = fs::read_symlink(link, error).filename().string();
+    if (error || !starts_with(name, "step-") || !fs::exists(link / "manifest.json")) return -1;
+    const auto updates = std::stoll(name.substr(5));
+    if (config.train.count_skipped) return updates;
+    const auto state = parse_json(read_file(link / "state.json"));
+    return updates - (state.is_object() ? state.value("skipped_updates", std::int64_t{0}) : 0);
+}
+
+// What lies in the run directory must be the model that is asked for: its tables would carry the wrong label.
+void check_settings(const PlannedModel& model, const fs::path& run, const ConfigContext& context) {
+    const auto file = run / "config.yaml";
+    if (!fs::exists(file)) return;
+    std::vector<std::string> changes;
+    for (const auto& difference : config_differences(load_config({{file.string()}, {}}, context), model.config, context)) {
+        if (decides_weights(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+    }
+    if (model.done_updates > model.updates) {
+        changes.push_back(strprintf("it has %lld updates, %lld are asked for", static_cast<long long>(model.done_updates),
+                                    static_cast<long long>(model.updates)));
+    }
+    if (!changes.empty()) {
+        throw ConfigError(run.string() + " was trained with other settings (" + join(changes, "; ") + "): choose another --run-dir");
+    }
+}
+
+// Rows older than the newest checkpoint may be of other weights: the evaluation itself compares fingerprints and keeps what is right.
+bool is_newer(const fs::path& file, const fs::path& run) {
+    std::error_code error;
+    const auto rows = fs::last_write_time(file, error);
+    return !error && rows >= fs::last_write_time(run / "checkpoints" / "last" / "manifest.json", error);
+}
+
+void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool trained) {
+    std::map<std::string, std::vector<EvalResult>> files;
+    for (auto& eval : evals) {
+        if (files.count(eval.file) == 0) files[eval.file] = read_results((run / eval.file).string());
+        for (const auto length : eval.lengths) {
+            const auto stride = eval.stride == 0 ? length : eval.stride;
+            const auto& rows = files[eval.file];
+            const bool there =
+                trained && is_newer(run / eval.file, run) && std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
+                    return row.protocol == "paper" && row.length == length && row.stride == stride && row.split == eval.split &&
+                           row.max_stream_tokens == eval.stream_tokens;
+                });
+            if (!there) eval.missing.insert(length);
+        }
+    }
+}
+
+std::string hours(double seconds) {
+    return seconds >= 36000 ? strprintf("%s h", with_commas(static_cast<std::int64_t>(seconds / 3600 + 0.5)).c_str())
+                            : strprintf(seconds >= 360 ? "%.1f h" : "%.3f h", seconds / 3600);
+}
+
+std::string state_of(const PlannedModel& model) {
+    if (model.trained()) return "trained";
+    if (model.done_updates > 0)
+        return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(), with_commas(model.updates).c_str());
+    return "to train";
+}
+
+std::string eval_text(const PlannedEval& eval) {
+    std::vector<std::string> missing;
+    for (const auto length : eval.missing) missing.push_back(std::to_string(length));
+    std::string text = eval.split + (eval.stride > 0 ? ", stride " + std::to_string(eval.stride) : std::string());
+    if (eval.stream_tokens > 0) text += ", first " + with_commas(eval.stream_tokens) + " tokens";
+    if (eval.file == "speed.jsonl") text += ", in batches";
+    if (eval.file == "early.jsonl") text += ", on the way";
+    text += strprintf(": %zu of %zu lengths done", eval.lengths.size() - missing.size(), eval.lengths.size());
+    if (!missing.empty()) text += "; missing " + join(missing, " ") + ", " + hours(eval.seconds);
+    return text;
+}
+
+// Stores that are not there yet take time too, which nothing tells.
+std::string missing_stores(const GridPlan& plan) {
+    std::set<std::string> stores;
+    for (const auto& model : plan.models) {
+        const auto& store = model.config.data.store;
+        if (!model.done() && !fs::exists(fs::path(store) / "manifest.json")) stores.insert(store);
+    }
+    return stores.empty()
+               ? ""
+               : "; preparing " + join({stores.begin(), stores.end()}, ", ") + " comes on top, and its tokens are taken as published";
+}
+
+}  // namespace
+
+double tokens_per_update(const Config& config) {
+    return static_cast<double>(config.train.batch) * static_cast<double>(config.train.accumulate) *
+           static_cast<double>(config.train.length);
+}
+
+bool PlannedModel::done() const {
+    return trained() && std::all_of(evals.begin(), evals.end(), [](const PlannedEval& eval) { return eval.missing.empty(); });
+}
+
+double GridPlan::seconds() const {
+    double sum = 0;
+    for (const auto& model : models) {
+        sum += model.train_seconds;
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) sum += eval.seconds;
+        }
+    }
+    return sum;
+}
+
+void add_eval(std::vector<PlannedEval>& evals, const PlannedEval& wanted, std::int64_t length) {
+    auto found = std::find_if(evals.begin(), evals.end(), [&](const PlannedEval& eval) {
+        return eval.file == wanted.file && eval.split == wanted.split && eval.stride == wanted.stride &&
+               eval.stream_tokens == wanted.stream_tokens && eval.one_at_a_time == wanted.one_at_a_time;
+    });
+    if (found == evals.end()) found = evals.insert(evals.end(), wanted);
+    found->lengths.insert(length);
+}
+
+void find_done(PlannedModel& model, const GridRequest& request) {
+    const auto run = request.run_dir / model.name;
+    model.done_updates = saved_updates(run, model.config);
+    check_settings(model, run, request.context);
+    mark_missing(model.evals, run, model.trained());
+    mark_missing(model.early, run, model.done_updates >= model.early_updates);
+    if (model.done_updates > model.early_updates) {
+        for (auto& eval : model.early) eval.missing.clear();  // past: measured then, or never
+    }
+}
+
+// Tokens that the first of --max-stream-tokens leave out cannot make a window longer.
+void warn_of_unreached(const GridPlan& plan) {
+    std::set<std::pair<std::int64_t, std::int64_t>> said;
+    for (const auto& model : plan.models) {
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) {
+                for (const auto length : eval.lengths) {
+                    if (eval.stream_tokens == 0 || eval.stream_tokens >= length || !said.emplace(length, eval.stream_tokens).second)
+                        continue;
+                    log::warn(
+                        strprintf("no window reaches length %lld: only %s tokens are scored (--max-stream-tokens); its place stays empty",
+                                  static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
+                }
+            }
+        }
+    }
+}
+
+std::string models_text(const GridPlan& plan, const GridRequest& request) {
+    std::string text;
+    for (const auto& model : plan.models) {
+        text += strprintf("%-28s %s, %s tokens in %s updates", model.name.c_str(), state_of(model).c_str(),
+                          human_count(model.tokens).c_str(), with_commas(model.updates).c_str());
+        if (model.train_seconds > 0) text += ", " + hours(model.train_seconds);
+        text += "\n";
+        for (const auto* evals : {&model.early, &model.evals}) {
+            for (const auto& eval : *evals) text += "    " + eval_text(eval) + "\n";
+        }
+    }
+    text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
+    if (plan.local_seconds >= 0)
+        text += strprintf("on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
+                          about_seconds(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
+    if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
+    return text;
+}
+
+}  // namespace longbow
