@@ -98,7 +98,7 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_option("--stride", request.stride, "Targets a window, with up to length - stride tokens of context; default: the protocol's")
         ->check(whole_number())
         ->type_name("S");
-    verb->add_option("--protocol", request.protocol, "paper | hf | lm-eval | llamacpp (docs/evaluation.md)")
+    verb->add_option("--protocol", request.protocol, join(protocol_names(), " | ") + " (docs/evaluation.md)")
         ->capture_default_str()
         ->type_name("NAME");
     verb->add_flag("--within-documents", request.within_documents, "Windows begin anew at each document");

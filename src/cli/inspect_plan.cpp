@@ -115,7 +115,7 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
     add_list(verb, "--lengths", flags->lengths, "Evaluation lengths", whole_number())->required()->type_name("L,..");
     verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")->check(whole_number())->type_name("S");
-    verb->add_option("--protocol", flags->request.protocol, "paper | hf | lm-eval | llamacpp")->capture_default_str()->type_name("NAME");
+    verb->add_option("--protocol", flags->request.protocol, join(protocol_names(), " | "))->capture_default_str()->type_name("NAME");
     verb->add_flag("--within-documents", flags->request.within_documents, "Windows begin anew at each document (needs a STORE)");
     verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
         ->check(whole_number())

@@ -64,26 +64,6 @@ std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector
     return bytes;
 }
 
-// The guide that protocol hf follows weighs a window's mean loss by its new tokens minus one, also where all of them are scored.
-double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
-    double sum = 0;
-    double weight = 0;
-    std::size_t next = 0;
-    const EvalWindow* previous = nullptr;
-    for (const auto& window : windows) {
-        const auto scored = window.end - window.score_begin;
-        double window_sum = 0;
-        for (std::int64_t i = 0; i < scored; ++i) window_sum += nll[next++];
-        // A window that goes on where the last one ended scores all of its new tokens; any other leaves its first one out.
-        const bool all_scored = previous != nullptr && previous->end == window.score_begin;
-        const auto counted = static_cast<double>(all_scored ? scored - 1 : scored);
-        sum += window_sum / static_cast<double>(scored) * counted;
-        weight += counted;
-        previous = &window;
-    }
-    return weight > 0 ? std::exp(sum / weight) : kNoValue;
-}
-
 void fill_positions(EvalResult& result, const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
     std::vector<double> sums;
     std::vector<std::int64_t> counts;
@@ -152,7 +132,8 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     for (const float value : nll) total += value;
     result.nll = total / static_cast<double>(tokens);
     result.ppl = std::exp(result.nll);
-    result.tool_ppl = request.protocol == "hf" ? guide_ppl(nll, windows) : result.ppl;
+    const auto& protocol = protocol_named(request.protocol);
+    result.tool_ppl = protocol.tool_ppl ? protocol.tool_ppl(nll, windows) : result.ppl;
     const auto interval = mean_estimate({result.block_nll}, block_counts(tokens)).interval;
     if (interval && std::isfinite(std::exp(interval->high))) result.ppl_ci = Interval{std::exp(interval->low), std::exp(interval->high)};
     if (bytes > 0) result.bits_per_byte = total / std::numbers::ln2 / bytes;

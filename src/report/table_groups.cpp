@@ -7,13 +7,13 @@
 
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_plan.h"
+#include "longbow/eval/protocol.h"
 
 namespace longbow {
 
 namespace {
 
-// Under these protocols every length scores the same targets.
-bool scores_all(const EvalResult& row) { return row.protocol == "paper" || row.protocol == "lm-eval"; }
+bool scores_all(const EvalResult& row) { return protocol_scores_all(row.protocol); }
 
 // A limit that the split did not reach is none.
 std::int64_t limit_of(const EvalResult& row) { return scores_all(row) && row.max_stream_tokens > row.tokens ? 0 : row.max_stream_tokens; }
@@ -61,11 +61,6 @@ std::vector<KeyedRows> keyed_rows(const std::vector<ReportRun>& runs, bool per_t
 
 bool default_strides(const EvalResult& row) { return row.stride == default_stride(row.protocol, row.length); }
 
-std::string default_text(const std::string& protocol) {
-    if (protocol == "hf") return "stride of half the length";
-    return protocol == "paper" ? "non-overlapping" : "";
-}
-
 template <class Belongs>
 RowGroup group_of(const std::vector<const EvalResult*>& rows, const std::string& text, Belongs&& belongs) {
     RowGroup group{text, limit_of(*rows.front()), {}};
@@ -80,11 +75,11 @@ bool within(const RowGroup& part, const RowGroup& whole) {
 
 // The protocol's own stride first; then other relations of stride and length, and fixed strides. Of these, none that another one holds.
 std::vector<RowGroup> by_stride(const std::vector<const EvalResult*>& rows) {
-    const auto& protocol = rows.front()->protocol;
+    const auto& protocol = protocol_named(rows.front()->protocol);
     std::vector<RowGroup> groups, others;
-    auto own = group_of(rows, default_text(protocol), [](const EvalResult* row) { return default_strides(*row); });
+    auto own = group_of(rows, protocol.default_stride_title, [](const EvalResult* row) { return default_strides(*row); });
     if (!own.rows.empty()) groups.push_back(std::move(own));
-    if (protocol == "hf")
+    if (protocol.default_stride)
         others.push_back(group_of(rows, "non-overlapping", [](const EvalResult* row) { return row->stride == row->length; }));
     std::set<std::int64_t> seen;
     for (const auto* row : rows) {

@@ -1,30 +1,23 @@
-// Which windows a protocol scores: a pure list, checked by property tests. docs/evaluation.md defines each protocol.
+// The windows of one evaluation: a pure list, checked by property tests. protocol.h says where the protocols stand.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "longbow/eval/protocol.h"
+
 namespace longbow {
 
-// Inputs are positions [begin, end) of the shifted stream (input p predicts target p; input 0 is the boundary id); targets
-// [score_begin, end) are scored.
-struct EvalWindow {
-    std::int64_t begin, end, score_begin;
-    bool boundary_first = false;  // the first input is replaced by the boundary id (llamacpp puts BOS before each chunk)
-    bool operator==(const EvalWindow&) const = default;
-};
-
 struct EvalPlanRequest {
-    std::string protocol = "paper";  // paper | hf | lm-eval | llamacpp
+    std::string protocol = "paper";
     std::int64_t length = 0;
-    std::int64_t stride = 0;                  // 0: the protocol's default (paper: length, that is, non-overlapping)
+    std::int64_t stride = 0;                  // 0: the protocol's default
     std::int64_t tokens = 0;                  // targets in the stream
     std::vector<std::int64_t> document_ends;  // windows within documents when not empty (cut at `tokens`)
 };
 
-const std::vector<std::string>& eval_protocols();
-// The stride that 0 stands for: paper, lm-eval, llamacpp: length; hf: half of it. Throws UsageError on an unknown protocol.
+// The stride that 0 stands for. Throws UsageError on an unknown protocol.
 std::int64_t default_stride(const std::string& protocol, std::int64_t length);
 
 // Throws UsageError where no text has such windows: an unknown protocol, a stride that it does not allow, a length below what it needs, ... The

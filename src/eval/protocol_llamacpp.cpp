@@ -1,0 +1,37 @@
+// The chunks of llama.cpp's llama-perplexity, for models with a BOS.
+#include "longbow/core/error.h"
+#include "longbow/core/strings.h"
+#include "longbow/eval/protocol.h"
+
+namespace longbow {
+
+namespace {
+
+// Whole chunks of `length` tokens, counting the boundary that starts the stream, with each chunk's first token replaced by the boundary;
+// only the predictions made in a chunk's second half are scored, and the remainder after the last whole chunk is left out.
+void plan_llamacpp(const EvalStretch& text, std::vector<EvalWindow>& windows) {
+    const auto length = text.length;
+    const auto chunks = (text.last + 1) / length;
+    if (chunks < 2) {
+        throw UsageError(
+            strprintf("protocol llamacpp needs at least %lld tokens for length %lld, and the stream has %lld: take a shorter length",
+                      static_cast<long long>(2 * length - 1), static_cast<long long>(length), static_cast<long long>(text.last)));
+    }
+    for (std::int64_t begin = 0; begin < chunks * length; begin += length) {
+        windows.push_back({begin, begin + length - 1, begin + length / 2, true});
+    }
+}
+
+LONGBOW_REGISTER_PROTOCOL({
+    .name = "llamacpp",
+    .help = "the second half of each whole chunk, behind a boundary of its own (llama.cpp's llama-perplexity)",
+    .shortest_length = 3,
+    .strided = false,
+    .within_documents = false,
+    .scores_all = false,
+    .plan = plan_llamacpp,
+});
+
+}  // namespace
+
+}  // namespace longbow
