@@ -40,7 +40,7 @@ std::string results_of(const EvalFlags& flags, const MeasuredRun& run) {
 EvalResult expected_row(const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
     const auto& checkpoint = run.checkpoint;
     auto config = checkpoint.config;
-    const auto print = [&] { return fingerprint(config_json(config, registered_config_context()).dump()); };
+    const auto print = [&] { return config_fingerprint(config, registered_config_context()); };
     EvalResult row;
     row.name = run.name;
     row.position = config.position.method;

@@ -60,6 +60,11 @@ Field& Field::when(std::string decider, std::string need, std::function<bool(con
     return *this;
 }
 
+Field& Field::since(std::string version) {
+    since_version = std::move(version);
+    return *this;
+}
+
 std::vector<Field> method_fields(const ConfigContext& context, const std::string& method) {
     std::vector<Field> fields;
     for (const auto& variant : context.position_methods) {
@@ -73,6 +78,7 @@ std::vector<Field> method_fields(const ConfigContext& context, const std::string
             field.allowed = option.choices;
             field.minimum = option.minimum;
             field.maximum = option.maximum;
+            field.since_version = option.since;
             field.get = [key = option.key, fallback = field.default_value](const Config& config) {
                 const auto found = config.position.options.find(key);
                 if (found == config.position.options.end()) return fallback;

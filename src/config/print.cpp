@@ -2,6 +2,7 @@
 #include <map>
 
 #include "longbow/config/fields.h"
+#include "longbow/core/hash.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -22,6 +23,19 @@ Json config_json(const Config& config, const ConfigContext& context) {
     Json json = Json::object();
     for (const auto& field : effective_fields(config, context)) json[field.section][field.name] = value_json(field.get(config));
     return json;
+}
+
+std::string fields_fingerprint(const Config& config, const std::vector<Field>& fields) {
+    Json json = Json::object();
+    for (const auto& field : fields) {
+        const auto value = field.get(config);
+        if (field.since_version.empty() || value != field.default_value) json[field.section][field.name] = value_json(value);
+    }
+    return fingerprint(json.dump());
+}
+
+std::string config_fingerprint(const Config& config, const ConfigContext& context) {
+    return fields_fingerprint(config, effective_fields(config, context));
 }
 
 std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context) {

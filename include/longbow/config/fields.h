@@ -7,7 +7,8 @@
 //
 // The type and the default come from the member. What may follow the line: .unit("tokens"), .range(low, high), .at_least(low),
 // .at_most(high), .above(low), .below(high), .choices({..}), .unique(), and .when(..) for a key that only matters in some
-// configurations. Relations between keys that both have an effect belong to src/config/checks.cpp. Then write docs/configuration.md
+// configurations. A key that is newer than version 0.2.0 says .since("0.3.0"): at its default it is left out of the fingerprints, so that
+// rows of results.jsonl that were measured before there was such a key are found again. Relations between keys that both have an effect belong to src/config/checks.cpp. Then write docs/configuration.md
 // anew with `longbow config list --markdown > docs/configuration.md` (a test compares).
 #pragma once
 
@@ -43,6 +44,7 @@ struct Field {
     bool open_minimum = false, open_maximum = false;  // the bound itself is out
     bool no_repeats = false;                          // lists
     std::vector<Condition> conditions;                // all must hold
+    std::string since_version;                        // "0.3.0": the version that brought the key; empty: 0.2.0 or before
     std::function<FieldValue(const Config&)> get;
     std::function<void(Config&, const FieldValue&)> set;
 
@@ -59,6 +61,7 @@ struct Field {
     Field& choices(std::vector<std::string> list);
     Field& unique();
     Field& when(std::string decider, std::string need, std::function<bool(const Config&)> holds);
+    Field& since(std::string version);
 };
 
 struct Section {
@@ -75,6 +78,9 @@ std::vector<Field> method_fields(const ConfigContext& context, const std::string
 
 // All fields that matter in this configuration: config_fields() and the method's, less those without effect.
 std::vector<Field> effective_fields(const Config& config, const ConfigContext& context);
+
+// The fingerprint of the values of these fields (effective_fields(), as a rule), without those that have a since_version and their default.
+std::string fields_fingerprint(const Config& config, const std::vector<Field>& fields);
 
 // "integer", "number", "list of texts", .. ; the value as YAML writes it, on one line; as JSON.
 std::string type_name(const FieldValue& value);

@@ -51,6 +51,8 @@ Config parse_config(const std::string& yaml, const std::string& name, const Conf
 // Complete and resolved: reading it again gives the same Config. Keys without effect are left out.
 std::string config_yaml(const Config& config, const ConfigContext& context);
 Json config_json(const Config& config, const ConfigContext& context);
+// By which rows of results.jsonl know their configuration: of the resolved keys, but for newer ones that have their defaults (fields.h).
+std::string config_fingerprint(const Config& config, const ConfigContext& context);
 Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context);
 
 // JSON Schema (draft 2020-12) for editors.

@@ -15,6 +15,7 @@ struct OptionSpec {
     std::string help{};
     std::vector<std::string> choices{};          // strings only; empty: any
     std::optional<double> minimum{}, maximum{};  // numbers only
+    std::string since{};                         // the version that brought the option, when it is newer than 0.2.0; see Field::since()
 };
 
 // What a section may hold, by the value of its selector: {"t5", {specs}}, {"alibi", {specs}}, ...

@@ -11,6 +11,7 @@
 
 #include "context.h"
 #include "longbow/core/error.h"
+#include "longbow/core/hash.h"
 #include "longbow/core/random.h"
 #include "unit/error_of.h"
 
@@ -230,6 +231,42 @@ TEST(Fields, ReferenceHoldsEveryKey) {
     const std::string text = config_reference(test_context());
     for (const auto& field : config_fields(test_context())) EXPECT_THAT(text, HasSubstr("| `" + field.path() + "` |"));
     EXPECT_THAT(text, HasSubstr("### position.method: t5"));
+}
+
+// Rows of results.jsonl are found by this fingerprint: those of before a key came must be found after it.
+TEST(Fields, ANewerKeyChangesNoFingerprintAtItsDefault) {
+    const auto context = test_context();
+    auto config = parse_config("", "test", context);
+    const auto before = config_fingerprint(config, context);
+    EXPECT_EQ(before, fingerprint(config_json(config, context).dump())) << "keys of 0.2.0 and before are all in it";
+
+    auto fields = effective_fields(config, context);
+    Field field;  // as a later version declares it, over a member that is there already
+    field.section = "log";
+    field.name = "newer";
+    field.default_value = std::int64_t{0};
+    field.get = [](const Config& of) { return FieldValue(of.eval.valid_tokens); };
+    fields.push_back(field.since("0.3.0"));
+    config.eval.valid_tokens = 0;
+    const auto without = fields_fingerprint(config, effective_fields(config, context));
+    EXPECT_EQ(fields_fingerprint(config, fields), without);
+    config.eval.valid_tokens = 5;
+    EXPECT_NE(fields_fingerprint(config, fields), fields_fingerprint(config, effective_fields(config, context)));
+    fields.back().since_version.clear();
+    config.eval.valid_tokens = 0;
+    EXPECT_NE(fields_fingerprint(config, fields), without) << "an undeclared new key loses the rows of before";
+}
+
+TEST(Fields, ANewerOptionOfAMethodChangesNoFingerprintAtItsDefault) {
+    auto context = test_context();
+    const std::string yaml = "position: {method: rotary}";
+    const auto before = config_fingerprint(parse_config(yaml, "test", context), context);
+    auto& options = context.position_methods.at(2).options;
+    options.push_back({"scale", 1.0, "Newer than the rows", {}, 0.0, 10.0, "0.3.0"});
+    EXPECT_EQ(config_fingerprint(parse_config(yaml, "test", context), context), before);
+    EXPECT_NE(config_fingerprint(parse_config("position: {method: rotary, scale: 2.0}", "test", context), context), before);
+    options.back().since.clear();
+    EXPECT_NE(config_fingerprint(parse_config(yaml, "test", context), context), before);
 }
 
 }  // namespace
