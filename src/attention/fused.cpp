@@ -45,7 +45,7 @@ public:
     [[nodiscard]] std::string name() const override { return "fused"; }
 
     [[nodiscard]] std::string refuses(const AttentionRequest& request) const override {
-        if (request.dtype == "fp64") {
+        if (request.dtype == DType::fp64) {
             return "the arithmetic is fp64, and the fused kernels compute in fp32";
         }
         if (auto refusal = gpu_refuses(request.device); !refusal.empty()) {

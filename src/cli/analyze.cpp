@@ -90,7 +90,7 @@ void check_outputs(const EarlyTokenFlags& flags, const std::vector<MeasuredRun>&
 fs::path partial_of(const fs::path& folder, const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
     const auto key = fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", run.checkpoint.fingerprint.c_str(), stream.fingerprint().c_str(),
                                            static_cast<long long>(request.length), static_cast<long long>(request.stride),
-                                           static_cast<long long>(request.max_stream_tokens), request.dtype.c_str()));
+                                           static_cast<long long>(request.max_stream_tokens), std::string(name_of(request.dtype)).c_str()));
     return folder.empty() ? fs::path() : folder / (".analyze-" + key.substr(key.size() - 12) + ".partial");
 }
 

@@ -165,7 +165,7 @@ void leave_once(std::vector<std::string>& names) {
     names = std::move(once);
 }
 
-AttentionRequest request_of(const AttentionFlags& flags, const std::string& device, const std::string& dtype, const Work& work) {
+AttentionRequest request_of(const AttentionFlags& flags, const std::string& device, DType dtype, const Work& work) {
     AttentionRequest request;
     request.dtype = dtype;
     request.device = device;
@@ -183,8 +183,9 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     leave_once(flags.backends);
     leave_once(flags.dtypes);
     // What a back-end cannot do is said before the first line of the table.
-    for (const auto& dtype : flags.dtypes) {
-        const auto least = make_work(flags, device, dtype_from(dtype), 1);
+    for (const auto& name_of_type : flags.dtypes) {
+        const auto dtype = choice_named<DType>(name_of_type).value();
+        const auto least = make_work(flags, device, scalar_type(dtype), 1);
         for (const auto& name : flags.backends) make_attention_backend(name, request_of(flags, device, dtype, least));
     }
     if (!flags.json) {
@@ -196,8 +197,9 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
             common.threads, flags.rounds);
         std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
     }
-    for (const auto& dtype : flags.dtypes) {
-        const auto type = dtype_from(dtype);
+    for (const auto& name_of_type : flags.dtypes) {
+        const auto dtype = choice_named<DType>(name_of_type).value();
+        const auto type = scalar_type(dtype);
         for (const auto length : flags.lengths) {
             const auto work = make_work(flags, device, type, length);
             const auto request = request_of(flags, device, dtype, work);
@@ -212,7 +214,7 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
                 for (auto& contestant : contestants) run_once(contestant, work, device);
                 if (device == "cpu") peak = std::max(peak, fused_attention_peak(type, common.threads));
             }
-            print_rows(flags, common, device, length, dtype, contestants, work.operations, peak);
+            print_rows(flags, common, device, length, name_of_type, contestants, work.operations, peak);
         }
     }
     return 0;

@@ -109,8 +109,9 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_option("--max-stream-tokens", request.max_stream_tokens, "Only the first N tokens of the split")
         ->check(whole_number())
         ->type_name("N");
-    verb->add_option("--dtype", flags->model.dtype, "fp64 | fp32 | bf16 | fp16; default: fp32 (fp64 for a checkpoint trained so)")
-        ->check(CLI::IsMember({"fp64", "fp32", "bf16", "fp16"}))
+    verb->add_option("--dtype", flags->model.dtype,
+                     join(choice_names<DType>(), " | ") + "; default: fp32 (fp64 for a checkpoint trained so)")
+        ->check(CLI::IsMember(choice_names<DType>()))
         ->type_name("DTYPE");
     auto backends = attention_backend_names();
     backends.emplace_back("auto");

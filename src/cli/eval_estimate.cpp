@@ -38,7 +38,7 @@ WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const st
     }
     const auto heading =
         strprintf("%s: %s, %s parameters, %s, %s attention", printable(run.name).c_str(), run.checkpoint.config.position.method.c_str(),
-                  with_commas(model.parameter_count()).c_str(), run.dtype.c_str(), model.attention().name().c_str());
+                  with_commas(model.parameter_count()).c_str(), std::string(name_of(run.dtype)).c_str(), model.attention().name().c_str());
     estimate.text = wrapped(heading, width) + "\n\n" + aligned_table(table, width);
     return estimate;
 }

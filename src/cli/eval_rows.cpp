@@ -59,7 +59,7 @@ EvalResult expected_row(const MeasuredRun& run, const TokenStream& stream, const
     row.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
     row.max_stream_tokens = request.max_stream_tokens;
     row.within_documents = request.within_documents;
-    row.dtype = request.dtype;
+    row.dtype = name_of(request.dtype);
     return row;
 }
 

@@ -21,7 +21,7 @@ int run(const ImportRequest& request) {
                            report.weights_dtype.c_str(), with_commas(report.vocab_size).c_str())
               << strprintf("  %lld layers, dim %lld, %lld heads, ffn %lld, %s, %s final norm, %s\n", static_cast<long long>(model.layers),
                            static_cast<long long>(model.dim), static_cast<long long>(model.heads), static_cast<long long>(model.ffn_dim),
-                           model.activation.c_str(), model.final_norm ? "with a" : "no",
+                           std::string(name_of(model.activation)).c_str(), model.final_norm ? "with a" : "no",
                            model.adaptive_cutoffs.empty() ? "plain embedding" : "adaptive embedding and softmax")
               << strprintf("  position %s (as --position says), trained at length %lld%s\n", report.config.position.method.c_str(),
                            static_cast<long long>(report.config.train.length),

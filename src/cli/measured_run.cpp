@@ -73,7 +73,9 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
     run.name = name;
     run.tokenizer = run.checkpoint.tokenizer->fingerprint();
     auto& config = run.checkpoint.config;
-    run.dtype = !choice.dtype.empty() ? choice.dtype : config.train.dtype == "fp64" ? "fp64" : "fp32";
+    run.dtype = !choice.dtype.empty()               ? choice_named<DType>(choice.dtype).value()
+                : config.train.dtype == DType::fp64 ? DType::fp64
+                                                    : DType::fp32;
     // The model chooses its parts by its type and its attention: another one is made where they differ from the checkpoint's.
     const bool same = run.dtype == config.train.dtype && (choice.attention.empty() || choice.attention == config.attention.backend);
     if (!choice.attention.empty()) config.attention.backend = choice.attention;  // a row's configuration says so too

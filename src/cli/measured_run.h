@@ -22,7 +22,7 @@ struct MeasuredRun {
     LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model may be absent until ready_model()
     std::filesystem::path folder;  // RUN of RUN/checkpoints/step-N; else the checkpoint's own folder (an imported one)
     std::string name;              // for tables and rows
-    std::string dtype;             // fp64 | fp32 | bf16 | fp16: of the computation
+    DType dtype = DType::fp32;     // of the computation
     std::string tokenizer;         // fingerprint
     [[nodiscard]] std::int64_t vocab_size() const { return checkpoint.manifest["vocab_size"].get<std::int64_t>(); }
 };

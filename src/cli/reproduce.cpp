@@ -71,7 +71,7 @@ SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& com
             auto& timed = wanted.evaluations.emplace_back();
             timed.length = eval.length;
             timed.stride = eval.stride;
-            timed.dtype = config.train.dtype == "fp64" ? "fp64" : "fp32";
+            timed.dtype = config.train.dtype == DType::fp64 ? DType::fp64 : DType::fp32;
             if (eval.one_at_a_time) timed.max_batch_tokens = 1;
         }
         const auto speed = measure_speed(wanted);

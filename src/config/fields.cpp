@@ -16,7 +16,7 @@ bool one_store(const Config& c) { return c.data.mixture.empty(); }
 // A store that is there already may hold a valid split; one made from text does only when data.valid is given.
 bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
 bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
-bool is_fp16(const Config& c) { return c.train.dtype == "fp16"; }
+bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
 bool is_adamw(const Config& c) { return c.optim.name == "adamw"; }
 bool is_sgd(const Config& c) { return c.optim.name == "sgd"; }
 bool has_momentum(const Config& c) { return c.optim.name == "sgd" || c.optim.name == "nag"; }
@@ -36,17 +36,16 @@ void declare_model(std::vector<Field>& fields) {
     key("dim", &M::dim, "Width of the residual stream; a multiple of model.heads").range(1, 65536);
     key("heads", &M::heads, "Attention heads a layer").range(1, 1024);
     key("ffn_dim", &M::ffn_dim, "Width of the feed-forward layer").range(1, 1048576);
-    key("activation", &M::activation, "Feed-forward activation; swiglu adds a gate projection").choices({"relu", "gelu", "swiglu"});
-    key("norm", &M::norm, "Normalisation before each sub-layer").choices({"layernorm", "rmsnorm"});
+    key("activation", &M::activation, "Feed-forward activation; swiglu adds a gate projection");
+    key("norm", &M::norm, "Normalisation before each sub-layer");
     key("norm_eps", &M::norm_eps, "Added to the variance in the norms").above(0).below(1);
     key("final_norm", &M::final_norm, "Norm after the last block (the paper's WikiText-103 models have none)");
     key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms");
     key("key_bias", &M::key_bias, "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
         .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
     key("tie_output", &M::tie_output, "The output projection is the token embedding (adaptive: in each band)");
-    key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1").choices({"sqrt_dim", "none"});
+    key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1");
     key("init", &M::init, "First weights: fairseq (the paper's) or gpt2 (N(0, 0.02), residual projections scaled down with depth)")
-        .choices({"fairseq", "gpt2"})
         .when("train.init_from", "no train.init_from", [](const Config& c) { return c.train.init_from.empty(); });
     key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output").at_least(0).below(1);
     key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
@@ -107,7 +106,6 @@ void declare_tokenizer(std::vector<Field>& fields) {
     key("lowercase", &T::lowercase, "Lower-case and strip accents first, as uncased BERT vocabularies expect")
         .when("tokenizer.kind", "tokenizer.kind: wordpiece", [](const Config& c) { return c.tokenizer.kind == "wordpiece"; });
     key("sentencepiece_model", &T::sentencepiece_model, "What sentencepiece learns")
-        .choices({"unigram", "bpe"})
         .when("tokenizer.kind", "tokenizer.kind: sentencepiece", [](const Config& c) { return c.tokenizer.kind == "sentencepiece"; })
         .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
 }
@@ -122,7 +120,7 @@ void declare_data(std::vector<Field>& fields) {
         "All have "
         "one tokenizer; the first serves for validation. In place of data.store")
         .unique()
-        .when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == "shuffled"; });
+        .when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == DataOrder::shuffled; });
     key("valid_store", &D::valid_store, "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
     key("train", &D::train,
         "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, "
@@ -133,12 +131,12 @@ void declare_data(std::vector<Field>& fields) {
     key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
     key("documents", &D::documents,
         "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
-        .choices({"file", "blank_line", "line"})
+
         .when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document; a line of white space alone is empty")
         .unit("lines")
         .range(1, 1000)
-        .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == "blank_line"; });
+        .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == DocumentRule::blank_line; });
     key("jsonl_key", &D::jsonl_key, "Key of the text in each object of a file of JSON lines").when("data.train", kText, has_text);
     key("shard_tokens", &D::shard_tokens, "Tokens of each file that the store is cut into; 0: as many as 1 GiB holds")
         .unit("tokens")
@@ -222,8 +220,7 @@ void declare_train(std::vector<Field>& fields) {
         return c.train.seeds.empty();
     });
     key("seeds", &T::seeds, "One run a seed, reported as mean and standard deviation").at_least(0).unique();
-    key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale")
-        .choices({"fp64", "fp32", "bf16", "fp16"});
+    key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale");
     key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
     key("deterministic", &T::deterministic,
         "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
@@ -239,15 +236,12 @@ void declare_train(std::vector<Field>& fields) {
     key("recompute", &T::recompute,
         "What is computed again in the backward pass instead of being kept from the forward pass: nothing, or each layer's activations "
         "(memory for "
-        "a third more computation; the same numbers)")
-        .choices({"none", "layer"});
+        "a third more computation; the same numbers)");
     key("order", &T::order,
         "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or "
         "fairseq "
-        "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)")
-        .choices({"shuffled", "fairseq"});
+        "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)");
     key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies: the mean over the update's tokens, or their sum (the paper's)")
-        .choices({"mean", "sum"})
         .when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped,
         "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
@@ -306,7 +300,7 @@ void declare_dist(std::vector<Field>& fields) {
     key("timeout", &D::timeout, "How long a rank waits for another before the run ends").unit("seconds").range(1, 86400);
     key("shard_optimizer", &D::shard_optimizer,
         "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
-    key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks; full: their own type").choices({"full", "bf16", "fp16"});
+    key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks; full: their own type");
     key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on").unit("MiB").range(0.1, 4096);
 }
 

@@ -97,15 +97,15 @@ private:
 }  // namespace
 
 std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config) {
-    if (config.order == "fairseq") return std::make_unique<FrozenBatches>(tokens, config);
+    if (config.order == DataOrder::fairseq) return std::make_unique<FrozenBatches>(tokens, config);
     return std::make_unique<ShuffledOrder>(tokens, config);
 }
 
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) {
     const auto parts = stream.parts();
     if (parts.size() == 1) return training_order(stream.size(), config);
-    if (config.order != "shuffled")
-        throw ConfigError("train.order: " + config.order + " takes one store; with data.mixture it is shuffled");
+    if (config.order != DataOrder::shuffled)
+        throw ConfigError("train.order: " + std::string(name_of(config.order)) + " takes one store; with data.mixture it is shuffled");
     return std::make_unique<MixedOrder>(parts, config);
 }
 

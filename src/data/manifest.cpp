@@ -150,7 +150,7 @@ Json manifest_json(const StoreManifest& manifest) {
                          {"boundary", manifest.tokenizer.boundary},
                          {"fingerprint", manifest.tokenizer.fingerprint},
                          {"trained", manifest.tokenizer.trained}};
-    json["documents"] = manifest.documents;
+    json["documents"] = name_of(manifest.documents);
     if (manifest.blank_lines > 0) json["blank_lines"] = manifest.blank_lines;
     if (!manifest.jsonl_key.empty()) json["jsonl_key"] = manifest.jsonl_key;
     json["id_bytes"] = manifest.id_bytes;
@@ -195,11 +195,10 @@ StoreManifest parse_manifest(const Json& json, const std::string& name) {
     if (manifest.tokenizer.vocab_size < 1) tokenizer.fail("vocab_size is out of range");
     manifest.tokenizer.boundary = static_cast<TokenId>(tokenizer.count("boundary", manifest.tokenizer.vocab_size - 1));
     manifest.tokenizer.trained = tokenizer.at("trained");
-    manifest.documents = reader.text("documents");
-    if (manifest.documents != "file" && manifest.documents != "line" && manifest.documents != "blank_line") {
-        reader.fail("documents must be file, line or blank_line");
-    }
-    if (manifest.documents == "blank_line") manifest.blank_lines = reader.count("blank_lines");
+    const auto rule = choice_named<DocumentRule>(reader.text("documents"));
+    if (!rule) reader.fail("documents must be one of " + join(choice_names<DocumentRule>(), ", "));
+    manifest.documents = *rule;
+    if (manifest.documents == DocumentRule::blank_line) manifest.blank_lines = reader.count("blank_lines");
     if (json.contains("jsonl_key")) {
         manifest.jsonl_key = reader.text("jsonl_key");
         if (manifest.jsonl_key.empty()) reader.fail("jsonl_key is empty");

@@ -14,6 +14,16 @@ namespace longbow {
 
 namespace {
 
+// Undefined: gradients travel in their own type.
+at::ScalarType wire_type(ReduceDType dtype) {
+    switch (dtype) {
+        case ReduceDType::full: return at::ScalarType::Undefined;
+        case ReduceDType::bf16: return at::kBFloat16;
+        case ReduceDType::fp16: return at::kHalf;
+    }
+    return at::ScalarType::Undefined;
+}
+
 // The first bucket of a backward pass is small, so that communication begins early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
 
@@ -66,9 +76,7 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
                                                     std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
                                                     /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
     impl_->reducer->keep_buckets();
-    const HookState state{group, config.reduce_dtype == "bf16"   ? at::kBFloat16
-                                 : config.reduce_dtype == "fp16" ? at::kHalf
-                                                                 : at::ScalarType::Undefined};
+    const HookState state{group, wire_type(config.reduce_dtype)};
     sharded_ = config.shard_optimizer;
     impl_->reducer->register_comm_hook(sharded_ ? scatter_hook(state, impl_->scattering) : sum_hook(state));
     if (sharded_) cut_pieces();

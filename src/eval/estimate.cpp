@@ -20,11 +20,11 @@ constexpr std::int64_t kPilotLength = 64;  // tokens of the first look at the sp
 
 class Stopwatch {
 public:
-    Stopwatch(LanguageModel& model, const TokenStream& stream, const std::string& dtype)
+    Stopwatch(LanguageModel& model, const TokenStream& stream, DType dtype)
         : model_(model),
           stream_(stream),
           device_(model.parameters().front().device()),
-          autocast_(device_.type(), dtype_from(dtype)),
+          autocast_(device_.type(), scalar_type(dtype)),
           forward_(model.config(), model_sizes(model.config(), model.vocab_size())) {}
 
     [[nodiscard]] double flops(const EvalBatch& batch) const {

@@ -36,7 +36,7 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
     hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
                             static_cast<long long>(request.length), static_cast<long long>(request.stride),
                             request.within_documents ? 1 : 0, static_cast<long long>(request.max_batch_tokens),
-                            static_cast<long long>(request.max_stream_tokens), request.dtype.c_str(), device.c_str(),
+                            static_cast<long long>(request.max_stream_tokens), std::string(name_of(request.dtype)).c_str(), device.c_str(),
                             model.config().position.method.c_str(), model.attention().name().c_str(),
                             model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
     return hasher.digest();
@@ -91,7 +91,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     const auto& share = options.share;
     auto* timing = options.timing;
     check_length(model, request.length);
-    const auto dtype = dtype_from(request.dtype);
+    const auto dtype = scalar_type(request.dtype);
     const auto weights = model.parameters().front();
     if (dtype == torch::kDouble && weights.scalar_type() != torch::kDouble) {
         throw UsageError("dtype fp64 needs a model with fp64 weights");

@@ -120,7 +120,7 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
     result.within_documents = request.within_documents;
     result.max_stream_tokens = request.max_stream_tokens;
-    result.dtype = request.dtype;
+    result.dtype = name_of(request.dtype);
     result.data = stream.fingerprint();
     result.tokens = tokens;
     result.windows = static_cast<std::int64_t>(windows.size());

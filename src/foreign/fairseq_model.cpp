@@ -74,8 +74,8 @@ private:
         model.ffn_dim = settings_.ffn_dim;
         model.activation = settings_.activation;
         model.bias = model.key_bias = true;
-        model.embedding_scale = settings_.scale_embedding ? "sqrt_dim" : "none";
-        model.init = "fairseq";
+        model.embedding_scale = settings_.scale_embedding ? EmbeddingScale::sqrt_dim : EmbeddingScale::none;
+        model.init = FirstWeights::fairseq;
         model.dropout = settings_.dropout;
         model.attention_dropout = settings_.attention_dropout;
         model.activation_dropout = settings_.activation_dropout;

@@ -131,10 +131,12 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     if (read.dim % read.heads != 0) settings.fail("decoder_attention_heads does not divide decoder_embed_dim evenly");
     refuse_unknown_parts(settings, read.dim);
 
-    read.activation = settings.text("activation_fn", "relu");
-    if (read.activation != "relu" && read.activation != "gelu") {
-        settings.fail("its activation_fn " + quote_foreign(read.activation) + " is neither relu nor gelu, which longbow has");
+    // fairseq calls these two as longbow does; its swish is not swiglu.
+    const auto activation = settings.text("activation_fn", "relu");
+    if (activation != "relu" && activation != "gelu") {
+        settings.fail("its activation_fn " + quote_foreign(activation) + " is neither relu nor gelu, which longbow has");
     }
+    read.activation = choice_named<Activation>(activation).value();
     constexpr double kBelowOne = 0.999999;
     read.dropout = settings.real("dropout", 0.0, 0.0, kBelowOne);
     read.attention_dropout = settings.real("attention_dropout", 0.0, 0.0, kBelowOne);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/config/config.h"
 #include "longbow/foreign/torch_file.h"
 
 namespace longbow {
@@ -12,7 +13,7 @@ namespace longbow {
 struct FairseqSettings {
     std::string architecture;
     std::int64_t layers = 0, dim = 0, ffn_dim = 0, heads = 0;
-    std::string activation = "relu";
+    Activation activation = Activation::relu;
     double dropout = 0.0, attention_dropout = 0.0, activation_dropout = 0.0, adaptive_dropout = 0.0;
     bool final_norm = true;  // wanted by the settings; the version tensor may say otherwise
     bool scale_embedding = true;

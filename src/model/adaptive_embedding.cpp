@@ -59,9 +59,9 @@ void AdaptiveEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {
     }
 }
 
-void init_band_words(const at::Tensor& words, const std::string& init) {
+void init_band_words(const at::Tensor& words, FirstWeights init) {
     const at::NoGradGuard no_grad;
-    if (init == "gpt2") {
+    if (init == FirstWeights::gpt2) {
         words.normal_(0.0, 0.02);
         return;
     }
@@ -71,9 +71,9 @@ void init_band_words(const at::Tensor& words, const std::string& init) {
     }
 }
 
-void init_band_matrix(const at::Tensor& matrix, const std::string& init) {
+void init_band_matrix(const at::Tensor& matrix, FirstWeights init) {
     const at::NoGradGuard no_grad;
-    if (init == "gpt2") {
+    if (init == FirstWeights::gpt2) {
         matrix.normal_(0.0, 0.02);
         return;
     }

@@ -24,13 +24,13 @@ public:
 
 private:
     AdaptiveBands bands_;
-    std::string init_;
+    FirstWeights init_;
     std::vector<at::Tensor> tables_, projections_;
 };
 
 // Initial values, shared with a head that has words and projections of its own: as fairseq's (a table N(0, 1/dim_i), its second row zero;
 // a matrix between widths xavier uniform), or "gpt2": N(0, 0.02). Without gradient.
-void init_band_words(const at::Tensor& words, const std::string& init);
-void init_band_matrix(const at::Tensor& matrix, const std::string& init);
+void init_band_words(const at::Tensor& words, FirstWeights init);
+void init_band_matrix(const at::Tensor& matrix, FirstWeights init);
 
 }  // namespace longbow

@@ -30,7 +30,7 @@ private:
 
     AdaptiveBands bands_;
     bool tied_words_, tied_projections_;
-    std::string init_;
+    FirstWeights init_;
     double dropout_, tail_dropout_;
     bool skip_second_words_;
     std::int64_t chunk_;

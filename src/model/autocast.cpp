@@ -2,16 +2,16 @@
 
 #include <ATen/autocast_mode.h>
 
-#include "longbow/core/error.h"
-
 namespace longbow {
 
-at::ScalarType dtype_from(const std::string& name) {
-    if (name == "fp64") return at::kDouble;
-    if (name == "fp32") return at::kFloat;
-    if (name == "bf16") return at::kBFloat16;
-    if (name == "fp16") return at::kHalf;
-    throw ConfigError("unknown dtype '" + name + "': known are fp64, fp32, bf16, fp16");
+at::ScalarType scalar_type(DType dtype) {
+    switch (dtype) {
+        case DType::fp64: return at::kDouble;
+        case DType::fp32: return at::kFloat;
+        case DType::bf16: return at::kBFloat16;
+        case DType::fp16: return at::kHalf;
+    }
+    return at::kFloat;  // no other value; g++ wants an end
 }
 
 AutocastScope::AutocastScope(c10::DeviceType device, at::ScalarType dtype)

@@ -20,7 +20,7 @@ namespace longbow {
 
 Block::Block(const ModelConfig& config, std::int64_t layer) : config_(config), layer_(layer) {
     const auto dim = config.dim;
-    const auto ffn_rows = config.activation == "swiglu" ? 2 * config.ffn_dim : config.ffn_dim;
+    const auto ffn_rows = config.activation == Activation::swiglu ? 2 * config.ffn_dim : config.ffn_dim;
     norm1_ = register_module("norm1", std::make_shared<Norm>(config));
     norm2_ = register_module("norm2", std::make_shared<Norm>(config));
     qkv_weight_ = register_parameter("qkv_weight", at::empty({3 * dim, dim}));
@@ -66,7 +66,7 @@ at::Tensor Block::attention(const at::Tensor& x, const BlockPass& pass) {
 }
 
 at::Tensor Block::feed_forward(const at::Tensor& x, const at::Tensor& residual) {
-    if (config_.activation == "relu" && in_training(config_.activation_dropout) == 0.0 && onednn_serves(x, ffn_in_weight_)) {
+    if (config_.activation == Activation::relu && in_training(config_.activation_dropout) == 0.0 && onednn_serves(x, ffn_in_weight_)) {
         const double p = in_training(config_.dropout);
         const auto y = relu_ffn(x, ffn_in_weight_, ffn_in_bias_, ffn_out_weight_, ffn_out_bias_, p == 0.0 ? residual : at::Tensor());
         return p == 0.0 ? y : add_dropout(residual, y, p);
@@ -76,13 +76,14 @@ at::Tensor Block::feed_forward(const at::Tensor& x, const at::Tensor& residual) 
 
 at::Tensor Block::ffn_hidden(const at::Tensor& x) {
     at::Tensor hidden;
-    if (config_.activation == "relu") {
-        hidden = linear_relu(x, ffn_in_weight_, ffn_in_bias_);
-    } else if (config_.activation == "gelu") {
-        hidden = at::gelu(linear(x, ffn_in_weight_, ffn_in_bias_));
-    } else {
-        const auto halves = linear(x, ffn_in_weight_, ffn_in_bias_).chunk(2, -1);
-        hidden = halves[0].mul(at::silu(halves[1]));
+    switch (config_.activation) {
+        case Activation::relu: hidden = linear_relu(x, ffn_in_weight_, ffn_in_bias_); break;
+        case Activation::gelu: hidden = at::gelu(linear(x, ffn_in_weight_, ffn_in_bias_)); break;
+        case Activation::swiglu: {
+            const auto halves = linear(x, ffn_in_weight_, ffn_in_bias_).chunk(2, -1);
+            hidden = halves[0].mul(at::silu(halves[1]));
+            break;
+        }
     }
     return dropout(hidden, in_training(config_.activation_dropout));
 }
@@ -107,7 +108,7 @@ void Block::reset_parameters() {
             parameter.uniform_(-bound, bound);
         }
     };
-    if (config_.init == "gpt2") {
+    if (config_.init == FirstWeights::gpt2) {
         constexpr double kDeviation = 0.02;
         const double residual = kDeviation / std::sqrt(2.0 * static_cast<double>(config_.layers));
         qkv_weight_.normal_(0.0, kDeviation);
@@ -157,7 +158,7 @@ void Block::list_pieces(std::vector<StoredPiece>& pieces) const {
     for (const auto& [kind, weight] : {std::pair{"weight", ffn_in_weight_}, std::pair{"bias", ffn_in_bias_}}) {
         if (weight.defined()) {
             pieces.push_back({layer + "ffn.in." + kind, weight, 0, ffn_dim});
-            if (config_.activation == "swiglu") {
+            if (config_.activation == Activation::swiglu) {
                 pieces.push_back({layer + "ffn.gate." + kind, weight, ffn_dim, ffn_dim});
             }
         }

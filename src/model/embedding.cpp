@@ -16,7 +16,7 @@ at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedd
 
 void TokenEmbedding::reset_parameters() {
     const at::NoGradGuard no_grad;
-    weight_.normal_(0.0, init_ == "gpt2" ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
+    weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
 }
 
 void TokenEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {

@@ -30,7 +30,7 @@ public:
     [[nodiscard]] const at::Tensor& weight() const { return weight_; }
 
 private:
-    std::string init_;
+    FirstWeights init_;
     at::Tensor weight_;  // [vocab, dim]
 };
 

@@ -77,7 +77,7 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
         final_norm_ = register_module("final_norm", std::make_shared<Norm>(model));
     }
     head_ = register_module("head", make_head(config_, vocab_size, *embedding_));
-    const auto type = config_.train.dtype == "fp64" ? at::kDouble : at::kFloat;
+    const auto type = config_.train.dtype == DType::fp64 ? at::kDouble : at::kFloat;
     convert_floating(*this, type);
     reset_parameters();
 
@@ -87,7 +87,7 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : co
 
 LanguageModel::~LanguageModel() = default;
 
-AttentionRequest attention_request(const Config& config, PositionMethod& position, const std::string& dtype, const std::string& device) {
+AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype, const std::string& device) {
     AttentionRequest request;
     request.dtype = dtype;
     request.device = device;
@@ -105,7 +105,7 @@ AttentionBackend& LanguageModel::attention() {
     const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
     const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
-        const std::string dtype = weight.scalar_type() == at::kDouble ? "fp64" : config_.train.dtype;
+        const auto dtype = weight.scalar_type() == at::kDouble ? DType::fp64 : config_.train.dtype;
         backend_ = make_attention_backend(config_.attention.backend, attention_request(config_, *position_, dtype, weight.device().str()));
         backend_for_ = options;
     }
@@ -114,7 +114,7 @@ AttentionBackend& LanguageModel::attention() {
 
 at::Tensor LanguageModel::hidden(const at::Tensor& tokens, KvCache* cache) {
     auto x = embedding_->forward(tokens);
-    if (config_.model.embedding_scale == "sqrt_dim") {
+    if (config_.model.embedding_scale == EmbeddingScale::sqrt_dim) {
         x = x.mul(std::sqrt(static_cast<double>(config_.model.dim)));
     }
     return run_blocks(x, cache);
@@ -129,7 +129,7 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     BiasSpec bias;
     AttentionScratch scratch;
     auto& backend = attention();
-    const bool recompute = config_.train.recompute == "layer" && is_training() && at::GradMode::is_enabled() && cache == nullptr;
+    const bool recompute = config_.train.recompute == Recompute::layer && is_training() && at::GradMode::is_enabled() && cache == nullptr;
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
         if (layer == 0 || bias_differs) {
             bias = position_->bias(static_cast<std::int64_t>(layer));

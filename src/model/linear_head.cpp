@@ -38,7 +38,7 @@ void LinearHead::reset_parameters() {
         return;
     }
     const at::NoGradGuard no_grad;
-    weight_.normal_(0.0, init_ == "gpt2" ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
+    weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
 }
 
 void LinearHead::list_pieces(std::vector<StoredPiece>& pieces) const {

@@ -20,7 +20,7 @@ public:
 private:
     at::Tensor weight_;  // [vocab, dim]
     bool tied_;
-    std::string init_;
+    FirstWeights init_;
     double dropout_;
     std::int64_t chunk_;  // tokens of logits held at once
 };

@@ -46,8 +46,8 @@ void add_words(ModelSizes& sizes, const ModelConfig& model) {
 ModelSizes model_sizes(const Config& config, std::int64_t vocab_size) {
     const auto& model = config.model;
     const auto dim = model.dim;
-    const auto ffn_rows = (model.activation == "swiglu" ? 2 : 1) * model.ffn_dim;
-    const auto norm = dim * (model.bias && model.norm != "rmsnorm" ? 2 : 1);
+    const auto ffn_rows = (model.activation == Activation::swiglu ? 2 : 1) * model.ffn_dim;
+    const auto norm = dim * (model.bias && model.norm != NormKind::rmsnorm ? 2 : 1);
     ModelSizes sizes;
     sizes.bands = bands_of(model, vocab_size);
     add_words(sizes, model);

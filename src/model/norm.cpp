@@ -9,7 +9,7 @@
 
 namespace longbow {
 
-Norm::Norm(const ModelConfig& config) : rms_(config.norm == "rmsnorm"), eps_(config.norm_eps) {
+Norm::Norm(const ModelConfig& config) : rms_(config.norm == NormKind::rmsnorm), eps_(config.norm_eps) {
     weight_ = register_parameter("weight", at::empty({config.dim}));
     if (config.bias && !rms_) {
         bias_ = register_parameter("bias", at::empty({config.dim}));

@@ -106,7 +106,7 @@ void check_nothing_foreign(const fs::path& folder) {
 Json training_settings(const TokenizerConfig& config) {
     if (!config.file.empty()) return nullptr;
     Json json = {{"vocab_size", config.vocab_size}};
-    if (config.kind == "sentencepiece") json["sentencepiece_model"] = config.sentencepiece_model;
+    if (config.kind == "sentencepiece") json["sentencepiece_model"] = name_of(config.sentencepiece_model);
     return json;
 }
 
@@ -128,8 +128,9 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     const StoreManifest store = parse_manifest(opened.manifest(), (path / "manifest.json").string());
     std::vector<std::string> differences;
     compare_tokenizer(store, request.tokenizer, differences);
-    const auto documents = [](const std::string& rule, std::int64_t blank_lines) {
-        return rule == "blank_line" ? strprintf("blank_line (%lld)", static_cast<long long>(blank_lines)) : rule;
+    const auto documents = [](DocumentRule rule, std::int64_t blank_lines) {
+        const std::string name(name_of(rule));
+        return rule == DocumentRule::blank_line ? strprintf("%s (%lld)", name.c_str(), static_cast<long long>(blank_lines)) : name;
     };
     const auto before = documents(store.documents, store.blank_lines);
     const auto after = documents(request.data.documents, request.data.blank_lines);

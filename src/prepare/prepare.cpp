@@ -307,7 +307,7 @@ private:
         store.tokenizer = {tokenizer.kind(), state_.tokenizer, tokenizer.vocab_size(), tokenizer.boundary(),
                            training_settings(request_.tokenizer)};
         store.documents = request_.data.documents;
-        store.blank_lines = request_.data.documents == "blank_line" ? request_.data.blank_lines : 0;
+        store.blank_lines = request_.data.documents == DocumentRule::blank_line ? request_.data.blank_lines : 0;
         for (const auto& [name, files] : splits_) {
             for (const auto& file : *files) {
                 if (is_json_lines(file)) store.jsonl_key = request_.data.jsonl_key;

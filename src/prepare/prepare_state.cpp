@@ -60,8 +60,8 @@ Json settings_json(const PrepareRequest& request) {
             {"tokenizer.kind", request.tokenizer.kind},
             {"tokenizer.file", request.tokenizer.file.empty() ? "learnt" : "given"},
             {"tokenizer.trained", training_settings(request.tokenizer)},
-            {"data.documents", request.data.documents},
-            {"data.blank_lines", request.data.documents == "blank_line" ? request.data.blank_lines : 0},
+            {"data.documents", name_of(request.data.documents)},
+            {"data.blank_lines", request.data.documents == DocumentRule::blank_line ? request.data.blank_lines : 0},
             {"data.jsonl_key", request.data.jsonl_key},
             {"data.shard_tokens", request.data.shard_tokens}};
 }

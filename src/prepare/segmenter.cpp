@@ -11,17 +11,12 @@ namespace longbow {
 
 Segmenter::Segmenter(const Tokenizer& tokenizer, const DataConfig& documents, std::size_t chunk_bytes)
     : tokenizer_(tokenizer),
-      rule_(documents.documents == "line"         ? Rule::line
-            : documents.documents == "blank_line" ? Rule::blank_line
-                                                  : Rule::file),
+      rule_(documents.documents),
       blank_lines_(documents.blank_lines),
       chunk_bytes_(chunk_bytes),
       keep_separators_(tokenizer.boundary_per_line()),
       next_try_(chunk_bytes) {
-    if (rule_ == Rule::file && documents.documents != "file") {
-        throw ConfigError("data.documents: \"" + documents.documents + "\" is not one of file, blank_line, line");
-    }
-    if (rule_ == Rule::blank_line && blank_lines_ < 1) throw ConfigError("data.blank_lines must be at least 1");
+    if (rule_ == DocumentRule::blank_line && blank_lines_ < 1) throw ConfigError("data.blank_lines must be at least 1");
 }
 
 void Segmenter::close_document(std::size_t position) {
@@ -32,7 +27,8 @@ void Segmenter::close_document(std::size_t position) {
 
 // A line with content starts at `position`: the place where the document before it turns out to have ended.
 void Segmenter::begin_content(std::size_t position) {
-    if (has_content_ && (rule_ == Rule::line || empty_lines_ >= blank_lines_)) close_document(keep_separators_ ? position : content_end_);
+    if (has_content_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_))
+        close_document(keep_separators_ ? position : content_end_);
     if (!has_content_ && !keep_separators_) open_ = position;
     has_content_ = true;
     empty_lines_ = 0;
@@ -50,11 +46,11 @@ void Segmenter::scan_line(std::size_t begin, std::size_t content_end, std::size_
     }
     if (!in_line_) begin_content(begin);
     in_line_ = false;
-    content_end_ = rule_ == Rule::line ? content_end : next;
+    content_end_ = rule_ == DocumentRule::line ? content_end : next;
 }
 
 void Segmenter::scan() {
-    if (rule_ == Rule::file) {
+    if (rule_ == DocumentRule::file) {
         has_content_ = has_content_ || !text_.empty();
         return;
     }
@@ -80,8 +76,8 @@ void Segmenter::scan() {
 // Where the open document may be cut; 0 when nowhere. Text that may still turn out to be a separator is left out.
 std::size_t Segmenter::cut_inside() {
     std::size_t decided = text_.size();
-    if (rule_ != Rule::file && !keep_separators_) {
-        if (has_content_ && !in_line_ && (rule_ == Rule::line || empty_lines_ >= blank_lines_)) close_document(content_end_);
+    if (rule_ != DocumentRule::file && !keep_separators_) {
+        if (has_content_ && !in_line_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_)) close_document(content_end_);
         if (!has_content_) return scanned_;  // separators only, however many
         decided = in_line_ ? text_.size() : content_end_;
         if (in_line_ && text_.back() == '\r') --decided;
@@ -113,7 +109,7 @@ bool Segmenter::take(Chunk& chunk, bool end_of_file) {
         if (text_.empty() && !has_content_) return false;
         if (!has_content_) {
             if (keep_separators_) pieces_.push_back({open_, text_.size(), false});
-        } else if (rule_ == Rule::file || keep_separators_ || in_line_) {
+        } else if (rule_ == DocumentRule::file || keep_separators_ || in_line_) {
             close_document(text_.size());
         } else {
             close_document(content_end_);

@@ -39,8 +39,6 @@ public:
     bool take(Chunk& chunk, bool end_of_file);
 
 private:
-    enum class Rule { file, line, blank_line };
-
     void scan();
     // A line of white space alone looks empty to its reader, and counts so (WikiText's blank lines hold a space).
     [[nodiscard]] bool is_empty(std::size_t begin, std::size_t end) const;
@@ -51,7 +49,7 @@ private:
     void emit(Chunk& chunk, std::size_t size);
 
     const Tokenizer& tokenizer_;
-    Rule rule_;
+    DocumentRule rule_;
     std::int64_t blank_lines_;
     std::size_t chunk_bytes_;
     bool keep_separators_;

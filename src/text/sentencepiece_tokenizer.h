@@ -39,7 +39,7 @@ std::string sentencepiece_reason(const std::string& message);
 
 // Learns a model (unigram or bpe) from a sample of the files' lines, at most 256 MiB of them, drawn by their number alone. Nothing is
 // normalised, white space is kept, and characters outside the vocabulary become bytes. Returns the .model file's contents.
-std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, const std::string& model_type,
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, SentencePieceModel kind,
                                 std::int64_t vocab_size);
 
 }  // namespace longbow

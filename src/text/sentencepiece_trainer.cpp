@@ -125,7 +125,7 @@ private:
 
 }  // namespace
 
-std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, const std::string& model_type,
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, SentencePieceModel kind,
                                 std::int64_t vocab_size) {
     if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
         throw DataError(
@@ -139,7 +139,7 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
     std::string model;
     const auto status = sentencepiece::SentencePieceTrainer::Train(
         {
-            {"model_type", model_type},
+            {"model_type", std::string(name_of(kind))},
             {"vocab_size", std::to_string(vocab_size)},
             {"normalization_rule_name", "identity"},
             {"remove_extra_whitespaces", "false"},

@@ -135,9 +135,9 @@ private:
         auto& state = plan_.state;
         const auto &a = before_.train, &b = after_.train;
         if (b.dtype == a.dtype && b.loss_scale == a.loss_scale) return;
-        state.loss_scale = b.dtype == "fp16" ? b.loss_scale : 1.0;
+        state.loss_scale = b.dtype == DType::fp16 ? b.loss_scale : 1.0;
         state.good_updates = 0;
-        if (b.dtype == "fp16") say("loss scale", strprintf("starts at %g", state.loss_scale));
+        if (b.dtype == DType::fp16) say("loss scale", strprintf("starts at %g", state.loss_scale));
     }
 
     // The best checkpoint of the run so far is not in the new one, unless it is this one.

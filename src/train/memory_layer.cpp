@@ -26,13 +26,23 @@ Sizes sizes_of(const ModelConfig& model, const PassSizes& pass) {
     s.inner = pass.tokens * s.ffn * pass.narrow;
     s.scores = pass.batch * s.heads * pass.length * pass.length;
     s.projection = s.dim * s.dim;
-    s.feed_forward = (model.activation == "swiglu" ? 3 : 2) * s.dim * s.ffn;
+    s.feed_forward = (model.activation == Activation::swiglu ? 3 : 2) * s.dim * s.ffn;
     return s;
+}
+
+// Tensors of the hidden layer's size that the backward pass reads.
+double states_kept(Activation activation) {
+    switch (activation) {
+        case Activation::relu: return 1;
+        case Activation::gelu: return 2;
+        case Activation::swiglu: return 4;
+    }
+    return 0;
 }
 
 // relu_ffn.cpp: both products and the ReLU in one function, chunk by chunk.
 bool one_function(const ModelConfig& model, const PassSizes& pass) {
-    return pass.onednn && model.activation == "relu" && model.activation_dropout == 0;
+    return pass.onednn && model.activation == Activation::relu && model.activation_dropout == 0;
 }
 
 // What the attention keeps between its inputs' projection and its output's, which the output projection keeps too.
@@ -68,7 +78,7 @@ AttentionKept attention_kept(const ModelConfig& model, const PassSizes& pass, co
 
 // What the feed-forward layer keeps behind its input: its hidden layer in each state that a derivative needs.
 double inner_kept(const ModelConfig& model, const PassSizes& pass, const Sizes& s) {
-    double kept = model.activation == "relu" ? s.inner : model.activation == "gelu" ? 2 * s.inner : 4 * s.inner;
+    double kept = states_kept(model.activation) * s.inner;
     if (model.activation_dropout > 0)
         kept += s.inner + (pass.cuda ? pass.tokens * s.ffn : 0);  // a GPU's dropout keeps its mask, a byte each
     return kept;
@@ -84,8 +94,9 @@ double inner_backward(const ModelConfig& model, const PassSizes& pass, const Siz
         const double matrices = std::max((share > kRows ? 3 : 2) * threads, 2 * threads + 1);
         return s.stream + matrices * matrix + threads * std::min(kRows, share) * (s.ffn + s.dim) * pass.wide;
     }
-    const bool keeps_output = model.activation == "relu" && model.activation_dropout == 0;  // ReLU's derivative reads its own output
-    const double gradients = model.activation == "swiglu" ? 2 * s.inner : keeps_output ? 2 * s.inner : s.inner;
+    const bool keeps_output =
+        model.activation == Activation::relu && model.activation_dropout == 0;  // ReLU's derivative reads its own output
+    const double gradients = model.activation == Activation::swiglu ? 2 * s.inner : keeps_output ? 2 * s.inner : s.inner;
     const auto rows = row_threads(pass, s.dim * s.ffn);
     return gradients + (rows.threads > 1 ? rows.matrices() : 1) * matrix;
 }
@@ -95,8 +106,9 @@ double inner_backward(const ModelConfig& model, const PassSizes& pass, const Siz
 LayerMemory layer_memory(const ModelConfig& model, const PassSizes& pass, bool gradients_stay) {
     const auto s = sizes_of(model, pass);
     const auto attention = attention_kept(model, pass, s);
-    const double statistics = 2 * pass.tokens * pass.wide;                          // of one norm
-    const double normed = s.hidden + (model.norm == "rmsnorm" ? s.stream : 0);      // its output; ATen's RMSNorm on CPU keeps a second one
+    const double statistics = 2 * pass.tokens * pass.wide;  // of one norm
+    const double normed =
+        s.hidden + (model.norm == NormKind::rmsnorm ? s.stream : 0);                // its output; ATen's RMSNorm on CPU keeps a second one
     const double masks = pass.cuda && model.dropout > 0 ? pass.tokens * s.dim : 0;  // of one dropout, a byte each
     const double before_ffn = s.stream + statistics + normed + attention.inputs + attention.rest;
 
@@ -129,7 +141,7 @@ double layer_evaluation(const ModelConfig& model, const PassSizes& pass) {
     const auto s = sizes_of(model, pass);
     const double attention = s.stream + (pass.half ? s.hidden : 0) + 3 * s.hidden + (pass.rotary ? 2 * s.hidden : 0) + s.hidden + s.hidden;
     // The stream between the sub-layers, the norm, the hidden layer before and after its activation, the output.
-    const double states = model.activation == "swiglu" ? 4 : one_function(model, pass) ? 1 : 2;
+    const double states = model.activation == Activation::swiglu ? 4 : one_function(model, pass) ? 1 : 2;
     const auto rows = row_threads(pass, s.dim * s.ffn);
     constexpr double kRowsToForget = 256;  // relu_ffn.cpp
     const bool in_chunks = one_function(model, pass) && rows.threads > 1;

@@ -47,15 +47,15 @@ class Planner {
 public:
     Planner(const Config& config, std::int64_t vocab_size, const MemoryRequest& request)
         : config_(config), request_(request), sizes_(model_sizes(config, vocab_size)) {
-        const auto& dtype = config.train.dtype;
+        const auto dtype = config.train.dtype;
         const auto position = make_position_method(config.position.method, position_context(config));
         const auto bias = position->bias(0);
-        pass_.wide = dtype == "fp64" ? 8 : 4;
-        pass_.half = dtype == "bf16" || dtype == "fp16";
+        pass_.wide = dtype == DType::fp64 ? 8 : 4;
+        pass_.half = dtype == DType::bf16 || dtype == DType::fp16;
         pass_.narrow = pass_.half ? 2 : pass_.wide;
         pass_.cuda = starts_with(request.device, "cuda");
         pass_.threads = request.threads;
-        pass_.onednn = !pass_.cuda && dtype == "fp32" && gemm_library_by_rule() == GemmLibrary::onednn;
+        pass_.onednn = !pass_.cuda && dtype == DType::fp32 && gemm_library_by_rule() == GemmLibrary::onednn;
         const auto query = at::zeros({1, config.model.heads, 1, config.model.dim / config.model.heads});
         pass_.rotary = !position->rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);
         pass_.bias = bias.kind != BiasSpec::Kind::none;
@@ -66,7 +66,7 @@ public:
         const auto share = share_of_rank(config.train, request.ranks);
         pass_ = window(static_cast<double>(config.train.length), static_cast<double>(share.first));
         held_ = share.second > 1 || request.ranks > 1;
-        recompute_ = config.train.recompute == "layer";
+        recompute_ = config.train.recompute == Recompute::layer;
         sharded_ = config.dist.shard_optimizer && request.ranks > 1;
         // Checkpoints are written while training goes on, if any are written before its end.
         background_ = config.checkpoint.every.value > 0 || (request.valid_tokens > 0 && config.eval.every.value > 0);
@@ -94,7 +94,7 @@ private:
         if (!pass.cuda && pass.attention == "fused") {
             const auto& model = config_.model;
             pass.workspace = static_cast<double>(fused_attention_workspace(
-                dtype_from(config_.train.dtype), static_cast<std::int64_t>(batch), model.heads, static_cast<std::int64_t>(length),
+                scalar_type(config_.train.dtype), static_cast<std::int64_t>(batch), model.heads, static_cast<std::int64_t>(length),
                 model.dim / model.heads, pass.table_grad ? table_length_ : 0, request_.threads));
         }
         return pass;
@@ -112,7 +112,7 @@ private:
     // evenly, are copied; each rank's sums wait for the end of the backward pass.
     [[nodiscard]] double travelling() const {
         if (request_.ranks == 1) return 0;
-        const bool full = config_.dist.reduce_dtype == "full";
+        const bool full = config_.dist.reduce_dtype == ReduceDType::full;
         const double copy = static_cast<double>(sizes_.total) * (full ? pass_.wide : 2);
         if (!sharded_) return full ? 0 : copy;
         return copy / request_.ranks + (full && divides_evenly() ? 0 : copy);

@@ -34,7 +34,7 @@ double visited_now(Session& session) {
     const auto& config = session.config.train;
     auto& attention = session.model->attention();
     const at::NoGradGuard no_grad;
-    const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
     auto blocks = session.order->micro_batch(session.position(), 0);
     blocks.resize(1);
     auto input = at::empty({1, config.length}, at::kLong);
@@ -81,7 +81,7 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
                 {"ppl", finite_or_null(std::exp(loss))},
                 {"lr", result.lr},
                 {"grad_norm", finite_or_null(result.grad_norm)}};
-    if (session.config.train.dtype == "fp16") row["loss_scale"] = state.loss_scale;
+    if (session.config.train.dtype == DType::fp16) row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
     if (file_ && session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
     row["timing"] = {

@@ -36,9 +36,9 @@ std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vo
     const auto other = [&](const char* key, const Config& changed) {
         text += strprintf("%22s %10s  in all with %s\n", "", human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
     };
-    if (config.train.recompute == "none") {
+    if (config.train.recompute == Recompute::none) {
         auto changed = config;
-        changed.train.recompute = "layer";
+        changed.train.recompute = Recompute::layer;
         other("train.recompute: layer", changed);
     }
     if (ranks > 1 && !config.dist.shard_optimizer) {
@@ -167,7 +167,7 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const TokenStore& held_out = valid_store ? *valid_store : store;
     const bool validates = held_out.has_split("valid");
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
-    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == "fp64" ? 8 : 4) *
+    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == DType::fp64 ? 8 : 4) *
                                              (config.optim.name == "adamw" ? 3 : 2)));
     if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
     text += time_text(request,

@@ -128,7 +128,7 @@ Start find_start(const TrainRequest& request, Communicator& ranks) {
 void set_course(Session& session, const Start& start, const TrainRequest& request, ForkPlan& fork) {
     session.order = training_order(*session.train, session.config.train);
     session.until_update = request.until_update;
-    session.state.loss_scale = session.config.train.dtype == "fp16" ? session.config.train.loss_scale : 1.0;
+    session.state.loss_scale = session.config.train.dtype == DType::fp16 ? session.config.train.loss_scale : 1.0;
     if (start.resumed) session.state = read_train_state(*start.resumed);
     if (start.forked) {
         fork = plan_fork(*start.forked, session.config, *session.train, session.tokenizer->fingerprint());

@@ -99,7 +99,7 @@ private:
             next_ += length;
         }
         const auto device = parameters_.front().device();
-        const AutocastScope autocast(device.type(), dtype_from(part_.config.train.dtype));
+        const AutocastScope autocast(device.type(), scalar_type(part_.config.train.dtype));
         auto hidden = model_->hidden(inputs.to(device));
         hidden = hidden.view({-1, hidden.size(-1)});
         return model_->head().loss(hidden, targets.view({-1}).to(device), 1.0 / static_cast<double>(targets.numel()));

@@ -41,7 +41,7 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
     fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(), targets.mutable_data_ptr<std::int64_t>());
     inputs = to_device(inputs);
     targets = targets.view({-1});
-    const AutocastScope autocast(session.device.type(), dtype_from(config.dtype));
+    const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
     hidden = hidden.view({-1, hidden.size(-1)});
     // A short block leaves places without a target at the end of its row, where they can change nothing before them.
@@ -111,7 +111,7 @@ UpdateResult run_update(Session& session) {
     // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
     // tokens are then divided out after the backward pass.
     const auto tokens = static_cast<double>(result.tokens);
-    const double divided_after = config.train.dtype == "fp16" && config.train.scaled_loss == "sum" ? tokens : 1.0;
+    const double divided_after = config.train.dtype == DType::fp16 && config.train.scaled_loss == ScaledLoss::sum ? tokens : 1.0;
     const double scale = state.loss_scale / (tokens / divided_after);
     // A rank without a share takes part with an input that counts for nothing.
     const double weight = share.micro_batches.empty() ? 0.0 : 1.0;
@@ -149,7 +149,7 @@ UpdateResult run_update(Session& session) {
         parallel.after_step();
     }
 
-    if (config.train.dtype == "fp16") {
+    if (config.train.dtype == DType::fp16) {
         const auto next = next_loss_scale({state.loss_scale, state.good_updates}, result.skipped, config.train.loss_scale_window);
         state.loss_scale = next.scale;
         state.good_updates = next.good_updates;

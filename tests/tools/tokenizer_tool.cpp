@@ -73,7 +73,7 @@ int main(int argc, char** argv) {
             std::vector<std::string> files;
             for (std::size_t i = 5; i < args.size(); ++i) {
                 if (args[i].starts_with("model="))
-                    config.sentencepiece_model = args[i].substr(6);
+                    config.sentencepiece_model = longbow::choice_named<longbow::SentencePieceModel>(args[i].substr(6)).value();
                 else
                     files.push_back(args[i]);
             }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/core/dtype.h"
 #include "longbow/position/position_method.h"
 
 namespace longbow {
@@ -29,7 +30,7 @@ struct AttentionInput {
 
 // What is asked of a back-end over a whole run, so that it can refuse before any work.
 struct AttentionRequest {
-    std::string dtype = "fp32";
+    DType dtype = DType::fp32;
     std::string device = "cpu";
     BiasSpec::Kind bias = BiasSpec::Kind::none;
     bool bias_needs_grad = false;

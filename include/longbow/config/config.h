@@ -11,6 +11,12 @@
 #include <vector>
 
 #include "longbow/config/duration.h"
+#include "longbow/core/dtype.h"
+#include "longbow/data/choices.h"
+#include "longbow/dist/choices.h"
+#include "longbow/model/choices.h"
+#include "longbow/text/choices.h"
+#include "longbow/train/choices.h"
 
 namespace longbow {
 
@@ -23,15 +29,15 @@ struct ModelConfig {
     std::int64_t dim = 256;
     std::int64_t heads = 8;
     std::int64_t ffn_dim = 1024;
-    std::string activation = "relu";  // relu | gelu | swiglu
-    std::string norm = "layernorm";   // layernorm | rmsnorm
+    Activation activation = Activation::relu;
+    NormKind norm = NormKind::layernorm;
     double norm_eps = 1e-5;
     bool final_norm = true;
-    bool bias = true;                            // biases of q, v, out, ffn and norms
-    bool key_bias = false;                       // its gradient is zero in theory; the paper's models have it
-    bool tie_output = true;                      // output projection = token embedding
-    std::string embedding_scale = "sqrt_dim";    // sqrt_dim | none
-    std::string init = "fairseq";                // fairseq (recipe of the paper) | gpt2 (N(0, 0.02), residual projections scaled)
+    bool bias = true;        // biases of q, v, out, ffn and norms
+    bool key_bias = false;   // its gradient is zero in theory; the paper's models have it
+    bool tie_output = true;  // output projection = token embedding
+    EmbeddingScale embedding_scale = EmbeddingScale::sqrt_dim;
+    FirstWeights init = FirstWeights::fairseq;
     double dropout = 0.1;                        // after the embedding, the attention output and the FFN output
     double attention_dropout = 0.0;              // on attention probabilities
     double activation_dropout = 0.0;             // after the FFN activation
@@ -61,7 +67,7 @@ struct TokenizerConfig {
     std::string file;             // trained vocabulary: dict.txt | folder or prefix of vocab.json+merges.txt | vocab.txt | .model
     std::int64_t vocab_size = 0;  // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
     bool lowercase = false;       // wordpiece: uncased vocabularies
-    std::string sentencepiece_model = "unigram";  // unigram | bpe, when trained here
+    SentencePieceModel sentencepiece_model = SentencePieceModel::unigram;  // when trained here
     bool operator==(const TokenizerConfig&) const = default;
 };
 
@@ -72,11 +78,11 @@ struct DataConfig {
     std::vector<std::string> train;    // text: files (plain or JSON lines; .gz, .xz, .zst), folders, patterns
     std::vector<std::string> valid;
     std::vector<std::string> test;
-    std::string documents = "file";      // file | blank_line (N empty lines) | line : where a document ends
-    std::int64_t blank_lines = 2;        // for documents: blank_line
-    std::string jsonl_key = "text";      // where files of JSON lines have their text
-    std::int64_t shard_tokens = 0;       // of a file of the store; 0: 1 GiB a file
-    std::int64_t expect_vocab_size = 0;  // what the store must hold; 0: anything
+    DocumentRule documents = DocumentRule::file;  // where a document ends
+    std::int64_t blank_lines = 2;                 // for documents: blank_line
+    std::string jsonl_key = "text";               // where files of JSON lines have their text
+    std::int64_t shard_tokens = 0;                // of a file of the store; 0: 1 GiB a file
+    std::int64_t expect_vocab_size = 0;           // what the store must hold; 0: anything
     std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
 };
@@ -113,20 +119,20 @@ struct TrainConfig {
     std::int64_t accumulate = 1;  // micro-batches an update
     Duration stop{600, Duration::Unit::updates};
     std::uint64_t seed = 1;
-    std::vector<std::int64_t> seeds;        // several runs, reported as mean and standard deviation
-    std::string dtype = "fp32";             // fp64 | fp32 | bf16 | fp16 (the last two: autocast)
+    std::vector<std::int64_t> seeds;  // several runs, reported as mean and standard deviation
+    DType dtype = DType::fp32;
     std::string init_from;                  // checkpoint that gives the first weights
     bool deterministic = false;             // every choice by rule, none by timing
     double loss_scale = 65536.0;            // fp16: first scale
     std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
     std::int64_t max_bad_updates = 20;      // consecutive non-finite updates before the run ends with 65
     std::int64_t loss_chunk = 1024;         // tokens of logits held at once
-    std::string recompute = "none";         // none | layer: which activations are computed again in the backward pass
-    std::string order = "shuffled";         // shuffled (our own) | fairseq (the authors')
-    std::string scaled_loss = "mean";       // fp16: what the loss scale multiplies, the update's mean or sum over tokens
-    bool count_skipped = true;              // fp16: updates skipped for an overflow advance the schedule
-    std::int64_t profile = 0;               // updates in a Chrome trace
-    bool skip_second_tail_words = false;    // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
+    Recompute recompute = Recompute::none;  // which activations are computed again in the backward pass
+    DataOrder order = DataOrder::shuffled;
+    ScaledLoss scaled_loss = ScaledLoss::mean;  // fp16: what the loss scale multiplies
+    bool count_skipped = true;                  // fp16: updates skipped for an overflow advance the schedule
+    std::int64_t profile = 0;                   // updates in a Chrome trace
+    bool skip_second_tail_words = false;        // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };
 
@@ -152,10 +158,10 @@ struct LogConfig {
 };
 
 struct DistConfig {
-    double timeout = 600.0;             // seconds
-    bool shard_optimizer = false;       // ZeRO stage 1
-    std::string reduce_dtype = "full";  // full | bf16 | fp16: what gradients travel in
-    double bucket_mb = 25.0;            // MiB of gradients that are reduced at once
+    double timeout = 600.0;                        // seconds
+    bool shard_optimizer = false;                  // ZeRO stage 1
+    ReduceDType reduce_dtype = ReduceDType::full;  // what gradients travel in
+    double bucket_mb = 25.0;                       // MiB of gradients that are reduced at once
     bool operator==(const DistConfig&) const = default;
 };
 

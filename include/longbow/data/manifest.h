@@ -50,7 +50,7 @@ struct TokenizerManifest {
 
 struct StoreManifest {
     TokenizerManifest tokenizer;
-    std::string documents;         // as DataConfig
+    DocumentRule documents = DocumentRule::file;
     std::int64_t blank_lines = 0;  // 0 unless documents is blank_line
     std::string jsonl_key;         // empty unless some of the text was JSON lines
     std::int64_t id_bytes = 2;

@@ -23,7 +23,7 @@ struct EvalRequest {
     bool within_documents = false;
     std::int64_t max_batch_tokens = 16384;  // input tokens a forward pass
     std::int64_t max_stream_tokens = 0;     // first N targets; 0: all
-    std::string dtype = "fp32";             // fp64 | fp32 | bf16 | fp16 compute
+    DType dtype = DType::fp32;              // of the computation
 };
 
 // The windows that the request means on this stream (within its documents, of its first max_stream_tokens).

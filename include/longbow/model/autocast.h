@@ -4,12 +4,11 @@
 #include <c10/core/Device.h>
 #include <c10/core/ScalarType.h>
 
-#include <string>
+#include "longbow/core/dtype.h"
 
 namespace longbow {
 
-// at::kBFloat16 of "bf16", kHalf of "fp16", kFloat of "fp32", kDouble of "fp64". Throws ConfigError naming the known ones.
-at::ScalarType dtype_from(const std::string& name);
+at::ScalarType scalar_type(DType dtype);
 
 // Autocast on the device's type while it lives, when dtype is bf16 or fp16; nothing for fp32 and fp64. Scopes may nest.
 class AutocastScope {

@@ -85,7 +85,7 @@ private:
 
 // What a model of this configuration asks of its position method, and of attention on a device ("cpu", "cuda:0") with weights of `dtype`.
 PositionContext position_context(const Config& config);
-AttentionRequest attention_request(const Config& config, PositionMethod& position, const std::string& dtype, const std::string& device);
+AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype, const std::string& device);
 
 std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size);
 

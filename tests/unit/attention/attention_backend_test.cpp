@@ -216,7 +216,7 @@ TEST(Choice, AutoTakesTheFastestThatServes) {
     request.head_dim = 20;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
     request.head_dim = 32;
-    request.dtype = "fp64";
+    request.dtype = DType::fp64;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
     EXPECT_THAT(attention_backend_names(), testing::ElementsAre("fused", "sdpa", "reference"));
 }
@@ -236,7 +236,7 @@ TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
     EXPECT_THAT(message("fused"),
                 testing::AllOf(testing::HasSubstr("multiples of 8"), testing::HasSubstr("these can serve it: auto, sdpa, reference")));
     request.head_dim = 32;
-    request.dtype = "fp64";
+    request.dtype = DType::fp64;
     EXPECT_THAT(message("fused"), testing::HasSubstr("fp64"));
 }
 

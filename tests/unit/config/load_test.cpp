@@ -75,7 +75,7 @@ eval: {lengths: [64, 128]}
     EXPECT_EQ(config.model.layers, 2);
     EXPECT_EQ(config.model.norm_eps, 1e-6);
     EXPECT_FALSE(config.model.final_norm);
-    EXPECT_EQ(config.model.activation, "swiglu");
+    EXPECT_EQ(config.model.activation, Activation::swiglu);
     EXPECT_EQ(option_int(config.position.options, "buckets"), 64);
     EXPECT_FALSE(option_bool(config.position.options, "shared"));
     EXPECT_EQ(config.data.store, "a b");

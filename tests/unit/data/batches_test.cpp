@@ -68,7 +68,7 @@ TEST(Batches, LengthOne) {
 TEST(Batches, AShortBlockIsFilledUp) {
     const auto stream = stream_of_ids({4, 5, 6, 7, 8}, 2);
     TrainConfig config;
-    config.order = "fairseq";
+    config.order = DataOrder::fairseq;
     config.length = 3;
     config.batch = 2;
     const auto order = training_order(*stream, config);

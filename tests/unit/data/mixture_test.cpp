@@ -161,7 +161,7 @@ TEST_F(MixtureTest, BlocksComeFromTheirStoresAndGoThroughEach) {
     read_inputs(stream, 1000, 1, &input);
     EXPECT_EQ(input, 256);
 
-    config.order = "fairseq";
+    config.order = DataOrder::fairseq;
     EXPECT_THAT(error_of([&] { (void)training_order(stream, config); }), HasSubstr("train.order"));
 }
 

@@ -60,7 +60,7 @@ protected:
         StoreManifest manifest;
         manifest.tokenizer = {tokenizer.kind(), "fake", tokenizer.vocab_size(), tokenizer.boundary(), nullptr};
         manifest.documents = documents.documents;
-        manifest.blank_lines = documents.documents == "blank_line" ? documents.blank_lines : 0;
+        manifest.blank_lines = documents.documents == DocumentRule::blank_line ? documents.blank_lines : 0;
         manifest.id_bytes = id_bytes_for(tokenizer.vocab_size());
         manifest.splits.push_back(std::move(split));
         write_file_atomic(store / "manifest.json", manifest_text(manifest));

@@ -72,7 +72,7 @@ TEST_F(TokenStoreTest, BytesDoNotDependOnThreads) {
     // More text than one chunk, so that several are encoded at once.
     const std::vector<std::string> files = {write_text("a.txt", random_text(300000, 1)), write_text("b.txt", random_text(1000, 2))};
     DataConfig documents;
-    documents.documents = "blank_line";
+    documents.documents = DocumentRule::blank_line;
     write_store(folder_ / "one", PairTokenizer(), files, documents, 1, 1 << 20);
     write_store(folder_ / "four", PairTokenizer(), files, documents, 4, 1 << 20);
     int compared = 0;
@@ -128,11 +128,11 @@ TEST_F(TokenStoreTest, CountsOfLineTokenizersAreExactInWordsAndCloseInBytes) {
 
 TEST_F(TokenStoreTest, MemoryStreamEqualsTheStore) {
     const std::vector<std::string> files = {write_text("a.txt", random_text(5000, 7)), write_text("b.txt", random_text(3000, 8))};
-    for (const char* rule : {"file", "line", "blank_line"}) {
+    for (const auto rule : {DocumentRule::file, DocumentRule::line, DocumentRule::blank_line}) {
         DataConfig documents;
         documents.documents = rule;
-        write_store(folder_ / rule, PairTokenizer(), files, documents, 1, 1 << 20);
-        const TokenStore store(folder_ / rule);
+        write_store(folder_ / name_of(rule), PairTokenizer(), files, documents, 1, 1 << 20);
+        const TokenStore store(folder_ / name_of(rule));
         const auto& stored = store.split("train");
         const auto memory = stream_of_text(PairTokenizer(), files, documents, 2);
         EXPECT_EQ(ids_of(*memory), ids_of(stored));

@@ -22,7 +22,7 @@ std::vector<std::int64_t> begins_of(const std::vector<std::vector<TrainingInput>
 
 TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
     std::mt19937 draw(7);
-    for (const auto* order_name : {"shuffled", "fairseq"}) {
+    for (const auto order_name : {DataOrder::shuffled, DataOrder::fairseq}) {
         for (int round = 0; round < 200; ++round) {
             TrainConfig config;
             config.order = order_name;
@@ -50,7 +50,7 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             }
             std::sort(expected.begin(), expected.end());
             std::sort(found.begin(), found.end());
-            ASSERT_EQ(found, expected) << order_name << " batch " << config.batch << " accumulate " << config.accumulate << " world "
+            ASSERT_EQ(found, expected) << name_of(order_name) << " batch " << config.batch << " accumulate " << config.accumulate << " world "
                                        << world;
             if (config.accumulate % world != 0) {
                 EXPECT_LE(most - least, 1u);
@@ -61,7 +61,7 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
 
 TEST(UpdateShare, OneProcessHasTheOrdersOwnMicroBatches) {
     TrainConfig config;
-    config.order = "fairseq";
+    config.order = DataOrder::fairseq;
     config.length = 8;
     config.batch = 3;
     config.accumulate = 4;

@@ -23,7 +23,7 @@ EvalRequest request_for(std::int64_t length, std::int64_t stride) {
     EvalRequest request;
     request.length = length;
     request.stride = stride;
-    request.dtype = "fp64";
+    request.dtype = DType::fp64;
     return request;
 }
 

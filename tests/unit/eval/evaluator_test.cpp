@@ -31,7 +31,7 @@ EvalRequest request_for(const std::string& protocol, std::int64_t length, std::i
     request.length = length;
     request.stride = stride;
     request.max_batch_tokens = 50;  // several windows a batch, several batches
-    request.dtype = "fp64";
+    request.dtype = DType::fp64;
     return request;
 }
 
@@ -90,9 +90,9 @@ TEST(Evaluator, HalfPrecisionIsNearAndFp64NeedsFp64Weights) {
     const auto stream = stream_of_ids(some_ids(100), kBoundary);
     auto request = request_for("paper", 16);
     EXPECT_THROW(evaluate_tokens(*model, *stream, request), UsageError);
-    request.dtype = "fp32";
+    request.dtype = DType::fp32;
     const auto full = evaluate_tokens(*model, *stream, request);
-    request.dtype = "bf16";
+    request.dtype = DType::bf16;
     const auto half = evaluate_tokens(*model, *stream, request);
     EXPECT_NE(full, half);
     for (std::size_t i = 0; i < full.size(); ++i) EXPECT_NEAR(full[i], half[i], 0.15);

@@ -50,7 +50,7 @@ TEST(Protocol, OneThatIsRegisteredHereEvaluatesLikeAnyOther) {
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>((i * i * 7 + 5) % test::kVocab);
     const auto stream = stream_of_ids(ids, 3);
     auto request = toy_request(8);
-    request.dtype = "fp64";
+    request.dtype = DType::fp64;
     const auto nll = evaluate_tokens(*model, *stream, request);
     auto whole = request;
     whole.protocol = "paper";  // the same windows, and those between them

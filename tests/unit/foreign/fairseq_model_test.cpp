@@ -226,9 +226,9 @@ TEST(FairseqModel, PlainTied) {
     EXPECT_EQ(model.architecture, "transformer_lm");
     const auto& config = model.config.model;
     EXPECT_TRUE(config.tie_output && config.final_norm && config.bias && config.key_bias && config.adaptive_cutoffs.empty());
-    EXPECT_EQ(config.activation, "gelu");
+    EXPECT_EQ(config.activation, Activation::gelu);
     EXPECT_EQ(config.dropout, 0.25);
-    EXPECT_EQ(config.embedding_scale, "sqrt_dim");
+    EXPECT_EQ(config.embedding_scale, EmbeddingScale::sqrt_dim);
     EXPECT_EQ(model.config.train.length, 64);
     EXPECT_EQ(names(model),
               (std::vector<std::string>{"embed.tokens.weight", "final_norm.bias", "final_norm.weight", "layers.0.attention.k.bias",

@@ -50,15 +50,15 @@ TEST(LanguageModel, EveryOptionTrainsAStep) {
         cases.emplace_back(name, config);
     };
     add("default", [](Config&) {});
-    add("gelu", [](Config& c) { c.model.activation = "gelu"; });
-    add("swiglu", [](Config& c) { c.model.activation = "swiglu"; });
-    add("rmsnorm", [](Config& c) { c.model.norm = "rmsnorm"; });
+    add("gelu", [](Config& c) { c.model.activation = Activation::gelu; });
+    add("swiglu", [](Config& c) { c.model.activation = Activation::swiglu; });
+    add("rmsnorm", [](Config& c) { c.model.norm = NormKind::rmsnorm; });
     add("no final norm", [](Config& c) { c.model.final_norm = false; });
     add("no bias", [](Config& c) { c.model.bias = false; });
     add("key bias", [](Config& c) { c.model.key_bias = true; });
     add("untied", [](Config& c) { c.model.tie_output = false; });
-    add("no scale", [](Config& c) { c.model.embedding_scale = "none"; });
-    add("gpt2", [](Config& c) { c.model.init = "gpt2"; });
+    add("no scale", [](Config& c) { c.model.embedding_scale = EmbeddingScale::none; });
+    add("gpt2", [](Config& c) { c.model.init = FirstWeights::gpt2; });
     add("reference", [](Config& c) { c.attention.backend = "reference"; });
     add("dropouts",
         [](Config& c) { c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = c.model.output_dropout = 0.2; });
@@ -118,7 +118,7 @@ TEST(LanguageModel, SkippingIsMeasuredAndCanBeSwitchedOff) {
 
 TEST(LanguageModel, StoredTensorsCoverEveryParameterOnce) {
     for (const bool tied : {true, false}) {
-        for (const std::string activation : {"relu", "swiglu"}) {
+        for (const auto activation : {Activation::relu, Activation::swiglu}) {
             auto config = tiny_config("t5");
             config.model.tie_output = tied;
             config.model.activation = activation;
@@ -136,7 +136,7 @@ TEST(LanguageModel, StoredTensorsCoverEveryParameterOnce) {
             EXPECT_TRUE(names.contains("position.weight"));
             EXPECT_TRUE(names.contains("final_norm.bias"));
             EXPECT_EQ(names.contains("head.weight"), !tied);
-            EXPECT_EQ(names.contains("layers.0.ffn.gate.weight"), activation == "swiglu");
+            EXPECT_EQ(names.contains("layers.0.ffn.gate.weight"), activation == Activation::swiglu);
 
             // stored_views() of the parameters themselves, in any order, are the same tensors.
             std::set<std::string> seen;

@@ -27,12 +27,12 @@ struct Step {
 };
 
 // Two micro-batches, as the trainer does them.
-Step step_of(const Config& config, const std::string& recompute) {
+Step step_of(const Config& config, Recompute recompute) {
     auto with = config;
     with.train.recompute = recompute;
     const auto model = tiny_model(with);
     Step step{};
-    const auto type = dtype_from(config.train.dtype);
+    const auto type = scalar_type(config.train.dtype);
     for (int micro = 0; micro < 2; ++micro) {
         torch::manual_seed(100 + micro);
         const auto tokens = test::random_tokens(2, 33);
@@ -51,8 +51,8 @@ Step step_of(const Config& config, const std::string& recompute) {
 }
 
 void expect_same(const Config& config) {
-    const auto plain = step_of(config, "none");
-    const auto again = step_of(config, "layer");
+    const auto plain = step_of(config, Recompute::none);
+    const auto again = step_of(config, Recompute::layer);
     EXPECT_EQ(plain.loss, again.loss);
     EXPECT_TRUE(plain.next_random.equal(again.next_random)) << "the generator is not where it was";
     for (const auto& [name, gradient] : plain.gradients) {
@@ -99,8 +99,8 @@ TEST(Recompute, WhateverTheBackEnd) {
 TEST(Recompute, WithBothGemmLibraries) {
     for (const auto library : {GemmLibrary::aten, GemmLibrary::onednn}) {
         const test::GemmScope scope(library);
-        for (const auto* activation : {"relu", "gelu", "swiglu"}) {
-            SCOPED_TRACE(to_string(library) + " " + activation);
+        for (const auto activation : {Activation::relu, Activation::gelu, Activation::swiglu}) {
+            SCOPED_TRACE(to_string(library) + " " + std::string(name_of(activation)));
             auto config = tiny_config("alibi", "fp32");
             config.model.activation = activation;
             expect_same(config);
@@ -115,7 +115,7 @@ TEST(Recompute, WithAdaptiveInputAndSoftmax) {
         auto config = tiny_config("alibi", dtype);
         config.model.adaptive_cutoffs = {12, 24};
         config.model.adaptive_factor = 2;
-        config.model.norm = "rmsnorm";
+        config.model.norm = NormKind::rmsnorm;
         drop(config.model);
         expect_same(config);
     }
@@ -124,7 +124,7 @@ TEST(Recompute, WithAdaptiveInputAndSoftmax) {
 // c10d's Reducer hangs on each parameter's accumulation and expects one a backward pass, T5's table of all layers included.
 TEST(Recompute, EveryParameterAccumulatesOnce) {
     auto config = tiny_config("t5", "fp32");
-    config.train.recompute = "layer";
+    config.train.recompute = Recompute::layer;
     const auto model = tiny_model(config);
     struct Count : torch::autograd::FunctionPostHook {
         explicit Count(int& its_calls) : calls(its_calls) {}
@@ -148,7 +148,7 @@ TEST(Recompute, EveryParameterAccumulatesOnce) {
 
 TEST(Recompute, EvaluationKeepsNothingAndNeedsNone) {
     auto config = tiny_config("alibi", "fp32");
-    config.train.recompute = "layer";
+    config.train.recompute = Recompute::layer;
     const auto model = tiny_model(config);
     const auto tokens = test::random_tokens(1, 9);
     model->eval();
@@ -168,7 +168,7 @@ TEST(Recompute, KeepsTheInputAlone) {
     config.model.heads = 2;
     config.model.ffn_dim = 256;
     const double tokens = 8 * 128, dim = 64, ffn = 256;
-    const auto kept_by = [&](const std::string& recompute) {
+    const auto kept_by = [&](Recompute recompute) {
         config.train.recompute = recompute;
         const auto model = tiny_model(config);
         const auto ids = test::random_tokens(8, 128);
@@ -180,8 +180,8 @@ TEST(Recompute, KeepsTheInputAlone) {
     const double statistics = tokens * (2 + 4) * 4;               // log-sum-exp of each head, mean and deviation of two norms
     const double skipped = 8 * 2 * 2 * 4;                         // the table of skipped blocks
     const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;  // the last layer's output, the final norm and its statistics, the ids
-    EXPECT_NEAR(kept_by("none"), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
-    EXPECT_NEAR(kept_by("layer"), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);  // and 5 kB of generator state
+    EXPECT_NEAR(kept_by(Recompute::none), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
+    EXPECT_NEAR(kept_by(Recompute::layer), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);  // and 5 kB of generator state
 }
 
 }  // namespace

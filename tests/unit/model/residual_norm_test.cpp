@@ -68,7 +68,7 @@ TEST(ResidualNorm, ServesFp32OnCpu) {
 
 // The module gives the same with and without gradients, and for the norm that has no kernel here.
 TEST(ResidualNorm, TheModuleGoesEitherWay) {
-    for (const std::string kind : {"layernorm", "rmsnorm"}) {
+    for (const auto kind : {NormKind::layernorm, NormKind::rmsnorm}) {
         auto config = test::tiny_config().model;
         config.norm = kind;
         Norm norm(config);
@@ -77,7 +77,7 @@ TEST(ResidualNorm, TheModuleGoesEitherWay) {
         const auto [normal, residual] = norm.beside_residual(x);
         const torch::NoGradGuard no_grad;
         const auto [plain, same] = norm.beside_residual(x);
-        EXPECT_LT(largest_difference(normal, plain), 1e-6) << kind;
+        EXPECT_LT(largest_difference(normal, plain), 1e-6) << name_of(kind);
         EXPECT_TRUE(residual.equal(x));
         EXPECT_TRUE(same.equal(x));
     }

@@ -34,7 +34,7 @@ inline Config tiny_config(const std::string& method = "alibi", const std::string
     config.position.method = method;
     config.train.length = 16;
     config.train.loss_chunk = 10;
-    config.train.dtype = dtype;
+    config.train.dtype = choice_named<DType>(dtype).value();
     if (method == "learned") {
         config.position.options["max_length"] = std::int64_t{64};
     }

@@ -35,7 +35,7 @@ TEST(PaperConfigs, EachFileIsWhatItsNameSays) {
             EXPECT_EQ(config.position.method, parts[0]) << entry.path();
             EXPECT_EQ(std::to_string(config.train.length), parts[1]) << entry.path();
             EXPECT_EQ(config.data.store, "data/corpora/" + dataset + "/store") << entry.path();
-            EXPECT_EQ(config.train.dtype, "fp16") << entry.path();
+            EXPECT_EQ(config.train.dtype, DType::fp16) << entry.path();
         }
         EXPECT_EQ(found, count) << dataset;
     }
@@ -78,9 +78,9 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
     EXPECT_EQ(config.optim.name, "nag");
     EXPECT_DOUBLE_EQ(config.optim.momentum, 0.99);
     EXPECT_DOUBLE_EQ(config.optim.clip_norm, 0.1);
-    EXPECT_EQ(config.train.order, "fairseq");
+    EXPECT_EQ(config.train.order, DataOrder::fairseq);
     EXPECT_EQ(config.train.stop.text(), "286K updates");
-    EXPECT_EQ(model.activation, "relu");
+    EXPECT_EQ(model.activation, Activation::relu);
     EXPECT_DOUBLE_EQ(model.adaptive_factor, 4);
     EXPECT_DOUBLE_EQ(model.dropout, 0.3);
     EXPECT_DOUBLE_EQ(model.attention_dropout, 0.1);
@@ -97,7 +97,7 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
     EXPECT_EQ(config.schedule.period.text(), "286K updates");
     EXPECT_EQ(config.train.seed, 1);
     EXPECT_DOUBLE_EQ(config.train.loss_scale, 128);
-    EXPECT_EQ(config.train.scaled_loss, "sum");
+    EXPECT_EQ(config.train.scaled_loss, ScaledLoss::sum);
     EXPECT_FALSE(config.train.count_skipped);
     EXPECT_TRUE(config.train.skip_second_tail_words);
     for (const auto* name : {"bookcorpus/alibi-512.yaml", "bookcorpus/sinusoidal-3072.yaml"}) {
@@ -119,7 +119,7 @@ TEST(PaperConfigs, Cc100HasBaseLayersBatch) {
         EXPECT_EQ(config.model.heads, 16) << name;
         EXPECT_EQ(config.model.ffn_dim, 8192) << name;
         EXPECT_EQ(config.train.stop.text(), "50K updates") << name;
-        EXPECT_EQ(config.data.documents, "blank_line") << name;
+        EXPECT_EQ(config.data.documents, DocumentRule::blank_line) << name;
         EXPECT_EQ(config.data.blank_lines, 1) << name;
     }
 }

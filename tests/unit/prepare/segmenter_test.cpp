@@ -19,7 +19,7 @@ using testing::ElementsAre;
 
 DataConfig documents(const std::string& rule, std::int64_t blank_lines = 2) {
     DataConfig config;
-    config.documents = rule;
+    config.documents = choice_named<DocumentRule>(rule).value();
     config.blank_lines = blank_lines;
     return config;
 }

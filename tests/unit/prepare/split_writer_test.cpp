@@ -64,7 +64,8 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
     const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)), write_text("b.txt", random_text(20, 2)),
                                             write_text("c.jsonl", json), write_text("d.txt", random_text(150000, 3)),
                                             write_text("e.txt", "")};
-    for (const auto& [rule, line_tokenizer] : {std::pair("file", false), std::pair("blank_line", false), std::pair("line", true)}) {
+    for (const auto& [rule, line_tokenizer] :
+         {std::pair(DocumentRule::file, false), std::pair(DocumentRule::blank_line, false), std::pair(DocumentRule::line, true)}) {
         DataConfig documents;
         documents.documents = rule;
         std::unique_ptr<Tokenizer> tokenizer;
@@ -73,7 +74,7 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
         } else {
             tokenizer = std::make_unique<test::PairTokenizer>();
         }
-        const auto once = folder_ / (std::string("once-") + rule), often = folder_ / (std::string("often-") + rule);
+        const auto once = folder_ / ("once-" + std::string(name_of(rule))), often = folder_ / ("often-" + std::string(name_of(rule)));
         for (const auto& folder : {once, often}) fs::create_directories(folder);
         Json state;
         EncodeCursor cursor;
@@ -85,7 +86,7 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
              !write_on(often, *tokenizer, files, documents, 50000, static_cast<int>(1 + random.below(3)), 2, state, cursor, sources);)
             ++stops;
         EXPECT_GE(stops, 3);
-        EXPECT_EQ(contents(once), contents(often)) << rule;
+        EXPECT_EQ(contents(once), contents(often)) << name_of(rule);
         EXPECT_GT(contents(once).size(), 10U);
         fs::remove_all(once);
         fs::remove_all(often);
@@ -116,11 +117,11 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
     for (const auto& text : texts) lines += Json{{"text", text}}.dump() + "\n\n";
     lines += "{\"text\": \"\"}\n";  // no document
     const auto file = write_text("a.jsonl", lines);
-    for (const char* rule : {"file", "line", "blank_line"}) {
+    for (const auto rule : {DocumentRule::file, DocumentRule::line, DocumentRule::blank_line}) {
         DataConfig documents;
         documents.documents = rule;
-        write_store(folder_ / rule, test::ByteTokenizer(), {file}, documents, 2, 1000);
-        const TokenStore store(folder_ / rule);
+        write_store(folder_ / name_of(rule), test::ByteTokenizer(), {file}, documents, 2, 1000);
+        const TokenStore store(folder_ / name_of(rule));
         const auto& stream = store.split("train");
         std::vector<std::int64_t> expected, ends, ids(static_cast<std::size_t>(stream.size()));
         double bytes = 0;
@@ -131,7 +132,7 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
             bytes += static_cast<double>(text.size());
         }
         stream.read(0, stream.size(), ids.data());
-        EXPECT_EQ(ids, expected) << rule;
+        EXPECT_EQ(ids, expected) << name_of(rule);
         EXPECT_EQ(stream.document_ends(), ends);
         EXPECT_EQ(stream.bytes_before(stream.size()), bytes);
         EXPECT_EQ(stream.words_before(stream.size()), 6);  // "two" and "three" stand side by side, and are two words

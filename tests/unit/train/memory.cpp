@@ -26,7 +26,7 @@ TEST(ModelSizes, AreThoseOfTheModel) {
         EXPECT_EQ(sizes.largest, largest);
     };
     for (const auto& method : test::every_method()) expect_equal(test::tiny_config(method));
-    for (const auto* activation : {"relu", "gelu", "swiglu"}) {
+    for (const auto activation : {Activation::relu, Activation::gelu, Activation::swiglu}) {
         for (const bool bias : {false, true}) {
             for (const bool tied : {false, true}) {
                 for (const bool adaptive : {false, true}) {
@@ -35,7 +35,7 @@ TEST(ModelSizes, AreThoseOfTheModel) {
                     config.model.bias = bias;
                     config.model.key_bias = bias && tied;
                     config.model.tie_output = tied;
-                    config.model.norm = adaptive ? "rmsnorm" : "layernorm";
+                    config.model.norm = adaptive ? NormKind::rmsnorm : NormKind::layernorm;
                     config.model.final_norm = !adaptive;
                     config.model.tie_projections = bias;
                     if (adaptive) config.model.adaptive_cutoffs = {12, 20};
@@ -110,7 +110,7 @@ TEST(MemoryPlan, RecomputeLeavesALayersInput) {
     config.model.layers = 12;
     config.train.batch = 64;
     const auto plain = plan_memory(config, test::kVocab, {});
-    config.train.recompute = "layer";
+    config.train.recompute = Recompute::layer;
     const auto again = plan_memory(config, test::kVocab, {});
     EXPECT_LT(again.total, 0.5 * plain.total);
     EXPECT_GT(bytes_of(again, "layers' inputs"), 0);

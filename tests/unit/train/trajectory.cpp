@@ -46,7 +46,7 @@ Config their_config() {
     config.train.length = kLength;
     config.train.batch = kBatch;
     config.train.accumulate = 2;
-    config.train.order = "fairseq";
+    config.train.order = DataOrder::fairseq;
     config.train.skip_second_tail_words = true;
     return config;
 }
