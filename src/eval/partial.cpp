@@ -24,7 +24,7 @@ std::vector<float> read_partial(const std::filesystem::path& path, const std::st
     const auto losses = text.substr(line + 1);
     if (losses.size() % sizeof(float) != 0 || text.compare(0, line + 1, header(key, losses)) != 0) return {};
     std::vector<float> nll(losses.size() / sizeof(float));
-    std::memcpy(nll.data(), losses.data(), losses.size());
+    if (!nll.empty()) std::memcpy(nll.data(), losses.data(), losses.size());
     return nll;
 }
 
