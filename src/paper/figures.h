@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "longbow/paper/paper.h"
+#include "longbow/paper/lookup.h"
 
 namespace longbow {
 

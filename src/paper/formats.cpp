@@ -1,5 +1,7 @@
 // The paper's tables as Markdown, CSV, LaTeX, JSON and HTML. Where we have measured, each of the paper's rows becomes up to four lines: ours,
 // its interval, the paper's, the difference.
+#include "longbow/paper/formats.h"
+
 #include <algorithm>
 
 #include "longbow/core/error.h"

@@ -1,4 +1,6 @@
 // Our own measurement of a published cell, from what training and evaluation left behind in a run.
+#include "longbow/paper/lookup.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -13,7 +15,6 @@
 #include "longbow/core/safetensors_header.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_plan.h"
-#include "longbow/paper/paper.h"
 #include "longbow/report/format.h"
 
 namespace longbow {

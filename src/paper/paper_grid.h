@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "longbow/paper/paper.h"
+#include "longbow/paper/lookup.h"
 
 namespace longbow {
 

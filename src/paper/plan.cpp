@@ -7,6 +7,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/grid/cost.h"
+#include "longbow/paper/lookup.h"
 #include "reproduce.h"
 
 namespace longbow {

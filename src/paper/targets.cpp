@@ -1,10 +1,11 @@
 // What each cell of the paper's tables measures, read from the tables' own columns and captions.
+#include "longbow/paper/targets.h"
+
 #include <algorithm>
 #include <array>
 #include <set>
 
 #include "longbow/core/strings.h"
-#include "longbow/paper/paper.h"
 
 namespace longbow {
 

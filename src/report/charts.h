@@ -4,8 +4,8 @@
 #include <cstddef>
 #include <vector>
 
-#include "longbow/report/report.h"
 #include "longbow/report/svg.h"
+#include "longbow/report/tables.h"
 
 namespace longbow {
 

@@ -1,9 +1,10 @@
 // The report's charts as one picture.
+#include "longbow/report/figure.h"
+
 #include <algorithm>
 
 #include "charts.h"
 #include "longbow/core/error.h"
-#include "longbow/report/report.h"
 
 namespace longbow {
 

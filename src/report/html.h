@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "longbow/report/report.h"
+#include "longbow/report/tables.h"
 
 namespace longbow {
 

@@ -1,4 +1,6 @@
 // Finds runs and reads what a report needs of them.
+#include "longbow/report/runs.h"
+
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/eval/runs.h"
-#include "longbow/report/report.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {

@@ -6,7 +6,7 @@
 #include <optional>
 #include <set>
 
-#include "longbow/report/report.h"
+#include "longbow/report/tables.h"
 
 namespace longbow {
 

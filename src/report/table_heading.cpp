@@ -5,7 +5,7 @@
 
 #include "longbow/core/strings.h"
 #include "longbow/report/format.h"
-#include "longbow/report/report.h"
+#include "longbow/report/tables.h"
 
 namespace longbow {
 

@@ -1,10 +1,11 @@
 // Tables of models by lengths, from rows that were measured alike.
+#include "longbow/report/tables.h"
+
 #include <algorithm>
 #include <set>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
-#include "longbow/report/report.h"
 #include "table_cells.h"
 #include "table_groups.h"
 #include "table_labels.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "longbow/grid/plan.h"
-#include "longbow/paper/paper.h"
+#include "longbow/paper/targets.h"
 
 namespace longbow {
 

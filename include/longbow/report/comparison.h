@@ -9,7 +9,7 @@
 
 #include "longbow/core/interval.h"
 #include "longbow/eval/eval_result.h"
-#include "longbow/report/report.h"
+#include "longbow/report/runs.h"
 
 namespace longbow {
 

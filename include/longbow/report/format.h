@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "longbow/report/report.h"
+#include "longbow/report/tables.h"
 
 namespace longbow {
 
@@ -32,5 +32,8 @@ std::string render_csv(const std::vector<ReportTable>& tables, Metric metric);
 std::string render_latex(const std::vector<ReportTable>& tables);
 std::string render_json(const std::vector<ReportTable>& tables);
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables);
+
+// format: markdown | csv | latex | json | html. Throws UsageError naming them.
+std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format);
 
 }  // namespace longbow

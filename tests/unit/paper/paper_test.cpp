@@ -1,5 +1,5 @@
 // The published numbers, and the paper's tables with and without measurements of ours beside them.
-#include "longbow/paper/paper.h"
+#include "longbow/paper/formats.h"
 
 #include <gmock/gmock.h>
 

@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "longbow/report/report.h"
+#include "longbow/report/figure.h"
+#include "longbow/report/format.h"
 
 namespace longbow {
 

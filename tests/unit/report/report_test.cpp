@@ -1,5 +1,6 @@
 // Tables from rows whose numbers are known; each format holds them, and unlike rows stay apart.
-#include "longbow/report/report.h"
+#include "longbow/report/figure.h"
+#include "longbow/report/format.h"
 
 #include <gmock/gmock.h>
 

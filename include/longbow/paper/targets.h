@@ -1,15 +1,12 @@
-// The paper's tables and figures beside our own measurements: what each published cell measures, at which scale we measure it, and both
-// set side by side in the paper's layout.
+// What each published cell measures, and at which scale we measure it.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "longbow/paper/published.h"
-#include "longbow/report/report.h"
 
 namespace longbow {
 
@@ -57,25 +54,5 @@ struct Scale {
     [[nodiscard]] std::string banner() const;
 };
 Scale demo_scale();
-
-struct Measured {
-    double value = 0;
-    std::optional<double> low, high;  // 95 %
-    std::int64_t tokens = 0;          // scored; 0: no evaluation
-    std::string corpus = {};          // evaluations: the store's name and the split's fingerprint
-};
-using Lookup = std::function<std::optional<Measured>(const Target&)>;
-
-// Where in a run the rows lie that tell of a target: results.jsonl; early.jsonl for a model that was stopped early on its way; speed.jsonl
-// for windows in batches.
-std::string measurement_file(const Target& target);
-
-// Finds targets in what runs left behind; `runs` must outlive it. Rows count when position, training length, length, stride,
-// split and token limit are the target's at this scale, and the data set is not another of the paper's by its store's path; of several the
-// last one.
-Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale);
-
-// format: markdown | csv | latex | json | html. With a lookup that finds nothing: the published table alone.
-std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, const std::string& format);
 
 }  // namespace longbow

@@ -1,4 +1,6 @@
 // Runs what a plan misses, and writes what has been measured.
+#include "longbow/paper/reproduce.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -10,7 +12,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/grid/commands.h"
 #include "longbow/grid/run.h"
-#include "longbow/telemetry/log.h"
+#include "longbow/paper/formats.h"
 #include "reproduce.h"
 
 namespace longbow {

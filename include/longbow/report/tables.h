@@ -1,4 +1,4 @@
-// Tables, figures and pages from results.jsonl: perplexity by evaluation length, a row a model, with how it grows beyond the training length.
+// Tables from results.jsonl: perplexity by evaluation length, a row a model, with how it grows beyond the training length.
 #pragma once
 
 #include <cstdint>
@@ -7,27 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "longbow/eval/eval_result.h"
+#include "longbow/report/runs.h"
 
 namespace longbow {
-
-// One run as the report sees it: its rows, and what lies beside its results.jsonl.
-struct ReportRun {
-    std::string name;     // its folder's
-    std::string results;  // path of results.jsonl
-    std::vector<EvalResult> rows;
-    std::map<std::string, std::string> settings;  // config.yaml, flat ("train.length" -> "64"); empty when there is none
-    struct Point {
-        double update, value;
-    };
-    std::vector<Point> train_nll;  // from metrics.jsonl; nats a token
-};
-
-// `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError (nothing there, damaged rows).
-std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
-
-// Gives runs of two lists that have one name, and their rows, names that tell them apart by the folders above them.
-void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
 
 // ppl and nll are a token's; bpb (bits a byte) and ppl_per_word compare models of unlike tokenizers too.
 enum class Metric { ppl, nll, bpb, ppl_per_word };
@@ -86,15 +68,5 @@ struct ReportTable {
 // Pointers in the tables point into `runs`. Where a metric does not compare the tokenizers of models that were measured on one text, a table
 // of bits a byte that does follows the others.
 std::vector<ReportTable> make_tables(const std::vector<ReportRun>& runs, Metric metric);
-
-// format: markdown | csv | latex | json | html. Throws UsageError naming them.
-std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format);
-
-enum class Figure { lengths, positions, training };
-// Throws UsageError naming the known ones.
-Figure figure_from(const std::string& name);
-// A file that stands alone: a chart a table (for training: one for models of one tokenizer and corpus). Throws DataError when nothing of
-// the results can be drawn.
-std::string report_svg(const std::vector<ReportRun>& runs, Metric metric, Figure figure);
 
 }  // namespace longbow
