@@ -122,7 +122,7 @@ std::string verdict_text(const Comparison& c) {
 }
 
 std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, const Comparison& c) {
-    auto text = measurement_text(*c.pairs.front().a) + "\n" + side_text("A", a, c, &RowPair::a, c.diverged_a) +
+    auto text = c.pairs.front().a->text() + "\n" + side_text("A", a, c, &RowPair::a, c.diverged_a) +
                 side_text("B", b, c, &RowPair::b, c.diverged_b) + "  ";
     const auto& difference = c.difference;
     if (std::isfinite(difference.mean)) text += strprintf("B - A: %+.5f nats a %s", difference.mean, c.per.c_str());

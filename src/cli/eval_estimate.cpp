@@ -29,7 +29,7 @@ WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const st
         estimate.seconds += seconds;
         const std::vector<std::string> cells{
             std::to_string(request.length),
-            std::to_string(request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride),
+            std::to_string(stride_of(request)),
             with_commas(static_cast<std::int64_t>(windows.size())),
             with_commas(tokens),
             strprintf("%.3g", flops),

@@ -54,29 +54,8 @@ EvalResult expected_row(const MeasuredRun& run, const TokenStream& stream, const
     config.train.seeds.clear();
     row.config_group = print();
     row.data = stream.fingerprint();
-    row.protocol = request.protocol;
-    row.length = request.length;
-    row.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
-    row.max_stream_tokens = request.max_stream_tokens;
-    row.within_documents = request.within_documents;
-    row.dtype = name_of(request.dtype);
+    take_settings(row, request);
     return row;
-}
-
-// What a row says of whom and how it was measured, beside the numbers of `measured`.
-EvalResult filled(EvalResult measured, const EvalResult& expected) {
-    measured.name = expected.name;
-    measured.position = expected.position;
-    measured.train_length = expected.train_length;
-    measured.seed = expected.seed;
-    measured.updates = expected.updates;
-    measured.split = expected.split;
-    measured.device = expected.device;
-    measured.checkpoint = expected.checkpoint;
-    measured.tokenizer = expected.tokenizer;
-    measured.config = expected.config;
-    measured.config_group = expected.config_group;
-    return measured;
 }
 
 // An output that can be written, and takes the place of none of the texts.
@@ -161,7 +140,7 @@ EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const Planne
     log::info(strprintf("%s: %s windows by protocol %s, stride %lld", options.label.c_str(), with_commas(row.windows).c_str(),
                         expected.protocol.c_str(), static_cast<long long>(expected.stride)));
     const auto nll = evaluate_tokens(*run.checkpoint.model, plan.stream, row.request, options);
-    auto result = filled(summarise(nll, plan.stream, row.request), expected);
+    auto result = summarise(nll, plan.stream, row.request, expected);
     result.data_name = flags.text.empty() ? store_name(flags.data) : text_name(flags.text);
     result.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
     result.visited_fraction = timing.visited_fraction;
@@ -202,8 +181,8 @@ std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRu
             row.expected = expected_row(run, plan.stream, row.request);
             row.expected.split = text.split();
             row.expected.device = ranked.device;
-            const auto found =
-                std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& one) { return same_measurement(one, row.expected); });
+            const auto found = std::find_if(known.rbegin(), known.rend(),
+                                            [&](const EvalResult& one) { return one.measurement() == row.expected.measurement(); });
             if (found != known.rend() && !flags.again) row.known = *found;
             row.to_measure = ranks.from_leader(row.known && flags.token_logprobs.empty() ? "there" : "").empty();
             const auto windows = plan_request(plan.stream, row.request);

@@ -71,7 +71,7 @@ int inspect_plan(PlanFlags& flags) {
         const auto windows = plan_windows(plan);
         warn_if_unreached(plan);
         const auto s = summarise_plan(windows);
-        const auto stride = request.stride == 0 ? default_stride(request.protocol, length) : request.stride;
+        const auto stride = stride_of(request);
         if (flags.json) {
             Json rows = Json::array();
             for (const auto& w : windows)

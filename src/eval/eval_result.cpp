@@ -141,12 +141,6 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
 
 bool EvalResult::diverged() const { return !std::isfinite(nll); }
 
-bool same_measurement(const EvalResult& a, const EvalResult& b) {
-    return a.checkpoint == b.checkpoint && a.data == b.data && a.tokenizer == b.tokenizer && a.config == b.config &&
-           a.protocol == b.protocol && a.length == b.length && a.stride == b.stride && a.split == b.split &&
-           a.max_stream_tokens == b.max_stream_tokens && a.within_documents == b.within_documents && a.dtype == b.dtype;
-}
-
 namespace {
 
 // What is wrong with a line that is no JSON, and the remedy.

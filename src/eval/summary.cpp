@@ -89,6 +89,16 @@ void fill_positions(EvalResult& result, const std::vector<float>& nll, const std
 
 }  // namespace
 
+std::int64_t stride_of(const EvalRequest& request) {
+    return request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
+}
+
+void take_settings(Measurement& measurement, const EvalRequest& request) {
+    static_cast<EvalSettings&>(measurement) = request;
+    measurement.stride = stride_of(request);
+    measurement.dtype = name_of(request.dtype);
+}
+
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request) {
     EvalPlanRequest plan;
     plan.protocol = request.protocol;
@@ -99,7 +109,7 @@ EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& reque
     return plan;
 }
 
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request) {
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request, EvalResult row) {
     const auto plan = plan_request(stream, request);
     const auto windows = plan_windows(plan);
     std::int64_t tokens = 0;
@@ -114,13 +124,8 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
         throw Error(strprintf("%zu losses for %lld scored tokens", nll.size(), static_cast<long long>(tokens)));
     }
 
-    EvalResult result;
-    result.protocol = request.protocol;
-    result.length = request.length;
-    result.stride = request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
-    result.within_documents = request.within_documents;
-    result.max_stream_tokens = request.max_stream_tokens;
-    result.dtype = name_of(request.dtype);
+    auto result = std::move(row);
+    take_settings(result, request);
     result.data = stream.fingerprint();
     result.tokens = tokens;
     result.windows = static_cast<std::int64_t>(windows.size());

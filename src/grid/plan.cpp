@@ -57,13 +57,15 @@ void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool tra
     for (auto& eval : evals) {
         if (files.count(eval.file) == 0) files[eval.file] = read_results((run / eval.file).string());
         for (const auto length : eval.lengths) {
-            const auto stride = eval.stride == 0 ? length : eval.stride;
+            Measurement wanted;
+            wanted.length = length;
+            wanted.stride = eval.stride == 0 ? length : eval.stride;
+            wanted.split = eval.split;
+            wanted.max_stream_tokens = eval.stream_tokens;
             const auto& rows = files[eval.file];
             const bool there =
-                trained && is_newer(run / eval.file, run) && std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
-                    return row.protocol == "paper" && row.length == length && row.stride == stride && row.split == eval.split &&
-                           row.max_stream_tokens == eval.stream_tokens;
-                });
+                trained && is_newer(run / eval.file, run) &&
+                std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) { return row.matches(wanted, Measurement::kAsked); });
             if (!there) eval.missing.insert(length);
         }
     }

@@ -85,10 +85,13 @@ bool is_model(const EvalResult& row, const Target& target, const Scale& scale) {
 std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Scale& scale) {
     std::optional<Measured> found;
     auto fewest = std::numeric_limits<std::int64_t>::max();
+    Measurement wanted;
+    wanted.length = scale.length(target.length);
+    wanted.stride = scale.stride(target);
+    wanted.split = target.split;
+    wanted.max_stream_tokens = scale.stream_tokens(target);
     for (const auto& row : run.rows(measurement_file(target))) {
-        const bool same = is_model(row, target, scale) && row.protocol == "paper" && row.length == scale.length(target.length) &&
-                          row.stride == scale.stride(target) && row.split == target.split &&
-                          row.max_stream_tokens == scale.stream_tokens(target);
+        const bool same = is_model(row, target, scale) && row.matches(wanted, Measurement::kAsked);
         if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,

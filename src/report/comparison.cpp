@@ -7,7 +7,6 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
-#include "longbow/eval/eval_plan.h"
 
 namespace longbow {
 
@@ -38,7 +37,7 @@ std::vector<double> losses_over(const EvalResult& row, const std::vector<double>
 void check_blocks(const EvalResult& row) {
     const auto blocks = static_cast<std::size_t>(row.blocks());
     if (row.block_nll.size() == blocks && (row.block_bytes.empty() || row.block_bytes.size() == blocks)) return;
-    throw DataError(row.name + ", " + measurement_text(row) + ": the row's block_nll does not hold its blocks: measure it again");
+    throw DataError(row.name + ", " + row.text() + ": the row's block_nll does not hold its blocks: measure it again");
 }
 
 void check_texts(const RowPair& pair, const std::string& per) {
@@ -75,23 +74,11 @@ std::vector<double> units_of(const EvalResult& row, const std::string& per) {
 
 }  // namespace
 
-bool measured_alike(const EvalResult& a, const EvalResult& b) {
-    return a.length == b.length && a.protocol == b.protocol && a.stride == b.stride && a.split == b.split &&
-           a.within_documents == b.within_documents && a.max_stream_tokens == b.max_stream_tokens && a.dtype == b.dtype;
-}
+bool measured_alike(const EvalResult& a, const EvalResult& b) { return a.matches(b, Measurement::kHow); }
 
 bool same_text(const EvalResult& a, const EvalResult& b) {
     if (a.tokenizer == b.tokenizer) return a.data == b.data && a.tokens == b.tokens;
     return !a.block_bytes.empty() && !b.block_bytes.empty() && std::abs(sum(a.block_bytes) - sum(b.block_bytes)) <= 0.5;
-}
-
-std::string measurement_text(const EvalResult& row) {
-    auto text = strprintf("length %lld", static_cast<long long>(row.length));
-    if (row.stride != default_stride(row.protocol, row.length)) text += strprintf(", stride %lld", static_cast<long long>(row.stride));
-    text += ", protocol " + row.protocol + ", " + row.split + (row.split == "text" ? "" : " split");
-    if (row.within_documents) text += ", within documents";
-    if (row.max_stream_tokens > 0) text += ", first " + with_commas(row.max_stream_tokens) + " tokens";
-    return row.dtype == "fp32" ? text : text + ", " + row.dtype;
 }
 
 Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& per) {

@@ -92,7 +92,7 @@ std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& r
     std::vector<const EvalResult*> kept;
     for (const auto* row : rows) {
         const auto same = std::find_if(kept.begin(), kept.end(), [&](const EvalResult* one) {
-            return one->seed == row->seed && measured_alike(*one, *row) && one->data == row->data;
+            return one->seed == row->seed && one->matches(*row, Measurement::kHow | Measurement::kData);
         });
         if (same == kept.end())
             kept.push_back(row);
@@ -117,7 +117,7 @@ std::string seeds_text(const std::set<std::uint64_t>& seeds) {
 std::string measurements_text(const ComparisonSide& side) {
     std::vector<std::string> texts;
     for (const auto* row : side.rows) {
-        auto text = measurement_text(*row);
+        auto text = row->text();
         if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
     }
     if (texts.size() > 6) texts = {texts[0], texts[1], texts[2], "... (" + std::to_string(texts.size()) + " in all)"};
@@ -145,7 +145,7 @@ void refuse_unpaired(const ComparisonSide& one, const BySeed& rows, const Compar
             (other.has_seed(seed) ? unmeasured : untrained).insert(seed);
     }
     if (untrained.empty() && unmeasured.empty()) return;
-    const auto what = measurement_text(*rows.begin()->second);
+    const auto what = rows.begin()->second->text();
     std::string text = "compare pairs runs by seed, and ";
     if (!untrained.empty()) {
         text += seeds_text(untrained) + (untrained.size() == 1 ? " is" : " are") + " only in " + one.name + ": train " + other.name +
@@ -242,8 +242,8 @@ Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const Pairi
                     std::find_if(other.rows.begin(), other.rows.end(), [&](const EvalResult* row) { return measured_alike(*row, *like); });
                 if (alike != other.rows.end()) unlike = {&side == &a ? like : *alike, &side == &a ? *alike : like};
                 if (!of_a.empty() || !of_b.empty())
-                    pairing.left_out.push_back(measurement_text(*like) + (alike == other.rows.end() ? "" : ", this text") + " (" +
-                                               side.name + " alone)");
+                    pairing.left_out.push_back(like->text() + (alike == other.rows.end() ? "" : ", this text") + " (" + side.name +
+                                               " alone)");
                 continue;
             }
             if (single) {

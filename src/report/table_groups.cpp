@@ -27,9 +27,8 @@ std::string text_key(const EvalResult& row, bool per_text) {
 
 std::string key_of(const EvalResult& row, bool per_text) {
     // The limit is in tokens: of unlike tokenizers it is not the limit but the text that tells them apart.
-    return join({row.split, row.protocol, row.dtype, row.within_documents ? "documents" : "stream",
-                 per_text && limit_of(row) > 0 ? "limited" : std::to_string(limit_of(row)), text_key(row, per_text)},
-                "|");
+    return row.key(Measurement::kSplit | Measurement::kProtocol | Measurement::kDtype | Measurement::kDocuments) +
+           (per_text && limit_of(row) > 0 ? "limited" : std::to_string(limit_of(row))) + "|" + text_key(row, per_text);
 }
 
 // Where lengths score unlike numbers of targets, rows of one length and stride must still agree in it.

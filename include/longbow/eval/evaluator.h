@@ -16,15 +16,15 @@
 
 namespace longbow {
 
-struct EvalRequest {
-    std::string protocol = "paper";
-    std::int64_t length = 0;
-    std::int64_t stride = 0;
-    bool within_documents = false;
+struct EvalRequest : EvalSettings {
     std::int64_t max_batch_tokens = 16384;  // input tokens a forward pass
-    std::int64_t max_stream_tokens = 0;     // first N targets; 0: all
     DType dtype = DType::fp32;              // of the computation
 };
+
+// The stride in tokens, also where the request leaves it to its protocol. Throws UsageError on an unknown protocol.
+std::int64_t stride_of(const EvalRequest& request);
+// Writes how a request scores into the measurement that it makes.
+void take_settings(Measurement& measurement, const EvalRequest& request);
 
 // The windows that the request means on this stream (within its documents, of its first max_stream_tokens).
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request);
@@ -68,8 +68,8 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
 // What the windows cost (flops.h): how evaluations weigh beside each other before any is done.
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const EvalPlanRequest& plan);
 
-// Statistics of evaluate_tokens' output; fills everything that needs no model.
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request);
+// Statistics of evaluate_tokens' output; fills everything that needs no model into `row`, which says whose they are.
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request, EvalResult row = {});
 
 // Refuses a length that the model cannot serve (UsageError naming its limit) before any work.
 void check_length(LanguageModel& model, std::int64_t length);

@@ -25,13 +25,11 @@ struct Comparison {
     std::int64_t diverged_a = 0, diverged_b = 0;  // seeds
 };
 
-// Whether two rows were measured alike: length, stride, protocol, split, documents, token limit, dtype. What they were measured on is
-// another question: compare_rows() refuses unlike texts.
+// Whether two rows were measured alike (Measurement::kHow). What they were measured on is another question: compare_rows() refuses unlike
+// texts.
 bool measured_alike(const EvalResult& a, const EvalResult& b);
 // Whether two rows scored the same text: data and tokens; of unlike tokenizers the number of raw bytes.
 bool same_text(const EvalResult& a, const EvalResult& b);
-// "length 1024, stride 1024, protocol paper, valid split": what measured_alike() compares.
-std::string measurement_text(const EvalResult& row);
 
 // `per`: token | word | byte; empty: token, or byte where the tokenizers differ (b's losses are then placed on a's blocks by raw bytes).
 // Throws DataError: rows of different texts, without blocks, or of unlike tokenizers per token.

@@ -154,7 +154,7 @@ TEST(Results, RowsComeBackAsTheyWere) {
     EXPECT_EQ(json.at("ppl_ci_method"), "student-t");
     EXPECT_EQ(json.at("blocks"), 1);
     EXPECT_EQ(to_json(eval_result_from_json(json, "x:1")), json);
-    EXPECT_TRUE(same_measurement(r, eval_result_from_json(json, "x:1")));
+    EXPECT_TRUE(r.measurement() == eval_result_from_json(json, "x:1").measurement());
     auto other = json;
     other.erase("nll");
     EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);

@@ -1,0 +1,45 @@
+#include "longbow/eval/measurement.h"
+
+#include "longbow/core/strings.h"
+#include "longbow/eval/protocol.h"
+
+namespace longbow {
+
+namespace {
+
+// Every part once. `part(which, value)`.
+template <class Visit>
+void visit_parts(const Measurement& m, Visit&& part) {
+    part(Measurement::kProtocol, m.protocol);
+    part(Measurement::kLength, std::to_string(m.length));
+    part(Measurement::kStride, std::to_string(m.stride));
+    part(Measurement::kDocuments, std::string(m.within_documents ? "documents" : "stream"));
+    part(Measurement::kLimit, std::to_string(m.max_stream_tokens));
+    part(Measurement::kDtype, m.dtype);
+    part(Measurement::kSplit, m.split);
+    part(Measurement::kCheckpoint, m.checkpoint);
+    part(Measurement::kData, m.data);
+    part(Measurement::kTokenizer, m.tokenizer);
+    part(Measurement::kConfig, m.config);
+}
+
+}  // namespace
+
+std::string Measurement::key(unsigned parts) const {
+    std::string key;
+    visit_parts(*this, [&](Part which, const std::string& value) {
+        if ((parts & which) != 0) key += value + "\n";  // no name of a split or protocol holds an end of line
+    });
+    return key;
+}
+
+std::string Measurement::text() const {
+    auto words = strprintf("length %lld", static_cast<long long>(length));
+    if (stride != protocol_named(protocol).stride_at(length)) words += strprintf(", stride %lld", static_cast<long long>(stride));
+    words += ", protocol " + protocol + ", " + split + (split == "text" ? "" : " split");
+    if (within_documents) words += ", within documents";
+    if (max_stream_tokens > 0) words += ", first " + with_commas(max_stream_tokens) + " tokens";
+    return dtype == "fp32" ? words : words + ", " + dtype;
+}
+
+}  // namespace longbow

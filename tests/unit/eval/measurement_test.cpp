@@ -1,0 +1,73 @@
+// Each part of a measurement tells measurements apart, and only where it is asked for.
+#include "longbow/eval/measurement.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+#include <vector>
+
+#include "longbow/eval/eval_result.h"
+
+namespace longbow {
+namespace {
+
+struct Change {
+    unsigned part;
+    std::function<void(Measurement&)> make;
+};
+
+const std::vector<Change>& changes() {
+    using M = Measurement;
+    static const std::vector<Change> list{
+        {M::kProtocol, [](M& m) { m.protocol = "hf"; }},
+        {M::kLength, [](M& m) { m.length = 9; }},
+        {M::kStride, [](M& m) { m.stride = 3; }},
+        {M::kDocuments, [](M& m) { m.within_documents = true; }},
+        {M::kLimit, [](M& m) { m.max_stream_tokens = 10; }},
+        {M::kDtype, [](M& m) { m.dtype = "bf16"; }},
+        {M::kSplit, [](M& m) { m.split = "test"; }},
+        {M::kCheckpoint, [](M& m) { m.checkpoint = "xxh3:1"; }},
+        {M::kData, [](M& m) { m.data = "xxh3:1"; }},
+        {M::kTokenizer, [](M& m) { m.tokenizer = "xxh3:1"; }},
+        {M::kConfig, [](M& m) { m.config = "xxh3:1"; }},
+    };
+    return list;
+}
+
+TEST(Measurement, EveryPartTellsMeasurementsApart) {
+    unsigned all = 0;
+    std::set<std::string> keys{Measurement{}.key()};
+    for (const auto& change : changes()) {
+        Measurement other;
+        change.make(other);
+        EXPECT_FALSE(other == Measurement{});
+        EXPECT_TRUE(keys.insert(other.key()).second) << other.key();
+        EXPECT_FALSE(other.matches({}, change.part));
+        EXPECT_TRUE(other.matches({}, Measurement::kAll & ~change.part));
+        all |= change.part;
+    }
+    EXPECT_EQ(all, Measurement::kAll);
+}
+
+TEST(Measurement, NoPartRunsIntoTheNext) {
+    Measurement a, b;
+    a.checkpoint = "1";
+    b.data = "1";
+    EXPECT_NE(a.key(), b.key());
+}
+
+TEST(Measurement, HowIsSaidInWords) {
+    Measurement m;
+    m.length = m.stride = 1024;
+    m.split = "valid";
+    EXPECT_EQ(m.text(), "length 1024, protocol paper, valid split");
+    m.stride = 256;
+    m.within_documents = true;
+    m.max_stream_tokens = 5000;
+    m.dtype = "bf16";
+    EXPECT_EQ(m.text(), "length 1024, stride 256, protocol paper, valid split, within documents, first 5,000 tokens, bf16");
+}
+
+}  // namespace
+}  // namespace longbow
