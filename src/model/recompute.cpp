@@ -135,7 +135,7 @@ struct Call : torch::CustomClassHolder {
     }
 };
 
-class Recompute : public torch::autograd::Function<Recompute> {
+class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
 public:
     // With gradients in the first pass too, whose graph is dropped with the activations at its end: what a back-end does may depend
     // on whether there are any, and both passes have to be the same. More than one layer's activations never live.
@@ -196,7 +196,7 @@ at::Tensor recomputed(const std::shared_ptr<Block>& block, const at::Tensor& x, 
             inputs.push_back(parameter);
         }
     }
-    return Recompute::apply(call, at::TensorList(inputs));
+    return RecomputedBlock::apply(call, at::TensorList(inputs));
 }
 
 }  // namespace longbow
