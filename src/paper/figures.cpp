@@ -7,17 +7,10 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/method_style.h"
-#include "paper_grid.h"
 
 namespace longbow {
 
 namespace {
-
-const std::vector<std::string> kMethods{"alibi", "sinusoidal", "rotary", "t5"};  // their colours on every page
-
-std::size_t style_of(const std::string& method) {
-    return static_cast<std::size_t>(std::find(kMethods.begin(), kMethods.end(), method) - kMethods.begin());
-}
 
 FigurePanel lengths_panel(const std::string& title) {
     FigurePanel panel;
@@ -32,8 +25,8 @@ FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     const auto& table = published_table(name);
     auto panel = lengths_panel(strprintf("Trained at %lld", static_cast<long long>(table.train_length)));
     panel.log_x = panel.log_y = true;
-    for (const auto& method : kMethods) {
-        FigureCurve curve{method_title(method), style_of(method), {}, {}};
+    for (const auto& method : styled_methods()) {
+        FigureCurve curve{method_title(method), method_style(method), {}, {}};
         const auto column = table.column((method == "t5" ? "t5_bias" : method) + "_ppl");
         for (const auto row : scale.rows_of(table)) {
             const auto target = target_of(table, row, column);
@@ -75,8 +68,8 @@ FigurePanel table_1_panel(const std::string& column, const std::string& title, d
     panel.x_label = "training length (tokens)";
     panel.log_x = true;
     panel.y_factor = factor;
-    for (const auto& method : kMethods) {
-        FigureCurve curve{method_title(method), style_of(method), {}, {}};
+    for (const auto& method : styled_methods()) {
+        FigureCurve curve{method_title(method), method_style(method), {}, {}};
         for (std::size_t row = 0; row < table.rows.size(); ++row) {
             const auto target = target_of(table, row, table.column(column));
             if (target && target->method == method)
@@ -120,7 +113,8 @@ std::vector<FigurePanel> figure_5(const PublishedFigure& figure) {
         for (const auto& published : figure.curves) {
             if (published.panel != side) continue;
             const auto [method, train_length] = model_of(published.name);
-            FigureCurve curve{method_title(method) + strprintf(", L=%lld", static_cast<long long>(train_length)), style_of(method), {}, {}};
+            FigureCurve curve{
+                method_title(method) + strprintf(", L=%lld", static_cast<long long>(train_length)), method_style(method), {}, {}};
             curve.trained = ppl_target("cc100", method, train_length, length);
             for (const auto& point : published.points) curve.points.push_back({point[0], point[1], *curve.trained, {}});
             panel.curves.push_back(std::move(curve));
@@ -138,7 +132,7 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
         panel.log_x = true;
         for (const auto& published : figure.curves) {
             if (published.panel != side) continue;
-            FigureCurve curve{method_title(published.name), style_of(published.name), {}, {}};
+            FigureCurve curve{method_title(published.name), method_style(published.name), {}, {}};
             std::set<std::int64_t> seen;
             for (const auto& point : published.points) {
                 const auto length = static_cast<std::int64_t>(point[0]);
@@ -167,7 +161,7 @@ FigurePanel speeds(const PublishedFigure& figure) {
     panel.y_label = against_ppl ? "perplexity" : "words a second (here tokens)";
     panel.log_x = !against_ppl;
     for (const auto& published : figure.curves) {
-        FigureCurve curve{method_title(published.name), style_of(published.name), {}, {}};
+        FigureCurve curve{method_title(published.name), method_style(published.name), {}, {}};
         for (const auto& point : published.points) {
             const auto length = static_cast<std::int64_t>(point[0]);
             const auto speed = trained_target("wikitext103", published.name, length, Quantity::train_speed);

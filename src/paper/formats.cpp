@@ -9,7 +9,8 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
-#include "longbow/report/page_style.h"
+#include "longbow/report/html_page.h"
+#include "longbow/report/text_table.h"
 #include "paper_grid.h"
 
 namespace longbow {
@@ -51,19 +52,27 @@ Lines lines_of(const Grid& grid, const std::string& none) {
     return lines;
 }
 
+TextTable text_of(const Grid& grid, const std::string& none, std::string (*escape)(const std::string&)) {
+    const auto lines = lines_of(grid, none);
+    TextTable text;
+    for (const auto& heading : lines.header) {
+        text.left.push_back(text.left.size() < lines.labels);
+        text.header.push_back(escape(heading));
+    }
+    for (const auto& line : lines.rows) {
+        auto& cells = text.rows.emplace_back();
+        for (const auto& cell : line) cells.push_back({escape(cell)});
+    }
+    return text;
+}
+
 std::string markdown(const Grid& grid) {
-    const auto lines = lines_of(grid, "–");
     std::string text = "### " + escape_markdown(grid.title) + "\n\n";
     if (!grid.banner.empty()) text += "**" + escape_markdown(grid.banner) + "**\n\n";
-    const auto row_text = [](const Line& row) {
-        Line escaped;
-        for (const auto& cell : row) escaped.push_back(escape_markdown(cell));
-        return "| " + join(escaped, " | ") + " |\n";
-    };
-    text += row_text(lines.header) + "|";
-    for (std::size_t i = 0; i < lines.header.size(); ++i) text += i == 0 || (grid.has_ours && i + 1 == lines.labels) ? "---|" : "---:|";
-    text += "\n";
-    for (const auto& row : lines.rows) text += row_text(row);
+    auto table = text_of(grid, "–", escape_markdown);
+    // Lengths are numbers: of the labels, only the first and whose numbers they are stand left.
+    for (std::size_t i = 1; i < grid.label_headings.size(); ++i) table.left[i] = false;
+    text += markdown_table(table);
     for (const auto& note : grid.notes) text += "\n" + escape_markdown(note) + "\n";
     return text;
 }
@@ -85,22 +94,15 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
     return "# " + table.name + "\n" + text;
 }
 
+// Dashes between numbers have a sign of LaTeX's own.
+std::string latex_text(const std::string& raw) {
+    auto text = escape_latex(raw);
+    for (auto at = text.find("–"); at != std::string::npos; at = text.find("–", at)) text.replace(at, std::string("–").size(), "--");
+    return text;
+}
+
 std::string latex(const Grid& grid) {
-    const auto lines = lines_of(grid, "--");
-    std::string text = "% needs \\usepackage{booktabs}\n\\begin{table}\n  \\centering\n  \\caption{" +
-                       escape_latex(grid.title + " " + grid.banner) + "}\n";
-    text += "  \\begin{tabular}{" + std::string(lines.labels, 'l') + std::string(lines.header.size() - lines.labels, 'r') +
-            "}\n    \\toprule\n    ";
-    const auto row_text = [](const Line& row) {
-        Line escaped;
-        for (const auto& cell : row) escaped.push_back(escape_latex(cell));
-        auto line = join(escaped, " & ") + " \\\\\n";
-        for (auto at = line.find("–"); at != std::string::npos; at = line.find("–", at)) line.replace(at, std::string("–").size(), "--");
-        return line;
-    };
-    text += row_text(lines.header) + "    \\midrule\n";
-    for (const auto& row : lines.rows) text += "    " + row_text(row);
-    return text + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n";
+    return kLatexPackages + latex_table(text_of(grid, "--", latex_text), escape_latex(grid.title + " " + grid.banner));
 }
 
 std::string json(const Grid& grid, const PublishedTable& table, const Scale& scale) {
@@ -125,25 +127,11 @@ std::string json(const Grid& grid, const PublishedTable& table, const Scale& sca
 }
 
 std::string html(const Grid& grid) {
-    const auto lines = lines_of(grid, "–");
-    std::string text =
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
-        "initial-scale=1\">\n<title>" +
-        escape_html(grid.title) + "</title>\n<style>\n" + std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
-    text += "<header><h1>" + escape_html(grid.title) + "</h1>\n";
-    if (!grid.banner.empty()) text += "<p><strong>" + escape_html(grid.banner) + "</strong></p>\n";
-    text += "</header>\n<div class=\"scroll\"><table><thead><tr>";
-    for (const auto& cell : lines.header) text += "<th scope=\"col\">" + escape_html(cell) + "</th>";
-    text += "</tr></thead><tbody>\n";
-    for (const auto& row : lines.rows) {
-        text += "<tr>";
-        for (std::size_t i = 0; i < row.size(); ++i)
-            text += (i == 0 ? "<th scope=\"row\">" : "<td>") + escape_html(row[i]) + (i == 0 ? "</th>" : "</td>");
-        text += "</tr>\n";
-    }
-    text += "</tbody></table></div>\n";
-    for (const auto& note : grid.notes) text += "<p>" + escape_html(note) + "</p>\n";
-    return text + "</main>\n</body>\n</html>\n";
+    std::string body = "<header><h1>" + escape_html(grid.title) + "</h1>\n";
+    if (!grid.banner.empty()) body += "<p><strong>" + escape_html(grid.banner) + "</strong></p>\n";
+    body += "</header>\n" + html_table(text_of(grid, "–", escape_html));
+    for (const auto& note : grid.notes) body += "<p>" + escape_html(note) + "</p>\n";
+    return html_page(grid.title, body);
 }
 
 }  // namespace

@@ -13,6 +13,12 @@ namespace {
 
 using Kind = PublishedCell::Kind;
 
+// Of a method as the paper's tables call it; of another's model its name.
+std::string title_of(const std::string& published) {
+    const auto method = method_of(published);
+    return method.empty() ? published : method_title(method);
+}
+
 bool is_label(const std::string& column) {
     return column == "method" || column == "model" || column == "train_length" || column == "eval_length" || column == "input_length";
 }
@@ -42,7 +48,7 @@ std::string heading_of(const Scale& scale, const std::string& column) {
     if (starts_with(column, "lvalid_"))
         return length_text(scale, std::stoll(column.substr(7))) + (column.find("_ppl") != std::string::npos ? " PPL" : "");
     const auto last = column.rfind('_');  // sinusoidal_ppl
-    return method_title(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
+    return title_of(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
 }
 
 // From the unit of a measurement to the paper's: thousands of words a second, gigabytes, millions, thousands.
@@ -55,7 +61,7 @@ double in_paper_units(const std::string& column, double value) {
 std::string label_text(const Scale& scale, const std::string& column, const PublishedCell& cell) {
     if (cell.kind == Kind::number && column.find("length") != std::string::npos)
         return length_text(scale, static_cast<std::int64_t>(cell.value));
-    return cell.kind == Kind::empty ? "" : method_title(cell.text);
+    return cell.kind == Kind::empty ? "" : title_of(cell.text);
 }
 
 // Small values of the demo would read 0.0 in the paper's decimals: they get as many as show two digits.

@@ -13,12 +13,6 @@ namespace {
 
 using Kind = PublishedCell::Kind;
 
-std::string method_name(const std::string& published) {
-    if (published == "t5_bias") return "t5";
-    const bool ours = published == "alibi" || published == "sinusoidal" || published == "rotary";
-    return ours ? published : "";
-}
-
 std::string dataset_name(const std::string& published) {
     if (published == "toronto-bookcorpus") return "bookcorpus";
     return published == "cc100+roberta" ? "cc100" : "wikitext103";
@@ -60,8 +54,8 @@ bool read_column(const std::string& name, Target& target) {
         return true;
     }
     const auto last = name.rfind('_');  // sinusoidal_ppl, t5_bias_wps
-    if (last == std::string::npos || method_name(name.substr(0, last)).empty()) return false;
-    target.method = method_name(name.substr(0, last));
+    if (last == std::string::npos || method_of(name.substr(0, last)).empty()) return false;
+    target.method = method_of(name.substr(0, last));
     target.quantity = name.substr(last) == "_wps" ? Quantity::eval_speed : Quantity::ppl;
     return true;
 }
@@ -78,6 +72,12 @@ double early_stop(const PublishedTable& table, std::size_t row) {
 
 }  // namespace
 
+std::string method_of(const std::string& published) {
+    if (published == "t5_bias") return "t5";
+    const bool ours = published == "alibi" || published == "sinusoidal" || published == "rotary";
+    return ours ? published : "";
+}
+
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column) {
     const auto& cell = table.rows[row][column];
     if (cell.kind != Kind::number && cell.kind != Kind::out_of_memory) return std::nullopt;
@@ -87,7 +87,7 @@ std::optional<Target> target_of(const PublishedTable& table, std::size_t row, st
     target.stride = table.stride;
     for (const auto* name : {"method", "model"}) {
         const auto index = table.column(name);
-        if (index < table.columns.size()) target.method = method_name(table.rows[row][index].text);
+        if (index < table.columns.size()) target.method = method_of(table.rows[row][index].text);
     }
     if (!read_column(table.columns[column], target) || target.method.empty()) return std::nullopt;
     for (const auto* name : {"eval_length", "input_length"}) {

@@ -7,6 +7,7 @@
 #include "longbow/core/interval.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/format.h"
+#include "longbow/report/method_style.h"
 
 namespace longbow {
 
@@ -131,17 +132,16 @@ Places places_of(const EvalResult& row) {
 }  // namespace
 
 std::size_t style_of(const ReportTable& table, const ReportRow& row) {
-    static const std::vector<std::string> known{"alibi", "sinusoidal", "rotary", "t5"};
+    const auto others = styled_methods().size();
     const auto index = [&](const ReportRow& one) { return static_cast<std::size_t>(&one - table.rows.data()); };
     std::set<std::string> positions;
     for (const auto& one : table.rows) positions.insert(one.position);
     if (positions.size() != table.rows.size()) return index(row);
-    const auto found = std::find(known.begin(), known.end(), row.position);
-    if (found != known.end()) return static_cast<std::size_t>(found - known.begin());
-    std::size_t next = known.size();
+    if (const auto style = method_style(row.position); style < others) return style;
+    std::size_t next = others;
     for (const auto& one : table.rows) {
         if (&one == &row) break;
-        if (std::find(known.begin(), known.end(), one.position) == known.end()) ++next;
+        if (method_style(one.position) == others) ++next;
     }
     return next;
 }

@@ -2,6 +2,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
 #include "longbow/report/format.h"
+#include "longbow/report/text_table.h"
 
 namespace longbow {
 
@@ -15,50 +16,41 @@ std::string latex_text(const std::string& text) {
     return escaped;
 }
 
-std::string latex_table(const ReportTable& table) {
-    auto caption = metric_title(table.metric) + ": " + table.heading() + ".";
-    for (const auto& note : table_notes(table)) caption += " " + note;
-    std::string text = "\\begin{table}\n  \\centering\n  \\caption{" + latex_text(caption) + "}\n";
-    text += "  \\begin{tabular}{lr" + std::string(table.lengths.size() + (has_growth(table) ? 1 : 0), 'r') +
-            "}\n    \\toprule\n    Model & trained at";
-    for (const auto length : table.lengths) text += " & " + length_heading(table, length);
-    if (has_growth(table)) text += " & " + growth_heading(table);
-    text += " \\\\\n    \\midrule\n";
+// What the formats write differently.
+struct Signs {
+    std::string (*escape)(const std::string& text);
+    std::string none, plus_minus, bold_begin, bold_end;
+};
+
+TextTable text_of(const ReportTable& table, const Signs& signs) {
+    TextTable text{{"Model", "trained at"}, {true, false}, {}};
+    for (const auto length : table.lengths) text.header.push_back(length_heading(table, length));
+    if (has_growth(table)) text.header.push_back(growth_heading(table));
+    text.left.resize(text.header.size());
     for (const auto& row : table.rows) {
-        text += "    " + escape_latex(row.label) + strprintf(" & %lld", static_cast<long long>(row.train_length));
+        auto& cells = text.rows.emplace_back();
+        cells.push_back({signs.escape(row.label)});
+        cells.push_back({std::to_string(row.train_length)});
         for (const auto length : table.lengths) {
             const auto cell = row.cells.find(length);
-            const auto value = cell == row.cells.end() ? std::string("--") : cell_text(table, cell->second, " $\\pm$ ");
-            text += cell != row.cells.end() && cell->second.best ? " & \\textbf{" + value + "}" : " & " + value;
+            auto value = cell == row.cells.end() ? signs.none : cell_text(table, cell->second, signs.plus_minus);
+            if (cell != row.cells.end() && cell->second.best) value = signs.bold_begin + value + signs.bold_end;
+            cells.push_back({std::move(value)});
         }
-        if (has_growth(table)) text += " & " + growth_text(table, row, "--", " $\\pm$ ");
-        text += " \\\\\n";
+        if (has_growth(table)) cells.push_back({growth_text(table, row, signs.none, signs.plus_minus)});
     }
-    return text + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n";
+    return text;
 }
 
-std::string markdown_table(const ReportTable& table) {
-    std::string text = "### " + metric_title(table.metric) + ": " + escape_markdown(table.heading()) + "\n\n| Model | trained at |";
-    std::string rule = "|---|---:|";
-    for (const auto length : table.lengths) {
-        text += " " + length_heading(table, length) + " |";
-        rule += "---:|";
-    }
-    if (has_growth(table)) {
-        text += " " + growth_heading(table) + " |";
-        rule += "---:|";
-    }
-    text += "\n" + rule + "\n";
-    for (const auto& row : table.rows) {
-        text += "| " + escape_markdown(row.label) + strprintf(" | %lld |", static_cast<long long>(row.train_length));
-        for (const auto length : table.lengths) {
-            const auto cell = row.cells.find(length);
-            const auto value = cell == row.cells.end() ? std::string("–") : cell_text(table, cell->second);
-            text += cell != row.cells.end() && cell->second.best ? " **" + value + "** |" : " " + value + " |";
-        }
-        if (has_growth(table)) text += " " + growth_text(table, row, "–") + " |";
-        text += "\n";
-    }
+std::string as_latex(const ReportTable& table) {
+    auto caption = metric_title(table.metric) + ": " + table.heading() + ".";
+    for (const auto& note : table_notes(table)) caption += " " + note;
+    return latex_table(text_of(table, {escape_latex, "--", " $\\pm$ ", "\\textbf{", "}"}), latex_text(caption));
+}
+
+std::string as_markdown(const ReportTable& table) {
+    auto text = "### " + metric_title(table.metric) + ": " + escape_markdown(table.heading()) + "\n\n" +
+                markdown_table(text_of(table, {escape_markdown, "–", " ± ", "**", "**"}));
     for (const auto& note : table_notes(table)) text += "\n" + note + "\n";
     return text;
 }
@@ -67,13 +59,13 @@ std::string markdown_table(const ReportTable& table) {
 
 std::string render_markdown(const std::vector<ReportTable>& tables) {
     std::string text;
-    for (const auto& table : tables) text += (text.empty() ? "" : "\n") + markdown_table(table);
+    for (const auto& table : tables) text += (text.empty() ? "" : "\n") + as_markdown(table);
     return text;
 }
 
 std::string render_latex(const std::vector<ReportTable>& tables) {
-    std::string text = "% needs \\usepackage{booktabs}\n";
-    for (const auto& table : tables) text += latex_table(table);
+    std::string text = kLatexPackages;
+    for (const auto& table : tables) text += as_latex(table);
     return text;
 }
 

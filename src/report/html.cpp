@@ -7,7 +7,8 @@
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
 #include "longbow/report/format.h"
-#include "longbow/report/page_style.h"
+#include "longbow/report/html_page.h"
+#include "longbow/report/text_table.h"
 
 namespace longbow {
 
@@ -23,26 +24,26 @@ std::string figure(const Chart& chart) {
            escape_html(chart.caption) + "</figcaption></figure>\n";
 }
 
-std::string cell_html(const ReportTable& table, const ReportRow& row, std::int64_t length) {
+TextTable::Cell cell_html(const ReportTable& table, const ReportRow& row, std::int64_t length) {
     const auto cell = row.cells.find(length);
-    if (cell == row.cells.end()) return "<td>–</td>";
-    return std::string("<td") + (cell->second.best ? " class=\"best\"" : "") + " title=\"" + escape_html(cell_hint(table, cell->second)) +
-           "\">" + cell_text(table, cell->second) + "</td>";
+    if (cell == row.cells.end()) return {"–"};
+    return {cell_text(table, cell->second),
+            std::string(cell->second.best ? " class=\"best\"" : "") + " title=\"" + escape_html(cell_hint(table, cell->second)) + "\""};
 }
 
 std::string table_html(const ReportTable& table) {
-    std::string html = "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">trained at</th>";
-    for (const auto length : table.lengths) html += "<th scope=\"col\">" + length_heading(table, length) + "</th>";
-    if (has_growth(table)) html += "<th scope=\"col\">" + growth_heading(table) + "</th>";
-    html += "</tr></thead><tbody>\n";
+    TextTable text{{"Model", "trained at"}, {}, {}};
+    for (const auto length : table.lengths) text.header.push_back(length_heading(table, length));
+    if (has_growth(table)) text.header.push_back(growth_heading(table));
     for (const auto& row : table.rows) {
-        html += "<tr><th scope=\"row\"><span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" +
-                escape_html(row.label) + "</th><td>" + with_commas(row.train_length) + "</td>";
-        for (const auto length : table.lengths) html += cell_html(table, row, length);
-        if (has_growth(table)) html += "<td>" + growth_text(table, row, "–") + "</td>";
-        html += "</tr>\n";
+        auto& cells = text.rows.emplace_back();
+        cells.push_back(
+            {"<span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" + escape_html(row.label)});
+        cells.push_back({with_commas(row.train_length)});
+        for (const auto length : table.lengths) cells.push_back(cell_html(table, row, length));
+        if (has_growth(table)) cells.push_back({growth_text(table, row, "–")});
     }
-    html += "</tbody></table></div>\n";
+    auto html = html_table(text);
     for (const auto& note : table_notes(table)) html += "<p class=\"under\">" + escape_html(note) + "</p>\n";
     return html;
 }
@@ -76,11 +77,7 @@ std::string summary(const std::vector<ReportRun>& runs, const std::vector<Report
 }  // namespace
 
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {
-    std::string html =
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, "
-        "initial-scale=1\">\n<title>Longbow report</title>\n<style>\n" +
-        std::string(kPageStyle) + "</style>\n</head>\n<body>\n<main>\n";
-    html += "<header><h1>Perplexity beyond the training length</h1>\n<p>" + escape_html(summary(runs, tables)) + "</p></header>\n";
+    auto html = "<header><h1>Perplexity beyond the training length</h1>\n<p>" + escape_html(summary(runs, tables)) + "</p></header>\n";
     for (const auto& table : tables) {
         html += "<h2>" + metric_title(table.metric) + "</h2>\n<p class=\"under\">" + escape_html(table.heading()) + "</p>\n" +
                 table_html(table);
@@ -92,7 +89,7 @@ std::string render_html(const std::vector<ReportRun>& runs, const std::vector<Re
     for (const auto& chart : training_charts(runs, tables)) training += figure(chart);
     if (!training.empty()) html += "<h2>Training</h2>\n" + training;
     html += settings_html(runs) + provenance_html(runs) + kHowToRead;
-    return html + "</main>\n</body>\n</html>\n";
+    return html_page("Longbow report", html);
 }
 
 }  // namespace longbow

@@ -1,12 +1,27 @@
 #include "longbow/report/method_style.h"
 
+#include <algorithm>
+#include <cctype>
+
 namespace longbow {
 
 std::string method_title(const std::string& name) {
     if (name == "alibi") return "ALiBi";
-    if (name == "sinusoidal") return "Sinusoidal";
-    if (name == "rotary") return "Rotary";
-    return name == "t5_bias" || name == "t5" ? "T5 bias" : name;
+    if (name == "t5") return "T5 bias";
+    if (name == "none") return "no positions";
+    std::string title = name;
+    if (!title.empty()) title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
+    return title;
+}
+
+const std::vector<std::string>& styled_methods() {
+    static const std::vector<std::string> methods{"alibi", "sinusoidal", "rotary", "t5"};
+    return methods;
+}
+
+std::size_t method_style(const std::string& name) {
+    const auto& methods = styled_methods();
+    return static_cast<std::size_t>(std::find(methods.begin(), methods.end(), name) - methods.begin());
 }
 
 }  // namespace longbow

@@ -1,26 +1,17 @@
 #include "table_labels.h"
 
 #include <algorithm>
-#include <cctype>
 #include <functional>
 #include <set>
 
 #include "longbow/core/strings.h"
+#include "longbow/report/method_style.h"
 
 namespace longbow {
 
 namespace {
 
 using Label = std::function<std::string(const ReportRow&)>;
-
-std::string position_title(const std::string& position) {
-    if (position == "alibi") return "ALiBi";
-    if (position == "t5") return "T5 bias";
-    if (position == "none") return "no positions";
-    std::string title = position;
-    if (!title.empty()) title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
-    return title;
-}
 
 // The end of a fingerprint, enough to tell a handful apart.
 std::string short_print(const std::string& fingerprint) {
@@ -59,9 +50,9 @@ void label_rows(ReportTable& table) {
     const auto with_tokenizer = [&](const ReportRow& row, const std::string& label) {
         return table.tokenizers.size() > 1 ? label + " (" + tokenizer_title(table, row) + ")" : label;
     };
-    const Label by_position = [&](const ReportRow& row) { return with_tokenizer(row, position_title(row.position)); };
+    const Label by_position = [&](const ReportRow& row) { return with_tokenizer(row, method_title(row.position)); };
     const Label by_length = [&](const ReportRow& row) {
-        return with_tokenizer(row, position_title(row.position) + ", L=" + std::to_string(row.train_length));
+        return with_tokenizer(row, method_title(row.position) + ", L=" + std::to_string(row.train_length));
     };
     const Label by_name = [&](const ReportRow& row) { return with_tokenizer(row, row.name); };
     const Label by_update = [&](const ReportRow& row) { return by_name(row) + ", " + with_commas(row.updates) + " updates"; };

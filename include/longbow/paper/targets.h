@@ -34,6 +34,9 @@ struct Target {
     bool operator==(const Target&) const = default;
 };
 
+// The position method that a table of the paper calls so, as it is called here ("t5_bias" is "t5"); empty: none of ours.
+std::string method_of(const std::string& published);
+
 // nullopt where the paper measured nothing, or quotes another publication.
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column);
 

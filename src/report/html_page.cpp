@@ -1,9 +1,12 @@
-// The report page's style sheet.
-#pragma once
+#include "longbow/report/html_page.h"
+
+#include "longbow/report/escape.h"
 
 namespace longbow {
 
-inline constexpr const char* kPageStyle = R"css(
+namespace {
+
+constexpr const char* kPageStyle = R"css(
 :root { --ink: #1c2330; --soft: #566070; --rule: #dde2ea; --ground: #f6f7f9; --accent: #0072b2; }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -34,5 +37,14 @@ li { margin: .35rem 0; }
 @media (max-width: 640px) { .legend { display: flex; } main { padding: 1.2rem 1rem 3rem; } h1 { font-size: 1.4rem; } body { font-size: 15px; } }
 @media print { body, main { background: #fff; } main { padding: 0; } }
 )css";
+
+}  // namespace
+
+std::string html_page(const std::string& title, const std::string& body) {
+    return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+           "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +
+           escape_html(title) + "</title>\n<style>\n" + kPageStyle + "</style>\n</head>\n<body>\n<main>\n" + body +
+           "</main>\n</body>\n</html>\n";
+}
 
 }  // namespace longbow
