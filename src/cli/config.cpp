@@ -4,8 +4,8 @@
 #include <memory>
 
 #include "longbow/config/context.h"
-#include "longbow/config/load.h"
 #include "longbow/config/fields.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
@@ -74,10 +74,12 @@ struct ListFlags {
 // The keys as aligned columns: key, type, default, what it means.
 void print_list(const std::string& prefix, const ConfigContext& known) {
     auto fields = config_fields(known);
-    for (const auto& method : known.position_methods) {
-        for (auto& field : method_fields(known, method.name)) {
-            field.help += " (position.method: " + method.name + ")";
-            fields.push_back(std::move(field));
+    for (const auto& selector : selectors()) {
+        for (const auto& variant : known.*selector.variants) {
+            for (auto& field : option_fields(known, selector, variant.name)) {
+                field.help += " (" + selector.path() + ": " + variant.name + ")";
+                fields.push_back(std::move(field));
+            }
         }
     }
     std::erase_if(fields, [&](const Field& field) { return !starts_with(field.path(), prefix); });

@@ -14,7 +14,7 @@ namespace {
 
 class Checks {
 public:
-    Checks(const Config& config, const Origins& origins) : c_(config), origins_(origins) {}
+    Checks(const Config& config, const ConfigContext& context, const Origins& origins) : c_(config), context_(context), origins_(origins) {}
 
     void relations() const {
         model();
@@ -96,7 +96,7 @@ private:
         if (s.warmup_init_lr > c_.optim.lr) {
             refuse({"schedule.warmup_init_lr", "optim.lr"}, "schedule.warmup_init_lr is above the peak, optim.lr");
         }
-        if (s.name != "linear" && s.name != "cosine") return;
+        if (!chosen_reads(c_, context_, *selector_of("schedule"), "period")) return;
         if (s.min_lr > c_.optim.lr) refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
         if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, no_time);
         if (s.period.value > 0 && !within(s.warmup, s.period)) {
@@ -110,6 +110,7 @@ private:
     }
 
     const Config& c_;
+    const ConfigContext& context_;
     const Origins& origins_;
 };
 
@@ -141,7 +142,7 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
                           missing->decider + " is " + value_text(decider->get(config)) +
                           "; remove it (null takes back what an included file has set)");
     }
-    Checks(config, origins).relations();
+    Checks(config, context, origins).relations();
 }
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// What every field can do, and the fields that position methods bring along.
+// What every field can do, and the fields that registered objects (position methods, optimizers, schedules) bring along.
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -65,47 +66,84 @@ Field& Field::since(std::string version) {
     return *this;
 }
 
-std::vector<Field> method_fields(const ConfigContext& context, const std::string& method) {
+Field& Field::when_read() {
+    read_by_chosen = true;
+    return *this;
+}
+
+const std::vector<Selector>& selectors() {
+    static const std::vector<Selector> all = {
+        {"position", "method", &ConfigContext::position_methods, [](const Config& c) -> const std::string& { return c.position.method; },
+         [](Config& c) -> OptionMap& { return c.position.options; }},
+        {"optim", "name", &ConfigContext::optimizers, [](const Config& c) -> const std::string& { return c.optim.name; },
+         [](Config& c) -> OptionMap& { return c.optim.options; }},
+        {"schedule", "name", &ConfigContext::schedules, [](const Config& c) -> const std::string& { return c.schedule.name; },
+         [](Config& c) -> OptionMap& { return c.schedule.options; }},
+    };
+    return all;
+}
+
+const Selector* selector_of(const std::string& section) {
+    const auto& all = selectors();
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Selector& one) { return one.section == section; });
+    return found == all.end() ? nullptr : &*found;
+}
+
+namespace {
+
+Field option_field(const OptionSpec& option, const Selector& selector) {
+    Field field;
+    field.section = selector.section;
+    field.name = option.key;
+    field.help = option.help;
+    field.default_value = std::visit([](const auto& value) { return FieldValue(value); }, option.default_value);
+    field.allowed = option.choices;
+    field.minimum = option.minimum;
+    field.maximum = option.maximum;
+    field.since_version = option.since;
+    field.get = [key = option.key, fallback = field.default_value, options = selector.options](const Config& config) {
+        const auto& set = options(const_cast<Config&>(config));  // the accessor is one for reading and writing
+        const auto found = set.find(key);
+        if (found == set.end()) return fallback;
+        return std::visit([](const auto& v) { return FieldValue(v); }, found->second);
+    };
+    field.set = [key = option.key, options = selector.options](Config& config, const FieldValue& value) {
+        std::visit(
+            [&](const auto& v) {
+                if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); }) options(config)[key] = v;
+            },
+            value);
+    };
+    return field;
+}
+
+}  // namespace
+
+std::vector<Field> option_fields(const ConfigContext& context, const Selector& selector, const std::string& name) {
     std::vector<Field> fields;
-    for (const auto& variant : context.position_methods) {
-        if (variant.name != method) continue;
-        for (const auto& option : variant.options) {
-            Field field;
-            field.section = "position";
-            field.name = option.key;
-            field.help = option.help;
-            field.default_value = std::visit([](const auto& value) { return FieldValue(value); }, option.default_value);
-            field.allowed = option.choices;
-            field.minimum = option.minimum;
-            field.maximum = option.maximum;
-            field.since_version = option.since;
-            field.get = [key = option.key, fallback = field.default_value](const Config& config) {
-                const auto found = config.position.options.find(key);
-                if (found == config.position.options.end()) return fallback;
-                return std::visit([](const auto& v) { return FieldValue(v); }, found->second);
-            };
-            field.set = [key = option.key](Config& config, const FieldValue& value) {
-                std::visit(
-                    [&](const auto& v) {
-                        if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); }) {
-                            config.position.options[key] = v;
-                        }
-                    },
-                    value);
-            };
-            fields.push_back(std::move(field));
-        }
+    for (const auto& variant : context.*selector.variants) {
+        if (variant.name != name) continue;
+        for (const auto& option : variant.options) fields.push_back(option_field(option, selector));
     }
     return fields;
+}
+
+bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key) {
+    const auto& variants = context.*selector.variants;
+    if (variants.empty()) return true;
+    return std::any_of(variants.begin(), variants.end(), [&](const Variant& variant) {
+        return variant.name == selector.chosen(config) && std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end();
+    });
 }
 
 std::vector<Field> effective_fields(const Config& config, const ConfigContext& context) {
     std::vector<Field> fields;
     for (auto& field : config_fields(context)) {
-        const bool selects_method = field.path() == "position.method";
+        const auto* selector = selector_of(field.section);
+        const bool selects = selector != nullptr && selector->key == field.name;
         if (field.without_effect(config) == nullptr) fields.push_back(std::move(field));
-        if (!selects_method) continue;
-        for (auto& option : method_fields(context, config.position.method)) fields.push_back(std::move(option));
+        if (!selects) continue;
+        for (auto& option : option_fields(context, *selector, selector->chosen(config))) fields.push_back(std::move(option));
     }
     return fields;
 }

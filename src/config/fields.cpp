@@ -17,12 +17,8 @@ bool one_store(const Config& c) { return c.data.mixture.empty(); }
 bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
 bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
-bool is_adamw(const Config& c) { return c.optim.name == "adamw"; }
-bool is_sgd(const Config& c) { return c.optim.name == "sgd"; }
-bool has_momentum(const Config& c) { return c.optim.name == "sgd" || c.optim.name == "nag"; }
 bool is_adaptive(const Config& c) { return !c.model.adaptive_cutoffs.empty(); }
 bool restarts(const Config& c) { return c.schedule.restarts; }
-bool decays_to_end(const Config& c) { return c.schedule.name == "linear" || c.schedule.name == "cosine"; }
 
 constexpr const char* kText = "data.train (text to read)";
 constexpr const char* kOneStore = "no data.mixture";
@@ -158,24 +154,14 @@ void declare_optim(std::vector<Field>& fields) {
     using O = OptimConfig;
     key("name", &O::name,
         "Optimizer; nag is Nesterov's accelerated gradient as in fairseq, the paper's (weight decay apart, "
-        "it is sgd with optim.nesterov)")
-        .choices({"adamw", "sgd", "nag"});
+        "it is sgd with optim.nesterov)");
     key("lr", &O::lr, "Peak learning rate").above(0).at_most(1000);
-    key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when("optim.name", "optim.name: adamw", is_adamw);
-    key("beta2", &O::beta2, "Decay of the squared gradient's running mean")
-        .at_least(0)
-        .below(1)
-        .when("optim.name", "optim.name: adamw", is_adamw);
-    key("eps", &O::eps, "Added to the root of the squared gradient's mean")
-        .above(0)
-        .below(1)
-        .when("optim.name", "optim.name: adamw", is_adamw);
-    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none")
-        .at_least(0)
-        .below(1)
-        .when("optim.name", "optim.name: sgd or nag", has_momentum);
+    key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when_read();
+    key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1).when_read();
+    key("eps", &O::eps, "Added to the root of the squared gradient's mean").above(0).below(1).when_read();
+    key("momentum", &O::momentum, "Decay of the momentum buffer; 0 is none").at_least(0).below(1).when_read();
     key("nesterov", &O::nesterov, "Nesterov's form of momentum")
-        .when("optim.name", "optim.name: sgd", is_sgd)
+        .when_read()
         .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
     key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw and nag; not on norms, biases and position parameters")
         .range(0, 100);
@@ -185,8 +171,7 @@ void declare_optim(std::vector<Field>& fields) {
 void declare_schedule(std::vector<Field>& fields) {
     SectionFields key("schedule", &Config::schedule, fields);
     using S = ScheduleConfig;
-    const char* decays = "schedule.name: linear or cosine";
-    key("name", &S::name, "Learning rate after the warm-up").choices({"constant", "linear", "cosine", "inverse_sqrt"});
+    key("name", &S::name, "Learning rate after the warm-up");
     key("warmup", &S::warmup, "Linear rise to optim.lr");
     key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up")
         .at_least(0)
@@ -195,11 +180,10 @@ void declare_schedule(std::vector<Field>& fields) {
         "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the "
         "warm-up runs at the peak")
         .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
-    key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when("schedule.name", decays, decays_to_end);
+    key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when_read();
     key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
-        .when("schedule.name", decays, decays_to_end);
-    key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end")
-        .when("schedule.name", "schedule.name: cosine", [](const Config& c) { return c.schedule.name == "cosine"; });
+        .when_read();
+    key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end").when_read();
     key("period_mult", &S::period_mult, "Length of each period (without the warm-up) over the last one's")
         .range(1, 1000)
         .when("schedule.restarts", "schedule.restarts: true", restarts);
@@ -331,6 +315,17 @@ Condition needs_slopes(const ConfigContext& context) {
             [names](const Config& config) { return std::find(names.begin(), names.end(), config.position.method) != names.end(); }};
 }
 
+// Which objects of a section read a shared key is theirs to say, too.
+Condition needs_reader(const ConfigContext& context, const Selector& selector, const std::string& key) {
+    std::vector<std::string> names;
+    for (const auto& variant : context.*selector.variants) {
+        if (std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end()) names.push_back(variant.name);
+    }
+    return {selector.path(), selector.path() + ": " + join(names, " or "), [names, chosen = selector.chosen](const Config& config) {
+                return std::find(names.begin(), names.end(), chosen(config)) != names.end();
+            }};
+}
+
 }  // namespace
 
 const std::vector<Section>& config_sections() {
@@ -355,8 +350,12 @@ std::vector<Field> config_fields(const ConfigContext& context) {
     static const std::vector<Field> declared = declare_all();
     auto fields = declared;
     for (auto& field : fields) {
-        if (field.path() == "position.method") {
-            for (const auto& method : context.position_methods) field.allowed.push_back(method.name);
+        if (const auto* selector = selector_of(field.section)) {
+            if (field.name == selector->key) {
+                for (const auto& variant : context.*selector->variants) field.allowed.push_back(variant.name);
+            } else if (field.read_by_chosen && !(context.*selector->variants).empty()) {
+                field.conditions.insert(field.conditions.begin(), needs_reader(context, *selector, field.name));
+            }
         } else if (field.path() == "attention.backend") {
             field.allowed = {"auto"};
             field.allowed.insert(field.allowed.end(), context.attention_backends.begin(), context.attention_backends.end());

@@ -18,25 +18,30 @@ class Builder {
 public:
     explicit Builder(const ConfigContext& context) : context_(context), fields_(config_fields(context)) {
         for (const auto& field : fields_) by_path_[field.path()] = &field;
-        for (const auto& method : context.position_methods) {
-            methods_.push_back({method.name, method_fields(context, method.name)});
+        for (const auto& selector : selectors()) {
+            for (const auto& variant : context.*selector.variants) {
+                variants_.push_back({&selector, variant.name, option_fields(context, selector, variant.name)});
+            }
         }
     }
 
     LoadedConfig build(const std::vector<Assignment>& assignments) {
-        // The method comes first, because it decides what the other keys of its section mean.
+        // The chosen objects come first, because they decide what the other keys of their sections mean.
         for (const auto& assignment : assignments) {
             if (!is_option(assignment)) assign(assignment);
         }
-        for (const auto& field : chosen_method()) field.set(config_, field.default_value);
+        for (const auto& selector : selectors()) {
+            for (const auto& field : chosen(selector)) field.set(config_, field.default_value);
+        }
         for (const auto& assignment : assignments) {
             if (is_option(assignment)) assign_option(assignment);
         }
         for (const auto& [path, assignment] : options_set_) {
-            const auto& known = chosen_method();
+            const auto& selector = *selector_of(assignment->section);
+            const auto& known = chosen(selector);
             const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
-            if (field == known.end() && assignment->own) continue;  // of the method that the run had
-            if (field == known.end()) refuse_option(*assignment);
+            if (field == known.end() && assignment->own) continue;  // of the object that the run had
+            if (field == known.end()) refuse_option(selector, *assignment);
             field->set(config_, parse(*field, *assignment));
             origins_[path] = origin_of(*assignment);
         }
@@ -46,19 +51,23 @@ public:
     }
 
 private:
-    struct Method {
+    struct Named {
+        const Selector* selector;
         std::string name;
         std::vector<Field> fields;
     };
 
     static Origin origin_of(const Assignment& a) { return {a.origin, a.layer, a.own}; }
 
-    static bool is_option(const Assignment& a) { return a.section == "position" && !a.name.empty() && a.name != "method"; }
+    // Keys of a section with a selector that are not shared are some object's.
+    [[nodiscard]] bool is_option(const Assignment& a) const {
+        return selector_of(a.section) != nullptr && !a.name.empty() && by_path_.find(a.path()) == by_path_.end();
+    }
 
-    [[nodiscard]] const std::vector<Field>& chosen_method() const {
+    [[nodiscard]] const std::vector<Field>& chosen(const Selector& selector) const {
         static const std::vector<Field> none;
-        for (const auto& method : methods_) {
-            if (method.name == config_.position.method) return method.fields;
+        for (const auto& variant : variants_) {
+            if (variant.selector == &selector && variant.name == selector.chosen(config_)) return variant.fields;
         }
         return none;
     }
@@ -90,12 +99,12 @@ private:
         origins_[field.path()] = origin_of(assignment);
     }
 
-    // A key that no method knows is an error at once; whether it belongs to the chosen method is decided at the end, when an override may
+    // A key that no object knows is an error at once; whether it belongs to the chosen one is decided at the end, when an override may
     // have taken it back.
     void assign_option(const Assignment& assignment) {
         bool known = false;
-        for (const auto& method : methods_) {
-            for (const auto& field : method.fields) known = known || field.path() == assignment.path();
+        for (const auto& variant : variants_) {
+            for (const auto& field : variant.fields) known = known || field.path() == assignment.path();
         }
         if (!known) refuse_unknown(assignment);
         if (assignment.value.kind == RawValue::Kind::null) {
@@ -105,17 +114,18 @@ private:
         }
     }
 
-    [[noreturn]] void refuse_option(const Assignment& assignment) const {
+    [[noreturn]] void refuse_option(const Selector& selector, const Assignment& assignment) const {
         std::vector<std::string> owners, keys;
-        for (const auto& method : methods_) {
-            for (const auto& field : method.fields) {
-                if (field.path() == assignment.path()) owners.push_back(method.name);
-                if (method.name == config_.position.method) keys.push_back(field.name);
+        const auto& name = selector.chosen(config_);
+        for (const auto& variant : variants_) {
+            for (const auto& field : variant.fields) {
+                if (field.path() == assignment.path()) owners.push_back(variant.name);
+                if (variant.selector == &selector && variant.name == name) keys.push_back(field.name);
             }
         }
-        throw ConfigError(assignment.origin + ": " + assignment.path() +
-                          " has no effect here: it needs position.method: " + join(owners, " or ") + ", and position.method is " +
-                          config_.position.method + " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
+        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs " + selector.path() + ": " +
+                          join(owners, " or ") + ", and " + selector.path() + " is " + name +
+                          " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
     }
 
     void refuse_unknown(const Assignment& assignment) const {
@@ -133,7 +143,7 @@ private:
             if (field.name == wanted && (known_section || assignment.name.empty())) elsewhere.push_back(field.path());
         };
         for (const auto& field : fields_) consider(field);
-        for (const auto& method : methods_) std::for_each(method.fields.begin(), method.fields.end(), consider);
+        for (const auto& variant : variants_) std::for_each(variant.fields.begin(), variant.fields.end(), consider);
         const auto near = nearest(wanted, known_section ? keys : sections);
         std::string message =
             assignment.origin + ": unknown " + (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
@@ -149,7 +159,7 @@ private:
 
     const ConfigContext& context_;
     std::vector<Field> fields_;
-    std::vector<Method> methods_;
+    std::vector<Named> variants_;
     std::map<std::string, const Field*> by_path_;
     std::map<std::string, const Assignment*> options_set_;
     Config config_;

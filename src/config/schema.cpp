@@ -60,15 +60,16 @@ Json field_schema(const Field& field) {
     return schema;
 }
 
-// Which keys the section may hold depends on its method.
-void add_methods(Json& section, const ConfigContext& context, const std::string& default_method) {
+// Which keys the section may hold depends on the object that it chooses.
+void add_options(Json& section, const ConfigContext& context, const Selector& selector) {
     section.erase("additionalProperties");
     section["unevaluatedProperties"] = false;
-    for (const auto& method : context.position_methods) {
-        Json condition = {{"properties", {{"method", {{"const", method.name}}}}}};
-        if (method.name != default_method) condition["required"] = Json::array({"method"});
+    const Config defaults;
+    for (const auto& variant : context.*selector.variants) {
+        Json condition = {{"properties", {{selector.key, {{"const", variant.name}}}}}};
+        if (variant.name != selector.chosen(defaults)) condition["required"] = Json::array({selector.key});
         Json options = Json::object();
-        for (const auto& field : method_fields(context, method.name)) options[field.name] = field_schema(field);
+        for (const auto& field : option_fields(context, selector, variant.name)) options[field.name] = field_schema(field);
         section["allOf"].push_back({{"if", condition}, {"then", {{"properties", options}}}});
     }
 }
@@ -137,7 +138,7 @@ Json config_schema(const ConfigContext& context) {
             {"type", {"object", "null"}}, {"description", section.help}, {"properties", Json::object()}, {"additionalProperties", false}};
     }
     for (const auto& field : config_fields(context)) sections[field.section]["properties"][field.name] = field_schema(field);
-    add_methods(sections["position"], context, PositionConfig{}.method);
+    for (const auto& selector : selectors()) add_options(sections[selector.section], context, selector);
     sections["include"] = {{"description", "Files that are read first, relative to this one"},
                            {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
     return {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
@@ -155,10 +156,11 @@ std::string config_reference(const ConfigContext& context) {
         for (const auto& field : fields) {
             if (field.section == section.name) text += row(field);
         }
-        if (section.name != "position") continue;
-        for (const auto& method : context.position_methods) {
-            text += "\n### position.method: " + method.name + "\n\n" + method.help + "\n";
-            const auto options = method_fields(context, method.name);
+        const auto* selector = selector_of(section.name);
+        if (selector == nullptr) continue;
+        for (const auto& variant : context.*selector->variants) {
+            text += "\n### " + selector->path() + ": " + variant.name + "\n\n" + variant.help + "\n";
+            const auto options = option_fields(context, *selector, variant.name);
             if (!options.empty()) text += std::string("\n") + kTableHead;
             for (const auto& option : options) text += row(option);
         }

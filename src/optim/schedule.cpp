@@ -1,47 +1,68 @@
+// The list of schedules, the warm-up that all of them have, and the way to the one that a configuration names.
 #include "longbow/optim/schedule.h"
 
 #include <algorithm>
-#include <cmath>
-#include <numbers>
 
+#include "longbow/config/context.h"
 #include "longbow/core/error.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
 namespace {
 
-// Cosine annealing from peak to min over `length` updates, `done` updates after the warm-up; warm restarts as Loshchilov and Hutter 2017.
-double cosine(const ScheduleConfig& schedule, double peak_lr, double done, double length) {
-    double factor = 1;
-    if (schedule.restarts) {
-        if (schedule.period_mult == 1) {
-            const double cycle = std::floor(done / length);
-            done -= cycle * length;
-            factor = std::pow(schedule.shrink, cycle);
-        }
-        while (done >= length) {
-            done -= length;
-            length *= schedule.period_mult;
-            factor *= schedule.shrink;
-        }
-    }
-    const double t = std::min(1.0, done / length);
-    return factor * (schedule.min_lr + (peak_lr - schedule.min_lr) * (1 + std::cos(std::numbers::pi * t)) / 2);
+// A function-local static: registrations run before main, in any order of translation units.
+std::vector<ScheduleEntry>& entries() {
+    static std::vector<ScheduleEntry> list;
+    return list;
 }
 
+const ScheduleEntry& entry_of(const std::string& name) {
+    std::vector<std::string> known;
+    for (const auto& entry : entries()) {
+        if (entry.name == name) return entry;
+        known.push_back(entry.name);
+    }
+    throw ConfigError("schedule.name: " + name + " is none of " + join(known, ", "));
+}
+
+const ContextSource context_source([](ConfigContext& context) {
+    for (const auto& entry : entries()) context.schedules.push_back({entry.name, entry.help, entry.options, false, entry.reads});
+});
+
 }  // namespace
+
+double SchedulePoint::progress() const { return std::min(1.0, (update - warmup) / length); }
+
+bool register_schedule(ScheduleEntry entry) {
+    auto& list = entries();
+    const auto place = std::lower_bound(list.begin(), list.end(), entry.name,
+                                        [](const ScheduleEntry& one, const std::string& name) { return one.name < name; });
+    if (place != list.end() && place->name == entry.name) {
+        throw ConfigError("schedule \"" + entry.name + "\" is registered twice; give one of them another name");
+    }
+    list.insert(place, std::move(entry));
+    return true;
+}
+
+const std::vector<ScheduleEntry>& schedules() { return entries(); }
 
 double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period) {
     const auto u = static_cast<double>(update);
     const auto w = static_cast<double>(warmup);
     if (update < warmup) return schedule.warmup_init_lr + (peak_lr - schedule.warmup_init_lr) * (schedule.warmup_at_init ? u : u + 1) / w;
-    if (schedule.name == "constant") return peak_lr;
-    if (schedule.name == "inverse_sqrt") return peak_lr * std::sqrt(std::max(w, 1.0) / std::max(u, 1.0));
+    const auto& entry = entry_of(schedule.name);
     const double length = std::max(1.0, static_cast<double>(period) - w);
-    if (schedule.name == "cosine") return cosine(schedule, peak_lr, u - w, length);
-    const double t = std::min(1.0, (u - w) / length);
-    if (schedule.name == "linear") return peak_lr * (1 - t) + schedule.min_lr * t;
-    throw ConfigError("schedule.name: " + schedule.name + " is none of constant, linear, cosine, inverse_sqrt");
+    if (entry.options.empty()) return entry.lr({schedule, peak_lr, u, w, length});
+    // Options that the caller left out take their declared defaults (a configuration that was loaded has them all).
+    auto complete = schedule;
+    for (const auto& option : entry.options) complete.options.emplace(option.key, option.default_value);
+    return entry.lr({complete, peak_lr, u, w, length});
+}
+
+bool has_period(const ScheduleConfig& schedule) {
+    const auto& reads = entry_of(schedule.name).reads;
+    return std::find(reads.begin(), reads.end(), "period") != reads.end();
 }
 
 }  // namespace longbow

@@ -10,13 +10,14 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/optim/optimizer.h"
 #include "session.h"
 
 namespace longbow {
 
 namespace {
 
-bool has_momentum(const OptimConfig& optim) { return optim.name == "adamw" || optim.momentum > 0; }
+bool has_momentum(const OptimConfig& optim) { return !optimizer_slots(optim).empty(); }
 
 bool has_optimizer_files(const fs::path& checkpoint) {
     const auto entries = fs::directory_iterator(checkpoint);

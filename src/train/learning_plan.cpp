@@ -20,7 +20,7 @@ std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, c
     return static_cast<std::int64_t>(std::ceil(updates_until(duration, units)));
 }
 
-bool periodic(const Session& session) { return session.config.schedule.name == "linear" || session.config.schedule.name == "cosine"; }
+bool periodic(const Session& session) { return has_period(session.config.schedule); }
 
 double rate_at(const Session& session, std::int64_t update) {
     return learning_rate(session.config.schedule, session.config.optim.lr, update, session.warmup, session.state.schedule_period);

@@ -11,6 +11,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/language_model.h"
 #include "longbow/model/linear.h"
+#include "longbow/optim/optimizer.h"
 #include "memory_layer.h"
 #include "session.h"
 
@@ -102,7 +103,7 @@ private:
 
     [[nodiscard]] double bytes(std::int64_t numbers) const { return static_cast<double>(numbers) * pass_.wide; }
     [[nodiscard]] double stream() const { return pass_.tokens * static_cast<double>(config_.model.dim) * pass_.wide; }
-    [[nodiscard]] double slots() const { return config_.optim.name == "adamw" ? 2 : config_.optim.momentum > 0 ? 1 : 0; }
+    [[nodiscard]] double slots() const { return static_cast<double>(optimizer_slots(config_.optim).size()); }
     [[nodiscard]] double optimizer_state() const {
         return slots() * bytes(sizes_.total) / (sharded_ ? static_cast<double>(request_.ranks) : 1.0);
     }

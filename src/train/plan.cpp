@@ -9,6 +9,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/flops.h"
+#include "longbow/optim/optimizer.h"
 #include "longbow/telemetry/log.h"
 #include "memory_plan.h"
 #include "session.h"
@@ -168,7 +169,7 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const bool validates = held_out.has_split("valid");
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
     text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == DType::fp64 ? 8 : 4) *
-                                             (config.optim.name == "adamw" ? 3 : 2)));
+                                             static_cast<double>(1 + optimizer_slots(config.optim).size())));
     if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
     text += time_text(request,
                       {store.vocab_size(), total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,

@@ -88,7 +88,7 @@ struct DataConfig {
 };
 
 struct OptimConfig {
-    std::string name = "adamw";  // adamw | sgd | nag
+    std::string name = "adamw";  // a registered optimizer
     double lr = 1e-3;            // peak learning rate
     double beta1 = 0.9;
     double beta2 = 0.98;
@@ -97,11 +97,12 @@ struct OptimConfig {
     bool nesterov = false;      // sgd
     double weight_decay = 0.0;  // decoupled for adamw and nag; not on norms, biases, position parameters
     double clip_norm = 1.0;     // global L2 norm; 0 is off
+    OptionMap options;          // the optimizer's own
     bool operator==(const OptimConfig&) const = default;
 };
 
 struct ScheduleConfig {
-    std::string name = "cosine";  // constant | linear | cosine | inverse_sqrt
+    std::string name = "cosine";  // a registered schedule
     Duration warmup{0, Duration::Unit::updates};
     double warmup_init_lr = 0.0;
     bool warmup_at_init = false;                  // the first update runs at warmup_init_lr itself
@@ -110,6 +111,7 @@ struct ScheduleConfig {
     bool restarts = false;                        // cosine: begins again after each period
     double period_mult = 1.0;                     // restarts: each period's length over the last one's
     double shrink = 1.0;                          // restarts: each period's learning rates over the last one's
+    OptionMap options;                            // the schedule's own
     bool operator==(const ScheduleConfig&) const = default;
 };
 

@@ -43,6 +43,7 @@ struct Field {
     std::optional<double> minimum, maximum;           // numbers, each element of a list, a duration's value
     bool open_minimum = false, open_maximum = false;  // the bound itself is out
     bool no_repeats = false;                          // lists
+    bool read_by_chosen = false;                      // has an effect where the section's chosen object reads it (Variant::reads)
     std::vector<Condition> conditions;                // all must hold
     std::string since_version;                        // "0.3.0": the version that brought the key; empty: 0.2.0 or before
     std::function<FieldValue(const Config&)> get;
@@ -60,6 +61,8 @@ struct Field {
     Field& below(double high);
     Field& choices(std::vector<std::string> list);
     Field& unique();
+    // A key that registered objects share: only those that list it in their registration (optim.momentum) give it an effect.
+    Field& when_read();
     Field& when(std::string decider, std::string need, std::function<bool(const Config&)> holds);
     Field& since(std::string version);
 };
@@ -69,12 +72,26 @@ struct Section {
 };
 
 // Sections and their fields in the order of config.h. What only the registries know (choices of position.method and attention.backend, which
-// methods have slopes) is filled in from `context`; keys of the chosen position method come from method_fields().
+// methods have slopes) is filled in from `context`; keys of the chosen objects come from option_fields().
 const std::vector<Section>& config_sections();
 std::vector<Field> config_fields(const ConfigContext& context);
 
-// The options of one position method as fields of the section `position`. Empty for a method that `context` does not know.
-std::vector<Field> method_fields(const ConfigContext& context, const std::string& method);
+// A key that chooses a registered object, whose own options are further keys of the section.
+struct Selector {
+    std::string section, key;  // "position", "method"
+    std::vector<Variant> ConfigContext::*variants;
+    const std::string& (*chosen)(const Config& config);
+    OptionMap& (*options)(Config& config);
+
+    [[nodiscard]] std::string path() const { return section + "." + key; }
+};
+const std::vector<Selector>& selectors();
+// Null for a section that has none.
+const Selector* selector_of(const std::string& section);
+// The options of one object as fields of the selector's section. Empty for a name that `context` does not know.
+std::vector<Field> option_fields(const ConfigContext& context, const Selector& selector, const std::string& name);
+// Whether the object that `config` chooses in this section reads the section's shared key; true where `context` knows none.
+bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key);
 
 // All fields that matter in this configuration: config_fields() and the method's, less those without effect.
 std::vector<Field> effective_fields(const Config& config, const ConfigContext& context);

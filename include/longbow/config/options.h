@@ -18,12 +18,13 @@ struct OptionSpec {
     std::string since{};                         // the version that brought the option, when it is newer than 0.2.0; see Field::since()
 };
 
-// What a section may hold, by the value of its selector: {"t5", {specs}}, {"alibi", {specs}}, ...
+// What a registered object (a position method, an optimizer, a schedule) brings to its section: {"t5", {specs}}, {"alibi", {specs}}, ...
 struct Variant {
     std::string name{};
     std::string help{};
     std::vector<OptionSpec> options{};
-    bool slopes = false;  // what attention.skip_threshold needs; see PositionEntry
+    bool slopes = false;               // what attention.skip_threshold needs; see PositionEntry
+    std::vector<std::string> reads{};  // the section's shared keys that have an effect with it ("momentum"); see Field::when_read()
 };
 
 // Typed access after the load filled in defaults; throws ConfigError on a missing key (a programming error).

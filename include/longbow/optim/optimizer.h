@@ -1,13 +1,16 @@
-// Optimizers over a model's parameters, with their state as named slots so that checkpoints can hold it.
+// Optimizers over a model's parameters, with their state as named slots so that checkpoints can hold it. Each is one file of this room that
+// registers itself (LONGBOW_REGISTER_OPTIMIZER) with its options; nothing else names it but its test and docs/configuration.md.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/config/options.h"
 
 namespace longbow {
 
@@ -28,6 +31,32 @@ public:
     virtual void set_steps(std::int64_t steps) = 0;
 };
 
+struct OptimizerRequest {
+    const OptimConfig& config;  // its options complete
+    const std::vector<at::Tensor>& parameters;
+    const std::vector<bool>& decay;  // one a parameter: whether weight decay acts on it
+};
+
+// The members have defaults, so that an optimizer writes only those that it needs, under any compiler's warnings.
+struct OptimizerEntry {
+    std::string name{};
+    std::string help{};                 // one line, with the source
+    std::vector<std::string> reads{};   // shared keys of `optim` that it reads: beta1, beta2, eps, momentum, nesterov
+    std::vector<OptionSpec> options{};  // keys of its own; make() finds them in config.options
+    // Names of the tensors that it keeps a parameter; memory plans and the sizes of checkpoints count them.
+    std::function<std::vector<std::string>(const OptimConfig&)> slots{};
+    std::function<std::unique_ptr<Optimizer>(const OptimizerRequest&)> make{};
+};
+
+// The registered optimizers, by name.
+const std::vector<OptimizerEntry>& optimizers();
+bool register_optimizer(OptimizerEntry entry);
+
+// At namespace scope in an optimizer's .cpp (the room is linked whole, so that no registration is dropped).
+#define LONGBOW_REGISTER_OPTIMIZER(...) static const bool longbow_optimizer_registered = ::longbow::register_optimizer(__VA_ARGS__)
+
+// Both throw ConfigError for a name that nobody has registered.
+std::vector<std::string> optimizer_slots(const OptimConfig& config);
 std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters,
                                           const std::vector<bool>& decay);
 

@@ -1,4 +1,4 @@
-// Position methods as the registry would hand them down, for tests of the room below it.
+// Registered objects as their registries would hand them down, for tests of the room below it.
 #pragma once
 
 #include "longbow/config/load.h"
@@ -14,6 +14,18 @@ inline ConfigContext test_context() {
         {"t5",
          "Bucketed distances",
          {{"buckets", std::int64_t{32}, "Buckets", {}, 2, 4096}, {"shared", true, "One table for all layers", {}, {}, {}}}},
+    };
+    context.optimizers = {
+        {"adamw", "Adam", {}, false, {"beta1", "beta2", "eps"}},
+        {"lion", "One with an option of its own", {{"sign_eps", 0.0, "Below it a sign is 0", {}, 0.0, 1.0}}, false, {"beta1", "beta2"}},
+        {"nag", "Nesterov's", {}, false, {"momentum"}},
+        {"sgd", "Gradient descent", {}, false, {"momentum", "nesterov"}},
+    };
+    context.schedules = {
+        {"constant", "One rate", {}},
+        {"cosine", "Half a wave", {}, false, {"min_lr", "period", "restarts"}},
+        {"inverse_sqrt", "As fairseq", {}},
+        {"linear", "A line", {}, false, {"min_lr", "period"}},
     };
     context.attention_backends = {"reference", "sdpa"};
     return context;

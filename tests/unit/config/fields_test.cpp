@@ -74,8 +74,10 @@ Config random_config(Random& random, const ConfigContext& context) {
             if (field.without_effect(config) != nullptr) field.set(config, field.default_value);
         }
     }
-    for (const auto& field : method_fields(context, config.position.method)) {
-        field.set(config, random.below(2) == 0 ? random_value(random, field) : field.default_value);
+    for (const auto& selector : selectors()) {
+        for (const auto& field : option_fields(context, selector, selector.chosen(config))) {
+            field.set(config, random.below(2) == 0 ? random_value(random, field) : field.default_value);
+        }
     }
     return config;
 }
@@ -83,8 +85,10 @@ Config random_config(Random& random, const ConfigContext& context) {
 TEST(Fields, DefaultsAreInRangeAndWrittenAsTheyAreRead) {
     const auto context = test_context();
     auto fields = config_fields(context);
-    for (const auto& method : context.position_methods) {
-        for (auto& field : method_fields(context, method.name)) fields.push_back(field);
+    for (const auto& selector : selectors()) {
+        for (const auto& variant : context.*selector.variants) {
+            for (auto& field : option_fields(context, selector, variant.name)) fields.push_back(field);
+        }
     }
     const Config defaults;
     std::set<std::string> paths;

@@ -146,10 +146,10 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
 TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"optim:\n  name: sgd\n  beta1: 0.9\n",
-         "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw, and optim.name is sgd"},
-        {"optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: sgd"},
+         "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw or lion, and optim.name is sgd"},
+        {"optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: nag or sgd"},
         {"optim: {name: sgd, momentum: 0, nesterov: true}\n", "optim.nesterov has no effect here: it needs optim.momentum above 0"},
-        {"schedule: {name: constant, min_lr: 1e-5}\n", "schedule.min_lr has no effect here: it needs schedule.name: linear or cosine"},
+        {"schedule: {name: constant, min_lr: 1e-5}\n", "schedule.min_lr has no effect here: it needs schedule.name: cosine or linear"},
         {"schedule: {name: inverse_sqrt, period: 5 updates}\n", "schedule.period has no effect here"},
         {"schedule: {warmup_init_lr: 1e-7}\n", "it needs schedule.warmup above 0"},
         {"train: {loss_scale: 128}\n", "train.loss_scale has no effect here: it needs train.dtype: fp16, and train.dtype is fp32"},

@@ -1,0 +1,34 @@
+// The global norm of the gradients and what clipping divides them by.
+#include <ATen/ops/_foreach_norm.h>
+#include <ATen/ops/clamp.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros.h>
+
+#include "longbow/optim/optimizer.h"
+
+namespace longbow {
+
+namespace {
+
+// A parameter that took no part in the loss has no gradient, and is left as it is.
+std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
+    std::vector<at::Tensor> gradients;
+    gradients.reserve(parameters.size());
+    for (const auto& parameter : parameters) {
+        if (parameter.grad().defined()) gradients.push_back(parameter.grad());
+    }
+    return gradients;
+}
+
+}  // namespace
+
+at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters) {
+    const auto gradients = gradients_of(parameters);
+    if (gradients.empty()) return at::zeros({});
+    return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2.0);
+}
+
+at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm) { return at::clamp((norm + 1e-6) / max_norm, 1.0); }
+
+}  // namespace longbow

@@ -1,0 +1,8 @@
+// One learning rate after the warm-up.
+#include "longbow/optim/schedule.h"
+
+namespace longbow {
+
+LONGBOW_REGISTER_SCHEDULE({.name = "constant", .help = "The peak", .lr = [](const SchedulePoint& point) { return point.peak_lr; }});
+
+}  // namespace longbow

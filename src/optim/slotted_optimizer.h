@@ -1,0 +1,44 @@
+// What the optimizers share: two groups of parameters, with and without weight decay, each updated by one call of ATen's fused kernels, on
+// CPU and GPU alike.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "longbow/optim/optimizer.h"
+
+namespace longbow {
+
+// The slots start as zeros, so that a checkpoint of any update, the 0th included, has the same tensors.
+class SlottedOptimizer : public Optimizer {
+public:
+    SlottedOptimizer(const OptimizerRequest& request, const std::vector<std::string>& slot_names);
+    std::vector<OptimizerSlot>& slots() override { return slots_; }
+    [[nodiscard]] std::int64_t steps() const override { return steps_; }
+    void set_steps(std::int64_t steps) override { steps_ = steps; }
+    void step(double lr, const at::Tensor& divisor) override;
+
+protected:
+    struct Group {
+        std::vector<at::Tensor> parameters, gradients;
+        std::vector<std::vector<at::Tensor>> slots;  // [slot][parameter]
+        std::optional<at::Tensor> divisor;           // of the gradients, 0-dim fp32
+    };
+    virtual void update(Group& group, double lr, double weight_decay) = 0;
+
+    OptimConfig config_;
+    std::int64_t steps_ = 0;
+
+private:
+    std::vector<at::Tensor> parameters_;
+    std::vector<bool> decay_;
+    std::vector<OptimizerSlot> slots_;
+};
+
+// {"momentum"} where there is momentum to keep.
+std::vector<std::string> momentum_slots(const OptimConfig& config);
+
+}  // namespace longbow
