@@ -95,6 +95,7 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
+// The same as cache_dir in scripts/common.sh.
 fs::path cache_folder() {
     if (const auto cache = variable("LONGBOW_CACHE"); !cache.empty()) return cache;
     const auto base = variable("XDG_CACHE_HOME");

@@ -37,7 +37,7 @@ std::uint64_t RawOffsets::length_of(TokenId id) {
 // Offsets must be asked for in ascending order. A tokenizer of words has one token a word or line end, by its definition.
 RawCount RawOffsets::counts_at(const EncodedChunk& chunk, std::size_t offset, std::int64_t tokens) {
     if (tokenizer_.boundary_per_line()) return {bytes_ + offset, static_cast<std::uint64_t>(tokens)};
-    words_ += static_cast<std::uint64_t>(count_words(chunk.text, counted_, offset, after_space_));
+    words_ += static_cast<std::uint64_t>(count_word_starts(chunk.text, counted_, offset, after_space_));
     counted_ = std::max(counted_, offset);
     return {bytes_ + offset, words_};
 }

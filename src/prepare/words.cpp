@@ -34,7 +34,7 @@ bool is_wide_space(std::string_view text) {
 
 }  // namespace
 
-std::int64_t count_words(std::string_view text, std::size_t begin, std::size_t end, bool& after_space) {
+std::int64_t count_word_starts(std::string_view text, std::size_t begin, std::size_t end, bool& after_space) {
     std::int64_t words = 0;
     bool after = after_space;
     for (std::size_t i = begin; i < end; ++i) {
@@ -52,7 +52,7 @@ bool ends_in_space(std::string_view text, bool before) {
     std::size_t begin = text.size();
     while (begin > 0 && kBytes[static_cast<unsigned char>(text[begin - 1])] == Byte::continuation) --begin;
     if (begin > 0) --begin;
-    (void)count_words(text, begin, text.size(), before);
+    (void)count_word_starts(text, begin, text.size(), before);
     return before;
 }
 

@@ -11,6 +11,6 @@ bool ends_in_space(std::string_view text, bool before);
 
 // Counts the words that start in text[begin, end), which may cut a character. `after_space`: whether the character before `begin` is
 // whitespace; set to the same for `end`.
-std::int64_t count_words(std::string_view text, std::size_t begin, std::size_t end, bool& after_space);
+std::int64_t count_word_starts(std::string_view text, std::size_t begin, std::size_t end, bool& after_space);
 
 }  // namespace longbow

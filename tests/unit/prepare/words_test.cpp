@@ -9,7 +9,7 @@ namespace {
 
 std::int64_t words(const std::string& text) {
     bool after_space = true;
-    return count_words(text, 0, text.size(), after_space);
+    return count_word_starts(text, 0, text.size(), after_space);
 }
 
 TEST(Words, AreRunsOfNonWhitespace) {
@@ -41,8 +41,8 @@ TEST(Words, AddUpOverAnyCut) {
     EXPECT_EQ(whole, 5);
     for (std::size_t cut = 0; cut <= text.size(); ++cut) {
         bool after_space = true;
-        auto sum = count_words(text, 0, cut, after_space);
-        sum += count_words(text, cut, text.size(), after_space);
+        auto sum = count_word_starts(text, 0, cut, after_space);
+        sum += count_word_starts(text, cut, text.size(), after_space);
         EXPECT_EQ(sum, whole) << cut;
     }
 }
