@@ -11,7 +11,7 @@
 #include <new>
 #include <tuple>
 
-#include "../../../src/cli/verbs.h"
+#include "cli/verbs.h"
 #include "longbow/cli/cli.h"
 #include "longbow/core/error.h"
 

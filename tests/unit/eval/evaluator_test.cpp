@@ -7,7 +7,7 @@
 
 #include <filesystem>
 
-#include "../src/eval/partial.h"
+#include "eval/partial.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/data/memory_stream.h"

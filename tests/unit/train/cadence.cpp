@@ -1,8 +1,8 @@
-#include "../../../src/train/cadence.h"
+#include "train/cadence.h"
 
 #include <gtest/gtest.h>
 
-#include "../../../src/train/loss_scale.h"
+#include "train/loss_scale.h"
 
 namespace longbow {
 namespace {

@@ -1,5 +1,7 @@
 // The list of position methods. Methods add themselves at program start (LONGBOW_REGISTER_POSITION), in no particular order, so
 // the list is kept sorted by name: help texts and schemas must not depend on the linker.
+#include "longbow/position/position_method.h"
+
 #include <ATen/core/grad_mode.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
-#include "longbow/position/position_method.h"
 
 namespace longbow {
 
