@@ -13,13 +13,13 @@
 
 namespace longbow {
 
-AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size) : bands_(config, vocab_size), init_(config.init) {
+AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options) : bands_(config, vocab_size), init_(config.init) {
     const auto classes = config.tie_output ? static_cast<std::int64_t>(bands_.count()) - 1 : 0;
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto name = std::to_string(i);
         const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
-        tables_.push_back(register_parameter("table" + name, at::empty({rows, bands_.dim(i)})));
-        projections_.push_back(register_parameter("projection" + name, at::empty({config.dim, bands_.dim(i)})));
+        tables_.push_back(register_parameter("table" + name, at::empty({rows, bands_.dim(i)}, options)));
+        projections_.push_back(register_parameter("projection" + name, at::empty({config.dim, bands_.dim(i)}, options)));
     }
 }
 

@@ -12,7 +12,7 @@ namespace longbow {
 
 class AdaptiveEmbedding final : public Embedding {
 public:
-    AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size);
+    AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
     void reset_parameters() override;
     void list_pieces(std::vector<StoredPiece>& pieces) const override;

@@ -14,7 +14,7 @@
 
 namespace longbow {
 
-AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding)
+AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding, const at::TensorOptions& options)
     : bands_(embedding.bands()),
       tied_words_(config.model.tie_output),
       tied_projections_(config.model.tie_output && config.model.tie_projections),
@@ -27,13 +27,13 @@ AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedd
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto name = std::to_string(i);
         const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
-        words_.push_back(tied_words_ ? embedding.table(i) : register_parameter("words" + name, at::empty({rows, bands_.dim(i)})));
+        words_.push_back(tied_words_ ? embedding.table(i) : register_parameter("words" + name, at::empty({rows, bands_.dim(i)}, options)));
         if (i == 0) {
             projections_.emplace_back();
         } else {
             projections_.push_back(tied_projections_
                                        ? embedding.projection(i)
-                                       : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)})));
+                                       : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)}, options)));
         }
     }
 }

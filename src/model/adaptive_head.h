@@ -15,7 +15,7 @@ namespace longbow {
 class AdaptiveHead final : public OutputHead {
 public:
     // By config: words and classes are the embedding's (model.tie_output) or the head's own; so the projections (tie_projections).
-    AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding);
+    AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding, const at::TensorOptions& options = {});
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     // [n, vocab]: log-probabilities.

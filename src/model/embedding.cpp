@@ -8,8 +8,8 @@
 
 namespace longbow {
 
-TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size) : init_(config.init) {
-    weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}));
+TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options) : init_(config.init) {
+    weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}, options));
 }
 
 at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedding(weight_, tokens); }

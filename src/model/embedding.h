@@ -23,7 +23,7 @@ public:
 
 class TokenEmbedding final : public Embedding {
 public:
-    TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size);
+    TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
     void reset_parameters() override;
     void list_pieces(std::vector<StoredPiece>& pieces) const override;

@@ -34,20 +34,21 @@ void check(const ModelConfig& model) {
     }
 }
 
-std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size) {
+std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size, const at::TensorOptions& options) {
     if (model.adaptive_cutoffs.empty()) {
-        return std::make_shared<TokenEmbedding>(model, vocab_size);
+        return std::make_shared<TokenEmbedding>(model, vocab_size, options);
     }
-    return std::make_shared<AdaptiveEmbedding>(model, vocab_size);
+    return std::make_shared<AdaptiveEmbedding>(model, vocab_size, options);
 }
 
 // A tied head shares the embedding's parameters, which stay the embedding's.
-std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_size, const Embedding& embedding) {
+std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_size, const Embedding& embedding,
+                                      const at::TensorOptions& options) {
     if (const auto* adaptive = dynamic_cast<const AdaptiveEmbedding*>(&embedding)) {
-        return std::make_shared<AdaptiveHead>(config, *adaptive);
+        return std::make_shared<AdaptiveHead>(config, *adaptive, options);
     }
     const auto& tokens = dynamic_cast<const TokenEmbedding&>(embedding);
-    return std::make_shared<LinearHead>(config, vocab_size, config.model.tie_output ? tokens.weight() : at::Tensor());
+    return std::make_shared<LinearHead>(config, vocab_size, config.model.tie_output ? tokens.weight() : at::Tensor(), options);
 }
 
 // Not Module::to(dtype), which would turn integer buffers into floating ones.
@@ -65,24 +66,25 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 
 }  // namespace
 
-LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size) : config_(config), vocab_size_(vocab_size) {
+LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device)
+    : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
     check(model);
-    embedding_ = register_module("embed", make_embedding(model, vocab_size));
+    embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
-        blocks_.push_back(register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer)));
+        blocks_.push_back(register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer, device)));
     }
     if (model.final_norm) {
-        final_norm_ = register_module("final_norm", std::make_shared<Norm>(model));
+        final_norm_ = register_module("final_norm", std::make_shared<Norm>(model, device));
     }
-    head_ = register_module("head", make_head(config_, vocab_size, *embedding_));
+    head_ = register_module("head", make_head(config_, vocab_size, *embedding_, device));
     const auto type = config_.train.dtype == DType::fp64 ? at::kDouble : at::kFloat;
+    list_pieces();
+    if (device.is_meta()) return;  // shapes alone: there is nothing to draw, and nowhere to compute
     convert_floating(*this, type);
     reset_parameters();
-
     attention();
-    list_pieces();
 }
 
 LanguageModel::~LanguageModel() = default;
@@ -170,10 +172,7 @@ void LanguageModel::list_pieces() {
         block->list_pieces(pieces_);
     }
     if (final_norm_ != nullptr) {
-        pieces_.push_back(StoredPiece::whole("final_norm.weight", final_norm_->weight()));
-        if (final_norm_->bias().defined()) {
-            pieces_.push_back(StoredPiece::whole("final_norm.bias", final_norm_->bias()));
-        }
+        final_norm_->list_pieces("final_norm", pieces_);
     }
     head_->list_pieces(pieces_);
 }

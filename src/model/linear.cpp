@@ -4,12 +4,11 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/relu.h>
 
-#include <fstream>
 #include <optional>
 
-#include "linear_relu.h"
+#include "dropout.h"
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
+#include "longbow/core/machine.h"
 #include "onednn.h"
 #include "onednn_layer.h"
 
@@ -19,20 +18,10 @@ namespace {
 
 std::optional<GemmLibrary> chosen_library;
 
-bool is_amd() {
-    std::ifstream cpuinfo("/proc/cpuinfo");
-    for (std::string line; std::getline(cpuinfo, line);) {
-        if (starts_with(line, "vendor_id")) {
-            return line.find("AuthenticAMD") != std::string::npos;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 GemmLibrary gemm_library_by_rule() {
-    static const bool amd = is_amd();
+    static const bool amd = cpu_info().vendor == "AuthenticAMD";
     return amd ? GemmLibrary::onednn : GemmLibrary::aten;
 }
 
@@ -58,7 +47,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
-at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual) {
+at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual, double p) {
+    if (p > 0.0) return add_dropout(residual, linear(x, weight, bias), p);
     if (onednn_serves(x, weight) && residual.scalar_type() == at::kFloat) {
         return onednn_layer(x, weight, if_defined(bias), false, residual);
     }

@@ -10,14 +10,14 @@
 
 namespace longbow {
 
-LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied)
+LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied, const at::TensorOptions& options)
     : weight_(tied),
       tied_(tied.defined()),
       init_(config.model.init),
       dropout_(config.model.output_dropout),
       chunk_(config.train.loss_chunk) {
     if (!tied_) {
-        weight_ = register_parameter("weight", at::empty({vocab_size, config.model.dim}));
+        weight_ = register_parameter("weight", at::empty({vocab_size, config.model.dim}, options));
         reset_parameters();
     }
 }

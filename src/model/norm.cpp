@@ -9,10 +9,10 @@
 
 namespace longbow {
 
-Norm::Norm(const ModelConfig& config) : rms_(config.norm == NormKind::rmsnorm), eps_(config.norm_eps) {
-    weight_ = register_parameter("weight", at::empty({config.dim}));
+Norm::Norm(const ModelConfig& config, const at::TensorOptions& options) : rms_(config.norm == NormKind::rmsnorm), eps_(config.norm_eps) {
+    weight_ = register_parameter("weight", at::empty({config.dim}, options));
     if (config.bias && !rms_) {
-        bias_ = register_parameter("bias", at::empty({config.dim}));
+        bias_ = register_parameter("bias", at::empty({config.dim}, options));
     }
 }
 
@@ -33,6 +33,11 @@ void Norm::reset_parameters() {
     if (bias_.defined()) {
         bias_.zero_();
     }
+}
+
+void Norm::list_pieces(const std::string& name, std::vector<StoredPiece>& pieces) const {
+    pieces.push_back(StoredPiece::whole(name + ".weight", weight_));
+    if (bias_.defined()) pieces.push_back(StoredPiece::whole(name + ".bias", bias_));
 }
 
 }  // namespace longbow

@@ -40,7 +40,8 @@ struct StoredTensor {
 class LanguageModel : public torch::nn::Module {
 public:
     // vocab_size of the tokenizer; dtype fp32 or fp64 for the weights (bf16, fp16 run by autocast over fp32 weights).
-    LanguageModel(const Config& config, std::int64_t vocab_size);
+    // device kMeta: shapes without values, of which parameters are counted; what the position method makes may still be on the CPU.
+    LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device = at::kCPU);
     ~LanguageModel() override;
 
     // tokens [batch, length] int64 -> hidden [batch, length, dim], after the final norm. With a cache, tokens continue it.

@@ -20,8 +20,12 @@ GemmLibrary gemm_library_from(const std::string& name);
 // x [..., in], weight [out, in], bias [out] or undefined. Differentiable; follows autocast.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// residual + linear(x, weight, bias); residual [..., out]; its type and that of the product as + promotes them.
-at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual);
+// relu(linear(x, weight, bias)), where oneDNN serves inside the product's epilogue: the pre-activation is never written.
+at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
+
+// residual + linear(x, weight, bias), in one pass where oneDNN serves; residual [..., out]; its type and that of the product as + promotes them.
+// p > 0: dropout of the product.
+at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual, double p = 0.0);
 
 // a [m, k] x b [k, n] -> [m, n] without autograd, any strides: the building block of the chunked loss.
 at::Tensor gemm(const at::Tensor& a, const at::Tensor& b);

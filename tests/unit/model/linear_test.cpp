@@ -9,7 +9,6 @@
 #include "longbow/core/error.h"
 #include "longbow/model/autocast.h"
 #include "model/dropout.h"
-#include "model/linear_relu.h"
 #include "model/relu_ffn.h"
 #include "model/transpose.h"
 #include "unit/model/gemm_scope.h"

@@ -1,0 +1,104 @@
+#include "feed_forward.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/silu.h>
+
+#include <cmath>
+#include <utility>
+
+#include "dropout.h"
+#include "first_weights.h"
+#include "longbow/model/linear.h"
+#include "onednn.h"
+#include "relu_ffn.h"
+
+namespace longbow {
+
+std::int64_t FeedForward::in_rows() const {
+    switch (config_.activation) {
+        case Activation::relu:
+        case Activation::gelu: return config_.ffn_dim;
+        case Activation::swiglu: return 2 * config_.ffn_dim;
+    }
+    return 0;
+}
+
+void FeedForward::register_weights(torch::nn::Module& block, const at::TensorOptions& options) {
+    in_weight_ = block.register_parameter("ffn_in_weight", at::empty({in_rows(), config_.dim}, options));
+    out_weight_ = block.register_parameter("ffn_out_weight", at::empty({config_.dim, config_.ffn_dim}, options));
+}
+
+void FeedForward::register_biases(torch::nn::Module& block, const at::TensorOptions& options) {
+    if (!config_.bias) return;
+    in_bias_ = block.register_parameter("ffn_in_bias", at::empty({in_rows()}, options));
+    out_bias_ = block.register_parameter("ffn_out_bias", at::empty({config_.dim}, options));
+}
+
+at::Tensor FeedForward::forward(const at::Tensor& x, const at::Tensor& residual, bool training) {
+    const double p = training ? config_.dropout : 0.0;
+    const double inner_p = training ? config_.activation_dropout : 0.0;
+    if (config_.activation == Activation::relu && inner_p == 0.0 && onednn_serves(x, in_weight_)) {
+        const auto y = relu_ffn(x, in_weight_, in_bias_, out_weight_, out_bias_, p == 0.0 ? residual : at::Tensor());
+        return p == 0.0 ? y : add_dropout(residual, y, p);
+    }
+    return linear_add(dropout(activated(x), inner_p), out_weight_, out_bias_, residual, p);
+}
+
+at::Tensor FeedForward::activated(const at::Tensor& x) {
+    switch (config_.activation) {
+        case Activation::relu: return linear_relu(x, in_weight_, in_bias_);
+        case Activation::gelu: return at::gelu(linear(x, in_weight_, in_bias_));
+        case Activation::swiglu: {
+            const auto halves = linear(x, in_weight_, in_bias_).chunk(2, -1);
+            return halves[0].mul(at::silu(halves[1]));
+        }
+    }
+    return {};
+}
+
+void FeedForward::reset_weights() {
+    const at::NoGradGuard no_grad;
+    const auto dim = static_cast<double>(config_.dim);
+    const auto ffn_dim = static_cast<double>(config_.ffn_dim);
+    switch (config_.init) {
+        case FirstWeights::fairseq:  // torch's default for linear layers: bound 1/sqrt(fan_in)
+            draw_uniform(in_weight_, 1.0 / std::sqrt(dim));
+            draw_uniform(in_bias_, 1.0 / std::sqrt(dim));
+            draw_uniform(out_weight_, 1.0 / std::sqrt(ffn_dim));
+            draw_uniform(out_bias_, 1.0 / std::sqrt(ffn_dim));
+            break;
+        case FirstWeights::gpt2:
+            in_weight_.normal_(0.0, kGpt2Deviation);
+            out_weight_.normal_(0.0, gpt2_residual_deviation(config_.layers));
+            break;
+    }
+}
+
+void FeedForward::reset_biases() {
+    const at::NoGradGuard no_grad;
+    switch (config_.init) {
+        case FirstWeights::fairseq: break;  // drawn with the weights
+        case FirstWeights::gpt2:
+            draw_uniform(in_bias_, 0.0);
+            draw_uniform(out_bias_, 0.0);
+            break;
+    }
+}
+
+void FeedForward::list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const {
+    for (const auto& [kind, parameter] : {std::pair{"weight", in_weight_}, std::pair{"bias", in_bias_}}) {
+        if (!parameter.defined()) continue;
+        pieces.push_back({layer + "ffn.in." + kind, parameter, 0, config_.ffn_dim});
+        if (config_.activation == Activation::swiglu) {
+            pieces.push_back({layer + "ffn.gate." + kind, parameter, config_.ffn_dim, config_.ffn_dim});
+        }
+    }
+    pieces.push_back(StoredPiece::whole(layer + "ffn.out.weight", out_weight_));
+    if (config_.bias) {
+        pieces.push_back(StoredPiece::whole(layer + "ffn.out.bias", out_bias_));
+    }
+}
+
+}  // namespace longbow

@@ -1,0 +1,38 @@
+// The feed-forward sub-layer of a block: a projection to model.ffn_dim, the activation, the projection back.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <torch/nn/module.h>
+
+#include <string>
+#include <vector>
+
+#include "longbow/config/config.h"
+#include "stored_piece.h"
+
+namespace longbow {
+
+// Its parameters are the block's, as SelfAttention's are (self_attention.h).
+class FeedForward {
+public:
+    explicit FeedForward(const ModelConfig& config) : config_(config) {}
+    void register_weights(torch::nn::Module& block, const at::TensorOptions& options);
+    void register_biases(torch::nn::Module& block, const at::TensorOptions& options);
+
+    // residual + dropout(layer(x)); x, residual and result [batch, length, dim]. training: dropout is on.
+    at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, bool training);
+
+    void reset_weights();
+    void reset_biases();
+    void list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const;
+
+private:
+    at::Tensor activated(const at::Tensor& x);   // [.., dim] -> [.., ffn_dim]
+    [[nodiscard]] std::int64_t in_rows() const;  // of the first projection
+
+    ModelConfig config_;
+    at::Tensor in_weight_, in_bias_;    // [ffn_dim, dim], [ffn_dim]; swiglu: [2 * ffn_dim, dim], the gate second
+    at::Tensor out_weight_, out_bias_;  // [dim, ffn_dim], [dim]
+};
+
+}  // namespace longbow
