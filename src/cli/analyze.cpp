@@ -101,8 +101,8 @@ fs::path partial_folder(const fs::path& out, const MeasuredRun& run) {
     return {};
 }
 
-EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const TokenStream& stream, const fs::path& partials,
-                           WorkProgress& progress, std::vector<fs::path>& kept) {
+EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const TokenStream& stream, EvalPlans& plans,
+                           const fs::path& partials, WorkProgress& progress, std::vector<fs::path>& kept) {
     std::vector<std::vector<float>> series;
     std::vector<EvalResult> rows;
     for (const auto& request : requests_of(flags, run)) {
@@ -112,8 +112,9 @@ EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const
         options.whole = &progress;
         options.partial = kept.emplace_back(partial_of(partials, run, stream, request));
         options.keep_partial = true;
-        series.push_back(evaluate_tokens(*run.checkpoint.model, stream, request, options));
-        auto& row = rows.emplace_back(summarise(series.back(), stream, request));
+        const auto& plan = plans.of(stream, request);
+        series.push_back(evaluate_tokens(*run.checkpoint.model, stream, plan, options));
+        auto& row = rows.emplace_back(summarise(series.back(), stream, plan));
         row.name = run.name;
         row.position = run.checkpoint.config.position.method;
         row.train_length = run.checkpoint.config.train.length;
@@ -130,16 +131,15 @@ EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const
     return analyse_early_tokens(std::move(lengths), apart, sliding);
 }
 
-std::vector<MeasuredRun> load(const EarlyTokenFlags& flags, MeasuredText& text) {
+std::vector<MeasuredRun> load(const EarlyTokenFlags& flags, MeasuredText& text, EvalPlans& plans) {
     std::set<const TokenStream*> seen;  // runs that share a text are warned of it once
     return load_runs(flags.checkpoints, {}, [&](MeasuredRun& run) {
         const auto& stream = text.stream(run);
         const bool first = seen.insert(&stream).second;
         for (const auto& request : requests_of(flags, run)) {
-            const auto plan = plan_request(stream, request);
-            plan_windows(plan);
+            plans.of(stream, request);
             check_length(*run.checkpoint.model, request.length);
-            if (first && request.stride == request.length) warn_if_unreached(plan);
+            if (first && request.stride == request.length) warn_if_unreached(plan_request(stream, request));
         }
     });
 }
@@ -148,12 +148,13 @@ int dry_run(const EarlyTokenFlags& flags, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     const auto limit = flags.request.max_stream_tokens;
     MeasuredText text(flags.data, {}, flags.split, common.threads, limit > 0 ? std::min(limit, kAssumedTokens) : kAssumedTokens);
-    auto runs = load(flags, text);
+    EvalPlans plans;
+    auto runs = load(flags, text, plans);
     const int width = stdout_is_terminal() ? stdout_width() : 0;
     double seconds = 0;
     for (auto& run : runs) {
         std::vector<EstimatedWork> work;
-        for (const auto& request : requests_of(flags, run)) work.push_back({request, ""});
+        for (const auto& request : requests_of(flags, run)) work.push_back({&plans.of(text.stream(run), request), ""});
         const auto estimate = estimate_work(run, text.stream(run), work, device, kDryRunSeconds / static_cast<double>(runs.size()), width);
         run.checkpoint.model.reset();
         std::cout << estimate.text << "\n" << std::flush;
@@ -167,12 +168,13 @@ int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
     install_stop_handlers();
     const auto device = resolve_device(common.device);
     MeasuredText text(flags.data, {}, flags.split, common.threads);
-    auto runs = load(flags, text);
+    EvalPlans plans;
+    auto runs = load(flags, text, plans);
     check_outputs(flags, runs);
     double flops = 0;
     for (const auto& run : runs) {
         for (const auto& request : requests_of(flags, run))
-            flops += evaluation_flops(run.checkpoint.config, run.vocab_size(), plan_request(text.stream(run), request));
+            flops += evaluation_flops(run.checkpoint.config, run.vocab_size(), plans.of(text.stream(run), request).windows);
     }
     WorkProgress progress(flops, WorkProgress::Of::command);
     Json all = Json::array();
@@ -182,7 +184,7 @@ int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
         std::vector<fs::path> kept;
         const auto work = [&] {
             ready_model(run, device);
-            analysis = analyse(flags, run, text.stream(run), partial_folder(out, run), progress, kept);
+            analysis = analyse(flags, run, text.stream(run), plans, partial_folder(out, run), progress, kept);
         };
         runs.size() == 1 ? work() : named(run, work);
         run.checkpoint.model.reset();

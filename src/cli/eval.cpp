@@ -35,13 +35,14 @@ void check_flags(EvalFlags& flags) {
 int dry_run(const EvalFlags& flags, const Ranked& ranked) {
     const auto limit = flags.request.max_stream_tokens;
     MeasuredText text(flags.data, flags.text, flags.split, ranked.threads, limit > 0 ? std::min(limit, kAssumedTokens) : kAssumedTokens);
-    auto runs = load_eval_runs(flags, text, /*leader=*/true);
-    const auto plans = plan_rows(flags, runs, text, ranked);
+    EvalPlans windows;
+    auto runs = load_eval_runs(flags, text, windows, /*leader=*/true);
+    const auto plans = plan_rows(flags, runs, text, windows, ranked);
     const int width = stdout_is_terminal() ? stdout_width() : 0;
     double seconds = 0;
     for (const auto& plan : plans) {
         std::vector<EstimatedWork> work;
-        for (const auto& row : plan.rows) work.push_back({row.request, row.to_measure ? "" : "done"});
+        for (const auto& row : plan.rows) work.push_back({&row.plan, row.to_measure ? "" : "done"});
         const auto estimate =
             estimate_work(plan.run, plan.stream, work, ranked.device, kDryRunSeconds / static_cast<double>(plans.size()), width);
         plan.run.checkpoint.model.reset();
@@ -60,8 +61,9 @@ int eval(const EvalFlags& flags, const Ranked& ranked) {
     }
     ranks.stage("reading the checkpoints and the text", /*patient=*/true);
     MeasuredText text(flags.data, flags.text, flags.split, ranked.threads);
-    auto runs = load_eval_runs(flags, text, ranks.leader());
-    auto plans = plan_rows(flags, runs, text, ranked);
+    EvalPlans windows;
+    auto runs = load_eval_runs(flags, text, windows, ranks.leader());
+    auto plans = plan_rows(flags, runs, text, windows, ranked);
     WorkProgress progress(flops_of(plans), WorkProgress::Of::command);
     for (auto& plan : plans) {
         std::vector<EvalResult> rows;

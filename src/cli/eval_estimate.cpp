@@ -9,9 +9,9 @@ namespace longbow {
 WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const std::vector<EstimatedWork>& work, const std::string& device,
                            double budget, int width) {
     auto& model = ready_model(run, device);
-    std::vector<EvalRequest> timed;
+    std::vector<const EvalPlan*> timed;
     for (const auto& one : work) {
-        if (one.done.empty()) timed.push_back(one.request);
+        if (one.done.empty()) timed.push_back(one.plan);
     }
     const auto speeds = timed.empty() ? std::vector<double>() : seconds_per_flop(model, stream, timed, budget);
 
@@ -19,21 +19,17 @@ WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const st
     std::vector<TableColumn> table{{"length", 0, {}}, {"stride", 1, {}}, {"windows", 3, {}},
                                    {"tokens", 2, {}}, {"FLOPs", 4, {}},  {"time", 0, {}}};
     auto speed = speeds.begin();
-    for (const auto& [request, done] : work) {
-        const auto plan = plan_request(stream, request);
-        const auto windows = plan_windows(plan);
-        std::int64_t tokens = 0;
-        for (const auto& window : windows) tokens += window.end - window.score_begin;
-        const double flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), plan);
+    for (const auto& [plan, done] : work) {
+        const auto& request = plan->request;
+        const double flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), plan->windows);
         const double seconds = done.empty() ? flops * *speed++ : 0;
         estimate.seconds += seconds;
-        const std::vector<std::string> cells{
-            std::to_string(request.length),
-            std::to_string(stride_of(request)),
-            with_commas(static_cast<std::int64_t>(windows.size())),
-            with_commas(tokens),
-            strprintf("%.3g", flops),
-            done.empty() ? about_seconds(seconds) : done};
+        const std::vector<std::string> cells{std::to_string(request.length),
+                                             std::to_string(stride_of(request)),
+                                             with_commas(static_cast<std::int64_t>(plan->windows.size())),
+                                             with_commas(plan->scored()),
+                                             strprintf("%.3g", flops),
+                                             done.empty() ? about_seconds(seconds) : done};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     const auto heading =

@@ -12,7 +12,7 @@ namespace longbow {
 
 // One evaluation of a run.
 struct EstimatedWork {
-    EvalRequest request;
+    const EvalPlan* plan;
     std::string done;  // why it will take no time; empty: it will
 };
 

@@ -81,12 +81,12 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
 }
 
 // Everything that can go wrong with a run without a forward pass, for all lengths.
-void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream& stream, bool leader, bool warns) {
+void check_run(const EvalFlags& flags, const MeasuredRun& run, const TokenStream& stream, EvalPlans& plans, bool leader, bool warns) {
     for (const auto length : flags.lengths) {
-        const auto plan = plan_request(stream, request_of(flags, run, length));
-        plan_windows(plan);
+        const auto request = request_of(flags, run, length);
+        plans.of(stream, request);
         check_length(*run.checkpoint.model, length);
-        if (warns) warn_if_unreached(plan);
+        if (warns) warn_if_unreached(plan_request(stream, request));
     }
     if (!leader || flags.dry_run) return;
     const auto results = results_of(flags, run);
@@ -137,10 +137,11 @@ EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const Planne
     options.keep_partial = true;  // until the row is written
     options.timing = &timing;
     options.share = evaluation_share(ranks);
-    log::info(strprintf("%s: %s windows by protocol %s, stride %lld", options.label.c_str(), with_commas(row.windows).c_str(),
-                        expected.protocol.c_str(), static_cast<long long>(expected.stride)));
-    const auto nll = evaluate_tokens(*run.checkpoint.model, plan.stream, row.request, options);
-    auto result = summarise(nll, plan.stream, row.request, expected);
+    log::info(strprintf("%s: %s windows by protocol %s, stride %lld", options.label.c_str(),
+                        with_commas(static_cast<std::int64_t>(row.plan.windows.size())).c_str(), expected.protocol.c_str(),
+                        static_cast<long long>(expected.stride)));
+    const auto nll = evaluate_tokens(*run.checkpoint.model, plan.stream, row.plan, options);
+    auto result = summarise(nll, plan.stream, row.plan, expected);
     result.data_name = flags.text.empty() ? store_name(flags.data) : text_name(flags.text);
     result.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
     result.visited_fraction = timing.visited_fraction;
@@ -152,17 +153,18 @@ EvalResult evaluate(const EvalFlags& flags, const PlannedRun& plan, const Planne
 
 }  // namespace
 
-std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& text, bool leader) {
+std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& text, EvalPlans& plans, bool leader) {
     std::set<const TokenStream*> seen;  // runs that share a text are warned of it once
     auto runs = load_runs(flags.checkpoints, flags.model, [&](MeasuredRun& run) {
         const auto& stream = text.stream(run);
-        check_run(flags, run, stream, leader, leader && seen.insert(&stream).second);
+        check_run(flags, run, stream, plans, leader, leader && seen.insert(&stream).second);
     });
     check_logprobs(flags, runs);
     return runs;
 }
 
-std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, const Ranked& ranked) {
+std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, EvalPlans& windows,
+                                  const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     std::vector<PlannedRun> plans;
     std::map<std::string, std::shared_ptr<ResultsOutput>> outputs;  // of several runs maybe one
@@ -176,18 +178,15 @@ std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRu
                            : flags.dry_run && can_be_read_again(out) ? read_results(out)
                                                                      : std::vector<EvalResult>();
         for (const auto length : flags.lengths) {
-            PlannedRow row;
-            row.request = request_of(flags, run, length);
-            row.expected = expected_row(run, plan.stream, row.request);
+            PlannedRow row{windows.of(plan.stream, request_of(flags, run, length)), {}, {}};
+            row.expected = expected_row(run, plan.stream, row.plan.request);
             row.expected.split = text.split();
             row.expected.device = ranked.device;
             const auto found = std::find_if(known.rbegin(), known.rend(),
                                             [&](const EvalResult& one) { return one.measurement() == row.expected.measurement(); });
             if (found != known.rend() && !flags.again) row.known = *found;
             row.to_measure = ranks.from_leader(row.known && flags.token_logprobs.empty() ? "there" : "").empty();
-            const auto windows = plan_request(plan.stream, row.request);
-            row.windows = static_cast<std::int64_t>(plan_windows(windows).size());
-            row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), windows);
+            row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), row.plan.windows);
             plan.rows.push_back(std::move(row));
         }
     }

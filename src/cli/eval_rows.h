@@ -28,11 +28,10 @@ struct EvalFlags {
 };
 
 struct PlannedRow {
-    EvalRequest request;
+    const EvalPlan& plan;
     EvalResult expected;              // the row without its numbers
     std::optional<EvalResult> known;  // in the results already, on the leader
     bool to_measure = true;           // the same on all ranks
-    std::int64_t windows = 0;
     double flops = 0;
 };
 struct PlannedRun {
@@ -44,8 +43,9 @@ struct PlannedRun {
 };
 
 // Loads the runs and checks everything that can go wrong without a forward pass: lengths, windows, outputs (not for a dry run).
-std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& text, bool leader);
-std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, const Ranked& ranked);
+std::vector<MeasuredRun> load_eval_runs(const EvalFlags& flags, MeasuredText& text, EvalPlans& plans, bool leader);
+std::vector<PlannedRun> plan_rows(const EvalFlags& flags, std::vector<MeasuredRun>& runs, MeasuredText& text, EvalPlans& windows,
+                                  const Ranked& ranked);
 // FLOPs of the rows that are to be measured.
 double flops_of(const std::vector<PlannedRun>& plans);
 

@@ -68,23 +68,24 @@ double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const Eva
 
 }  // namespace
 
-std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<EvalRequest>& requests,
+std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<const EvalPlan*>& plans,
                                      double budget) {
     const torch::NoGradGuard no_grad;
     const ModeScope evaluation(model);
-    Stopwatch watch(model, stream, requests.front().dtype);
-    std::vector<std::size_t> order(requests.size());
+    Stopwatch watch(model, stream, plans.front()->request.dtype);
+    std::vector<std::size_t> order(plans.size());
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return requests[a].length < requests[b].length; });
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return plans[a]->request.length < plans[b]->request.length; });
 
     const RateMeter meter;
-    double speed = pilot(watch, std::min(requests[order.front()].length, stream.size()));
-    std::vector<double> speeds(requests.size());
+    double speed = pilot(watch, std::min(plans[order.front()]->request.length, stream.size()));
+    std::vector<double> speeds(plans.size());
     for (std::size_t i = 0; i < order.size(); ++i) {
-        const auto& request = requests[order[i]];
+        const auto& plan = *plans[order[i]];
         const double slice = std::max(0.0, budget - meter.elapsed()) / static_cast<double>(order.size() - i);
-        const auto windows = merge_windows(plan_windows(plan_request(stream, request)));
-        const auto batches = make_batches(windows, request.max_batch_tokens);
+        const auto windows = merge_windows(plan.windows);
+        const auto batches = make_batches(windows, plan.request.max_batch_tokens);
         if (!batches.empty()) {
             // Those in the middle are as most are; at an end they may be short, or merged.
             auto batch = batches[batches.size() / 2];

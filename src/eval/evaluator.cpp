@@ -76,16 +76,15 @@ EvalShare evaluation_share(Communicator& ranks) {
     return share;
 }
 
-double evaluation_flops(const Config& config, std::int64_t vocab_size, const EvalPlanRequest& plan) {
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows) {
     const ForwardFlops forward(config, model_sizes(config, vocab_size));
     double flops = 0;
-    for (const auto& window : merge_windows(plan_windows(plan)))
-        flops += forward.window(window.end - window.begin, window.end - window.score_begin);
+    for (const auto& window : merge_windows(windows)) flops += forward.window(window.end - window.begin, window.end - window.score_begin);
     return flops;
 }
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                                   const EvalOptions& options) {
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options) {
+    const auto& request = plan.request;
     const auto& label = options.label;
     const auto& partial = options.partial;
     const auto& share = options.share;
@@ -96,14 +95,13 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     if (dtype == torch::kDouble && weights.scalar_type() != torch::kDouble) {
         throw UsageError("dtype fp64 needs a model with fp64 weights");
     }
-    const auto windows = merge_windows(plan_windows(plan_request(stream, request)));
+    const auto windows = merge_windows(plan.windows);
     const auto batches = make_batches(windows, request.max_batch_tokens);
     const ForwardFlops forward(model.config(), model_sizes(model.config(), model.vocab_size()));
     const auto flops_of = [&](const EvalBatch& batch) {
         return static_cast<double>(batch.count) * forward.window(batch.inputs, batch.scored);
     };
-    std::int64_t total = 0;
-    for (const auto& window : windows) total += window.end - window.score_begin;
+    const auto total = plan.scored();
     double total_flops = 0;
     for (const auto& batch : batches) total_flops += flops_of(batch);
 

@@ -109,9 +109,28 @@ EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& reque
     return plan;
 }
 
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request, EvalResult row) {
+EvalPlan plan_evaluation(const TokenStream& stream, const EvalRequest& request) {
     const auto plan = plan_request(stream, request);
-    const auto windows = plan_windows(plan);
+    return {request, plan_windows(plan), std::min(request.length, longest_stretch(plan))};
+}
+
+std::int64_t EvalPlan::scored() const {
+    std::int64_t targets = 0;
+    for (const auto& window : windows) targets += window.end - window.score_begin;
+    return targets;
+}
+
+const EvalPlan& EvalPlans::of(const TokenStream& stream, const EvalRequest& request) {
+    Measurement how;
+    take_settings(how, request);
+    const auto key = std::pair(&stream, how.key() + std::to_string(request.max_batch_tokens));
+    const auto found = plans_.find(key);
+    return found != plans_.end() ? found->second : plans_.emplace(key, plan_evaluation(stream, request)).first->second;
+}
+
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row) {
+    const auto& request = plan.request;
+    const auto& windows = plan.windows;
     std::int64_t tokens = 0;
     double bytes = 0;
     double words = 0;
@@ -129,7 +148,7 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.data = stream.fingerprint();
     result.tokens = tokens;
     result.windows = static_cast<std::int64_t>(windows.size());
-    result.longest_window = std::min(request.length, longest_stretch(plan));
+    result.longest_window = plan.longest_window;
     result.block_nll = block_sums(nll);
     result.block_bytes = bytes_of_blocks(stream, windows);
 

@@ -178,7 +178,11 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
         measured = make_language_model(config, request.vocab_size);
         measured->to(c10::Device(request.device));
     }
-    speed.evaluation = seconds_per_flop(*measured, stream, request.evaluations, budget);
+    std::vector<EvalPlan> plans;
+    for (const auto& evaluation : request.evaluations) plans.push_back(plan_evaluation(stream, evaluation));
+    std::vector<const EvalPlan*> timed;
+    for (const auto& plan : plans) timed.push_back(&plan);
+    speed.evaluation = seconds_per_flop(*measured, stream, timed, budget);
     return speed;
 }
 

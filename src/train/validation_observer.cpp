@@ -36,7 +36,7 @@ bool Validation::run(Session& session, Metrics& metrics) const {
         EvalOptions options;
         options.label = "validation at " + std::to_string(length);
         options.share = share;
-        const auto nll = evaluate_tokens(*session.model, *session.valid, request, options);
+        const auto nll = evaluate_tokens(*session.model, *session.valid, plan_evaluation(*session.valid, request), options);
         const double mean = std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
         if (shown.empty()) decisive = mean;
         shown.push_back(strprintf("%.2f at %lld", std::exp(mean), static_cast<long long>(length)));

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/data/token_store.h"
@@ -28,6 +30,25 @@ void take_settings(Measurement& measurement, const EvalRequest& request);
 
 // The windows that the request means on this stream (within its documents, of its first max_stream_tokens).
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request);
+
+// One evaluation of a stream: its windows are planned once, and handed on to what counts, times, scores and summarises them.
+struct EvalPlan {
+    EvalRequest request;
+    std::vector<EvalWindow> windows;
+    std::int64_t longest_window = 0;            // tokens
+    [[nodiscard]] std::int64_t scored() const;  // targets
+};
+// Throws what plan_windows() throws.
+EvalPlan plan_evaluation(const TokenStream& stream, const EvalRequest& request);
+
+// The plans of a command, so that runs that are measured alike on one stream share them. Streams must outlive it; what it returns stays.
+class EvalPlans {
+public:
+    const EvalPlan& of(const TokenStream& stream, const EvalRequest& request);
+
+private:
+    std::map<std::pair<const TokenStream*, std::string>, EvalPlan> plans_;
+};
 
 // What evaluate_tokens did, for tokens_per_second (a resumed evaluation counts what this call computed).
 struct EvalTiming {
@@ -62,14 +83,13 @@ struct EvalOptions {
 // later call with the same partial file goes on from there (its header says what it belongs to: other weights, data or settings start
 // anew), with the same bits as an uninterrupted one. Evaluation mode, no gradients; the model's mode is put back. The compute dtype fp64
 // needs fp64 weights (model.to(torch::kFloat64)).
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                                   const EvalOptions& options = {});
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options = {});
 
 // What the windows cost (flops.h): how evaluations weigh beside each other before any is done.
-double evaluation_flops(const Config& config, std::int64_t vocab_size, const EvalPlanRequest& plan);
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows);
 
 // Statistics of evaluate_tokens' output; fills everything that needs no model into `row`, which says whose they are.
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request, EvalResult row = {});
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row = {});
 
 // Refuses a length that the model cannot serve (UsageError naming its limit) before any work.
 void check_length(LanguageModel& model, std::int64_t length);

@@ -19,6 +19,11 @@ std::unique_ptr<TokenStream> stream_of(std::int64_t tokens) {
     return stream_of_ids(std::move(ids), 3);
 }
 
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                   const EvalOptions& options = {}) {
+    return longbow::evaluate_tokens(model, stream, plan_evaluation(stream, request), options);
+}
+
 EvalRequest request_for(std::int64_t length, std::int64_t stride) {
     EvalRequest request;
     request.length = length;
@@ -37,9 +42,9 @@ TEST(Estimate, FlopsAreThoseOfTheProducts) {
     EXPECT_DOUBLE_EQ(forward.token(1), body + head + key);
 
     const auto stream = stream_of(64);
-    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_request(*stream, request_for(8, 8))), 8 * forward.window(8, 8));
+    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_evaluation(*stream, request_for(8, 8)).windows), 8 * forward.window(8, 8));
     // Windows of stride 2: the first four become one pass.
-    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_request(*stream, request_for(8, 2))),
+    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_evaluation(*stream, request_for(8, 2)).windows),
                      forward.window(8, 8) + 28 * forward.window(8, 2));
 }
 
@@ -49,7 +54,10 @@ TEST(Estimate, EachRequestHasItsSpeed) {
         const auto model = test::tiny_model(test::tiny_config(method));
         model->train();
         const auto stream = stream_of(300);
-        const auto speeds = seconds_per_flop(*model, *stream, {request_for(64, 64), request_for(8, 8), request_for(16, 1)}, 0.01);
+        EvalPlans plans;
+        const auto plan = [&](std::int64_t length, std::int64_t stride) { return &plans.of(*stream, request_for(length, stride)); };
+        EXPECT_EQ(plan(8, 8), plan(8, 8));  // planned once
+        const auto speeds = seconds_per_flop(*model, *stream, {plan(64, 64), plan(8, 8), plan(16, 1)}, 0.01);
         ASSERT_EQ(speeds.size(), 3U);
         for (const double speed : speeds) {
             EXPECT_TRUE(std::isfinite(speed));
@@ -67,7 +75,7 @@ TEST(Estimate, AFinishedSeriesIsKeptForItsCaller) {
     options.partial = std::filesystem::path(testing::TempDir()) / "kept.partial";
     std::filesystem::remove(options.partial);
     options.keep_partial = true;
-    const auto flops = evaluation_flops(model->config(), test::kVocab, plan_request(*stream, request_for(8, 4)));
+    const auto flops = evaluation_flops(model->config(), test::kVocab, plan_evaluation(*stream, request_for(8, 4)).windows);
     WorkProgress first(flops), second(flops);
     options.whole = &first;
     const auto nll = evaluate_tokens(*model, *stream, request_for(8, 4), options);

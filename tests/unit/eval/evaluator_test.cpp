@@ -19,6 +19,11 @@ namespace {
 
 constexpr TokenId kBoundary = 3;
 
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                   const EvalOptions& options = {}) {
+    return longbow::evaluate_tokens(model, stream, plan_evaluation(stream, request), options);
+}
+
 std::vector<TokenId> some_ids(std::size_t count) {
     std::vector<TokenId> ids(count);
     for (std::size_t i = 0; i < count; ++i) ids[i] = static_cast<TokenId>((i * i * 7 + i * 11 + 5) % test::kVocab);
@@ -55,7 +60,7 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
                                 request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
         const auto nll = evaluate_tokens(*model, *stream, request);
         std::size_t next = 0;
-        for (const auto& window : plan_windows(plan_request(*stream, request))) {
+        for (const auto& window : plan_evaluation(*stream, request).windows) {
             for (auto target = window.score_begin; target < window.end; ++target) {
                 std::vector<std::int64_t> inputs;
                 for (auto p = window.begin; p <= target; ++p) inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);

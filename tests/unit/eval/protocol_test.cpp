@@ -51,15 +51,15 @@ TEST(Protocol, OneThatIsRegisteredHereEvaluatesLikeAnyOther) {
     const auto stream = stream_of_ids(ids, 3);
     auto request = toy_request(8);
     request.dtype = DType::fp64;
-    const auto nll = evaluate_tokens(*model, *stream, request);
+    const auto nll = evaluate_tokens(*model, *stream, plan_evaluation(*stream, request));
     auto whole = request;
     whole.protocol = "paper";  // the same windows, and those between them
-    const auto every = evaluate_tokens(*model, *stream, whole);
+    const auto every = evaluate_tokens(*model, *stream, plan_evaluation(*stream, whole));
     ASSERT_EQ(nll.size(), 24U);  // blocks 0, 2 and 4 of five
     for (std::size_t block = 0; block < 3; ++block) {
         for (std::size_t i = 0; i < 8; ++i) EXPECT_FLOAT_EQ(nll[block * 8 + i], every[block * 16 + i]);
     }
-    const auto row = summarise(nll, *stream, request);
+    const auto row = summarise(nll, *stream, plan_evaluation(*stream, request));
     EXPECT_EQ(row.protocol, kToy);
     EXPECT_EQ(row.stride, 8);
     EXPECT_DOUBLE_EQ(row.tool_ppl, 3);

@@ -33,6 +33,10 @@ private:
     std::vector<std::int64_t> ends_;
 };
 
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request) {
+    return longbow::summarise(nll, stream, plan_evaluation(stream, request));
+}
+
 EvalRequest request_for(const std::string& protocol, std::int64_t length, std::int64_t stride = 0) {
     EvalRequest request;
     request.protocol = protocol;
