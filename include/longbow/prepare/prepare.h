@@ -19,7 +19,7 @@ struct PrepareRequest {
     int threads = 1;
     bool overwrite = false;
     // Told the vocabulary before any text is encoded; where it throws, nothing new is left on the disk.
-    std::function<void(const Tokenizer&)> accept;
+    std::function<void(const Tokenizer&)> accept = {};
 };
 
 struct PreparedSplit {
