@@ -9,6 +9,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 
@@ -195,7 +196,7 @@ private:
             if (!fs::exists(path)) {
                 throw ConfigError(where + "there is no file " + path.string() + " (paths are relative to the including file)");
             }
-            file(path.lexically_normal().string());
+            file(tidy_path(path).string());
         };
         if (!node.IsSequence()) return one(node);
         for (const auto& item : node) one(item);

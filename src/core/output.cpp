@@ -206,6 +206,19 @@ fs::path without_slash(fs::path path) {
     return path;
 }
 
+fs::path tidy_path(const fs::path& path) {
+    auto tidy = path.lexically_normal();
+    const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
+    std::error_code error;
+    return !climbs || fs::equivalent(tidy, path, error) ? tidy : path;
+}
+
+fs::path whole_path(const fs::path& path) {
+    const auto tidy = tidy_path(fs::absolute(path));
+    const bool climbs = std::find(tidy.begin(), tidy.end(), "..") != tidy.end();
+    return without_slash(climbs ? fs::weakly_canonical(tidy) : tidy);
+}
+
 fs::path follow_links(const fs::path& path) { return follow(path).path; }
 
 fs::path make_output_folder(const fs::path& path) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -14,7 +15,7 @@ namespace {
 constexpr std::size_t kNamedFiles = 3;
 
 std::string file_name(const std::string& file) {
-    const auto path = fs::absolute(file).lexically_normal();
+    const auto path = whole_path(file);
     const bool device = starts_with(path.string(), "/dev/") || starts_with(path.string(), "/proc/");
     return device ? "piped text" : path.filename().string();
 }
@@ -22,8 +23,7 @@ std::string file_name(const std::string& file) {
 }  // namespace
 
 std::string store_name(const fs::path& store) {
-    auto path = fs::absolute(store).lexically_normal();
-    if (!path.has_filename()) path = path.parent_path();  // it ended in a slash
+    const auto path = whole_path(store);
     static const std::array plain{"store", "stores", "tokens", "data", "corpus"};
     const auto name = path.filename().string();
     const auto above = path.parent_path().filename().string();

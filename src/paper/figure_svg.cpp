@@ -8,6 +8,7 @@
 #include "longbow/core/json.h"
 #include "longbow/core/json_number.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/svg.h"
 
@@ -105,7 +106,7 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
     return [&runs, scale](const Target& target) {
         std::vector<std::pair<double, double>> points;
         for (const auto& run : runs) {
-            const auto file = fs::absolute(run.results).lexically_normal().parent_path() / "metrics.jsonl";
+            const auto file = whole_path(run.results).parent_path() / "metrics.jsonl";
             const bool other = scale.divisor == 1 && run.results.find(target.dataset) == std::string::npos;
             if (other || !model_matches(run, target, scale) || !fs::exists(file)) continue;
             points.clear();

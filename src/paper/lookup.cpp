@@ -13,6 +13,7 @@
 #include "longbow/core/json_number.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/safetensors_header.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/eval_plan.h"
 #include "longbow/report/format.h"
@@ -24,7 +25,7 @@ namespace {
 // What lies in one run, each file read once and only when asked for.
 class RunFiles {
 public:
-    explicit RunFiles(const ReportRun& run) : run_(run), folder_(fs::absolute(run.results).lexically_normal().parent_path()) {
+    explicit RunFiles(const ReportRun& run) : run_(run), folder_(whole_path(run.results).parent_path()) {
         rows_["results.jsonl"] = run.rows;
     }
 

@@ -7,6 +7,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 
@@ -24,8 +25,7 @@ std::string normal(const std::string& from) {
         path = from.substr(0, at);
         which = from.substr(at);
     }
-    auto place = fs::absolute(path).lexically_normal();
-    if (!place.has_filename()) place = place.parent_path();
+    const auto place = whole_path(path);
     const bool a_run = which.empty() && !fs::exists(place / "model.safetensors");
     return place.string() + (a_run ? "@last" : which);
 }
@@ -91,7 +91,7 @@ ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
         if (begun != run_dir) source.fork.checkpoint = read_fork(begun).value("checkpoint", "");
         return source;
     }
-    source.fork.checkpoint = fs::absolute(source_of(named)).lexically_normal();
+    source.fork.checkpoint = whole_path(source_of(named));
     source.config = config_of(source.fork.checkpoint);
     source.config_name = (source.fork.checkpoint / "model.safetensors").string();
     return source;

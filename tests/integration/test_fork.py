@@ -59,6 +59,18 @@ class Forks(TrainCase):
                 self.assertEqual(rows(forked), [row for row in rows(straight) if row["update"] > 21])
                 self.assertEqual(state(train_case.last(forked))["samples"], state(train_case.last(straight))["samples"])
 
+    def test_a_run_beside_what_a_link_leads_to(self):
+        there, here = self.fresh("there"), self.fresh("here")
+        (there / "deep").mkdir(parents=True)
+        here.mkdir()
+        (here / "link").symlink_to(there / "deep")
+        shutil.copytree(train_case.BASE, there / "run", symlinks=True)
+        for says in ("forked from", "finished already"):
+            done = fork(here / "link/../run", here / "new", "schedule.name=constant", "train.stop=25 updates")
+            self.assert_exit(done, 0)
+            self.assertIn(says, done.stderr + done.stdout)
+        self.assertEqual(json.loads((here / "new/fork.json").read_text())["from"], f"{there.resolve()}/run@last")
+
     def test_the_same_command_goes_on_with_the_new_run(self):
         source = self.fresh("source")
         shutil.copytree(train_case.BASE, source, symlinks=True)

@@ -33,6 +33,11 @@ std::optional<int> named_descriptor(const std::filesystem::path& path);
 // `folder/` and `folder` are one place; file names are taken from the latter.
 std::filesystem::path without_slash(std::filesystem::path path);
 
+// Without `.`, and without `..` where the path leads to the same place without: after a link it may not (`LINK/../x` is beside what the link leads to).
+std::filesystem::path tidy_path(const std::filesystem::path& path);
+// Absolute and tidy, without trailing slashes; where `..` stays, links are followed instead.
+std::filesystem::path whole_path(const std::filesystem::path& path);
+
 // The path with its own links followed, and without trailing slashes; what it leads to need not exist. Throws Error: links in a circle.
 std::filesystem::path follow_links(const std::filesystem::path& path);
 

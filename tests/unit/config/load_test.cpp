@@ -228,6 +228,16 @@ TEST_F(Files, LaterSettingsWin) {
     EXPECT_EQ(config.train.max_bad_updates, 4);
 }
 
+TEST_F(Files, AnIncludeClimbsOutOfWhatALinkLeadsTo) {
+    for (const char* folder : {"there/deep", "here"}) fs::create_directories(folder_ / folder);
+    write("there/base.yaml", "train: {batch: 7}\n");
+    write("there/deep/other.yaml", "train: {seed: 1}\n");
+    write("here/base.yaml", "train: {batch: 9}\n");
+    fs::create_directory_symlink("../there/deep", folder_ / "here/link");
+    const auto main = write("here/main.yaml", "include: link/../base.yaml\n");
+    EXPECT_EQ(load_config({{main}, {}}, test_context()).train.batch, 7);
+}
+
 TEST_F(Files, NullTakesBackWhatAnIncludedFileSet) {
     const auto base = write("base.yaml", "optim: {beta1: 0.8}\nposition: {slopes: geometric}\n");
     const auto sgd = write("sgd.yaml", "include: base.yaml\noptim: {name: sgd, beta1: null}\nposition: {method: none}\n");

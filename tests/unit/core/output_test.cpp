@@ -123,6 +123,24 @@ TEST_F(Output, FollowsLinksAndLeavesThem) {
     EXPECT_TRUE(same_output("longbow-absent", fs::current_path() / "longbow-absent"));
 }
 
+TEST_F(Output, ThePlaceAboveALinkIsThatOfWhatItLeadsTo) {
+    fs::create_directories(at("there/deep"));
+    fs::create_directories(at("here"));
+    fs::create_directory_symlink("../there/deep", at("here/link"));
+    write_file_atomic(at("there/x"), "of the link");
+    write_file_atomic(at("here/x"), "beside the link");
+    const auto climbs = at("here/link/../x");
+    EXPECT_EQ(read_file(tidy_path(climbs)), read_file(climbs));
+    EXPECT_EQ(read_file(whole_path(climbs)), "of the link");
+    EXPECT_EQ(whole_path(climbs), fs::canonical(at("there/x")));
+    EXPECT_EQ(whole_path(at("here/link/../new/")), fs::canonical(at("there")) / "new");
+    // Without a link between, and without `..`, a path is as it was named.
+    EXPECT_EQ(whole_path(at("here/../here/link/")), at("here/link"));
+    EXPECT_EQ(whole_path(at("here/./absent")), at("here/absent"));
+    EXPECT_EQ(tidy_path("a/./b"), "a/b");
+    EXPECT_EQ(whole_path("a//b/"), fs::current_path() / "a/b");
+}
+
 TEST_F(Output, RefusesBeforeAnyWork) {
     write_file_atomic(at("f"), "kept");
     fs::create_directory(at("d"));
