@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-fs::path whole_path(const fs::path& out) { return without_slash(fs::weakly_canonical(fs::absolute(out))); }
+fs::path place_of_store(const fs::path& out) { return without_slash(fs::weakly_canonical(fs::absolute(out))); }
 
 // What write_file_atomic() leaves when it is killed.
 void remove_temporaries(const fs::path& folder) {
@@ -60,11 +60,11 @@ void keep_mode(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 fs::path WorkFolder::place(const fs::path& out) {
-    const auto path = whole_path(out);
+    const auto path = place_of_store(out);
     return path.parent_path() / ("." + path.filename().string() + ".preparing");
 }
 
-WorkFolder::WorkFolder(const fs::path& out) : out_(whole_path(out)), path_(place(out)) {
+WorkFolder::WorkFolder(const fs::path& out) : out_(place_of_store(out)), path_(place(out)) {
     make_output_folder(path_);
     lock_.emplace(path_, "another prepare is writing this store; wait for it, or choose another place");
     make_output_folder(store());
