@@ -139,7 +139,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
     return result;
 }
 
-bool EvalResult::diverged() const { return !std::isfinite(nll); }
+bool EvalResult::diverged() const { return !std::isfinite(nll) || !std::isfinite(std::exp(nll)); }
 
 namespace {
 

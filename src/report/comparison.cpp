@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "longbow/core/error.h"
@@ -105,6 +106,11 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& pe
     const auto units = units_of(first, comparison.per);
     comparison.difference = mean_estimate(differences, units);
     comparison.p_value = p_value(differences, units);
+    if (comparison.diverged_a + comparison.diverged_b > 0) {  // a loss may be finite all the same
+        comparison.difference.mean = std::numeric_limits<double>::quiet_NaN();
+        comparison.difference.interval.reset();
+        comparison.p_value.reset();
+    }
     return comparison;
 }
 

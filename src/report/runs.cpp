@@ -15,6 +15,7 @@
 #include "longbow/core/utf8.h"
 #include "longbow/eval/runs.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/telemetry/metrics.h"
 
 namespace longbow {
 
@@ -53,7 +54,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
     return settings;
 }
 
-// A report outlives a run that was killed while it wrote: a line that is no JSON is passed over.
+// A report outlives a damaged line.
 void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
     const auto text = read_file(file);
@@ -61,9 +62,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
         log::warn(file.string() + ": " + not_utf8(text) + "; the report leaves this run's training out");
         return;
     }
-    for (const auto& line : split(text, '\n')) {
-        const auto json = parse_json(line);
-        if (!json.is_object() || !json.contains("update") || !json["update"].is_number()) continue;
+    for (const auto& json : longbow::read_metrics(file)) {
+        if (!json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");
         if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});
     }

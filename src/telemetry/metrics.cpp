@@ -7,6 +7,8 @@
 
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
 
 namespace longbow {
 
@@ -14,10 +16,19 @@ std::vector<Json> read_metrics(const fs::path& path) {
     std::vector<Json> rows;
     if (!fs::is_regular_file(path)) return rows;
     const std::string text = read_file(path);
-    std::size_t begin = 0;
+    std::size_t begin = 0, number = 0, first_damaged = 0, damaged = 0;
     for (auto end = text.find('\n'); end != std::string::npos; begin = end + 1, end = text.find('\n', begin)) {
         Json row = parse_json(std::string_view(text).substr(begin, end - begin));
-        if (row.is_object()) rows.push_back(std::move(row));
+        ++number;
+        if (row.is_object()) {
+            rows.push_back(std::move(row));
+        } else if (damaged++ == 0) {
+            first_damaged = number;
+        }
+    }
+    if (damaged > 0) {
+        log::warn(strprintf("%s:%zu: no JSON object%s; passed over", path.c_str(), first_damaged,
+                            damaged > 1 ? strprintf(", as are %zu lines after it", damaged - 1).c_str() : ""));
     }
     return rows;
 }

@@ -46,7 +46,7 @@ struct EvalResult : Measurement {
     std::vector<double> block_bytes;  // raw bytes of those blocks: places results of unlike tokenizers on one text
 
     [[nodiscard]] std::int64_t blocks() const { return (tokens + kIntervalBlock - 1) / kIntervalBlock; }  // that intervals come from
-    [[nodiscard]] bool diverged() const;  // the mean loss is no number: nothing of this row has a value
+    [[nodiscard]] bool diverged() const;  // the mean loss is no number, or one whose perplexity no number holds
 };
 
 Json to_json(const EvalResult& result);

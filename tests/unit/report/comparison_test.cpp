@@ -200,6 +200,12 @@ TEST(Comparison, ADivergedModelHasNoVerdict) {
     EXPECT_EQ(c.diverged_b, 0);
     EXPECT_FALSE(c.difference.interval);
     EXPECT_FALSE(c.p_value);
+    bad.nll = 800;  // a number, but its perplexity is none
+    bad.block_nll[3] = 1e6;
+    const auto beyond = compare_rows(pair(a, three_seeds("rotary", 0)).measurements.at(0));
+    EXPECT_EQ(beyond.diverged_a, 1);
+    EXPECT_TRUE(std::isnan(beyond.difference.mean));
+    EXPECT_FALSE(beyond.difference.interval);
 }
 
 TEST(Comparison, UnlikeTokenizersComparePerByteAndWord) {
