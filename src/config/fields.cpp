@@ -152,9 +152,7 @@ void declare_data(std::vector<Field>& fields) {
 void declare_optim(std::vector<Field>& fields) {
     SectionFields key("optim", &Config::optim, fields);
     using O = OptimConfig;
-    key("name", &O::name,
-        "Optimizer; nag is Nesterov's accelerated gradient as in fairseq, the paper's (weight decay apart, "
-        "it is sgd with optim.nesterov)");
+    key("name", &O::name, "Optimizer");
     key("lr", &O::lr, "Peak learning rate").above(0).at_most(1000);
     key("beta1", &O::beta1, "Decay of the gradient's running mean").at_least(0).below(1).when_read();
     key("beta2", &O::beta2, "Decay of the squared gradient's running mean").at_least(0).below(1).when_read();

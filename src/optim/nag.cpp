@@ -30,7 +30,8 @@ private:
 }  // namespace
 
 LONGBOW_REGISTER_OPTIMIZER({.name = "nag",
-                            .help = "Nesterov's accelerated gradient as in fairseq, the paper's; weight decay is decoupled",
+                            .help = "Nesterov's accelerated gradient as in fairseq, the paper's: sgd with optim.nesterov, but for the "
+                                    "weight decay, which is decoupled",
                             .reads = {"momentum"},
                             .slots = momentum_slots,
                             .make = [](const OptimizerRequest& request) { return std::make_unique<Nag>(request); }});

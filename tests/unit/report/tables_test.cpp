@@ -85,10 +85,12 @@ TEST(Tables, NoCurveMixesRows) {
             for (const double y : series.y) {
                 const auto& row = by_ppl.at(y);
                 seen.insert(y);
-                for (const auto& member : {&EvalResult::data, &EvalResult::dtype, &EvalResult::tokenizer, &EvalResult::checkpoint,
-                                           &EvalResult::position, &EvalResult::protocol}) {
-                    EXPECT_EQ(row.*member, first.*member);
-                }
+                EXPECT_EQ(row.data, first.data);
+                EXPECT_EQ(row.dtype, first.dtype);
+                EXPECT_EQ(row.tokenizer, first.tokenizer);
+                EXPECT_EQ(row.checkpoint, first.checkpoint);
+                EXPECT_EQ(row.position, first.position);
+                EXPECT_EQ(row.protocol, first.protocol);
                 EXPECT_EQ(row.within_documents, first.within_documents);
                 EXPECT_EQ(row.max_stream_tokens, first.max_stream_tokens);
                 if (series.line) {
