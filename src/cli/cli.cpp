@@ -71,7 +71,7 @@ std::string path_of(const CLI::App* app) {
 }
 
 // The verb furthest down that the command line named.
-const CLI::App* deepest(const CLI::App* app) {
+CLI::App* deepest(CLI::App* app) {
     while (true) {
         const auto parsed = app->get_subcommands();
         if (parsed.empty()) return app;
@@ -81,9 +81,10 @@ const CLI::App* deepest(const CLI::App* app) {
 
 // CLI11's own messages do not say what was nearly right, and a required flag that is missing hides a misspelt one: look at what was
 // left over first.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
-    const auto* verb = deepest(&app);
+std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
+    auto* verb = deepest(&app);
     const std::string path = path_of(verb);
+    if (const auto slip = slip_in(*verb); !slip.empty()) return path + ": " + slip;
     for (const auto& word : verb->remaining(true)) {
         if (word.size() > 1 && word[0] == '-') {
             const std::string flag = word.substr(0, word.find('='));
@@ -158,7 +159,6 @@ int run(int argc, char** argv) {
     app.require_subcommand(0, 1);  // once the verb is known, arguments that are called like one are just arguments
     VerbContext context;
     for (const auto& entry : registered_verbs()) entry.add(app, context);
-    refuse_slips(app);
     try {
         app.parse(words_of(argc, argv));
     } catch (const CLI::Success& request) {  // --help, --version
@@ -173,8 +173,9 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         throw UsageError(usage_message(app, error));
     }
+    auto* verb = deepest(&app);
+    if (const auto slip = slip_in(*verb); !slip.empty()) throw UsageError(path_of(verb) + ": " + slip);
     if (!context.action) {
-        const auto* verb = deepest(&app);
         throw UsageError(path_of(verb) + ": a command is missing; there are: " + join(verb_names(*verb), ", "));
     }
     return run_action(context);

@@ -57,24 +57,23 @@ CLI::Validator list_of(const CLI::Validator& item) {
     return {check, item.get_description(), "list_of"};
 }
 
-void refuse_slips(CLI::App& app) {
+std::string slip_in(CLI::App& verb) {
     std::vector<std::string> flags;
-    for (const auto* option : app.get_options()) {
+    for (const auto* option : verb.get_options()) {
         for (const auto& name : option->get_lnames()) flags.push_back("--" + name);
         for (const auto& name : option->get_snames()) flags.push_back("-" + name);
     }
-    for (auto* option : app.get_options()) {
+    for (auto* option : verb.get_options()) {
         if (option->get_items_expected_max() == 0 || takes_any_text(*option)) continue;
         const auto expected = expectation(option->get_type_name());
-        const auto check = [flags, expected](const std::string& value) -> std::string {
-            if (value.empty()) return "an empty value" + expected;
+        for (const auto& value : option->results()) {
+            if (value.empty()) return option->get_name() + ": an empty value" + expected;
             const auto flag = flag_in(value);
-            if (flag.empty() || std::find(flags.begin(), flags.end(), flag) == flags.end()) return {};
-            return "no value before the flag " + value + expected;
-        };
-        option->transform(CLI::Validator(check, "", "refuse_slips"));  // before the other checks
+            if (!flag.empty() && std::find(flags.begin(), flags.end(), flag) != flags.end())
+                return option->get_name() + ": no value before the flag " + value + expected;
+        }
     }
-    for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) refuse_slips(*verb);
+    return {};
 }
 
 }  // namespace longbow

@@ -32,8 +32,9 @@ CLI::Option* add_list(CLI::App* verb, const std::string& name, std::vector<T>& t
     return verb->add_option_function<std::vector<std::string>>(name, read, help)->check(list_of(item));
 }
 
-// Once all verbs are there: no flag or argument of any takes an empty value (`--out "$UNSET"` is a mistake, and no wish for the default) or
-// another flag of its verb (`--resume --run-dir DIR` lacks the value of --resume).
-void refuse_slips(CLI::App& app);
+// What is wrong with a value that the verb was given, as CLI11 has read it: no flag or argument takes an empty one (`--out "$UNSET"` is a mistake,
+// and no wish for the default) or another flag of the verb (`--resume --run-dir DIR` lacks the value of --resume). Empty where nothing is.
+// To be asked first: what CLI11 says is often of what such a slip leads to.
+std::string slip_in(CLI::App& verb);
 
 }  // namespace longbow
