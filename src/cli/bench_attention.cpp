@@ -228,7 +228,9 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
                           "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
     std::vector<std::string> lengths;
     for (const auto length : flags->lengths) lengths.push_back(std::to_string(length));
-    add_list(verb, "--lengths", flags->lengths, "Tokens a sequence", whole_number(1, 1 << 24))->type_name("L,..")->default_str(join(lengths, ","));
+    add_list(verb, "--lengths", flags->lengths, "Tokens a sequence", whole_number(1, 1 << 24))
+        ->type_name("L,..")
+        ->default_str(join(lengths, ","));
     add_list(verb, "--backends", flags->backends, "Back-ends, in turn within each round", CLI::IsMember(attention_backend_names()))
         ->type_name("NAME,..")
         ->default_str(join(flags->backends, ","));

@@ -53,7 +53,10 @@ public:
         field.set = [section = section_, member](Config& config, const FieldValue& value) {
             config.*section.*member = member_from<T>(std::get<Stored>(value));
         };
-        if constexpr (IsChoice<T>) field.allowed = choice_names<T>();
+        if constexpr (IsChoice<T>) {
+            field.allowed = choice_names<T>();
+            field.help += " (" + choice_help<T>() + ")";
+        }
         if constexpr (std::is_same_v<T, std::uint64_t> || std::is_same_v<T, Duration>) field.at_least(0);
         fields_.push_back(std::move(field));
         return fields_.back();

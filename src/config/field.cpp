@@ -130,7 +130,6 @@ std::vector<Field> option_fields(const ConfigContext& context, const Selector& s
 
 bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key) {
     const auto& variants = context.*selector.variants;
-    if (variants.empty()) return true;
     return std::any_of(variants.begin(), variants.end(), [&](const Variant& variant) {
         return variant.name == selector.chosen(config) && std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end();
     });

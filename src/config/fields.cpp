@@ -32,7 +32,7 @@ void declare_model(std::vector<Field>& fields) {
     key("dim", &M::dim, "Width of the residual stream; a multiple of model.heads").range(1, 65536);
     key("heads", &M::heads, "Attention heads a layer").range(1, 1024);
     key("ffn_dim", &M::ffn_dim, "Width of the feed-forward layer").range(1, 1048576);
-    key("activation", &M::activation, "Feed-forward activation; swiglu adds a gate projection");
+    key("activation", &M::activation, "Feed-forward activation");
     key("norm", &M::norm, "Normalisation before each sub-layer");
     key("norm_eps", &M::norm_eps, "Added to the variance in the norms").above(0).below(1);
     key("final_norm", &M::final_norm, "Norm after the last block (the paper's WikiText-103 models have none)");
@@ -40,9 +40,10 @@ void declare_model(std::vector<Field>& fields) {
     key("key_bias", &M::key_bias, "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
         .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
     key("tie_output", &M::tie_output, "The output projection is the token embedding (adaptive: in each band)");
-    key("embedding_scale", &M::embedding_scale, "Factor on the token embedding: sqrt(model.dim) or 1");
-    key("init", &M::init, "First weights: fairseq (the paper's) or gpt2 (N(0, 0.02), residual projections scaled down with depth)")
-        .when("train.init_from", "no train.init_from", [](const Config& c) { return c.train.init_from.empty(); });
+    key("embedding_scale", &M::embedding_scale, "Factor on the token embedding");
+    key("init", &M::init, "First weights").when("train.init_from", "no train.init_from", [](const Config& c) {
+        return c.train.init_from.empty();
+    });
     key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output").at_least(0).below(1);
     key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
     key("activation_dropout", &M::activation_dropout, "After the feed-forward activation").at_least(0).below(1);
@@ -125,10 +126,7 @@ void declare_data(std::vector<Field>& fields) {
         .when("data.mixture", kOneStore, one_store);
     key("valid", &D::valid, "Text to validate on, as data.train").when("data.train", kText, has_text);
     key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
-    key("documents", &D::documents,
-        "Where a document of plain text ends: with its file, at data.blank_lines empty lines, or with each line")
-
-        .when("data.train", kText, has_text);
+    key("documents", &D::documents, "Where a document of plain text ends").when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document; a line of white space alone is empty")
         .unit("lines")
         .range(1, 1000)
@@ -202,7 +200,7 @@ void declare_train(std::vector<Field>& fields) {
         return c.train.seeds.empty();
     });
     key("seeds", &T::seeds, "One run a seed, reported as mean and standard deviation").at_least(0).unique();
-    key("dtype", &T::dtype, "Arithmetic; bf16 and fp16 keep fp32 weights and use autocast, fp16 with a dynamic loss scale");
+    key("dtype", &T::dtype, "Arithmetic");
     key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
     key("deterministic", &T::deterministic,
         "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
@@ -215,16 +213,9 @@ void declare_train(std::vector<Field>& fields) {
         .unit("updates")
         .range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
-    key("recompute", &T::recompute,
-        "What is computed again in the backward pass instead of being kept from the forward pass: nothing, or each layer's activations "
-        "(memory for "
-        "a third more computation; the same numbers)");
-    key("order", &T::order,
-        "Which inputs an update sees: shuffled (each epoch cuts the stream from another offset and takes the blocks in a new order) or "
-        "fairseq "
-        "(the paper's: fixed blocks, the short last one included, put into batches once; each epoch shuffles the batches)");
-    key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies: the mean over the update's tokens, or their sum (the paper's)")
-        .when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("recompute", &T::recompute, "What is computed again in the backward pass instead of being kept from the forward pass");
+    key("order", &T::order, "Which inputs an update sees");
+    key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies").when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped,
         "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
         .when("train.dtype", "train.dtype: fp16", is_fp16);
@@ -282,7 +273,7 @@ void declare_dist(std::vector<Field>& fields) {
     key("timeout", &D::timeout, "How long a rank waits for another before the run ends").unit("seconds").range(1, 86400);
     key("shard_optimizer", &D::shard_optimizer,
         "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
-    key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks; full: their own type");
+    key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks");
     key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on").unit("MiB").range(0.1, 4096);
 }
 
@@ -351,7 +342,7 @@ std::vector<Field> config_fields(const ConfigContext& context) {
         if (const auto* selector = selector_of(field.section)) {
             if (field.name == selector->key) {
                 for (const auto& variant : context.*selector->variants) field.allowed.push_back(variant.name);
-            } else if (field.read_by_chosen && !(context.*selector->variants).empty()) {
+            } else if (field.read_by_chosen) {
                 field.conditions.insert(field.conditions.begin(), needs_reader(context, *selector, field.name));
             }
         } else if (field.path() == "attention.backend") {

@@ -13,7 +13,8 @@
 
 namespace longbow {
 
-AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options) : bands_(config, vocab_size), init_(config.init) {
+AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options)
+    : bands_(config, vocab_size), init_(config.init) {
     const auto classes = config.tie_output ? static_cast<std::int64_t>(bands_.count()) - 1 : 0;
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto name = std::to_string(i);

@@ -66,8 +66,7 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 
 }  // namespace
 
-LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device)
-    : config_(config), vocab_size_(vocab_size) {
+LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device) : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
     check(model);
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));

@@ -1,57 +1,42 @@
-// The list of optimizers. They register at program start in no particular order, and are kept sorted by name, so that no help text depends on
-// the linker.
+// The registered optimizers, and the way from a configuration to one.
 #include "longbow/optim/optimizer.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
+#include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
 
 namespace {
 
-// A function-local static: registrations run before main, in any order of translation units.
-std::vector<OptimizerEntry>& entries() {
-    static std::vector<OptimizerEntry> list;
-    return list;
+Registry<OptimizerEntry>& registry() {
+    static Registry<OptimizerEntry> optimizers("optimizer");
+    return optimizers;
 }
 
 const OptimizerEntry& entry_of(const std::string& name) {
-    std::vector<std::string> known;
-    for (const auto& entry : entries()) {
-        if (entry.name == name) return entry;
-        known.push_back(entry.name);
-    }
-    throw ConfigError("optim.name: " + name + " is none of " + join(known, ", "));
+    if (const auto* entry = registry().find(name)) return *entry;
+    throw ConfigError("optim.name: " + name + " is none of " + join(registry().names(), ", "));
 }
 
 const ContextSource context_source([](ConfigContext& context) {
-    for (const auto& entry : entries()) context.optimizers.push_back({entry.name, entry.help, entry.options, false, entry.reads});
+    for (const auto& entry : optimizers()) context.optimizers.push_back({entry.name, entry.help, entry.options, false, entry.reads});
 });
 
-// Options that the caller left out take their declared defaults (a configuration that was loaded has them all).
 OptimConfig complete(const OptimConfig& config, const OptimizerEntry& entry) {
     auto whole = config;
-    for (const auto& option : entry.options) whole.options.emplace(option.key, option.default_value);
+    fill_defaults(whole.options, entry.options);
     return whole;
 }
 
 }  // namespace
 
-bool register_optimizer(OptimizerEntry entry) {
-    auto& list = entries();
-    const auto place = std::lower_bound(list.begin(), list.end(), entry.name,
-                                        [](const OptimizerEntry& one, const std::string& name) { return one.name < name; });
-    if (place != list.end() && place->name == entry.name) {
-        throw ConfigError("optimizer \"" + entry.name + "\" is registered twice; give one of them another name");
-    }
-    list.insert(place, std::move(entry));
-    return true;
-}
+bool register_optimizer(OptimizerEntry entry) { return registry().add(std::move(entry)); }
 
-const std::vector<OptimizerEntry>& optimizers() { return entries(); }
+const std::vector<OptimizerEntry>& optimizers() { return registry().entries(); }
 
 std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters,
                                           const std::vector<bool>& decay) {

@@ -1,51 +1,39 @@
-// The list of schedules, the warm-up that all of them have, and the way to the one that a configuration names.
+// The registered schedules, the warm-up that all of them have, and the way to the one that a configuration names.
 #include "longbow/optim/schedule.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
+#include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
 
 namespace {
 
-// A function-local static: registrations run before main, in any order of translation units.
-std::vector<ScheduleEntry>& entries() {
-    static std::vector<ScheduleEntry> list;
-    return list;
+Registry<ScheduleEntry>& registry() {
+    static Registry<ScheduleEntry> schedules("schedule");
+    return schedules;
 }
 
 const ScheduleEntry& entry_of(const std::string& name) {
-    std::vector<std::string> known;
-    for (const auto& entry : entries()) {
-        if (entry.name == name) return entry;
-        known.push_back(entry.name);
-    }
-    throw ConfigError("schedule.name: " + name + " is none of " + join(known, ", "));
+    if (const auto* entry = registry().find(name)) return *entry;
+    throw ConfigError("schedule.name: " + name + " is none of " + join(registry().names(), ", "));
 }
 
 const ContextSource context_source([](ConfigContext& context) {
-    for (const auto& entry : entries()) context.schedules.push_back({entry.name, entry.help, entry.options, false, entry.reads});
+    for (const auto& entry : schedules()) context.schedules.push_back({entry.name, entry.help, entry.options, false, entry.reads});
 });
 
 }  // namespace
 
 double SchedulePoint::progress() const { return std::min(1.0, (update - warmup) / length); }
 
-bool register_schedule(ScheduleEntry entry) {
-    auto& list = entries();
-    const auto place = std::lower_bound(list.begin(), list.end(), entry.name,
-                                        [](const ScheduleEntry& one, const std::string& name) { return one.name < name; });
-    if (place != list.end() && place->name == entry.name) {
-        throw ConfigError("schedule \"" + entry.name + "\" is registered twice; give one of them another name");
-    }
-    list.insert(place, std::move(entry));
-    return true;
-}
+bool register_schedule(ScheduleEntry entry) { return registry().add(std::move(entry)); }
 
-const std::vector<ScheduleEntry>& schedules() { return entries(); }
+const std::vector<ScheduleEntry>& schedules() { return registry().entries(); }
 
 double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period) {
     const auto u = static_cast<double>(update);
@@ -54,9 +42,8 @@ double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_
     const auto& entry = entry_of(schedule.name);
     const double length = std::max(1.0, static_cast<double>(period) - w);
     if (entry.options.empty()) return entry.lr({schedule, peak_lr, u, w, length});
-    // Options that the caller left out take their declared defaults (a configuration that was loaded has them all).
     auto complete = schedule;
-    for (const auto& option : entry.options) complete.options.emplace(option.key, option.default_value);
+    fill_defaults(complete.options, entry.options);
     return entry.lr({complete, peak_lr, u, w, length});
 }
 

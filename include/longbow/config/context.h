@@ -10,7 +10,6 @@ namespace longbow {
 
 struct ConfigContext {
     std::vector<Variant> position_methods;
-    // A context without any restricts no key of their sections.
     std::vector<Variant> optimizers, schedules;
     std::vector<std::string> attention_backends;
 };

@@ -8,8 +8,8 @@
 // The type and the default come from the member. What may follow the line: .unit("tokens"), .range(low, high), .at_least(low),
 // .at_most(high), .above(low), .below(high), .choices({..}), .unique(), and .when(..) for a key that only matters in some
 // configurations. A key that is newer than version 0.2.0 says .since("0.3.0"): at its default it is left out of the fingerprints, so that
-// rows of results.jsonl that were measured before there was such a key are found again. Relations between keys that both have an effect belong to src/config/checks.cpp. Then write docs/configuration.md
-// anew with `longbow config list --markdown > docs/configuration.md` (a test compares).
+// rows of results.jsonl that were measured before there was such a key are found again. Relations between keys that both have an effect
+// belong to src/config/checks.cpp. Then write docs/configuration.md anew with `longbow config list --markdown > docs/configuration.md` (a test compares).
 #pragma once
 
 #include <cstdint>
@@ -90,7 +90,7 @@ const std::vector<Selector>& selectors();
 const Selector* selector_of(const std::string& section);
 // The options of one object as fields of the selector's section. Empty for a name that `context` does not know.
 std::vector<Field> option_fields(const ConfigContext& context, const Selector& selector, const std::string& name);
-// Whether the object that `config` chooses in this section reads the section's shared key; true where `context` knows none.
+// Whether the object that `config` chooses in this section reads the section's shared key.
 bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key);
 
 // All fields that matter in this configuration: config_fields() and the method's, less those without effect.

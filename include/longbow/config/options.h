@@ -27,6 +27,9 @@ struct Variant {
     std::vector<std::string> reads{};  // the section's shared keys that have an effect with it ("momentum"); see Field::when_read()
 };
 
+// Options that are left out take their declared defaults; a configuration that was loaded has them all.
+void fill_defaults(OptionMap& options, const std::vector<OptionSpec>& specs);
+
 // Typed access after the load filled in defaults; throws ConfigError on a missing key (a programming error).
 bool option_bool(const OptionMap& options, const std::string& key);
 std::int64_t option_int(const OptionMap& options, const std::string& key);

@@ -31,7 +31,9 @@ template <class E>
 struct ChoiceTable;
 
 template <class E>
-concept IsChoice = std::is_enum_v<E> && requires { ChoiceTable<E>::values; };
+concept IsChoice = std::is_enum_v<E> && requires {
+    ChoiceTable<E>::values;
+};
 
 template <IsChoice E>
 constexpr std::string_view name_of(E value) {
@@ -55,6 +57,17 @@ std::vector<std::string> choice_names() {
     std::vector<std::string> names;
     for (const auto& choice : ChoiceTable<E>::values) names.emplace_back(choice.name);
     return names;
+}
+
+// "relu: max(0, x); gelu: .."
+template <IsChoice E>
+std::string choice_help() {
+    std::string text;
+    for (const auto& choice : ChoiceTable<E>::values) {
+        if (!text.empty()) text += "; ";
+        text += std::string(choice.name) + ": " + std::string(choice.help);
+    }
+    return text;
 }
 
 }  // namespace longbow

@@ -10,10 +10,11 @@ enum class DType { fp64, fp32, bf16, fp16 };
 
 template <>
 struct ChoiceTable<DType> {
-    static constexpr Choice<DType> values[] = {{DType::fp64, "fp64", "double precision, for comparisons"},
-                                               {DType::fp32, "fp32", "single precision"},
-                                               {DType::bf16, "bf16", "autocast to bfloat16"},
-                                               {DType::fp16, "fp16", "autocast to half precision, with a dynamic loss scale"}};
+    static constexpr Choice<DType> values[] = {
+        {DType::fp64, "fp64", "double precision, for comparisons"},
+        {DType::fp32, "fp32", "single precision"},
+        {DType::bf16, "bf16", "fp32 weights, autocast to bfloat16"},
+        {DType::fp16, "fp16", "fp32 weights, autocast to half precision, with a dynamic loss scale"}};
 };
 
 }  // namespace longbow

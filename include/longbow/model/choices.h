@@ -18,16 +18,17 @@ enum class NormKind { layernorm, rmsnorm };
 
 template <>
 struct ChoiceTable<NormKind> {
-    static constexpr Choice<NormKind> values[] = {{NormKind::layernorm, "layernorm", "less the mean, over the deviation"},
-                                                  {NormKind::rmsnorm, "rmsnorm", "over the root of the mean square; no bias"}};
+    static constexpr Choice<NormKind> values[] = {
+        {NormKind::layernorm, "layernorm", "mean and variance, with a weight and (model.bias) a bias"},
+        {NormKind::rmsnorm, "rmsnorm", "root mean square, with a weight"}};
 };
 
 enum class EmbeddingScale { sqrt_dim, none };
 
 template <>
 struct ChoiceTable<EmbeddingScale> {
-    static constexpr Choice<EmbeddingScale> values[] = {{EmbeddingScale::sqrt_dim, "sqrt_dim", "times the root of model.dim"},
-                                                        {EmbeddingScale::none, "none", "as it is"}};
+    static constexpr Choice<EmbeddingScale> values[] = {{EmbeddingScale::sqrt_dim, "sqrt_dim", "sqrt(model.dim)"},
+                                                        {EmbeddingScale::none, "none", "1"}};
 };
 
 enum class FirstWeights { fairseq, gpt2 };
@@ -35,7 +36,7 @@ enum class FirstWeights { fairseq, gpt2 };
 template <>
 struct ChoiceTable<FirstWeights> {
     static constexpr Choice<FirstWeights> values[] = {
-        {FirstWeights::fairseq, "fairseq", "as the paper's models began"},
+        {FirstWeights::fairseq, "fairseq", "the paper's"},
         {FirstWeights::gpt2, "gpt2", "N(0, 0.02), residual projections scaled down with depth"}};
 };
 
@@ -43,8 +44,10 @@ enum class Recompute { none, layer };
 
 template <>
 struct ChoiceTable<Recompute> {
-    static constexpr Choice<Recompute> values[] = {{Recompute::none, "none", "activations are kept for the backward pass"},
-                                                   {Recompute::layer, "layer", "each layer's are computed again"}};
+    static constexpr Choice<Recompute> values[] = {
+        {Recompute::none, "none", "nothing"},
+        {Recompute::layer, "layer",
+         "each layer's activations, which saves memory for a third more computation and gives the same numbers"}};
 };
 
 }  // namespace longbow

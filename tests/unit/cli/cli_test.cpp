@@ -246,7 +246,8 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
     const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
         {{"train", "--from", "", "--run-dir", "new"}, "longbow train: --from: an empty value: expected RUN[@last|@best|@step=N]"},
         {{"train", "-c", "a.yaml", "--run-dir="}, "--run-dir: an empty value: expected DIR"},
-        {{"train", "-c", "a.yaml", "--resume", "--run-dir", "new"}, "--resume: no value before the flag --run-dir: expected auto|never|CHECKPOINT"},
+        {{"train", "-c", "a.yaml", "--resume", "--run-dir", "new"},
+         "--resume: no value before the flag --run-dir: expected auto|never|CHECKPOINT"},
         {{"train", "-c", "--run-dir", "new"}, "--config: no value before the flag --run-dir"},
         {{"prepare", "--tokenizer", "", "--train", "a.txt"}, "--tokenizer: an empty value: expected KIND[:FILE]"},
         {{"prepare", "--train", "", "--out", "store"}, "--train: an empty value"},
@@ -271,7 +272,8 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
         EXPECT_THAT(call(words).err, AnyOf(HasSubstr("an empty value"), HasSubstr("required"))) << testing::PrintToString(words);
         words = flag;
         words.insert(words.end(), {"--threads", "1"});
-        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("no value before the flag --threads"), HasSubstr("required"))) << testing::PrintToString(words);
+        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("no value before the flag --threads"), HasSubstr("required")))
+            << testing::PrintToString(words);
     });
     EXPECT_GT(flags, 60);
     // Any text is a prompt, so that what is wrong is the checkpoint.
@@ -280,8 +282,10 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
 
 TEST(Cli, ListsHaveNoEmptyPlaces) {
     for (const char* list : {"64,,32", "64,", ",64", "64, ,32", ","}) {
-        EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", list}), HasSubstr("--lengths: '" + std::string(list) + "' has an empty place"));
-        EXPECT_THAT(parse_error({"compare", "a", "b", "--seeds", list}), HasSubstr("--seeds: '" + std::string(list) + "' has an empty place"));
+        EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", list}),
+                    HasSubstr("--lengths: '" + std::string(list) + "' has an empty place"));
+        EXPECT_THAT(parse_error({"compare", "a", "b", "--seeds", list}),
+                    HasSubstr("--seeds: '" + std::string(list) + "' has an empty place"));
     }
     EXPECT_THAT(parse_error({"bench", "attention", "--dtypes", "fp32,,bf16"}), HasSubstr("has an empty place"));
     for (const std::vector<std::string>& list : {std::vector<std::string>{"64,32"}, {"64", "32"}, {"64, 32"}}) {

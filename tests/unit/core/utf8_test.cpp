@@ -39,9 +39,9 @@ TEST(Utf8, SaysWhatATextIs) {
     EXPECT_EQ(not_utf8("a\nb\xC3\xA9"), "");
     EXPECT_EQ(not_utf8("a\nb\xE9"), "byte 3 (line 2) is no valid UTF-8");
     for (const std::string& text : {std::string("\xFF\xFE"
-                                               "a\0",
-                                               4),
-                                   std::string("\xFE\xFF\0a", 4)}) {
+                                                "a\0",
+                                                4),
+                                    std::string("\xFE\xFF\0a", 4)}) {
         EXPECT_THAT(not_utf8(text), HasSubstr("byte order mark of UTF-16: convert it to UTF-8"));
     }
     for (const std::string& text : {std::string("\xFF\xFE\0\0a\0\0\0", 8), std::string("\0\0\xFE\xFF\0\0\0a", 8)}) {

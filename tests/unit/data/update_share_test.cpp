@@ -50,8 +50,8 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             }
             std::sort(expected.begin(), expected.end());
             std::sort(found.begin(), found.end());
-            ASSERT_EQ(found, expected) << name_of(order_name) << " batch " << config.batch << " accumulate " << config.accumulate << " world "
-                                       << world;
+            ASSERT_EQ(found, expected) << name_of(order_name) << " batch " << config.batch << " accumulate " << config.accumulate
+                                       << " world " << world;
             if (config.accumulate % world != 0) {
                 EXPECT_LE(most - least, 1u);
             }

@@ -15,12 +15,7 @@ namespace fs = std::filesystem;
 
 const fs::path kConfigs = fs::path(LONGBOW_TEST_DATA).parent_path() / "configs";
 
-Config load(const fs::path& file) {
-    ConfigContext context;
-    context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}, true});
-    for (const auto* method : {"sinusoidal", "rotary", "t5"}) context.position_methods.push_back({method, "", {}});
-    return load_config({{file.string()}, {}}, context);
-}
+Config load(const fs::path& file) { return load_config({{file.string()}, {}}, registered_config_context()); }
 
 TEST(PaperConfigs, EachFileIsWhatItsNameSays) {
     const std::map<std::string, std::size_t> counts{{"wikitext103", 22}, {"bookcorpus", 6}, {"cc100", 6}};

@@ -38,8 +38,7 @@ protected:
         request.scale = scale;
         request.run_dir = folder_;
         request.configs = kConfigs;
-        request.context.position_methods.push_back({"alibi", "", {{"slope_scale", 1.0, "", {}, 1e-6, {}}}, true});
-        for (const auto* method : {"sinusoidal", "rotary", "t5"}) request.context.position_methods.push_back({method, "", {}});
+        request.context = registered_config_context();
         return request;
     }
 
