@@ -15,7 +15,7 @@ namespace longbow {
 
 namespace {
 
-// Holds back the signals that ask to stop: one that came to a child before it has become the other program would be lost.
+// Blocks the signals that ask to stop for the time of a fork. One that reached the child before execve() would be lost.
 class SignalsHeld {
 public:
     SignalsHeld() {
@@ -35,13 +35,14 @@ private:
     sigset_t before_;
 };
 
-// Everything that allocates is made by the parent before the fork: another thread of it may have held the allocator's lock.
+// Turns the forked child into another longbow. Everything that allocates is prepared by the parent before the fork,
+// because another of its threads may have held the allocator's lock at that moment.
 [[noreturn]] void become(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent,
                          const SignalsHeld& held) {
     for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, death_signal);
-    if (getppid() != parent) _exit(1);  // it died before the line above
+    if (getppid() != parent) _exit(1);  // the parent died before prctl() took effect
     const int in = ::open("/dev/null", O_RDONLY);
     if (in < 0) _exit(126);
     dup2(in, 0);

@@ -22,7 +22,7 @@ namespace longbow {
 
 namespace {
 
-// What is to be done about it, where that is known.
+// Returns what to do about an error, in parentheses for the end of a message; empty where that is not known.
 std::string remedy(int error) {
     if (error == ENOSPC || error == EDQUOT) return " (free some space there or choose another place, then run the same command again)";
     if (error != EFBIG) return "";
@@ -69,7 +69,7 @@ std::string read_file(const fs::path& path) {
 void sync_path(const fs::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (fd < 0) fail("cannot open", path);
-    // Some file systems refuse fsync on a folder; there is nothing better to do there.
+    // Some file systems refuse fsync on a folder. Nothing better can be done for them.
     const bool failed = ::fsync(fd) != 0 && errno != EINVAL && errno != EROFS;
     const int saved = errno;
     ::close(fd);
@@ -86,7 +86,7 @@ std::uint64_t free_space(const fs::path& path) {
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // a pipe is refused, not waited for
+    const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // refuses a pipe instead of waiting
     if (fd < 0) fail("cannot open", path);
     struct stat info {};
     if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -194,7 +194,7 @@ void DirectoryTransaction::commit() {
     place_directory(temporary_, target_, replace_);
     committed_ = true;
     std::error_code ignored;
-    fs::remove_all(temporary_, ignored);  // what was the target, where the two were exchanged
+    fs::remove_all(temporary_, ignored);  // an exchanged target now lies here
 }
 
 void place_directory(const fs::path& from, const fs::path& target, bool replace) {
@@ -202,7 +202,8 @@ void place_directory(const fs::path& from, const fs::path& target, bool replace)
         sync_path(target.parent_path());
         return;
     }
-    // Nothing to exchange with, or a file system that cannot: then a kill between the two renames leaves the old one under its other name.
+    // There is nothing to exchange with, or the file system cannot exchange. In the second case a kill between the two
+    // renames leaves the old folder under its other name.
     if (replace && fs::exists(target)) {
         const fs::path old = target.parent_path() / ("." + target.filename().string() + ".old-" + std::to_string(::getpid()));
         if (::rename(target.c_str(), old.c_str()) != 0) fail("cannot move away", target);
@@ -224,10 +225,12 @@ void place_directory(const fs::path& from, const fs::path& target, bool replace)
 FolderLock::FolderLock(const fs::path& path, const char* busy) {
     fd_ = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd_ < 0) fail("cannot open", path);
-    const bool held = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;  // a file system without locks: as if it were free
+    // A file system without locks counts as unlocked.
+    const bool held = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     struct stat locked {
     }, there{};
-    // The one who held it may have removed the folder just now.
+    // The previous holder may have removed the folder between open() and flock(). Then the lock is on a folder that has
+    // no name any more.
     const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &there) != 0 || locked.st_ino != there.st_ino);
     if (!held && !gone) return;
     ::close(std::exchange(fd_, -1));

@@ -1,4 +1,4 @@
-// GPUs as machine.h describes them, from the CUDA runtime where the build has it.
+// Describes the GPUs (machine.h) with the CUDA runtime, in builds that have it.
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
 

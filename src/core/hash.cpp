@@ -1,6 +1,6 @@
 #include "longbow/core/hash.h"
 
-#define XXH_STATIC_LINKING_ONLY  // the state's members, for Hasher::state()
+#define XXH_STATIC_LINKING_ONLY  // gives Hasher::state() the state's members
 #include <xxhash.h>
 
 #include <array>
@@ -15,8 +15,8 @@ namespace longbow {
 namespace {
 std::string text_of(std::uint64_t hash) { return strprintf("xxh3:%016llx", static_cast<unsigned long long>(hash)); }
 
-// The members that change while hashing; the others are the same after each reset. They are the library's own business, so that the text
-// names its version.
+// These members change while hashing; the others are the same after each reset. They are internals of the library,
+// which another version may change, so that the saved text begins with the library's version.
 struct Saved {
     std::array<XXH64_hash_t, 8> lanes;
     std::array<unsigned char, 256> buffer;

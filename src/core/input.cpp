@@ -21,7 +21,8 @@ constexpr int kPollMilliseconds = 50;
 int open_input(const std::filesystem::path& path) {
     const int fd = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd >= 0 || errno != ENXIO) return fd;
-    // A socket, which another program may have made this one's standard input, opens by its descriptor alone.
+    // A socket cannot be opened by path, and another program may have made one this process's standard input. It is
+    // reached by its descriptor.
     const auto descriptor = named_descriptor(path);
     errno = ENXIO;
     return descriptor ? ::fcntl(*descriptor, F_DUPFD_CLOEXEC, 3) : -1;

@@ -17,20 +17,22 @@ constexpr double kLevel = 0.05;
 double t_quantile(double level, double freedom) {
     const auto computed = [&] { return boost::math::quantile(boost::math::complement(boost::math::students_t(freedom), level / 2)); };
     if (level != kLevel) return computed();
-    // A report asks for few degrees of freedom over and over.
+    // A report needs the same few degrees of freedom many times.
     thread_local std::map<double, double> known;
     const auto found = known.find(freedom);
     return found != known.end() ? found->second : known[freedom] = computed();
 }
 
-// Where the differences of all blocks have about one size, their mean takes few values, and t alone finds false winners in up to 9 of 100
-// cases of 10 to 60 blocks. So much wider, it is 6 at most (the rates are tested).
+// Widens t. Where the differences of all blocks have about the same size, their mean takes few values, and t alone
+// finds a false winner in up to 9 of 100 cases with 10 to 60 blocks. With this factor it is at most 6
+// (interval_test.cpp tests the rates).
 double widened(double t, double freedom) { return t * (1 + 2 / (freedom + 1)); }
 
-// The mean's variance in its two parts, each with its degrees of freedom; docs/evaluation.md has the formulas by these names.
+// The two parts of the mean's variance, each with its degrees of freedom. docs/evaluation.md states the formulas with
+// these names.
 struct Spread {
-    double seeds = 0, seed_freedom = 0;    // V_S: of the seeds' means, S - 1
-    double blocks = 0, block_freedom = 0;  // of what the seeds share of the blocks' differences: max(V_B - V_I, 0)
+    double seeds = 0, seed_freedom = 0;    // V_S, the variance of the seeds' means, with S - 1 degrees
+    double blocks = 0, block_freedom = 0;  // max(V_B - V_I, 0), of the blocks' part that the seeds share
     [[nodiscard]] double half_width(double level) const {
         double square = 0;
         if (seeds > 0) square += seeds * std::pow(t_quantile(level, seed_freedom), 2);
@@ -63,7 +65,8 @@ Spread spread_of(const std::vector<std::vector<double>>& sums, const std::vector
     double v_blocks = 0, v_interaction = 0, squares = 0, leverages = 0, leverage_squares = 0;
     for (std::size_t b = 0; b < weights.size(); ++b) {
         const double share = weights[b] / weight;
-        const double correction = 1 / (1 - share);  // a residual's variance is the smaller, the more its block pulls the mean
+        // A block pulls the mean towards itself, so that its residual varies too little; more so with a large share.
+        const double correction = 1 / (1 - share);
         double block = 0;
         for (const auto& series : sums) block += series[b] / seeds;
         v_blocks += correction * std::pow((block - mean * weights[b]) / weight, 2);
@@ -87,7 +90,7 @@ Spread spread_of(const std::vector<std::vector<double>>& sums, const std::vector
 
 struct Estimated {
     MeanEstimate estimate;
-    Spread spread;  // where there is an interval
+    Spread spread;  // set where there is an interval
 };
 
 Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
@@ -135,7 +138,7 @@ std::optional<double> p_value(const std::vector<std::vector<double>>& sums, cons
     const auto [estimate, spread] = estimate_of(sums, weights);
     if (!estimate.interval) return std::nullopt;
     if (estimate.mean == 0) return 1;
-    // By bisection on the level's logarithm: the half width falls as the level rises.
+    // Bisects on the logarithm of the level: the half width falls as the level rises.
     double low = std::log(1e-100), high = 0;
     if (spread.half_width(std::exp(low)) <= std::abs(estimate.mean)) return 0;
     for (int i = 0; i < 200 && high - low > 1e-13; ++i) {

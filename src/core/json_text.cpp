@@ -26,13 +26,14 @@ Json escaped(const Json& json) {
 std::string json_text(const Json& json, int indent) {
     try {
         return json.dump(indent);
-    } catch (const Json::type_error&) {  // a string that is not UTF-8
+    } catch (const Json::type_error&) {  // some string is not UTF-8
         return escaped(json).dump(indent);
     }
 }
 
 Json parse_json(std::string_view text) {
-    if (text.find('\0') != std::string_view::npos) return Json(Json::value_t::discarded);  // in braces it would be a list
+    // Parentheses, because braces would make a list that holds the value.
+    if (text.find('\0') != std::string_view::npos) return Json(Json::value_t::discarded);
     return Json::parse(text, nullptr, /*allow_exceptions=*/false);
 }
 

@@ -16,7 +16,7 @@ namespace longbow {
 
 namespace {
 
-// The value of the first line "key<spaces>: value" in one of /proc's tables.
+// Returns the value of the first line "key<spaces>: value" in a file of /proc, or an empty text.
 std::string proc_value(const char* path, std::string_view key) {
     std::ifstream file(path);
     std::string line;
@@ -29,7 +29,7 @@ std::string proc_value(const char* path, std::string_view key) {
     return {};
 }
 
-// Lines of /proc/meminfo are in kB.
+// Returns a value of /proc/meminfo, whose lines are in kB, in bytes; 0 where it is missing.
 std::uint64_t meminfo_bytes(std::string_view key) {
     const std::string value = proc_value("/proc/meminfo", key);
     return value.empty() ? 0 : std::stoull(value) * 1024;
@@ -44,7 +44,7 @@ CpuInfo cpu_info() {
     cpu_set_t set;
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) == 0) info.cores = std::max(1, CPU_COUNT(&set));
-    // The kernel lists a feature only when it has switched it on, which the instruction cpuid alone does not tell (AMX).
+    // The kernel lists a feature only when it has enabled it, which the cpuid instruction alone does not tell (AMX).
     const auto flags = split(proc_value("/proc/cpuinfo", "flags"), ' ');
     static constexpr struct {
         const char* flag;
@@ -57,13 +57,14 @@ CpuInfo cpu_info() {
 }
 
 void keep_freed_memory() {
-    constexpr int kLargest = std::numeric_limits<int>::max();  // of blocks that are not mapped apart, in bytes
+    constexpr int kLargest = std::numeric_limits<int>::max();  // bytes; larger blocks get a mapping of their own
     mallopt(M_MMAP_THRESHOLD, kLargest);
     mallopt(M_TRIM_THRESHOLD, kLargest);
     mallopt(M_TOP_PAD, 64 << 20);
 #ifndef __SANITIZE_ADDRESS__
-    // The heap's first stretch of addresses, in pages of 2 MiB where the kernel gives them: activations are read at strides of kilobytes, each
-    // in another small page. No memory is taken until something is written there; where addresses are short, nothing changes.
+    // Asks for pages of 2 MiB for the heap's first 1.75 GiB of addresses: activations are read at strides of kilobytes,
+    // so that with small pages each access falls into another one. No memory is used until something is written there.
+    // If the address space is short, nothing changes.
     constexpr std::size_t kStretch = std::size_t{7} << 28, kPage = std::size_t{2} << 20;
     if (void* block = std::malloc(kStretch)) {
         const auto begin = (reinterpret_cast<std::uintptr_t>(block) + kPage - 1) / kPage * kPage;

@@ -21,12 +21,12 @@ namespace longbow {
 
 namespace {
 
-constexpr int kMostLinks = 40;             // as the kernel follows
+constexpr int kMostLinks = 40;             // the kernel's own limit
 constexpr std::size_t kLongestName = 255;  // NAME_MAX
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
 
-// N where the path is /proc/self/fd/N, by whichever links it is reached (/dev/fd is one).
+// Returns N where the path is /proc/self/fd/N, by whichever links it is reached (/dev/fd is one).
 std::optional<int> descriptor_of(const fs::path& path) {
     const auto name = path.filename().string();
     int number = -1;
@@ -76,7 +76,8 @@ void check_new_file(const OutputPlace& place) {
     if (place.path.filename().native().size() > kLongestName) refuse(place.named, "the name is too long");
 }
 
-// A stream where what lies there is not to be replaced.
+// Returns whether output is written into what lies at `path` instead of replacing it. Refuses folders, disks and
+// sockets.
 bool is_stream(const fs::path& path, const struct stat& info) {
     if (S_ISDIR(info.st_mode)) refuse(path, "it is a folder: name a file in it");
     if (S_ISBLK(info.st_mode)) refuse(path, "it is a disk: name a file");
@@ -93,7 +94,8 @@ fs::path temporary_beside(const fs::path& path) {
     return folder_of(path) / (name + ending);
 }
 
-// Owner, group, access lists and other attributes as far as this user may set them; the mode last, which a change of owner resets.
+// Copies owner, group, access lists and other attributes as far as this user may set them. The mode comes last, because
+// a change of owner resets some of its bits.
 void keep_attributes(const fs::path& from, int to, const struct stat& before) {
     [[maybe_unused]] const bool kept =
         ::fchown(to, before.st_uid, before.st_gid) == 0 || ::fchown(to, static_cast<uid_t>(-1), before.st_gid) == 0;
@@ -106,11 +108,11 @@ void keep_attributes(const fs::path& from, int to, const struct stat& before) {
     (void)::fchmod(to, before.st_mode & 07777);
 }
 
-// Closed at the end of the scope, and gone from the folder unless it was put in its place.
+// A temporary file. The destructor closes it, and removes it unless place() has renamed it.
 class Temporary {
 public:
     Temporary(fs::path path, bool anew) : path_(std::move(path)) {
-        (void)::unlink(path_.c_str());  // of an earlier process with this number
+        (void)::unlink(path_.c_str());  // left by an earlier process with the same number
         fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, anew ? 0666 : 0600);
     }
     ~Temporary() {
@@ -122,7 +124,7 @@ public:
     Temporary& operator=(const Temporary&) = delete;
     [[nodiscard]] int fd() const { return fd_; }
     [[nodiscard]] const fs::path& path() const { return path_; }
-    // False: errno says why not.
+    // Returns false on failure, with the reason in errno.
     bool place(const fs::path& target) { return placed_ = ::rename(path_.c_str(), target.c_str()) == 0; }
 
 private:
@@ -131,7 +133,8 @@ private:
     bool placed_ = false;
 };
 
-// Where the folder takes no other file, or the file cannot be renamed over (a mount point; another's file in a sticky folder).
+// Overwrites the file where its folder takes no new file, or where it cannot be renamed over (a mount point; another
+// user's file in a sticky folder).
 void write_in_place(const OutputPlace& place, std::string_view contents) {
     const int fd = ::open(place.path.c_str(), O_WRONLY | O_TRUNC | O_CLOEXEC);
     if (fd < 0) throw_file_error("cannot open", place.named);
@@ -181,7 +184,7 @@ OutputPlace find_output(const fs::path& path) {
         return place;
     }
     place.stream = is_stream(path, info);
-    // Another process's descriptor (/proc/N/fd/M) may lead to a file that has no name any more.
+    // Another process's descriptor (/proc/N/fd/M) may lead to a file that no longer has a name. That is written into.
     if (!place.stream && ::stat(followed.path.c_str(), &target) == 0 && same_inode(info, target)) {
         place.path = followed.path;
     } else {
@@ -194,7 +197,7 @@ OutputPlace find_output(const fs::path& path) {
 bool same_output(const fs::path& a, const fs::path& b) {
     std::error_code error;
     if (fs::equivalent(a, b, error)) return true;
-    // Absolute first: of `x` and `./x`, where neither is there, weakly_canonical() makes two.
+    // absolute() comes first, because weakly_canonical() gives two results for `x` and `./x` when neither exists.
     const auto whole = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(follow_links(path)), error); };
     return whole(a) == whole(b);
 }
@@ -236,7 +239,7 @@ void check_output_folder(const fs::path& path) {
     if (path.empty()) throw UsageError("an output has an empty name: name a folder");
     auto folder = follow_links(path);
     std::error_code error;
-    // The nearest that is there decides.
+    // The nearest existing parent decides.
     while (!fs::exists(fs::symlink_status(folder, error)) && folder != folder_of(folder)) folder = folder_of(folder);
     if (!fs::is_directory(folder, error)) refuse(path, folder.string() + " is no folder");
     if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) throw_file_error("cannot make files in", folder);

@@ -1,3 +1,4 @@
+// OutputStream of output.h: writes that never block for long, so that SIGINT and SIGTERM can end the wait for a reader.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
@@ -19,10 +20,10 @@ namespace longbow {
 namespace {
 
 constexpr int kPollMilliseconds = 50;
-// A pipe that takes anything takes this much, so that a write to it does not block (PIPE_BUF, pipe(7)).
+// When poll() says that a pipe is writable, this many bytes fit without blocking (PIPE_BUF, pipe(7)).
 constexpr std::size_t kPiece = 4096;
 
-// A write to a pipe that nobody reads gives EPIPE, and no signal, as long as this lives.
+// While this object lives, a write to a pipe without a reader fails with EPIPE and raises no signal.
 class PipeSignalHeld {
 public:
     PipeSignalHeld() {
@@ -43,7 +44,7 @@ private:
     sigset_t pipe_{}, before_{};
 };
 
-// Not blocking: a pipe that nobody reads is asked again, so that a signal can end the wait.
+// Opens without blocking, and retries while a pipe has no reader, so that a signal can end the wait.
 int open_waiting(const OutputPlace& place) {
     while (true) {
         const int fd = ::open(place.path.c_str(), O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -74,7 +75,7 @@ OutputStream::~OutputStream() {
 }
 
 void OutputStream::write(std::string_view text) {
-    std::cout.flush();  // it may be the same descriptor
+    std::cout.flush();  // std::cout may go to the same descriptor
     const PipeSignalHeld held;
     while (!text.empty()) {
         pollfd ready{fd_, POLLOUT, 0};

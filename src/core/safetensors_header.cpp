@@ -1,4 +1,5 @@
-// Everything here may come from a stranger's file: each number is checked before it is used, sums and products against overflow.
+// The file may come from a stranger, so that each number is checked before it is used, sums and products against
+// overflow.
 #include "longbow/core/safetensors_header.h"
 
 #include <algorithm>
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kAlignment = 64;
 constexpr std::uint64_t kLengthBytes = 8;
-// The reference implementation's limit.
+// This limit is the reference implementation's.
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 constexpr std::size_t kMaxDims = 64;
 constexpr std::string_view kFiller = "longbow.filler.";
@@ -23,7 +24,7 @@ constexpr std::string_view kFiller = "longbow.filler.";
     throw CheckpointError(name + " is no whole safetensors file: " + what);
 }
 
-// A key as it may be shown in a message: foreign bytes can be long.
+// Quotes a key for a message, shortened, since a foreign key can be long.
 std::string shown(const std::string& key) { return "\"" + (key.size() <= 80 ? key : key.substr(0, 77) + "...") + "\""; }
 
 std::uint64_t unsigned_number(const Json& value, const std::string& file, const std::string& where) {
@@ -31,7 +32,7 @@ std::uint64_t unsigned_number(const Json& value, const std::string& file, const 
     return value.get<std::uint64_t>();
 }
 
-// Parsed with an eye on duplicate tensor names, which a JSON library takes silently.
+// Parses the header and detects duplicate tensor names, which the JSON library accepts silently.
 Json parse_json(std::string_view text, const std::string& file) {
     std::set<std::string> names;
     bool duplicate = false;

@@ -16,9 +16,10 @@ namespace longbow {
 namespace {
 
 std::atomic<int> received{0};
-std::atomic<bool> saves{false};  // the command stops by itself when told
+std::atomic<bool> saves{false};  // set by install_stop_handlers(): the command saves and stops
 
-// A launcher and its own launcher may both hand the same request on; only who presses Ctrl-C again means it.
+// Two launchers above this process may both pass on one Ctrl-C. Only a SIGINT that comes later than this is a second
+// request.
 constexpr auto kSameRequest = std::chrono::seconds(2);
 
 sigset_t stop_signals() {
@@ -27,7 +28,8 @@ sigset_t stop_signals() {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
         struct sigaction action {};
         sigaction(signal, nullptr, &action);
-        if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);  // a shell's background job does not hear Ctrl-C, nohup's no SIGHUP
+        // A shell's background job is started to ignore SIGINT, a job of nohup to ignore SIGHUP.
+        if (action.sa_handler != SIG_IGN) sigaddset(&stops, signal);
     }
     return stops;
 }
@@ -37,7 +39,7 @@ void wait_for_signals(sigset_t stops) {
     while (true) {
         int signal = 0;
         if (sigwait(&stops, &signal) != 0) continue;
-        if (!saves) {  // as without us
+        if (!saves) {  // end as without the handlers
             std::signal(signal, SIG_DFL);
             pthread_sigmask(SIG_UNBLOCK, &stops, nullptr);
             ::kill(::getpid(), signal);
@@ -58,9 +60,9 @@ void wait_for_signals(sigset_t stops) {
 void take_signals() {
     static std::once_flag once;
     std::call_once(once, [] {
-        std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails instead, and the error names the file
+        std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails, with the file's name
         const sigset_t stops = stop_signals();
-        pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // threads that are made from now on inherit it
+        pthread_sigmask(SIG_BLOCK, &stops, nullptr);  // inherited by later threads
         std::thread(wait_for_signals, stops).detach();
     });
 }

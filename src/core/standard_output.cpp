@@ -17,7 +17,7 @@ namespace longbow {
 namespace {
 
 constexpr int kPollMilliseconds = 50;
-constexpr std::size_t kPiece = 4096;  // a pipe that takes anything takes this much (PIPE_BUF)
+constexpr std::size_t kPiece = 4096;  // PIPE_BUF: fits when poll() says that a pipe is writable
 
 class StandardOutput : public std::streambuf {
 public:
@@ -57,7 +57,7 @@ private:
 };
 
 StandardOutput& standard_output() {
-    static auto* instance = new StandardOutput;  // std::cout is flushed after every static object is gone
+    static auto* instance = new StandardOutput;  // never destroyed: std::cout is flushed after static objects are
     return *instance;
 }
 

@@ -24,7 +24,7 @@ std::string strprintf(const char* format, ...) {
 
 namespace {
 
-// Damerau-Levenshtein distance (adjacent transpositions count one): "tarin" is near "train".
+// Returns the Damerau-Levenshtein distance (swapped neighbours count as one edit): "tarin" is near "train".
 std::size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
     for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;

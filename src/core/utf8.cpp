@@ -1,4 +1,5 @@
-// RFC 3629: two to four bytes, no overlong forms, no surrogates, nothing beyond U+10FFFF.
+// Valid UTF-8 is defined by RFC 3629: sequences of one to four bytes, no overlong forms, no surrogates, nothing beyond
+// U+10FFFF.
 #include "longbow/core/utf8.h"
 
 #include <algorithm>
@@ -61,7 +62,7 @@ std::size_t incomplete_utf8_tail(std::string_view text) {
 std::size_t find_invalid_utf8(std::string_view text) {
     std::size_t i = 0;
     while (i < text.size()) {
-        // Eight ASCII bytes at a time.
+        // Skips eight ASCII bytes at a time.
         std::uint64_t block;
         while (i + sizeof block <= text.size()) {
             std::memcpy(&block, text.data() + i, sizeof block);
@@ -109,7 +110,7 @@ constexpr std::string_view kEscape = "\\x";
 
 std::string escaped_byte(char byte) { return strprintf("\\x%02X", static_cast<unsigned char>(byte)); }
 
-// The byte that \xHH at the beginning of `text` stands for; -1: there is none.
+// Returns the byte for which \xHH at the beginning of `text` stands, or -1 when there is no such escape.
 int escape_at(std::string_view text) {
     if (!starts_with(text, kEscape) || text.size() < 4) return -1;
     int value = 0;

@@ -1,4 +1,4 @@
-// What the writers of files share.
+// Helpers that the writers of files share: closing, writing all of a text, syncing.
 #pragma once
 
 #include <unistd.h>
@@ -23,7 +23,7 @@ private:
     int fd_;
 };
 
-// Throws Error that names `path`.
+// Writes all of `text`, also in several pieces. Throws Error that names `path`.
 inline void write_all(int fd, std::string_view text, const fs::path& path) {
     while (!text.empty()) {
         const auto count = ::write(fd, text.data(), text.size());
@@ -33,7 +33,7 @@ inline void write_all(int fd, std::string_view text, const fs::path& path) {
     }
 }
 
-// To the disk, where the file system has one.
+// Brings what was written to the disk. EINVAL means a file system or file that has nothing to sync.
 inline void sync_written(int fd, const fs::path& path) {
     if (::fsync(fd) != 0 && errno != EINVAL) throw_file_error("cannot sync", path);
 }

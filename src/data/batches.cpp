@@ -56,7 +56,7 @@ public:
         }
         return blocks;
     }
-    // As much as all stores hold.
+    // Counts all blocks of all stores as one epoch, whatever their weights.
     [[nodiscard]] double updates_per_epoch() const override {
         double blocks = 0;
         for (const auto& order : orders_) blocks += static_cast<double>(order.blocks_per_epoch());
@@ -116,7 +116,7 @@ DataPosition position_of_update(const TrainConfig& config, std::int64_t update) 
 
 void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length, std::int64_t* inputs,
                 std::int64_t* targets) {
-    // The disk reads all rows at once, instead of one after the other as each is needed.
+    // With hints for all rows, the disk reads them at once instead of one after the other.
     for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     for (const auto& block : blocks) {
         stream.read(block.begin, block.length, targets);

@@ -17,7 +17,8 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 }  // namespace
 
-// Fisher and Yates from the end, each index drawn by rejection: 32 random bits under the smallest mask that covers the range.
+// Shuffles as numpy does: Fisher-Yates from the end, with each index drawn by rejection from 32 random bits under the
+// smallest mask that covers the range.
 std::vector<std::uint32_t> numpy_permutation(std::uint32_t size, std::uint32_t seed) {
     std::vector<std::uint32_t> permutation(size);
     std::iota(permutation.begin(), permutation.end(), 0U);
@@ -41,7 +42,8 @@ FairseqOrder::FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_
     const auto blocks = ceil_div(tokens, length);
     if (blocks > std::numeric_limits<std::uint32_t>::max()) throw DataError("train.order: fairseq serves at most 4,294,967,295 blocks");
     const auto key = numpy_permutation(static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(seed));
-    // Sorted by length, then by key: the keys are a permutation, and only the last block can be short.
+    // fairseq sorts the blocks by length, then by key. Since the keys are a permutation and only the last block can be
+    // short, placing each block at its key and moving the short one to the front gives the same order.
     order_.resize(key.size());
     for (std::size_t block = 0; block < key.size(); ++block) order_[key[block]] = static_cast<std::uint32_t>(block);
     if (tokens % length != 0) {
@@ -56,7 +58,7 @@ std::int64_t FairseqOrder::updates_per_epoch() const { return ceil_div(ceil_div(
 
 const std::vector<std::uint32_t>& FairseqOrder::batches_of(std::int64_t epoch) const {
     if (epoch_ != epoch) {
-        // fairseq counts epochs from 1.
+        // fairseq counts epochs from 1, and adds the epoch to the seed.
         epoch_batches_ = numpy_permutation(static_cast<std::uint32_t>(batches_per_epoch()),
                                            static_cast<std::uint32_t>(seed_ + static_cast<std::uint64_t>(epoch) + 1));
         epoch_ = epoch;
@@ -72,7 +74,7 @@ std::vector<TrainingInput> FairseqOrder::micro_batch(std::int64_t updates, std::
     const auto batch = static_cast<std::int64_t>(batches[static_cast<std::size_t>(turn)]);
     const auto begin = batch * batch_;
     const auto end = std::min(begin + batch_, blocks_per_epoch());
-    // Earlier batches of the epoch are whole, but for the last one cut, if it has come.
+    // The epoch's earlier batches are full, except the last one that was cut, if it is among them.
     auto sample = epoch * blocks_per_epoch() + turn * batch_;
     const auto cut_short = batches_per_epoch() * batch_ - blocks_per_epoch();
     const auto last = static_cast<std::uint32_t>(batches_per_epoch() - 1);

@@ -12,10 +12,10 @@ namespace longbow {
 
 namespace {
 
-// Far above any corpus, far below where sums of counts could overflow.
+// This is far above any corpus, and far below where sums of counts could overflow.
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 56;
 
-// One JSON object with the place it stands at, for messages.
+// One JSON object with its path in the file, for messages.
 class Reader {
 public:
     Reader(const Json& json, std::string name, std::string path) : json_(json), name_(std::move(name)), path_(std::move(path)) {
@@ -75,7 +75,7 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
         split.shards.push_back(read_file_entry(shard, shard_name(name, split.shards.size())));
         const auto size = split.shards.back().bytes;
         if (size == 0 || size % static_cast<std::uint64_t>(id_bytes) != 0) shard.fail("bytes is no multiple of the id's width");
-        // All shards but the last are of one size: a position is found by division.
+        // All shards but the last have the same size, so that the shard of a position is found by division.
         if (size > split.shards.front().bytes) shard.fail("is larger than the first shard");
         if (split.shards.size() > 2 && split.shards[split.shards.size() - 2].bytes != split.shards.front().bytes) {
             shard.fail("follows a shard smaller than the first");
@@ -101,7 +101,8 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
 
 Json file_json(const StoredFile& file) { return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}}; }
 
-// Stores of before have U+FFFD in names of files that are not UTF-8, and nothing else that need not be.
+// All strings here are UTF-8, so that Json::dump() does not throw: names of files are escaped by text_of_name(), and in
+// older stores their invalid bytes were replaced by U+FFFD.
 std::string dump(const Json& json) { return json.dump(2); }
 
 bool is_split_name(const std::string& name) {

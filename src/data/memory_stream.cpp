@@ -48,7 +48,7 @@ private:
     std::vector<TokenId> ids_;
     TokenId boundary_;
     std::vector<std::int64_t> document_ends_;
-    std::vector<KnownOffset> known_;  // ascending, from token 0 to size()
+    std::vector<KnownOffset> known_;  // ascending from token 0 to size()
 };
 
 }  // namespace

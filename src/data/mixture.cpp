@@ -20,7 +20,8 @@ namespace {
 constexpr std::uint64_t kPhase = 0x6d6978, kTurn = 0x7475726e;
 constexpr double kLeastShare = 1e-6;
 
-// The streams one after the other. What precedes a stream's first token is the last token of the one before: a boundary, as at its own start.
+// Several streams, one after the other. The token before a stream's first one is the last of the stream before: a
+// boundary, as at the stream's own start.
 class JoinedStream final : public TokenStream {
 public:
     JoinedStream(std::vector<const TokenStream*> streams, std::vector<double> weights)
@@ -58,7 +59,7 @@ public:
         });
         return document_ends_;
     }
-    // Of the texts and their weights: both decide what a run sees.
+    // Depends on the texts and their weights, since both decide what a run sees.
     [[nodiscard]] std::string fingerprint() const override {
         std::string text;
         for (std::size_t i = 0; i < streams_.size(); ++i) text += streams_[i]->fingerprint() + "=" + number_text(weights_[i]) + "\n";
@@ -88,7 +89,7 @@ private:
 
     std::vector<const TokenStream*> streams_;
     std::vector<double> weights_;
-    std::vector<std::int64_t> begins_ = {0};  // and the end of the last
+    std::vector<std::int64_t> begins_ = {0};  // followed by the end of the last
     mutable std::once_flag documents_once_;
     mutable std::vector<std::int64_t> document_ends_;
 };
@@ -111,7 +112,7 @@ std::vector<MixtureEntry> parse_mixture(const std::vector<std::string>& entries)
         }
         if (parsed.store.empty()) throw ConfigError("data.mixture: \"" + entry + "\" names no store");
         std::error_code error;
-        const auto place = std::filesystem::weakly_canonical(parsed.store, error);  // a link to a store is that store
+        const auto place = std::filesystem::weakly_canonical(parsed.store, error);  // finds a store that is named twice by a link
         if (!seen.insert(error ? parsed.store : place.string()).second)
             throw ConfigError("data.mixture: " + parsed.store + " is named twice; give it one weight");
         total += parsed.weight;
@@ -138,7 +139,8 @@ MixtureChoice::Draw MixtureChoice::at(std::int64_t sample) const {
     const auto round = sample / kRound;
     auto turn = static_cast<std::int64_t>(
         Permutation(kRound, seed_of(seed_, kTurn, static_cast<std::uint64_t>(round))).at(static_cast<std::uint64_t>(sample % kRound)));
-    // What the sources so far leave of the samples before this round, and of those before the next.
+    // These hold the number of samples that the sources so far leave to the later ones, before this round and before
+    // the next.
     auto before = round * kRound;
     auto after = before + kRound;
     for (std::size_t i = 0; i < shares_.size(); ++i) {
@@ -155,7 +157,7 @@ MixtureChoice::Draw MixtureChoice::at(std::int64_t sample) const {
 struct TrainingSource::Impl {
     const TokenStore* first;
     std::vector<TokenStore> others;
-    std::unique_ptr<JoinedStream> joined;  // null: the first store alone
+    std::unique_ptr<JoinedStream> joined;  // null without a mixture
 };
 
 TrainingSource::TrainingSource(const DataConfig& data, const TokenStore& first) : impl_(std::make_unique<Impl>()) {

@@ -11,14 +11,14 @@ namespace longbow {
 namespace {
 
 constexpr std::size_t kMostNamed = 5;
-constexpr std::size_t kMostLookedAt = 10000;  // a folder of more entries is no place for stores
+constexpr std::size_t kMostLookedAt = 10000;  // a larger folder is unlikely to hold stores
 
 bool is_store(const fs::path& path) {
     std::error_code ignored;
     return fs::is_regular_file(path / "manifest.json", ignored) && !fs::exists(path / "model.safetensors", ignored);
 }
 
-// The names in `folder` with which `rest` leads to a store.
+// Returns the names in `folder` that, followed by `rest`, lead to a store.
 std::vector<std::string> names_in(const fs::path& folder, const fs::path& rest) {
     std::vector<std::string> names;
     std::error_code error;
@@ -40,7 +40,7 @@ std::string store_suggestion(const fs::path& path) {
     auto part = path.begin();
     std::error_code ignored;
     for (; part != path.end() && !part->empty() && fs::exists(there / *part, ignored); ++part) there /= *part;
-    // All of it is there, but no store: its last part is what may be wrong.
+    // The whole path exists, but is no store. Either it holds stores, or its last part may be wrong.
     if (part == path.end() || part->empty()) {
         const fs::path whole = there;
         if (whole.empty()) return "";

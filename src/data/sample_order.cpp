@@ -1,5 +1,6 @@
-// A Feistel network is a permutation whatever its round function, so a hash of (half, round key) serves; walking the cycle until
-// the value falls below the size (Black and Rogaway 2002) turns a power of four into any size, in fewer than four steps on average.
+// A Feistel network is a permutation whatever its round function, so that a hash of (half, round key) serves. Cycle
+// walking (Black and Rogaway 2002), which repeats the permutation until the value falls below the size, turns a power
+// of four into any size, in fewer than four steps on average.
 #include "longbow/data/sample_order.h"
 
 #include <algorithm>
@@ -12,7 +13,8 @@
 namespace longbow {
 
 namespace {
-// Small domains mix slowly: with six rounds the position of every element is uniform to within the noise of the unit test, down to size 2.
+// Small domains mix slowly. With six rounds the position of every element is uniform to within the noise of the unit
+// test, down to size 2.
 constexpr int kRounds = 6;
 }  // namespace
 
@@ -56,7 +58,7 @@ std::int64_t SampleOrder::begin(std::int64_t sample) const {
     const auto epoch = static_cast<std::uint64_t>(sample / blocks_);
     const auto index = static_cast<std::uint64_t>(sample % blocks_);
     const Permutation order(static_cast<std::uint64_t>(blocks_), seed_of(seed_, epoch));
-    // The blocks together leave tokens % length targets over; the offset is anywhere within that slack.
+    // The blocks leave tokens % length targets over. The offset is uniform within this slack.
     const auto slack = static_cast<std::uint64_t>(tokens_ - blocks_ * length_);
     const auto offset = static_cast<std::int64_t>(Random(seed_of(seed_, epoch, 1)).below(slack + 1));
     return offset + static_cast<std::int64_t>(order.at(index)) * length_;

@@ -1,5 +1,5 @@
-// Reading a store: files are mapped, sizes checked against the manifest, and no file is read through before it is needed, so that
-// a store of any size opens at once. Ids are checked as they are read.
+// Reads a store. Files are mapped and their sizes checked against the manifest, but none is read through before it is
+// needed, so that a store of any size opens at once. Ids are checked as they are read.
 #include "longbow/data/token_store.h"
 
 #include <algorithm>
@@ -113,7 +113,7 @@ public:
         return document_ends_;
     }
 
-    // The ends ascend to the split's end.
+    // Throws DataError unless the document ends ascend up to the split's end.
     void check_documents() const {
         std::uint64_t before = 0;
         for (const auto end : as<std::uint64_t>(documents_)) {

@@ -23,7 +23,7 @@ UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& posi
     std::vector<TrainingInput> all;
     for (std::int64_t micro = 0; micro < config.accumulate; ++micro) {
         auto blocks = order.micro_batch(position, micro);
-        if (blocks.empty()) continue;  // the end of an epoch
+        if (blocks.empty()) continue;  // this epoch has no batch left
         if (share.first.empty()) share.first = {blocks.front()};
         share.samples += static_cast<std::int64_t>(blocks.size());
         for (const auto& block : blocks) share.tokens += block.length;

@@ -25,7 +25,8 @@ struct State {
         terminal->set_pattern("%^%v%$");
         rebuild();
     }
-    // A log that cannot be written (full disk, limit on file sizes) ends no run. Said once; a sink in use is silenced, not removed.
+    // A log file that cannot be written (full disk, limit on file sizes) does not end the run. It is reported once. The
+    // sink is silenced and not removed, because the logger is using it.
     void give_up_file(const std::string& what) {
         if (!file || file->level() == spdlog::level::off) return;
         file->set_level(spdlog::level::off);
@@ -46,7 +47,7 @@ State& state() {
     return instance;
 }
 
-// Names of files in a message need not be UTF-8; log.txt is.
+// log.txt is always UTF-8, though names of files in a message need not be.
 void write(spdlog::level::level_enum level, const char* prefix, const std::string& message) {
     auto& s = state();
     if (s.logger->should_log(level) && s.terminal->should_log(level)) erase_progress_line();

@@ -13,7 +13,7 @@ namespace longbow {
 namespace {
 
 std::mutex line_mutex;
-bool line_shown = false;  // by whichever ProgressLine
+bool line_shown = false;  // true while any ProgressLine is shown
 
 }  // namespace
 
@@ -36,7 +36,8 @@ std::string progress_text(const std::vector<ProgressColumn>& columns, int width)
 }
 
 std::string progress_text(const std::vector<ProgressColumn>& columns) {
-    // Lines of a log begin with what they speak of, so that a progress line among them is found, or left out, like the others.
+    // Lines of a log begin with what they are about. A plain progress line does the same, so that a search or filter
+    // treats it like the others.
     std::vector<std::string> names, numbers;
     for (const auto& column : columns) {
         if (!column.text.empty()) (column.cut ? names : numbers).push_back(printable(column.text));
@@ -47,7 +48,7 @@ std::string progress_text(const std::vector<ProgressColumn>& columns) {
 
 std::string eta_text(double seconds) { return "ETA " + (seconds < 0 ? std::string("?") : human_seconds(seconds)); }
 
-// A terminal shows the first line at once.
+// On a terminal the first line is shown at once.
 ProgressLine::ProgressLine(double plain_interval)
     : last_(std::chrono::steady_clock::now()), plain_interval_(plain_interval), terminal_(stderr_is_terminal()) {
     if (terminal_) last_ -= std::chrono::seconds(1);
@@ -67,7 +68,7 @@ void ProgressLine::show(const std::vector<ProgressColumn>& columns, bool force) 
     }
     if (since < 0.1 && !force) return;
     last_ = now;
-    // The last column stays free: a terminal that has filled it may go on to the next line.
+    // The last column stays free, because a terminal may wrap to the next line when it is filled.
     const auto text = progress_text(columns, std::max(1, stderr_width() - 1));
     const std::lock_guard lock(line_mutex);
     std::fprintf(stderr, "\r%s\x1b[K", text.c_str());

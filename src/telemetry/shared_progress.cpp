@@ -1,4 +1,5 @@
-// How much of a child's work is done, in eight bytes of memory that parent and child share as a file: no pipe that could fill up or break.
+// Implements share_with_parent() and SharedProgress of progress.h. A child's share of work done is a double in a memory
+// file that it shares with its parent. Unlike a pipe, such a file can neither fill up nor break.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -13,10 +14,11 @@ namespace longbow {
 
 namespace {
 
-constexpr const char* kVariable = "LONGBOW_PROGRESS_FILE";  // the number of an open file
+constexpr const char* kVariable = "LONGBOW_PROGRESS_FILE";  // its value is the descriptor of that file
 constexpr const char* kName = "longbow-progress";
 
-// Only a file that such a parent made is written to, whatever the variable says.
+// Returns the descriptor of the parent's file, or -1. Whatever the variable says, only a memory file of this name is
+// written to.
 int parents_file() {
     const char* text = std::getenv(kVariable);
     const int file = text == nullptr ? -1 : std::atoi(text);
@@ -29,7 +31,7 @@ int parents_file() {
 
 void share_with_parent(double share) {
     static const int file = parents_file();
-    // A failure would cost the parent its progress line alone.
+    // A failure is ignored, since it costs only the parent's progress line.
     if (file >= 0) [[maybe_unused]]
         const auto written = ::pwrite(file, &share, sizeof share, 0);
 }

@@ -1,4 +1,5 @@
-// Sources: tensorflow/core/util/event.proto and framework/summary.proto (field numbers), lib/io/record_writer and lib/hash/crc32c (frames).
+// The formats are from TensorFlow: tensorflow/core/util/event.proto and framework/summary.proto (field numbers),
+// lib/io/record_writer and lib/hash/crc32c (frames).
 #include "longbow/telemetry/tensorboard.h"
 
 #include <fcntl.h>
@@ -31,7 +32,7 @@ void put_varint(std::string& out, std::uint64_t value) {
     out += static_cast<char>(value);
 }
 
-// Protobuf fields: key = number << 3 | wire type.
+// A protobuf field begins with the key number << 3 | wire type.
 void put_integer(std::string& out, int field, std::int64_t value) {
     put_varint(out, static_cast<std::uint64_t>(field << 3));
     put_varint(out, static_cast<std::uint64_t>(value));
@@ -50,7 +51,7 @@ void put_float(std::string& out, int field, float value) {
     put_little_endian(out, std::bit_cast<std::uint32_t>(value));
 }
 
-// Event.wall_time = 1, Event.step = 2.
+// An event begins with Event.wall_time = 1 and Event.step = 2.
 std::string event_head(double wall_time, std::int64_t step) {
     std::string event;
     put_double(event, 1, wall_time);
@@ -82,12 +83,12 @@ std::uint32_t masked_crc32c(std::string_view bytes) {
 
 EventFile::EventFile(const fs::path& folder) {
     fs::create_directories(folder);
-    // A new name each time: a watching reader then opens it from its start.
+    // The name is new each time, so that a watching reader opens the file from its start.
     int session = 0;
     std::vector<fs::path> older;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
-        if (!starts_with(name, kPrefix) || entry.path().extension() != kEnding) continue;  // another program's is not ours to remove
+        if (!starts_with(name, kPrefix) || entry.path().extension() != kEnding) continue;  // leave files of other programs
         older.push_back(entry.path());
         session = std::max(session, std::atoi(name.c_str() + kPrefix.size()));
     }

@@ -12,7 +12,7 @@ namespace longbow {
 
 namespace {
 
-// A terminal that cannot erase its line gets plain lines, as a file does.
+// A "dumb" terminal cannot erase its line and gets plain lines, as a file does.
 bool is_terminal(int file) {
     const char* kind = std::getenv("TERM");
     return ::isatty(file) == 1 && std::string_view(kind == nullptr ? "" : kind) != "dumb";
@@ -24,7 +24,7 @@ int width_of(int file) {
     return size.ws_col;
 }
 
-// Each character with its columns; -1: it cannot be shown.
+// Calls `visit` for each character with the columns it takes, or -1 if it cannot be shown.
 void for_each_character(std::string_view text, const std::function<void(std::string_view, int)>& visit) {
     while (!text.empty()) {
         utf8proc_int32_t code = -1;

@@ -1,4 +1,5 @@
-// Starts longbow again as a child process, with other arguments; and how a shell is told to.
+// Starts longbow again as a child process with other arguments, and quotes words for a command that a user pastes into
+// a shell.
 #pragma once
 
 #include <sys/types.h>
@@ -12,19 +13,21 @@
 namespace longbow {
 
 struct ChildOptions {
-    std::vector<std::pair<std::string, std::string>> environment;  // set on top of this process's
-    std::filesystem::path log;                                     // where its output is appended; empty: where this process's goes
-    int death_signal = SIGTERM;                                    // what it gets when this process dies
+    std::vector<std::pair<std::string, std::string>> environment;  // variables set on top of this process's own
+    std::filesystem::path log;                                     // where its output is appended; empty: inherited
+    int death_signal = SIGTERM;                                    // signal that the child gets when this process dies
 };
 
-// The child is in a process group of its own: Ctrl-C on the terminal reaches it once, through its parent, and not twice (the second ends
-// it at once). Throws Error if no process can be started.
+// Starts the child in a process group of its own. Ctrl-C on the terminal therefore reaches it only once, passed on by
+// its parent; a second SIGINT would end it at once instead of letting it save. The child's standard input is /dev/null.
+// Throws Error if no process can be started.
 pid_t start_self(const std::vector<std::string>& arguments, const ChildOptions& options);
 
-// As a word of a shell's command line: in single quotes where it needs them.
+// Quotes `text` as one word of a shell's command line, in single quotes where they are needed.
 std::string shell_word(const std::string& text);
 
-// As a shell has it: the exit code, or 128 + the signal.
+// Converts a status from waitpid() to what a shell reports: the exit code, or 128 + the number of the signal that ended
+// the process.
 int exit_code(int wait_status);
 
 }  // namespace longbow

@@ -1,14 +1,16 @@
-// A closed choice of a setting: an enum with one table of what it may be. The table is the only place that holds its names; YAML, checks, the
-// schema, the help and the docs read it, and each `switch` over the enum has no default, so that a forgotten value does not compile.
+// A closed setting is an enum with one table of its values. The table is the only place that holds their names: YAML,
+// checks, the schema, the help and the docs read it. No `switch` over such an enum has a default, so that a forgotten
+// value does not compile.
 //
 //     enum class Norm { layernorm, rmsnorm };
 //     template <>
 //     struct ChoiceTable<Norm> {
-//         static constexpr Choice<Norm> values[] = {{Norm::layernorm, "layernorm", "mean and variance, with weight and bias"}, ..};
+//         static constexpr Choice<Norm> values[] = {
+//             {Norm::layernorm, "layernorm", "mean and variance, with weight and bias"}, ..};
 //     };
 //
-// The enum of a setting stands in the choices.h of the room that acts on it (include/longbow/model/choices.h). Such a header includes
-// nothing but this one, so that config/config.h, which lies below that room, can name the type.
+// The enum of a setting stands in the choices.h of the room that acts on it (include/longbow/model/choices.h). Such a
+// header includes nothing but this one, so that config/config.h, which lies below that room, can name the type.
 #pragma once
 
 #include <optional>
@@ -23,10 +25,11 @@ template <class E>
 struct Choice {
     E value;
     std::string_view name;  // as YAML, checkpoints and results write it
-    std::string_view help;  // a line of the reference: what it does
+    std::string_view help;  // one line for the reference: what the value does
 };
 
-// Specialised beside each enum: `static constexpr Choice<E> values[]`, in the order in which the help lists them.
+// Each enum specializes this beside its definition, with `static constexpr Choice<E> values[]` in the order in which
+// the help lists them.
 template <class E>
 struct ChoiceTable;
 
@@ -40,10 +43,10 @@ constexpr std::string_view name_of(E value) {
     for (const auto& choice : ChoiceTable<E>::values) {
         if (choice.value == value) return choice.name;
     }
-    return "";  // only for a value that its table forgets, which a test of all tables finds
+    return "";  // reached only by a value that is missing from its table, which a test of all tables finds
 }
 
-// The value of this name; nothing when the table has none.
+// Returns the value with this name, or nothing when the table has none.
 template <IsChoice E>
 constexpr std::optional<E> choice_named(std::string_view name) {
     for (const auto& choice : ChoiceTable<E>::values) {
@@ -59,7 +62,7 @@ std::vector<std::string> choice_names() {
     return names;
 }
 
-// "relu: max(0, x); gelu: .."
+// Returns one line that explains all values: "relu: max(0, x); gelu: ..".
 template <IsChoice E>
 std::string choice_help() {
     std::string text;

@@ -1,11 +1,11 @@
-// The type of a run's or a measurement's arithmetic, as settings, flags and results name it.
+// The arithmetic of a run or a measurement, as settings, flags and results name it.
 #pragma once
 
 #include "longbow/core/choice.h"
 
 namespace longbow {
 
-// The arithmetic of a run: bf16 and fp16 are autocast over fp32 weights.
+// With bf16 and fp16 the weights stay fp32, and autocast computes in the narrower type.
 enum class DType { fp64, fp32, bf16, fp16 };
 
 template <>

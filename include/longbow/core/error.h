@@ -1,5 +1,5 @@
-// Errors that end a command: each carries the exit code that `longbow` documents, and a message that says what was wrong,
-// where (file, line, key) and what to do. Rooms throw them; only cli catches them.
+// Errors that end a command. Each carries the exit code that `longbow` documents and a message that says what was
+// wrong, where (file, line, key) and what to do. Rooms throw them; only cli catches them.
 #pragma once
 
 #include <stdexcept>
@@ -7,7 +7,7 @@
 
 namespace longbow {
 
-// Exit codes of every verb (docs/errors.md lists them for users).
+// Every verb ends with one of these exit codes (docs/errors.md lists them for users).
 enum class ExitCode : int {
     ok = 0,
     failure = 1,
@@ -43,7 +43,7 @@ struct CheckpointError : Error {
 struct DivergedError : Error {
     explicit DivergedError(const std::string& what) : Error(what, ExitCode::diverged) {}
 };
-// Thrown after the state was saved: the same command goes on from there.
+// Thrown after the state was saved. The same command, given again, continues from that state.
 struct InterruptedError : Error {
     explicit InterruptedError(const std::string& what) : Error(what, ExitCode::interrupted) {}
 };

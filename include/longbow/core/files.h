@@ -1,4 +1,4 @@
-// Files: whole reads, atomic writes, memory maps, and directories that appear whole or not at all.
+// Reads files whole, writes them atomically, maps them into memory, and makes folders that appear whole or not at all.
 #pragma once
 
 #include <cstdint>
@@ -12,29 +12,33 @@ namespace longbow {
 
 namespace fs = std::filesystem;
 
-// Whole contents. Throws Error naming the file and the reason.
+// Returns the file's whole contents. Throws Error naming the file and the reason.
 std::string read_file(const fs::path& path);
 
-// Writes beside `path`, syncs, renames over it, syncs the folder. A reader sees the old contents or the new, never a part. What lies there
-// keeps its mode and owner, a link is followed, and a device or pipe is written into (output.h). Only where the folder takes no other file, or
-// the file cannot be renamed over, is it written in place.
+// Writes a temporary file beside `path`, syncs it, renames it over `path` and syncs the folder. A reader sees the old
+// contents or the new, never a part. An existing file keeps its mode and owner, a link is followed, and a device or
+// pipe is written into (output.h). Only where the folder takes no new file, or the file cannot be renamed over, is it
+// overwritten in place. Throws Error.
 void write_file_atomic(const fs::path& path, std::string_view contents);
 
-// The same where another library writes the file whose name it is given. `write` throws when it could not.
+// Does the same with contents that another library writes: `write` gets the name of the file to write, and throws on
+// failure.
 void write_file_atomic_by(const fs::path& path, const std::function<void(const fs::path&)>& write);
 
-// What the system said (errno), and what to do about it: full disk, limit on file sizes.
+// Returns the system's text for `error` (an errno value) and, for a full disk or a limit on file sizes, the remedy.
 std::string file_error_text(int error);
 // Throws Error "ACTION PATH: <file_error_text(errno)>".
 [[noreturn]] void throw_file_error(const std::string& action, const fs::path& path);
 
-// fsync of a file or folder already written.
+// Calls fsync on a file or folder that has been written already. Throws Error.
 void sync_path(const fs::path& path);
 
-// Free bytes for this user on the file system that holds `path` (or its nearest existing parent).
+// Returns the bytes free for this user on the file system that holds `path` (or its nearest existing parent). Throws
+// Error.
 std::uint64_t free_space(const fs::path& path);
 
-// Read-only memory map of a whole file; empty files give an empty span. Movable.
+// A read-only memory map of a whole file. An empty file gives an empty span. Opening throws Error, also for anything
+// but a regular file.
 class MappedFile {
 public:
     MappedFile() = default;
@@ -48,7 +52,7 @@ public:
     [[nodiscard]] std::span<const std::byte> bytes() const { return {data_, size_}; }
     [[nodiscard]] std::string_view text() const { return {reinterpret_cast<const char*>(data_), size_}; }
     [[nodiscard]] std::size_t size() const { return size_; }
-    // Asks the system to read these bytes from the disk meanwhile. A hint.
+    // Hints that these bytes will be needed soon, so that the system reads them from the disk in the background.
     void prefetch(std::size_t begin, std::size_t size) const;
 
 private:
@@ -56,11 +60,13 @@ private:
     std::size_t size_ = 0;
 };
 
-// Binary output that reports a full disk or any other failure as an Error with the file's name. close() syncs.
+// A binary output file, buffered. A full disk or any other failure is thrown as an Error with the file's name. close()
+// syncs; the destructor neither writes what is buffered nor syncs.
 class OutputFile {
 public:
     explicit OutputFile(const fs::path& path);
-    // Goes on writing a file after its first `keep` bytes; the rest is cut off. Throws Error when it has fewer.
+    // Continues a file after its first `keep` bytes and cuts off the rest. Throws Error when the file is shorter than
+    // that.
     OutputFile(const fs::path& path, std::uint64_t keep);
     ~OutputFile();
     OutputFile(const OutputFile&) = delete;
@@ -68,7 +74,7 @@ public:
     void write(const void* data, std::size_t size);
     void write(std::string_view text) { write(text.data(), text.size()); }
     [[nodiscard]] std::uint64_t position() const { return position_; }
-    // All written so far is on the disk.
+    // Returns once everything written so far is on the disk.
     void sync();
     void close();
 
@@ -80,14 +86,14 @@ private:
     std::uint64_t position_ = 0;
 };
 
-// Renames a folder onto `target`, and syncs the folder around it. `replace`: what is there is exchanged with it (then it lies at `from`), or
-// removed where the file system cannot exchange.
+// Renames the folder `from` to `target` and syncs the parent folder. With `replace`, an existing target is exchanged
+// with `from` (and then lies there), or removed where the file system cannot exchange. Throws Error.
 void place_directory(const fs::path& from, const fs::path& target, bool replace);
 
-// Holds a folder for one process (flock): destroyed, or by the end of the process, it is free again.
+// Locks a folder for one process (flock). The lock ends with the object or with the process.
 class FolderLock {
 public:
-    // Throws Error, "PATH: <busy>", when another process holds it.
+    // Throws Error, "PATH: <busy>", when another process holds the lock.
     FolderLock(const fs::path& path, const char* busy);
     ~FolderLock();
     FolderLock(const FolderLock&) = delete;
@@ -97,8 +103,9 @@ private:
     int fd_ = -1;
 };
 
-// A directory written beside its final place (".NAME.tmp-PID") and renamed on commit(); removed if never committed.
-// `replace`: an existing target is moved away first and removed after; otherwise an existing target is an Error.
+// Writes a folder beside its final place (".NAME.tmp-PID"). commit() renames it to `target`; without a commit it is
+// removed. With `replace` an existing target is replaced (place_directory()) and removed afterwards; without, an
+// existing target is an Error.
 class DirectoryTransaction {
 public:
     explicit DirectoryTransaction(fs::path target, bool replace = false);

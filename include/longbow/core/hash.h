@@ -1,4 +1,4 @@
-// Checksums and fingerprints: XXH3, 64 bits, as "xxh3:<16 hex digits>".
+// Checksums and fingerprints: 64-bit XXH3 hashes, written as "xxh3:<16 hex digits>".
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ std::uint64_t hash64(const void* data, std::size_t size, std::uint64_t seed = 0)
 std::string fingerprint(std::string_view bytes);
 std::string fingerprint_file(const std::filesystem::path& path);
 
-// Streaming form of fingerprint().
+// Computes the same hash as fingerprint(), piece by piece.
 class Hasher {
 public:
     Hasher();
@@ -23,8 +23,8 @@ public:
     void update(const void* data, std::size_t size);
     void update(std::string_view text) { update(text.data(), text.size()); }
     [[nodiscard]] std::string digest() const;
-    // What was hashed so far, as text: Hasher(state()) goes on from there, in another process too. Throws Error when the text is damaged or of
-    // another version of the library.
+    // Returns the state after everything hashed so far, as text. Hasher(state()) continues from it, also in another
+    // process, and throws Error when the text is damaged or from another version of the library.
     [[nodiscard]] std::string state() const;
     explicit Hasher(const std::string& state);
 

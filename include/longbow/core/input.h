@@ -1,5 +1,5 @@
-// Reading what a user names as input, which may be a pipe or a terminal (/dev/stdin, <(COMMAND)): waiting for the other end is given up when
-// SIGINT or SIGTERM comes.
+// Reads files that a user names as input. Such a file may be a pipe or a terminal (/dev/stdin, <(COMMAND)), so that
+// waiting for its other end stops when SIGINT or SIGTERM comes.
 #pragma once
 
 #include <cstddef>
@@ -7,11 +7,14 @@
 
 namespace longbow {
 
-// A descriptor to read from, close-on-exec; -1 with errno where it cannot be opened. Does not wait for a pipe's writer.
+// Returns a close-on-exec descriptor for reading, or -1 with errno when the path cannot be opened. Does not wait for a
+// pipe's writer.
 int open_input(const std::filesystem::path& path);
-// Up to `size` bytes; 0 at the end. Throws Error when a stop was asked for; -1 with errno where reading fails.
+// Reads up to `size` bytes and returns their number: 0 at the end, -1 with errno where reading fails. Throws Error when
+// a signal has asked the process to stop; `path` names the input in that message.
 std::ptrdiff_t read_input(int fd, void* data, std::size_t size, const std::filesystem::path& path);
-// Whether it can be read again, by this process or another: a regular file, also behind links and /dev/stdin.
+// Returns whether the input can be read a second time, by this process or another: true for a regular file, also behind
+// links and /dev/stdin.
 bool can_be_read_again(const std::filesystem::path& path);
 
 }  // namespace longbow

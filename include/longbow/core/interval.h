@@ -1,7 +1,8 @@
-// Intervals for means of series whose neighbours are alike (losses of consecutive tokens): the series is cut into blocks of 1,024, whose
-// means count as independent, and Student's t with the degrees of freedom that so few blocks leave gives the width. Closed forms, no
-// resampling: a percentile bootstrap of 5 blocks finds a false difference in 16 of 100 cases, of 10 blocks in 10. docs/evaluation.md states
-// the method, tests/unit/core/interval_test.cpp its error rates.
+// Confidence intervals for means of series whose neighbours are correlated, such as losses of consecutive tokens. The
+// series is cut into blocks of 1,024 values whose means count as independent; Student's t gives the width, with the
+// degrees of freedom that the few blocks leave. These are closed forms without resampling, because a percentile
+// bootstrap of 5 blocks finds a false difference in 16 of 100 cases, and one of 10 blocks in 10 of 100.
+// docs/evaluation.md states the method, and tests/unit/core/interval_test.cpp measures its error rates.
 #pragma once
 
 #include <cstdint>
@@ -11,36 +12,40 @@
 
 namespace longbow {
 
-inline constexpr std::int64_t kIntervalBlock = 1024;  // consecutive targets a block
-// Fewer blocks give no interval and no verdict: whether losses of so little text are anything like normal cannot be seen.
+inline constexpr std::int64_t kIntervalBlock = 1024;  // consecutive targets in a block
+// Fewer blocks give no interval and no verdict: from so little text nobody can see whether its losses are nearly
+// normal.
 inline constexpr std::int64_t kLeastBlocks = 10;
-inline constexpr const char* kIntervalMethod = "student-t";     // as rows of results.jsonl name it
-inline constexpr const char* kOldIntervalMethod = "bootstrap";  // of rows that name none: 1,000 resamples of blocks, before Student's t
+inline constexpr const char* kIntervalMethod = "student-t";     // name of the method in rows of results.jsonl
+inline constexpr const char* kOldIntervalMethod = "bootstrap";  // of older rows, which name none: 1,000 resamples
 
 struct Interval {
     double low = 0, high = 0;
 };
 
-// Sums of `values` over blocks of kIntervalBlock; the last block may be shorter.
+// Sums `values` over blocks of kIntervalBlock. The last block may be shorter.
 std::vector<double> block_sums(std::span<const float> values);
 
-// What each block weighs in a mean: kIntervalBlock, and the rest for the last. `values` is the length of the whole series.
+// Returns the number of values in each block, which is its weight in a mean: kIntervalBlock, and what remains for the
+// last. `values` is the length of the whole series.
 std::vector<double> block_counts(std::int64_t values);
 
 struct MeanEstimate {
     double mean = 0;
     std::int64_t blocks = 0, seeds = 0;
-    std::optional<Interval> interval;  // 95 %; none below kLeastBlocks, nor where a sum is not finite
-    // Whether the interval lies to one side of 0.
+    std::optional<Interval> interval;  // at 95 %; absent below kLeastBlocks blocks and where a sum is not finite
+    // Returns whether the interval excludes 0.
     [[nodiscard]] bool clear() const { return interval && (interval->low > 0 || interval->high < 0); }
 };
 
-// The mean of a series a unit of weight, from sums[seed][block] over the same blocks of every seed (one seed: one series) and the blocks'
-// weights. Blocks and seeds are both samples: with several seeds the interval holds for other seeds and other text, with one seed for
-// other text alone. Throws Error where the sizes do not agree or a weight is negative.
+// Estimates the mean per unit of weight from sums[seed][block] and the blocks' weights. All seeds share the blocks; one
+// seed is one series. Blocks and seeds are both treated as samples: with several seeds the interval holds for other
+// seeds and other text, with one seed only for other text. Throws Error where the sizes do not agree or a weight is
+// negative.
 MeanEstimate mean_estimate(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights);
 
-// Two-sided, of a mean of 0: the level at which mean_estimate's interval would end at 0. Absent where there is no interval.
+// Returns the two-sided p-value of a mean of 0: the level at which the interval of mean_estimate() would end at 0. It
+// is absent where there is no interval.
 std::optional<double> p_value(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights);
 
 }  // namespace longbow

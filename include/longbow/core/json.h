@@ -1,4 +1,5 @@
-// JSON keeps the order in which keys were set, so that files compare equal and read well.
+// The JSON type of all rooms. It keeps keys in the order in which they were set, so that equal contents give equal
+// files and files read well.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,4 +1,5 @@
-// Numbers of our JSON files that may have no value: the library writes what is not finite as null, and this reads it back.
+// Reads numbers of our JSON files that may have no value. The JSON library writes infinities and NaN as null; this
+// reads null back as NaN.
 #pragma once
 
 #include <limits>
@@ -7,7 +8,8 @@
 
 namespace longbow {
 
-// The number at `key` of an object; not a number where there is none, null included (Json::value() throws at null).
+// Returns the number at `key` of an object, or NaN where there is no number, null included. (Json::value() throws at
+// null.)
 inline double number_at(const Json& object, const char* key) {
     const auto found = object.find(key);
     return found != object.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();

@@ -1,4 +1,4 @@
-// JSON as text and back, where strings come from outside and files may be damaged.
+// Turns JSON into text and back where strings come from outside and files may be damaged.
 #pragma once
 
 #include <string>
@@ -8,11 +8,13 @@
 
 namespace longbow {
 
-// The text of `json`, always UTF-8: strings that are not (names of files need not be) are written with \xHH for what is no UTF-8. Use this, not
-// dump(), which throws there, wherever a string comes from outside. `indent` < 0: one line.
+// Returns `json` as UTF-8 text. Strings that are not valid UTF-8 (file names need not be) have each invalid byte
+// written as \xHH. Use this instead of dump(), which throws on such strings, wherever a string comes from outside.
+// `indent` < 0 gives one line.
 std::string json_text(const Json& json, int indent = -1);
 
-// Discarded (is_discarded()) where `text` is no JSON value and nothing else. The library's own parser takes a NUL for the end.
+// Parses `text`, and returns a discarded value (is_discarded()) unless it is exactly one JSON value. A NUL byte is
+// refused here, because the JSON library takes one for the end of the text.
 Json parse_json(std::string_view text);
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// What this machine is: processor, memory, GPUs. For `longbow --version` and `longbow doctor`; torch-free, so that both answer at once.
+// Describes this machine: processor, memory, GPUs. Except for load_cuda() nothing here needs LibTorch, so that `longbow
+// --version` and `longbow doctor` answer at once.
 #pragma once
 
 #include <cstdint>
@@ -8,27 +9,27 @@
 namespace longbow {
 
 struct CpuInfo {
-    std::string vendor;                 // "AuthenticAMD", "GenuineIntel"; empty where the system does not say
+    std::string vendor;                 // "AuthenticAMD", "GenuineIntel"; empty where unknown
     std::string model;                  // as the system names it
     int cores = 1;                      // cores that this process may run on
-    std::vector<std::string> features;  // of those that matter here: AVX2, AVX-512F, AVX-512 BF16, AMX BF16
+    std::vector<std::string> features;  // those of AVX2, AVX-512F, AVX-512 BF16, AMX BF16 that it has
 };
 CpuInfo cpu_info();
 
 struct MemoryInfo {
-    std::uint64_t total = 0;  // bytes
+    std::uint64_t total = 0;  // bytes, as `available`
     std::uint64_t available = 0;
 };
 MemoryInfo memory_info();
 
-// Tells malloc to keep what is freed: the tensors of a training step are allocated again in the next one, and giving their pages back to the
-// system between costs a page fault for each 4 KiB (3 to 7 % of a step on CPU). And asks the kernel for pages of 2 MiB (1 to 3 %). For processes
-// that compute.
+// Tells malloc to keep freed memory, and asks the kernel for pages of 2 MiB. A training step allocates the same tensors
+// as the one before; if their pages went back to the system in between, each 4 KiB would cost a page fault (3 to 7 % of
+// a step on CPU). The large pages save 1 to 3 %. Processes that compute call this once at their start.
 void keep_freed_memory();
 
 struct GpuInfo {
     std::string name;
-    int major = 0;  // compute capability
+    int major = 0;  // compute capability, with `minor`
     int minor = 0;
     std::uint64_t memory = 0;  // bytes
     int multiprocessors = 0;
@@ -36,19 +37,21 @@ struct GpuInfo {
 
 struct GpuReport {
     bool built_with_cuda = false;
-    std::string driver;         // newest CUDA that the driver serves, "13.0"; empty without a driver
+    std::string driver;         // newest CUDA version that the driver supports, "13.0"; empty without a driver
     std::string runtime;        // CUDA runtime in use; empty in a build without CUDA
-    std::vector<GpuInfo> gpus;  // those that this process can use
-    std::string problem;        // why there are none; empty when there are
+    std::vector<GpuInfo> gpus;  // GPUs that this process can use
+    std::string problem;        // why there are no GPUs; empty when there are some
 };
 GpuReport gpu_report();
 
-// Loads LibTorch's CUDA part (libtorch_cuda.so, which costs a second and is therefore not linked) if the build has CUDA and this machine
-// a GPU, once a process. True when tensors may then live on a GPU. Call it before any work with tensors: LibTorch asks only once whether
-// it has CUDA. Throws Error when there is a GPU and the library cannot be loaded.
+// Loads LibTorch's CUDA library (libtorch_cuda.so) once a process, if the build has CUDA and the machine a GPU, and
+// returns whether tensors may live on a GPU. The library is not linked because loading it takes a second. Call this
+// before any work with tensors, since LibTorch looks for CUDA only once. Throws Error when there is a GPU and the
+// library cannot be loaded.
 bool load_cuda();
 
-// Runs a small kernel on one GPU and checks its result on the host. Empty when right, else what went wrong and the remedy.
+// Runs a small kernel on one GPU and checks its result on the host. Returns an empty text on success, otherwise what
+// went wrong and the remedy.
 std::string gpu_smoke_test(int index);
 
 }  // namespace longbow

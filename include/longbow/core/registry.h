@@ -1,7 +1,9 @@
-// The objects of one kind that announce themselves from files of their own: position methods, optimizers, schedules, protocols.
+// A registry holds the objects of one kind that are defined in files of their own and announce themselves: position
+// methods, optimizers, schedules, protocols, verbs.
 //
-// They register at program start in no particular order and are kept sorted by name, so that no help text depends on the linker. A room keeps
-// its registry as a function-local static, since registrations run before main in any order of files.
+// They register at program start in no particular order and are kept sorted by name, so that no help text depends on
+// the linker. A room keeps its registry as a function-local static, because registrations run before main() in any
+// order of files.
 #pragma once
 
 #include <algorithm>
@@ -13,14 +15,14 @@
 
 namespace longbow {
 
-// Entry has a member `name`; Failure is thrown for a name that is taken.
+// Entry has a member `name`. Failure is the error thrown when two entries have the same name.
 template <class Entry, class Failure = ConfigError>
 class Registry {
 public:
-    // kind: "optimizer", for messages.
+    // `kind` names the kind of object in messages, e.g. "optimizer".
     explicit Registry(std::string kind) : kind_(std::move(kind)) {}
 
-    // Returns true, so that a registration can initialise a variable.
+    // Returns true, so that a registration can initialize a variable.
     bool add(Entry entry) {
         const auto place = std::lower_bound(entries_.begin(), entries_.end(), entry.name,
                                             [](const Entry& one, const std::string& name) { return one.name < name; });
@@ -39,7 +41,7 @@ public:
         return names;
     }
 
-    // Null for a name that nobody has registered.
+    // Returns null for a name that is not registered.
     [[nodiscard]] const Entry* find(const std::string& name) const {
         for (const auto& entry : entries_) {
             if (entry.name == name) return &entry;

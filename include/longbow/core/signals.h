@@ -1,21 +1,24 @@
-// SIGINT, SIGTERM and SIGHUP (a terminal that is closed) ask a long command to save its state and stop; Ctrl-C again, some seconds later, ends
-// it at once. Those that the process was started to ignore (nohup, a shell's background) stay ignored.
+// SIGINT, SIGTERM and SIGHUP (a closed terminal) ask a long command to save its state and stop. A second Ctrl-C, more
+// than two seconds later, ends it at once. Signals that were ignored when the process started (nohup, a shell's
+// background job) stay ignored.
 //
-// No handler ever runs on a thread that computes: oneDNN's generated matrix products do not survive one on their stack (memory beside their
-// workspace is overwritten). The signals are blocked everywhere, and a thread of their own waits for them.
+// No handler ever runs on a thread that computes, because the matrix products that oneDNN generates do not survive one
+// on their stack: memory beside their workspace is overwritten. The signals are blocked in all threads, and one thread
+// waits for them.
 #pragma once
 
 namespace longbow {
 
-// First thing in main(), before any other thread is made. Until install_stop_handlers() a signal ends the process as it does without it.
+// Blocks the signals and starts the thread that waits for them. main() calls it first, before any other thread starts.
+// Until install_stop_handlers() a signal ends the process as it would without this.
 void take_signals();
 void install_stop_handlers();
 bool stop_requested();
-// The signal's name ("SIGINT"), for the message; empty when none came.
+// Returns the signal's name ("SIGINT") for messages, or an empty text when none has come.
 const char* stop_signal_name();
-// Throws Error, "stopped by SIGINT: <consequence>", when a signal came: for loops that have nothing to save.
+// Throws Error, "stopped by SIGINT: <consequence>", when a signal has come. It is for loops that have nothing to save.
 void end_if_stop_requested(const char* consequence);
-// For tests: as if a signal had come.
+// Acts as if a signal had come, for tests.
 void request_stop();
 
 }  // namespace longbow

@@ -1,13 +1,14 @@
-// std::cout of the program: a write that waits for a pipe's reader is given up when SIGINT or SIGTERM comes, and what went wrong is kept.
+// Guards std::cout: a write that waits for a pipe's reader ends when SIGINT or SIGTERM comes, and the error is kept for
+// main() to report.
 #pragma once
 
 #include <string>
 
 namespace longbow {
 
-// In main(): std::cout writes to descriptor 1 by this from now on.
+// Makes std::cout write to descriptor 1 with this guard. main() calls it once.
 void guard_standard_output();
-// Why standard output takes no more; empty while it does.
+// Returns why standard output takes no more, or an empty text while it does.
 std::string standard_output_error();
 
 }  // namespace longbow

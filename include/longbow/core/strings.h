@@ -1,4 +1,4 @@
-// Small text helpers shared by every room.
+// Small text helpers that all rooms share.
 #pragma once
 
 #include <cstdint>
@@ -9,10 +9,12 @@
 
 namespace longbow {
 
-// printf into a string. (libfmt is not used outside the torch-free rooms: torch ships another version of its headers.)
+// Formats like printf, into a string. (libfmt is used only in rooms that do not include torch, whose headers bring
+// another version of it.)
 [[gnu::format(printf, 1, 2)]] std::string strprintf(const char* format, ...);
 
-// The candidate nearest to `word` by edit distance, if near enough to be a likely misspelling.
+// Returns the candidate with the least edit distance to `word`, if it is near enough for `word` to be a misspelling of
+// it.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);
 
 std::vector<std::string> split(std::string_view text, char separator);
@@ -20,15 +22,16 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::string_view trim(std::string_view text);
 bool starts_with(std::string_view text, std::string_view prefix);
 
-// 1234567 -> "1,234,567"; human_bytes(1536) -> "1.5 KiB"; human_count(2.5e9) -> "2.5B"; human_seconds(3725) -> "1:02:05".
+// These write numbers for people: with_commas(1234567) is "1,234,567"; human_bytes(1536) is "1.5 KiB";
+// human_count(2.5e9) is "2.5B"; human_seconds(3725) is "1:02:05".
 std::string with_commas(std::int64_t value);
 std::string human_bytes(double bytes);
 std::string human_count(double count);
 std::string human_seconds(double seconds);
-// Of an estimate: "4.2 s", "123 s", from ten minutes on as human_seconds(), then "12 days", "31 years".
+// Writes an estimated time: "4.2 s", "123 s", from ten minutes on as human_seconds(), then "12 days", "31 years".
 std::string about_seconds(double seconds);
 
-// Shortest decimal text that reads back as the same double.
+// Returns the shortest decimal text that reads back as the same double.
 std::string number_text(double value);
 
 }  // namespace longbow

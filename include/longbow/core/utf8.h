@@ -1,5 +1,5 @@
-// Code points out of UTF-8 and back. Longbow's text is checked once, at the file; what reads it later trusts it, but must
-// not crash on bytes that nobody checked: a byte that starts no character reads as one U+FFFD of length 1.
+// Decodes, encodes and checks UTF-8. Longbow checks text once, where it reads the file, and trusts it afterwards.
+// Decoding must still not crash on unchecked bytes: a byte that starts no character reads as one U+FFFD of length 1.
 #pragma once
 
 #include <cstddef>
@@ -12,34 +12,37 @@ inline constexpr char32_t kReplacement = 0xFFFD;
 
 struct CodePoint {
     char32_t value;
-    unsigned length;  // bytes
+    unsigned length;  // in bytes
 };
 
-// The character at text[0]; `text` is not empty.
+// Decodes the character at text[0]. `text` must not be empty.
 CodePoint decode_utf8(std::string_view text);
-// The character that ends at text's end; `text` is not empty.
+// Decodes the last character of `text`, which must not be empty.
 CodePoint decode_utf8_back(std::string_view text);
 void append_utf8(std::string& out, char32_t value);
 
-// Bytes (0..3) at the end of `text` that begin a character which more bytes could complete.
+// Returns how many bytes (0 to 3) at the end of `text` begin a character that more bytes could complete.
 std::size_t incomplete_utf8_tail(std::string_view text);
 
-// Byte offset of the first invalid UTF-8 sequence, or npos. Overlong forms, surrogates and > U+10FFFF are invalid.
+// Returns the byte offset of the first invalid UTF-8 sequence, or npos. Overlong forms, surrogates and values above
+// U+10FFFF are invalid.
 std::size_t find_invalid_utf8(std::string_view text);
 
 inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// A mark at the start of a file says how it is encoded and is no part of what it holds.
+// Removes a UTF-8 byte order mark from the start of a file's text; it tells the encoding and is no part of the
+// contents.
 std::string_view without_byte_order_mark(std::string_view text);
-// "UTF-16" or "UTF-32" where `text` begins with that encoding's byte order mark; else null.
+// Returns "UTF-16" or "UTF-32" when `text` begins with that encoding's byte order mark, otherwise null.
 const char* marked_encoding(std::string_view text);
-// What keeps `text` from being UTF-8 ("byte 7 (line 2) is no valid UTF-8"), for a message that has the file's name in front; empty: nothing.
+// Says why `text` is not UTF-8 ("byte 7 (line 2) is no valid UTF-8"), for a message that begins with the file's name.
+// Returns an empty text when it is UTF-8.
 std::string not_utf8(std::string_view text);
 
-// The text with each byte that is no UTF-8 as \xHH: what people see of a name that need not be UTF-8.
+// Writes each byte that is not valid UTF-8 as \xHH. Messages show file names this way, since a name need not be UTF-8.
 std::string escape_invalid_utf8(std::string_view text);
-// The same for files that are read again (JSON, YAML), which must be UTF-8: name_of_text() gives back the very bytes, since a backslash of
-// the name that would read as such an escape is written \x5C.
+// text_of_name() does the same for files that are read again (JSON, YAML) and must be UTF-8; name_of_text() restores
+// the exact bytes. To keep this unambiguous, a backslash that would read as such an escape is itself written as \x5C.
 std::string text_of_name(std::string_view name);
 std::string name_of_text(std::string_view text);
 

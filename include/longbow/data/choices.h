@@ -1,4 +1,4 @@
-// What the closed settings of data may be: where documents end, and in which order inputs come.
+// The values of the closed settings of data: where documents end, and in which order inputs come.
 #pragma once
 
 #include "longbow/core/choice.h"

@@ -1,5 +1,5 @@
-// STORE/manifest.json as a struct, and its strict reading: a store is foreign bytes, so that every count is checked against the
-// others before anything is mapped or allocated by it.
+// The struct behind STORE/manifest.json, and its strict reader. A store may come from a stranger, so that every count
+// is checked against the others before anything is mapped or allocated according to it.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace longbow {
 inline constexpr const char* kStoreFormat = "longbow.tokens";
 inline constexpr std::int64_t kStoreVersion = 1;
 inline constexpr const char* kManifestFile = "manifest.json";
-// STORE/<split>.cumulative.bin has an entry before each token whose place is a multiple of this.
+// STORE/<split>.cumulative.bin has an entry for each token position that is a multiple of this.
 inline constexpr std::int64_t kMarkTokens = 4096;
 
 struct StoredFile {
@@ -23,11 +23,11 @@ struct StoredFile {
     std::string checksum;
 };
 
-// One text file as it was read.
-struct Source {
+// One text file as it was read for the store.
+struct Source {  // without its folder, so that moving the text leaves the store the same
     std::string name;          // without its folder: a store stays the same when its text moves
     std::uint64_t file_bytes;  // on disk
-    std::uint64_t text_bytes;  // decompressed; of JSON lines, their texts
+    std::uint64_t text_bytes;  // after decompression; for JSON lines, only their texts
     std::string fingerprint;   // of the decompressed file
 };
 
@@ -45,33 +45,34 @@ struct TokenizerManifest {
     std::string kind, fingerprint;
     std::int64_t vocab_size = 0;
     TokenId boundary = 0;
-    Json trained;  // settings of its training here; null when it came from a file
+    Json trained;  // the settings it was trained with by prepare; null for one read from a file
 };
 
 struct StoreManifest {
     TokenizerManifest tokenizer;
     DocumentRule documents = DocumentRule::file;
     std::int64_t blank_lines = 0;  // 0 unless documents is blank_line
-    std::string jsonl_key;         // empty unless some of the text was JSON lines
+    std::string jsonl_key;         // empty unless some of the text came from JSON lines
     std::int64_t id_bytes = 2;
     std::vector<SplitManifest> splits;
 };
 
-// u16 where every id fits.
+// Returns the width of an id on disk: 2 bytes where every id of the vocabulary fits, otherwise 4.
 std::int64_t id_bytes_for(std::int64_t vocab_size);
 std::string shard_name(const std::string& split, std::size_t index);
-// Entries of STORE/<split>.cumulative.bin: one each 4,096 tokens and one at the end.
+// Returns the number of entries of STORE/<split>.cumulative.bin: one for each 4,096 tokens and one at the end.
 std::uint64_t cumulative_entries(std::int64_t tokens);
 
 Json manifest_json(const StoreManifest& manifest);
-// One split as it stands under "splits", and its strict reading.
+// These write and strictly read one split, as it stands under "splits". parse_split() throws as parse_manifest().
 Json split_json(const SplitManifest& split);
 SplitManifest parse_split(const Json& json, const std::string& split, std::int64_t id_bytes, const std::string& name);
-// The text of manifest.json, which ends with a checksum of the rest.
+// Returns the text of manifest.json, which ends with a checksum of the rest.
 std::string manifest_text(const StoreManifest& manifest);
 
-// `name` stands for the file in messages. Throws DataError: not JSON, another format or version, a key that is missing or of the wrong
-// type, counts that contradict each other. parse_manifest leaves the checksum aside (so that a fuzzer gets past it).
+// These read and check a manifest; `name` stands for the file in messages. They throw DataError for text that is not
+// JSON, another format or version, a key that is missing or has the wrong type, and counts that contradict each other.
+// The checksum has a function of its own, so that a fuzzer of parse_manifest() is not stopped by it.
 StoreManifest parse_manifest(const Json& json, const std::string& name);
 Json read_manifest_json(std::string_view text, const std::string& name);
 void check_manifest_checksum(const Json& json, const std::string& name);

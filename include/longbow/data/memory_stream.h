@@ -1,4 +1,4 @@
-// Streams of ids in memory: for text that is no store (prepare/text_stream.h) and for tests.
+// Token streams in memory, for text that is not in a store (prepare/text_stream.h) and for tests.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,16 @@ namespace longbow {
 
 struct KnownOffset {
     std::int64_t token;
-    RawCount counts;  // of the tokens before it
+    RawCount counts;  // bytes and words of the tokens before this position
 };
 
-// `document_ends`: as TokenStream has them. `known` ascends from token 0 to ids.size(); between its places bytes and words are interpolated.
+// Makes a stream of ids. `document_ends` is as in TokenStream. `known` ascends from token 0 to ids.size(); between its
+// positions bytes and words are interpolated.
 std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
                                            std::vector<KnownOffset> known);
 
-// Ids in memory (tests, small things): one document, one byte and one word a token. Throws DataError without ids.
+// Makes a stream of one document whose tokens count as one byte and one word each, for tests and small tasks. Throws
+// DataError without ids.
 std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary);
 
 }  // namespace longbow

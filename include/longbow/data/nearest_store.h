@@ -1,4 +1,4 @@
-// What a path that names no token store may have been meant to name.
+// Suggests which token store a wrong path may have been meant to name.
 #pragma once
 
 #include <filesystem>
@@ -6,8 +6,9 @@
 
 namespace longbow {
 
-// "; did you mean data/mine?", "; the stores there: data/a, data/b", or nothing. Looks at the first part of the path that is not there, and at
-// the folders in its place that lead to a store.
+// Returns "; did you mean data/mine?", "; the stores there: data/a, data/b", or an empty text, to be appended to a
+// message. Looks for the first part of the path that does not exist, and for folders in its place with which the path
+// would lead to a store.
 std::string store_suggestion(const std::filesystem::path& path);
 
 }  // namespace longbow

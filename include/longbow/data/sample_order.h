@@ -1,11 +1,13 @@
-// Which block of the training stream comes n-th: a function of (seed, epoch, index), so that the place in the data is one integer.
+// Computes which block of the training stream comes n-th as a function of (seed, epoch, index), so that the position in
+// the data is a single integer in a checkpoint.
 #pragma once
 
 #include <cstdint>
 
 namespace longbow {
 
-// A keyed permutation of [0, size): a Feistel network with cycle walking; no table, O(1) at any index.
+// A keyed permutation of [0, size), made with a Feistel network and cycle walking. It needs no table and O(1) time for
+// any index.
 class Permutation {
 public:
     Permutation(std::uint64_t size, std::uint64_t key);
@@ -18,14 +20,16 @@ private:
     int half_bits_;
 };
 
-// Blocks of `length` targets cut from a stream of `tokens` targets, in a new order each epoch. tokens % length targets are left over;
-// the first block starts at an offset within that slack, drawn anew each epoch. Throws DataError if tokens < length.
+// Cuts blocks of `length` targets from a stream of `tokens` targets and orders them anew each epoch. tokens % length
+// targets remain outside the blocks; the first block starts at an offset within them, which is drawn anew each epoch.
+// Throws DataError if tokens < length.
 class SampleOrder {
 public:
     SampleOrder(std::int64_t tokens, std::int64_t length, std::uint64_t seed);
     [[nodiscard]] std::int64_t blocks_per_epoch() const { return blocks_; }
     [[nodiscard]] std::int64_t length() const { return length_; }
-    // First target position of the sample-th block ever consumed (sample = epoch * blocks_per_epoch + index).
+    // Returns the first target position of block `sample`, counted over all epochs (sample = epoch * blocks_per_epoch +
+    // index).
     [[nodiscard]] std::int64_t begin(std::int64_t sample) const;
 
 private:

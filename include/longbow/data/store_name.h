@@ -1,4 +1,5 @@
-// What people call a corpus: names beside fingerprints in rows of results.jsonl, titles and captions.
+// Names a corpus for readers: these names stand beside fingerprints in rows of results.jsonl, in titles and in
+// captions.
 #pragma once
 
 #include <filesystem>
@@ -7,11 +8,12 @@
 
 namespace longbow {
 
-// Of a token store: its folder's name, with the folder above where the name says only what it is: "mine" for data/mine, "austen/store" for
-// data/corpora/austen/store.
+// Returns the name of a token store's folder, preceded by the folder above when it is as general as "store" or "data":
+// "mine" for data/mine, "austen/store" for data/corpora/austen/store.
 std::string store_name(const std::filesystem::path& store);
 
-// Of text files: their names; of many the first and how many more; "piped text" for what has no name.
+// Returns the names of the first three text files and the number of further ones. A pipe or device, which has no name
+// of its own, is called "piped text".
 std::string text_name(const std::vector<std::string>& files);
 
 }  // namespace longbow

@@ -1,6 +1,6 @@
-// Token ids on disk: per split one stream in u16 or u32 shards, memory-mapped, under a manifest.
+// Token ids on disk. Each split is one stream, in memory-mapped shards of 16- or 32-bit ids, described by a manifest.
 //
-//   STORE/manifest.json   counts, documents, tokenizer fingerprint, source hashes, checksums, boundary id
+//   STORE/manifest.json          counts, documents, tokenizer fingerprint, source hashes, checksums, boundary id
 //   STORE/<split>-00000.bin ..   little-endian ids
 //   STORE/<split>.documents.bin  u64 end offset of each document (tokens)
 //   STORE/<split>.cumulative.bin u64 pairs (raw bytes, words) before token 4096*k, and at the end
@@ -18,51 +18,54 @@
 
 namespace longbow {
 
-// Raw UTF-8 bytes and words before a place in a stream (TokenStream::bytes_before says what counts as a word).
+// Raw UTF-8 bytes and words before a position in a stream. TokenStream::bytes_before() says what counts as a word.
 struct RawCount {
     std::uint64_t bytes = 0, words = 0;
 };
 
-// A part of a stream from which samples are drawn apart, and its weight beside the others' (mixture.h).
+// A part of a mixture's stream. Samples are drawn from each part separately, in proportion to the weights (mixture.h).
 struct StreamPart {
     std::int64_t tokens = 0;
     double weight = 1;
 };
 
-// One split's stream of target ids; the boundary id that starts it is not stored (recipe of the evaluation: inputs are the
-// stream shifted by one, starting with boundary()).
+// One split's stream of target ids. The boundary id that precedes the first target is not stored: inputs are the stream
+// shifted by one, starting with boundary().
 class TokenStream {
 public:
     virtual ~TokenStream() = default;
     [[nodiscard]] virtual std::int64_t size() const = 0;
-    // ids [begin, begin+count) into out; throws DataError outside [0, size()).
+    // Copies ids [begin, begin + count) to `out`. Throws DataError outside [0, size()).
     virtual void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const = 0;
-    // Asks for these ids to be brought from the disk while other work goes on. A hint: it changes no result, and never throws.
+    // Hints that these ids will be needed soon, so that the disk reads them while other work goes on. Changes no result
+    // and never throws.
     virtual void prefetch(std::int64_t begin, std::int64_t count) const {
         (void)begin;
         (void)count;
     }
-    // In the order of the stream; one, unless it is a mixture.
+    // Returns the parts in the order of the stream; only a mixture has more than one.
     [[nodiscard]] virtual std::vector<StreamPart> parts() const { return {{size(), 1.0}}; }
     [[nodiscard]] virtual TokenId boundary() const = 0;
-    // Raw UTF-8 bytes and words of tokens [0, end). Words: runs of non-whitespace, plus one a </s> for the word tokenizer. Exact at the
-    // end of the stream and at document ends of in-memory streams; between, interpolated linearly within 4,096 tokens, whose ends are
-    // exact for byte-level bpe (words: also for word). For the others a stretch of text is shared out among its tokens by their lengths: what
-    // a tokenizer drops or rewrites (spaces, case) shifts those ends within the stretch.
+    // Return the raw UTF-8 bytes and the words of tokens [0, end). Words are runs of non-whitespace; the word tokenizer
+    // counts each </s> as one more. The values are exact at the end of the stream and at document ends of in-memory
+    // streams. Elsewhere they are interpolated linearly between marks 4,096 tokens apart. The marks are exact for
+    // byte-level bpe, and the word marks also for the word tokenizer. Other tokenizers drop or rewrite text (spaces,
+    // case), so that a stretch of text is divided among its tokens by their lengths, and marks within the stretch are
+    // approximate.
     [[nodiscard]] virtual double bytes_before(std::int64_t end) const = 0;
     [[nodiscard]] virtual double words_before(std::int64_t end) const = 0;
-    // Ends (exclusive, in tokens) of documents, ascending; the last equals size().
+    // Returns the ends (exclusive, in tokens) of documents, ascending. The last equals size().
     [[nodiscard]] virtual const std::vector<std::int64_t>& document_ends() const = 0;
-    // Identifies the ids (checksum), for results and resume.
+    // Returns a checksum that identifies the ids, for results and for resuming.
     [[nodiscard]] virtual std::string fingerprint() const = 0;
 };
 
-// Inputs of target positions [begin, begin+count): the stream shifted right by one.
+// Reads the inputs of target positions [begin, begin + count): the stream shifted right by one.
 void read_inputs(const TokenStream& stream, std::int64_t begin, std::int64_t count, std::int64_t* out);
 
 class TokenStore {
 public:
-    // Opens and checks sizes (not checksums: verify() does). Throws DataError.
+    // Opens a store and checks the sizes of its files; verify() checks their contents. Throws DataError.
     explicit TokenStore(const std::filesystem::path& path);
     ~TokenStore();
     TokenStore(TokenStore&&) noexcept;
@@ -71,12 +74,12 @@ public:
     [[nodiscard]] const Json& manifest() const;
     [[nodiscard]] std::vector<std::string> splits() const;
     [[nodiscard]] bool has_split(const std::string& split) const;
-    // Lives as long as the store. Throws DataError naming the splits that exist.
+    // Returns a split, which lives as long as the store. Throws DataError that names the existing splits.
     [[nodiscard]] const TokenStream& split(const std::string& name) const;
     [[nodiscard]] std::int64_t vocab_size() const;
     [[nodiscard]] std::string tokenizer_fingerprint() const;
     [[nodiscard]] std::unique_ptr<Tokenizer> tokenizer() const;
-    // Recomputes every checksum; throws DataError that names the damaged file.
+    // Recomputes every checksum. Throws DataError that names the damaged file.
     void verify() const;
 
 private:

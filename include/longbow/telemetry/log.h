@@ -1,5 +1,5 @@
-// Log lines: to stderr, and to a run's log.txt once it is known. spdlog stays inside log.cpp, because torch's headers carry
-// another version of fmt.
+// Writes log lines to stderr and, once a run has one, to its log.txt. Only log.cpp includes spdlog, because torch's
+// headers bring another version of fmt.
 #pragma once
 
 #include <filesystem>
@@ -7,17 +7,19 @@
 
 namespace longbow::log {
 
-// level: "trace" "debug" "info" "warn" "error" "off"; quiet shows only warnings and errors on the terminal.
+// Sets the level ("trace", "debug", "info", "warn", "error" or "off"). With `quiet` the terminal shows only warnings
+// and errors.
 void initialise(const std::string& level = "info", bool quiet = false);
-// A rank other than 0 of several: warnings and errors alone, with its number before them.
+// Sets up the log of a rank other than 0: the terminal shows only warnings and errors, with the rank's number before
+// them.
 void initialise_rank(int rank, const std::string& level);
-// Everything of level info and above is also appended to this file from now on.
+// From now on appends everything of level info and above to this file, too. Throws Error if it cannot be opened.
 void add_file(const std::filesystem::path& path);
 void remove_file();
 
 void debug(const std::string& message);
 void info(const std::string& message);
-// To the run's log.txt alone (when there is one): what the terminal's progress line shows already.
+// Writes to the run's log.txt alone, if there is one. It is for what the terminal's progress line shows already.
 void to_file(const std::string& message);
 void warn(const std::string& message);
 void error(const std::string& message);

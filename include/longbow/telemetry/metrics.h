@@ -1,5 +1,5 @@
-// metrics.jsonl: one JSON object a line, everything that depends on the clock or the machine under the key "timing", so that two equal
-// runs have equal files without it, also when one of them was killed and went on.
+// A run's metrics.jsonl has one JSON object a line. Everything that depends on the clock or the machine is under the
+// key "timing": apart from it, two equal runs write equal files, even when one of them was killed and resumed.
 #pragma once
 
 #include <cstdint>
@@ -11,22 +11,24 @@
 
 namespace longbow {
 
-// The rows of a metrics file; a last line that is cut short (a killed process) is left out. A missing file has no rows.
+// Reads the rows of a metrics file. A last line that a killed process left unfinished is ignored, and other damaged
+// lines are skipped with a warning. A missing file has no rows.
 std::vector<Json> read_metrics(const std::filesystem::path& path);
 
 class MetricsFile {
 public:
-    // Opens for appending, after dropping the rows that `keep` refuses (those of updates that a resumed run does again).
+    // Opens the file for appending, after removing the rows for which `keep` returns false: those of updates that a
+    // resumed run repeats.
     MetricsFile(std::filesystem::path path, const std::function<bool(const Json&)>& keep);
     ~MetricsFile();
     MetricsFile(const MetricsFile&) = delete;
     MetricsFile& operator=(const MetricsFile&) = delete;
 
-    // The rows that were kept.
+    // Returns the rows that were kept.
     [[nodiscard]] const std::vector<Json>& kept() const { return kept_; }
-    // One line, in one write. Throws Error with the file's name (full disk).
+    // Appends one line with a single write. Throws Error with the file's name, for example when the disk is full.
     void append(const Json& row);
-    // On the disk, before a checkpoint that counts on the rows.
+    // Brings the rows to the disk. It is called before a checkpoint, whose resuming relies on them.
     void sync();
 
 private:

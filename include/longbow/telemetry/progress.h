@@ -1,5 +1,5 @@
-// One progress line: rewritten in place on a terminal and erased when it is done, else a plain line now and then. Always on stderr; a line
-// of the log (log.h) takes its place, and the next show() draws it again.
+// Shows progress as one line on stderr. On a terminal the line is rewritten in place and erased at the end; elsewhere a
+// plain line is printed at intervals. A log line (log.h) erases it, and the next show() draws it again.
 #pragma once
 
 #include <chrono>
@@ -11,25 +11,26 @@
 namespace longbow {
 
 struct ProgressColumn {
-    std::string text;  // empty: left out
-    bool cut = false;  // where it does not fit, its beginning is shown (a name); else nothing of it (a number)
+    std::string text;  // left out if empty
+    bool cut = false;  // what happens if it does not fit: a name is cut, a number (false) is left out
 };
-// As many of the columns as fit into `width` terminal columns, from the first on, two spaces apart. The first is cut rather than left out.
+// Joins as many columns as fit into `width` terminal columns, from the first on, two spaces apart. The first is cut
+// rather than left out.
 std::string progress_text(const std::vector<ProgressColumn>& columns, int width);
-// All of them, for a plain line: names first.
+// Joins all columns for a plain line, with the names first.
 std::string progress_text(const std::vector<ProgressColumn>& columns);
-// "ETA 0:02:10"; "ETA ?" for a negative number of seconds, which is unknown.
+// Returns "ETA 0:02:10", or "ETA ?" for a negative number of seconds, which stands for unknown.
 std::string eta_text(double seconds);
 
 class ProgressLine {
 public:
-    // plain_interval: seconds between plain lines when stderr is not a terminal; 0 prints none there.
+    // plain_interval is the time between plain lines in seconds, when stderr is not a terminal; 0 prints none there.
     explicit ProgressLine(double plain_interval = 60.0);
     ~ProgressLine();
     ProgressLine(const ProgressLine&) = delete;
     ProgressLine& operator=(const ProgressLine&) = delete;
-    // Shows the columns, the most important first, when enough time has passed since the last (0.1 s on a terminal), or at once with
-    // `force`. The terminal is asked for its width each time.
+    // Shows the columns, most important first, if enough time has passed since the last call (0.1 s on a terminal) or
+    // if `force` is set. The terminal's width is read anew each time.
     void show(const std::vector<ProgressColumn>& columns, bool force = false);
     // Erases the line, so that other output starts at column 0.
     void finish();
@@ -40,16 +41,16 @@ private:
     bool terminal_;
 };
 
-// Erases the line that is shown, if any, before something else is written to the terminal.
+// Erases the line if one is shown. It is called before anything else is written to the terminal.
 void erase_progress_line();
 
-// Counter that grows from 0 to total (total <= 0: unknown).
+// Measures how fast a count grows from 0 towards its total.
 class RateMeter {
 public:
     RateMeter();
-    // Units per second since construction.
+    // Returns units per second since construction.
     [[nodiscard]] double rate(double done) const;
-    // Seconds left; negative when unknown.
+    // Returns the seconds left, negative when unknown (total <= 0 or nothing done).
     [[nodiscard]] double eta(double done, double total) const;
     [[nodiscard]] double elapsed() const;
 
@@ -57,19 +58,20 @@ private:
     std::chrono::steady_clock::time_point start_;
 };
 
-// All of a command's work as one line: the time left for the whole of it, and how much is done. Parts count by what they cost (FLOPs, say).
+// Shows all of a command's work as one line: the time left for the whole and the share that is done. Work is measured
+// in a unit of cost, such as FLOPs, so that parts of different cost can be added.
 class WorkProgress {
 public:
-    enum class Of { part, command };  // a command tells the process that started it too (share_with_parent())
+    enum class Of { part, command };  // a command also reports to the process that started it
     explicit WorkProgress(double total, Of of = Of::part) : total_(total), of_(of) {}
-    // Done before this process began: part of the whole, but not of the speed.
+    // Counts work that an earlier process has done. It belongs to the whole, but not to the speed.
     void skip(double work) { skipped_ += work; }
     void advance(double work) { done_ += work; }
-    // Time left and share done, then `more`.
+    // Shows the time left and the share done, then the columns of `more`.
     void show(const std::vector<ProgressColumn>& more, bool force = false);
     void finish() { line_.finish(); }
     [[nodiscard]] double share() const { return total_ > 0 ? (skipped_ + done_) / total_ : 0; }
-    // Of `elapsed` seconds since the first work; negative when unknown.
+    // Returns the seconds left, `elapsed` seconds after the start; negative when unknown.
     [[nodiscard]] double seconds_left(double elapsed) const;
 
 private:
@@ -79,11 +81,11 @@ private:
     ProgressLine line_;
 };
 
-// A process that was started with SharedProgress::environment() tells its parent here how much of its work is done, from 0 to 1. Others:
-// nothing happens.
+// Tells the parent process how much of this process's work is done, from 0 to 1. Does nothing unless the process was
+// started with SharedProgress::environment().
 void share_with_parent(double share);
 
-// The parent's side: what its child said last.
+// The parent's side of share_with_parent(): receives the share that one child has reported last.
 class SharedProgress {
 public:
     SharedProgress();
@@ -91,9 +93,9 @@ public:
     SharedProgress(SharedProgress&& other) noexcept;
     SharedProgress& operator=(SharedProgress&&) = delete;
     SharedProgress(const SharedProgress&) = delete;
-    // For ChildOptions::environment.
+    // Returns the variable to pass in ChildOptions::environment.
     [[nodiscard]] std::pair<std::string, std::string> environment() const;
-    // 0 until it has spoken.
+    // Returns the last report, or 0 before the first.
     [[nodiscard]] double share() const;
 
 private:

@@ -1,4 +1,5 @@
-// TensorBoard event files: the five protobuf fields that scalars need, in TFRecord frames with masked CRC32C.
+// Writes TensorBoard event files without TensorFlow: the few protobuf fields that scalars need, in TFRecord frames with
+// masked CRC-32C.
 #pragma once
 
 #include <cstdint>
@@ -12,15 +13,16 @@ namespace longbow {
 
 class EventFile {
 public:
-    // Starts a new file in the folder, in place of any that is there: a resumed run writes its kept rows again, so that the file never
-    // holds a point twice. The file opens with a session start at step 0, at which a reader that watches drops what it had.
+    // Starts a new file in the folder and removes Longbow's older ones. A resumed run writes its kept rows again, so
+    // that the file never holds a point twice. The file begins with a session start at step 0, which makes a watching
+    // reader drop what it had read. Throws Error if the file cannot be created.
     explicit EventFile(const std::filesystem::path& folder);
     ~EventFile();
     EventFile(const EventFile&) = delete;
     EventFile& operator=(const EventFile&) = delete;
 
     void scalar(const std::string& tag, std::int64_t step, double value, double wall_time);
-    // Hands what was written to the system (readers see it).
+    // Writes the buffer to the file, so that readers see it. Throws Error.
     void flush();
 
 private:
@@ -30,10 +32,10 @@ private:
     std::string buffer_;
 };
 
-// CRC-32C (Castagnoli), as TFRecord masks it.
+// Returns the CRC-32C (Castagnoli) of `bytes`, masked as TFRecord requires.
 std::uint32_t masked_crc32c(std::string_view bytes);
 
-// The scalars of a metrics row: train/loss, train/ppl, train/learning_rate, .. and valid/ppl at each length.
+// Writes the scalars of a metrics row: train/loss, train/ppl, train/lr, .. and valid/nll, valid/ppl at each length.
 void write_scalars(EventFile& file, const Json& row);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// What a terminal shows of a text, and how much of it fits.
+// Measures and cuts text as a terminal shows it.
 #pragma once
 
 #include <string>
@@ -9,28 +9,30 @@ namespace longbow {
 
 bool stderr_is_terminal();
 bool stdout_is_terminal();
-// Columns of the terminal behind stderr or stdout now, since it may be resized; 80 when unknown.
+// Return the columns of the terminal behind stderr or stdout, read anew each time because it may be resized; 80 when
+// unknown.
 int stderr_width();
 int stdout_width();
 
-// Columns that UTF-8 text takes: wide characters two, combining ones none, control characters and bytes that are no UTF-8 one each (as
-// printable() shows them).
+// Returns the columns that UTF-8 text takes: two for wide characters, none for combining ones, and one for each control
+// character and each byte that is not UTF-8 (printable() shows them as '?').
 int display_width(std::string_view text);
-// The text in one line: control characters and bytes that are no UTF-8 as '?'.
+// Returns the text as one line, with '?' for control characters and bytes that are not UTF-8.
 std::string printable(std::string_view text);
-// printable() of the text, where it is wider than `width` columns its beginning and "..".
+// Returns printable() of the text; of a text wider than `width` columns its beginning and "..".
 std::string fit_width(std::string_view text, int width);
 
-// Words wrapped into lines of at most `width` columns (a longer word has a line of its own), joined by newlines; width 0: one line.
+// Wraps words into lines of at most `width` columns, joined by newlines; a longer word gets a line of its own. Width 0
+// gives one line.
 std::string wrapped(std::string_view text, int width);
 
 struct TableColumn {
     std::string heading;
-    int rank = 0;  // where width is short, those of the greatest rank are left out first; rank 0 stays
+    int rank = 0;  // priority: columns of the greatest rank are dropped first; rank 0 always stays
     std::vector<std::string> cells;
 };
-// Right-aligned columns two spaces apart under their headings, each line ended; `width` 0: all of them. The headings of those left out go
-// into `left_out` (when given).
+// Formats right-aligned columns two spaces apart under their headings, with a newline after each line. `width` 0 keeps
+// all columns; otherwise the headings of dropped columns are appended to `left_out`, if given.
 std::string aligned_table(const std::vector<TableColumn>& columns, int width, std::vector<std::string>* left_out = nullptr);
 
 }  // namespace longbow

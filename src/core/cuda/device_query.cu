@@ -1,4 +1,4 @@
-// Which GPUs there are, and whether code compiled for them runs.
+// Implements device_query.h: which GPUs there are, and whether code that was compiled for them runs.
 #include "device_query.h"
 
 #include <cuda_runtime.h>
@@ -8,10 +8,10 @@
 
 namespace {
 
-constexpr int kNumbers = 4099;  // not a multiple of the block: the last one is part full
+constexpr int kNumbers = 4099;  // no multiple of kThreads, so that the last block is partly full
 constexpr int kThreads = 128;
 
-// A value that a wrong index or an unwritten element cannot give by chance.
+// Gives each index a value that a wrong index or an unwritten element would hardly produce by chance.
 __host__ __device__ unsigned mixed(unsigned i) { return (i * 2654435761u) ^ (i >> 3); }
 
 __global__ void mix(unsigned* out, int count) {

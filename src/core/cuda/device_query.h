@@ -1,5 +1,5 @@
-/* The CUDA runtime behind a plain C interface: nvcc compiles device_query.cu as C++17 and sees neither LibTorch nor our C++20 headers.
-   Functions return 0, or a cudaError_t that longbow_cuda_error() puts into words. */
+/* The CUDA runtime behind a plain C interface, because nvcc compiles device_query.cu as C++17 and can include neither
+   LibTorch nor our C++20 headers. Functions return 0, or a cudaError_t that longbow_cuda_error() puts into words. */
 #pragma once
 
 #ifdef __cplusplus
@@ -13,11 +13,11 @@ struct LongbowCudaDevice {
     unsigned long long memory; /* bytes */
 };
 
-/* As CUDA counts: 13000 is 13.0; driver 0: none installed. */
+/* Gives versions as CUDA counts them: 13000 is 13.0. A driver version of 0 means that none is installed. */
 int longbow_cuda_versions(int* driver, int* runtime);
 int longbow_cuda_device_count(int* count);
 int longbow_cuda_device(int index, struct LongbowCudaDevice* device);
-/* A kernel over a few thousand numbers, each checked on the host; *wrong counts those that are not as they should be. */
+/* Runs a kernel that writes a few thousand numbers, and checks each on the host. *wrong counts the wrong ones. */
 int longbow_cuda_smoke_test(int index, int* wrong);
 const char* longbow_cuda_error(int code);
 
