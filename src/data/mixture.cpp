@@ -112,7 +112,8 @@ std::vector<MixtureEntry> parse_mixture(const std::vector<std::string>& entries)
         }
         if (parsed.store.empty()) throw ConfigError("data.mixture: \"" + entry + "\" names no store");
         std::error_code error;
-        const auto place = std::filesystem::weakly_canonical(parsed.store, error);  // finds a store that is named twice by a link
+        // A link to a store is the same store.
+        const auto place = std::filesystem::weakly_canonical(parsed.store, error);
         if (!seen.insert(error ? parsed.store : place.string()).second)
             throw ConfigError("data.mixture: " + parsed.store + " is named twice; give it one weight");
         total += parsed.weight;

@@ -1,4 +1,4 @@
-// Little-endian numbers and spans out of foreign bytes; reading past the end is a CheckpointError, never undefined.
+// Takes little-endian numbers and spans from untrusted bytes. Reading past the end throws CheckpointError.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +33,7 @@ public:
         const auto part = take(count);
         return {reinterpret_cast<const char*>(part.data()), part.size()};
     }
-    // An unsigned integer of `count` bytes, at most 8.
+    // Takes an unsigned integer of `count` bytes, at most 8.
     std::uint64_t number(std::size_t count) {
         std::uint64_t value = 0;
         const auto part = take(count);
@@ -41,7 +41,8 @@ public:
         return value;
     }
     std::uint8_t byte() { return std::to_integer<std::uint8_t>(take(1)[0]); }
-    // Up to and without the next line feed, at most `limit` bytes.
+    // Takes text up to the next line feed, and the line feed, which is not returned. Text longer than `limit` bytes is
+    // an error.
     std::string_view line(std::size_t limit) {
         for (std::size_t length = 0; length < left() && length <= limit; ++length) {
             if (bytes_[position_ + length] == std::byte{'\n'}) {

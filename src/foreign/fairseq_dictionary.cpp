@@ -1,3 +1,4 @@
+// Checks whether a dictionary fits an imported model (dictionary_mismatch() of fairseq_model.h).
 #include <algorithm>
 #include <charconv>
 
@@ -8,7 +9,7 @@ namespace longbow {
 
 namespace {
 
-// The count at the end of a line of dict.txt; -1: none.
+// Returns the count at the end of a line of dict.txt, or -1 where there is none.
 std::int64_t count_of(std::string_view line) {
     constexpr std::string_view kOverwrite = " #fairseq:overwrite";
     line = trim(line);

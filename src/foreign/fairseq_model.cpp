@@ -1,5 +1,6 @@
-// fairseq/modules/{adaptive_input,adaptive_softmax,transformer_layer}.py and models/{transformer,transformer_lm}.py of the release that the
-// paper's authors used (and of those before it, where older files differ) have the names and shapes.
+// The names and shapes of tensors are those of fairseq/modules/{adaptive_input,adaptive_softmax,transformer_layer}.py
+// and models/{transformer,transformer_lm}.py in the release that the paper's authors used, and in earlier ones where
+// older files differ.
 #include "longbow/foreign/fairseq_model.h"
 
 #include <algorithm>
@@ -14,9 +15,10 @@ namespace longbow {
 
 namespace {
 
-// In their sinusoidal and learned tables the first position is row padding_idx + 1.
+// In fairseq's sinusoidal and learned tables the first position is row padding_idx + 1.
 constexpr std::int64_t kFirstPositionRow = 2;
-// Weights may take this much more memory than the file: 2 for half precision, the rest for tensors that share a storage.
+// Weights may take at most this many times the memory of the file. Half precision needs 2; the rest is for tensors that
+// share a storage.
 constexpr std::size_t kLargestGrowth = 32;
 
 class Reader {
@@ -83,7 +85,8 @@ private:
         model_.config.train.length = settings_.length;
         model_.architecture = settings_.architecture;
         model_.updates = settings_.updates;
-        // Models up to version 2 had no norm after the last block, whatever their settings say; a missing version is 1.
+        // Models of decoder.version 1 and 2 have no norm after the last block, whatever their settings say. A missing
+        // version counts as 1.
         model.final_norm = settings_.final_norm && weights_.scalar("decoder.version").value_or(1.0) > 2.0;
         if (!model.final_norm && weights_.has("decoder.layer_norm.weight")) {
             weights_.fail(
@@ -92,7 +95,7 @@ private:
         }
     }
 
-    // Uninitialised memory, versions, and tables that are computed: no weights.
+    // These tensors are not weights: uninitialized memory, versions, and tables that can be computed.
     void drop_buffers() {
         weights_.drop([](const std::string& name) {
             return name == "decoder.version" || name == "decoder.adaptive_softmax.version" || name == "decoder.embed_positions.weights" ||
@@ -117,7 +120,8 @@ private:
         }
     }
 
-    // Rows of each band: [first of its ids, first of the next band's).
+    // Returns for each band the first id of the next one. The last end is the size of the vocabulary, if the last band
+    // has a tensor.
     Sizes bands() const {
         Sizes cutoffs = settings_.output_cutoffs;
         if (!settings_.adaptive_input || cutoffs.empty() || cutoffs != settings_.input_cutoffs ||
@@ -150,7 +154,7 @@ private:
 
         const std::int64_t classes = static_cast<std::int64_t>(ends.size()) - 1;
         const std::string head = "decoder.adaptive_softmax.head.";
-        PickleTensor whole_head;  // of models whose weights are not tied
+        PickleTensor whole_head;  // only of models with untied weights
         if (model.tie_output) {
             move("head.classes", head + "class_proj.weight", {classes, settings_.dim});
         } else {
@@ -181,7 +185,7 @@ private:
             if (band == 0) continue;
             if (model.tie_projections) {
                 weights_.take_twin(tail + ".0.weight", projection, projection_name);
-            } else {  // a linear layer of its own: output features first
+            } else {  // a linear layer of its own, with output features first
                 give(our_head + ".projection", tail + ".0.weight", transposed(weights_.take(tail + ".0.weight", {dim, settings_.dim})));
             }
         }
@@ -189,7 +193,7 @@ private:
 
     void read_position() {
         const std::string learned = "decoder.embed_positions.weight";
-        std::string table;  // of T5's biases; a reconstruction names it somehow
+        std::string table;  // of T5's biases; reconstructions of T5 differ in its full name
         for (const auto& name : weights_.names()) {
             if (name.ends_with("relative_attention_bias.weight") && is_plain(name)) table = name;
         }
@@ -228,7 +232,8 @@ private:
         const std::string theirs = "decoder.layers." + std::to_string(layer), ours = "layers." + std::to_string(layer);
         const std::string attention = theirs + ".self_attn.", our_attention = ours + ".attention.";
         const auto dim = settings_.dim, ffn = settings_.ffn_dim;
-        if (weights_.has(attention + "in_proj_weight")) {  // of 2018 and 2019: query, key and value in one
+        // Files of 2018 and 2019 have query, key and value in one tensor.
+        if (weights_.has(attention + "in_proj_weight")) {
             const auto weight = weights_.take(attention + "in_proj_weight", {3 * dim, dim}),
                        bias = weights_.take(attention + "in_proj_bias", {3 * dim});
             std::int64_t row = 0;
@@ -252,7 +257,7 @@ private:
         move(ours + ".bias", theirs + ".bias", {out});
     }
 
-    // Tensors may share a storage, so that a small file could ask for any memory.
+    // Tensors may share a storage, so that a small file could claim any amount of memory.
     void check_size() const {
         std::size_t bytes = 0;
         for (const auto& tensor : model_.tensors) bytes += static_cast<std::size_t>(tensor.tensor.elements()) * sizeof(float);

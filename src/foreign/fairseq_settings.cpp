@@ -1,4 +1,5 @@
-// fairseq/models/transformer_lm.py (base_lm_architecture) has the names, the defaults and the rules for older files.
+// The names, the defaults and the rules for older files are those of fairseq/models/transformer_lm.py
+// (base_lm_architecture).
 #include "fairseq_settings.h"
 
 #include <charconv>
@@ -14,8 +15,8 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-// Settings of the model first, of the task where the model has none. Files from before 2021 have one argparse.Namespace, `args`; later ones
-// have `cfg` with sections.
+// Looks settings up: first the model's, then the task's where the model has none. Files from before 2021 have a single
+// argparse.Namespace, `args`; later ones have `cfg` with sections.
 class Settings {
 public:
     explicit Settings(const TorchFile& file) : file_(file), tree_(file.tree()) {
@@ -54,12 +55,12 @@ public:
         if (!tree_.integer(place_of(key), key)) return std::nullopt;
         return count(key, most);
     }
-    // "20000,60000", with or without brackets, or a list.
+    // Parses "20000,60000", with or without brackets, or a list. Without the key it returns an empty list.
     [[nodiscard]] std::vector<std::int64_t> cutoffs(const char* key) const;
 
 private:
-    // Where a key stands with a value. None is none, and so is "${task.tokens_per_sample}": omegaconf's reference to another section, which
-    // is looked at next.
+    // Returns the first section in which the key has a value. None does not count as one, nor does
+    // "${task.tokens_per_sample}": that is omegaconf's reference to another section, which is looked at next.
     [[nodiscard]] PickleId place_of(const char* key) const {
         for (const auto place : places_) {
             const auto found = tree_.find(place, key);
@@ -131,7 +132,7 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     if (read.dim % read.heads != 0) settings.fail("decoder_attention_heads does not divide decoder_embed_dim evenly");
     refuse_unknown_parts(settings, read.dim);
 
-    // fairseq calls these two as longbow does; its swish is not swiglu.
+    // These two activations mean the same in fairseq and in Longbow. fairseq's swish is not swiglu.
     const auto activation = settings.text("activation_fn", "relu");
     if (activation != "relu" && activation != "gelu") {
         settings.fail("its activation_fn " + quote_foreign(activation) + " is neither relu nor gelu, which longbow has");
@@ -146,7 +147,7 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
 
     read.final_norm = !settings.flag("no_decoder_final_norm", false);
     read.tie_projections = settings.flag("tie_adaptive_proj", false);
-    if (settings.has("no_tie_adaptive_proj")) {  // a model from before that setting was turned around
+    if (settings.has("no_tie_adaptive_proj")) {  // written before the setting's meaning was inverted
         read.final_norm = false;
         if (!settings.flag("no_tie_adaptive_proj", true)) read.tie_projections = true;
     }
@@ -161,7 +162,7 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     read.output_factor = settings.real("adaptive_softmax_factor", 4.0, 1.0, 65536.0);
     read.tie_weights = settings.flag("tie_adaptive_weights", false);
     read.share_output = settings.flag("share_decoder_input_output_embed", false);
-    constexpr std::int64_t kLongest = std::int64_t{1} << 30, kDefaultLength = 1024;  // language_modeling's tokens_per_sample
+    constexpr std::int64_t kLongest = std::int64_t{1} << 30, kDefaultLength = 1024;  // default of language_modeling
     read.length = settings.count_if_there("tokens_per_sample", kLongest)
                       .value_or(settings.count_if_there("max_target_positions", kLongest).value_or(kDefaultLength));
 

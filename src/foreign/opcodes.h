@@ -1,5 +1,5 @@
-// The opcodes of a pickle, under the names that Python's pickletools gives them. The text ones of protocols 0 and 1 are left out: torch.save
-// writes protocol 2.
+// The opcodes of a pickle, with the names of Python's pickletools. The text opcodes of protocols 0 and 1 are left out,
+// because torch.save writes protocol 2.
 #pragma once
 
 #include <cstdint>

@@ -14,9 +14,9 @@ struct DtypeFacts {
     const char* name;
     std::size_t size;
 };
-constexpr std::size_t kShown = 60;  // bytes of foreign text in a message
+constexpr std::size_t kShown = 60;  // bytes of foreign text shown in a message
 
-// In the order of PickleDtype.
+// These are in the order of PickleDtype.
 constexpr DtypeFacts kDtypes[] = {{"unknown", 0}, {"float64", 8},   {"float32", 4},    {"float16", 2}, {"bfloat16", 2},
                                   {"int64", 8},   {"int32", 4},     {"int16", 2},      {"int8", 1},    {"uint8", 1},
                                   {"bool", 1},    {"complex64", 8}, {"complex128", 16}};
@@ -32,7 +32,7 @@ std::int64_t PickleTensor::elements() const {
     return count;
 }
 
-// An entry of a dict by its text key; the last one, as in Python.
+// Returns a dict's entry by its text key. Of equal keys the last counts, as in Python.
 PickleId PickleTree::entry(PickleId dict, std::string_view key) const {
     const auto& items = values[dict].items;
     for (std::size_t i = items.size() / 2; i-- > 0;) {
@@ -42,7 +42,7 @@ PickleId PickleTree::entry(PickleId dict, std::string_view key) const {
     return kNoPickle;
 }
 
-// The value inside omegaconf's AnyNode, StringNode .., whose state is {"_val": value, ..}.
+// Returns the value inside omegaconf's AnyNode, StringNode .., whose state is {"_val": value, ..}.
 PickleId PickleTree::unwrapped(PickleId id) const {
     if (id != kNoPickle && values[id].kind == Kind::object && values[id].state != kNoPickle) {
         const PickleId inner = entry(values[id].state, "_val");

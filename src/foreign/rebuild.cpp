@@ -44,11 +44,12 @@ std::vector<std::int64_t> integers(const PickleTree& tree, const PickleValue& tu
     return values;
 }
 
-// False on overflow; a, b >= 0.
+// These return false on overflow, for a, b >= 0.
 bool multiply(std::int64_t a, std::int64_t b, std::int64_t& product) { return !__builtin_mul_overflow(a, b, &product); }
 bool add(std::int64_t a, std::int64_t b, std::int64_t& sum) { return !__builtin_add_overflow(a, b, &sum); }
 
-// Every element inside the storage, and not more of them than it has: an expanded view could claim any size.
+// Checks that every element lies inside the storage and that there are no more than the storage has, because an
+// expanded view could claim any size.
 void check_inside(const PickleTensor& tensor, const PickleStorage& storage) {
     std::int64_t elements = 1, last = tensor.offset;
     bool empty = false;
@@ -65,7 +66,8 @@ void check_inside(const PickleTensor& tensor, const PickleStorage& storage) {
     }
 }
 
-// torch._utils._rebuild_tensor(storage, offset, size, stride) and _v2, which adds arguments that do not matter here.
+// Rebuilds torch._utils._rebuild_tensor(storage, offset, size, stride), and _v2, whose further arguments do not matter
+// here.
 PickleValue rebuild_tensor(PickleTree& tree, PickleId arguments, const PickleLimits& limits) {
     if (tree.tensors.size() >= limits.tensors) throw RebuildError{"it holds more tensors than any checkpoint"};
     PickleTensor tensor;
@@ -83,7 +85,7 @@ PickleValue rebuild_tensor(PickleTree& tree, PickleId arguments, const PickleLim
     return value;
 }
 
-// OrderedDict() or OrderedDict(pairs), defaultdict(factory), dict().
+// Rebuilds OrderedDict(), OrderedDict(pairs), defaultdict(factory) and dict().
 PickleValue rebuild_dict(const PickleTree& tree, PickleId arguments, const PickleLimits& limits) {
     PickleValue dict;
     dict.kind = Kind::dict;
@@ -151,7 +153,7 @@ PickleValue rebuild_call(PickleTree& tree, PickleId callee, PickleId arguments, 
             value.integer = argument(tree, arguments, 0, Kind::tensor, "a parameter's tensor").integer;
             return value;
         }
-        if (name == "torch._tensor _rebuild_from_type_v2") {  // (function, type, arguments, state) of a tensor with attributes
+        if (name == "torch._tensor _rebuild_from_type_v2") {  // (function, type, arguments, state)
             const auto& function = argument(tree, arguments, 0, Kind::global, "a tensor's function");
             argument(tree, arguments, 2, Kind::tuple, "a tensor's arguments");
             if (function.text != name) return rebuild_call(tree, tree[arguments].items[0], tree[arguments].items[2], limits);

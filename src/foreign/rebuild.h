@@ -1,4 +1,5 @@
-// The few calls of a pickle that have a meaning here: torch's tensors and storages, and Python's dictionaries.
+// Gives a meaning to the few calls of a pickle that have one here: those that make torch's tensors and storages, and
+// Python's dictionaries.
 #pragma once
 
 #include <functional>
@@ -9,15 +10,16 @@
 
 namespace longbow {
 
-// Why a call could not be followed; the machine adds the place.
+// Says why a call could not be rebuilt. The unpickler adds the position in the file.
 struct RebuildError {
     std::string reason;
 };
 
-// A persistent id, ("storage", torch.FloatStorage, key, location, elements) -> a storage. Throws RebuildError.
+// Turns a persistent id ("storage", torch.FloatStorage, key, location, elements) into a storage. Throws RebuildError.
 PickleValue rebuild_storage(PickleTree& tree, PickleId id, const PickleLimits& limits);
 
-// callee(*arguments): a tensor or a dict where the callee is known, else an opaque object. Throws RebuildError.
+// Returns what callee(*arguments) would make: a tensor or a dict where the callee is known, otherwise an opaque object.
+// Throws RebuildError.
 PickleValue rebuild_call(PickleTree& tree, PickleId callee, PickleId arguments, const PickleLimits& limits);
 
 }  // namespace longbow

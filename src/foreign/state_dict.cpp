@@ -23,7 +23,7 @@ bool is_floating(PickleDtype dtype) {
     return dtype == PickleDtype::f32 || dtype == PickleDtype::f16 || dtype == PickleDtype::bf16 || dtype == PickleDtype::f64;
 }
 
-// IEEE half precision: 1 sign, 5 exponent, 10 fraction bits.
+// Converts IEEE half precision: 1 sign bit, 5 exponent bits, 10 fraction bits.
 double half_value(std::uint16_t bits) {
     const int exponent = bits >> 10 & 31, fraction = bits & 1023;
     const double size = exponent == 31  ? std::nan("")

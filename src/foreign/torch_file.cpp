@@ -12,7 +12,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-// The first pickle of a file before the zip container: the integer 0x1950a86a20f9469cfc6c.
+// Files from before the zip container begin with a pickle of the integer 0x1950a86a20f9469cfc6c.
 constexpr std::string_view kLegacyMagic{"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15};
 constexpr std::int64_t kLegacyProtocol = 1001;
 
@@ -22,7 +22,7 @@ std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(by
     throw CheckpointError(name + " was written on a big-endian machine: load it there and save its tensors little-endian");
 }
 
-// Rows of the last dimension that lie together are copied whole.
+// Copies a tensor's elements in row-major order. Rows of the last dimension that are contiguous are copied whole.
 void copy_elements(const std::byte* source, const PickleTensor& tensor, std::size_t dimension, std::size_t element, std::byte*& target) {
     if (dimension == tensor.sizes.size()) {
         std::memcpy(target, source, element);
@@ -70,7 +70,7 @@ TorchFile TorchFile::parse(Bytes bytes, const std::string& name) {
     return file;
 }
 
-// One folder holds everything: FOLDER/data.pkl, FOLDER/data/<storage key>, FOLDER/byteorder.
+// A single folder holds everything: FOLDER/data.pkl, FOLDER/data/<storage key>, FOLDER/byteorder.
 void TorchFile::read_zip(Bytes file) {
     const auto records = read_zip_directory(file, name_);
     const std::string main = "/data.pkl";
@@ -109,8 +109,8 @@ void TorchFile::read_zip(Bytes file) {
     }
 }
 
-// Pickles of the magic number, the protocol, facts of the writing machine, the object, the storages' keys; then each storage in the keys'
-// order: its number of elements (int64) and its bytes.
+// The file has pickles of the magic number, the protocol, facts about the writing machine, the object, and the keys of
+// the storages. Then follows each storage in the order of the keys: its number of elements (int64) and its bytes.
 void TorchFile::read_legacy(Bytes file) {
     ByteReader reader(file, name_);
     reader.take(kLegacyMagic.size());
@@ -145,7 +145,7 @@ void TorchFile::read_legacy(Bytes file) {
 Bytes TorchFile::storage(std::size_t index) const {
     Record& record = records_.at(index);
     if (record.crc != 0) check_crc(record.bytes, record.crc, name_ + ": its storage " + quote_foreign(tree_.storages[index].key));
-    record.crc = 0;  // once: many tensors may be views of one large storage
+    record.crc = 0;  // check once, since many tensors may be views of one large storage
     return record.bytes;
 }
 

@@ -24,7 +24,7 @@ public:
         if (protocol < 2 || protocol > 5) reader_.fail(strprintf("pickle protocol %d is not known", protocol));
         while (true) {
             if (reader_.position() - begin_ > limits_.bytes) reader_.fail("the pickle is longer than any checkpoint's");
-            // An opcode of one byte may add to any of these.
+            // A single byte of the pickle may add to any of these.
             if (stack_.size() + marks_.size() + memo_.size() > limits_.values)
                 reader_.fail("the pickle holds more values than any checkpoint's");
             const std::uint8_t op = reader_.byte();
@@ -38,7 +38,7 @@ public:
     }
 
 private:
-    // --- The stack. Marks are depths: nothing below the last one can be popped.
+    // The stack. A mark is a depth of the stack, and nothing below the last mark can be popped.
     PickleId add(PickleValue value) {
         if (tree_.values.size() >= limits_.values) reader_.fail("the pickle holds more values than any checkpoint's");
         tree_.values.push_back(std::move(value));
@@ -87,7 +87,7 @@ private:
             case kLong1: push_long(reader_.number(1)); return true;
             case kLong4: push_long(reader_.number(4)); return true;
             case kBinFloat: {
-                std::uint64_t bits = 0;  // the one big-endian number of the format
+                std::uint64_t bits = 0;  // the format's only big-endian number
                 for (int i = 0; i < 8; ++i) bits = bits << 8 | reader_.byte();
                 push_new(Kind::real);
                 tree_.values.back().real = std::bit_cast<double>(bits);
@@ -166,8 +166,8 @@ private:
         push_new(kind);
         tree_.values.back().items = std::move(items);
     }
-    // Appends to the container on top of the stack. An opaque object may be a dict or a list in its own right: of it the dict's entries
-    // are kept, as its items, and a list's or set's are not.
+    // Appends to the container on top of the stack. An object of an unknown class may also be a dict or a list; only a
+    // dict's entries are kept, as its items.
     void extend(Kind kind, const std::vector<PickleId>& items) {
         if (kind == Kind::dict && items.size() % 2 != 0) reader_.fail("a dict has a key without a value");
         auto& target = tree_.values[top()];
@@ -187,7 +187,7 @@ private:
             case kMemoize: memo_[static_cast<std::uint32_t>(memo_.size())] = top(); return true;
             case kBinGet: recall(reader_.number(1)); return true;
             case kLongBinGet: recall(reader_.number(4)); return true;
-            case kFrame: reader_.number(8); return true;  // how much a stream may read ahead
+            case kFrame: reader_.number(8); return true;  // FRAME only says how much a stream may read ahead
             default: return false;
         }
     }
@@ -204,7 +204,7 @@ private:
                 push(add(followed([&] { return rebuild_storage(tree_, id, limits_); })));
                 return true;
             }
-            case kNewObjEx: pop(); [[fallthrough]];  // keyword arguments
+            case kNewObjEx: pop(); [[fallthrough]];  // drop the keyword arguments
             case kReduce:
             case kNewObj: {
                 const PickleId arguments = pop(), callee = pop();
@@ -218,7 +218,8 @@ private:
             case kBuild: {
                 const PickleId state = pop();
                 auto& target = tree_.values[top()];
-                if (target.kind != Kind::object && target.kind != Kind::dict) return true;  // attributes of a tensor, say
+                // The state of anything else, such as a tensor's attributes, is ignored.
+                if (target.kind != Kind::object && target.kind != Kind::dict) return true;
                 target.state = state;
                 return true;
             }
@@ -241,7 +242,8 @@ private:
     std::vector<PickleId> stack_;
     std::vector<std::size_t> marks_;
     std::unordered_map<std::uint32_t, PickleId> memo_;
-    std::size_t copied_ = 0;  // items that calls copied out of their arguments: the one thing that could grow faster than the pickle
+    // Counts items that calls have copied from their arguments. Nothing else could grow faster than the pickle.
+    std::size_t copied_ = 0;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Layout: records (each behind a local header), the central directory (an entry a record), [zip64 end + its locator], the end record.
-// The central directory is what counts; a local header is read only to find where its record's bytes begin.
+// A zip file has records (each behind a local header), the central directory (one entry a record), optionally a zip64
+// end record with its locator, and the end record. The central directory is authoritative; a local header is read only
+// to find where its record's bytes begin.
 #include "zip_archive.h"
 
 #include <zlib.h>
@@ -18,7 +19,7 @@ namespace {
 constexpr std::uint64_t kLocalHeader = 0x04034b50, kCentralEntry = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
                         kEnd64Locator = 0x07064b50;
 constexpr std::size_t kEndSize = 22, kLocatorSize = 20;
-constexpr std::uint64_t kAsk64 = 0xffffffff;  // the real value stands in the zip64 extra field
+constexpr std::uint64_t kAsk64 = 0xffffffff;  // means that the value is in the zip64 extra field
 constexpr std::uint16_t kExtra64 = 1;
 
 using Bytes = std::span<const std::byte>;
@@ -33,7 +34,8 @@ struct Directory {
     std::uint64_t begin = 0, size = 0, entries = 0;
 };
 
-// The end record is the file's last, behind it only a comment of up to 65,535 bytes whose length it states.
+// The end record is the last of the file. Only a comment of up to 65,535 bytes may follow, whose length the record
+// states.
 std::size_t find_end(Bytes file, const std::string& name) {
     if (file.size() >= kEndSize) {
         const std::size_t lowest = file.size() - std::min<std::size_t>(file.size(), kEndSize + 0xffff);
@@ -65,7 +67,7 @@ Directory find_directory(Bytes file, const std::string& name) {
         const std::uint64_t at = locator.number(8);
         auto record = reader_at(file, std::min<std::uint64_t>(at, file.size()), name);
         if (record.number(4) != kEnd64) record.fail("the zip64 end record is missing");
-        record.take(20);  // its size, versions, disks
+        record.take(20);  // its size, versions and disks
         const auto here = record.number(8);
         directory.entries = record.number(8);
         if (here != directory.entries) record.fail("the zip file is split over several disks");
@@ -86,7 +88,7 @@ struct Entry {
     std::uint16_t method = 0, flags = 0;
 };
 
-// Fields of the zip64 extra are there only for values that the entry itself leaves open, in this order.
+// The zip64 extra field has values only for those that the entry itself leaves open, in this order.
 void read_extra(ByteReader extra, Entry& entry) {
     while (extra.left() >= 4) {
         const auto id = extra.number(2), size = extra.number(2);

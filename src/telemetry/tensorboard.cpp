@@ -88,7 +88,8 @@ EventFile::EventFile(const fs::path& folder) {
     std::vector<fs::path> older;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const std::string name = entry.path().filename().string();
-        if (!starts_with(name, kPrefix) || entry.path().extension() != kEnding) continue;  // leave files of other programs
+        // Other programs' files are left alone.
+        if (!starts_with(name, kPrefix) || entry.path().extension() != kEnding) continue;
         older.push_back(entry.path());
         session = std::max(session, std::atoi(name.c_str() + kPrefix.size()));
     }

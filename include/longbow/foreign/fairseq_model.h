@@ -1,5 +1,6 @@
-// A language model of fairseq's transformer_lm family, as its checkpoint has it, in the terms of our own: a configuration, and for each of
-// our tensors the place of its elements in the file. Reads settings and shapes only; no LibTorch.
+// Reads a checkpoint of a language model of fairseq's transformer_lm family as a model of Longbow: a configuration, and
+// for each of our tensors the place of its elements in the file. It reads settings and shapes only and needs no
+// LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -12,28 +13,30 @@
 namespace longbow {
 
 struct ImportedTensor {
-    std::string name;     // ours, as LanguageModel::stored_tensors() has it
-    std::string source;   // theirs
-    PickleTensor tensor;  // with our sizes: transposed or cut out of a larger one where need be
+    std::string name;     // Longbow's name, as in LanguageModel::stored_tensors()
+    std::string source;   // fairseq's name
+    PickleTensor tensor;  // has Longbow's shape, as a transposed or partial view where they differ
 };
 
 struct FairseqModel {
-    Config config;                        // model, position, train.length; the rest as by default
+    Config config;                        // model, position and train.length are set; the rest has its defaults
     std::int64_t vocab_size = 0;          // rows of the embedding, all bands together
-    std::int64_t updates = 0;             // that it was trained for, 0 where the file does not say
-    std::string architecture;             // its name in fairseq, empty where the file does not say
-    std::vector<ImportedTensor> tensors;  // every tensor of the model, once
+    std::int64_t updates = 0;             // updates of its training; 0 where the file does not say
+    std::string architecture;             // fairseq's name for it; empty where the file does not say
+    std::vector<ImportedTensor> tensors;  // every tensor of the model, each once
 };
 
-// Methods that can be imported: what `position` of read_fairseq_model() may be.
+// Returns the position methods that can be imported: the values that read_fairseq_model() takes as `position`.
 const std::vector<std::string>& fairseq_positions();
 
-// `position`: the method that the model was trained with, which the file does not say. Throws CheckpointError: no checkpoint of fairseq,
-// no model of this family or with parts that this program has no counterpart for, tensors missing, left over or of the wrong shape, tied
-// tensors that differ, signs of another position method; UsageError for an unknown method.
+// Reads the model. `position` is the method that it was trained with, which the file does not say. Throws UsageError
+// for an unknown method, and CheckpointError when the file is no checkpoint of fairseq, no model of this family, or has
+// parts that Longbow does not have; when tensors are missing, left over or of the wrong shape; when tied tensors
+// differ; and when it shows signs of another position method.
 FairseqModel read_fairseq_model(const TorchFile& file, const std::string& position);
 
-// Why a dictionary (the text of dict.txt without its specials) cannot be the one that the model was trained with; empty: it can.
+// Returns why a dictionary (the text of dict.txt without its specials) cannot be the one that the model was trained
+// with, or an empty text when it can.
 std::string dictionary_mismatch(const std::string& dictionary, const FairseqModel& model);
 
 }  // namespace longbow

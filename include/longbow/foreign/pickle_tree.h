@@ -1,7 +1,8 @@
-// What a Python pickle says, as inert values: nothing is imported, called or executed. A class that is not known here is an opaque object
-// that keeps the name of its class, its arguments, its state and its items.
+// The contents of a Python pickle as inert values: nothing is imported, called or executed. An object of an unknown
+// class keeps the name of its class, its arguments, its state and its items.
 //
-// Values live in one arena and refer to each other by index, so that a cyclic pickle leaks nothing and a deep one needs no recursion.
+// Values live in one arena and refer to each other by index, so that a cyclic pickle leaks no memory and a deep one
+// needs no recursion.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,9 @@ struct PickleValue {
         list,
         tuple,
         set,
-        dict,     // items: key, value, key, value ..; later ones win
+        dict,     // items: key, value, key, value ..; of equal keys the last counts
         global,   // text: "module name", a class or a function
-        object,   // of a class, or the result of a call, that means nothing here
+        object,   // of an unknown class, or the result of an unknown call
         storage,  // integer: index into PickleTree::storages
         tensor,   // integer: index into PickleTree::tensors
     };
@@ -40,13 +41,13 @@ struct PickleValue {
     std::string text;
     std::vector<PickleId> items;
     PickleId callee = kNoPickle;     // object: its class or the function called
-    PickleId arguments = kNoPickle;  // object: a tuple
-    PickleId state = kNoPickle;      // what BUILD gave it (objects, dicts)
+    PickleId arguments = kNoPickle;  // object: a tuple of the call's arguments
+    PickleId state = kNoPickle;      // set by the BUILD opcode (objects, dicts)
 };
 
-// Element types of a tensor; `unknown` ones can be skipped, not read.
+// The element type of a tensor. Tensors of `unknown` type can be skipped but not read.
 enum class PickleDtype : std::uint8_t { unknown, f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, complex64, complex128 };
-// Bytes an element; 0 for unknown.
+// Returns the bytes of an element, or 0 for `unknown`.
 std::size_t size_of(PickleDtype dtype);
 const char* name_of(PickleDtype dtype);
 
@@ -56,7 +57,8 @@ struct PickleStorage {
     std::int64_t elements = 0;
 };
 
-// A view of a storage: element (i, j, ..) is at offset + i strides[0] + j strides[1] + .., always inside the storage.
+// A view of a storage. Element (i, j, ..) is at offset + i strides[0] + j strides[1] + .., counted in elements and
+// always inside the storage.
 struct PickleTensor {
     std::size_t storage = 0;
     std::int64_t offset = 0;
@@ -72,15 +74,16 @@ struct PickleTree {
     PickleId root = kNoPickle;
 
     [[nodiscard]] const PickleValue& operator[](PickleId id) const { return values.at(id); }
-    // The entry `key` of a dict, or attribute `key` of an object (an argparse.Namespace, a dataclass); sees through omegaconf's nodes.
-    // kNoPickle: there is none, or `container` holds no entries at all.
+    // Returns the entry `key` of a dict, or the attribute `key` of an object (an argparse.Namespace, a dataclass), and
+    // looks through omegaconf's nodes. Returns kNoPickle when there is none or `container` has no entries at all.
     [[nodiscard]] PickleId find(PickleId container, std::string_view key) const;
-    // The same, as C++ values; nullopt also for None and for values of another type. An integer is a real too, a boolean is an integer.
+    // These return an entry as a C++ value, or nullopt when it is missing, None or of another type. real() also takes
+    // integers, and integer() and boolean() take each other's.
     [[nodiscard]] std::optional<std::int64_t> integer(PickleId container, std::string_view key) const;
     [[nodiscard]] std::optional<double> real(PickleId container, std::string_view key) const;
     [[nodiscard]] std::optional<bool> boolean(PickleId container, std::string_view key) const;
     [[nodiscard]] std::optional<std::string> text(PickleId container, std::string_view key) const;
-    // "None", "a dict", "an object of class argparse.Namespace": for messages.
+    // Describes a value for messages: "None", "a dict", "an object of class argparse.Namespace".
     [[nodiscard]] std::string describe(PickleId id) const;
 
 private:
@@ -88,9 +91,9 @@ private:
     [[nodiscard]] PickleId unwrapped(PickleId id) const;
 };
 
-// Foreign text for a message: in quotation marks, control characters and non-ASCII bytes as \xNN, cut after 60 characters.
+// Quotes foreign text for a message: control characters and non-ASCII bytes become \xNN, and it is cut after 60 bytes.
 std::string quote_foreign(std::string_view foreign);
-// Short and printable: quote_foreign() would only put quotation marks around it.
+// Returns whether the text is short and printable, so that quote_foreign() would only add quotation marks.
 bool is_plain(std::string_view foreign);
 
 }  // namespace longbow
