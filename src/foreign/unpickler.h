@@ -15,7 +15,7 @@ namespace longbow {
 // enough that a hostile pickle costs little.
 struct PickleLimits {
     std::size_t bytes = 64u << 20;  // of one pickle
-    // Limits the values, the items that calls copy, and the places on stack and memo, each by itself (about 100 B each).
+    // Limits each of: the values, the items that calls copy, the places on stack and memo (about 100 B each).
     std::size_t values = 4u << 20;
     std::size_t tensors = 200'000;
     std::size_t name = 1024;  // bytes of a class's name or a storage's key

@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-// A chunk that grew beyond this (a document that its tokenizer cannot cut) gives its memory back.
+// A chunk that grew beyond this (its document could not be cut) is freed instead of reused.
 constexpr std::size_t kKeptBytes = 8 * kChunkBytes;
 
 void take_texts(const std::string& jsonl_key, EncodedChunk& chunk) {
@@ -33,11 +33,12 @@ void take_texts(const std::string& jsonl_key, EncodedChunk& chunk) {
         chunk.text += text;
         chunk.pieces.push_back({begin, chunk.text.size(), true});
     });
-    chunk.lines = {};  // the text takes its place; a chunk kept for later would hold both
+    chunk.lines = {};  // free the memory, which the chunk would keep beside the text's
     chunk.lines.shrink_to_fit();
 }
 
-// Fills ids and piece_ends; for JSON lines text and pieces first. Throws DataError for a bad line and for an id outside the vocabulary.
+// Fills ids and piece_ends, after parsing the text and pieces of JSON lines. Throws DataError for a bad line and for an
+// id outside the vocabulary.
 void encode_chunk(const Tokenizer& tokenizer, const std::string& jsonl_key, EncodedChunk& chunk) {
     if (chunk.file != nullptr) take_texts(jsonl_key, chunk);
     chunk.ids.reserve(chunk.text.size() / 3);
@@ -105,7 +106,7 @@ private:
         }
     }
 
-    // Runs `action` without the lock; the exception that it threw, if any.
+    // Runs `action` without the lock. Returns the exception that it threw, or null.
     template <class Action>
     std::exception_ptr unlocked(Lock& lock, Action action) {
         lock.unlock();
@@ -120,7 +121,7 @@ private:
         return error;
     }
 
-    // The chunk or the end of file that the sink waits for, if it is there.
+    // Passes the next chunk or end of file to the sink, if it is ready and no other thread is doing so.
     bool pass_on(Lock& lock) {
         if (passing_) return false;
         if (const auto found = done_.find(head_); found != done_.end()) {
@@ -165,8 +166,9 @@ private:
         return true;
     }
 
-    // The first file that nobody reads, opened if there is none, as long as there is room: half of it is kept for the file that the sink is at,
-    // and what the sink waits for is always read.
+    // Returns the first file that no thread is reading, after opening one if necessary, as long as the number of chunks
+    // is within its limit. Half of the limit is kept for the file that the sink is at, and the chunk that the sink
+    // waits for is always read.
     std::optional<std::size_t> file_to_read() {
         const auto allowed = [&](std::size_t index, std::uint64_t chunks) {
             return held_ < (index == head_.file ? most_chunks_ : most_chunks_ / 2) || (index == head_.file && chunks <= head_.chunk);
@@ -183,7 +185,7 @@ private:
     bool read(Lock& lock) {
         const auto index = file_to_read();
         if (!index) return false;
-        auto& file = files_[*index];  // stays where it is: nobody else takes a busy file away
+        auto& file = files_[*index];  // the reference stays valid: no other thread erases a busy file
         file.busy = true;
         ++held_;
         std::unique_ptr<EncodedChunk> chunk;
@@ -204,7 +206,7 @@ private:
         const Place place{*index, file.chunks};
         if (error) {
             file.ended = true;
-            end_file_ = std::min(end_file_, *index + 1);  // nothing after this will be passed on
+            end_file_ = std::min(end_file_, *index + 1);  // chunks after an error are never passed on
             done_.emplace(place, Result{nullptr, error});
             --held_;
         } else if (!more) {
@@ -230,7 +232,7 @@ private:
     const EncodeSink& sink_;
     std::atomic<std::uint64_t>* position_;
     const std::size_t threads_;
-    const std::size_t most_chunks_;  // between reading and the sink
+    const std::size_t most_chunks_;  // at most this many are held between reading and the sink
 
     std::mutex mutex_;
     std::condition_variable changed_;
@@ -239,8 +241,8 @@ private:
     std::map<Place, Result> done_;
     std::vector<std::unique_ptr<EncodedChunk>> spare_;
     std::size_t held_ = 0;
-    Place head_;                // what the sink gets next
-    std::uint64_t text_bytes_;  // of the head's file, passed on
+    Place head_;                // the chunk that the sink gets next
+    std::uint64_t text_bytes_;  // of the head's file, passed on so far
     std::size_t next_file_, end_file_;
     bool passing_ = false, finished_ = false;
     std::exception_ptr error_;

@@ -1,7 +1,8 @@
-// Text files to token ids with several threads in bounded memory. Each thread does whatever is next: take a finished chunk to the caller (one
-// at a time, in the order of the text), read and cut the next chunk of the first file that nobody reads, or encode a chunk; so that one thread
-// is one thread, and several files are read at once where reading is the slow part. Chunks depend on the text alone: nothing depends on
-// the number of threads.
+// Encodes text files with several threads in bounded memory. Each thread repeatedly takes the first of these tasks that
+// is possible: pass a finished chunk to the caller (one thread at a time, in the order of the text), read and cut the
+// next chunk of the first file that no thread is reading, or encode a chunk. So `threads` threads are enough for all
+// the work, and several files are read at once where reading is slow. Chunks depend on the text alone, so that no
+// result depends on the number of threads.
 #pragma once
 
 #include <atomic>
@@ -18,20 +19,20 @@ namespace longbow {
 
 struct EncodedChunk : Chunk {
     std::vector<TokenId> ids;
-    std::vector<std::size_t> piece_ends;  // ids up to the end of each piece, boundary included
-    std::int64_t empty_documents = 0;     // JSON lines with an empty text, which make no document
+    std::vector<std::size_t> piece_ends;  // number of ids up to the end of each piece, boundary included
+    std::int64_t empty_documents = 0;     // JSON lines with an empty text; they make no document
 
-    // Of JSON lines, before they are encoded: text and pieces come out of them.
+    // A block of JSON lines before it is encoded. Text and pieces are parsed from it.
     std::string lines;
     std::int64_t first_line = 0;
     const std::string* file = nullptr;
 
-    // Empty, but with the memory that it had.
+    // Empties the chunk and keeps its memory.
     void clear();
     [[nodiscard]] std::size_t bytes_held() const { return text.capacity() + lines.capacity() + ids.capacity() * sizeof(TokenId); }
 };
 
-// A place in the files: chunk `chunk` of file `file`, before which `text_bytes` of the file's text lie.
+// A position in the files: chunk `chunk` of file `file`, with `text_bytes` of the file's text before it.
 struct EncodeCursor {
     std::size_t file = 0;
     std::uint64_t chunk = 0;
@@ -43,19 +44,20 @@ struct EncodeRequest {
     const std::vector<std::string>& files;
     const DataConfig& documents;
     int threads = 1;
-    EncodeCursor begin = {};  // files before this one are left out, chunks before this one are read but neither encoded nor passed on
+    EncodeCursor begin = {};  // where to resume
 };
 
-// What takes the results, in the order of the text: by one thread at a time, not always the same one.
+// Receives the results in the order of the text, from one thread at a time, though not always the same one.
 struct EncodeSink {
-    // The chunk, and the place after it.
+    // Gets a chunk and the position after it.
     std::function<void(const EncodedChunk&, const EncodeCursor&)> chunk;
-    // A file is through, and all of its chunks were passed on.
+    // Called when a file has ended and all of its chunks were passed on.
     std::function<void(std::size_t file, const Source&)> file_done = [](std::size_t, const Source&) {};
 };
 
-// Throws what the sink threw, and in the place of the text where it belongs (all before was passed on): what reading threw, and DataError for
-// a bad line or an id outside the vocabulary. `position`: bytes read of the files on disk, added up for progress.
+// Encodes the files. Throws what the sink threw. What reading threw, and DataError for a bad line or an id outside the
+// vocabulary, is thrown after all text before that place has been passed on. `position` is increased by the bytes that
+// are read from the files on disk, for progress.
 void encode_files(const EncodeRequest& request, const EncodeSink& sink, std::atomic<std::uint64_t>* position = nullptr);
 
 }  // namespace longbow

@@ -41,7 +41,7 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
     }
 }
 
-// nullopt-like empty: the split is of these files.
+// Returns how the split differs from one of these files; empty when it does not.
 std::string compare_split(const SplitManifest& split, const std::vector<std::string>& files, bool read_text) {
     if (split.sources.size() != files.size()) {
         return strprintf("data.%s: %zu files -> %zu files", split.name.c_str(), split.sources.size(), files.size());
@@ -56,7 +56,7 @@ std::string compare_split(const SplitManifest& split, const std::vector<std::str
     return "";
 }
 
-// A store of one shard may have been made with any size from its own up.
+// A store with a single shard may have been made with any shard size from its own up.
 void compare_shards(const StoreManifest& store, std::int64_t configured, std::vector<std::string>& differences) {
     const auto asked = shard_tokens_for(configured, store.id_bytes);
     for (const auto& split : store.splits) {
@@ -114,7 +114,7 @@ Existing existing_at(const fs::path& out) {
     if (!fs::exists(fs::symlink_status(out))) return Existing::nothing;
     if (!fs::is_directory(out)) return Existing::other;
     if (fs::is_empty(out)) return Existing::nothing;
-    // Also a store too damaged to open: its first lines say what it was.
+    // The manifest's first lines tell a store even when it is too damaged to be opened.
     const fs::path manifest = out / kManifestFile;
     if (!fs::is_regular_file(manifest)) {
         const bool half_moved = fs::exists(WorkFolder::place(out) / "store" / kManifestFile) && foreign_in(out).empty();
@@ -169,7 +169,7 @@ std::vector<std::string> settings_that_differ(const fs::path& store, const Token
         check_inputs(requested_splits(request.data));
         return store_differences(store, request, /*read_text=*/false);
     } catch (const Error&) {
-        return {};  // text or vocabulary that has gone since says nothing about the store
+        return {};  // missing text or vocabulary tells nothing about the store
     }
 }
 

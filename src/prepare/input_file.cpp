@@ -27,7 +27,8 @@ bool InputFile::next(EncodedChunk& chunk) {
     while (!segmenter_.take(chunk, ended_)) {
         if (ended_) return false;
         auto& buffer = segmenter_.buffer();
-        // As much as it holds, unless a document cannot be cut; a small file, which is read at once, needs none of it.
+        // This is the most that the buffer holds, unless a document cannot be cut. A small file is read at once and
+        // needs no reserve.
         if (text_->text_position() >= kReadBytes) buffer.reserve(2 * kChunkBytes);
         ended_ = !text_->read(buffer, kReadBytes);
     }
@@ -36,7 +37,8 @@ bool InputFile::next(EncodedChunk& chunk) {
 
 Source InputFile::source() const {
     const auto bytes =
-        fs::is_regular_file(path_) ? static_cast<std::uint64_t>(fs::file_size(path_)) : position();  // a pipe's are those that came
+        // A pipe has no size, so that the bytes read of it count.
+        fs::is_regular_file(path_) ? static_cast<std::uint64_t>(fs::file_size(path_)) : position();
     return {fs::path(path_).filename().string(), bytes, 0, reader().fingerprint()};
 }
 

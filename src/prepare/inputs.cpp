@@ -70,7 +70,7 @@ std::vector<std::string> each_once(const std::string& what, const std::vector<st
     std::int64_t again = 0;
     for (const auto& file : files) {
         struct stat info {};
-        const bool there = ::stat(file.c_str(), &info) == 0;  // what is not is refused where it is opened
+        const bool there = ::stat(file.c_str(), &info) == 0;  // a missing file is refused when it is opened
         const auto [before, fresh] = there ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
         if (fresh) {
             once.push_back(file);

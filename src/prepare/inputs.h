@@ -1,4 +1,4 @@
-// The text that a store is made from: what the user named as files, and whether a file is still the one that it was.
+// Resolves the text files that the user named, and tells whether a file has changed since it was read.
 #pragma once
 
 #include <cstdint>
@@ -12,14 +12,16 @@ namespace longbow {
 
 using SplitFiles = std::vector<std::pair<std::string, const std::vector<std::string>*>>;
 
-// The splits that have files, in the store's order: train, valid, test.
+// Returns the splits that have files, in the store's order: train, valid, test.
 SplitFiles requested_splits(const DataConfig& data);
 
-// The same with every folder replaced by the files in it (hidden ones and sub-folders left out) and every pattern by the files that fit it,
-// each ordered by the bytes of their names, and each file once a split (each_once). Throws DataError for a folder without files.
+// Replaces every folder by the files in it (without hidden ones and sub-folders) and every pattern by the files that
+// match it, each sorted by the bytes of their names, and lists each file once in a split (each_once()). Throws
+// DataError for a folder without files.
 DataConfig expand_inputs(const DataConfig& data);
 
-// Each file once, where it is first named: by another path, a link or in a folder too. A warning says which come again; `what` stands in front.
+// Keeps only the first mention of each file, also when it is named by another path, by a link or in a folder. A
+// warning, which begins with `what`, says what was left out.
 std::vector<std::string> each_once(const std::string& what, const std::vector<std::string>& files);
 
 // Throws DataError that lists all files that cannot be read.
@@ -27,7 +29,7 @@ void check_inputs(const SplitFiles& splits);
 
 std::uint64_t bytes_on_disk(const std::vector<std::string>& files);
 
-// A file as it stands: another one with the same stamp is taken to be the same.
+// Identifies the state of a file: two states with equal stamps are taken to be the same.
 struct InputStamp {
     std::string path;
     std::uint64_t bytes = 0;
@@ -36,7 +38,7 @@ struct InputStamp {
 };
 InputStamp stamp_of(const std::string& file);
 
-// Fingerprint of the decompressed file, as Source has it.
+// Returns the fingerprint of the decompressed file, as in Source.
 std::string text_fingerprint(const std::string& file);
 
 }  // namespace longbow

@@ -57,7 +57,8 @@ PrepareResult result_of(const StoreManifest& store) {
     return result;
 }
 
-// What is left of one that was killed between its last two steps; or of one that is at its last step, and removes it itself.
+// Removes a work folder left by a prepare that was killed after it had moved the store into place. If another process
+// still holds the folder, it is left alone.
 void remove_work_folder(const fs::path& out) {
     if (!fs::exists(WorkFolder::place(out))) return;
     try {
@@ -66,7 +67,7 @@ void remove_work_folder(const fs::path& out) {
     }
 }
 
-// It cannot be renamed, and what is in it lies on another file system than its name.
+// A mount point cannot be renamed, and its contents lie on another file system than its name.
 void refuse_mount_point(const fs::path& out) {
     struct stat folder {
     }, parent{};
@@ -74,7 +75,8 @@ void refuse_mount_point(const fs::path& out) {
     throw Error(out.string() + " is the top of a mounted file system, which a store cannot replace: name a folder in it");
 }
 
-// Keeps the store that is there if it is the one asked for. False: there is none, or it may be replaced.
+// Returns true and keeps the store at request.out if it is the requested one, false if there is none or it may be
+// replaced. Throws otherwise.
 bool reuse(const PrepareRequest& request, PrepareResult& result) {
     const auto found = existing_at(request.out);
     if (found == Existing::nothing) return false;
@@ -103,7 +105,8 @@ bool reuse(const PrepareRequest& request, PrepareResult& result) {
     return true;
 }
 
-// How often the state is saved: at the first file's end, then when the last time was long ago beside what it cost.
+// Decides when the state is saved: at the first end of a file, and later when the time since the last save is at least
+// 20 times what that cost (and 0.25 s at ends of files, 15 s within one).
 class SaveClock {
 public:
     [[nodiscard]] bool due_at_file_end() const { return !saved_ || meter_.elapsed() >= std::max(0.25, 20 * cost_); }
@@ -125,7 +128,8 @@ private:
 
 class Preparation {
 public:
-    // `given`: the tokenizer of request.tokenizer.file, opened before there is a folder to work in.
+    // `given` is the tokenizer of request.tokenizer.file, which is opened before the work folder is made, so that a
+    // wrong file leaves nothing behind.
     Preparation(const PrepareRequest& request, const SplitFiles& splits, std::unique_ptr<Tokenizer> given)
         : request_(request), splits_(splits), given_(std::move(given)), work_(request.out) {}
 
@@ -139,7 +143,8 @@ public:
         for (std::size_t i = state_.done.size(); i < splits_.size(); ++i)
             write_split(splits_[i].first, *splits_[i].second, *tokenizer, progress);
         const StoreManifest store = write_manifest(*tokenizer);
-        if (existing_at(request_.out) == Existing::store) check_nothing_foreign(request_.out);  // it may have come meanwhile
+        // Foreign files may have appeared while the store was made.
+        if (existing_at(request_.out) == Existing::store) check_nothing_foreign(request_.out);
         work_.finish();
         progress.finish();
         PrepareResult result = result_of(store);
@@ -195,8 +200,8 @@ private:
         return fs::exists(path) ? fingerprint_file(path) : "";
     }
 
-    // Refuses early what cannot succeed. The estimate is low on purpose (6 bytes of text a token; compressed text taken as it is): what is
-    // missed here ends in the same clear error when the disk is full.
+    // Refuses early what cannot succeed. The estimate is low on purpose (6 bytes of text a token, and compressed text
+    // by its compressed size). A shortage that is missed here ends in the same clear error when the disk is full.
     void check_free_space() const {
         std::uint64_t text = 0;
         for (const auto& [name, files] : splits_) text += bytes_on_disk(*files);
@@ -237,7 +242,7 @@ private:
         state_.tokenizer = tokenizer->fingerprint();
         state_.learnt = !given;
         state_.id_bytes = id_bytes_for(tokenizer->vocab_size());
-        if (!given) work_.save(state_json(state_));  // learning is work, copying is not
+        if (!given) work_.save(state_json(state_));  // training takes long, copying does not
         failpoint("data.vocabulary");
         return tokenizer;
     }
@@ -332,7 +337,7 @@ private:
     SaveClock clock_;
 };
 
-// nullptr: the vocabulary is learnt.
+// Returns null when the vocabulary is to be trained.
 std::unique_ptr<Tokenizer> given_tokenizer(const PrepareRequest& request) {
     if (!request.tokenizer.file.empty()) return open_tokenizer(request.tokenizer);
     if (request.data.train.empty()) {
@@ -350,7 +355,7 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
     const auto splits = requested_splits(request.data);
     if (splits.empty()) throw UsageError("no text to prepare: name files for train, valid or test");
     if (request.out.empty()) throw UsageError("no place for the store: give --out, or data.store");
-    request.out = follow_links(request.out);  // a link stays, and leads to the store
+    request.out = follow_links(request.out);  // a link is kept, and its target becomes the store
     check_inputs(splits);
     try {
         PrepareResult result;

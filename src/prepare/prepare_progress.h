@@ -1,5 +1,5 @@
-// Progress of prepare over all splits, by bytes on disk; the rate in bytes of text. What an earlier process did counts as done, but not for
-// the rate.
+// Shows the progress of prepare over all splits in bytes on disk, and the rate in bytes of text. The work of an
+// earlier, interrupted process counts as done, but not for the rate.
 #pragma once
 
 #include <atomic>
@@ -14,9 +14,9 @@ namespace longbow {
 class PrepareProgress {
 public:
     PrepareProgress(const SplitFiles& splits, const PrepareState& state);
-    // Bytes read of the files on disk, those of earlier processes included.
+    // Counts the bytes read of the files on disk, including those of earlier processes.
     std::atomic<std::uint64_t>& position() { return position_; }
-    // So many more bytes of text of this split are through.
+    // Reports that `text_bytes` more bytes of this split's text are done.
     void show(const std::string& split, std::uint64_t text_bytes);
     [[nodiscard]] double seconds() const { return meter_.elapsed(); }
     [[nodiscard]] std::uint64_t text_bytes() const { return text_bytes_; }

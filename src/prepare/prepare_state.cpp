@@ -28,7 +28,8 @@ Source parse_source(const Json& json) {
             json.at("text_bytes").get<std::uint64_t>(), json.at("fingerprint").get<std::string>()};
 }
 
-// Is the file that was read still the same? `fingerprint`: of its text; empty when that is not known.
+// Returns whether the file is still the one that was read. `fingerprint` is that of its text, or empty when it is not
+// known.
 bool same_file(const InputStamp& before, const std::string& file, const std::string& fingerprint) {
     const InputStamp now = stamp_of(file);
     if (now == before) return true;

@@ -1,4 +1,5 @@
-// How far a store is made, as WorkFolder keeps it: what was asked for, which files are through, and where the writer stands.
+// The progress of making a store, as WorkFolder saves it: the request's settings, which files are finished, and the
+// writer's position.
 #pragma once
 
 #include <map>
@@ -16,31 +17,31 @@ namespace longbow {
 
 struct PrepareState {
     Json settings;          // settings_json() of the request
-    std::string tokenizer;  // fingerprint of the vocabulary once it is in the store; empty before
-    bool learnt = false;    // from the train files
+    std::string tokenizer;  // fingerprint of the vocabulary; empty until it is in the store
+    bool learnt = false;    // whether it was trained on the train files
     std::int64_t id_bytes = 2;
-    std::map<std::string, std::vector<InputStamp>> inputs;  // of each split, when it was begun
+    std::map<std::string, std::vector<InputStamp>> inputs;  // of each split, when the work began or resumed
     std::vector<SplitManifest> done;
-    // The split under way, if any:
+    // These describe the split in progress, if any:
     std::string split;
     EncodeCursor cursor;
     std::vector<Source> sources;  // of its files before the cursor
     std::int64_t empty_documents = 0;
     TextCounts noted;
     Json writer;           // SplitWriter::save()
-    std::string manifest;  // fingerprint of manifest.json, once the store is whole
+    std::string manifest;  // fingerprint of manifest.json once it is written
 };
 
-// What must be the same for a store that was begun to go on, the text and a vocabulary's file apart.
+// Returns what must be equal for a request to resume an unfinished store, except the text and a given vocabulary.
 Json settings_json(const PrepareRequest& request);
 
 Json state_json(const PrepareState& state);
-// Throws Json's exceptions and DataError where it is not what state_json() writes.
+// Throws Json's exceptions and DataError if the JSON was not written by state_json().
 PrepareState parse_state(const Json& json);
 
-// How the request differs from what was begun, as far as it is done: "data.documents: file -> line", "a.txt has changed". Empty: it can go
-// on. Files that are not begun may change, come and go, unless the vocabulary was learnt from them. One that has the same size but another time
-// is read again to compare.
+// Returns how the request differs from the unfinished store, as far as that is made ("data.documents: file -> line",
+// "a.txt has changed"); empty if it can resume. Files that were not begun may change, appear and disappear, unless the
+// vocabulary was trained on them. A file of the same size with another time is read again to compare.
 std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request, const SplitFiles& splits);
 
 }  // namespace longbow

@@ -8,7 +8,7 @@ namespace longbow {
 
 namespace {
 
-// Past the next line end (\n, \r or \r\n, as the word tokenizer reads them).
+// Returns the position after the next line end (\n, \r or \r\n, as the word tokenizer reads them).
 std::size_t line_end(std::string_view text, std::size_t begin) {
     const auto at = text.find_first_of("\n\r", begin);
     if (at == std::string_view::npos) return text.size();
@@ -23,7 +23,7 @@ RawOffsets::RawOffsets(const Tokenizer& tokenizer)
 RawOffsets::RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const RawCount& counts) : RawOffsets(tokenizer) {
     tokens_ = tokens;
     bytes_ = counts.bytes;
-    words_ = tokenizer.boundary_per_line() ? 0 : counts.words;  // its words are its tokens
+    words_ = tokenizer.boundary_per_line() ? 0 : counts.words;  // computed by total()
 }
 
 RawCount RawOffsets::total() const { return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_}; }
@@ -34,7 +34,8 @@ std::uint64_t RawOffsets::length_of(TokenId id) {
     return static_cast<std::uint64_t>(length);
 }
 
-// Offsets must be asked for in ascending order. A tokenizer of words has one token a word or line end, by its definition.
+// Returns the counts at an offset of the chunk. Offsets must ascend from call to call. With a tokenizer that marks
+// lines (word), each token is one word or line end, so that the number of tokens is the number of words.
 RawCount RawOffsets::counts_at(const EncodedChunk& chunk, std::size_t offset, std::int64_t tokens) {
     if (tokenizer_.boundary_per_line()) return {bytes_ + offset, static_cast<std::uint64_t>(tokens)};
     words_ += static_cast<std::uint64_t>(count_word_starts(chunk.text, counted_, offset, after_space_));
@@ -45,7 +46,7 @@ RawCount RawOffsets::counts_at(const EncodedChunk& chunk, std::size_t offset, st
 void RawOffsets::share_out(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
     std::uint64_t total = 0;
     for (std::size_t i = first; i < last; ++i) total += length_of(chunk.ids[i]);
-    // Characters outside the vocabulary may decode to nothing; one more unit a token keeps every offset inside.
+    // Characters outside the vocabulary may decode to nothing. One more unit for each token keeps every offset inside.
     const std::uint64_t extra = total == end - begin ? 0 : 1;
     total += extra * (last - first);
     std::uint64_t before = 0;
@@ -94,7 +95,7 @@ void RawOffsets::add(const EncodedChunk& chunk, const OnMark& on_mark, const OnD
         const std::size_t last = chunk.piece_ends[i];
         if (last > first) add_piece(chunk, piece, first, last, on_mark);
         if (piece.ends_document) {
-            // What separates documents belongs to the boundary of the one before.
+            // The text between two documents counts to the boundary of the first.
             const std::size_t next = i + 1 < chunk.pieces.size() ? chunk.pieces[i + 1].begin : piece.end;
             const auto end = tokens_ + static_cast<std::int64_t>(last);
             on_document(end, counts_at(chunk, next, end));

@@ -25,7 +25,7 @@ void Segmenter::close_document(std::size_t position) {
     open_ = position;
 }
 
-// A line with content starts at `position`: the place where the document before it turns out to have ended.
+// A line with content starts at `position`. This may end the document before it.
 void Segmenter::begin_content(std::size_t position) {
     if (has_content_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_))
         close_document(keep_separators_ ? position : content_end_);
@@ -38,7 +38,7 @@ bool Segmenter::is_empty(std::size_t begin, std::size_t end) const {
     return std::string_view(text_).substr(begin, end - begin).find_first_not_of(" \t\v\f\r") == std::string_view::npos;
 }
 
-// One whole line: its content is [begin, content_end), the next line starts at `next`.
+// Scans a whole line, whose content is [begin, content_end) and whose successor starts at `next`.
 void Segmenter::scan_line(std::size_t begin, std::size_t content_end, std::size_t next) {
     if (!in_line_ && is_empty(begin, content_end)) {
         ++empty_lines_;
@@ -73,12 +73,13 @@ void Segmenter::scan() {
     }
 }
 
-// Where the open document may be cut; 0 when nowhere. Text that may still turn out to be a separator is left out.
+// Returns where the open document may be cut, or 0 if nowhere. Text that may still turn out to be a separator is not
+// considered.
 std::size_t Segmenter::cut_inside() {
     std::size_t decided = text_.size();
     if (rule_ != DocumentRule::file && !keep_separators_) {
         if (has_content_ && !in_line_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_)) close_document(content_end_);
-        if (!has_content_) return scanned_;  // separators only, however many
+        if (!has_content_) return scanned_;  // all of it is separators
         decided = in_line_ ? text_.size() : content_end_;
         if (in_line_ && text_.back() == '\r') --decided;
     }
@@ -121,7 +122,7 @@ bool Segmenter::take(Chunk& chunk, bool end_of_file) {
         after_space_ = true;
         return true;
     }
-    // At the last document end, unless that leaves little: then inside the open document.
+    // Cuts at the last document end, unless that gives a small chunk; then inside the open document.
     std::size_t size = pieces_.empty() ? 0 : pieces_.back().end;
     if (size < chunk_bytes_ / 2) {
         if (const auto inside = cut_inside(); inside > 0) size = inside;

@@ -1,6 +1,6 @@
-// Writes one split of a store as its chunks come: shards of a set size, document ends, cumulative counts, and all checksums. Holds nothing
-// that grows with the text but one manifest line a shard. Its state at any chunk is a small piece of JSON, from which another process goes on
-// and writes the same bytes.
+// Writes one split of a store chunk by chunk: shards of a set size, document ends, cumulative counts, and all
+// checksums. Only one manifest line a shard grows with the text. The state after any chunk is a small piece of JSON,
+// from which another process can resume and write the same bytes.
 #pragma once
 
 #include <cstdint>
@@ -15,24 +15,25 @@
 
 namespace longbow {
 
-// Tokens of a shard: data.shard_tokens, or as many as 1 GiB holds.
+// Returns the tokens of a shard: data.shard_tokens if set, otherwise as many as fit into 1 GiB.
 std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes);
 
 class SplitWriter {
 public:
     SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens);
-    // Goes on where another one saved `state`: what was written since is cut off. Throws Error when files are missing or too short.
+    // Resumes from the state that another writer saved, and cuts off what was written after that. Throws Error when
+    // files are missing or too short.
     SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state);
     void add(const EncodedChunk& chunk);
-    // Everything added so far is on the disk, and this is how to go on from here.
+    // Brings everything added so far to the disk, and returns the state from which to resume.
     Json save();
-    // Closes the files. Throws DataError when the split has no tokens.
+    // Closes the files and returns the split's manifest entry. Throws DataError when the split has no tokens.
     SplitManifest finish(std::vector<Source> sources);
 
     [[nodiscard]] std::uint64_t raw_bytes() const { return offsets_.total().bytes; }
 
 private:
-    // A file and the checksum of what was written to it.
+    // A file with a running checksum of what is written to it.
     struct Hashed {
         explicit Hashed(const fs::path& path) : file(path) {}
         Hashed(const fs::path& path, const Json& state)

@@ -36,7 +36,7 @@ void TextNotes::add(const EncodedChunk& chunk) {
         for (const auto& piece : chunk.pieces) count_names(text.substr(piece.begin, piece.end - piece.begin));
         return;
     }
-    // A name that two chunks share: the tail is too short to hold one by itself.
+    // Counts names that span two chunks. The tail is too short to contain a whole name.
     const auto keep = name_.size() - 1;
     if (!tail_.empty()) count_names(tail_ + std::string(text.substr(0, keep)));
     count_names(text);

@@ -1,5 +1,5 @@
-// What in a text is seldom meant: the name of the token that ends documents, which in a text is text, and NULs. Counted while the text passes by, and
-// said once.
+// Counts what is seldom intended in a text, and warns of it once: NUL characters, and the name of the token that ends
+// documents (in a text it is read as text and ends no document).
 #pragma once
 
 #include <cstdint>
@@ -15,19 +15,19 @@ struct TextCounts {
 
 class TextNotes {
 public:
-    // Goes on from `counts` of earlier chunks.
+    // Continues from the counts of earlier chunks.
     explicit TextNotes(const Tokenizer& tokenizer, TextCounts counts = {});
-    // The next chunk of the text.
+    // Counts in the next chunk of the text.
     void add(const EncodedChunk& chunk);
     [[nodiscard]] const TextCounts& counts() const { return counts_; }
-    // `where` stands in front of the warnings: the split.
+    // Logs the warnings, which begin with `where`, the split's name.
     void warn(const std::string& where) const;
 
 private:
     void count_names(std::string_view text);
 
-    std::string kind_, name_;  // the tokenizer's kind; its boundary's name
-    bool whole_words_;         // the name counts where it is a word of its own alone
+    std::string kind_, name_;  // kind of the tokenizer; name of its boundary token
+    bool whole_words_;         // count the name only as a word of its own
     std::string tail_;         // end of the last chunk, shorter than the name
     TextCounts counts_;
 };

@@ -1,4 +1,4 @@
-// The same pipeline as prepare, so that the ids are those of a store.
+// Uses the same pipeline as prepare, so that the ids are those that a store would have.
 #include "longbow/prepare/text_stream.h"
 
 #include "encode_pipeline.h"

@@ -9,7 +9,7 @@ namespace {
 
 enum class Byte : unsigned char { other, space, lead, continuation };
 
-// Only four lead bytes begin a whitespace character (U+0085, U+00A0 / U+1680 / U+2000.. / U+3000).
+// Only four bytes begin a multi-byte whitespace character: U+0085 and U+00A0, U+1680, U+2000 and later ones, U+3000.
 constexpr std::array<Byte, 256> kBytes = [] {
     std::array<Byte, 256> bytes{};
     for (int b = 9; b <= 13; ++b) bytes[b] = Byte::space;

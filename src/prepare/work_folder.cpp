@@ -21,7 +21,7 @@ namespace {
 
 fs::path place_of_store(const fs::path& out) { return without_slash(fs::weakly_canonical(fs::absolute(out))); }
 
-// What write_file_atomic() leaves when it is killed.
+// Removes the temporary files that write_file_atomic() leaves when it is killed.
 void remove_temporaries(const fs::path& folder) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
@@ -29,7 +29,8 @@ void remove_temporaries(const fs::path& folder) {
     }
 }
 
-// The folder stays what it is to those who are in it: its mode, its owner, a shell's working folder.
+// Moves the files into an existing folder instead of replacing it, so that it keeps its mode and owner and stays the
+// working folder of a shell in it. manifest.json comes last, since it makes the folder a store.
 void fill(const fs::path& from, const fs::path& target) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(from)) files.push_back(entry.path().filename());
@@ -77,7 +78,7 @@ WorkFolder::~WorkFolder() {
     std::error_code ignored;
     fs::remove(path_ / "state.json", ignored);
     fs::remove_all(store(), ignored);
-    fs::remove(path_, ignored);  // not where something else is in it, which is not ours
+    fs::remove(path_, ignored);  // fails if foreign files are in it
 }
 
 void WorkFolder::take_back() {
@@ -114,7 +115,7 @@ void WorkFolder::save(Json state) {
 void WorkFolder::start_anew() {
     keep_ = false;
     std::error_code error;
-    fs::remove(path_ / "state.json", error);  // first: without it the rest means nothing
+    fs::remove(path_ / "state.json", error);  // first, since the rest is useless without it
     fs::remove_all(store(), error);
     make_output_folder(store());
 }

@@ -1,7 +1,8 @@
-// Where a store grows until it is whole: ".NAME.preparing" beside its place, with what is needed to go on after the process has ended.
+// The folder in which a store grows until it is finished. It is called ".NAME.preparing", lies beside the store's path,
+// and holds what is needed to resume after the process has ended.
 //
 //   .NAME.preparing/store/      the store's files so far
-//   .NAME.preparing/state.json  how far they are whole; replaced as one, so that a kill leaves the old or the new
+//   .NAME.preparing/state.json  how much of them is valid; replaced atomically, so that a kill leaves it old or new
 #pragma once
 
 #include <filesystem>
@@ -14,9 +15,10 @@ namespace longbow {
 
 class WorkFolder {
 public:
-    // Makes it, or opens the one that is there, and holds it for this process. Throws Error: another process holds it, no permission.
+    // Creates or opens the folder and locks it for this process. Throws Error when another process holds it or
+    // permission is missing.
     explicit WorkFolder(const fs::path& out);
-    // Removes it, unless something is saved in it.
+    // Removes the folder, unless a state is saved in it.
     ~WorkFolder();
     WorkFolder(const WorkFolder&) = delete;
     WorkFolder& operator=(const WorkFolder&) = delete;
@@ -25,16 +27,16 @@ public:
 
     [[nodiscard]] const fs::path& path() const { return path_; }
     [[nodiscard]] fs::path store() const { return path_ / "store"; }
-    // Back here with what finish() had moved when it was cut short.
+    // Moves back the files of a finish() that was interrupted.
     void take_back();
-    // What was saved last. None when there is none, or it is damaged (which a log line says).
+    // Returns the last saved state, or nothing when there is none or it is damaged (which is logged).
     std::optional<Json> load();
-    // The store's files must be on the disk as the state says.
+    // Saves a state. The store's files must have been synced as far as the state describes them.
     void save(Json state);
-    // Empties the folder.
+    // Removes the state and the store's files.
     void start_anew();
-    // The store is whole: it goes to its place, and this folder goes away. A store that is there is exchanged with it as a whole; an empty folder
-    // that is there stays and gets the files, manifest.json last.
+    // Moves the finished store to its path, after which the destructor removes this folder. An existing store is
+    // exchanged as a whole; an existing empty folder stays and receives the files, manifest.json last.
     void finish();
 
 private:

@@ -1,4 +1,5 @@
-// Text files to a token store: `longbow prepare`, and the trainer's first step when the configured store is missing.
+// Makes a token store from text files: for `longbow prepare`, and for the trainer when the configured store does not
+// exist.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +15,11 @@ namespace longbow {
 
 struct PrepareRequest {
     TokenizerConfig tokenizer;
-    DataConfig data;  // train, valid, test: files, folders, patterns; how their text is read and written
+    DataConfig data;  // train, valid, test (files, folders, patterns), and how their text is read
     std::filesystem::path out;
     int threads = 1;
     bool overwrite = false;
-    // Told the vocabulary before any text is encoded; where it throws, nothing new is left on the disk.
+    // Called with the vocabulary before any text is encoded. If it throws, nothing new is left on the disk.
     std::function<void(const Tokenizer&)> accept = {};
 };
 
@@ -29,26 +30,31 @@ struct PreparedSplit {
 };
 
 struct PrepareResult {
-    bool reused = false;  // the store was there already, made from the same text with the same settings
+    bool reused = false;  // an existing store of the same text and settings was kept
     std::vector<PreparedSplit> splits;
-    std::uint64_t encoded_bytes = 0;  // of text, by this call: less than the splits hold when it went on from an earlier one
-    double seconds = 0;               // reading, encoding and writing (training the vocabulary apart)
+    std::uint64_t encoded_bytes = 0;  // text that this call encoded; less than the store's after resuming
+    double seconds = 0;               // reading, encoding and writing, without training the vocabulary
     double tokenizer_seconds = 0;     // training or opening the vocabulary
 };
 
-// Reads, trains the tokenizer if needed, encodes with `threads` threads in bounded memory, and renames the whole store to `out`. Its bytes depend
-// neither on `threads` nor on how often it was interrupted: until it is whole it grows in a folder beside `out` (".NAME.preparing"), from
-// which the same request goes on after a kill, a full disk or a bad file, without encoding again what is through; another request starts anew.
-// A store that is there already is kept if it is of the same text and settings; else DataError naming what differs, unless `overwrite`.
-// Throws UsageError (no files), DataError (text, vocabulary), InterruptedError (SIGINT, SIGTERM) or Error (disk, permissions); the sources are
-// never modified.
+// Reads the text, trains the tokenizer if needed, encodes with `threads` threads in bounded memory, and renames the
+// finished store to `out`. The store's bytes depend neither on `threads` nor on interruptions.
+//
+// Until it is finished the store grows in a folder beside `out` (".NAME.preparing"). After a kill, a full disk or a bad
+// file, the same request resumes there without encoding finished text again; a different request starts anew. An
+// existing store of the same text and settings is kept; any other is replaced with `overwrite` and otherwise a
+// DataError that names the differences. The sources are never modified.
+//
+// Throws UsageError (no files), DataError (text, vocabulary), InterruptedError (SIGINT, SIGTERM) or Error (disk,
+// permissions).
 PrepareResult prepare_store(const PrepareRequest& request);
 
-// Throws what prepare_store() would about files that are not there or cannot be read; writes nothing.
+// Throws what prepare_store() would throw about files that are missing or cannot be read. Writes nothing.
 void check_text_files(const DataConfig& data);
 
-// How the store differs from the one that these settings would make ("data.train: 1 files -> 2 files"), as far as settings and the number and
-// sizes of files tell: the text is not read. Empty as well when the text is no longer there.
+// Returns how the store differs from the one that these settings would make ("data.train: 1 files -> 2 files"). It
+// compares settings and the number and sizes of files without reading the text, and returns nothing when the text no
+// longer exists.
 std::vector<std::string> settings_that_differ(const std::filesystem::path& store, const TokenizerConfig& tokenizer, const DataConfig& data);
 
 }  // namespace longbow

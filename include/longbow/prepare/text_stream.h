@@ -1,4 +1,4 @@
-// Text files as a stream of ids in memory, without a store.
+// Encodes text files into a stream of ids in memory, without a store.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@
 
 namespace longbow {
 
-// Text in memory as a stream (eval --text): encodes the files with the tokenizer, documents as configured.
+// Encodes the files with the tokenizer, cutting documents as `data` says. Used by `longbow eval --text`. Throws
+// DataError when the files have no text.
 std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
                                             int threads);
 
