@@ -35,7 +35,7 @@ public:
     }
 
 private:
-    // `keys`: those that the message is about; the first one that the user has set tells where to look.
+    // `keys` are the keys that the message is about. The first that the user has set tells where to look.
     [[noreturn]] void refuse(std::initializer_list<const char*> keys, const std::string& message) const {
         for (const auto* key : keys) {
             const auto found = origins_.find(key);
@@ -82,7 +82,7 @@ private:
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
     }
 
-    // a <= b as far as it can be told before the data are known.
+    // Returns false if a > b is certain before the data are known.
     static bool within(const Duration& a, const Duration& b) { return a.unit != b.unit || a.value <= b.value; }
 
     void schedule() const {
@@ -118,7 +118,7 @@ private:
 
 void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins) {
     const auto fields = config_fields(context);
-    // One that goes may take others with it: without data.train there is no use for tokenizer.kind.
+    // Resetting one key may leave others without effect: without data.train, tokenizer.kind is useless.
     for (bool again = true; again;) {
         again = false;
         for (const auto& field : fields) {

@@ -1,14 +1,15 @@
-// Relations between keys that no single field can state.
+// Checks relations between keys, which no single field can state.
 #pragma once
 
 #include "longbow/config/fields.h"
 
 namespace longbow {
 
-// Sets keys that longbow has written, and that have no effect with what the user has set, to their defaults; takes them out of `origins`.
+// Resets to their defaults those keys that longbow has written and that have no effect with what the user has set, and
+// removes them from `origins`.
 void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins);
 
-// Keys that were set but have no effect here, and keys that contradict each other. Throws ConfigError.
+// Throws ConfigError for keys that were set but have no effect, and for keys that contradict each other.
 void check_config(const Config& config, const ConfigContext& context, const Origins& origins);
 
 }  // namespace longbow

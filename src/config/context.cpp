@@ -4,7 +4,7 @@ namespace longbow {
 
 namespace {
 
-// A function-local static: sources are made before main, in any order of translation units.
+// This is a function-local static because sources are made before main(), in any order of translation units.
 std::vector<void (*)(ConfigContext&)>& sources() {
     static std::vector<void (*)(ConfigContext&)> list;
     return list;

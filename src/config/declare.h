@@ -1,4 +1,4 @@
-// The small language in which fields.cpp declares keys: a section binds a struct of Config, a key binds one member of it.
+// The helpers with which fields.cpp declares keys: a section binds a struct of Config, and a key binds a member of it.
 #pragma once
 
 #include <string>
@@ -11,7 +11,8 @@
 
 namespace longbow {
 
-// Members are stored as their nearest FieldValue alternative: uint64_t as an integer, a closed choice as its name.
+// The alternative of FieldValue that stores a member's type: uint64_t is stored as an integer, a closed setting as its
+// name.
 template <class T>
 using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, std::conditional_t<IsChoice<T>, std::string, T>>;
 
@@ -24,7 +25,7 @@ StoredAs<T> stored(const T& member) {
     }
 }
 
-// The value has been checked against the field's choices.
+// Converts a value that has been checked against the field's choices.
 template <class T>
 T member_from(const StoredAs<T>& value) {
     if constexpr (IsChoice<T>) {
@@ -40,7 +41,7 @@ public:
     SectionFields(std::string name, Struct Config::*section, std::vector<Field>& fields)
         : name_(std::move(name)), section_(section), fields_(fields) {}
 
-    // The reference is good until the next key is declared.
+    // The returned reference is valid until the next key is declared.
     template <class T>
     Field& operator()(std::string key, T Struct::*member, std::string help) {
         using Stored = StoredAs<T>;

@@ -32,7 +32,7 @@ constexpr std::array<UnitName, 19> kUnits = {{
 
 constexpr std::array<std::pair<char, double>, 4> kSuffixes = {{{'T', 1e12}, {'B', 1e9}, {'M', 1e6}, {'K', 1e3}}};
 
-// Beyond this, whole numbers are no longer exact in a double.
+// Above this, a double no longer represents all whole numbers.
 constexpr double kLargest = 9007199254740992.0;
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
@@ -42,7 +42,7 @@ constexpr double kLargest = 9007199254740992.0;
 
 bool counts_whole(Duration::Unit unit) { return unit == Duration::Unit::updates || unit == Duration::Unit::tokens; }
 
-// The shortest exact form: 2.5B, 600, 0.5.
+// Writes a number in its shortest exact form: 2.5B, 600, 0.5.
 std::string amount_text(double value) {
     for (const auto& [suffix, factor] : kSuffixes) {
         const double scaled = value / factor;
@@ -62,7 +62,7 @@ Duration Duration::parse(const std::string& text) {
     if (value < 0 || std::signbit(value)) refuse(text, "it is negative");
     std::string_view unit(rest, static_cast<std::size_t>(whole.data() + whole.size() - rest));
     for (const auto& [suffix, factor] : kSuffixes) {
-        // A suffix stands right behind the number; a letter behind it would make it part of a word.
+        // A suffix must follow the number directly. With another letter behind it, it is the begin of a unit.
         if (unit.empty() || unit[0] != suffix || (unit.size() > 1 && unit[1] != ' ')) continue;
         value *= factor;
         unit.remove_prefix(1);
@@ -101,7 +101,7 @@ std::int64_t Duration::updates(double tokens_per_update, double updates_per_epoc
         case Unit::tokens: count = value / tokens_per_update; break;
         case Unit::seconds: return -1;
     }
-    // What is over a whole number by less than a part in 10^12 is rounding, not another update.
+    // An excess of less than a part in 10^12 over a whole number is rounding, and does not make another update.
     return static_cast<std::int64_t>(std::ceil(std::min(count * (1 - 1e-12), kLargest)));
 }
 

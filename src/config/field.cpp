@@ -1,4 +1,4 @@
-// What every field can do, and the fields that registered objects (position methods, optimizers, schedules) bring along.
+// The members of Field, and the fields of registered objects (position methods, optimizers, schedules).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -102,7 +102,7 @@ Field option_field(const OptionSpec& option, const Selector& selector) {
     field.maximum = option.maximum;
     field.since_version = option.since;
     field.get = [key = option.key, fallback = field.default_value, options = selector.options](const Config& config) {
-        const auto& set = options(const_cast<Config&>(config));  // the accessor is one for reading and writing
+        const auto& set = options(const_cast<Config&>(config));  // the accessor serves reading and writing
         const auto found = set.find(key);
         if (found == set.end()) return fallback;
         return std::visit([](const auto& v) { return FieldValue(v); }, found->second);
@@ -148,7 +148,7 @@ std::vector<Field> effective_fields(const Config& config, const ConfigContext& c
 }
 
 std::string range_text(const Field& field) {
-    // Large whole bounds in full: 1000000000 rather than 1e+09.
+    // Large whole bounds are written in full: 1000000000 instead of 1e+09.
     const auto text = [](double bound) {
         return bound == std::floor(bound) && std::abs(bound) < 1e15 ? strprintf("%.0f", bound) : number_text(bound);
     };

@@ -1,4 +1,4 @@
-// The declarations. One line a key; see fields.h for how to add one.
+// Declares every key, one line each. fields.h says how to add one.
 #include "longbow/config/fields.h"
 
 #include <algorithm>
@@ -10,10 +10,10 @@ namespace longbow {
 
 namespace {
 
-// Conditions that several keys share.
+// Several keys share these conditions.
 bool has_text(const Config& c) { return !c.data.train.empty(); }
 bool one_store(const Config& c) { return c.data.mixture.empty(); }
-// A store that is there already may hold a valid split; one made from text does only when data.valid is given.
+// An existing store may have a valid split; a store that is made from text has one only when data.valid is given.
 bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
 bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
@@ -294,7 +294,8 @@ std::vector<Field> declare_all() {
     return fields;
 }
 
-// Which methods can leave keys out is theirs to say, in their registration.
+// attention.skip_threshold needs a position method with slopes. Each method says in its registration whether it has
+// them.
 Condition needs_slopes(const ConfigContext& context) {
     std::vector<std::string> names;
     for (const auto& method : context.position_methods) {
@@ -304,7 +305,7 @@ Condition needs_slopes(const ConfigContext& context) {
             [names](const Config& config) { return std::find(names.begin(), names.end(), config.position.method) != names.end(); }};
 }
 
-// Which objects of a section read a shared key is theirs to say, too.
+// A shared key needs an object that reads it. Each object lists in its registration which keys it reads.
 Condition needs_reader(const ConfigContext& context, const Selector& selector, const std::string& key) {
     std::vector<std::string> names;
     for (const auto& variant : context.*selector.variants) {

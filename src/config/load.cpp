@@ -1,4 +1,4 @@
-// Settings in the order in which they count become a checked Config.
+// Turns settings, in their order of precedence, into a checked Config.
 #include "longbow/config/load.h"
 
 #include <algorithm>
@@ -40,7 +40,7 @@ public:
             const auto& selector = *selector_of(assignment->section);
             const auto& known = chosen(selector);
             const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
-            if (field == known.end() && assignment->own) continue;  // of the object that the run had
+            if (field == known.end() && assignment->own) continue;  // belongs to the run's former choice
             if (field == known.end()) refuse_option(selector, *assignment);
             field->set(config_, parse(*field, *assignment));
             origins_[path] = origin_of(*assignment);
@@ -59,7 +59,7 @@ private:
 
     static Origin origin_of(const Assignment& a) { return {a.origin, a.layer, a.own}; }
 
-    // Keys of a section with a selector that are not shared are some object's.
+    // A key that is not shared, in a section with a selector, is an option of some object.
     [[nodiscard]] bool is_option(const Assignment& a) const {
         return selector_of(a.section) != nullptr && !a.name.empty() && by_path_.find(a.path()) == by_path_.end();
     }
@@ -72,7 +72,7 @@ private:
         return none;
     }
 
-    // On the command line a,b is a list too.
+    // On the command line, a,b is also a list.
     static FieldValue parse(const Field& field, Assignment assignment) {
         auto& raw = assignment.value;
         const bool list = std::holds_alternative<std::vector<std::int64_t>>(field.default_value) ||
@@ -99,8 +99,8 @@ private:
         origins_[field.path()] = origin_of(assignment);
     }
 
-    // A key that no object knows is an error at once; whether it belongs to the chosen one is decided at the end, when an override may
-    // have taken it back.
+    // A key that no object has is an error at once. Whether it belongs to the chosen object is decided at the end,
+    // because an override may still withdraw it.
     void assign_option(const Assignment& assignment) {
         bool known = false;
         for (const auto& variant : variants_) {
@@ -134,10 +134,11 @@ private:
         for (const auto& known : config_sections()) sections.push_back(known.name);
         const bool known_section = std::find(sections.begin(), sections.end(), section) != sections.end();
         if (known_section && assignment.name.empty()) {
-            if (assignment.value.kind == RawValue::Kind::null) return;  // "model:" with nothing below it
+            if (assignment.value.kind == RawValue::Kind::null) return;  // "model:" without keys
             throw ConfigError(assignment.origin + ": " + section + ": expected keys below it, each on its own line");
         }
-        const std::string& wanted = known_section ? assignment.name : section;  // "lr: 1" without its section is a key, too
+        // "lr: 1" without its section is a key, too.
+        const std::string& wanted = known_section ? assignment.name : section;
         const auto consider = [&](const Field& field) {
             if (field.section == section) keys.push_back(field.name);
             if (field.name == wanted && (known_section || assignment.name.empty())) elsewhere.push_back(field.path());
@@ -195,7 +196,8 @@ Config parse_config(const std::string& yaml, const std::string& name, const Conf
 }
 
 Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context) {
-    return parse_config(json.dump(2), name, context);  // JSON is YAML, and line numbers of the indented text are better than none
+    // JSON is YAML, and line numbers of the indented text are better than none.
+    return parse_config(json.dump(2), name, context);
 }
 
 }  // namespace longbow

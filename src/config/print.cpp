@@ -1,4 +1,4 @@
-// A Config as YAML and JSON, complete and without the keys that have no effect; and what differs between two.
+// Prints a Config as YAML and JSON, complete and without the keys that have no effect, and compares two.
 #include <map>
 
 #include "longbow/config/fields.h"

@@ -1,4 +1,4 @@
-// The declarations as JSON Schema (for editors) and as Markdown (for people).
+// Prints the declarations as JSON Schema for editors and as Markdown for people.
 #include "longbow/config/fields.h"
 #include "longbow/core/strings.h"
 
@@ -12,7 +12,8 @@ std::string condition_text(const Field& field) {
     return join(needs, " and ");
 }
 
-// Bounds and choices of one value; null takes back what an included file has set.
+// Returns the schema of one value, with bounds and choices. null is allowed because it withdraws what an included file
+// has set.
 Json value_schema(const Field& field, const char* type, bool nullable) {
     Json schema;
     if (nullable) {
@@ -60,7 +61,7 @@ Json field_schema(const Field& field) {
     return schema;
 }
 
-// Which keys the section may hold depends on the object that it chooses.
+// Makes the allowed keys of a section depend on the object that it chooses.
 void add_options(Json& section, const ConfigContext& context, const Selector& selector) {
     section.erase("additionalProperties");
     section["unevaluatedProperties"] = false;

@@ -17,7 +17,8 @@ namespace longbow {
 
 namespace {
 
-// More files than any real tree of includes: files that include two others each, many levels deep, would otherwise take for ever.
+// No real tree of includes has this many files. Without a limit, files that each include two others, many levels deep,
+// would take for ever.
 constexpr std::size_t kMaxFiles = 1000;
 constexpr std::size_t kMaxBytes = 16 << 20;
 
@@ -25,7 +26,7 @@ std::string place(const std::string& name, const YAML::Mark& mark) {
     return mark.is_null() ? name : name + ":" + std::to_string(mark.line + 1);  // yaml-cpp counts lines from 0
 }
 
-// Where each document of a YAML stream begins.
+// Collects where each document of a YAML stream begins.
 struct DocumentMarks final : YAML::EventHandler {
     std::vector<YAML::Mark> marks;
     void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
@@ -42,8 +43,8 @@ struct DocumentMarks final : YAML::EventHandler {
     void OnMapEnd() override {}
 };
 
-// What is no text is refused before yaml-cpp sees it: it takes the byte 4 for the end of the file, and never comes back from some texts
-// that hold a NUL (0.7).
+// Refuses anything but text before yaml-cpp (0.7) gets it, because yaml-cpp takes the byte 4 for the end of the file
+// and never returns from some texts with a NUL.
 void require_text(const std::string& text, const std::string& name) {
     if (const auto fault = not_utf8(text); !fault.empty()) throw ConfigError(name + ": " + fault);
     std::size_t line = 1;
@@ -64,11 +65,11 @@ RawValue raw_value(const YAML::Node& node, int depth = 0) {
         case YAML::NodeType::Scalar:
             raw.kind = RawValue::Kind::scalar;
             raw.text = node.Scalar();
-            raw.quoted = !node.Tag().empty() && node.Tag() != "?";  // yaml-cpp's tag of what stands there without quotes
+            raw.quoted = !node.Tag().empty() && node.Tag() != "?";  // "?" is yaml-cpp's tag for an unquoted scalar
             break;
         case YAML::NodeType::Sequence:
             raw.kind = RawValue::Kind::list;
-            // No key holds a list of lists, and an alias may make a list contain itself.
+            // No key takes a list of lists, and an alias could make a list contain itself.
             for (const auto& item : node) {
                 raw.items.push_back(depth == 0 ? raw_value(item, depth + 1) : RawValue{RawValue::Kind::list, {}, false, {}});
             }
@@ -109,7 +110,7 @@ public:
         for (const auto& entry : root) {
             const std::string section = key(entry.first, name, "", seen);
             if (section == "include") continue;
-            // The section stands for itself first: if it is unknown, that is the mistake to report, not its first key.
+            // The section itself is assigned first: if it is unknown, that is the error to report, not its first key.
             const bool holds_keys = entry.second.IsMap() || entry.second.IsNull();
             assignments.push_back({section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
             if (entry.second.IsMap()) keys(section, entry.second, name);
@@ -146,7 +147,8 @@ private:
         }
     }
 
-    // yaml-cpp's LoadAll takes memory for ever where a comma stands alone: it goes on with an empty document, and another (0.7).
+    // yaml-cpp's LoadAll (0.7) would allocate without end at a lone comma: it continues with an endless series of empty
+    // documents.
     static void refuse_second_document(const std::string& yaml, const std::string& name) {
         DocumentMarks documents;
         std::istringstream stream(yaml);
@@ -162,7 +164,7 @@ private:
         throw ConfigError(place(name, mark) + ": a second YAML document; a config is one");
     }
 
-    // A lookup that, unlike operator[], does not stop at keys of other types.
+    // Looks a key up. Unlike operator[], this does not stop at keys of other types.
     static YAML::Node member(const YAML::Node& map, const std::string& wanted) {
         for (const auto& entry : map) {
             if (entry.first.IsScalar() && entry.first.Scalar() == wanted) return entry.second;
@@ -170,7 +172,7 @@ private:
         return YAML::Node(YAML::NodeType::Undefined);
     }
 
-    // yaml-cpp keeps the last of equal keys without a word; here it is an error.
+    // yaml-cpp silently keeps the last of equal keys. Here they are an error.
     static std::string key(const YAML::Node& node, const std::string& name, const std::string& section, std::set<std::string>& seen) {
         if (!node.IsScalar()) throw ConfigError(place(name, node.Mark()) + ": a key must be a plain word");
         const std::string& word = node.Scalar();
@@ -230,7 +232,8 @@ std::vector<Assignment> read_config_text(const std::string& yaml, const std::str
 }
 
 Assignment read_override(const std::string& given) {
-    // An argument is bytes, and a name of a file need not be UTF-8; what stands for these bytes in a config does so here.
+    // An argument is bytes, and a file's name in it need not be UTF-8. Its invalid bytes are escaped as they are in a
+    // config file.
     const auto text = escape_invalid_utf8(given);
     const std::string origin = "override '" + text + "'";
     require_text(text, origin);

@@ -21,7 +21,8 @@ public:
 
     [[noreturn]] void refuse(const std::string& what) const { throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what); }
 
-    // YAML leaves types open ("010" is 8 to some readers and 10 to others, "1e3" a number or a text); here one spelling counts.
+    // YAML leaves types open ("010" is 8 to some readers and 10 to others, "1e3" a number or a text). Here only one
+    // spelling is accepted.
     std::int64_t integer(const RawValue& raw) const {
         const std::string& text = scalar(raw, "an integer");
         const std::size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
@@ -85,7 +86,7 @@ public:
     std::vector<T> list(const RawValue& raw, Read read) const {
         if (raw.kind == Kind::map) refuse("expected a list, got a mapping");
         std::vector<T> values;
-        if (raw.kind == Kind::scalar) values.push_back(read(raw));  // one element needs no brackets
+        if (raw.kind == Kind::scalar) values.push_back(read(raw));  // a single element needs no brackets
         for (const auto& item : raw.items) values.push_back(read(item));
         if (field_.no_repeats) {
             std::set<T> seen;
@@ -122,8 +123,9 @@ private:
     const Assignment& assignment_;
 };
 
-// Texts that YAML readers take as they are; all others are written in JSON's quotes, which YAML shares. Readers of YAML 1.1 (PyYAML) see
-// more in bare words than ours does: truth values in any case, and numbers behind a point (.5, .inf).
+// Returns whether all YAML readers take the text as it is. All other texts are written in JSON's quotes, which are also
+// YAML's. Readers of YAML 1.1 (PyYAML) interpret more bare words than yaml-cpp: truth values in any case, and numbers
+// that begin with a point (.5, .inf).
 bool plain(const std::string& text) {
     static const std::set<std::string> special = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"};
     std::string lower;
@@ -134,7 +136,7 @@ bool plain(const std::string& text) {
     return letter(text[0]) && std::all_of(text.begin(), text.end(), safe);
 }
 
-// YAML 1.1 (PyYAML) takes a number with an exponent for a text unless it has a point: 1.0e-08, not 1e-08.
+// YAML 1.1 (PyYAML) takes a number with an exponent for a text unless it has a point: it needs 1.0e-08, not 1e-08.
 std::string yaml_number(double value) {
     std::string text = number_text(value);
     const auto exponent = text.find('e');
@@ -147,7 +149,7 @@ struct Overloaded : Cases... {
     using Cases::operator()...;
 };
 template <class... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;  // which C++20 implies, and clang 14 does not know
+Overloaded(Cases...) -> Overloaded<Cases...>;  // C++20 implies this, but clang 14 does not know it
 
 }  // namespace
 

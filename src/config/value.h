@@ -1,4 +1,4 @@
-// Values between text and FieldValue: strict reading with messages, and writing that reads back as the same value.
+// Converts between text and FieldValue: strict reading with messages, and writing that reads back as the same value.
 #pragma once
 
 #include <cstddef>
@@ -9,27 +9,27 @@
 
 namespace longbow {
 
-// What stands in a file or an override, before any type is known.
+// A value from a file or an override before its type is known.
 struct RawValue {
     enum class Kind { null, scalar, list, map };
     Kind kind = Kind::null;
-    std::string text;             // scalar
-    bool quoted = false;          // scalar in quotes: a text, never a number
-    std::vector<RawValue> items;  // list
+    std::string text;             // of a scalar
+    bool quoted = false;          // a scalar in quotes: always a text
+    std::vector<RawValue> items;  // of a list
 };
 
 // One setting as the user wrote it.
 struct Assignment {
-    std::string section, name;  // name empty: the section itself (no keys, or no mapping)
+    std::string section, name;  // an empty name: the section itself (no keys, or no mapping)
     RawValue value;
-    std::string origin;  // "base.yaml:12" or "override 'train.length=x'": begins each message about it
+    std::string origin;  // "base.yaml:12" or "override 'train.length=x'", for messages
     bool is_override = false;
-    std::size_t layer = 0;  // load.h's Origin has both
+    std::size_t layer = 0;  // as `own`: see Origin in load.h
     bool own = false;
     [[nodiscard]] std::string path() const { return section + "." + name; }
 };
 
-// Type, range and choices. Throws ConfigError "ORIGIN: KEY: what, and the remedy".
+// Checks type, range and choices. Throws ConfigError "ORIGIN: KEY: what, and the remedy".
 FieldValue parse_value(const Field& field, const Assignment& assignment);
 
 }  // namespace longbow

@@ -1,7 +1,9 @@
-// The settings of a run as plain structs, with their defaults. config/fields.h declares each one's YAML key, type, unit,
-// range and help exactly once; from there come reading, overrides, checks, the JSON schema, --help and the docs page.
+// The settings of a run as plain structs with their defaults. src/config/fields.cpp declares the YAML key, type, unit,
+// range and help of each exactly once; reading, overrides, checks, the JSON schema, --help and the docs page come from
+// there (fields.h).
 //
-// Precedence: defaults < included files < config files left to right < key.sub=value overrides.
+// Of several sources the later counts: defaults < included files < config files left to right < key.sub=value
+// overrides.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +22,8 @@
 
 namespace longbow {
 
-// Options of a plug-in (a position method), declared by itself; see config/options.h.
+// The options of a registered object (a position method, an optimizer, a schedule), which it declares itself; see
+// config/options.h.
 using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
 using OptionMap = std::map<std::string, OptionValue>;
 
@@ -42,7 +45,7 @@ struct ModelConfig {
     double attention_dropout = 0.0;              // on attention probabilities
     double activation_dropout = 0.0;             // after the FFN activation
     double output_dropout = 0.0;                 // on the input of the output head
-    std::vector<std::int64_t> adaptive_cutoffs;  // first id of each band of rarer words; empty: one plain embedding and output matrix
+    std::vector<std::int64_t> adaptive_cutoffs;  // first id of each band of rarer words; empty: one plain embedding
     double adaptive_factor = 4.0;                // band i has embeddings of dim / factor^i
     bool tie_projections = true;                 // adaptive: the tails' projections are the embedding's
     double tail_dropout = 0.0;                   // adaptive: between a tail's projection and its words
@@ -51,7 +54,7 @@ struct ModelConfig {
 
 struct PositionConfig {
     std::string method = "alibi";
-    // Every other key of the section belongs to the method and is checked against what the method declares.
+    // Every other key of the section belongs to the method, which declares and so checks it.
     OptionMap options;
     bool operator==(const PositionConfig&) const = default;
 };
@@ -64,25 +67,27 @@ struct AttentionConfig {
 
 struct TokenizerConfig {
     std::string kind = "bpe";     // word | bpe | wordpiece | sentencepiece
-    std::string file;             // trained vocabulary: dict.txt | folder or prefix of vocab.json+merges.txt | vocab.txt | .model
-    std::int64_t vocab_size = 0;  // when trained here (bpe, sentencepiece), or a limit (word); 0: the kind's default
+    // The trained vocabulary is a dict.txt, a folder or prefix of vocab.json and merges.txt, a vocab.txt, or a .model.
+    // Without it one is trained on data.train.
+    std::string file;
+    std::int64_t vocab_size = 0;  // size if trained here, or a limit (word); 0: the kind's default
     bool lowercase = false;       // wordpiece: uncased vocabularies
-    SentencePieceModel sentencepiece_model = SentencePieceModel::unigram;  // when trained here
+    SentencePieceModel sentencepiece_model = SentencePieceModel::unigram;  // kind of a model that is trained here
     bool operator==(const TokenizerConfig&) const = default;
 };
 
 struct DataConfig {
-    std::string store;                 // token store; made from the text below when missing
-    std::vector<std::string> mixture;  // STORE=WEIGHT, several stores to train on, in place of `store`
-    std::string valid_store;           // whose valid split validates; empty: the store's, or the mixture's first
+    std::string store;                 // folder of the token store; made from `train` when missing
+    std::vector<std::string> mixture;  // STORE=WEIGHT, several stores to train on, instead of `store`
+    std::string valid_store;           // store whose valid split validates; empty: the (first) training store
     std::vector<std::string> train;    // text: files (plain or JSON lines; .gz, .xz, .zst), folders, patterns
     std::vector<std::string> valid;
     std::vector<std::string> test;
     DocumentRule documents = DocumentRule::file;  // where a document ends
-    std::int64_t blank_lines = 2;                 // for documents: blank_line
-    std::string jsonl_key = "text";               // where files of JSON lines have their text
-    std::int64_t shard_tokens = 0;                // of a file of the store; 0: 1 GiB a file
-    std::int64_t expect_vocab_size = 0;           // what the store must hold; 0: anything
+    std::int64_t blank_lines = 2;                 // empty lines that end a document, for documents: blank_line
+    std::string jsonl_key = "text";               // key of the text in each object of JSON lines
+    std::int64_t shard_tokens = 0;                // tokens of each file of the store; 0: 1 GiB a file
+    std::int64_t expect_vocab_size = 0;           // what the store must have; 0: anything
     std::int64_t expect_train_tokens = 0;
     bool operator==(const DataConfig&) const = default;
 };
@@ -96,7 +101,7 @@ struct OptimConfig {
     double momentum = 0.9;      // sgd, nag
     bool nesterov = false;      // sgd
     double weight_decay = 0.0;  // decoupled for adamw and nag; not on norms, biases, position parameters
-    double clip_norm = 1.0;     // global L2 norm; 0 is off
+    double clip_norm = 1.0;     // maximal global L2 norm of the gradient; 0: no clipping
     OptionMap options;          // the optimizer's own
     bool operator==(const OptimConfig&) const = default;
 };
@@ -107,10 +112,10 @@ struct ScheduleConfig {
     double warmup_init_lr = 0.0;
     bool warmup_at_init = false;                  // the first update runs at warmup_init_lr itself
     double min_lr = 0.0;                          // at the end (linear, cosine)
-    Duration period{0, Duration::Unit::updates};  // 0: until train.stop
+    Duration period{0, Duration::Unit::updates};  // length in which the schedule ends; 0: until train.stop
     bool restarts = false;                        // cosine: begins again after each period
-    double period_mult = 1.0;                     // restarts: each period's length over the last one's
-    double shrink = 1.0;                          // restarts: each period's learning rates over the last one's
+    double period_mult = 1.0;                     // restarts: ratio of each period's length to the last one's
+    double shrink = 1.0;                          // restarts: ratio of each period's learning rates to the last one's
     OptionMap options;                            // the schedule's own
     bool operator==(const ScheduleConfig&) const = default;
 };
@@ -121,19 +126,19 @@ struct TrainConfig {
     std::int64_t accumulate = 1;  // micro-batches an update
     Duration stop{600, Duration::Unit::updates};
     std::uint64_t seed = 1;
-    std::vector<std::int64_t> seeds;  // several runs, reported as mean and standard deviation
+    std::vector<std::int64_t> seeds;  // several runs, one a seed, reported as mean and standard deviation
     DType dtype = DType::fp32;
-    std::string init_from;                  // checkpoint that gives the first weights
-    bool deterministic = false;             // every choice by rule, none by timing
-    double loss_scale = 65536.0;            // fp16: first scale
-    std::int64_t loss_scale_window = 2000;  // fp16: good updates before it doubles
-    std::int64_t max_bad_updates = 20;      // consecutive non-finite updates before the run ends with 65
-    std::int64_t loss_chunk = 1024;         // tokens of logits held at once
-    Recompute recompute = Recompute::none;  // which activations are computed again in the backward pass
+    std::string init_from;                  // checkpoint with the first weights
+    bool deterministic = false;             // use deterministic algorithms only
+    double loss_scale = 65536.0;            // fp16: first loss scale
+    std::int64_t loss_scale_window = 2000;  // fp16: finite updates in a row before the loss scale doubles
+    std::int64_t max_bad_updates = 20;      // non-finite updates in a row that end the run with exit code 65
+    std::int64_t loss_chunk = 1024;         // tokens whose logits are in memory at once
+    Recompute recompute = Recompute::none;  // activations that the backward pass computes again
     DataOrder order = DataOrder::shuffled;
     ScaledLoss scaled_loss = ScaledLoss::mean;  // fp16: what the loss scale multiplies
     bool count_skipped = true;                  // fp16: updates skipped for an overflow advance the schedule
-    std::int64_t profile = 0;                   // updates in a Chrome trace
+    std::int64_t profile = 0;                   // number of updates in a Chrome trace
     bool skip_second_tail_words = false;        // adaptive: no tail loss for ids cutoff + 1, as in the authors' code
     bool operator==(const TrainConfig&) const = default;
 };
@@ -142,12 +147,14 @@ struct EvalConfig {
     std::vector<std::int64_t> lengths;           // validation lengths while training; empty: train.length
     Duration every{0, Duration::Unit::updates};  // 0: once, at the end
     std::int64_t max_batch_tokens = 16384;       // tokens a forward pass
-    std::int64_t valid_tokens = 0;               // first N tokens of the split while training; 0: all
+    std::int64_t valid_tokens = 0;               // tokens of the split that are used while training; 0: all
     bool operator==(const EvalConfig&) const = default;
 };
 
 struct CheckpointConfig {
-    Duration every{600, Duration::Unit::seconds};  // what a power cut may cost; 0: only at the end, on a signal, and at a best validation
+    // The time between checkpoints is what a power cut may cost. With 0 they are saved only at the start, at the end,
+    // on a signal, and when validation finds a best.
+    Duration every{600, Duration::Unit::seconds};
     std::int64_t keep_last = 2;
     bool keep_best = true;
     bool operator==(const CheckpointConfig&) const = default;
@@ -162,8 +169,8 @@ struct LogConfig {
 struct DistConfig {
     double timeout = 600.0;                        // seconds
     bool shard_optimizer = false;                  // ZeRO stage 1
-    ReduceDType reduce_dtype = ReduceDType::full;  // what gradients travel in
-    double bucket_mb = 25.0;                       // MiB of gradients that are reduced at once
+    ReduceDType reduce_dtype = ReduceDType::full;  // type in which ranks exchange gradients
+    double bucket_mb = 25.0;                       // MiB of gradients that are reduced together
     bool operator==(const DistConfig&) const = default;
 };
 

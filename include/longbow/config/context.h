@@ -1,4 +1,5 @@
-// The names that a configuration may use and that rooms above this one define: their registries add them, so that this room knows none of them.
+// The names that a configuration may use and that rooms above this one define. Their registries add them here, so that
+// config depends on none of these rooms.
 #pragma once
 
 #include <string>
@@ -14,11 +15,13 @@ struct ConfigContext {
     std::vector<std::string> attention_backends;
 };
 
-// What all linked rooms have registered. It is put together at the first call and stays: call it from main() on, not before.
+// Returns what all linked rooms have registered. It is built at the first call and does not change afterwards, so that
+// it must not be called before main().
 const ConfigContext& registered_config_context();
 
-// A registry adds its names through one of these at namespace scope, beside the registry itself. `add` runs at the first
-// registered_config_context(), when every registration has been made. The room is linked whole (WHOLE in CMakeLists.txt).
+// A registry adds its names with one of these at namespace scope, beside the registry itself. `add` runs at the first
+// registered_config_context(), when all registrations are complete. The room must be linked whole (WHOLE in
+// CMakeLists.txt).
 struct ContextSource {
     explicit ContextSource(void (*add)(ConfigContext& context));
 };

@@ -1,4 +1,4 @@
-// Lengths of training in the unit a person thinks in: "600 updates", "3 epochs", "2.5B tokens", "20 min".
+// Lengths of training in a unit that suits a person: "600 updates", "3 epochs", "2.5B tokens", "20 min".
 #pragma once
 
 #include <cstdint>
@@ -6,8 +6,8 @@
 
 namespace longbow {
 
-// Written as NUMBER UNIT; NUMBER may carry K, M, B or T (powers of 1,000). Units: update(s), epoch(s), token(s),
-// s/sec/second(s), min/minute(s), h/hour(s), d/day(s). A bare number is refused: say the unit.
+// A duration is written as NUMBER UNIT. NUMBER may end in K, M, B or T (powers of 1,000). The units are update(s),
+// epoch(s), token(s), s/sec/second(s), min/minute(s), h/hour(s) and d/day(s). A number without a unit is an error.
 struct Duration {
     enum class Unit { updates, epochs, tokens, seconds };
     double value = 0;
@@ -15,8 +15,10 @@ struct Duration {
 
     // Throws ConfigError with the accepted forms.
     static Duration parse(const std::string& text);
+    // Returns a text that parse() reads back.
     [[nodiscard]] std::string text() const;
-    // Number of updates, rounded up; nullopt-like -1 for seconds (known only while running).
+    // Returns the number of updates, rounded up, or -1 for a duration in seconds, whose updates are known only while
+    // training.
     [[nodiscard]] std::int64_t updates(double tokens_per_update, double updates_per_epoch) const;
     bool operator==(const Duration&) const = default;
 };

@@ -1,4 +1,4 @@
-// Reading, checking and printing configurations.
+// Reads, checks, prints and compares configurations.
 #pragma once
 
 #include <cstddef>
@@ -13,64 +13,71 @@
 namespace longbow {
 
 struct LoadRequest {
-    std::vector<std::string> files;      // left to right; each may `include:` others (relative to itself)
+    std::vector<std::string> files;      // left to right; each may `include:` others, relative to itself
     std::vector<std::string> overrides;  // "train.length=128"
-    // A configuration that longbow has written (a checkpoint's), which counts less than all files; null: none. `base_name` is its file.
+    // A configuration that longbow has written, such as a checkpoint's. All files take precedence over it. Null: none.
+    // `base_name` is its file's name.
     Json base = nullptr;
     std::string base_name = {};
 };
 
-// Where a key was set last. A key that nobody has set has its default, and no origin.
+// The place where a key was last set. A key that was never set has its default and no origin.
 struct Origin {
-    std::string place;  // "base.yaml:12", "override 'train.length=128'": begins each message about it
+    std::string place;  // "base.yaml:12", "override 'train.length=128'": begins messages about the key
     std::size_t layer =
-        0;             // what counts more has a higher one: each file is a layer, above those that it includes; the overrides are the last
-    bool own = false;  // longbow wrote it (a run's config.yaml, a checkpoint): without effect under what the user sets, it is left out
+        0;             // rank of precedence: each file is a layer above those that it includes; overrides are the last
+    bool own = false;  // longbow wrote it (a run's config.yaml, a checkpoint): dropped if without effect
 };
-using Origins = std::map<std::string, Origin>;  // "train.length" -> ..
+using Origins = std::map<std::string, Origin>;  // by key: "train.length"
 
 struct LoadedConfig {
     Config config;
     Origins origins;
 };
 
-// Throws ConfigError "FILE:LINE: key ...: what, and the remedy". Checks types, ranges, choices, combinations, and options
-// that have no effect in this configuration (set by the user, but unused): an error that says which key decides.
+// Loads a configuration and checks types, ranges, choices and combinations. Throws ConfigError "FILE:LINE: key ...:
+// what, and the remedy". A key that the user set but that has no effect in this configuration is an error, too, which
+// names the key that decides.
 Config load_config(const LoadRequest& request, const ConfigContext& context);
-// The same with where each key comes from.
+// Does the same and also returns where each key comes from.
 LoadedConfig load_with_origins(const LoadRequest& request, const ConfigContext& context);
 
-// A line at the top of a run's config.yaml by which it is known as longbow's own.
+// The first line of a run's config.yaml, by which is_own_config() knows it.
 extern const char* const kOwnConfigMark;
-// Whether longbow wrote this file: by that line, or by its name and place (a run's config.yaml from before there was one).
+// Returns whether longbow wrote this file: by that line or, for a run's config.yaml from before there was such a line,
+// by its name and place.
 bool is_own_config(const std::string& path, const std::string& text);
 
-// From YAML text (a run's config.yaml, or tests). `name` stands for the file in messages.
+// Parses YAML text (a run's config.yaml, or tests). `name` stands for the file in messages. Throws as load_config().
 Config parse_config(const std::string& yaml, const std::string& name, const ConfigContext& context);
 
-// Complete and resolved: reading it again gives the same Config. Keys without effect are left out.
+// These print a configuration completely: reading the text again gives the same Config. Keys without effect are left
+// out.
 std::string config_yaml(const Config& config, const ConfigContext& context);
 Json config_json(const Config& config, const ConfigContext& context);
-// By which rows of results.jsonl know their configuration: of the resolved keys, but for newer ones that have their defaults (fields.h).
+// Returns the fingerprint that identifies a configuration in rows of results.jsonl. It covers the keys that have an
+// effect, except newer ones at their defaults (fields.h).
 std::string config_fingerprint(const Config& config, const ConfigContext& context);
 Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context);
 
-// JSON Schema (draft 2020-12) for editors.
+// Returns a JSON Schema (draft 2020-12) for editors.
 Json config_schema(const ConfigContext& context);
-// One Markdown table a section: key, type, default, unit, range, help. docs/configuration.md is this.
+// Returns docs/configuration.md: one Markdown table a section with key, type, default, unit, range and help.
 std::string config_reference(const ConfigContext& context);
 
-// Keys that differ between two configurations ("train.length: 64 -> 128"), for resume's check.
+// A key that differs between two configurations ("train.length: 64 -> 128"). Resuming compares them.
 struct ConfigDifference {
     std::string key, before, after;
 };
 std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context);
-// Whether a key decides the weights that a run has at an update: all but its end, recompute, its logging, validation and checkpoints, and
-// what describes_text().
+// Returns whether a key influences the weights that a run has at a given update. Keys that do not are train.stop,
+// recompute and profile, those of logging, validation and checkpoints, most of dist, and those for which
+// describes_text() is true.
 bool decides_weights(const std::string& key);
-// Whether a key says what a store is made from (data.train, tokenizer.kind, ..). A store that is there has its fingerprints instead.
+// Returns whether a key says what a store is made from (data.train, tokenizer.kind, ..). For an existing store its
+// fingerprints count instead.
 bool describes_text(const std::string& key);
-// Sets those keys to their defaults, but for data.expect_*, which a store that is there is held to.
+// Resets those keys to their defaults, except data.expect_*, which an existing store must still satisfy.
 void forget_text(Config& config);
 
 }  // namespace longbow
