@@ -1,8 +1,8 @@
-// Encodes text files with several threads in bounded memory. Each thread repeatedly takes the first of these tasks that
-// is possible: pass a finished chunk to the caller (one thread at a time, in the order of the text), read and cut the
-// next chunk of the first file that no thread is reading, or encode a chunk. So `threads` threads are enough for all
-// the work, and several files are read at once where reading is slow. Chunks depend on the text alone, so that no
-// result depends on the number of threads.
+// Encodes text files with several threads in bounded memory. Each thread repeatedly does one of
+// these tasks: pass a finished chunk to the caller (one thread at a time, in the order of the text), read and cut the
+// next chunk of the first file that no thread is reading, or encode a chunk. So there are no threads beside `threads`,
+// and several files are read at once where reading is slow. Chunks depend on the text alone, so that no result depends
+// on the number of threads.
 #pragma once
 
 #include <atomic>

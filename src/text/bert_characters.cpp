@@ -1,6 +1,7 @@
-// `tokenizers` (0.23) takes categories from a table of Unicode 8.0 and lower case from Rust's standard library. Equal ids need the
-// same, so what Unicode 9.0 to 15.0 added to the categories is taken out again here, and lower case that utf8proc (15.0) does not
-// know is put in. Found by comparing every code point; the oracle test does it again.
+// `tokenizers` (0.23) takes categories from a table of Unicode 8.0, and lower case from Rust's standard library. Equal
+// ids need the same classes. So the tables here remove from utf8proc's categories what Unicode 9.0 to 15.0 added, and
+// add lower case that utf8proc (15.0) does not know. They were found by comparing every code point, which the oracle
+// test repeats.
 #include "bert_characters.h"
 
 #include <utf8proc.h>
@@ -48,7 +49,7 @@ constexpr Range kNewMarks[] = {
     {0x1E944, 0x1E94A},
 };
 
-// CJK ideographs; the fifth extension block begins at 2B920 here, as it does in `tokenizers` (in BERT's own code at 2B820).
+// CJK ideographs. The fifth extension block begins at 2B920 as in `tokenizers`, though at 2B820 in BERT's own code.
 constexpr Range kCjk[] = {
     {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xF900, 0xFAFF},   {0x20000, 0x2A6DF},
     {0x2A700, 0x2B73F}, {0x2B740, 0x2B81F}, {0x2B920, 0x2CEAF}, {0x2F800, 0x2FA1F},

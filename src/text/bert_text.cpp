@@ -1,4 +1,5 @@
-// The text is taken between its ASCII blanks: these separate words under every rule, and canonical order never crosses them.
+// The text is processed in the parts between its ASCII blanks. These separate words under every rule, and reordering
+// marks never crosses them.
 #include "bert_text.h"
 
 #include <utf8proc.h>
@@ -16,7 +17,8 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-// Canonical decomposition (NFD). U+11938 decomposes only since Unicode 13.0 and stays whole in `tokenizers`.
+// Appends the canonical decomposition (NFD). U+11938 decomposes only since Unicode 13.0 and stays whole in
+// `tokenizers`.
 void append_decomposed(std::vector<char32_t>& out, char32_t c) {
     utf8proc_int32_t parts[32];
     int last_boundary = 0;
@@ -31,7 +33,7 @@ void append_decomposed(std::vector<char32_t>& out, char32_t c) {
 
 int combining_class(char32_t c) { return utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->combining_class; }
 
-// Marks between two starters in the order of their classes.
+// Sorts the marks between two starters by their combining classes.
 void order_marks(std::vector<char32_t>& text) {
     for (std::size_t begin = 0; begin < text.size();) {
         std::size_t end = begin;
@@ -48,7 +50,7 @@ class Scanner {
 public:
     Scanner(bool uncased, const std::function<void(std::string_view)>& visit) : uncased_(uncased), visit_(visit) {}
 
-    // `part` holds no blank.
+    // Visits the words of `part`, which must contain no blank.
     void scan(std::string_view part) {
         clean_.clear();
         for (std::size_t at = 0; at < part.size();) {

@@ -1,5 +1,6 @@
-// BERT's way from text to words: clean, space out CJK, strip accents and lower-case when uncased, cut at white space and around
-// punctuation (google-research/bert, tokenization.py, BasicTokenizer), with the character tables of `tokenizers`.
+// Cuts text into words as BERT does: it cleans the text, puts spaces around CJK characters, strips accents and
+// lower-cases if uncased, and cuts at white space and around punctuation (google-research/bert, tokenization.py,
+// BasicTokenizer). The character tables are those of `tokenizers`.
 #pragma once
 
 #include <functional>

@@ -1,5 +1,6 @@
-// The order of merges is that of `tokenizers`: always the pair of lowest rank, the leftmost of equals. Short words do it by
-// scanning an array, long ones (a line of dashes, a base64 blob) by a heap over a linked list, in n log n.
+// Merges are applied in the order of `tokenizers`: always the pair of lowest rank, and the leftmost of equal pairs.
+// Short words are merged by scanning an array, long ones (a line of dashes, a base64 blob) with a heap over a linked
+// list, in O(n log n).
 #include "bpe_encoder.h"
 
 #include <queue>
@@ -59,7 +60,7 @@ void BpeEncoder::encode(std::string_view word, WordCache& cache, std::vector<Tok
 
 void BpeEncoder::merge_short(std::string_view word, std::vector<TokenId>& ids) const {
     TokenId symbols[kShort];
-    Rule rules[kShort];  // rules[i]: for symbols[i] and the next
+    Rule rules[kShort];  // rules[i] is for symbols[i] and symbols[i + 1]
     std::size_t count = word.size();
     for (std::size_t i = 0; i < count; ++i) symbols[i] = byte_ids_[static_cast<unsigned char>(word[i])];
     for (std::size_t i = 0; i + 1 < count; ++i) rules[i] = find(symbols[i], symbols[i + 1]);
@@ -111,7 +112,7 @@ void BpeEncoder::merge_long(std::string_view word, std::vector<TokenId>& ids) co
         const auto top = queue.top();
         queue.pop();
         auto& left = symbols[top.at];
-        // Pairs that an earlier merge changed stay in the heap until they come up.
+        // Pairs that an earlier merge has changed stay in the heap and are skipped here.
         if (!left.alive || left.after == kEnd || (std::uint64_t{left.id} << 32 | symbols[left.after].id) != top.pair) continue;
         auto& right = symbols[left.after];
         left.id = top.result;

@@ -1,4 +1,5 @@
-// Words to ids: merges by rank, with the words seen lately kept (most of a text is few words).
+// Encodes words by merging pairs in the order of their ranks. The ids of recent words are cached, because a few words
+// make most of a text.
 #pragma once
 
 #include <array>
@@ -14,7 +15,7 @@ namespace longbow {
 class BpeEncoder {
 public:
     explicit BpeEncoder(const BpeModel& model);
-    // Appends the ids of one word (of GPT-2's pattern).
+    // Appends the ids of one word of GPT-2's pattern.
     void encode(std::string_view word, WordCache& cache, std::vector<TokenId>& ids) const;
 
 private:
@@ -31,7 +32,7 @@ private:
     void merge_long(std::string_view word, std::vector<TokenId>& ids) const;
 
     std::array<TokenId, 256> byte_ids_;
-    std::vector<Rule> rules_;  // open hash table, a power of two
+    std::vector<Rule> rules_;  // open-addressing hash table whose size is a power of two
 };
 
 }  // namespace longbow

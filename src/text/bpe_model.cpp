@@ -1,4 +1,4 @@
-// The files come from anywhere: every line is checked, and memory stays in proportion to their size.
+// The files may come from a stranger, so that every line is checked and memory stays in proportion to their size.
 #include "bpe_model.h"
 
 #include <algorithm>
@@ -18,10 +18,11 @@ namespace longbow {
 
 namespace {
 
-// Printable Latin-1 bytes stand for themselves; the others, in order, for U+0100 and on.
+// Names bytes by printable characters. Printable Latin-1 bytes name themselves; the others, in order, get U+0100 and
+// the following.
 struct ByteNames {
     std::array<std::string, 256> names;
-    std::array<std::int16_t, 0x144> bytes;  // code point -> byte, -1 where there is none
+    std::array<std::int16_t, 0x144> bytes;  // code point -> byte; -1: none
     ByteNames() {
         bytes.fill(-1);
         char32_t next = 0x100;
@@ -39,7 +40,8 @@ const ByteNames& byte_names() {
     return table;
 }
 
-// A token whose name is no sequence of stand-ins (an added token) is its own text.
+// Converts a token's name to its bytes. A name that does not consist of byte names (an added token) is returned as it
+// is.
 std::string name_to_bytes(std::string_view name) {
     const auto& table = byte_names();
     std::string bytes;
@@ -52,7 +54,7 @@ std::string name_to_bytes(std::string_view name) {
     return bytes;
 }
 
-// One flat object of names and numbers; anything else ends the parse with what was wrong.
+// Parses one flat object of names and numbers. Anything else stops the parser and sets `problem`.
 class VocabHandler : public nlohmann::json_sax<Json> {
 public:
     std::vector<std::pair<std::string, std::uint64_t>> entries;
@@ -131,7 +133,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
                    const std::string& merges_name) {
     BpeModel model;
     model.names = parse_vocab(vocab_json, vocab_name);
-    StringTable ids;  // numbered as the vocabulary, because it is filled in that order
+    StringTable ids;  // gives the ids of the vocabulary, because it is filled in that order
     for (const auto& token : model.names) {
         ids.insert(token);
         model.bytes.push_back(name_to_bytes(token));

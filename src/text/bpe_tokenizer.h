@@ -1,4 +1,4 @@
-// Byte-level BPE: every text has ids, and decoding gives it back byte for byte.
+// Byte-level BPE. Every text can be encoded, and decoding restores it byte for byte.
 #pragma once
 
 #include "bpe_encoder.h"

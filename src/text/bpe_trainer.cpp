@@ -1,7 +1,7 @@
-// The most frequent pair of neighbours becomes a token, again and again. Counts are kept up to date around each merge, and each pair
-// knows the words that hold it, so that a merge touches these alone. The rules of `tokenizers`' BpeTrainer decide every choice, so
-// that the same words give the same merges: overlapping pairs ("aaa" holds "aa" twice) all count, the pair of lower ids wins a tie,
-// and a merge whose text is a token already gives that token again.
+// The trainer repeatedly turns the most frequent pair of neighbours into a token. It updates counts only around each
+// merge, and each pair knows the words that contain it, so that a merge touches only these. Every choice follows the
+// rules of `tokenizers`' BpeTrainer, so that the same words give the same merges: overlapping pairs all count ("aaa"
+// has "aa" twice), the pair of lower ids wins a tie, and a merge whose text is a token already gives that token again.
 #include "bpe_trainer.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ struct Word {
 
 struct PairInfo {
     std::int64_t count = 0;
-    std::vector<std::uint32_t> words;  // each at most once in a row; a word may have lost the pair since
+    std::vector<std::uint32_t> words;  // without repeats in a row; some may no longer contain the pair
 };
 
 struct Candidate {
@@ -40,7 +40,7 @@ struct Candidate {
 class Trainer {
 public:
     explicit Trainer(const WordCounts& counts) {
-        // Bytes have the ids of their stand-ins' order, as in GPT-2's vocabulary.
+        // As in GPT-2's vocabulary, bytes get ids in the order of their names.
         for (unsigned b = 0; b < 256; ++b) model_.names.push_back(byte_name(static_cast<unsigned char>(b)));
         std::sort(model_.names.begin(), model_.names.end());
         for (unsigned b = 0; b < 256; ++b) {

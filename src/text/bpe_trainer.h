@@ -1,4 +1,4 @@
-// Learns byte-level BPE merges from word counts.
+// Trains byte-level BPE merges on word counts.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 
 namespace longbow {
 
-// Throws DataError for a size that no vocabulary has: known before a text is read.
+// Throws DataError for a size that no vocabulary can have. It needs no text and can be called before any is read.
 void check_bpe_size(std::int64_t vocab_size);
 
-// A model of exactly `vocab_size` tokens: 256 bytes, merges, and <|endoftext|> as the last id. Throws DataError when vocab_size is
-// below 257 or the text gives no more merges.
+// Returns a model of exactly `vocab_size` tokens: 256 bytes, merges, and <|endoftext|> as the last id. Throws DataError
+// when vocab_size is below 257 or the text gives too few merges.
 BpeModel train_bpe(const WordCounts& counts, std::int64_t vocab_size);
 
 }  // namespace longbow

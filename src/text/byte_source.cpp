@@ -1,5 +1,5 @@
-// Concatenated gzip members, xz streams and zstd frames read as one text (`cat a.gz b.gz`, pigz, pzstd and log rotation make
-// such files). What follows the last member must be another member or zero padding: anything else is damage, not data.
+// Concatenated gzip members, xz streams and zstd frames are read as one text (`cat a.gz b.gz`, pigz, pzstd and log
+// rotation make such files). After the last member only zero padding may follow; anything else is an error.
 #include "byte_source.h"
 
 #include <lzma.h>
@@ -23,11 +23,11 @@ namespace longbow {
 namespace {
 
 constexpr std::size_t kBlock = 1 << 17, kLeastBlock = 1 << 12;
-// zstd's largest window (zstd --long=31); xz at its largest preset needs 65 MiB to read.
+// This is zstd's largest window (zstd --long=31). To read xz at its largest preset takes 65 MiB.
 constexpr int kZstdWindowLog = 31;
 constexpr std::uint64_t kXzMemory = 1ULL << 30;
 
-// The file, a block at a time.
+// Reads a file block by block.
 class FileInput {
 public:
     explicit FileInput(const std::filesystem::path& path) : path_(path) {
@@ -38,7 +38,7 @@ public:
             ::close(fd_);
             throw DataError("cannot read " + path.string() + ": it is a folder; name the text files in it");
         }
-        // A small file gets a small buffer: stores are made from a hundred thousand of them.
+        // A small file gets a small buffer, because stores are made from a hundred thousand of them.
         if (S_ISREG(info.st_mode)) size_ = std::clamp(static_cast<std::size_t>(info.st_size) + 1, kLeastBlock, kBlock);
         buffer_ = std::make_unique_for_overwrite<char[]>(size_);
     }
@@ -46,7 +46,7 @@ public:
     FileInput(const FileInput&) = delete;
     FileInput& operator=(const FileInput&) = delete;
 
-    // At least `count` unread bytes if the file has them; fewer at its end.
+    // Returns at least `count` unread bytes if the file has them; fewer at its end.
     std::string_view peek(std::size_t count) {
         while (end_ - begin_ < count && !at_end_) {
             if (begin_ > 0) {
@@ -194,7 +194,7 @@ public:
             const auto code = ZSTD_decompressStream(stream_, &out, &in);
             if (ZSTD_isError(code)) input_->damaged("zstd", ZSTD_getErrorName(code));
             input_->skip(in.pos);
-            // 0: a frame ended and was flushed; the next byte begins another.
+            // Code 0 means that a frame has ended and was flushed. The next byte begins another.
             between_frames_ = code == 0;
             if (bytes.empty() && out.pos == 0 && !between_frames_) input_->truncated("zstd");
         }
@@ -218,7 +218,7 @@ std::unique_ptr<ByteSource> open_byte_source(const std::filesystem::path& path) 
                                  "7zXZ\0",
                                  6))
         return std::make_unique<XzSource>(std::move(input));
-    // A zstd frame, or a skippable one before it (pzstd writes such).
+    // pzstd writes a skippable frame before the first zstd frame.
     const bool skippable = head.size() >= 4 && (head[0] & 0xF0) == 0x50 && head.substr(1, 3) == "\x2A\x4D\x18";
     if (skippable || starts_with(head, "\x28\xB5\x2F\xFD")) return std::make_unique<ZstdSource>(std::move(input));
     return std::make_unique<PlainSource>(std::move(input));

@@ -1,4 +1,4 @@
-// The bytes of a file, decompressed on the way when its magic bytes say gzip, xz or zstd.
+// Reads a file's bytes and decompresses them when its magic bytes say gzip, xz or zstd.
 #pragma once
 
 #include <cstddef>
@@ -11,9 +11,10 @@ namespace longbow {
 class ByteSource {
 public:
     virtual ~ByteSource() = default;
-    // Up to `size` bytes into `data`; 0 at the end. Throws DataError on a damaged or truncated archive.
+    // Reads up to `size` bytes into `data` and returns their number, 0 at the end. Throws DataError on a damaged or
+    // truncated archive.
     virtual std::size_t read(char* data, std::size_t size) = 0;
-    // Bytes taken from the file on disk.
+    // Returns the bytes consumed of the file on disk.
     [[nodiscard]] virtual std::uint64_t consumed() const = 0;
 };
 

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kOverwrite = "#fairseq:overwrite";
 
-// Python's str.rstrip().
+// Strips trailing white space like Python's str.rstrip().
 std::string_view right_trim(std::string_view line) {
     while (!line.empty()) {
         const auto last = decode_utf8_back(line);
@@ -26,7 +26,7 @@ std::string_view right_trim(std::string_view line) {
     return line;
 }
 
-// Cuts "head field" at the last space; false when there is none.
+// Cuts "head field" at the last space. Returns false when there is none.
 bool cut_last(std::string_view line, std::string_view& head, std::string_view& field) {
     const auto space = line.rfind(' ');
     if (space == std::string_view::npos) return false;

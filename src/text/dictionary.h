@@ -1,4 +1,4 @@
-// fairseq's dictionary: four specials, then words by count, and its file dict.txt (fairseq/data/dictionary.py).
+// fairseq's dictionary (four specials, then words by count) and its file dict.txt (fairseq/data/dictionary.py).
 #pragma once
 
 #include <cstdint>
@@ -17,22 +17,24 @@ public:
     static constexpr TokenId kBegin = 0, kPad = 1, kEnd = 2, kUnknown = 3, kSpecials = 4;
     static constexpr int kPadding = 8;  // fairseq-preprocess --padding-factor
 
-    // <s> <pad> </s> <unk> alone.
+    // Makes a dictionary of <s> <pad> </s> <unk>.
     Dictionary();
-    // Lines "<word> <count>[ #fairseq:overwrite]", split at the last space. A word that stands twice is an error, but for the flag,
-    // which gives it a second id and leaves the first to nothing. Throws DataError with `name` and the line.
+    // Parses lines "<word> <count>[ #fairseq:overwrite]", split at the last space. A word may occur twice only with
+    // this flag, which gives it a second id; its first id then stands for no word. Throws DataError with `name` and the
+    // line.
     static Dictionary parse(std::string_view text, const std::string& name);
-    // Words by falling count, ties by code point, then madeupwordNNNN up to a multiple of eight. `limit`: ids in all before that
-    // padding, specials included (fairseq's nwordssrc); 0 takes every word. Counts of the specials' own texts make no line.
-    // Throws what check_limit() throws.
+    // Takes words by falling count, ties in the order of code points, and pads with madeupwordNNNN up to a multiple of
+    // eight. `limit` is the number of ids before that padding, specials included (fairseq's nwordssrc); 0 takes every
+    // word. The specials' own texts, if counted, make no line. Throws what check_limit() throws.
     static Dictionary from_counts(const WordCounts& counts, std::int64_t limit);
-    // Throws DataError for a limit that no vocabulary has: known before a text is read.
+    // Throws DataError for a limit that no vocabulary can have. It needs no text and can be called before any is read.
     static void check_limit(std::int64_t limit);
     [[nodiscard]] std::string format() const;
 
     [[nodiscard]] std::size_t size() const { return symbols_.size(); }
     [[nodiscard]] const std::string& symbol(TokenId id) const { return symbols_[id]; }
-    // kUnknown for a word that is not there; the specials' texts give the specials.
+    // Returns the word's id, or kUnknown for a word that is not in the dictionary. The specials' texts give the
+    // specials.
     [[nodiscard]] TokenId index(std::string_view word) const {
         const auto found = table_.find(word);
         return found == StringTable::kNone ? kUnknown : ids_[found];
@@ -44,7 +46,7 @@ private:
     std::vector<std::string> symbols_;
     std::vector<std::int64_t> counts_;
     StringTable table_;
-    std::vector<TokenId> ids_;  // of table_'s entries
+    std::vector<TokenId> ids_;  // by entry of table_
 };
 
 }  // namespace longbow

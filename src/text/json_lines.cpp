@@ -1,5 +1,5 @@
-// Lines are parsed event by event (nlohmann's SAX interface): of an object with much beside its text nothing else is built, and however
-// deep a value is nested costs no stack.
+// Lines are parsed event by event (nlohmann's SAX interface), so that no other part of an object is built, and deeply
+// nested values use no stack.
 #include "longbow/text/json_lines.h"
 
 #include <algorithm>
@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;
 
-// Python writes the numbers NaN, Infinity and -Infinity so, though they are no JSON. The line with 0 in their places and all else where it was;
-// empty: it has none of them.
+// Python writes the numbers NaN, Infinity and -Infinity, which are not JSON. Returns the line with 0 in their places
+// and everything else at its old position, or an empty text if it has none of them.
 std::string without_named_numbers(std::string_view line) {
     std::string plain;
     bool in_string = false;
@@ -44,9 +44,9 @@ class LineParser : public nlohmann::json_sax<Json> {
 public:
     explicit LineParser(const std::string& key) : key_(key) {}
 
-    // The document; what is wrong with the line stays in problem().
+    // Returns whether the line has a document, which is then in text(). Otherwise problem() says what is wrong.
     bool parse(std::string_view line) {
-        // The library takes a NUL for the end, and would leave aside what follows it.
+        // The library takes a NUL for the end, and would ignore what follows it.
         if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
             return refuse(strprintf("no JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
         }
@@ -93,8 +93,8 @@ public:
         return true;
     }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
-        // "[json.exception...] parse error at line 1, column 9: syntax error ...; last read: '...'": the line is ours, and what was last read
-        // may be the whole document.
+        // The library says "[json.exception...] parse error at line 1, column 9: syntax error ...; last read: '...'".
+        // Only the middle is kept: the line number is not the file's, and what was last read may be the whole document.
         std::string what = error.what();
         if (const auto colon = what.find(": "); colon != std::string::npos) what.erase(0, colon + 2);
         if (const auto rest = what.find("; last read"); rest != std::string::npos) what.resize(rest);
@@ -151,7 +151,8 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
     std::size_t cut = 0;
     while (cut == 0) {
         while (buffer_.size() < wanted && !ended_) {
-            if (reader_.text_position() >= kReadBytes) buffer_.reserve(block_bytes_ + kReadBytes);  // not a small file
+            // A small file needs no reserve.
+            if (reader_.text_position() >= kReadBytes) buffer_.reserve(block_bytes_ + kReadBytes);
             ended_ = !reader_.read(buffer_, kReadBytes);
         }
         if (ended_ && buffer_.size() <= wanted) {
@@ -165,7 +166,7 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
             throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?", path_.c_str(),
                                       static_cast<long long>(line_)));
         } else {
-            wanted *= 2;  // so that the search for a long line's end stays linear
+            wanted *= 2;  // keeps the search for a long line's end linear
         }
     }
     first_line = line_;

@@ -29,8 +29,9 @@ std::size_t contraction_length(std::string_view text, std::size_t at) {
     return rest == "re" || rest == "ve" || rest == "ll" ? 3 : 0;
 }
 
-// A match holds one class of characters, after at most one space or as an apostrophe and letters. So a change of class ends a
-// match, except from white space (the last of several goes to the next match) and from an apostrophe to a letter.
+// A match of the pattern contains one class of characters, after at most one space, or an apostrophe and letters. So a
+// change of class ends a match, except after white space (its last character belongs to the next match) and between an
+// apostrophe and a letter.
 std::size_t last_word_boundary(std::string_view text) {
     std::size_t at = text.size();
     if (at == 0) return 0;

@@ -1,6 +1,8 @@
-// GPT-2's word pattern, scanned by hand:
+// Scans GPT-2's word pattern (openai/gpt-2, src/encoder.py) without a regex library:
+//
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
-// (openai/gpt-2, src/encoder.py). Each call of `visit` gets one match; the matches cover the text.
+//
+// for_each_word() calls `visit` with each match; together the matches cover the text.
 #pragma once
 
 #include <array>
@@ -17,7 +19,7 @@ struct ScannedChar {
     unsigned length;
 };
 
-// Classes of the 128 ASCII characters; kNotAscii for the rest.
+// The classes of the 128 ASCII characters; kNotAscii for all other bytes.
 extern const std::array<std::uint8_t, 256> kByteClass;
 inline constexpr std::uint8_t kNotAscii = 255;
 
@@ -28,10 +30,11 @@ inline ScannedChar scan_char(std::string_view text, std::size_t at) {
     return {char_class(found.value), found.length};
 }
 
-// Length of a contraction at text[at] ('s, 're, ...), or 0.
+// Returns the length of a contraction at text[at] ('s, 're, ...), or 0.
 std::size_t contraction_length(std::string_view text, std::size_t at);
 
-// The last place in `text` at which the pattern's matches on either side do not depend on the other side; 0 if none.
+// Returns the last position in `text` at which the matches on either side do not depend on the other side; 0 if there
+// is none.
 std::size_t last_word_boundary(std::string_view text);
 
 template <class Visit>
@@ -56,14 +59,14 @@ void for_each_word(std::string_view text, Visit&& visit) {
                 next += second.length;
             }
         }
-        std::size_t last = at;  // where the run's last character begins
+        std::size_t last = at;  // where the last character of the run begins
         while (next < end) {
             const auto more = scan_char(text, next);
             if (more.kind != first.kind) break;
             last = next;
             next += more.length;
         }
-        // White space before a word leaves its last character to that word.
+        // White space before a word leaves its last character to that word's match.
         if (first.kind == CharClass::space && next < end && last > at) next = last;
         visit(text.substr(at, next - at));
         at = next;

@@ -11,7 +11,8 @@
 namespace longbow {
 
 namespace {
-// What a call asks the file for at first, and at most, at once: a small file costs no more than it holds, a large one few calls.
+// The first and the largest number of bytes that are requested at once: a small file needs little memory, a large one
+// few calls.
 constexpr std::size_t kFirstStep = 4 << 10, kLargestStep = 256 << 10;
 }  // namespace
 
@@ -19,13 +20,13 @@ struct TextReader::Impl {
     std::filesystem::path path;
     std::unique_ptr<ByteSource> source;
     std::string tail;          // first bytes of a character that the last read cut
-    std::uint64_t offset = 0;  // bytes of decompressed text before `tail`, a byte order mark included
+    std::uint64_t offset = 0;  // decompressed bytes before `tail`, including a byte order mark
     std::uint64_t produced = 0;
     std::uint64_t lines = 0;  // line ends before `tail`
     bool started = false;
     Hasher hasher;
 
-    // `bad`: where in `text`, which begins at `offset`.
+    // Throws for the byte at `bad` of `text`, which begins at `offset` in the file.
     [[noreturn]] void invalid(std::size_t bad, std::string_view text) const {
         const auto at = offset + bad;
         const auto line =
@@ -49,7 +50,7 @@ TextReader::~TextReader() = default;
 bool TextReader::read(std::string& out, std::size_t limit) {
     auto& s = *impl_;
     const std::size_t start = out.size();
-    // Room for one character at least, and for a byte order mark to be seen whole.
+    // This is room for at least one character, and for a byte order mark to be seen whole.
     const std::size_t wanted = std::max<std::size_t>(limit, 16);
     bool at_end = false;
     while (out.size() == start && !at_end) {

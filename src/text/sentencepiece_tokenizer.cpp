@@ -13,8 +13,9 @@ namespace {
 
 constexpr std::size_t kLongestLine = 1 << 20;
 
-// Length of the first unit of `text`: a line with its newline, or the longest part of one that ends before a space or, without any,
-// before a character. 0 when only more text could tell where it ends.
+// Returns the length of the first part of `text` to encode: a line with its newline or, of a longer line, the longest
+// part that ends before a space or at least between characters. Returns 0 when the end can only be known with more
+// text.
 std::size_t unit_length(std::string_view text) {
     const auto newline = text.substr(0, kLongestLine).find('\n');
     if (newline != std::string_view::npos) return newline + 1;
@@ -62,7 +63,7 @@ void SentencePieceTokenizer::encode(std::string_view text, std::vector<TokenId>&
     }
 }
 
-// Line by line too, because the library takes the space that it put before each line away from the first only.
+// Decodes line by line, because the library removes the space that it put before a line only from the first.
 std::string SentencePieceTokenizer::decode(const std::vector<TokenId>& ids) const {
     std::string text;
     std::vector<int> line;

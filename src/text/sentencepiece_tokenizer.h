@@ -1,6 +1,7 @@
-// libsentencepiece models. Text is encoded line by line, as spm_encode does: a sentence is the library's unit, its scores lose
-// precision over longer texts, and lines can be streamed. A line keeps its newline, which the model's own rules treat (most
-// normalise it away; models trained here have it as the byte <0x0A>). A line beyond 1 MiB is cut at a space.
+// Uses models of libsentencepiece. Text is encoded line by line, as spm_encode does, because a sentence is the
+// library's unit, its scores lose precision over longer texts, and lines can be streamed. A line keeps its newline,
+// which the model's own rules treat (most remove it by normalization; models trained here have it as the byte <0x0A>).
+// A line beyond 1 MiB is cut at a space.
 #pragma once
 
 #include <memory>
@@ -15,7 +16,8 @@ namespace longbow {
 
 class SentencePieceTokenizer : public Tokenizer {
 public:
-    // From a .model file's contents; `name` stands for it in messages. Throws DataError on damage, or when the model has no </s>.
+    // Takes a .model file's contents; `name` stands for it in messages. Throws DataError on damage, or when the model
+    // has no </s>.
     SentencePieceTokenizer(std::string model, const std::string& name);
     ~SentencePieceTokenizer() override;
     [[nodiscard]] std::string kind() const override { return "sentencepiece"; }
@@ -26,7 +28,8 @@ public:
     [[nodiscard]] std::string token_text(TokenId id) const override;
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override;
     [[nodiscard]] std::map<std::string, std::string> files() const override;
-    // Whether a line's end is <unk> to this model: it neither normalises newlines away nor has a piece or bytes for them.
+    // Returns whether a newline is <unk> to this model: it neither removes newlines by normalization nor has a piece or
+    // bytes for them.
     [[nodiscard]] bool newline_is_unknown() const;
 
 private:
@@ -34,11 +37,12 @@ private:
     std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
 };
 
-// The library's message without the source line and condition, in brackets, that it begins with.
+// Returns the library's message without the source line and condition, in brackets, at its beginning.
 std::string sentencepiece_reason(const std::string& message);
 
-// Learns a model (unigram or bpe) from a sample of the files' lines, at most 256 MiB of them, drawn by their number alone. Nothing is
-// normalised, white space is kept, and characters outside the vocabulary become bytes. Returns the .model file's contents.
+// Trains a model (unigram or bpe) on a sample of the files' lines, at most 256 MiB of them, which depends only on the
+// lines' numbers. Nothing is normalized, white space is kept, and characters outside the vocabulary become bytes.
+// Returns the .model file's contents. Throws DataError.
 std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, SentencePieceModel kind,
                                 std::int64_t vocab_size);
 

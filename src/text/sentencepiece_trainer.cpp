@@ -1,5 +1,5 @@
-// The library's trainer holds its sentences in memory, logs at length, and sums in an order that depends on its number of threads:
-// it gets a bounded sample, no voice, and always the same number of threads.
+// The library's trainer holds its sentences in memory, logs at length, and sums in an order that depends on its number
+// of threads. So it gets a bounded sample, no log, and always the same number of threads.
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
@@ -19,10 +19,11 @@ namespace longbow {
 namespace {
 
 constexpr std::size_t kSampleBytes = 256 << 20;
-constexpr std::size_t kSentence = 4096;  // longer lines are cut at a space: the library skips what is too long for it
+constexpr std::size_t kSentence = 4096;  // bytes; longer lines are cut, since the library would skip them
 constexpr const char* kThreads = "8";
 
-// Sentences whose number's hash is below a bar; the bar halves whenever too many were kept. One pass, any input size.
+// Keeps the sentences whose number's hash is below a limit, which is halved whenever too many were kept. This takes one
+// pass for an input of any size.
 class Sample {
 public:
     void add(std::string_view sentence) {

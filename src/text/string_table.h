@@ -1,5 +1,6 @@
-// Strings numbered 0, 1, 2, ... in the order in which they first came: one block of bytes and an open hash table, a third of
-// the memory and twice the speed of std::unordered_map<std::string, ...> for the millions of short words of a corpus.
+// Numbers strings 0, 1, 2, ... in the order of their first occurrence, with one block of bytes and an open-addressing
+// hash table. For the millions of short words of a corpus it needs a third of the memory and half of the time of
+// std::unordered_map<std::string, ...>.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,9 @@ class StringTable {
 public:
     static constexpr std::uint32_t kNone = 0xFFFFFFFF;
 
-    // The number of `text`, new or old.
+    // Returns the number of `text`, which is added if it is new.
     std::uint32_t insert(std::string_view text);
-    // kNone when it is not there.
+    // Returns the number of `text`, or kNone if it is not in the table.
     [[nodiscard]] std::uint32_t find(std::string_view text) const;
     [[nodiscard]] std::string_view operator[](std::uint32_t index) const {
         return std::string_view(bytes_).substr(begins_[index], begins_[index + 1] - begins_[index]);
@@ -25,7 +26,7 @@ public:
 private:
     struct Slot {
         std::uint32_t index = kNone;
-        std::uint32_t tag = 0;  // upper half of the hash: most misses end here
+        std::uint32_t tag = 0;  // upper half of the hash, which tells most different strings apart
     };
     void grow();
 

@@ -1,4 +1,4 @@
-// The way in: opening, training, saving and loading whichever kind the configuration names.
+// Opens, trains, saves and loads tokenizers of the kind that the configuration names.
 #include "longbow/text/tokenizer.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ std::map<std::string, std::string> read_folder(const fs::path& folder) {
     return files;
 }
 
-// GPT-2's two files: a folder, one of the two, or what stands before "vocab.json" in their names.
+// Opens GPT-2's two files. `file` is their folder, one of them, or what precedes "vocab.json" in their names.
 std::unique_ptr<Tokenizer> open_bpe(const std::string& file) {
     std::string prefix = file;
     if (fs::is_directory(file)) {

@@ -1,5 +1,5 @@
-// utf8proc 2.8 (Debian 12) knows Unicode 15.0. Equal ids need equal classes, so the letters and numbers that 15.1 and 16.0
-// added are listed here (UnicodeData.txt 16.0 minus 15.0); a test pins the whole classification.
+// utf8proc 2.8 (Debian 12) knows Unicode 15.0. Equal ids need equal classes, so that the letters and numbers of 15.1
+// and 16.0 are listed here (UnicodeData.txt 16.0 minus 15.0). A test pins the whole classification.
 #include "unicode.h"
 
 #include <utf8proc.h>

@@ -1,4 +1,4 @@
-// The character classes that tokenizers cut words by.
+// The character classes by which tokenizers cut words.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,11 @@ namespace longbow {
 
 enum class CharClass : std::uint8_t { letter, number, space, other };
 
-// \p{L}, \p{N} and \s of GPT-2's pattern, as of Unicode 16.0 (what `tokenizers` 0.23 uses), whatever the version of utf8proc.
+// Returns the class that decides \p{L}, \p{N} and \s in GPT-2's pattern, as of Unicode 16.0 (which `tokenizers` 0.23
+// uses), whatever the version of utf8proc.
 CharClass char_class(char32_t c);
 
-// Python's str.isspace(), which fairseq's dictionary splits by: the white space above and U+001C..U+001F.
+// Python's str.isspace(), by which fairseq's dictionary splits: CharClass::space and U+001C..U+001F.
 bool is_python_space(char32_t c);
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// Ids of the words that one thread met lately. Bounded: at kEntries words or kIds ids it starts anew.
+// Caches the ids of words that a thread has encoded recently. Its size is bounded: at kEntries words or kIds ids it is
+// emptied.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,9 @@ namespace longbow {
 
 class WordCache {
 public:
-    static constexpr std::size_t kLongest = 32;  // bytes of a word that is kept
+    static constexpr std::size_t kLongest = 32;  // bytes of the longest word that is cached
 
-    // A word as four machine words, so that comparing is four instructions.
+    // Stores a word in four 64-bit integers, so that comparing takes four instructions.
     struct Key {
         std::uint64_t part[4] = {0, 0, 0, 0};
         std::uint32_t length;
@@ -28,9 +29,9 @@ public:
         }
     };
 
-    // The calling thread's cache, emptied when another tokenizer used it last.
+    // Returns the calling thread's cache, emptied if another tokenizer used it last.
     static WordCache& of_thread(std::uint64_t owner);
-    // A number that no other tokenizer of this process has.
+    // Returns a number that no other tokenizer of this process has.
     static std::uint64_t new_owner();
 
     bool append(const Key& key, std::vector<TokenId>& ids) const {

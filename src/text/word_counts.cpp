@@ -23,16 +23,16 @@ constexpr std::size_t kPiece = 4 << 20;
 
 struct Text {
     std::string text;
-    const std::string* file = nullptr;  // set: lines of JSON
+    const std::string* file = nullptr;  // set for JSON lines only
     std::int64_t first_line = 0;
 };
 
-// Pieces of text from one reader to several counters, with at most `capacity` waiting.
+// Passes pieces of text from one reader to several counters, with at most `capacity` waiting.
 class PieceQueue {
 public:
     explicit PieceQueue(std::size_t capacity) : capacity_(capacity) {}
 
-    // False once close() was called: nobody would count it.
+    // Returns false once close() was called, because the piece would not be counted.
     bool push(Text piece) {
         std::unique_lock lock(mutex_);
         changed_.wait(lock, [&] { return pieces_.size() < capacity_ || closed_; });
@@ -94,7 +94,7 @@ private:
     ProgressLine line_;
 };
 
-// False when nobody counts any more.
+// Returns false when counting was given up.
 bool read_json_lines(const std::string& file, PieceQueue& queue, CountingProgress& progress) {
     LineReader reader(file, kPiece);
     Text piece;
@@ -110,7 +110,7 @@ bool read_json_lines(const std::string& file, PieceQueue& queue, CountingProgres
 bool read_plain(const std::string& file, const WordRule& rule, PieceQueue& queue, CountingProgress& progress) {
     TextReader reader(file);
     std::string text;
-    // Doubling where no cut was found keeps the search for one linear in the text.
+    // Doubling the size where no cut was found keeps the search for one linear in the text.
     while (reader.read(text, std::max(kPiece, text.size()))) {
         const auto cut = rule.safe_split(text);
         if (cut > 0) {

@@ -1,4 +1,4 @@
-// How often each word occurs in a set of text files: what every vocabulary is made from.
+// Counts how often each word occurs in a set of text files. Vocabularies are made from these counts.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ public:
     }
     void merge(const WordCounts& other);
     [[nodiscard]] std::size_t size() const { return counts_.size(); }
-    // Ordered by bytes, which for UTF-8 is the order of code points.
+    // Returns the words ordered by bytes, which for UTF-8 is the order of code points.
     [[nodiscard]] std::vector<std::pair<std::string_view, std::int64_t>> sorted() const;
 
 private:
@@ -29,14 +29,14 @@ private:
     std::vector<std::int64_t> counts_;
 };
 
-// Where a piece of text may be cut so that its parts give the same words (Tokenizer::safe_split), and what its words are.
+// Says where a text may be cut so that its parts have the same words (Tokenizer::safe_split), and counts its words.
 struct WordRule {
     std::function<std::size_t(std::string_view)> safe_split;
     std::function<void(std::string_view, WordCounts&)> count;
 };
 
-// Reads the files piece by piece and counts on `threads` threads; the sums do not depend on how many. `jsonl_key`: where the text stands
-// in files of JSON lines. Memory: the distinct words, once a thread, and a few pieces of 4 MiB.
+// Counts the words of the files on `threads` threads; the sums do not depend on their number. `jsonl_key` is the key of
+// the text in JSON lines. Memory is used for the distinct words, once a thread, and a few pieces of 4 MiB.
 WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads, const WordRule& rule);
 
 }  // namespace longbow

@@ -1,5 +1,5 @@
-// fairseq reads a text file by Python's universal newlines, turns runs of white space (\s+) into one space, strips, and splits:
-// together that is a split at every character for which str.isspace() holds.
+// fairseq reads a text file with Python's universal newlines, turns runs of white space (\s+) into one space, strips,
+// and splits. Together this is a split at every character for which str.isspace() holds.
 #include "word_tokenizer.h"
 
 #include <algorithm>
@@ -12,12 +12,12 @@ namespace longbow {
 
 namespace {
 
-// word(text) for each word, end() for each line.
+// Calls on_word for each word and on_end for each line.
 template <class OnWord, class OnEnd>
 void scan_lines(std::string_view text, OnWord&& on_word, OnEnd&& on_end) {
-    std::size_t word = 0;  // where the present word begins
+    std::size_t word = 0;  // where the current word begins
     std::size_t at = 0;
-    bool open = false;  // something stands on the line
+    bool open = false;  // the line has a character
     const auto close_word = [&] {
         if (at > word) on_word(text.substr(word, at - word));
     };

@@ -1,4 +1,4 @@
-// Whole words of a fairseq dictionary: each line's words, then </s>, for empty lines too.
+// Encodes a text by the whole words of a fairseq dictionary: the words of each line, then </s>, also for empty lines.
 #pragma once
 
 #include "dictionary.h"
@@ -15,16 +15,16 @@ public:
     [[nodiscard]] TokenId boundary() const override { return Dictionary::kEnd; }
     [[nodiscard]] bool boundary_per_line() const override { return true; }
     void encode(std::string_view text, std::vector<TokenId>& ids) const override;
-    // Words with one space between them, a newline for each </s>.
+    // Writes one space between words, and a newline for each </s>.
     [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override;
     [[nodiscard]] std::string token_text(TokenId id) const override;
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override { return last_line_end(text); }
     [[nodiscard]] std::map<std::string, std::string> files() const override;
 
-    // Behind the last line end: \n, \r or \r\n, as Python's text files have them; 0 if there is none. A \r at the very end may be
-    // half of a \r\n and does not count.
+    // Returns the position after the last line end (\n, \r or \r\n, as in Python's text files), or 0 if there is none.
+    // A \r at the very end may be the half of a \r\n and does not count.
     static std::size_t last_line_end(std::string_view text);
-    // The words of training text.
+    // Returns the rule by which training text is cut into words.
     static WordRule rule();
 
 private:

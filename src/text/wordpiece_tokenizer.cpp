@@ -35,7 +35,8 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
             token.remove_suffix(last.length);
         }
         const auto entry = vocab.table.insert(token);
-        // Published vocabularies have lines of exotic white space alone: no word is spelled by them, but they count as ids.
+        // Published vocabularies have several lines of exotic white space alone. No word is spelled with them, but they
+        // count as ids.
         if (entry < vocab.ids.size() && !token.empty()) {
             throw DataError(strprintf("%s:%zu: token \"%s\" stands in line %u already", name.c_str(), vocab.tokens.size() + 1,
                                       std::string(token).c_str(), vocab.ids[entry] + 1));
@@ -80,7 +81,7 @@ void WordPieceTokenizer::encode_word(std::string_view word, std::vector<TokenId>
         piece = begin > 0 ? "##" : "";
         const auto prefix = piece.size();
         piece += word.substr(begin, vocab_.longest);
-        // Never end inside a character.
+        // A piece must not end inside a character.
         piece.resize(piece.size() - incomplete_utf8_tail(piece));
         spelled = false;
         while (piece.size() > prefix) {

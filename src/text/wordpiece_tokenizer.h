@@ -1,5 +1,5 @@
-// BERT's WordPiece: the longest prefix of a word that is in the vocabulary, then the longest "##" piece of the rest, and so on;
-// [UNK] for a word that cannot be spelled so or is longer than 100 characters.
+// BERT's WordPiece: a word becomes its longest prefix that is in the vocabulary, then the longest "##" piece of the
+// rest, and so on. A word that cannot be spelled this way or has more than 100 characters becomes [UNK].
 #pragma once
 
 #include "longbow/text/tokenizer.h"
@@ -9,13 +9,13 @@ namespace longbow {
 
 struct WordPieceVocab {
     std::vector<std::string> tokens;
-    StringTable table;         // of distinct tokens
-    std::vector<TokenId> ids;  // of table's entries
-    std::size_t longest = 0;   // bytes
+    StringTable table;         // the distinct tokens
+    std::vector<TokenId> ids;  // by entry of table
+    std::size_t longest = 0;   // bytes of the longest token
     TokenId unknown = 0, separator = 0;
 
-    // vocab.txt: a token a line, its id the line's number from 0. Throws DataError with `name` and the line on a token that stands
-    // twice, or when [UNK] or [SEP] is missing.
+    // Parses a vocab.txt: one token a line, whose id is the line's number from 0. Throws DataError with `name` and the
+    // line for a token that occurs twice, and when [UNK] or [SEP] is missing.
     static WordPieceVocab parse(std::string_view text, const std::string& name);
 };
 
@@ -26,10 +26,10 @@ public:
     [[nodiscard]] std::int64_t vocab_size() const override { return static_cast<std::int64_t>(vocab_.tokens.size()); }
     [[nodiscard]] TokenId boundary() const override { return vocab_.separator; }
     void encode(std::string_view text, std::vector<TokenId>& ids) const override;
-    // Tokens with spaces between them, "##" pieces joined: white space and case of the text are gone.
+    // Joins tokens with spaces and "##" pieces without. White space and case of the text are lost.
     [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override;
     [[nodiscard]] std::string token_text(TokenId id) const override;
-    // Behind the last blank.
+    // Cuts after the last blank.
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override;
     [[nodiscard]] std::map<std::string, std::string> files() const override;
 

@@ -1,11 +1,11 @@
-// What the closed settings of tokenizers may be.
+// The values of the closed settings of tokenizers.
 #pragma once
 
 #include "longbow/core/choice.h"
 
 namespace longbow {
 
-// What sentencepiece learns.
+// The kind of a sentencepiece model that is trained here.
 enum class SentencePieceModel { unigram, bpe };
 
 template <>

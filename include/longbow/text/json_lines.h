@@ -1,4 +1,5 @@
-// JSON lines: a document a line, the string under one key of the object that the line holds. Other keys are left aside.
+// Reads JSON lines: each line holds an object, and the string under one of its keys is a document. Other keys are
+// ignored.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +12,16 @@
 
 namespace longbow {
 
-// By the file's name: .jsonl, .ndjson or .json, also before .gz, .xz or .zst.
+// Decides by the file's name: .jsonl, .ndjson or .json, also before .gz, .xz or .zst.
 bool is_json_lines(const std::filesystem::path& path);
 
-// A text file in blocks of whole lines. Blocks depend on the text and `block_bytes` alone; a line longer than that is a block of its own.
+// Reads a text file in blocks of whole lines. Blocks depend only on the text and `block_bytes`. A line longer than that
+// is a block of its own.
 class LineReader {
 public:
     LineReader(const std::filesystem::path& path, std::size_t block_bytes);
-    // The next lines into `lines`, the number of the first (from 1) into `first_line`; false at the end. Throws what TextReader throws, and
-    // DataError for a line of more than 1 GiB.
+    // Reads the next block into `lines` and the number of its first line (from 1) into `first_line`. Returns false at
+    // the end. Throws what TextReader throws, and DataError for a line of more than 1 GiB.
     bool next(std::string& lines, std::int64_t& first_line);
     [[nodiscard]] const TextReader& text() const { return reader_; }
 
@@ -32,8 +34,8 @@ private:
     bool ended_ = false;
 };
 
-// Calls on_text for the document of each line, in order; blank lines have none. Throws DataError ("FILE: line N: ...") for a line that is
-// no JSON object, or has no string under `key`, or has it twice.
+// Calls on_text with the document of each line, in order, and skips blank lines. Throws DataError ("FILE: line N: ...")
+// for a line that is no JSON object, has no string under `key`, or has the key twice.
 void for_each_json_text(std::string_view lines, std::int64_t first_line, const std::string& file, const std::string& key,
                         const std::function<void(std::string_view)>& on_text);
 

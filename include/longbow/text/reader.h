@@ -1,5 +1,6 @@
-// Text files of any size, plain or compressed (.gz, .xz, .zst by their magic bytes; concatenated members read as one), as a
-// stream of checked UTF-8. A byte order mark at the start of a file is not text: it is left out, and offsets in messages count it.
+// Reads text files of any size as a stream of checked UTF-8, plain or compressed (.gz, .xz and .zst by their magic
+// bytes; concatenated members are read as one). A byte order mark at the start of a file is left out, but counts in the
+// offsets of messages.
 #pragma once
 
 #include <cstdint>
@@ -14,19 +15,21 @@ namespace longbow {
 
 class TextReader {
 public:
-    // Throws DataError (missing, unreadable, damaged archive, invalid UTF-8: with file and byte offset).
+    // Throws DataError with file and byte offset when the file is missing or unreadable, its archive is damaged, or its
+    // text is not UTF-8.
     explicit TextReader(const std::filesystem::path& path);
     ~TextReader();
     TextReader(const TextReader&) = delete;
     TextReader& operator=(const TextReader&) = delete;
 
-    // Appends up to about `limit` more bytes to `out`, never cutting a UTF-8 character; false at the end of the file, and only then
-    // is nothing appended: while (reader.read(text, n)) { ... } sees all of it.
+    // Appends up to about `limit` more bytes to `out` without cutting a UTF-8 character. Returns false at the end of
+    // the file, and only then appends nothing, so that `while (reader.read(text, n)) { ... }` sees all of it. Throws as
+    // the constructor.
     bool read(std::string& out, std::size_t limit);
-    // Bytes consumed of the file on disk (for progress), and of text produced.
+    // Return the bytes consumed of the file on disk, for progress, and the bytes of text produced.
     [[nodiscard]] std::uint64_t compressed_position() const;
     [[nodiscard]] std::uint64_t text_position() const;
-    // XXH3 fingerprint of the text read so far (whole file once read() returned false).
+    // Returns the XXH3 fingerprint of the text read so far: that of the whole file once read() has returned false.
     [[nodiscard]] std::string fingerprint() const;
 
 private:

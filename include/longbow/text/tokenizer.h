@@ -1,8 +1,9 @@
-// Tokenizers: text to ids and back. Thread-safe once made.
+// Tokenizers turn text into ids and back. A tokenizer may be used by several threads.
 //
-// In every kind the text of a special token ("<|endoftext|>", "[SEP]", "</s>") in a document is text, not the token; only word, as
-// fairseq does, reads <s> <pad> </s> <unk> as its specials. Decoding prints a special by its name, word's </s> as a newline.
-// Character classes: bpe as of Unicode 16.0, wordpiece as `tokenizers` 0.23 has them (src/text/bert_characters.cpp).
+// The text of a special token ("<|endoftext|>", "[SEP]", "</s>") in a document is encoded as text, not as the token.
+// Only word, as fairseq does, reads <s> <pad> </s> <unk> as its specials. Decoding prints a special token by its name,
+// and word's </s> as a newline. Character classes are those of Unicode 16.0 for bpe, and those of `tokenizers` 0.23 for
+// wordpiece (src/text/bert_characters.cpp).
 #pragma once
 
 #include <cstdint>
@@ -25,44 +26,48 @@ public:
 
     [[nodiscard]] virtual std::string kind() const = 0;
     [[nodiscard]] virtual std::int64_t vocab_size() const = 0;
-    // The id that starts the stream and ends each document (word: each line's </s>; bpe: <|endoftext|>; wordpiece: [SEP];
-    // sentencepiece: </s>).
+    // Returns the id that starts the stream and ends each document (word: </s>, at each line's end; bpe: <|endoftext|>;
+    // wordpiece: [SEP]; sentencepiece: </s>).
     [[nodiscard]] virtual TokenId boundary() const = 0;
-    // word: true, the boundary ends each line, and encode() has put it there. Others: the caller ends each document.
+    // Returns true if the boundary ends each line and encode() puts it there (word). For the other kinds the caller
+    // appends it to each document.
     [[nodiscard]] virtual bool boundary_per_line() const { return false; }
 
-    // Appends the ids of `text` (valid UTF-8; a caller may cut a document only where safe_split() says).
+    // Appends the ids of `text`, which must be valid UTF-8. A document may be encoded in parts only if it is cut where
+    // safe_split() allows.
     virtual void encode(std::string_view text, std::vector<TokenId>& ids) const = 0;
     [[nodiscard]] virtual std::string decode(const std::vector<TokenId>& ids) const = 0;
-    // One token as a person reads it ("Ġthe", "##ing").
+    // Returns one token as a person reads it ("Ġthe", "##ing").
     [[nodiscard]] virtual std::string token_text(TokenId id) const = 0;
 
-    // The largest prefix length (bytes) of `text`, at most text.size(), at which the text may be cut without changing the ids of
-    // either part; 0 when there is none. Lets prepare stream documents of any size in bounded memory.
+    // Returns the largest length in bytes of a prefix of `text` at which the text may be cut without changing the ids
+    // of either part; 0 when there is none. With it prepare streams documents of any size in bounded memory.
     [[nodiscard]] virtual std::size_t safe_split(std::string_view text) const = 0;
 
-    // File name -> contents: what a checkpoint and a store carry; load_tokenizer() reads them back.
+    // Returns the files, by name, that a checkpoint and a store carry. load_tokenizer() reads them back.
     [[nodiscard]] virtual std::map<std::string, std::string> files() const = 0;
-    // Hash of kind and files: equal fingerprints mean equal ids.
+    // Returns a hash of kind and files. Equal fingerprints mean equal ids.
     [[nodiscard]] std::string fingerprint() const;
 };
 
-// From a folder that holds tokenizer.json's neighbour files as files() gave them (a store, a checkpoint): reads
-// "tokenizer.meta.json" {"kind": ..., options} and the kind's own files. Throws DataError.
-// Every name that save_tokenizer() gives a file.
+// Returns every file name that a tokenizer's files() may have.
 const std::vector<std::string>& tokenizer_file_names();
+// Loads a tokenizer from a folder that has its files (a store, a checkpoint): tokenizer.meta.json, which holds the kind
+// and options, and the kind's own files. Throws DataError.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
-// Writes files() there.
+// Writes the tokenizer's files into the folder, which is created if necessary. Throws Error.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 
-// From the user's own files (config.file set): fairseq dict.txt, GPT-2 vocab.json+merges.txt, BERT vocab.txt, .model.
+// Opens the user's own vocabulary files, named by config.file: fairseq's dict.txt, GPT-2's vocab.json and merges.txt,
+// BERT's vocab.txt, or a .model. Throws DataError.
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
-// Learns a vocabulary from text files (config.file empty): word, bpe, sentencepiece. Files may be compressed. vocab_size counts every
-// token, bytes and specials included; 0 is 2,048 for bpe and sentencepiece, and every word for word. Files of JSON lines (json_lines.h) have
-// their text under `jsonl_key`. bpe learns what `tokenizers`'
-// BpeTrainer learns from the same documents as whole strings; its <|endoftext|> is the last id. `threads` as given;
-// the result does not depend on it. Memory bounded by distinct words, not by text.
+// Trains a vocabulary of kind word, bpe or sentencepiece on text files, when config.file is empty. Files may be
+// compressed; those of JSON lines (json_lines.h) have their text under `jsonl_key`. vocab_size counts every token,
+// bytes and specials included; 0 means 2,048 for bpe and sentencepiece, and every word for word. bpe learns what the
+// BpeTrainer of `tokenizers` learns from the same documents as whole strings; its <|endoftext|> is the last id. The
+// result does not depend on `threads`. Memory is bounded by the number of distinct words, not by the text. Throws
+// DataError and ConfigError.
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
                                            const std::string& jsonl_key = "text");
 
