@@ -86,11 +86,13 @@ std::vector<Field> config_fields(const ConfigContext& context);
 struct Selector {
     std::string section, key;  // "position", "method"
     std::vector<Variant> ConfigContext::*variants;
+    // These return the chosen name and the chosen object's options.
     const std::string& (*chosen)(const Config& config);
     OptionMap& (*options)(Config& config);
 
     [[nodiscard]] std::string path() const { return section + "." + key; }
 };
+// Returns the selectors of position.method, optim.name and schedule.name.
 const std::vector<Selector>& selectors();
 // Returns the selector of a section, or null if it has none.
 const Selector* selector_of(const std::string& section);

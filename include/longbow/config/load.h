@@ -58,6 +58,7 @@ Json config_json(const Config& config, const ConfigContext& context);
 // Returns the fingerprint that identifies a configuration in rows of results.jsonl. It covers the keys that have an
 // effect, except newer ones at their defaults (fields.h).
 std::string config_fingerprint(const Config& config, const ConfigContext& context);
+// Reads what config_json() wrote, for example from a checkpoint. Throws as load_config().
 Config config_from_json(const Json& json, const std::string& name, const ConfigContext& context);
 
 // Returns a JSON Schema (draft 2020-12) for editors.

@@ -71,8 +71,10 @@ public:
     ~OutputFile();
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
+    // Appends to the file. Throws Error.
     void write(const void* data, std::size_t size);
     void write(std::string_view text) { write(text.data(), text.size()); }
+    // Returns the size of the file including what is still buffered.
     [[nodiscard]] std::uint64_t position() const { return position_; }
     // Returns once everything written so far is on the disk.
     void sync();
@@ -112,7 +114,9 @@ public:
     ~DirectoryTransaction();
     DirectoryTransaction(const DirectoryTransaction&) = delete;
     DirectoryTransaction& operator=(const DirectoryTransaction&) = delete;
+    // Returns the temporary folder, to write files into.
     [[nodiscard]] const fs::path& path() const { return temporary_; }
+    // Puts the folder in its place. Throws Error.
     void commit();
 
 private:

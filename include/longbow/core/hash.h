@@ -9,7 +9,10 @@
 
 namespace longbow {
 
+// Returns the XXH3 hash of `size` bytes as a number.
 std::uint64_t hash64(const void* data, std::size_t size, std::uint64_t seed = 0);
+// These return the hash of bytes or of a file's contents as text. fingerprint_file() throws Error if the file cannot be
+// read.
 std::string fingerprint(std::string_view bytes);
 std::string fingerprint_file(const std::filesystem::path& path);
 

@@ -12,7 +12,9 @@ namespace longbow {
 // Blocks the signals and starts the thread that waits for them. main() calls it first, before any other thread starts.
 // Until install_stop_handlers() a signal ends the process as it would without this.
 void take_signals();
+// From now on the first signal only sets stop_requested(). A command that saves its state calls this before its work.
 void install_stop_handlers();
+// Returns whether a signal has come since then.
 bool stop_requested();
 // Returns the signal's name ("SIGINT") for messages, or an empty text when none has come.
 const char* stop_signal_name();

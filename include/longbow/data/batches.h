@@ -26,6 +26,7 @@ public:
     // train.order fairseq the last block of the stream may be short, and the last micro-batches of an epoch may be
     // empty, but never the first of an update.
     [[nodiscard]] virtual std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const = 0;
+    // Returns how many updates use as many inputs as the stream has. It need not be a whole number.
     [[nodiscard]] virtual double updates_per_epoch() const = 0;
     [[nodiscard]] virtual double tokens_per_update() const = 0;  // mean over an epoch
 };

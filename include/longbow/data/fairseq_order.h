@@ -24,6 +24,7 @@ public:
     FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_t batch, std::int64_t accumulate, std::uint64_t seed,
                  std::int64_t processes = 1, std::int64_t rank = 0);
     [[nodiscard]] std::int64_t blocks_per_epoch() const { return static_cast<std::int64_t>(order_.size()); }
+    // Returns the micro-batches of an epoch over all processes, and the updates that they make.
     [[nodiscard]] std::int64_t batches_per_epoch() const;
     [[nodiscard]] std::int64_t updates_per_epoch() const;
     // Returns micro-batch `micro` of the update that follows `updates` earlier ones. It is empty where the epoch has no

@@ -59,6 +59,7 @@ struct StoreManifest {
 
 // Returns the width of an id on disk: 2 bytes where every id of the vocabulary fits, otherwise 4.
 std::int64_t id_bytes_for(std::int64_t vocab_size);
+// Returns the file name of a shard: "train-00000.bin".
 std::string shard_name(const std::string& split, std::size_t index);
 // Returns the number of entries of STORE/<split>.cumulative.bin: one for each 4,096 tokens and one at the end.
 std::uint64_t cumulative_entries(std::int64_t tokens);

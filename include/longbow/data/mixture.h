@@ -36,6 +36,7 @@ public:
         std::size_t source;
         std::int64_t sample;  // number within that source, from 0; each is drawn exactly once
     };
+    // Returns the source of sample `sample` of the run.
     [[nodiscard]] Draw at(std::int64_t sample) const;
 
 private:

@@ -78,6 +78,7 @@ public:
     [[nodiscard]] const TokenStream& split(const std::string& name) const;
     [[nodiscard]] std::int64_t vocab_size() const;
     [[nodiscard]] std::string tokenizer_fingerprint() const;
+    // Loads the tokenizer that made the store. Throws DataError when its files do not match the manifest.
     [[nodiscard]] std::unique_ptr<Tokenizer> tokenizer() const;
     // Recomputes every checksum. Throws DataError that names the damaged file.
     void verify() const;

@@ -9,10 +9,12 @@
 
 namespace longbow {
 
+// One rank's part of an update: at most train.batch inputs a micro-batch. A short update at the end of an epoch may leave
+// a rank without any; such a rank computes `first` with weight 0, so that it takes part in the all-reduce.
 struct UpdateShare {
     std::vector<std::vector<TrainingInput>>
-        micro_batches;                     // this rank's; none is possible at the end of an epoch
-    std::vector<TrainingInput> first;      // one input, for a rank without a share
+        micro_batches;                     // of this rank
+    std::vector<TrainingInput> first;      // one input of the update
     std::int64_t samples = 0, tokens = 0;  // of the whole update
 };
 

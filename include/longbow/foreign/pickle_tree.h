@@ -63,6 +63,7 @@ struct PickleTensor {
     std::size_t storage = 0;
     std::int64_t offset = 0;
     std::vector<std::int64_t> sizes, strides;
+    // Returns the number of elements; 0 if some size is 0.
     [[nodiscard]] std::int64_t elements() const;
 };
 

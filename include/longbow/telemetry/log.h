@@ -15,6 +15,7 @@ void initialise(const std::string& level = "info", bool quiet = false);
 void initialise_rank(int rank, const std::string& level);
 // From now on appends everything of level info and above to this file, too. Throws Error if it cannot be opened.
 void add_file(const std::filesystem::path& path);
+// Ends what add_file() began.
 void remove_file();
 
 void debug(const std::string& message);
@@ -24,6 +25,7 @@ void to_file(const std::string& message);
 void warn(const std::string& message);
 void error(const std::string& message);
 void flush();
+// Returns whether the terminal shows only warnings and errors.
 bool is_quiet();
 
 }  // namespace longbow::log

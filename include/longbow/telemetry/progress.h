@@ -66,6 +66,7 @@ public:
     explicit WorkProgress(double total, Of of = Of::part) : total_(total), of_(of) {}
     // Counts work that an earlier process has done. It belongs to the whole, but not to the speed.
     void skip(double work) { skipped_ += work; }
+    // Counts work that this process has done.
     void advance(double work) { done_ += work; }
     // Shows the time left and the share done, then the columns of `more`.
     void show(const std::vector<ProgressColumn>& more, bool force = false);

@@ -21,6 +21,7 @@ public:
     EventFile(const EventFile&) = delete;
     EventFile& operator=(const EventFile&) = delete;
 
+    // Adds a point to the curve `tag`. `wall_time` is in seconds since 1970.
     void scalar(const std::string& tag, std::int64_t step, double value, double wall_time);
     // Writes the buffer to the file, so that readers see it. Throws Error.
     void flush();

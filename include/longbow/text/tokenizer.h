@@ -24,6 +24,7 @@ class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
 
+    // Returns the value of tokenizer.kind: "word", "bpe", "wordpiece" or "sentencepiece".
     [[nodiscard]] virtual std::string kind() const = 0;
     [[nodiscard]] virtual std::int64_t vocab_size() const = 0;
     // Returns the id that starts the stream and ends each document (word: </s>, at each line's end; bpe: <|endoftext|>;
