@@ -62,7 +62,7 @@ Duration Duration::parse(const std::string& text) {
     if (value < 0 || std::signbit(value)) refuse(text, "it is negative");
     std::string_view unit(rest, static_cast<std::size_t>(whole.data() + whole.size() - rest));
     for (const auto& [suffix, factor] : kSuffixes) {
-        // A suffix must follow the number directly. With another letter behind it, it is the begin of a unit.
+        // A suffix must follow the number directly. A letter that another letter follows begins a unit.
         if (unit.empty() || unit[0] != suffix || (unit.size() > 1 && unit[1] != ' ')) continue;
         value *= factor;
         unit.remove_prefix(1);

@@ -15,7 +15,7 @@ namespace longbow {
 
 namespace {
 
-// Blocks the signals that ask to stop for the time of a fork. One that reached the child before execve() would be lost.
+// Blocks the signals that ask to stop while a child is made. One that reached the child before execve() would be lost.
 class SignalsHeld {
 public:
     SignalsHeld() {

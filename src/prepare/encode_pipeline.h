@@ -44,7 +44,9 @@ struct EncodeRequest {
     const std::vector<std::string>& files;
     const DataConfig& documents;
     int threads = 1;
-    EncodeCursor begin = {};  // where to resume
+    // The position at which to resume. Files before it are left out; chunks before it are read, but neither encoded nor
+    // passed on.
+    EncodeCursor begin = {};
 };
 
 // Receives the results in the order of the text, from one thread at a time, though not always the same one.

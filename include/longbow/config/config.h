@@ -147,7 +147,7 @@ struct EvalConfig {
     std::vector<std::int64_t> lengths;           // validation lengths while training; empty: train.length
     Duration every{0, Duration::Unit::updates};  // 0: once, at the end
     std::int64_t max_batch_tokens = 16384;       // tokens a forward pass
-    std::int64_t valid_tokens = 0;               // tokens of the split that are used while training; 0: all
+    std::int64_t valid_tokens = 0;               // while training, use the split's first tokens; 0: all
     bool operator==(const EvalConfig&) const = default;
 };
 

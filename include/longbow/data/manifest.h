@@ -24,8 +24,8 @@ struct StoredFile {
 };
 
 // One text file as it was read for the store.
-struct Source {  // without its folder, so that moving the text leaves the store the same
-    std::string name;          // without its folder: a store stays the same when its text moves
+struct Source {
+    std::string name;          // without its folder, so that moving the text leaves the store the same
     std::uint64_t file_bytes;  // on disk
     std::uint64_t text_bytes;  // after decompression; for JSON lines, only their texts
     std::string fingerprint;   // of the decompressed file

@@ -6,9 +6,9 @@
 
 namespace longbow {
 
-// Returns "; did you mean data/mine?", "; the stores there: data/a, data/b", or an empty text, to be appended to a
-// message. Looks for the first part of the path that does not exist, and for folders in its place with which the path
-// would lead to a store.
+// Returns "; did you mean data/mine?", "; the stores there: data/a, data/b" (or "in it"), or an empty text, for the
+// end of a message. Looks for the first part of the path that does not exist, and for folders in its place with which
+// the path would lead to a store.
 std::string store_suggestion(const std::filesystem::path& path);
 
 }  // namespace longbow

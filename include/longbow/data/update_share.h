@@ -9,8 +9,8 @@
 
 namespace longbow {
 
-// One rank's part of an update: at most train.batch inputs a micro-batch. A short update at the end of an epoch may leave
-// a rank without any; such a rank computes `first` with weight 0, so that it takes part in the all-reduce.
+// One rank's part of an update: at most train.batch inputs a micro-batch. A short update at the end of an epoch may
+// leave a rank without any; such a rank computes `first` with weight 0, so that it takes part in the all-reduce.
 struct UpdateShare {
     std::vector<std::vector<TrainingInput>>
         micro_batches;                     // of this rank

@@ -62,7 +62,7 @@ private:
 // in a unit of cost, such as FLOPs, so that parts of different cost can be added.
 class WorkProgress {
 public:
-    enum class Of { part, command };  // a command also reports to the process that started it
+    enum class Of { part, command };  // a command also reports to its parent (share_with_parent())
     explicit WorkProgress(double total, Of of = Of::part) : total_(total), of_(of) {}
     // Counts work that an earlier process has done. It belongs to the whole, but not to the speed.
     void skip(double work) { skipped_ += work; }
