@@ -1,5 +1,5 @@
-// The plain C boundary between the attention operators, which know tensors, and the kernels, which include no torch header. The same
-// structs serve CPU and CUDA; every pointer is in the memory of the device that runs the kernel.
+// The C boundary between the attention operators, which know tensors, and the kernels, which include no torch header.
+// The same structs serve CPU and CUDA; every pointer is in the memory of the device that runs the kernel.
 #pragma once
 
 #include <cstdint>
@@ -8,24 +8,27 @@ extern "C" {
 
 enum longbow_dtype : std::int32_t { LONGBOW_F32 = 0, LONGBOW_BF16 = 1, LONGBOW_F16 = 2 };
 
-// Queries that the CPU's kernels take together, and how many such groups are in a block of 64.
+// The CPU kernels compute LONGBOW_ROW_GROUP rows of queries together. A block of 64 rows has LONGBOW_ROW_GROUPS such
+// groups, the last of which is shorter.
 enum longbow_row_groups : std::int32_t { LONGBOW_ROW_GROUP = 6, LONGBOW_ROW_GROUPS = 11 };
 
 enum longbow_status : std::int32_t {
     LONGBOW_OK = 0,
-    LONGBOW_UNSUPPORTED = 1,  // head_dim, dtype or device that no kernel serves
-    LONGBOW_FAILED = 2,       // launch or allocation failed; the operator asks the runtime why
+    LONGBOW_UNSUPPORTED = 1,  // no kernel serves this head_dim, dtype or device
+    LONGBOW_FAILED = 2,       // a launch or an allocation failed; the operator asks the runtime for the reason
 };
 
-// [batch, heads, length, head_dim]; strides in elements; head_dim is contiguous (the operator sees to that).
+// A tensor [batch, heads, length, head_dim]. Strides are in elements; head_dim is contiguous (the operator sees to
+// that).
 struct longbow_tensor4 {
     void* data;
     std::int64_t batch, head, row;
 };
 
-// One call, forward or backward. Query i stands at key position i + key_length - query_length and sees keys at positions up to its own
-// (causal), no further back than window - 1 (window > 0), below lengths[batch]; a query whose own position is at or beyond
-// lengths[batch], and one that sees no key, gives out = 0, lse = -inf and no gradient.
+// The arguments of one call, forward or backward. Query i stands at key position p = i + key_length - query_length. It
+// sees the keys at positions up to p (if causal), not below p - (window - 1) (if window > 0), and below lengths[batch].
+// A query that sees no key, or whose own position is at or beyond lengths[batch], gets out = 0, lse = -inf and no
+// gradient.
 //   score = scale * q.k + bias(|distance|), bias = -slope * |distance| or table[min(|distance|, table_length - 1)]
 struct longbow_attention {
     std::int32_t batch, heads, query_length, key_length, head_dim;
@@ -34,37 +37,42 @@ struct longbow_attention {
     float scale;
 
     longbow_tensor4 q, k, v, out;
-    float* lse;  // [batch, heads, query_length], natural log
+    float* lse;  // [batch, heads, query_length], natural log of the softmax denominator
 
-    const float* slopes;  // null: none. [heads], or [batch, heads] with slopes_batch = heads
+    const float* slopes;  // null: no slopes. Otherwise [heads], or [batch, heads] with slopes_batch = heads
     std::int64_t slopes_batch;
-    const float* table;  // null: none. [heads, table_length]
+    const float* table;  // null: no table. Otherwise [heads, table_length]
     std::int32_t table_length;
-    const std::int32_t* lengths;  // null: all whole. [batch]
+    const std::int32_t* lengths;  // null: every sequence has key_length keys. Otherwise [batch]
 
-    // Dropout on the probabilities: see philox.h. dropout_keep = round((1 - p) * 256) of 256 bytes are kept and scaled by 256 / keep.
+    // Dropout on the probabilities (philox.h): a weight is kept if its random byte is below dropout_keep = round((1 -
+    // p) * 256), and kept weights are scaled by 256 / dropout_keep.
     std::int32_t dropout_keep;  // 256: no dropout
     std::uint64_t dropout_seed, dropout_offset;
 
-    // First 64-key block that each 64-query block must visit, [batch, heads, ceil(query_length / 64)] (skip_table.h); null: all.
-    // Blocks of queries are counted from query 0, blocks of keys from key 0.
+    // The first 64-key block that each 64-query block must visit, [batch, heads, ceil(query_length / 64)]
+    // (skip_table.h); null: the first block of all. Blocks of queries are counted from query 0, blocks of keys from key
+    // 0.
     const std::int32_t* first_key_block;
-    // CPU: entries that each block of queries has there: 0 or 1 for the block, or LONGBOW_ROW_GROUPS, the first for the block and each for its
-    // own group of rows, not below the one before.
+    // On the CPU, the number of entries that first_key_block has for each block of queries. 0 or 1: one entry.
+    // LONGBOW_ROW_GROUPS: one for each group of rows, none below the one before it, so that the first entry holds for
+    // the whole block.
     std::int32_t first_key_groups;
-    // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
-    const float* longest_keys;   // [batch, heads, ceil(key_length / 64)]: the largest |k| of each block and all to its left
-    float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
-    std::int32_t* visited_from;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
+    // The CPU's forward pass can skip more blocks than the table says (cpu/narrowing.h). It does so if these three are
+    // set; CUDA ignores them.
+    const float* longest_keys;   // [batch, heads, ceil(key_length / 64)]: the largest |k| of blocks 0 .. b
+    float skip_threshold;        // the weights that are left out stay below exp(-skip_threshold) of a row's sum
+    // Output in the form of first_key_block with LONGBOW_ROW_GROUPS entries: the first block whose weights were summed.
+    std::int32_t* visited_from;
 
-    // Backward only. Gradients that are not wanted have data = null.
+    // For the backward pass only. A gradient that is not wanted has data = null.
     longbow_tensor4 dout, dq, dk, dv;
     float* dslopes;  // [batch, heads], overwritten; null: not wanted
     float* dtable;   // [heads, table_length], overwritten; null: not wanted
 
-    void* workspace;       // of the size that the kernel's *_workspace function says
+    void* workspace;       // as many bytes as the kernel's *_workspace function says
     void* stream;          // CUDA stream; null on CPU
-    std::int32_t threads;  // CPU: threads to use
+    std::int32_t threads;  // CPU: number of threads to use
 };
 
 }  // extern "C"

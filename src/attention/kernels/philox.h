@@ -1,7 +1,8 @@
-// The dropout mask of attention as a function of coordinates alone: Philox4x32-7 (Salmon et al., SC 2011) of (seed, offset) and of
-// (query, key / 16, batch * heads + head). Its 16 bytes decide 16 consecutive keys, so that the mask depends on neither the tile shape
-// nor the device, and the backward pass draws it again. One source for host and device; no torch, no CUDA header. `static`: each
-// instruction set keeps its own copy (see cpu/geometry.h).
+// The dropout mask of attention as a function of coordinates alone: Philox4x32-7 (Salmon et al., SC 2011) of (seed,
+// offset) and of (query, key / 16, batch * heads + head). Its 16 bytes decide 16 consecutive keys. The mask therefore
+// depends on neither the tile shape nor the device, and the backward pass can draw it again. Host and device compile
+// this one file, so it includes no torch or CUDA header. The functions are `static` so that each instruction set keeps
+// its own copy (see cpu/geometry.h).
 #pragma once
 
 #include <cstdint>
@@ -37,8 +38,9 @@ LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, st
     return {{c0, c1, c2, c3}};
 }
 
-// 16 bytes for keys 16 * key_group .. 16 * key_group + 15 of one query; byte j of word j / 4 (little endian) is key j's. A key is kept
-// where its byte is below dropout_keep. The offset goes into the key's high half and the counter's last word.
+// Returns 16 random bytes for keys 16 * key_group .. 16 * key_group + 15 of one query; byte j % 4 (little endian) of
+// word j / 4 is key j's. A key is kept if its byte is below dropout_keep. The offset's low half is XORed into the high
+// half of Philox's key, and its high half is the last word of the counter.
 LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query,
                                                             std::uint32_t key_group, std::uint32_t batch_head) {
     return philox4x32_7(seed ^ (offset << 32), query, key_group, batch_head, static_cast<std::uint32_t>(offset >> 32));

@@ -36,10 +36,11 @@ float wide(F16 x) {
     if (rest >= 0x0F800000u) {
         return from_bits(sign | 0x7F800000u | rest);  // infinities and NaNs
     }
-    return from_bits(sign | 0x77800000u) * from_bits(rest);  // +-2^112 times: denormal numbers come right too
+    // Multiplies by +-2^112, which is right for denormal numbers too.
+    return from_bits(sign | 0x77800000u) * from_bits(rest);
 }
 
-// Eight sums side by side, which the compiler keeps in vectors; head_dim is a multiple of 8.
+// Keeps eight partial sums, which the compiler holds in vector registers; n is a multiple of 8.
 template <class T>
 [[gnu::always_inline]] inline float dot(const T* a, const T* b, int n) {
     float sums[8] = {};
@@ -58,7 +59,8 @@ struct Rows {
     [[nodiscard]] const T* row(std::int64_t i) const { return data + i * stride; }
 };
 
-// Rows of one head may lie too far apart for the hardware to foresee. No harm beyond the last row: nothing is read.
+// Prefetches a row to come, because the rows of one head may lie too far apart for the hardware to predict. Prefetching
+// beyond the last row does no harm: nothing is read.
 template <class T>
 [[gnu::always_inline]] inline void fetch_ahead(const Rows<T>& rows, std::int64_t i, int n) {
     constexpr int kAhead = 12, kLine = 64 / sizeof(T);
@@ -67,12 +69,14 @@ template <class T>
     }
 }
 
-// What the table is made of: |key|^2 of each key, and of each query i below `queries` |query|^2 and query . key of its own key i + offset.
+// The dot products that the table is made of: |key|^2 of each key j, and for each query i below `queries` |query|^2 and
+// query . key with its own key i + offset.
 struct Dots {
     std::vector<float> keys, queries, owns;
 };
 
-// One reading of all rows. With AVX2 where there is (but no fused multiply-add, which would round differently), the same numbers.
+// Computes all dot products in one pass over the rows. The AVX2 clone below gives the same numbers as the default,
+// because it does not use fused multiply-add, which would round differently.
 template <class T>
 [[gnu::always_inline]] inline void all_dots(const Rows<T>& q, const Rows<T>& k, int keys, int queries, int offset, int n, Dots& out) {
     for (int j = 0; j < keys; ++j) {
@@ -127,9 +131,11 @@ public:
         dots(rows(a_.q), rows(a_.k), keys, a_.query_length, offset_, a_.head_dim, dots_);
         find_longest_keys(keys);
         if (longest != nullptr) std::copy_n(longest_.begin(), blocks_of(a_.key_length), longest);
-        const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
+        // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys.
+        const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));
         for (int block = 0; block < blocks; ++block) {
-            int needed = offset_ >= 0 ? (offset_ + block * kTile) / kTile : 0;  // the block of the first query's own key
+            // Starts at the block of the first query's own key.
+            int needed = offset_ >= 0 ? (offset_ + block * kTile) / kTile : 0;
             const int end = std::min((block + 1) * kTile, std::min(a_.query_length, keys - offset_));
             const int begin = std::max(block * kTile, -offset_);
             if (needed == 0 || begin >= end) {
@@ -140,7 +146,7 @@ public:
                 const int position = offset_ + i;
                 const double length = std::sqrt(static_cast<double>(dots_.queries[i])) * std::abs(a_.scale);
                 const double own = static_cast<double>(dots_.owns[i]) * a_.scale;
-                // What a row needs grows with the block, so that each row only moves `needed` to the left.
+                // The bound grows with the block of keys, so each row can only move `needed` to the left.
                 const auto needs = [&](int key_block) {
                     const double distance = position - (key_block * kTile + kTile - 1);
                     return !(length * longest_[key_block] - slope * distance + tail - own < -static_cast<double>(threshold_));
@@ -154,7 +160,7 @@ public:
     }
 
 private:
-    // longest_[b]: the largest |k| in blocks 0 .. b; NaN where any is.
+    // Sets longest_[b] to the largest |k| in blocks 0 .. b, or to NaN if one of them is NaN.
     void find_longest_keys(int keys) {
         longest_.assign(static_cast<std::size_t>(blocks_of(a_.key_length)) + 1, 0.0);
         float longest = 0.0f;
@@ -194,7 +200,8 @@ void longbow_skip_table(const longbow_attention* params, float threshold, std::i
 }
 
 bool longbow_skip_table_helps(const longbow_attention* params, float threshold) {
-    // Two blocks and fewer: the next block to the left is at distance 1.
+    // With two blocks of keys or fewer a table helps nothing: the block to the left of a query's own may begin at
+    // distance 1.
     return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 &&
            std::isfinite(threshold) && params->key_length > 2 * longbow::cpu::kTile;
 }

@@ -1,5 +1,6 @@
-// The two ways in which tiles are multiplied. Operands are rows of 32-bit words: one fp32 number each, or, where the CPU multiplies pairs
-// of bf16 (VDPBF16PS), two neighbours along the depth of the product. Sums are fp32 either way.
+// The two ways in which the CPU kernels multiply tiles. Operands are rows of 32-bit words. A word holds one fp32 number
+// or, on CPUs that multiply pairs of bf16 (VDPBF16PS), two neighbours along the depth (the summed dimension) of the
+// product. Sums are fp32 either way.
 #pragma once
 
 #include "pack.h"
@@ -7,28 +8,28 @@
 namespace longbow::cpu {
 namespace {
 
-// Any type, widened to fp32 as it is packed.
+// One fp32 number per word. Tensors of any type are widened to fp32 as they are packed.
 struct Single {
-    static constexpr int kPack = 1;  // numbers a word
+    static constexpr int kPack = 1;  // numbers in a word
     static Simd::Vec multiply_add(Simd::Vec a, Simd::Vec b, Simd::Vec c) { return Simd::fma(a, b, c); }
 
-    // Rows as a left operand, [kTile, padded].
+    // Packs rows as a left operand, [kTile, padded].
     template <class T>
     static void copy_left(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
         copy_tile(from, begin, end, head_dim, tile);
     }
-    // Rows as a right operand whose depth is the rows, [kTile, padded].
+    // Packs rows as a right operand whose depth is the rows, [kTile, padded].
     template <class T>
     static void copy_right(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
         copy_tile(from, begin, end, head_dim, tile);
     }
-    // Rows as a right operand whose depth is head_dim, [head_dim, kTile].
+    // Packs rows as a right operand whose depth is head_dim, transposed to [head_dim, kTile].
     template <class T>
     static void copy_across(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
         transpose_tile(head_dim, tile,
                        [&](int i, int d, int n) { return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero(); });
     }
-    // Weights of a row of keys as a left operand.
+    // Stores one query's weights for a tile's keys, `count` vectors, as a row of a left operand.
     template <class N>
     static void store_row(N count, float* row, const Simd::Vec* x) {
         const int n = count;
@@ -41,6 +42,7 @@ struct Single {
 
 #if defined(__AVX512BF16__)
 struct PairsOfBf16 {
+    // Two bf16 numbers per word. The functions are those of Single; an operand takes half as many words.
     static constexpr int kPack = 2;
     static Simd::Vec multiply_add(Simd::Vec a, Simd::Vec b, Simd::Vec c) {
         return _mm512_dpbf16_ps(c, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
@@ -55,7 +57,7 @@ struct PairsOfBf16 {
             }
         }
     }
-    // [kTile / 2, padded]: rows 2i and 2i + 1 side by side.
+    // Packs to [kTile / 2, padded]; a word holds the same column of rows 2i and 2i + 1.
     static void copy_right(const Rows<const Bf16>& from, int begin, int end, int head_dim, float* tile) {
         const int width = padded(head_dim);
         const __m512i low = each_with_like(0, 2 * kWidth);
@@ -86,11 +88,11 @@ struct PairsOfBf16 {
         }
     }
 
-    // Sixteen words of the 32 numbers of `first` and `second`.
+    // Returns 16 words that hold the 16 numbers of `first` and then the 16 of `second`, two neighbours in each.
     static Simd::Vec pairs_along(Simd::Vec first, Simd::Vec second) {
         return reinterpret_cast<Simd::Vec>(_mm512_cvtne2ps_pbh(second, first));
     }
-    // Sixteen words, each of a number of `first` and its like of `second`.
+    // Returns 16 words; word i holds first[i] in its low half and second[i] in its high half.
     static Simd::Vec pairs_across(Simd::Vec first, Simd::Vec second) {
         const __m512i side_by_side = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
         return _mm512_castsi512_ps(_mm512_permutexvar_epi16(each_with_like(0, kWidth), side_by_side));
@@ -99,7 +101,8 @@ struct PairsOfBf16 {
 private:
     static constexpr int kWidth = Simd::kWidth;
 
-    // The order that brings together numbers from + i and from + i + apart, for all i below kWidth.
+    // Returns a permutation of 16-bit numbers whose word i takes number from + i (low half) and number from + i + apart
+    // (high half).
     static __m512i each_with_like(int from, int apart) {
         const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
         const __m512i both = _mm512_or_si512(count, _mm512_slli_epi32(count, 16));

@@ -1,7 +1,9 @@
-// The backward pass over tiles of 64 x 64. Weights are computed again from q, k and lse. Two ways through the tiles give the same bits,
-// because each sum takes its tiles in the same order: all gradients at once, key block by key block (five products a tile), or, when there
-// are fewer heads than threads, dq by blocks of queries and dk, dv by blocks of keys, each on its own (seven products). All sums begin at the
-// diagonal: what lies far from it and is too small to count then leaves them as they are to the last bit, visited or not.
+// The CPU backward pass over tiles of 64 x 64. Weights are computed again from q, k and lse. There are two ways through
+// the tiles. One computes all gradients at once, one block of keys after another (five matrix products a tile). The
+// other, for calls with too few heads to keep all threads busy, computes dq by blocks of queries and then dk and dv by
+// blocks of keys (seven products a tile). Both give the same bits, because each sum takes its tiles in the same order.
+// That order begins at the diagonal, so that far tiles whose parts are too small to count leave the sum unchanged to
+// the last bit, whether they are visited or skipped.
 #pragma once
 
 #include "bias_gradient.h"
@@ -30,7 +32,8 @@ public:
           score_gradients_(a, which != Gradients::keys && bias_gradient.wanted(), scratch) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
-        // Walking by keys, one block of k and v is packed at a time, and all queries are kept; walking by queries, the other way round.
+        // A walk over blocks of keys packs one block of k and v at a time and keeps all queries packed; a walk over
+        // blocks of queries does the opposite.
         const std::int64_t query_slots = which == Gradients::queries ? 1 : query_blocks;
         key_slots_ = which == Gradients::queries ? key_blocks : 1;
         bias_data_ = scratch.take<float>(BiasRow::size(a));
@@ -50,8 +53,9 @@ public:
         packed_ = scratch.take<std::uint8_t>(most(blocks_of(a.query_length), blocks_of(a.key_length)));
     }
 
-    // Blocks [begin, end) of one head: of keys, or of queries with Gradients::queries. Gradients::all wants all of them; `more`: the next head
-    // comes next.
+    // Computes blocks [begin, end) of one head: blocks of queries for Gradients::queries, otherwise of keys.
+    // Gradients::all needs all blocks of the head. `more` says that the next call is for the next head, whose first
+    // rows are then prefetched.
     void run(int batch_head, int begin, int end, bool more = false) {
         if (batch_head != batch_head_) {
             start_head(batch_head);
@@ -99,7 +103,8 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
 
-    // What the next block of keys begins with: its rows, and those of the queries at the same positions.
+    // Prefetches the rows with which the next block of keys begins: its own and those of the queries at the same
+    // positions.
     void expect(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
@@ -166,7 +171,8 @@ private:
         Arithmetic::copy_right(keys, first, last, a_.head_dim, keys_ + slot * words_);
     }
 
-    // Also each row's lse in powers of two (infinity where the query saw nothing: its weights are then 0) and out . dout.
+    // Packs a block of queries, and computes each row's lse in base 2 and out . dout. A row that saw no key gets lse =
+    // infinity, which makes its weights 0.
     void pack_queries(int block, int slot) {
         const int first = block * kTile;
         const int last = most(first, least(least(first + kTile, a_.query_length), window_.keys - window_.offset));
@@ -193,7 +199,7 @@ private:
         }
     }
 
-    // Products of two fp32 numbers are exact in fp64, and n is a multiple of 8.
+    // Sums in fp64, where the product of two fp32 numbers is exact; n is a multiple of 8.
     static TwoFloats exact_dot(const float* a, const float* b, int n) {
         using Floats [[gnu::vector_size(32)]] = float;
         using Doubles [[gnu::vector_size(64)]] = double;
@@ -208,7 +214,7 @@ private:
         const auto high = static_cast<float>(sum);
         return {high, static_cast<float>(sum - static_cast<double>(high))};
     }
-    // `out` in 16 bits is not that exact itself.
+    // For 16-bit types, fp32 suffices: `out` itself is not more exact.
     template <class Narrow>
     static TwoFloats exact_dot(const Narrow* a, const Narrow* b, int n) {
         Simd::Vec sum = Simd::zero();
@@ -223,11 +229,12 @@ private:
         const int first_query = window_.offset + query_block * kTile;
         const int rows = visiting_rows(a_, batch_, head_, query_block, key_block);
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
-        // Row i sees keys [0, seen + i) of the block; column j is seen by rows from j - seen + 1 on.
+        // Row i sees the block's keys [0, seen + i), so column j is seen by the rows from j - seen + 1 on.
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
         const auto columns = [&](int row) { return most(0, least(seen + row, keys_here)); };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
-        const auto by_row = [&](int, int last) {  // the single rows at a tile's end as far as the rows that they are worked on with
+        // Single rows at a tile's end go as far as the group of rows that differentiate() handles together.
+        const auto by_row = [&](int, int last) {
             constexpr int kTogether = ScoreGradients<Arithmetic>::kRows;
             return Extent{vectors(least(last / kTogether * kTogether + kTogether, rows) - 1), 0, a_.head_dim / kPack};
         };
@@ -281,8 +288,8 @@ private:
     Gradients which_;
     BiasGradient bias_gradient_;
     int width_;
-    std::int64_t tile_size_;  // numbers a tile [kTile, padded]
-    std::int64_t words_;      // words that it takes as an operand
+    std::int64_t tile_size_;  // numbers in a tile [kTile, padded]
+    std::int64_t words_;      // words in a tile that is packed as an operand
     std::int64_t key_slots_;
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};
@@ -291,8 +298,9 @@ private:
     ScoreGradients<Arithmetic> score_gradients_;
     TwoFloats* delta_;
     float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
-    float *queries_, *output_gradients_;              // as left operands
-    float *queries_right_, *output_gradients_right_;  // as right ones, with the queries as depth: the same where a word is one number
+    float *queries_, *output_gradients_;              // packed as left operands
+    // Packed as right operands whose depth is the queries; the same buffers if a word holds one number.
+    float *queries_right_, *output_gradients_right_;
     std::uint8_t* packed_;
     DropoutMask* mask_;
 };

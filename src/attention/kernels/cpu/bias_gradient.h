@@ -1,5 +1,6 @@
-// Gradients of the bias: sums of the scores' gradients by distance. Partial sums are kept a block of queries (for slopes), or a chunk of
-// such blocks and a difference of blocks (for tables), so that each has one order of additions however the work is shared out.
+// Gradients of the bias on the CPU: sums of the scores' gradients by distance. Partial sums are kept for each block of
+// queries (slopes), or for each chunk of such blocks and each difference of query and key block (tables). Each partial
+// sum has one order of additions, so results do not depend on how the work is shared among threads.
 #pragma once
 
 #include "geometry.h"
@@ -15,7 +16,7 @@ public:
 
     BiasGradient(const longbow_attention& a, float* partial)
         : a_(a), partial_(partial), blocks_(blocks_of(a.query_length)), offset_(a.key_length - a.query_length) {
-        // Differences of blocks for which a pair may be nearer than the table's last column.
+        // The differences of query and key block for which some pair is nearer than the table's last entry.
         const int reach = a.table_length + kTile - 3;
         first_ = most(1 - blocks_of(a.key_length), -floor_div(offset_ + (a.causal != 0 ? kTile - 1 : reach)));
         differences_ = most(0, least(blocks_ - 1, floor_div(reach - offset_)) - first_ + 1);
@@ -23,7 +24,7 @@ public:
 
     [[nodiscard]] bool wanted() const { return a_.dslopes != nullptr || a_.dtable != nullptr; }
 
-    // Floats a head, all zero at the start.
+    // Floats per head; the caller sets them to zero before the first add_tile().
     [[nodiscard]] std::int64_t size() const {
         if (!wanted()) {
             return 0;
@@ -32,10 +33,10 @@ public:
         return 2 * std::int64_t{blocks_} + (a_.dtable != nullptr ? chunks * differences_ * 2 * kTile : 0);
     }
 
-    // tile [rows, kTile]: gradients of the scores, 0 where a query does not see a key.
+    // Adds a tile [rows, kTile] of the scores' gradients, which are 0 where a query does not see a key.
     void add_tile(int batch_head, int query_block, int key_block, int rows, const float* tile) const {
         float* head = partial_ + batch_head * size();
-        const int base = offset_ + (query_block - key_block) * kTile;  // distance of the first query to the first key
+        const int base = offset_ + (query_block - key_block) * kTile;  // distance from the first query to the first key
         if (a_.dslopes != nullptr) {
             head[query_block] += by_distance(base, rows, tile);
         }
@@ -47,14 +48,15 @@ public:
             return;
         }
         float* to = diagonals(head, query_block / kChunk, query_block - key_block) + kTile - 1;
-        for (int i = 0; i < rows; ++i, --to) {  // to[j]: distance base + i - j
+        for (int i = 0; i < rows; ++i, --to) {  // to[j] is for distance base + i - j
             for (int j = 0; j < kTile; j += Simd::kWidth) {
                 Simd::store(to + j, Simd::add(Simd::load(to + j), Simd::load(tile + i * kTile + j)));
             }
         }
     }
 
-    // The sums of one head: d loss / d slope; and added to `table`, [table_length] doubles.
+    // After all tiles: slope_gradient() returns d loss / d slope of one head; add_table_gradient() adds one head's sums
+    // to `table`, [table_length] doubles.
     [[nodiscard]] double slope_gradient(int batch_head) const {
         double sum = 0.0;
         for (int block = 0; block < blocks_; ++block) {

@@ -1,6 +1,7 @@
-// What a pair's distance adds to its score, as one row of numbers a head: bias * log2(e) where the query sees the key, -infinity where it
-// does not. A tile reads row i of its bias as 64 consecutive numbers, so that slopes, tables, causality and windows are one addition, and
-// each number is rounded once, whatever the distance.
+// The bias of one head as one row of numbers by signed distance: bias * log2(e) where the query sees the key, -infinity
+// where it does not. Row i of a tile reads its biases as 64 consecutive numbers, so that slopes, tables, causality and
+// windows cost one addition. slope * distance is computed in fp64 and rounded once, so that it is as accurate at any
+// distance.
 #pragma once
 
 #include "geometry.h"
@@ -20,7 +21,7 @@ public:
     void fill(const longbow_attention& a, int batch, int head, float* data) {
         const int back = reach_back(a);
         const int ahead = reach_ahead(a);
-        zero_ = data + back;  // zero_[k] serves key - query position = k
+        zero_ = data + back;  // zero_[k] is the bias for key position - query position = k
         const double slope = a.slopes != nullptr ? a.slopes[batch * a.slopes_batch + head] * 1.44269504088896340736 : 0.0;
         const float* table = a.table != nullptr ? a.table + static_cast<std::int64_t>(head) * a.table_length : nullptr;
         const int seen_from = a.window > 0 ? most(-back, 1 - a.window) : -back;
@@ -44,11 +45,11 @@ public:
         }
     }
 
-    // For a query at position `query`: element j is key j's.
+    // Returns the biases of a query at position `query`; element j is key j's.
     [[nodiscard]] const float* of_query(int query) const { return zero_ - query; }
 
 private:
-    // The longest distances back and ahead from a query to a key, with those that pad their blocks.
+    // The longest distances from a query back and ahead to a key, including those that pad their blocks.
     static int reach_back(const longbow_attention& a) { return a.key_length + 2 * kTile; }
     static int reach_ahead(const longbow_attention& a) { return 2 * kTile + (a.causal != 0 ? 0 : most(a.key_length, a.query_length)); }
     float* zero_ = nullptr;

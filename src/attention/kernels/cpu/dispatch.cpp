@@ -1,4 +1,4 @@
-// The choice of an instruction set at run time.
+// Chooses an instruction set at run time: the best that this CPU has, or the one that the user names.
 #include "dispatch.h"
 
 #include <atomic>
@@ -13,7 +13,7 @@ namespace longbow::cpu {
 
 namespace {
 
-// Best first.
+// The kernels that this CPU can run, the best first.
 std::vector<const Kernels*> usable_kernels() {
     std::vector<const Kernels*> usable;
 #if defined(__x86_64__)

@@ -1,5 +1,6 @@
-// Shares one call's work among threads. Every unit of work (a block of queries, a block of keys, a head) gives the same bits wherever it
-// runs, so that shares are made for balance alone, by the blocks that each unit visits.
+// Shares one call's work among threads. A unit of work (a block of queries, a block of keys, or a head) gives the same
+// bits in whatever thread it runs, so shares are chosen for balance alone, by the number of blocks that each unit
+// visits.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -15,7 +16,7 @@
 namespace longbow::cpu {
 namespace {
 
-using Units = std::vector<std::int64_t>;  // unit -> what it costs
+using Units = std::vector<std::int64_t>;  // cost of each unit
 
 enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };
 
@@ -26,7 +27,8 @@ bool served(const longbow_attention& a) {
 
 int heads_of(const longbow_attention& a) { return a.batch * a.heads; }
 
-// Visited blocks of each query block of each head; one more for what a unit costs whatever it visits.
+// The cost of each query block of each head: the key blocks that it visits, and one more for the work that any unit
+// has.
 Units query_costs(const longbow_attention& a) {
     const int blocks = blocks_of(a.query_length);
     Units costs;
@@ -54,8 +56,8 @@ Units key_costs(const longbow_attention& a) {
     return costs;
 }
 
-// Where each thread's stretch of the units begins, and the end: threads + 1 numbers. A cut falls on multiples of `grain` units within
-// each run of `period` units only.
+// Cuts the units into consecutive stretches of about equal cost. Returns threads + 1 numbers: where each thread's
+// stretch begins, and the end. Within each run of `period` units, cuts fall only on multiples of `grain`.
 std::vector<std::int64_t> stretches(const Units& costs, int threads, std::int64_t grain = 1, std::int64_t period = 1) {
     const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
     std::vector<std::int64_t> begins{0};
@@ -71,11 +73,12 @@ std::vector<std::int64_t> stretches(const Units& costs, int threads, std::int64_
     return begins;
 }
 
-// Heads for each thread. Neighbours together where that is as good a balance: they share lines of memory, and the kernels fetch the next head's
-// rows ahead. Else the longest first, each to the thread with least to do.
+// Which heads each thread takes. Neighbouring heads go to the same thread if that is as good a balance, because they
+// share cache lines and the kernels prefetch the next head's rows. Otherwise heads are given out by falling cost, each
+// to the thread with the least to do.
 struct HeadShares {
     std::vector<std::vector<int>> of_thread;
-    double imbalance;  // the longest share against the mean
+    double imbalance;  // the largest share divided by the mean share
 };
 
 double imbalance_of(const std::vector<std::vector<int>>& shares, const Units& costs) {
@@ -129,7 +132,8 @@ void run(const longbow_parallel* parallel, int tasks, const Task& task) {
     parallel->run(parallel->context, tasks, call, const_cast<Task*>(&task));
 }
 
-// The workspace: each thread's scratch, the partial sums of the bias's gradient, one row of a table's gradient.
+// Sizes in bytes of the workspace's parts: each thread's scratch, the partial sums of the bias gradient, one row of a
+// table's gradient.
 struct Layout {
     std::int64_t scratch, bias_gradient, table;
     [[nodiscard]] std::int64_t total(int threads) const { return scratch * threads + bias_gradient + table; }
@@ -176,7 +180,8 @@ longbow_status longbow_attention_cpu_forward(const longbow_attention* params, co
         kernels.forward(a, 0, units, memory);
         return LONGBOW_OK;
     }
-    // What a block costs shows only on the way, where the table of skipped blocks is narrowed: threads take one short stretch after another.
+    // With narrowing, the cost of a block is known only once it has been computed. Threads therefore take one short
+    // stretch after another.
     constexpr int kPiecesEach = 8;
     const int pieces = a.longest_keys != nullptr ? threads * kPiecesEach : threads;
     const auto begins = stretches(query_costs(a), pieces);
@@ -201,7 +206,8 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
     auto* partial = reinterpret_cast<float*>(memory + layout.scratch * threads);
     auto* table = reinterpret_cast<double*>(memory + layout.scratch * threads + layout.bias_gradient);
     std::memset(partial, 0, static_cast<std::size_t>(layout.bias_gradient));
-    // All gradients at once cost five products a tile, two passes seven: worth it where whole heads would leave threads idle.
+    // Computing all gradients at once costs five products a tile, two passes cost seven. Two passes pay where sharing
+    // whole heads would leave threads idle for longer.
     constexpr double kTwoPasses = 7.0 / 5.0;
     const HeadShares shares = threads > 1 ? share_heads(a, threads) : HeadShares{{}, 1.0};
     if (threads == 1) {

@@ -1,4 +1,4 @@
-// The dropout mask of one tile, drawn by philox.h's function for many rows at once.
+// The random bytes (philox.h) that decide the dropout of one tile, drawn for all rows of the tile at once.
 #pragma once
 
 #include "attention/kernels/philox.h"

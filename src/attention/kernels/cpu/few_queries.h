@@ -1,4 +1,5 @@
-// The two products of a tile for so few queries (a decoder's one) that packing keys and values does not pay: they are read where they are.
+// The two matrix products of a tile for calls of one to three queries (generation computes one at a time). Packing keys
+// and values would not pay there, so they are read in place.
 #pragma once
 
 #include "pack.h"
@@ -6,10 +7,10 @@
 namespace longbow::cpu {
 namespace {
 
-constexpr int kFew = 3;  // queries at most
+constexpr int kFew = 3;  // most queries for which packing does not pay
 
-// scores [rows, kTile] of queries [rows, padded] with `count` keys from `first` on: a vector of partial sums a key, a square of them added
-// up at once.
+// Computes scores [rows, kTile] of queries [rows, padded] with `count` keys from `first` on. Each key has a vector of
+// partial sums; kWidth such vectors are transposed and added, which gives a vector of kWidth scores.
 template <class T>
 void score_few(const Rows<const T>& keys, int first, int count, int head_dim, int rows, const float* queries, float* scores) {
     constexpr int kWidth = Simd::kWidth;
@@ -34,7 +35,7 @@ void score_few(const Rows<const T>& keys, int first, int count, int head_dim, in
     }
 }
 
-// sums [padded] += the sum of weights[j] times value first + j, over `count` values.
+// Adds weights[j] times value row first + j to sums [padded], for j below `count`.
 template <class T>
 void sum_few(const Rows<const T>& values, int first, int count, int head_dim, const float* weights, float* sums) {
     constexpr int kWidth = Simd::kWidth;

@@ -1,5 +1,5 @@
-// The forward pass of blocks of queries: online softmax over tiles of 64 x 64 scores, walking left from the diagonal, so that the
-// largest score is met early and later tiles seldom rescale what is summed.
+// The CPU forward pass of blocks of queries: online softmax over tiles of 64 x 64 scores. It walks left from the
+// diagonal, so that the largest score is met early and later tiles seldom rescale the sums.
 #pragma once
 
 #include "bias_row.h"
@@ -30,7 +30,7 @@ public:
         values_ = few_ ? nullptr : scratch.take<float>(key_blocks * values_size_);
     }
 
-    // Query blocks [begin, end) of the row of all blocks of all heads.
+    // Computes query blocks [begin, end), counted over [batch, heads, blocks].
     void run(std::int64_t begin, std::int64_t end) {
         const int blocks = blocks_of(a_.query_length);
         for (std::int64_t i = begin; i < end; ++i) {
@@ -64,7 +64,7 @@ private:
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
 
-    // What the next block of queries begins with.
+    // Prefetches the rows with which the next block of queries begins.
     void expect(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
@@ -139,9 +139,10 @@ private:
         Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
     }
 
-    // How many of the rows, the leading ones, the tile's weights were summed for; those of the others are too small to count.
+    // Computes one tile and returns for how many of its leading rows the weights were summed. In the other rows they
+    // are too small to count.
     int tile(int block, int key_block, int all_rows) {
-        // Keys that row i sees: [0, seen + i), of which those at the right edge of the sequence may not exist.
+        // Row i sees keys [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
         const int keys_here = least(kTile, window_.keys - key_block * kTile);
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
@@ -167,7 +168,7 @@ private:
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
-        // With causality, keys beyond the end lie ahead of every query that counts: the bias hides them.
+        // In causal calls, keys beyond the end lie after every query that counts, so the bias already hides them.
         const int existing = a_.causal != 0 ? kTile : keys_here;
         softmax_.weigh_tile(rows, all_rows, seen >= kTile && keys_here == kTile, existing, vectors, bias_of, mask_);
         next_.fetch(kSomeLines);
@@ -205,8 +206,8 @@ private:
 
     const longbow_attention& a_;
     int width_;
-    bool few_;                              // at most kFew queries
-    std::int64_t keys_size_, values_size_;  // words a block
+    bool few_;                              // whether there are at most kFew queries
+    std::int64_t keys_size_, values_size_;  // words per block
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     Window window_{};
     BiasRow bias_;

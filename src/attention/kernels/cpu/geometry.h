@@ -1,6 +1,7 @@
-// Which blocks of keys a block of queries visits. In an unnamed namespace, as all that the kernels include: each instruction set's file
-// must keep its own copy, or the linker might hand one compiled for AVX-512 to a caller on a machine without it. For the same reason
-// nothing here includes the standard library's templates.
+// Which blocks of keys a block of queries visits. Like everything that the CPU kernels include, this lies in an unnamed
+// namespace: each instruction set's file must keep its own copy, or the linker might give a function compiled for
+// AVX-512 to a caller on a machine without it. For the same reason nothing here includes templates of the standard
+// library.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,7 @@
 namespace longbow::cpu {
 namespace {
 
-constexpr int kTile = 64;  // queries and keys a block; what first_key_block counts in
+constexpr int kTile = 64;  // queries or keys in a block; first_key_block counts in these
 
 constexpr int kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
 static_assert(kRowGroups == (kTile + kRowGroup - 1) / kRowGroup);
@@ -19,10 +20,10 @@ constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int most(int a, int b) { return a > b ? a : b; }
 inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
 
-// Keys of one batch element, and the key position of its query 0.
+// The keys of one batch element, and the key position of its query 0.
 struct Window {
-    int keys;    // below lengths[batch]
-    int offset;  // key_length - query_length: where query 0 stands; may be negative
+    int keys;    // number of keys, at most lengths[batch]
+    int offset;  // key_length - query_length, the position of query 0; may be negative
 };
 
 inline Window window_of(const longbow_attention& a, int batch) {
@@ -38,13 +39,13 @@ struct BlockRange {
     [[nodiscard]] bool holds(int block) const { return block >= begin && block < end; }
 };
 
-// One block's entries of first_key_block, which is given.
+// Returns one block's entries of first_key_block, which must not be null.
 inline const std::int32_t* first_blocks_of(const longbow_attention& a, int batch, int head, int block) {
     const std::int64_t row = static_cast<std::int64_t>(batch) * a.heads + head;
     return a.first_key_block + (row * blocks_of(a.query_length) + block) * most(1, a.first_key_groups);
 }
 
-// The 64-key blocks that query block `block` of one head must visit; empty when none of its queries sees a key.
+// Returns the 64-key blocks that query block `block` of one head must visit; empty if none of its queries sees a key.
 inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head, int block) {
     const Window window = window_of(a, batch);
     const int first_query = window.offset + block * kTile;
@@ -60,7 +61,8 @@ inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head
     return {begin, last_key / kTile + 1};
 }
 
-// The leading rows of a block of queries that visit a block of keys, whole groups of them: those further back leave it out.
+// Returns how many leading rows of a block of queries visit a block of keys, in whole groups. The rows after them are
+// further away and skip it.
 inline int visiting_rows(const longbow_attention& a, int batch, int head, int block, int key_block) {
     const int rows = least(kTile, a.query_length - block * kTile);
     if (a.first_key_block == nullptr || a.first_key_groups <= 1) {

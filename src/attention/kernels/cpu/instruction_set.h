@@ -1,4 +1,5 @@
-// The body of each instruction set's file: kernels.h's functions over the templates, by type of the tensors.
+// The functions of kernels.h, made from the kernels' templates for each type of tensor. Each instruction set's file
+// includes this once.
 #pragma once
 
 #include "backward.h"
@@ -88,7 +89,8 @@ inline double spin(std::int32_t dtype, std::int64_t repeats) {
     for_type(dtype, [&](auto type) {
         using Arithmetic = typename ArithmeticOf<decltype(type)>::Type;
         for (std::int64_t i = 0; i < repeats; ++i) {
-            asm volatile("" : : "r"(left), "r"(right), "r"(sums) : "memory");  // else the compiler knows that only the last one counts
+            // Without this the compiler could drop all repetitions but the last.
+            asm volatile("" : : "r"(left), "r"(right), "r"(sums) : "memory");
             product<Arithmetic, true>(kRowGroup, {left, kTile, 1}, right, kColumns, sums, kColumns, [](int, int) {
                 return Extent{Simd::kColumns, 0, kTile};
             });

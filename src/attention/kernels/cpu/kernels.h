@@ -1,5 +1,6 @@
-// What one instruction set offers: the same functions, compiled once for each in a file of its own (portable.cpp, avx2.cpp, ...), and
-// chosen at run time. Everything behind them lives in unnamed namespaces.
+// The functions that each instruction set offers, as a table of pointers. A file for each set (portable.cpp, avx2.cpp,
+// ..) compiles the same source, and one is chosen at run time. All code behind the pointers lies in unnamed namespaces
+// (see geometry.h).
 #pragma once
 
 #include <cstdint>
@@ -10,18 +11,21 @@ namespace longbow::cpu {
 
 struct Kernels {
     const char* name;
-    // Bytes of scratch a thread, for a call with these dimensions. `which`: 0 all gradients, 1 of queries, 2 of keys.
+    // Bytes of scratch that one thread needs for this call. `which`: 0 all gradients, 1 those of queries, 2 those of
+    // keys and values.
     std::int64_t (*forward_scratch)(const longbow_attention&);
     std::int64_t (*backward_scratch)(const longbow_attention&, int which);
-    std::int64_t (*bias_gradient_size)(const longbow_attention&);  // floats a head
+    std::int64_t (*bias_gradient_size)(const longbow_attention&);  // floats per head
 
-    // Query blocks [begin, end) in the order of [batch, heads, blocks].
+    // Computes query blocks [begin, end), counted over [batch, heads, blocks].
     void (*forward)(const longbow_attention&, std::int64_t begin, std::int64_t end, void* scratch);
-    // Blocks [begin, end) in the order of [batch, heads, blocks] of queries or of keys; of [batch, heads] for all gradients.
+    // Computes units [begin, end): blocks of queries or of keys counted over [batch, heads, blocks], or whole heads of
+    // [batch, heads] for all gradients.
     void (*backward)(const longbow_attention&, int which, std::int64_t begin, std::int64_t end, float* bias_gradient, void* scratch);
-    // Multiplies tiles that stay in the first cache, as fast as this arithmetic goes; returns the floating point operations done.
+    // Multiplies tiles that stay in the first-level cache, at the full speed of the arithmetic. Returns the floating
+    // point operations done.
     double (*spin)(std::int32_t dtype, std::int64_t repeats);
-    // dslopes and dtable out of the partial sums of all heads.
+    // Makes dslopes and dtable from the partial sums of all heads.
     void (*finish_bias_gradient)(const longbow_attention&, float* bias_gradient, double* table_scratch);
 };
 

@@ -1,9 +1,12 @@
-// Leaving out, on the way, more than the skip table could (skip_table.h). The table must do with a query's own key as the least that its sum
-// can be; once the tiles at the diagonal are summed, the sum itself is known to be larger, and the same bound leaves fewer blocks. Of those,
-// a tile whose weights would be too small together is dropped before they are multiplied with its values. Both go by the leading rows of a
-// tile, too: its last ones are the furthest away, and need least. The table may leave out a quarter of exp(-skip_threshold), the rule by norms
-// here another quarter, of which it takes a small part; dropped tiles a sixteenth, which they may take whole: products with values that cancel
-// would show more.
+// Skips more during the CPU's forward pass than the skip table could know beforehand (skip_table.h). The table must
+// take the weight of a query's own key as the least that its sum can be. Once the tiles at the diagonal are summed, the
+// sum itself is known to be larger, and the same bound leaves fewer blocks. Of those, a tile whose weights together are
+// too small is dropped before it is multiplied with its values. Both rules also apply to some rows of a tile alone: its
+// last rows are the furthest from the keys and need them least.
+//
+// A row may lose exp(-skip_threshold) of its sum. The table may use a quarter of that, and the bound by norms another
+// quarter, of which it uses little in practice. Dropped tiles may use a sixteenth, and may use it whole. A larger share
+// would show where products with values cancel.
 #pragma once
 
 #include "bias_row.h"
@@ -23,7 +26,7 @@ public:
         taken_ = scratch.take<float>(kTile);
     }
 
-    // It can help where a head has a slope.
+    // Prepares for a head. Narrowing is on only where the slope is positive.
     void start_head(int batch, int head) {
         const double slope = a_.slopes != nullptr ? a_.slopes[batch * a_.slopes_batch + head] : 0.0;
         head_on_ = on_ && slope > 0.0;
@@ -38,13 +41,15 @@ public:
     }
 
     void start_block() { settled_ = false; }
-    // The tiles at the diagonal: so many are summed before a row's sum is asked.
+    // Whether the sums can now say what else the rows need: kSummedFirst blocks are summed, counted from the diagonal,
+    // and others remain.
     [[nodiscard]] bool ripe(const BlockRange& range, int key_block) const {
         return head_on_ && !settled_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
     }
 
-    // Row i of the block (at key position first_query + i) has the largest score `largest`[i] (in powers of two) and the sum of
-    // weights `weights`[i] of 2^(score - largest). Returns the first block of [begin, end) that must still be visited.
+    // Computes from the sums so far what each row still needs, and returns the first of the blocks [begin, end) that
+    // must be visited. Row i of the block of queries is at key position first_query + i; `largest`[i] is its largest
+    // score (base 2) and `weights`[i] its sum of 2^(score - largest).
     template <class T>
     int settle(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
                int begin, int end) {
@@ -52,7 +57,7 @@ public:
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
             taken_[i] = 0.0f;
-            if (i >= rows || first_query + i >= keys) {  // no such query: nothing is needed
+            if (i >= rows || first_query + i >= keys) {  // no such query: it needs nothing
                 reach_[i] = 0.0f;
                 need_[i] = -__builtin_inff();
                 limit_[i] = __builtin_inff();
@@ -69,7 +74,8 @@ public:
         return begin;
     }
 
-    // As many of the `rows` of a block of queries, the first of which stands at first_query, as need that block of keys: whole groups.
+    // Returns how many leading rows of a block of queries need a block of keys, in whole groups. The first row is at
+    // key position first_query.
     [[nodiscard]] int rows_needing(int key_block, int rows, int first_query) const {
         if (!settled_) {
             return rows;
@@ -79,12 +85,15 @@ public:
         while (needing > 0 && reach_[needing - 1] * longest_[key_block] + need_[needing - 1] < nearest) {
             --needing;
         }
-        return whole_groups(most(1, needing), rows);  // rounding may put it below what made the block needed
+        // At least 1: needed() found such a row, which the loop above may miss by rounding.
+        return whole_groups(most(1, needing), rows);
     }
 
-    // As many of the `rows` of raw `scores` [kTile, kTile] as count, whole groups; those after them are small enough to drop: the weights of
-    // each row's dropped tiles together stay within what the row may lose. One tile may take as much of that as leaves room for all further
-    // ones, if they shrink as the bias does. bias_of(i): the tile's row i of biases. A score that is NaN is never dropped.
+    // Returns how many leading rows of a tile of raw `scores` [kTile, kTile] count, in whole groups. The tile is to be
+    // dropped for the rows after them. What a row loses to all dropped tiles stays within its share: one tile may take
+    // the share divided by the sum of a geometric series that shrinks from tile to tile as the bias does, which leaves
+    // room for all further tiles. bias_of(i) returns the biases of the tile's row i. A row with a score of NaN is never
+    // dropped.
     template <class BiasOf>
     int rows_counting(int rows, const float* scores, float scale, const BiasOf& bias_of) {
         if (!settled_ || !small(rows - 1, scores, scale, bias_of(rows - 1))) {
@@ -116,16 +125,17 @@ public:
 private:
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kSummedFirst = 2;
-    static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // in powers of two
-    // A tile of weights below 2^kNegligible of the limit takes so little of it that a bound serves.
+    static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // as exponents of 2
+    // If each weight of a tile is below 2^kNegligible of the limit, a bound on their sum is good enough.
     static constexpr float kNegligible = -11.0f;
     static constexpr float kLog2Tile = 6.0f;
-    static constexpr float kRoundedUp = 1.00001f;  // above what fp32 sums of squares lose
+    static constexpr float kRoundedUp = 1.00001f;  // covers the rounding errors of fp32 sums of squares
 
-    // log2 of at least the sum of exp(-slope n) over all n: 1 - exp(-slope) is at least slope / (1 + slope).
+    // An upper bound of log2 of the sum of exp(-slope n) over all n >= 0, which is 1 / (1 - exp(-slope)): 1 -
+    // exp(-slope) is at least slope / (1 + slope).
     static float log2_of_sum(double slope) { return __builtin_log2f(static_cast<float>((1.0 + slope) / slope)); }
 
-    // |row|^2 of a query of any type.
+    // row|^2 of a query of any type, in fp32.
     template <class T>
     float square(const T* row) const {
         Simd::Vec sum = Simd::zero();
@@ -136,7 +146,7 @@ private:
         return Simd::sum(sum);
     }
 
-    // The bias between the first query and the nearest key of a block.
+    // What the bias takes off the score (base 2) of a block's nearest key with the first query.
     [[nodiscard]] float nearest_of(int block, int first_query) const {
         return slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1));
     }
@@ -153,7 +163,8 @@ private:
         return false;
     }
 
-    // Whether row i of a tile weighs less than one tile may; what it weighs of that, or a little more, to taken_[i].
+    // Whether row i of a tile weighs less than one tile may. If so, taken_[i] becomes its weight, or an upper bound, as
+    // a share of that limit.
     bool small(int i, const float* scores, float scale, const float* bias) {
         const Simd::Vec factor = Simd::set(scale);
         const Simd::Vec limit = Simd::set(limit_[i]);
@@ -167,7 +178,8 @@ private:
             top = Simd::max(x[v], top);
         }
         if (!Simd::any_not_below(top, Simd::set(kNegligible))) {
-            taken_[i] = Simd::largest(exp2_of(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;  // all its weights as the largest
+            // An upper bound: as if all kTile weights were the largest.
+            taken_[i] = Simd::largest(exp2_of(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;
             return true;
         }
         Simd::Vec sum = Simd::zero();

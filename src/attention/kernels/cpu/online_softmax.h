@@ -1,5 +1,6 @@
-// Softmax of rows whose scores come a tile at a time: the largest score so far, the sum of weights 2^(score - largest) and the values summed with
-// them, all rescaled where the largest grows.
+// Online softmax: the softmax of rows whose scores come a tile at a time. Each row has its largest score so far, the
+// sum of its weights 2^(score - largest), and its values summed with these weights. All are rescaled when the largest
+// score grows.
 #pragma once
 
 #include "arithmetic.h"
@@ -13,7 +14,7 @@ namespace {
 template <class Arithmetic>
 class OnlineSoftmax {
 public:
-    // single: weights are left as one number a word, whatever Arithmetic takes, and only as far as each row sees.
+    // `single`: weights are stored as one number per word, whatever Arithmetic packs, and only as far as each row sees.
     OnlineSoftmax(const longbow_attention& a, int width, bool single, Scratch& scratch)
         : scale_(a.scale * kLog2e), keep_(a.dropout_keep), width_(width), single_(single) {
         scores_ = scratch.take<float>(kTile * kTile);
@@ -23,7 +24,7 @@ public:
         largest_ = scratch.take<float>(kTile);
     }
 
-    // Before a head's first block: numbers, also where no row is.
+    // Called before a head's first block: clears the sums of rows that may not exist, so that they hold numbers.
     void start_head() { __builtin_memset(tile_weight_, 0, sizeof(float) * kTile * kWidth); }
     void start_block() {
         __builtin_memset(sums_, 0, sizeof(float) * static_cast<std::size_t>(kTile * width_));
@@ -33,14 +34,17 @@ public:
         }
     }
 
-    [[nodiscard]] float scale() const { return scale_; }             // of a score to powers of two
-    [[nodiscard]] float* scores() const { return scores_; }          // [kTile, kTile], to be filled; then the weights, as a left operand
-    [[nodiscard]] float* sums() const { return sums_; }              // [kTile, width]: what the weights are multiplied into
-    [[nodiscard]] const float* largest() const { return largest_; }  // [kTile], -infinity where a row has seen nothing
-    [[nodiscard]] const float* weight() const { return weight_; }    // [kTile]
+    [[nodiscard]] float scale() const { return scale_; }             // factor from raw scores to base 2
+    // [kTile, kTile]: raw scores, which the caller fills in; after weigh_tile(), weights as a left operand.
+    [[nodiscard]] float* scores() const { return scores_; }
+    // [kTile, width]: the values summed with the weights; the caller adds each tile's product.
+    [[nodiscard]] float* sums() const { return sums_; }
+    [[nodiscard]] const float* largest() const { return largest_; }  // [kTile], -infinity while a row has seen nothing
+    [[nodiscard]] const float* weight() const { return weight_; }    // [kTile]: each row's sum of weights
 
-    // The first `rows` of the block's `all_rows` see vectors(i) vectors of the tile, more than the row before or as many, all of them in a `whole`
-    // tile; keys from `existing` on are none. bias_of(i): a row's biases, -infinity where it may not look.
+    // Replaces a tile's scores by weights for the first `rows` of the block's `all_rows`; the other rows skip the tile.
+    // Row i sees vectors(i) vectors of the tile, at least as many as row i - 1; in a `whole` tile every row sees all.
+    // Keys from `existing` on do not exist. bias_of(i) returns a row's biases, -infinity where it must not look.
     template <class VectorsOf, class BiasOf>
     void weigh_tile(int rows, int all_rows, bool whole, int existing, const VectorsOf& vectors, const BiasOf& bias_of,
                     const DropoutMask* mask) {
@@ -55,7 +59,8 @@ public:
                 Simd::store(tile_weight_ + i * kWidth, Simd::zero());
             }
             with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, existing, bias_of); });
-            // The second product takes rows in groups, each as far as its last row sees.
+            // The second product takes rows in groups, each as far as its last row sees. What the other rows of a group
+            // do not see must therefore be 0.
             for (int v = (count + kPack - 1) / kPack; !single_ && v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
@@ -70,12 +75,14 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
-    static constexpr int kRows = most(1, Simd::kInStep / kVectors);  // weighed together
-    // A row is rescaled only when its scores grow by more than 2^6: sums stay far from overflow, and lose no precision.
+    static constexpr int kRows = most(1, Simd::kInStep / kVectors);  // rows that are weighed together
+    // A row is rescaled only when its scores exceed `largest` by more than 6, so its weights are at most 2^6. Its sums
+    // stay far from overflow and lose no precision.
     static constexpr float kHeadroom = 6.0f;
 
-    // Scores of rows first .. first + kTogether - 1, `count` vectors each -> weights 2^(score - largest) in their place, their sums by lanes in
-    // tile_weight_; then dropout.
+    // Replaces the scores of rows first .. first + kTogether - 1, `count` vectors each, by weights 2^(score - largest).
+    // Stores a vector of partial sums for each row in tile_weight_, and only then applies dropout, which does not
+    // change the softmax denominator.
     template <int kTogether, class N, class BiasOf>
     void weigh(N count, int first, int existing, const BiasOf& bias_of) {
         const int n = count;
@@ -129,8 +136,9 @@ private:
         }
     }
 
-    // A tile's weights join a row's sum as one number, as its part of the product does: what is too small to count then leaves the sum as it
-    // is to the last bit, and a tile that is left out is not missed.
+    // Adds each row's weights in this tile to its sum as one number, as the matrix product does with the values.
+    // Weights that are too small to count then leave the sum unchanged to the last bit, whether the tile is visited or
+    // skipped.
     void add_weights(int rows) {
         for (int i = 0; i < rows; i += kWidth) {
             Simd::Vec x[kWidth];
@@ -159,8 +167,9 @@ private:
         return Simd::load(lanes);
     }
 
-    // What row i's scores are set against while it has seen no number: 0, so that its weights are. The maximum passes over NaNs, which the output
-    // must show: with one of them the row has seen something.
+    // Returns what is subtracted from row i's scores while it has seen no number: 0, so that its weights are
+    // 2^-infinity = 0. The maximum ignores NaNs, but the output must show them: a row with a NaN counts as having seen
+    // something.
     float nothing_seen(int i, const Simd::Vec* x, int count) {
         for (int v = 0; v < count; ++v) {
             if (Simd::any_nan(x[v])) {

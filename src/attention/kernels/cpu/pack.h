@@ -1,4 +1,4 @@
-// Rows of q, k, v, out and their gradients, of any type and strides, to and from dense fp32 tiles.
+// Copies rows of q, k, v, out and their gradients, of any type and stride, to dense fp32 tiles and back.
 #pragma once
 
 #include "geometry.h"
@@ -21,7 +21,7 @@ inline void store_narrow(float* p, Simd::Vec v, int n) { Simd::store_part(p, v, 
 inline void store_narrow(Bf16* p, Simd::Vec v, int n) { Simd::narrow_bf16(&p->bits, v, n); }
 inline void store_narrow(F16* p, Simd::Vec v, int n) { Simd::narrow_f16(&p->bits, v, n); }
 
-// head_dim rounded up to whole vectors: the width of a row in our tiles, zeros at the end.
+// head_dim rounded up to whole vectors: the width of a row in a tile. The rest of the row is filled with zeros.
 inline int padded(int head_dim) { return (head_dim + Simd::kWidth - 1) / Simd::kWidth * Simd::kWidth; }
 
 template <class T>
@@ -36,7 +36,7 @@ Rows<T> rows_of(const longbow_tensor4& t, int batch, int head) {
     return {static_cast<T*>(t.data) + batch * t.batch + head * t.head, t.row};
 }
 
-// Rows [begin, end) -> tile [kTile, padded]; rows of the tile beyond them are zero.
+// Copies rows [begin, end) to a tile [kTile, padded]; the tile's rows after them become zero.
 template <class T>
 void copy_tile(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
     const int width = padded(head_dim);
@@ -54,7 +54,8 @@ void copy_tile(const Rows<T>& from, int begin, int end, int head_dim, float* til
     }
 }
 
-// tile [columns, kTile]: what load(row, column, n) gives of kTile rows, transposed.
+// Fills a tile [all_columns, kTile] with the transpose of kTile rows. load(row, column, n) returns n numbers of a row
+// as a vector.
 template <class Load>
 void transpose_tile(int all_columns, float* tile, const Load& load) {
     constexpr int kWidth = Simd::kWidth;
@@ -82,7 +83,7 @@ void transpose_tile(int all_columns, float* tile, const Load& load) {
     }
 }
 
-// A row of a tile times `factor` -> a row of a tensor.
+// Writes a row of a tile times `factor` to a row of a tensor.
 template <class T>
 void write_row(const float* from, Simd::Vec factor, int head_dim, T* to) {
     for (int d = 0; d < head_dim; d += Simd::kWidth) {

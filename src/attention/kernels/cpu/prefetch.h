@@ -1,5 +1,6 @@
-// Fetches what the next block begins with, of this head or the next, while this one is computed: rows of one head lie too far apart for the
-// hardware to foresee. A few lines at a time, between products: all at once they would keep the core waiting.
+// Prefetches the rows with which the next block begins, in this head or the next, while the current block is computed.
+// The rows of one head lie too far apart for the hardware to predict. A few cache lines are fetched between two matrix
+// products, because fetching all at once would stall the core.
 #pragma once
 
 #include "pack.h"
@@ -12,7 +13,7 @@ class Prefetch {
 public:
     void clear() { count_ = at_ = row_ = 0; }
 
-    // Rows [begin, end) of one head of a tensor, to be read or to be written.
+    // Adds rows [begin, end) of one head of a tensor, which are going to be read or written.
     void add(const longbow_tensor4& t, int batch, int head, int begin, int end, int head_dim, bool write) {
         if (t.data == nullptr || begin >= end || count_ == kMost) {
             return;
@@ -22,7 +23,7 @@ public:
                               end - begin, head_dim * static_cast<int>(sizeof(T)), write};
     }
 
-    // The next rows, as many as make about `lines` lines.
+    // Fetches the next rows, about `lines` cache lines of them.
     void fetch(int lines) {
         while (lines > 0 && at_ < count_) {
             const Entry& e = entries_[at_];
@@ -43,7 +44,7 @@ public:
 
 private:
     static constexpr int kLine = 64;
-    static constexpr int kMost = 8;  // tensors; one more would not be fetched
+    static constexpr int kMost = 8;  // tensors; any further one is not fetched
     struct Entry {
         const char* data;
         std::int64_t stride;  // bytes

@@ -1,6 +1,8 @@
-// C (+)= A * B of small tiles, C in fp32. A register block of kRows x kColumns vectors stays in registers while the depth runs; A is read by
-// broadcasts at any strides (so that a transposed tile needs no transposition), B by whole vectors. A product is added to C as a whole, so
-// that sums over thousands of keys round as sums over tiles.
+// Matrix products of small tiles: C = A * B or C += A * B, with C in fp32. A block of 6 rows by Simd::kColumns vectors
+// of C stays in registers while the depth (the summed dimension) runs; it takes 24 of AVX-512's 32 registers or 12 of
+// AVX2's 16. A is read by broadcasts at any strides, so that a transposed tile need not be transposed in memory, and B
+// by whole vectors. The product of a tile is summed from zero and then added to C as a whole, so that a sum over
+// thousands of keys rounds like a sum over tiles.
 #pragma once
 
 #include "arithmetic.h"
@@ -8,12 +10,14 @@
 namespace longbow::cpu {
 namespace {
 
+// The operand A; element (i, k) is data[i * row + k * depth].
 struct Left {
     const float* data;
     std::ptrdiff_t row, depth;  // strides
 };
 
-// The part of B that a group of rows needs: vectors [0, vectors) of each row, rows [begin, end) of the depth.
+// The part of B that a group of rows needs: the first `vectors` vectors of each row, and rows [begin, end) of the
+// depth.
 struct Extent {
     int vectors, begin, end;
 };
@@ -77,7 +81,8 @@ void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, st
     }
 }
 
-// extent_of(first row, last row) says what the rows of one group need. C, [rows, vectors * kWidth], is written only there.
+// Multiplies `rows` rows of A. extent_of(first row, last row) returns what a group of rows needs of B. Of C, [rows,
+// vectors * kWidth], only that part is written.
 template <class Arithmetic, bool kAdd, class ExtentOf>
 void product(int rows, const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, const ExtentOf& extent_of) {
     int i = 0;

@@ -1,5 +1,6 @@
-// Between the products of the backward pass: scores of a tile -> weights, gradients of the weights -> gradients of the scores, and both as
-// left operands of the three products that follow.
+// What the backward pass does between its matrix products: it makes weights from the scores of a tile, and gradients of
+// the scores from the gradients of the weights (weight * (gradient - out . dout)). Both become left operands of the
+// three products that follow.
 #pragma once
 
 #include "arithmetic.h"
@@ -11,7 +12,8 @@
 namespace longbow::cpu {
 namespace {
 
-// out . dout of a query. In fp32 alone its last bit, which hangs on the last bits of `out`, would show in the gradients of all that the query sees.
+// out . dout of a query, as the sum of two fp32 numbers. One number would round by an amount that depends on the last
+// bits of `out`, which would show in the gradients of everything that the query sees.
 struct TwoFloats {
     float high, low;
 };
@@ -19,10 +21,10 @@ struct TwoFloats {
 template <class Arithmetic>
 class ScoreGradients {
 public:
-    // Rows that are worked on together, as far as the last of them sees.
+    // Rows that are handled together, as far as the last of them sees.
     static constexpr int kRows = most(Arithmetic::kPack, Simd::kInStep / (kTile / Simd::kWidth));
 
-    // keep_rows: gradients() is wanted.
+    // keep_rows: the caller reads gradients() afterwards.
     ScoreGradients(const longbow_attention& a, bool keep_rows, Scratch& scratch)
         : scale_(a.scale * kLog2e), keep_(a.dropout_keep), keep_rows_(keep_rows) {
         scores_ = scratch.take<float>(kTile * kTile);
@@ -34,20 +36,23 @@ public:
         }
     }
 
-    // [kTile, kTile] each, to be filled with q.k and dout.v, for each kRows rows as far as the last of them sees.
+    // Buffers [kTile, kTile] that the caller fills with q.k and dout.v, for each kRows rows as far as the last of them
+    // sees.
     [[nodiscard]] float* scores() const { return scores_; }
     [[nodiscard]] float* weight_gradients() const { return gradients_; }
 
-    // The same tile after `differentiate`: gradients of the scores.
+    // The gradients of the scores, which differentiate() stores in place of those of the weights.
     [[nodiscard]] const float* gradients() const { return gradients_; }
-    // Keys as rows and queries as depth: weights, those that dropout kept, and gradients of the scores.
+    // Left operands with keys as rows and queries as depth: the weights that dropout kept, and the gradients of the
+    // scores.
     [[nodiscard]] Left weights_by_key() const { return {kPack > 1 ? weights_across_ : scores_, 1, kTile}; }
     [[nodiscard]] Left gradients_by_key() const { return {kPack > 1 ? gradients_across_ : gradients_, 1, kTile}; }
-    // Queries as rows and keys as depth.
+    // The gradients of the scores with queries as rows and keys as depth.
     [[nodiscard]] Left gradients_by_query() const { return {kPack > 1 ? gradients_along_ : gradients_, kTile / kPack, 1}; }
 
-    // Row i of `rows` sees vectors(i) vectors of keys, more than row i - 1 or as many, and none of the keys from `existing` on. bias_of(i): its
-    // biases; lse, delta [rows]: its log-sum (in powers of two) and out . dout. What a row does not see is 0 in all operands.
+    // Row i of `rows` sees vectors(i) vectors of keys, at least as many as row i - 1, and no key from `existing` on.
+    // bias_of(i) returns its biases; lse and delta, [rows], are its log-sum (base 2) and its out . dout. What a row
+    // does not see becomes 0 in all operands.
     template <class VectorsOf, class BiasOf>
     void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const TwoFloats* delta,
                        const DropoutMask* mask) {
@@ -83,7 +88,8 @@ private:
         Simd::Vec weight, gradient;
     };
 
-    // Rows first .. last, kRows or, at the end, fewer; count: vectors that the last one sees.
+    // Handles rows first .. last, kRows of them or, at the end, fewer; `count` is the number of vectors that the last
+    // one sees.
     template <class N>
     void differentiate_rows(N count, int first, int last, int existing, const Row (&row)[kRows]) {
         const int n = count;
@@ -131,7 +137,7 @@ private:
         return {passed, Simd::mul(weight, Simd::sub(Simd::sub(gradient, row.delta), row.delta_low))};
     }
 
-    // Vector v of each row.
+    // Stores vector v of each row.
     void store_rows(int first, int last, int v, const Vectors (&x)[kRows][kPack]) {
         for (int i = first; i <= last; ++i) {
             Simd::store(scores_ + i * kTile + v * kWidth, x[i - first][0].weight);
@@ -139,7 +145,7 @@ private:
         }
     }
 
-    // Two rows of two vectors.
+    // Stores vectors v and v + 1 of two rows.
     void store_pairs(int first, int last, int v, const Vectors (&x)[kRows][kPack]) {
         static_assert(kPack == 1 || (kPack == 2 && kRows == 2));
 #pragma GCC unroll 2
@@ -162,7 +168,8 @@ private:
         }
     }
 
-    // Vector v of rows first .. last, in all operands. gradients_along_ holds kPack vectors in one: all but the first of them were stored with it.
+    // Clears vector v of rows first .. last in all operands. gradients_along_ packs kPack vectors into one, which is
+    // cleared with the first of them; if v is not the first, differentiate_rows() has already stored zeros for it.
     void clear(int first, int last, int v) {
         if constexpr (kPack == 1) {
             for (int i = first; i <= last; ++i) {

@@ -1,4 +1,5 @@
-// A thread's part of the workspace, handed out in order; with no memory behind it, it only counts.
+// Hands out a thread's part of the workspace piece by piece, each 64-byte aligned. Without memory behind it, it only
+// counts the bytes.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,5 @@
-// The vector type of the instruction set that this file is compiled for, as one struct `Simd`.
+// The vector type `Simd` of the instruction set for which the including file is compiled, and functions over several
+// vectors at once.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +8,7 @@
 namespace longbow::cpu {
 namespace {
 
-constexpr float kLeastPower = -126.0f;  // 2^x is 0 below: no denormal numbers, which are slow
+constexpr float kLeastPower = -126.0f;  // 2^x is 0 for smaller x, because denormal numbers are slow
 
 }  // namespace
 }  // namespace longbow::cpu
@@ -23,7 +24,8 @@ constexpr float kLeastPower = -126.0f;  // 2^x is 0 below: no denormal numbers, 
 namespace longbow::cpu {
 namespace {
 
-// A number of vectors: known to the compiler, or up to kRoom.
+// A number of vectors: Count is known to the compiler, AnyCount only when the program runs. kRoom is the largest
+// possible.
 template <int kN>
 struct Count {
     static constexpr int kRoom = kN;
@@ -45,8 +47,10 @@ AnyCount<kTimes * kMost> times(AnyCount<kMost> count) {
     return {kTimes * count.count};
 }
 
-// 2^x of `count` vectors in place, relative error 1e-7; 0 below 2^-126, NaN for NaN. Step by step for Simd::kInStep at a time: a CPU sees too
-// few instructions ahead to overlap whole vectors, each of which waits for itself.
+// Replaces x by 2^x in `count` vectors, with a relative error of 1e-7; the result is 0 for x < -126 and NaN for NaN.
+// With r = x - round(x), a polynomial of degree 5 gives 2^r, which is then scaled by 2^round(x). Simd::kInStep vectors
+// go through each step together: a CPU does not look far enough ahead to overlap the long dependent chains of vectors
+// that are handled one after another.
 template <int kN>
 [[gnu::always_inline]] inline void exp2_each(Count<kN> /*count*/, Simd::Vec* x) {
     if constexpr (kN > Simd::kInStep) {
@@ -84,7 +88,8 @@ void exp2_each(AnyCount<kMost> count, Simd::Vec* x) {
     }
 }
 
-// body(count) for 0 < count <= kMost; with the count known to the compiler, so that the vectors go through in step, unless there are many.
+// Calls body(count) for 0 < count <= kMost; 0 does nothing. The count is known to the compiler, so that the vectors go
+// through exp2_each together, unless kMost is above 8.
 template <int kMost, class Body>
 [[gnu::always_inline]] inline void with_count(int count, const Body& body) {
     if constexpr (kMost > 8) {

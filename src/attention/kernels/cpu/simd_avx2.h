@@ -1,4 +1,4 @@
-// Eight floats a register: AVX2, FMA, F16C.
+// Eight floats per register: AVX2, FMA and F16C. simd_avx512.h says what the functions do.
 #pragma once
 
 #include <immintrin.h>
@@ -17,7 +17,7 @@ struct Simd {
     static Vec zero() { return _mm256_setzero_ps(); }
     static Vec set(float x) { return _mm256_set1_ps(x); }
     static Vec load(const float* p) { return _mm256_loadu_ps(p); }
-    static Vec load_part(const float* p, int) { return load(p); }  // head_dim is a multiple of 8
+    static Vec load_part(const float* p, int) { return load(p); }  // whole vectors suffice: head_dim is a multiple of 8
     static void store(float* p, Vec v) { _mm256_storeu_ps(p, v); }
     static void store_part(float* p, Vec v, int) { store(p, v); }
     static Vec add(Vec a, Vec b) { return _mm256_add_ps(a, b); }
@@ -43,7 +43,7 @@ struct Simd {
         const __m256i power = _mm256_slli_epi32(_mm256_cvtps_epi32(sub(x, fraction)), 23);
         const Vec product = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(p), power));
         const Vec kept = _mm256_and_ps(product, _mm256_cmp_ps(x, set(kLeastPower), _CMP_NLT_UQ));
-        return _mm256_or_ps(kept, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));  // all bits set is a NaN
+        return _mm256_or_ps(kept, _mm256_cmp_ps(x, x, _CMP_UNORD_Q));  // a lane with all bits set is a NaN
     }
 
     static Vec keep_if_below(Vec v, const std::uint8_t* bytes, int keep) {

@@ -1,4 +1,4 @@
-// Sixteen floats a register: AVX-512 F, BW, DQ, VL (every CPU that has AVX-512 on a server).
+// Sixteen floats per register: AVX-512 F, BW, DQ and VL, which every server CPU with AVX-512 has.
 #pragma once
 
 #include <immintrin.h>
@@ -11,8 +11,8 @@ namespace {
 struct Simd {
     using Vec = __m512;
     static constexpr int kWidth = 16;
-    static constexpr int kColumns = 4;  // register block of the matrix product: kColumns vectors wide
-    static constexpr int kInStep = 8;   // vectors that are better worked on together than one after another
+    static constexpr int kColumns = 4;  // width in vectors of the matrix product's register block
+    static constexpr int kInStep = 8;   // vectors that are faster handled together than one after another
 
     static Vec zero() { return _mm512_setzero_ps(); }
     static Vec set(float x) { return _mm512_set1_ps(x); }
@@ -27,29 +27,29 @@ struct Simd {
     static Vec max(Vec a, Vec b) { return _mm512_max_ps(a, b); }
     static float sum(Vec v) { return _mm512_reduce_add_ps(v); }
     static float largest(Vec v) { return _mm512_reduce_max_ps(v); }
-    // Whether any lane of a is above b or either is NaN.
+    // Whether any lane of a is above b's, or either is NaN.
     static bool any_not_below(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0; }
     static bool any_nan(Vec v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
 
-    // The parts of exp2_each (simd.h): x - round(x), and p 2^round(x).
+    // The parts of exp2_each (simd.h): fraction() returns x - round(x), scaled() returns p * 2^round(x).
     static Vec fraction(Vec x) { return _mm512_reduce_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
     static Vec scaled(Vec p, Vec x, Vec fraction) {
         return _mm512_maskz_scalef_ps(_mm512_cmp_ps_mask(x, set(kLeastPower), _CMP_NLT_UQ), p, sub(x, fraction));
     }
 
-    // v where the lane's byte is below `keep`, else 0.
+    // Returns v in the lanes whose byte is below `keep`, and 0 in the others.
     static Vec keep_if_below(Vec v, const std::uint8_t* bytes, int keep) {
         const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
         return _mm512_maskz_mov_ps(_mm512_cmplt_epi32_mask(wide, _mm512_set1_epi32(keep)), v);
     }
 
-    // bf16 and fp16 as 16-bit patterns, n of them (n a multiple of 8).
+    // These convert n numbers, a multiple of 8, between fp32 and the 16-bit patterns of bf16 or fp16.
     static Vec widen_bf16(const std::uint16_t* p, int n) {
         return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes(n), p)), 16));
     }
     static Vec widen_f16(const std::uint16_t* p, int n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p)); }
     static void narrow_bf16(std::uint16_t* p, Vec v, int n) {
-#if defined(__AVX512BF16__)  // numbers below 2^-126 become 0
+#if defined(__AVX512BF16__)  // turns numbers below 2^-126 into 0
         _mm256_mask_storeu_epi16(p, lanes(n), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
 #else
         const __m512i bits = _mm512_castps_si512(v);
@@ -63,7 +63,7 @@ struct Simd {
         _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
     }
 
-    // Rows and columns of a 16 x 16 square exchanged.
+    // Transposes a 16 x 16 square.
     static void transpose(Vec (&v)[kWidth]) {
         __m512 t[16];
         for (int i = 0; i < 16; i += 2) {

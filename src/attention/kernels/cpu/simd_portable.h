@@ -1,4 +1,5 @@
-// Four floats a register by the compiler's own vector type: SSE2, NEON, or whatever the target has.
+// Four floats per register by the compiler's own vector type: SSE2, NEON, or whatever the target has. simd_avx512.h
+// says what the functions do.
 #pragma once
 
 #include <cstdint>
@@ -83,7 +84,8 @@ struct Simd {
     }
 
 private:
-    // Adding and taking away 1.5 * 2^23 rounds to an integer, whose low bits are then the sum's own.
+    // Adding 1.5 * 2^23 rounds a number to an integer, which then stands in the low bits of the sum; subtracting it
+    // again leaves the rounded number.
     static constexpr float kMagic = 12582912.0f;
     static Vec at_least(Vec x) { return x > set(kLeastPower - 1.0f) ? x : set(kLeastPower - 1.0f); }
     static Vec shifted(Vec x) { return at_least(x) + set(kMagic); }
@@ -105,7 +107,7 @@ private:
         if (rest >= 0x0F800000u) {
             return from_bits(sign | 0x7F800000u | rest);  // infinities and NaNs
         }
-        return from_bits(sign | bits(from_bits(rest) * 0x1p112f));  // denormal numbers come right by the multiplication
+        return from_bits(sign | bits(from_bits(rest) * 0x1p112f));  // also right for denormal numbers
     }
     static std::uint16_t half_of(float x) {
         const std::uint32_t all = bits(x);
@@ -117,7 +119,7 @@ private:
         if (rest >= 0x477FF000u) {  // rounds to 2^16 or more
             return static_cast<std::uint16_t>(sign | 0x7C00u);
         }
-        if (rest < 0x38800000u) {  // denormal in half precision: the addition of 0.5 rounds at its last bit
+        if (rest < 0x38800000u) {  // denormal in half precision: adding 0.5 rounds x at its last bit
             return static_cast<std::uint16_t>(sign | (bits(from_bits(rest) + 0.5f) - bits(0.5f)));
         }
         return static_cast<std::uint16_t>(sign | ((rest - 0x38000000u + 0xFFFu + ((rest >> 13) & 1u)) >> 13));

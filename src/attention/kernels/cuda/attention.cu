@@ -1,4 +1,4 @@
-// The C boundary: what a call must fulfil, and the kernels of its input type.
+// Checks what a call must fulfil, and runs the kernels of its input type.
 #include "attention.h"
 
 #include "backward_launch.h"

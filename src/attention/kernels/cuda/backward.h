@@ -1,9 +1,10 @@
-// Backward pass in two kernels of one source, neither of which adds to what another block writes: the same inputs give the same bits.
-// A block holds a tile of rows with two operands and walks the columns' tiles with two operands:
+// The CUDA backward pass: two kernels from one source, which run one after the other. No block adds to what another
+// writes, so the same inputs give the same bits. A block keeps two operands of a tile of rows and walks over tiles of
+// columns, each with two operands:
 //   keys:    rows are keys, columns queries;  S^T = K Q^T, dP^T = V dO^T;  dV += P^T dO, dK += dS^T Q
 //   queries: rows are queries, columns keys;  S = Q K^T,   dP = dO V^T;    dQ += dS K
-// so that P and dS go from registers into the last products. The next columns are on their way while these are worked on, where shared
-// memory has room for two.
+// P and dS thus go from registers straight into the last products. The next columns are copied while the current ones
+// are worked on, if shared memory has room for both.
 #pragma once
 
 #include "dropout.h"
@@ -20,12 +21,12 @@ struct BackwardShape {
     static constexpr int kRows = 16 * kWarps;
     static constexpr int kColumns = kHalf ? (kDim <= 64 ? 64 : kDim <= 128 ? 32 : 16) : (kDim <= 64 ? 32 : 16);
     static constexpr int kStages = kHalf ? (kDim <= 128 ? 2 : 1) : (kDim <= 64 ? 2 : 1);
-    // Two gradients of 256 columns do not fit into registers: then each block makes half of their columns.
+    // Two gradients of 256 columns do not fit into registers, so each block computes half of the columns.
     static constexpr int kParts = kKeyRows && kDim > 128 ? 2 : 1;
     static constexpr int kOutColumns = kDim / kParts;
     static constexpr int kRowBytes = kRows * Tile<T, kDim>::kRowBytes;
     static constexpr int kColumnBytes = kColumns * Tile<T, kDim>::kRowBytes;
-    static constexpr int kTermBytes = kKeyRows ? 4 * kColumns : 0;  // of lse, and as many of delta
+    static constexpr int kTermBytes = kKeyRows ? 4 * kColumns : 0;  // bytes of lse; delta takes as many
     static constexpr int kStageBytes = 2 * kColumnBytes + 2 * kTermBytes;
     static constexpr int kSharedBytes = 2 * kRowBytes + kStages * kStageBytes;
 };
@@ -42,9 +43,9 @@ struct BackwardKernel {
     static constexpr int kOutTiles = Shape::kOutColumns / 8;
 
     longbow_attention call;
-    const float* lse;  // RowTermsKernel's
+    const float* lse;  // from RowTermsKernel, as delta
     const float* delta;
-    float* slope_parts;  // queries only; [batch, heads, row blocks] of the slopes' gradient, or null
+    float* slope_parts;  // for queries only: [batch, heads, row blocks], parts of the slopes' gradient; or null
 
     static Grid grid(const longbow_attention& call) {
         const int rows = kKeyRows ? call.key_length : call.query_length;
@@ -54,11 +55,11 @@ struct BackwardKernel {
     struct Sums {
         float first[kOutTiles][4];                  // dK or dQ
         float second[kKeyRows ? kOutTiles : 1][4];  // dV
-        float moment;                               // of dS with the distance
+        float moment;                               // sum of dS * |distance|
     };
 
     struct Place {
-        int batch, head, first_row, first_column;  // of rows, and of the gradient's columns
+        int batch, head, first_row, first_column;  // first_column: of the gradient
         std::int64_t head_index;
     };
 
@@ -66,7 +67,7 @@ struct BackwardKernel {
         const Lane lane;
         const int blocks = device::blocks_x() / Shape::kParts;
         const int nth = device::block_x() / Shape::kParts;
-        const int block = kKeyRows ? nth : blocks - 1 - nth;  // what sees most first
+        const int block = kKeyRows ? nth : blocks - 1 - nth;  // the blocks that see most start first
         Place place{};
         place.batch = device::block_z();
         place.head = device::block_y();
@@ -96,7 +97,7 @@ private:
         end = (to + Shape::kColumns - 1) / Shape::kColumns;
     }
 
-    // The next tile of columns, from `tile` on, that the skip table leaves.
+    // Returns the next tile of columns, from `tile` on, that the skip table does not leave out.
     LONGBOW_DEVICE int visible_from(int tile, int end, const Place& place) const {
         if (call.first_key_block == nullptr) return tile;
         const std::int64_t query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
@@ -116,7 +117,7 @@ private:
         start_loading<Shape::kColumns, kThreads>(column_tile(stage, 0), a, first, limit, call.head_dim);
         start_loading<Shape::kColumns, kThreads>(column_tile(stage, 1), b, first, limit, call.head_dim);
         if (kKeyRows && device::thread() < Shape::kColumns / 2) {
-            constexpr int kChunks = Shape::kColumns / 4;  // of 4 floats, of each of the two
+            constexpr int kChunks = Shape::kColumns / 4;  // 4 floats each; one set for lse, one for delta
             const int chunk = device::thread() % kChunks;
             const float* const from = device::thread() < kChunks ? lse : delta;
             device::copy16(terms(stage) + static_cast<std::uint32_t>(device::thread() * 16),
@@ -157,12 +158,12 @@ private:
         }
         for (int stage = 0; tile < end;) {
             device::wait_copies<0>();
-            device::sync();  // these columns have come to all; nobody needs the other stage's
+            device::sync();  // all threads' copies have arrived; no thread still reads the other stage
             const int next = visible_from(tile + 1, end, place);
             if (Shape::kStages == 2 && next < end) start_columns(next, 1 - stage, scores, place);
             add_tile(sums, scores, lane, place, tile, stage, row_lse, row_delta);
             if (Shape::kStages == 1) {
-                device::sync();  // nobody needs these columns
+                device::sync();  // no thread still reads these columns
                 if (next < end) start_columns(next, 0, scores, place);
             } else {
                 stage = 1 - stage;
@@ -187,7 +188,7 @@ private:
         }
     }
 
-    // sums += x columns[:, first ..]
+    // Adds x * columns[:, first ..] to sums.
     LONGBOW_DEVICE static void add_products(float (&sums)[kOutTiles][4], const float (&x)[kTiles][4], const Operand& columns, int first,
                                             const Lane& lane) {
         LONGBOW_UNROLL
@@ -265,7 +266,7 @@ private:
             float moment = sums.moment;
             LONGBOW_UNROLL
             for (int mask = 16; mask > 0; mask /= 2) moment += device::shuffle_xor(moment, mask);
-            device::sync();  // nobody needs the tiles: their memory takes the warps' sums
+            device::sync();  // no thread still reads the tiles, whose memory now takes the warps' sums
             const device::SharedAddress at = device::shared_memory();
             if (lane.lane == 0) device::store_shared(at + static_cast<std::uint32_t>(4 * lane.warp), moment);
             device::sync();

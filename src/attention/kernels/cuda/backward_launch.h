@@ -1,4 +1,5 @@
-// Which backward kernels serve a call, in which order, and their workspace. backward_<type>.cu make one input type's kernels each.
+// Decides which backward kernels serve a call, in which order they run, and what workspace they need.
+// backward_<type>.cu instantiate them for one input type each.
 #pragma once
 
 #include <cstddef>
@@ -13,16 +14,17 @@ constexpr int table_tile(int head_dim) {
     return head_dim <= 128 ? TableGradientShape<T, 128>::kTile : TableGradientShape<T, 256>::kTile;
 }
 
-// Rows of a block of the queries' pass, so that the parts of the slopes' gradient can be counted.
+// Rows of a block of the kernel for queries; it says how many parts the slopes' gradient has.
 template <class T>
 constexpr int query_rows(int head_dim) {
     return head_dim <= 128 ? BackwardShape<T, 128, false>::kRows : BackwardShape<T, 256, false>::kRows;
 }
 
-// Arrays of floats in the workspace, one after the other.
+// Sizes of the arrays of floats that lie in the workspace one after the other.
 template <class T>
 struct BackwardWorkspace {
-    std::int64_t row_terms, slope_parts, table_parts;  // counts; two arrays of row_terms
+    // Counts of floats. There are two arrays of row_terms floats, lse and delta.
+    std::int64_t row_terms, slope_parts, table_parts;
 
     explicit BackwardWorkspace(const longbow_attention& call)
         : row_terms(static_cast<std::int64_t>(call.batch) * call.heads * padded_rows(call)),

@@ -1,7 +1,9 @@
-// Gradients of the bias. Slopes: the blocks' parts, which the queries' pass left, in a fixed order. Distance table: a pass of its own over
-// bands of tiles that lie at one block distance. All elements of a band at one place in the tile have one distance, so that a thread keeps
-// one sum of dS an element over all tiles of its block, and the diagonals are summed once at the end. Bands beyond the table's last entry
-// are not visited: the rows of dS sum to zero, so that the last entry's gradient is minus the sum of the others'.
+// Gradients of the bias on CUDA. For slopes, the backward kernel for queries leaves one part per block, and these are
+// summed in a fixed order. A distance table has a kernel of its own, which walks over bands of tiles: all tiles of a
+// band have the same difference between their query tile and key tile. The same place in each tile of a band therefore
+// has the same distance, so that a thread keeps one sum of dS per element over all tiles of its block, and the
+// diagonals are summed once at the end. Bands that lie beyond the table's last entry are not visited: the rows of dS
+// sum to zero, so the last entry's gradient is minus the sum of the others'.
 #pragma once
 
 #include "dropout.h"
@@ -17,7 +19,7 @@ struct SlopeSumKernel {
     static constexpr int kSharedBytes = 0;
 
     const float* parts;
-    int count;  // of each head
+    int count;  // parts per head
     float* dslopes;
 
     LONGBOW_DEVICE void operator()() const {
@@ -30,19 +32,19 @@ struct SlopeSumKernel {
     }
 };
 
-// Which bands there are. Band b: key tile - query tile = first + b; its distances are those of the diagonal, center(b), and up to
-// tile - 1 to either side. Blocks take `kChunk` tiles of a band each.
+// Which bands there are. In band b, key tile - query tile = first + b. Its distances are that of the tiles' diagonal,
+// center(b), and up to tile - 1 more or less. Each block takes `kChunk` tiles of a band.
 struct Bands {
     static constexpr int kChunk = 16;
     int tile, offset;
-    int direct;  // entries of the table whose gradient is summed directly
+    int direct;  // number of table entries whose gradient is summed directly
     int first, count, chunks;
 
     Bands(const longbow_attention& call, int tile_size) : tile(tile_size), offset(call.key_length - call.query_length) {
         const int farthest = (call.key_length > call.query_length ? call.key_length : call.query_length) - 1;
         direct = call.table_length > farthest ? call.table_length : call.table_length - 1;
         const int query_tiles = tiles(call.query_length), key_tiles = tiles(call.key_length);
-        // A band serves if its distances, center - tile + 1 .. center + tile - 1, meet lowest .. direct - 1.
+        // A band is needed if its distances, center - tile + 1 .. center + tile - 1, meet lowest .. direct - 1.
         const int lowest = call.causal != 0 ? 0 : 1 - direct;
         first = 1 - query_tiles;
         while (first < key_tiles && offset - tile * first - (tile - 1) > direct - 1) ++first;
@@ -78,7 +80,7 @@ struct TableGradientKernel {
     Bands bands;
     const float* lse;
     const float* delta;
-    float* parts;  // [batch, heads, bands, chunks, 2 tile]: entry tile - 1 + d is of distance center + d
+    float* parts;  // [batch, heads, bands, chunks, 2 tile]: entry tile - 1 + d is for distance center + d
 
     static Grid grid(const longbow_attention& call, const Bands& bands) { return {bands.count * bands.chunks, call.heads, call.batch}; }
 
@@ -126,7 +128,7 @@ private:
 
     LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head, int query,
                                  int key) const {
-        device::sync();  // nobody needs the last tiles
+        device::sync();  // no thread still reads the last tiles
         start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries, call.head_dim);
         start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, head), key, scores.keys, call.head_dim);
         start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries, call.head_dim);
@@ -162,7 +164,7 @@ private:
     }
 
     LONGBOW_DEVICE static void sum_diagonals(const float (&sums)[kTiles][4], const Lane& lane, float* to) {
-        device::sync();  // nobody needs the tiles: their memory takes the sums
+        device::sync();  // no thread still reads the tiles, whose memory now takes the sums
         const device::SharedAddress base = device::shared_memory();
         const auto at = [&](int row, int column) { return base + static_cast<std::uint32_t>(4 * (row * (Shape::kTile + 1) + column)); };
         LONGBOW_UNROLL
@@ -172,7 +174,8 @@ private:
                 device::store_shared(at(16 * lane.warp + lane.g + 8 * (j >> 1), 8 * n + 2 * lane.t + (j & 1)), sums[n][j]);
         }
         device::sync();
-        const int diagonal = device::thread() - (Shape::kTile - 1);  // row - column
+        // This thread sums the diagonal on which row - column is this.
+        const int diagonal = device::thread() - (Shape::kTile - 1);
         float sum = 0.0f;
         for (int row = larger(diagonal, 0); row < smaller(Shape::kTile + diagonal, Shape::kTile); ++row) {
             sum += device::load_shared(at(row, row - diagonal));
@@ -183,7 +186,8 @@ private:
 
 struct TableSumKernel {
     static constexpr int kThreads = 128;
-    static constexpr int kBlocks = 1;  // without a number ptxas spills for 10.0, to fit more blocks
+    // Without this, ptxas spills registers on compute capability 10.0 to fit more blocks.
+    static constexpr int kBlocks = 1;
     static constexpr int kSharedBytes = kThreads * 4;
 
     longbow_attention call;

@@ -1,5 +1,5 @@
-// The parts of a split forward pass made one: each part's rows weigh as their share of the softmax's sum, which their lse tells. One warp
-// a row, the parts always in the same order.
+// Combines the parts of a split forward pass. Each part's rows are weighted by their share of the softmax denominator,
+// exp(lse of the part - lse of all). One warp computes one row and takes the parts always in the same order.
 #pragma once
 
 #include "launch.h"

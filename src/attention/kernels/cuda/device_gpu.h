@@ -1,4 +1,4 @@
-// The operations of device.h on an NVIDIA GPU of compute capability 8.0 or later, as PTX. Only nvcc reads this file.
+// The operations of device.h in PTX for NVIDIA GPUs of compute capability 8.0 or later. Only nvcc reads this file.
 #pragma once
 
 #include <cstdint>
@@ -44,19 +44,20 @@ LONGBOW_DEVICE void store_shared(SharedAddress at, float value) {
     asm volatile("st.shared.f32 [%0], %1;" ::"r"(at), "f"(value) : "memory");
 }
 
-// --- Asynchronous copies of 16 bytes from global to shared memory; zeros where !there (nothing is read then)
+// --- Asynchronous copies of 16 bytes from global to shared memory. If `there` is false, nothing is read and zeros are
+// written.
 LONGBOW_DEVICE void copy16(SharedAddress to, const void* from, bool there) {
     const int bytes = there ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
 }
 LONGBOW_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-// This thread's copies have come, those of the last kPending groups excepted.
+// Waits until this thread's copies have arrived, except those of the last kPending groups.
 template <int kPending>
 LONGBOW_DEVICE void wait_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
 }
 
-// --- Matrices. Four 8x8 blocks of 16-bit values, whose rows' addresses lanes 8 m .. 8 m + 7 give
+// --- Matrices of four 8 x 8 blocks of 16-bit values. Lanes 8 m .. 8 m + 7 give the addresses of block m's rows.
 LONGBOW_DEVICE void load_matrices(std::uint32_t (&r)[4], SharedAddress row) {
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
@@ -81,7 +82,7 @@ LONGBOW_DEVICE void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const st
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
-// c[16 x 8] += a[16 x 8] b[8 x 8], of numbers rounded by to_tf32
+// c[16 x 8] += a[16 x 8] b[8 x 8]; a and b were rounded by to_tf32
 LONGBOW_DEVICE void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
     asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
         : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
@@ -91,12 +92,13 @@ LONGBOW_DEVICE void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const s
 // --- Numbers
 LONGBOW_DEVICE std::uint32_t bits_of(float x) { return __float_as_uint(x); }
 LONGBOW_DEVICE float float_of(std::uint32_t x) { return __uint_as_float(x); }
-LONGBOW_DEVICE float exp2_fast(float x) {  // relative error 2^-22; subnormal results are 0
+LONGBOW_DEVICE float exp2_fast(float x) {  // relative error 2^-22; subnormal results become 0
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
-// Products and sums that stay apart: the compiler makes one fused operation of a * b + c where it can.
+// Products and sums that are rounded one by one. Plain a * b + c would become one fused operation where the compiler
+// can.
 LONGBOW_DEVICE float multiply_rounded(float a, float b) { return __fmul_rn(a, b); }
 LONGBOW_DEVICE float add_rounded(float a, float b) { return __fadd_rn(a, b); }
 LONGBOW_DEVICE double multiply_rounded(double a, double b) { return __dmul_rn(a, b); }

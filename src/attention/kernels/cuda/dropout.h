@@ -1,5 +1,6 @@
-// The dropout mask of one warp's tile of probabilities, as bits 4 n + j of element [n][j]. See philox.h: one draw decides 16 keys of a
-// query. The lanes that need a draw share it: each draws some, and the rest comes by shuffles.
+// The dropout mask of one warp's tile of probabilities: bit 4 n + j decides element [n][j]. One draw of philox.h
+// decides 16 keys of a query. Each of the lanes that need the same draws makes some of them and gets the rest by
+// shuffles.
 #pragma once
 
 #include "../params.h"
@@ -10,7 +11,7 @@ namespace longbow::cuda {
 
 struct Dropout {
     std::uint64_t seed, offset;
-    int keep;  // of 256
+    int keep;  // bytes that are kept, of 256
     std::uint32_t batch_head;
 
     LONGBOW_DEVICE Dropout(const longbow_attention& call, int batch, int head)
@@ -26,10 +27,11 @@ struct Dropout {
     }
     LONGBOW_DEVICE bool keeps(std::uint32_t word, int byte) const { return static_cast<int>((word >> (8 * byte)) & 0xFFu) < keep; }
 
-    // Rows are queries: first_query is the warp's first row, first_key (a multiple of 16) its first column.
+    // The mask if rows are queries: first_query is the warp's first row, first_key (a multiple of 16) its first column.
     template <int kTiles>
     LONGBOW_DEVICE std::uint32_t mask_of_query_rows(const Lane& lane, int first_query, int first_key) const {
-        // The four lanes of a row pair need the draws (row r, group k) for 2 rows and kTiles / 2 groups: draw number 2 k + r.
+        // Four lanes share a pair of rows. They need the draws of both rows r for kTiles / 2 groups k of keys; draw
+        // number 2 k + r is lane number % 4's.
         constexpr int kDraws = kTiles;
         constexpr int kMine = (kDraws + 3) / 4;
         PhiloxBlock mine[kMine];
@@ -47,7 +49,7 @@ struct Dropout {
             LONGBOW_UNROLL
             for (int w = 0; w < 4; ++w) word[w] = device::shuffle(mine[number >> 2].word[w], from);
             LONGBOW_UNROLL
-            for (int n = 0; n < 2; ++n) {  // keys 8 n + 2 t + e: byte 2 (t & 1) + e of word 2 n + t / 2
+            for (int n = 0; n < 2; ++n) {  // key 8 n + 2 t + e: byte 2 (t & 1) + e of word 2 n + t / 2
                 const std::uint32_t bytes = lane.t < 2 ? word[2 * n] : word[2 * n + 1];
                 LONGBOW_UNROLL
                 for (int e = 0; e < 2; ++e) {
@@ -59,7 +61,8 @@ struct Dropout {
         return mask;
     }
 
-    // Rows are keys, one group of 16: first_key (a multiple of 16) is the warp's first row, first_query its first column.
+    // The mask if rows are keys, one group of 16: first_key (a multiple of 16) is the warp's first row, first_query its
+    // first column.
     template <int kTiles>
     LONGBOW_DEVICE std::uint32_t mask_of_key_rows(const Lane& lane, int first_query, int first_key) const {
         constexpr int kQueries = 8 * kTiles;

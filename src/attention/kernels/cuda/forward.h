@@ -1,6 +1,7 @@
-// Forward pass: one block a tile of queries, walking the visible tiles of keys from the last (where ALiBi's weight lies, so that the
-// maximum is found early) to the first that the window and the skip table leave. Online softmax in units of log2; probabilities go from
-// registers to the next product. K's next tile is on its way during P V, V's tile during Q K^T and the softmax.
+// The CUDA forward pass. A block computes one tile of queries and walks over the visible tiles of keys, from the last
+// (where ALiBi's weight lies, so that the maximum is found early) to the first that the window and the skip table
+// leave. The online softmax works in base 2, and probabilities go from registers straight into the next product. The
+// next tile of K is copied during P V, and the tile of V during Q K^T and the softmax.
 #pragma once
 
 #include "dropout.h"
@@ -14,7 +15,8 @@ struct ForwardShape {
     static constexpr bool kHalf = sizeof(T) == 2;
     static constexpr int kRows = 16 * kWarps;
     static constexpr int kKeys = kHalf ? (kDim_ <= 128 ? 64 : 32) : (kDim_ <= 128 ? 32 : 16);
-    // Queries as fragments in registers, where these hold them beside the sums; their shared memory then becomes V's.
+    // Whether queries stay in registers as fragments, which is possible where they fit beside the sums. Their shared
+    // memory is then reused for V.
     static constexpr bool kQueriesInRegisters = kHalf ? kDim_ <= 128 : kDim_ <= 64;
     using QueryTile = Tile<T, kDim_>;
     static constexpr int kQueryBytes = kRows * QueryTile::kRowBytes;
@@ -33,13 +35,14 @@ struct ForwardKernel {
     static constexpr int kKeyTiles = Shape::kKeys / 8;
 
     longbow_attention call;
-    int splits;          // parts of the keys, each with its own block; 1 writes call.out and call.lse
-    float* partial;      // splits > 1: [batch, heads, splits, query_length, head_dim], each part normalised by itself
+    int splits;  // parts of the keys, each with its own block; with 1, call.out and call.lse are written directly
+    // If splits > 1: [batch, heads, splits, query_length, head_dim], each part normalised by its own sum.
+    float* partial;
     float* partial_lse;  // [batch, heads, splits, query_length], natural log
 
     struct State {
         float out[kDim / 8][4];
-        float highest[2], sum[2];  // of this lane's two rows, of each row's four lanes
+        float highest[2], sum[2];  // of this lane's two rows; sum holds this lane's part, and four lanes share a row
     };
 
     LONGBOW_DEVICE void operator()() const {
@@ -47,7 +50,8 @@ struct ForwardKernel {
         const int head = device::block_y();
         const int batch = device::block_z();
         const int blocks = device::blocks_x() / splits;
-        const int block = blocks - 1 - device::block_x() / splits;  // the last rows see most keys: start them first
+        // The last rows see the most keys, so they start first.
+        const int block = blocks - 1 - device::block_x() / splits;
         const int split = device::block_x() % splits;
         const int first_row = block * Shape::kRows;
 
@@ -111,7 +115,8 @@ private:
         for (int tile = end_tile - 1; tile >= first_tile; --tile) {
             const int key = tile * Shape::kKeys;
             device::wait_copies<0>();
-            device::sync();  // this tile's keys have come to all; nobody needs the last tile's values (at first: the queries' tile)
+            // This tile's keys have arrived, and no thread still reads the last tile's values (at first: the queries).
+            device::sync();
             start_loading<Shape::kKeys, kThreads>(v_tile, v, key, scores.keys, call.head_dim);
             device::commit_copies();
 
@@ -123,7 +128,7 @@ private:
             if (dropout.active()) drop(x, dropout.mask_of_query_rows<kKeyTiles>(lane, warp_row, key));
 
             device::wait_copies<0>();
-            device::sync();  // this tile's values have come to all; nobody needs its keys
+            device::sync();  // this tile's values have arrived, and no thread still reads its keys
             if (tile > first_tile) {
                 start_loading<Shape::kKeys, kThreads>(k_tile, k, key - Shape::kKeys, scores.keys, call.head_dim);
                 device::commit_copies();
@@ -167,7 +172,8 @@ private:
         }
     }
 
-    // Scores to probabilities relative to the highest score so far; what is summed already is brought to the new one.
+    // Replaces scores by probabilities relative to the highest score so far, and rescales what is summed already to the
+    // new highest.
     LONGBOW_DEVICE static void soften(float (&x)[kKeyTiles][4], State& state) {
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
@@ -176,7 +182,7 @@ private:
             for (int n = 0; n < kKeyTiles; ++n) highest = fmaxf(highest, fmaxf(x[n][2 * r], x[n][2 * r + 1]));
             highest = fmaxf(highest, device::shuffle_xor(highest, 1));
             highest = fmaxf(highest, device::shuffle_xor(highest, 2));
-            const float base = highest == -infinity() ? 0.0f : highest;  // no key yet: exp2(-inf - 0) = 0
+            const float base = highest == -infinity() ? 0.0f : highest;  // without a key yet, exp2(-inf - 0) = 0
             const float shrink = device::exp2_fast(state.highest[r] - base);
             state.highest[r] = highest;
             float sum = state.sum[r] * shrink;

@@ -1,4 +1,5 @@
-// Which forward kernel serves a call, and its workspace. forward_<type>.cu make one input type's kernels each.
+// Decides which forward kernel serves a call and what workspace it needs. forward_<type>.cu instantiate the kernels for
+// one input type each.
 #pragma once
 
 #include <cstddef>
@@ -8,11 +9,11 @@
 
 namespace longbow::cuda {
 
-constexpr int kDecodeQueries = 16;   // up to so many queries: one warp a block, keys split between blocks
-constexpr int kSplitKeys = 256;      // a part of the keys that is worth a block
-constexpr int kDecodeBlocks = 1024;  // enough to fill any GPU; a constant, so that results do not depend on which
+constexpr int kDecodeQueries = 16;   // up to this many queries, blocks have one warp and share the keys
+constexpr int kSplitKeys = 256;      // fewest keys that are worth a block
+constexpr int kDecodeBlocks = 1024;  // enough to fill any GPU; a constant, so that results do not depend on the GPU
 
-// A function of the shape alone.
+// The number of parts into which the keys are split. It depends on the shape alone.
 inline int split_count(const longbow_attention& call) {
     if (call.query_length > kDecodeQueries) return 1;
     const std::int64_t heads = static_cast<std::int64_t>(call.batch) * call.heads;

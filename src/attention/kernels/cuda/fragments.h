@@ -1,6 +1,7 @@
-// Matrix products of one warp, alike for the three input types: operands of 16 x 16 (A) and 16 x 8 (B), sums of 16 x 8 in fp32.
-// A lane holds rows g and g + 8 (g = lane / 4) and columns 2 t, 2 t + 1 (t = lane % 4) of each 16 x 8 sum. Two neighbouring sums, rounded
-// to the input type, are an A operand of the next product without leaving the lane's registers: P V needs no trip through shared memory.
+// Matrix products of one warp with one interface for the three input types: operands of 16 x 16 (A) and 16 x 8 (B), and
+// sums of 16 x 8 in fp32. Of each sum, a lane holds rows g and g + 8 (g = lane / 4) and columns 2 t and 2 t + 1 (t =
+// lane % 4). Two neighbouring sums, rounded to the input type, are an A operand of the next product in the lane's own
+// registers: P V needs no trip through shared memory.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +22,8 @@ struct Lane {
     LONGBOW_DEVICE Lane() : warp(device::thread() >> 5), lane(device::thread() & 31), g(lane >> 2), t(lane & 3) {}
 };
 
-// Rows of kDim values in shared memory, 8 values apart beyond that: so that the eight rows of an ldmatrix meet eight different groups of
-// banks, whatever kDim.
+// Rows of kDim values in shared memory, each followed by 8 unused values. The eight rows that an ldmatrix reads at once
+// then lie in eight different groups of banks, whatever kDim is.
 template <class T, int kDim>
 struct Tile {
     static constexpr int kPitch = kDim + 8;
@@ -32,14 +33,14 @@ struct Tile {
     LONGBOW_DEVICE device::SharedAddress slot(int row, int column) const {
         return base + static_cast<std::uint32_t>(row * kRowBytes + column * static_cast<int>(sizeof(T)));
     }
-    // Where reads look; the same place, unless a test has tampered.
+    // The address for reads. It differs from slot() only in tests that plant a fault.
     LONGBOW_DEVICE device::SharedAddress at(int row, int column) const {
         const auto astray = static_cast<std::uint32_t>(device::tampered(device::Tamper::read_pitch) ? row * 16 : 0);
         return slot(row, column) - astray;
     }
 };
 
-// Products of 16-bit values: kinds differ in the instruction and the rounding alone.
+// Products of 16-bit values. bf16 and fp16 differ only in the instruction and the rounding.
 template <class T>
 struct HalfProducts {
     struct A {
@@ -53,14 +54,14 @@ struct HalfProducts {
     static LONGBOW_DEVICE void load(A& a, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         device::load_matrices(a.r, tile.at(row + (lane.lane & 15), column + (lane.lane >> 4) * 8));
     }
-    // B = the transpose of the tile's rows row .. row + 15, columns column .. column + 15
+    // Loads B as the transpose of the tile's rows row .. row + 15, columns column .. column + 15.
     template <int kDim>
     static LONGBOW_DEVICE void load_rows(B2& b, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         std::uint32_t r[4];
         device::load_matrices(r, tile.at(row + (lane.lane & 7) + (lane.lane >> 4) * 8, column + ((lane.lane >> 3) & 1) * 8));
         take(b, r);
     }
-    // B = rows row .. row + 15, columns column .. column + 15 as they stand
+    // Loads B as the tile's rows row .. row + 15, columns column .. column + 15, not transposed.
     template <int kDim>
     static LONGBOW_DEVICE void load_columns(B2& b, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         std::uint32_t r[4];
@@ -99,15 +100,17 @@ struct Products<F16> : HalfProducts<F16> {
     }
 };
 
-// fp32 by three products of TF32 halves (big, and what rounding left): about 22 bits of each factor count. A product of depth 8 takes the
-// depth's pairs 2 t, 2 t + 1 of one lane as its k = t and t + 4; the order within the sum is free as long as A and B agree.
+// fp32 by three TF32 products of split factors: x = big + small, where big is x rounded to TF32 and small the rounded
+// rest. About 22 bits of each factor count. Of a product of depth 8, a lane holds the depth's neighbours 2 t and 2 t +
+// 1, and the instruction takes them as its k = t and k = t + 4. The order within the sum is free as long as A and B
+// agree.
 template <>
 struct Products<float> {
     struct A {
         float r[2][4];
     };
     struct B2 {
-        float r[2][2][2];  // columns 0-7 and 8-15; halves of the depth
+        float r[2][2][2];  // columns 0-7 and 8-15; two halves of the depth
     };
 
     template <int kDim>
@@ -173,7 +176,7 @@ struct Products<float> {
     }
 };
 
-// Two neighbouring values to and from memory.
+// Two neighbouring values are stored to and loaded from memory at once.
 LONGBOW_DEVICE void store2(Bf16* to, float low, float high) { *reinterpret_cast<std::uint32_t*>(to) = device::pack_bf16(low, high); }
 LONGBOW_DEVICE void store2(F16* to, float low, float high) { *reinterpret_cast<std::uint32_t*>(to) = device::pack_f16(low, high); }
 LONGBOW_DEVICE void store2(float* to, float low, float high) { to[0] = low, to[1] = high; }

@@ -1,5 +1,6 @@
-// Kernels are function objects: `kernel()` is one thread's work; K::kThreads is the block's size, K::kBlocks how many blocks a
-// multiprocessor should hold at least (0: no matter), K::kSharedBytes the shared memory.
+// How kernels are started. A kernel is a function object: calling it does one thread's work. K::kThreads is the number
+// of threads of a block, K::kBlocks how many blocks a multiprocessor should hold at least (0: any number),
+// K::kSharedBytes the shared memory of a block.
 #pragma once
 
 #include "../params.h"
@@ -7,14 +8,14 @@
 
 namespace longbow::cuda {
 
-// What a block may have on the smallest of the architectures served (8.6, 8.9, 12.0).
+// The most shared memory that a block may have on the architectures with the least (8.6, 8.9, 12.0).
 constexpr int kMostSharedBytes = 99 * 1024;
 
 struct Grid {
     int x, y, z;
 };
 
-// A grid without a block is done when it is started.
+// Starts a kernel. A grid without blocks succeeds at once.
 template <class K>
 longbow_status launch(const K& kernel, Grid grid, void* stream) {
     static_assert(K::kSharedBytes <= kMostSharedBytes);

@@ -1,5 +1,6 @@
-// What the backward pass needs of each row of queries, before the rest: its log-sum-exp in units of log2 and delta = dO . O (which is also
-// the sum of P dP over its keys). Rows are padded to whole tiles; a row that saw no key has lse +inf, which makes its probabilities 0.
+// What the backward pass needs of each row of queries beforehand: its log-sum-exp in base 2, and delta = dO . O, which
+// is also the sum of P dP over the row's keys. Rows are padded to whole tiles; a row that saw no key has lse = +inf,
+// which makes its probabilities 0.
 #pragma once
 
 #include "launch.h"
@@ -24,13 +25,13 @@ struct RowTermsKernel {
 
     longbow_attention call;
     float* lse;    // [batch, heads, padded rows]
-    float* delta;  // likewise
+    float* delta;  // [batch, heads, padded rows]
 
     static Grid grid(const longbow_attention& call) {
         return {static_cast<int>(padded_rows(call) / (kThreads / 32)), call.heads, call.batch};
     }
 
-    // One warp a row.
+    // One warp computes one row.
     LONGBOW_DEVICE void operator()() const {
         const Lane lane;
         const int row = device::block_x() * (kThreads / 32) + lane.warp;

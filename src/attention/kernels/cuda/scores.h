@@ -1,6 +1,6 @@
-// What a query sees and how its products become scores: positions, causality, window, lengths, bias. Scores are in units of log2, so that
-// a probability is one ex2. Distances are whole numbers in fp32 (exact below 2^24), always relative to the tile: slope * (i - j) keeps its
-// accuracy at any length, slope * j does not.
+// What a query sees and how its products become scores: positions, causality, window, lengths, bias. Scores are in base
+// 2, so that a probability takes one ex2 instruction. Distances are whole numbers in fp32 (exact below 2^24) and always
+// differences of positions: slope * (i - j) is accurate at any length, slope * i - slope * j is not.
 #pragma once
 
 #include "fragments.h"
@@ -10,24 +10,24 @@ namespace longbow::cuda {
 
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
-constexpr int kSkipBlock = 64;  // queries and keys of a block of the skip table
+constexpr int kSkipBlock = 64;  // queries or keys in a block of the skip table
 
 LONGBOW_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 LONGBOW_DEVICE int larger(int a, int b) { return a > b ? a : b; }
 LONGBOW_DEVICE float infinity() { return device::float_of(0x7F800000u); }
 
-// How one tile stands to the masks and to the diagonal.
+// How a tile lies relative to the masks and the diagonal.
 struct TileKind {
-    bool whole;  // every query sees every key, and all of them lie on one side
+    bool whole;  // every query sees every key, and all keys lie on one side of the queries
     float side;  // +1: keys at or before the queries; -1: at or after them
 };
 
 struct Scores {
-    float scale, slope;  // times log2(e)
+    float scale, slope;  // include the factor log2(e)
     const float* table;  // of this head; null: none
     int table_last;
     int offset;         // key position of query 0
-    int queries, keys;  // those that count: not beyond the lengths
+    int queries, keys;  // counts without those beyond the lengths
     int window;
     bool causal;
 
@@ -47,13 +47,14 @@ struct Scores {
         }
     }
 
-    // Keys [first, end) that any query of rows first_query .. last_query sees; the skip table has its say elsewhere.
+    // Return the keys [first, end) that any query of rows first_query .. last_query sees by causality, window and
+    // lengths. The skip table is applied by the kernels.
     LONGBOW_DEVICE int first_key(int first_query) const { return window > 0 ? larger(first_query + offset - window + 1, 0) : 0; }
     LONGBOW_DEVICE int end_key(int last_query) const {
         const int bound = last_query + offset + (device::tampered(device::Tamper::causal_bound) ? 2 : 1);
         return causal ? larger(smaller(keys, bound), 0) : keys;
     }
-    // Queries [first, end) that see any key of first_key .. last_key.
+    // Return the queries [first, end) that see any key of first_key .. last_key.
     LONGBOW_DEVICE int first_query(int first_key) const { return causal ? larger(first_key - offset, 0) : 0; }
     LONGBOW_DEVICE int end_query(int last_key) const {
         return window > 0 ? larger(smaller(queries, last_key + window - offset), 0) : queries;
@@ -69,13 +70,14 @@ struct Scores {
     }
 };
 
-// The elements of one warp's sums: 16 rows by 8 kTiles columns. kKeyRows: rows are keys and columns queries (S transposed).
+// The elements of one warp's sums: 16 rows by 8 * kTiles columns. With kKeyRows, rows are keys and columns queries (S
+// transposed).
 template <bool kExact, bool kKeyRows, int kTiles>
 struct ScoreTile {
     const Scores& scores;
-    int distance[2];  // query position - key of this lane's two rows at its column 0
+    int distance[2];  // query position - key position at column 0, for this lane's two rows
 
-    // row, column: indices of queries and keys (not positions) of this lane's first element
+    // row and column are indices of queries and keys (not positions), of this lane's first element.
     LONGBOW_DEVICE ScoreTile(const Scores& s, int row, int column) : scores(s) {
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
@@ -84,7 +86,7 @@ struct ScoreTile {
     }
     static LONGBOW_DEVICE constexpr int step(int n, int e) { return kKeyRows ? 8 * n + e : -(8 * n + e); }
 
-    // Products to scores, -inf where masked. `row`: this lane's first row.
+    // Replaces products by scores, -inf where masked; `row` is this lane's first row.
     LONGBOW_DEVICE void apply(float (&x)[kTiles][4], const TileKind& kind, int row) const {
         float lowest[2], highest;
         bounds(lowest, highest, row);
@@ -97,7 +99,7 @@ struct ScoreTile {
         }
     }
 
-    // sum of d * |distance|: the gradient of -slope
+    // Returns the sum of d * |distance|: with d = dS, the gradient of -slope.
     LONGBOW_DEVICE float distance_moment(const float (&d)[kTiles][4]) const {
         float sum = 0.0f;
         LONGBOW_UNROLL
@@ -113,8 +115,8 @@ struct ScoreTile {
     }
 
 private:
-    // Distances that are seen. Keys beyond the last one bound the distance from below where rows are queries; where rows are keys, a row
-    // is within the keys or not.
+    // Sets the lowest and the highest distance that is seen. Where rows are queries, the last key also bounds the
+    // distance from below; where rows are keys, a row beyond the last key gets a bound that no distance reaches.
     LONGBOW_DEVICE void bounds(float (&lowest)[2], float& highest, int row) const {
         const float least = scores.causal ? (device::tampered(device::Tamper::causal_bound) ? -1.0f : 0.0f) : -infinity();
         const int last_key = scores.keys - (device::tampered(device::Tamper::key_bound) ? 0 : 1);
@@ -139,7 +141,9 @@ private:
             for (int n = 0; n < kTiles; ++n) {
                 LONGBOW_UNROLL
                 for (int e = 0; e < 2; ++e) {
-                    // One operation less an element costs up to 64 slope 2^-24: nothing beside the rounding of 16-bit probabilities.
+                    // The fma saves an operation per element, but it rounds slope * start too. That adds an error of up
+                    // to slope * (|distance| + 64) * 2^-24, which is nothing beside the rounding of probabilities to 16
+                    // bits.
                     const float b =
                         kExact ? -slope * (start + static_cast<float>(step(n, e))) : fmaf(-slope, static_cast<float>(step(n, e)), bias);
                     x[n][2 * r + e] = fmaf(x[n][2 * r + e], scores.scale, b);

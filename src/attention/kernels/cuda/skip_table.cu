@@ -1,4 +1,4 @@
-// The kernels of the skip table, and their launch.
+// Starts the kernels that make the skip table.
 #include "skip_table.h"
 
 #include "attention.h"

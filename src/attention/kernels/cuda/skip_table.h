@@ -1,5 +1,6 @@
-// The table of first key blocks (see ../skip_table.h for the rule) on the GPU, number for number as the CPU makes it: the same eight partial
-// sums of each dot product in the same order, no contraction of products and sums, the decision in fp64.
+// Makes the table of first key blocks on the GPU (../skip_table.h has the rule), equal to the CPU's number for number:
+// each dot product has the same eight partial sums in the same order, products and sums are not fused, and the decision
+// is made in fp64.
 #pragma once
 
 #include "launch.h"
@@ -13,7 +14,7 @@ LONGBOW_DEVICE float widen(float x) { return x; }
 LONGBOW_DEVICE float widen(Bf16 x) { return device::float_of(static_cast<std::uint32_t>(x.bits) << 16); }
 LONGBOW_DEVICE float widen(F16 x) { return device::f16_to_float(x.bits); }
 
-// By eight neighbouring lanes, all of which get the result.
+// Eight neighbouring lanes compute the dot product together, and all of them get the result.
 template <class T>
 LONGBOW_DEVICE float dot(const T* a, const T* b, int count, const Lane& lane) {
     float sum = 0.0f;
@@ -25,10 +26,10 @@ LONGBOW_DEVICE float dot(const T* a, const T* b, int count, const Lane& lane) {
     return sum;
 }
 
-// The larger; NaN if either is.
+// Returns the larger number, or NaN if either is NaN.
 LONGBOW_DEVICE float larger_or_nan(float a, float b) { return a != a || a > b ? a : b; }
 
-// The largest |k|^2 of each block of 64 keys.
+// Computes the largest |k|^2 of each block of 64 keys.
 template <class T>
 struct LongestKeysKernel {
     static constexpr int kThreads = 128;
@@ -49,7 +50,7 @@ struct LongestKeysKernel {
         float most = 0.0f;
         for (int i = group; i < kSkipBlock; i += kGroups) {
             const int row = device::block_x() * kSkipBlock + i;
-            // All lanes take part in the shuffles, with or without a row.
+            // All lanes must take part in the shuffles, also those without a row.
             const int count = row < scores.keys ? call.head_dim : 0;
             const T* const key = k.at(count > 0 ? row : 0, 0);
             most = larger_or_nan(dot(key, key, count, lane), most);
@@ -63,7 +64,7 @@ struct LongestKeysKernel {
     }
 };
 
-// Each block's value becomes the largest of all blocks up to it: one warp a head.
+// Replaces each block's value by the largest of all blocks up to it; one warp does one head.
 struct RunningLongestKernel {
     static constexpr int kThreads = 32;
     static constexpr int kBlocks = 0;
@@ -98,7 +99,7 @@ struct FirstBlocksKernel {
     static constexpr int kSharedBytes = kGroups * 4;
 
     longbow_attention call;
-    const float* longest;  // RunningLongestKernel's
+    const float* longest;  // from RunningLongestKernel
     int key_blocks;
     float threshold;
     std::int32_t* first;  // [batch, heads, query blocks]
@@ -111,7 +112,8 @@ struct FirstBlocksKernel {
         const Scores scores(call, batch, head);
         const Matrix<T> q(call.q, batch, head), k(call.k, batch, head);
         const float slope = call.slopes[batch * call.slopes_batch + head];
-        const double tail = -log1p(-exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
+        // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys.
+        const double tail = -log1p(-exp(-static_cast<double>(slope)));
         const int group = device::thread() / kLanesOfDot;
         const int first_row = device::block_x() * kSkipBlock;
         int needed = scores.offset >= 0 && slope > 0.0f ? (scores.offset + first_row) / kSkipBlock : 0;
@@ -137,7 +139,8 @@ struct FirstBlocksKernel {
     }
 
 private:
-    // The least block below `end` that a row needs, or `end`. What it needs grows with the block.
+    // Returns the first block below `end` that a row needs, or `end`. Its bound grows with the block, so a binary
+    // search finds it.
     LONGBOW_DEVICE int first_needed(int end, std::int64_t head_index, int position, double length, double own, float slope,
                                     double tail) const {
         const double reach = device::multiply_rounded(length, static_cast<double>(fabsf(call.scale)));

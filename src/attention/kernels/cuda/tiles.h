@@ -1,4 +1,4 @@
-// From tensors in global memory to tiles in shared memory, and rows of sums back.
+// Copies tensors from global memory to tiles in shared memory, and writes rows of sums back.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct Matrix {
     LONGBOW_DEVICE T* at(int row, int column) const { return data + row * pitch + column; }
 };
 
-// Starts the copies of rows first .. first + kRows - 1; rows at or beyond `rows` and columns at or beyond `columns` become zeros and are
-// not read, so that what padding holds, NaN included, does not matter.
+// Starts copying rows first .. first + kRows - 1 to a tile. Rows from `rows` on and columns from `columns` on become
+// zeros and are not read, so that padding may hold anything, even NaN.
 template <int kRows, int kThreads, class T, int kDim>
 LONGBOW_DEVICE void start_loading(const Tile<T, kDim>& tile, const Matrix<T>& from, int first, int rows, int columns) {
     constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
@@ -34,7 +34,7 @@ LONGBOW_DEVICE void start_loading(const Tile<T, kDim>& tile, const Matrix<T>& fr
     }
 }
 
-// Writes this lane's part of 16 rows of sums, times `factor` of each of its two rows, to the rows below `rows`.
+// Writes this lane's part of 16 rows of sums, each row times its `factor`, to the rows below `rows`.
 template <int kTiles, class T>
 LONGBOW_DEVICE void store_rows(const Matrix<T>& to, const float (&sums)[kTiles][4], const float (&factor)[2], const Lane& lane, int first,
                                int rows, int first_column, int columns) {
@@ -45,7 +45,7 @@ LONGBOW_DEVICE void store_rows(const Matrix<T>& to, const float (&sums)[kTiles][
         LONGBOW_UNROLL
         for (int n = 0; n < kTiles; ++n) {
             const int column = first_column + n * 8 + lane.t * 2;
-            // A row without a key has the factor 0 and must not let an infinity through.
+            // A row without a key has the factor 0, which must give 0 even for an infinite sum.
             const float low = factor[r] == 0.0f ? 0.0f : sums[n][2 * r] * factor[r];
             const float high = factor[r] == 0.0f ? 0.0f : sums[n][2 * r + 1] * factor[r];
             if (column < columns) store2(to.at(row, column), low, high);
