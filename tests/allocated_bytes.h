@@ -1,6 +1,8 @@
-// Counts the bytes that a test binary asks for. It replaces the global operator new, so one file of a binary includes it.
+// Counts the bytes that a test binary allocates. It replaces the global operator new, so only one file of a binary may
+// include it.
 //
-// Every form that may be paired with the replaced delete is replaced too: std::stable_sort takes its buffer by the form that does not throw.
+// Every form of new that may be paired with the replaced delete is replaced too: std::stable_sort takes its buffer by
+// the form that does not throw.
 #pragma once
 
 #include <atomic>

@@ -1,9 +1,12 @@
-// The adaptive softmax beside a plain translation of fairseq's (modules/adaptive_softmax.py and adaptive_loss.py in LibTorch, all
-// gradients by autograd), at the size of the paper's WikiText-103 models: 267,744 words, 2,048 tokens, width 1024. scripts/bench runs it.
+// Times the adaptive softmax beside a plain translation of fairseq's (modules/adaptive_softmax.py and adaptive_loss.py
+// in LibTorch, all gradients by autograd), at the size of the paper's WikiText-103 models: 267,744 words, 2,048 tokens,
+// width 1024. scripts/bench runs it.
 //
-//   adaptive_head ours|fairseq [--threads N] [--words N] [--chunk N]     "ready", then for each line on stdin: "step" is answered by the
-//       milliseconds of one forward and backward, "memory" by the peak of the resident set over its start, in MiB (Linux)
-//   adaptive_head compare ..     the largest difference of each gradient, over that gradient's largest element, as JSON
+//   adaptive_head ours|fairseq [--threads N] [--words N] [--chunk N]
+// Prints "ready" and then answers each line on stdin: "step" by the milliseconds of one forward and backward pass,
+//       "memory" by the peak of the resident set above its start, in MiB (Linux).
+//   adaptive_head compare ..
+//       Prints as JSON the largest difference of each gradient, divided by that gradient's largest element.
 #include <torch/nn/functional.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -44,7 +47,7 @@ struct Work {
         torch::manual_seed(1);
         model = make_language_model(config, words);
         hidden = torch::randn({kTokens, kDim}).requires_grad_(true);
-        // Zipf's law: log-uniform ids.
+        // Ids by Zipf's law: their logarithms are uniform.
         targets = torch::rand({kTokens}, torch::kDouble)
                       .mul(std::log(static_cast<double>(words)))
                       .exp()
@@ -54,7 +57,7 @@ struct Work {
     }
 };
 
-// What fairseq computes, over leaves that share the model's memory.
+// Computes what fairseq computes, with parameters that share the model's memory.
 struct Fairseq {
     const Work& work;
     at::Tensor words[3], projections[3], classes;
@@ -94,7 +97,7 @@ struct Fairseq {
     }
 };
 
-// "VmRSS:" or "VmHWM:" of this process in MiB.
+// Reads "VmRSS:" or "VmHWM:" of this process, in MiB.
 double status_mib(const std::string& key) {
     std::ifstream status("/proc/self/status");
     for (std::string word; status >> word;) {
@@ -110,7 +113,7 @@ double status_mib(const std::string& key) {
 template <class Loss>
 void serve(Work& work, const std::vector<at::Tensor>& leaves, Loss&& loss) {
     const double before = status_mib("VmRSS:");
-    std::ofstream("/proc/self/clear_refs") << 5;  // the peak counts from here
+    std::ofstream("/proc/self/clear_refs") << 5;  // resets the peak
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line);) {
         if (line == "memory") {

@@ -15,7 +15,7 @@ namespace attention_test {
 
 namespace {
 
-constexpr std::size_t kGuard = 256;  // elements on either side; keeps the 16-byte alignment that new gives
+constexpr std::size_t kGuard = 256;  // elements before and after a tensor; keeps the 16-byte alignment of new
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 std::size_t width(longbow_dtype dtype) { return dtype == LONGBOW_F32 ? 4 : 2; }
@@ -24,7 +24,7 @@ std::int32_t length_of(const Shape& shape, int b) {
     return shape.lengths.empty() ? shape.key_length : std::min(shape.lengths[static_cast<std::size_t>(b)], shape.key_length);
 }
 
-// fmax would swallow a NaN.
+// Raises `worst` to `error`; NaN counts as infinite. std::fmax would ignore a NaN.
 void raise(double& worst, double error) {
     if (!(error <= worst)) worst = std::isnan(error) ? kInfinity : error;
 }
@@ -133,7 +133,7 @@ void Case::fill() {
                 for (int i = 0; i < length; ++i) {
                     for (int d = 0; d < shape.head_dim; ++d) {
                         const double x = normal(engine);
-                        // What lies beyond the length may be anything, and must not matter.
+                        // Beyond the length, NaN: what lies there must not matter.
                         tensor.set(b, h, i, d, i + offset < length_of(shape, b) ? x : std::nan(""));
                     }
                 }

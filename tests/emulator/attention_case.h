@@ -1,4 +1,5 @@
-// One attention call on host memory with all that it points to, and what it must give, in fp64.
+// One call of the attention kernels on host memory, with everything that it points to and the results that it must
+// give, computed in fp64.
 #pragma once
 
 #include <cstdint>
@@ -16,10 +17,10 @@ struct Shape {
     int window = 0;
     enum class Bias { none, slopes, batch_slopes, table } bias = Bias::slopes;
     int table_length = 33;
-    float slope = 0.25f;  // of head 0; each next head has half
+    float slope = 0.25f;  // of head 0; each further head has half the slope of the one before
     std::vector<std::int32_t> lengths;
     int dropout_keep = 256;
-    std::vector<std::int32_t> first_key_block;  // keys before these blocks are as good as masked
+    std::vector<std::int32_t> first_key_block;  // results must be as if keys before these blocks were masked
     std::uint64_t seed = 1;
 };
 
@@ -31,7 +32,8 @@ inline Shape square(int length, int head_dim, longbow_dtype dtype) {
     return shape;
 }
 
-// A tensor in its input type, [batch, length, heads, head_dim] in memory (so that rows are strided), NaN on either side.
+// A tensor in its input type, laid out [batch, length, heads, head_dim] so that rows are strided, with NaN before and
+// after it.
 class Tensor {
 public:
     Tensor(longbow_dtype dtype, int batch, int heads, int length, int head_dim);
@@ -39,7 +41,7 @@ public:
     void set(int b, int h, int i, int d, double value) { write(index(b, h, i, d), value); }  // rounds to the type
     void poison();
     [[nodiscard]] longbow_tensor4 view();
-    // What surrounds the tensor is as it was.
+    // Whether the memory before and after the tensor is unchanged.
     [[nodiscard]] bool guards_whole() const;
 
 private:
@@ -52,10 +54,12 @@ private:
     std::vector<std::uint32_t> storage_;
 };
 
-// Results in fp64, [batch, heads, rows, columns] flat.
+// Expected results in fp64, flat arrays of [batch, heads, rows, columns].
 struct Expected {
     std::vector<double> out, lse, dq, dk, dv, dslopes, dtable;
-    std::vector<double> slope_terms;  // sum of |dS| distance, whose signed terms nearly cancel in dslopes: the scale of its error
+    // The sum of |dS| * distance, against which errors of dslopes are measured: in dslopes itself, terms of both signs
+    // nearly cancel.
+    std::vector<double> slope_terms;
 };
 
 class Case {
@@ -64,21 +68,22 @@ public:
     Case(const Case&) = delete;
     Case& operator=(const Case&) = delete;
 
-    // Run the kernels, on outputs that are NaN before; std::runtime_error unless the status is OK. forward() comes before backward().
+    // Run the kernels on outputs that are filled with NaN. Throw std::runtime_error if the status is not OK. forward()
+    // must come before backward().
     void forward();
     void backward(bool want_bias_gradient);
 
     longbow_attention& call() { return call_; }
 
-    // Largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: to slope_terms). NaN counts as
-    // infinite.
+    // The largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: relative
+    // to slope_terms). NaN counts as infinite.
     struct Errors {
         double out = 0, lse = 0, dq = 0, dk = 0, dv = 0, dslopes = 0, dtable = 0;
         [[nodiscard]] double worst_gradient() const;
     };
     Errors errors();
     [[nodiscard]] bool guards_whole() const;
-    std::vector<double> raw_results();  // out, lse and gradients in one row, to compare runs bit by bit
+    std::vector<double> raw_results();  // out, lse and gradients in one array, to compare runs bit by bit
 
     const Shape shape;
 
@@ -91,10 +96,10 @@ private:
     std::vector<float> lse_, slopes_, table_, dslopes_, dtable_;
     std::vector<double> workspace_;
     longbow_attention call_{};
-    Expected expected_;  // made when first asked for
+    Expected expected_;  // computed when first needed
 };
 
-// Tolerances of a type: of outputs and of gradients, relative to the largest value.
+// Tolerances for a type, relative to the largest value of the output or gradient.
 double out_tolerance(longbow_dtype dtype);
 double gradient_tolerance(longbow_dtype dtype);
 

@@ -1,4 +1,4 @@
-// Warp-wide products and number formats of the emulated device.
+// Warp-wide matrix products and number formats of the emulated device.
 #include "../../src/attention/kernels/cuda/device.h"
 
 #include <cmath>
@@ -17,7 +17,8 @@ void take_from_lane(const Words (&in)[kLanes], Words (&out)[kLanes]) {
 
 float bf16_to_float(std::uint32_t low_bits) { return float_of(low_bits << 16); }
 
-// Words 0-3: A, 4-5: B, 6-9: C. kDepth / 8 pairs of A's and of B's registers; two values a register where these have 16 bits.
+// Multiplies matrices from the lanes' words: words 0-3 are A, 4-5 B, 6-9 C. A register holds two values of 16 bits, so
+// the depth is 16.
 template <class Decode>
 void product16(const Words (&in)[kLanes], Words (&out)[kLanes], Decode decode) {
     float a[16][16], b[16][8], c[16][8];
@@ -47,7 +48,8 @@ void product_bf16(const Words (&in)[kLanes], Words (&out)[kLanes]) { product16(i
 void product_f16(const Words (&in)[kLanes], Words (&out)[kLanes]) { product16(in, out, f16_to_float); }
 
 void product_tf32(const Words (&in)[kLanes], Words (&out)[kLanes]) {
-    const auto decode = [](std::uint32_t bits) { return float_of(bits & ~0x1FFFu); };  // the machine ignores the low bits
+    // The hardware ignores the low bits.
+    const auto decode = [](std::uint32_t bits) { return float_of(bits & ~0x1FFFu); };
     float a[16][8], b[8][8], c[16][8];
     for (int lane = 0; lane < kLanes; ++lane) {
         const int g = lane / 4, t = lane % 4;
@@ -89,7 +91,7 @@ std::uint32_t round_f16(float x) {
     const float size = std::fabs(x);
     if (std::isnan(x)) return 0x7FFFu;
     if (size >= 65520.0f) return sign | 0x7C00u;
-    // Numbers below 2^-14 have the spacing 2^-24; above, eleven bits count.
+    // Numbers below 2^-14 are multiples of 2^-24; larger ones have eleven significant bits.
     int exponent = 0;
     std::frexp(size, &exponent);
     const int spacing = size < 0x1p-14f ? -24 : exponent - 11;

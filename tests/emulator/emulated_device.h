@@ -1,5 +1,5 @@
-// The device layer of the kernels (src/attention/kernels/cuda/device.h) on the emulator. The layouts of fragments are those of the PTX
-// manual: m16n8k16 and m16n8k8, ldmatrix.
+// Implements the device layer of the kernels (src/attention/kernels/cuda/device.h) by the emulator. The layouts of
+// fragments are those of the PTX manual for m16n8k16, m16n8k8 and ldmatrix.
 #pragma once
 
 #include <cmath>
@@ -80,7 +80,8 @@ inline float multiply_rounded(float a, float b) { return a * b; }
 inline float add_rounded(float a, float b) { return a + b; }
 inline double multiply_rounded(double a, double b) { return a * b; }
 inline double add_rounded(double a, double b) { return a + b; }
-inline std::uint32_t to_tf32(float x) { return (bits_of(x) + 0x1000u) & ~0x1FFFu; }  // to nearest, ties away
+// Rounds to nearest, ties away from zero.
+inline std::uint32_t to_tf32(float x) { return (bits_of(x) + 0x1000u) & ~0x1FFFu; }
 std::uint32_t pack_bf16(float low, float high);
 std::uint32_t pack_f16(float low, float high);
 float f16_to_float(std::uint32_t low_bits);

@@ -1,5 +1,5 @@
-// Fibers, scheduling, meetings and checked shared memory of the emulator.
-#undef _FORTIFY_SOURCE  // its longjmp refuses to change stacks, which is what fibers do
+// The emulator's fibers, scheduler, warp-wide exchanges and checked shared memory.
+#undef _FORTIFY_SOURCE  // the longjmp of _FORTIFY_SOURCE refuses to change stacks, which fibers do
 #include "emulator/emulator.h"
 
 #include <ucontext.h>
@@ -15,7 +15,7 @@ namespace emulator {
 namespace {
 
 constexpr std::size_t kStackBytes = 262144;
-constexpr std::uint8_t kPoison = 0xFF;  // every fp32, fp16 and bf16 made of it is NaN
+constexpr std::uint8_t kPoison = 0xFF;  // NaN as fp32, fp16 and bf16
 
 class Random {  // xorshift64*
 public:
@@ -50,11 +50,11 @@ struct Warp {
     Compute meeting = nullptr;
 };
 
-// Who touched a word of shared memory last, and in which barrier's era.
+// Which thread accessed a word of shared memory last, and after how many barriers.
 struct Word {
-    int writer = -1, reader = -1;  // reader -2: several
+    int writer = -1, reader = -1;  // thread numbers; -1: none, reader -2: several
     std::int64_t written = -1, read = -1;
-    int copier = -1;  // a copy to it has started and not been waited for
+    int copier = -1;  // the thread that started a copy to this word and has not waited for it, or -1
 };
 
 class Block {
@@ -100,14 +100,14 @@ private:
     std::vector<int> ready_, at_barrier_;
     jmp_buf scheduler_{};
     int current_ = -1, finished_ = 0;
-    std::int64_t era_ = 0;  // barriers passed
+    std::int64_t era_ = 0;  // barriers passed so far
     bool run_long_ = false;
     std::string fault_;
 };
 
 Block* running = nullptr;
 
-// Stacks outlive the launch: there are thousands of launches.
+// Stacks are kept between launches, because there are thousands of launches.
 std::vector<std::unique_ptr<char[]>>& stacks() {
     static std::vector<std::unique_ptr<char[]>> pool;
     return pool;
@@ -120,7 +120,7 @@ std::string name_of(const Place& place) {
     return std::string(file.substr(file.rfind('/') + 1)) + ":" + std::to_string(place.line);
 }
 
-// Remembers the place once; true when it is the one to break.
+// Records the place at its first use. Returns true if it is the place to break.
 bool passes(std::vector<std::string>& known, const std::string& broken, const Place& place) {
     thread_local const char* last_file = "";
     thread_local int last_line = 0;
@@ -165,7 +165,8 @@ void Block::suspend() {
     if (_setjmp(fiber().resume) == 0) _longjmp(scheduler_, 1);
 }
 
-// Half of the blocks run each warp as far as it goes (what finds missing barriers soonest), the others mix all threads.
+// Half of the blocks run each warp as far as it can go, which finds missing barriers soonest; the others pick any
+// thread.
 int Block::next_ready() {
     std::size_t pick = random_.below(static_cast<std::uint32_t>(ready_.size()));
     if (run_long_) {
@@ -349,7 +350,7 @@ void store_float(std::uint32_t at, float value) { running->write(at, &value, 4, 
 
 namespace {
 
-// Lanes 8 m .. 8 m + 7 brought the rows of matrix m, whose bytes words 4 .. 7 hold; words 0: transposed.
+// Does ldmatrix. Words 4 .. 7 of lane 8 m + r hold row r of matrix m; word 0 says whether to transpose.
 void spread_matrices(const Words (&in)[kLanes], Words (&out)[kLanes]) {
     const bool transposed = in[0].w[0] != 0;
     for (int m = 0; m < 4; ++m) {

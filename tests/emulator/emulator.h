@@ -1,7 +1,8 @@
-// A GPU's block of threads on the host: what the kernels' device layer needs where there is no GPU. Every thread is a fiber; barriers and
-// warp-wide operations are meetings; which thread goes on is drawn from a seed; shared memory starts as NaN; an asynchronous copy lands at
-// a time drawn between its start and the wait for it. Every access to shared memory is checked: inside the block's memory, aligned, and
-// ordered by a barrier against what other threads do to the same bytes. A violated rule ends the launch with a Fault.
+// Emulates a GPU's block of threads on the host, so that the kernels can be tested where there is no GPU. Every thread
+// is a fiber, which waits at barriers and at warp-wide operations for the others. The order in which threads run comes
+// from a seed. Shared memory starts as NaN, and an asynchronous copy lands either when it is started or when it is
+// waited for. Every access to shared memory is checked: it must lie in the block's memory, be aligned, and be ordered
+// by a barrier against other threads' accesses to the same bytes. A violated rule ends the launch with a Fault.
 #pragma once
 
 #include <cstdint>
@@ -21,27 +22,28 @@ struct Options {
     std::uint64_t seed = 1;
     int tamper = 0;            // longbow::device::Tamper
     bool check_order = true;   // report unordered accesses to shared memory
-    std::string skip_barrier;  // the barrier of this place ("file:line") is no barrier
-    std::string weak_wait;     // the wait of this place lets one more group of copies be pending
+    std::string skip_barrier;  // the barrier at this place ("file:line") does nothing
+    std::string weak_wait;     // the wait at this place allows one more pending group of copies
 };
 Options& options();
 
-// The places of barriers and of waits for copies that any launch so far has passed, as "file:line".
+// The places of all barriers and of all waits for copies that any launch so far has passed, as "file:line".
 struct Places {
     std::vector<std::string> barriers, waits;
 };
 Places& places();
 
-// Phases of ldmatrix (eight rows each) and how many passes over the banks of shared memory these took: equal when there is no conflict.
+// Counts phases of ldmatrix (eight rows each) and the passes over the banks of shared memory that they took. The
+// numbers are equal if there are no bank conflicts.
 struct BankCount {
     std::int64_t phases = 0, passes = 0;
 };
 BankCount& bank_count();
 
-// Runs one block after another, in an order drawn from the seed. Throws Fault.
+// Runs the blocks one after another, in an order drawn from the seed. Throws Fault.
 void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_bytes, const std::function<void()>& kernel);
 
-// --- What emulated_device.h is made of: operations of the running thread.
+// --- The operations of the running thread, from which emulated_device.h is made.
 constexpr int kLanes = 32;
 
 // A line of the kernels' source.
@@ -56,7 +58,8 @@ struct Position {
 const Position& position();
 void barrier(const Place& place);
 
-// A meeting of the warp: each lane leaves `count` words and gets `out_count` back, which `compute` makes of all lanes' words when the last
+// A warp-wide operation. Each lane brings its words; when the last lane has come, `compute` makes all lanes' results
+// from them. It is a Fault if lanes of a warp meet in different operations.
 // has come. Lanes that meet in different operations are a Fault.
 struct Words {
     std::uint32_t w[12];

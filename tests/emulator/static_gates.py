@@ -1,6 +1,7 @@
-"""What the compiler made of the CUDA kernels, read from the built library: nothing spilled, few enough registers that several blocks share a
-multiprocessor, and exactly the tensor-core instructions that the tiles need, for every architecture. Needs no GPU, only NVIDIA's cuobjdump
-and nvdisasm (PyPI: nvidia-cuda-cuobjdump, nvidia-cuda-nvdisasm); exit status 77 without them or in a build without CUDA.
+"""Checks what the compiler made of the CUDA kernels, read from the built library: nothing is spilled, registers are few
+enough that several blocks share a multiprocessor, and the tiles need exactly the tensor-core instructions that are
+found, for every architecture. Needs no GPU, only NVIDIA's cuobjdump and nvdisasm (PyPI: nvidia-cuda-cuobjdump,
+nvidia-cuda-nvdisasm). The exit status is 77 without them or in a build without CUDA.
 
     static_gates.py LIBRARY
 """
@@ -14,10 +15,10 @@ import subprocess
 import sys
 
 SKIPPED = 77
-REGISTERS = 65536  # of a multiprocessor, 8.0 to 12.0
+REGISTERS = 65536  # per multiprocessor, compute capability 8.0 to 12.0
 ARCHITECTURES = {"sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"}
 
-# Blocks that the registers of a multiprocessor must hold: two for what computes 16-bit types, one for the rest.
+# Blocks that must fit into the registers of a multiprocessor: two for kernels of 16-bit types, one for fp32.
 BLOCKS = {"half": 2, "float": 1}
 
 
@@ -48,7 +49,8 @@ class Kernel:
         return (64 if self.dim <= 128 else 32) if self.half else (32 if self.dim <= 128 else 16)
 
     def tensor_core_instructions(self):
-        """Of one pass over a tile: no loop over tiles is unrolled, and no product is made twice."""
+        """Tensor-core instructions of one pass over a tile: no loop over tiles is unrolled, and no product is computed
+        twice."""
         dim = self.dim
         if self.name == "ForwardKernel":
             keys = (64 if dim <= 128 else 32) if self.half else (32 if dim <= 128 else 16)
@@ -61,7 +63,7 @@ class Kernel:
             products = 2 * (self.table_tile() // 8) * (dim // 16)
         else:
             return 0
-        return products * (1 if self.half else 6)  # three of depth 8 for each half of 16
+        return products * (1 if self.half else 6)  # fp32: three products of depth 8 for each half of 16
 
 
 def find(tool):
@@ -74,7 +76,7 @@ def run(*command):
 
 
 def resources(cuobjdump, library):
-    """(architecture, symbol) -> {"REG": .., "STACK": .., "LOCAL": ..}"""
+    """Returns {(architecture, symbol): {"REG": .., "STACK": .., "LOCAL": ..}}."""
     found, architecture, symbol = {}, None, None
     for line in run(cuobjdump, "--dump-resource-usage", library).splitlines():
         if match := re.match(r"arch = (\S+)", line):
@@ -87,7 +89,7 @@ def resources(cuobjdump, library):
 
 
 def instructions(cuobjdump, library, architecture):
-    """(architecture, symbol) -> Counter of HMMA, LDL and STL"""
+    """Returns {(architecture, symbol): Counter of HMMA, LDL and STL}."""
     found, symbol = collections.defaultdict(collections.Counter), None
     for line in run(cuobjdump, "-sass", "-arch", architecture, library).splitlines():
         if match := re.match(r"\s*Function : (\S+)", line):

@@ -1,4 +1,4 @@
-// The backward kernels against fp64, over shapes that are multiples of nothing.
+// Compares the backward kernels with fp64, over shapes that are multiples of no tile.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -13,7 +13,7 @@ namespace {
 using Bias = Shape::Bias;
 constexpr std::uint64_t kSchedules = 2;
 
-// Each case under several schedules: the same bits come out, and they are right.
+// Runs a case under several schedules: the results must be right and have the same bits.
 void check(const Shape& shape) {
     std::vector<double> first;
     Case test(shape);

@@ -1,4 +1,4 @@
-// The forward kernels against fp64, over shapes that are multiples of nothing.
+// Compares the forward kernels with fp64, over shapes that are multiples of no tile.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -13,7 +13,8 @@ namespace {
 using Bias = Shape::Bias;
 constexpr std::uint64_t kSchedules = 3;
 
-// Each case under several schedules. Warps never wait for one another's numbers, so that the results are the same bits.
+// Runs a case under several schedules. Warps do not exchange numbers in an order that may vary, so the bits must be the
+// same.
 void check(const Shape& shape) {
     std::vector<double> first;
     Case test(shape);
@@ -174,7 +175,7 @@ TEST(Decode, WindowLengthsAndDropout) {
     check(shape);
 }
 
-// One pass over the banks for each eight rows, whatever the head_dim.
+// For any head_dim, each eight rows must take a single pass over the banks of shared memory.
 TEST(Forward, RowsOfMatricesMeetDifferentBanks) {
     for (const int head_dim : {64, 80, 96, 128, 256}) {
         emulator::bank_count() = {};

@@ -1,5 +1,5 @@
-// The emulator notices broken kernels: each barrier, each wait, the layout in shared memory and each bound, one at a time, are broken on
-// purpose, and the same comparison that passes for the whole kernels must fail.
+// Shows that the emulator notices broken kernels: each barrier, each wait, the layout in shared memory and each bound
+// are broken one at a time, and the comparison that passes for the correct kernels must fail.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -36,7 +36,7 @@ std::vector<Shape> shapes() {
     return all;
 }
 
-// Whether results or rules show that something is wrong.
+// Whether wrong results or a violated rule show the fault.
 bool noticed(Case& test) {
     const Shape& shape = test.shape;
     try {
@@ -68,7 +68,7 @@ bool noticed_somewhere(const std::function<void()>& breakage) {
     return false;
 }
 
-// Every place that the whole kernels pass.
+// Every place that the correct kernels pass.
 const emulator::Places& all_places() {
     EXPECT_FALSE(noticed_somewhere([] {}));
     return emulator::places();
@@ -82,7 +82,7 @@ TEST(Mutations, EveryBarrierIsMissed) {
     }
 }
 
-// By wrong numbers alone, as they would come from a GPU.
+// Without the check of order, as on a GPU, wrong numbers alone must show the fault.
 TEST(Mutations, MissingBarriersGiveWrongNumbers) {
     for (const auto& place : all_places().barriers) {
         EXPECT_TRUE(noticed_somewhere([&] { emulator::options().skip_barrier = place, emulator::options().check_order = false; })) << place;

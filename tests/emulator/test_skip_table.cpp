@@ -1,4 +1,4 @@
-// The skip table as the GPU makes it, against the CPU's: the same integers.
+// Compares the skip table that the GPU makes with the CPU's: the integers must be the same.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -67,7 +67,7 @@ TEST(SkipTable, RaggedUnequalAndNegative) {
     EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
 }
 
-// Attention with the table is attention without it, to what an fp32 sum can hold.
+// Attention with the table must equal attention without it, as far as an fp32 sum can tell.
 TEST(SkipTable, LeavesOutNothingThatCounts) {
     emulator::options() = {};
     Shape shape = long_shape(LONGBOW_F32);

@@ -1,6 +1,7 @@
-// libFuzzer: any vocab.json and merges.txt are either a model that encodes every text and gives it back, or a DataError. Input: the
-// first byte chooses what the rest is. Even: vocab.json, NUL, merges.txt. Odd: tokens, a line each, added to the 256 bytes, NUL,
-// merges.txt, so that the merges get past a vocabulary that blind bytes would hardly complete.
+// libFuzzer target: any vocab.json and merges.txt are either a model that encodes every text and decodes it again, or a
+// DataError. The input's first byte chooses the format of the rest. Even: vocab.json, NUL, merges.txt. Odd: tokens that
+// are added to the 256 bytes, one per line, then NUL and merges.txt. The second format lets merges reach the code
+// behind a complete vocabulary, which random bytes would hardly make.
 #include <algorithm>
 #include <cstdlib>
 #include <string>

@@ -1,4 +1,5 @@
-// libFuzzer target: any bytes as a configuration are either an Error or a Config that its own YAML gives back.
+// libFuzzer target: any bytes, read as a configuration, are either an Error or a Config that is read back the same from
+// its own YAML.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

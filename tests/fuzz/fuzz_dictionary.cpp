@@ -1,4 +1,4 @@
-// libFuzzer: any bytes are either a dictionary that writes and reads back as itself, or a DataError.
+// libFuzzer target: any bytes are either a dictionary that is written and read back the same, or a DataError.
 #include <cstdlib>
 #include <string_view>
 

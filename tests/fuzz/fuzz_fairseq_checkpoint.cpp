@@ -1,5 +1,6 @@
-// libFuzzer: any bytes are a file of torch.save, a pickle, or a CheckpointError; and where they are a file, a model of fairseq's or a
-// CheckpointError. The first byte chooses: whole files (0) or one pickle (1), so that mutations reach the machine past a zip file's tables.
+// libFuzzer target: any bytes are a file of torch.save, a pickle, or a CheckpointError; if they are a file, it is a
+// fairseq model or a CheckpointError. The first byte chooses: 0 a whole file, 1 one pickle, so that mutations reach the
+// pickle machine without a valid zip file around it.
 #include <cstdlib>
 
 #include "foreign/unpickler.h"

@@ -1,5 +1,5 @@
-// libFuzzer: any bytes are either lines of JSON with a text each, valid UTF-8, or a DataError that names a line. What was read is read again from
-// lines of our own writing.
+// libFuzzer target: any bytes are either JSON lines with a text each, in valid UTF-8, or a DataError that names a line.
+// Texts that were read are written as JSON lines and must be read back the same.
 #include <cstdlib>
 #include <string>
 #include <string_view>

@@ -1,4 +1,4 @@
-// libFuzzer: any bytes are either a consistent safetensors header or a CheckpointError.
+// libFuzzer target: any bytes are either a consistent safetensors header or a CheckpointError.
 #include <cstdlib>
 
 #include "longbow/core/error.h"

@@ -1,5 +1,5 @@
-// libFuzzer: any bytes are either a manifest whose counts fit each other or a DataError. The checksum is left aside, or nothing would get
-// past it.
+// libFuzzer target: any bytes are either a manifest whose counts fit each other, or a DataError. The checksum is not
+// checked, because random bytes would never pass it.
 #include <cstdlib>
 #include <string_view>
 
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
             }
             if (bytes != static_cast<std::uint64_t>(split.tokens) * static_cast<std::uint64_t>(manifest.id_bytes)) std::abort();
         }
-        // What was read is written and read again without a change.
+        // A manifest that was read must not change when it is written and read again.
         const auto again = longbow::manifest_json(manifest);
         if (longbow::manifest_json(longbow::parse_manifest(again, "again")) != again) std::abort();
     } catch (const longbow::DataError&) {

@@ -1,5 +1,5 @@
-// libFuzzer: any bytes are either a WordPiece vocabulary, under which any bytes have ids of that vocabulary, or a DataError. Input:
-// the vocabulary ([UNK] and [SEP] come before it), NUL, a text.
+// libFuzzer target: any bytes are either a WordPiece vocabulary that encodes any text to its own ids, or a DataError.
+// The input is the vocabulary (after [UNK] and [SEP], which are put before it), NUL, and a text.
 #include <algorithm>
 #include <cstdlib>
 #include <string>

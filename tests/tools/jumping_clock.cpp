@@ -1,5 +1,5 @@
-// Preloaded (LD_PRELOAD) into a program under test: its time of day jumps by up to two days, back and forth, at every reading. Monotonic
-// clocks are as they are.
+// A library for LD_PRELOAD: in the program under test, the time of day jumps by up to two days, back and forth, at
+// every reading. Monotonic clocks are left alone.
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -12,7 +12,8 @@ namespace {
 
 std::int64_t jump() {
     static std::atomic<std::uint64_t> readings{0};
-    const std::uint64_t mixed = (readings.fetch_add(1) + 1) * 0x9E3779B97F4A7C15U;  // Weyl sequence, high bits well spread
+    // Weyl sequence, whose high bits are well spread.
+    const std::uint64_t mixed = (readings.fetch_add(1) + 1) * 0x9E3779B97F4A7C15U;
     return static_cast<std::int64_t>((mixed >> 32) % (4 * 86400)) - 2 * 86400;
 }
 

@@ -1,4 +1,5 @@
-"""Writes README.md's position method to a file, under another name: a user who keeps it in src/position runs these tests too.
+"""Writes README.md's position method to a file under another name, because a user may keep the original in src/position
+and still run these tests.
 
 readme_method.py README.md OUTPUT
 """

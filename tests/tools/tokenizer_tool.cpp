@@ -1,6 +1,11 @@
-// Ids of texts, for tests that compare them with other programs': tokenizer_tool open KIND FILE [lowercase] | load FOLDER |
-// train KIND VOCAB_SIZE OUT THREADS TEXT... [model=unigram|bpe]. After open and load it reads documents from standard input, each
-// as its length in bytes (decimal, newline) and its bytes, and prints each one's ids on a line.
+// Prints the ids of texts, for tests that compare them with other programs'.
+//
+//   tokenizer_tool open KIND FILE [lowercase]
+//   tokenizer_tool load FOLDER
+//   tokenizer_tool train KIND VOCAB_SIZE OUT THREADS TEXT... [model=unigram|bpe]
+//
+// `open` and `load` then read documents from standard input, each as its length in bytes (decimal, newline) and its
+// bytes, and print the ids of each on a line.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -27,7 +32,7 @@ void encode_documents(const longbow::Tokenizer& tokenizer) {
     }
 }
 
-// The best of five passes over a file, in seconds: for scripts/bench_tokenizer.py.
+// Prints the least time of five passes over a file, in seconds, for scripts/bench_tokenizer.py.
 void time_encoding(const longbow::Tokenizer& tokenizer, const char* path) {
     std::string text;
     if (auto* file = std::fopen(path, "rb")) {

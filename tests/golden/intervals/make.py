@@ -1,9 +1,10 @@
-"""The interval of docs/evaluation.md in NumPy and SciPy, written from the page alone: the oracle of `longbow compare`.
+"""Computes the interval of docs/evaluation.md with NumPy and SciPy, written from that page alone. It is the oracle of
+`longbow compare`.
 
-    python make.py RUNS            demo_blocks.json anew, from runs RUNS/METHOD/seed-N of the demo's models (150 updates each)
-    python make.py                 expected.json anew, from demo_blocks.json
+    python make.py RUNS            writes demo_blocks.json, from runs RUNS/METHOD/seed-N of the demo's models (150 updates each)
+    python make.py                 writes expected.json, from demo_blocks.json
 
-Needs numpy and scipy, which the tests do without: they hold the program against expected.json.
+Needs numpy and scipy. The tests need neither: they compare the program with expected.json.
 """
 import itertools
 import json
@@ -18,7 +19,8 @@ METHODS = {"alibi": (1, 2, 3), "rotary": (1, 2, 3), "sinusoidal": (1,)}
 
 
 def parts(x, w):
-    """x [seeds, blocks] sums, w [blocks] weights: mean, (V_S, freedom), (max(V_B - V_I, 0), freedom)."""
+    """From x [seeds, blocks] sums and w [blocks] weights, returns the mean, (V_S, degrees of freedom) and (max(V_B -
+    V_I, 0), degrees of freedom)."""
     seeds, total = len(x), w.sum()
     p = w / total
     q = p**2 / (1 - p)
@@ -49,7 +51,7 @@ def interval(x, w):
 
 
 def read_runs(runs):
-    """Block sums to four decimals: what the tests need of a row, a sixth of its size."""
+    """Reads block sums, rounded to four decimals: all that the tests need of a row, and a sixth of its size."""
     found = {"tokens": 0, "block_bytes": [], "block_nll": {}}
     for method, seeds in METHODS.items():
         for seed in seeds:
@@ -63,7 +65,7 @@ def read_runs(runs):
 
 
 def dump(path, value):
-    """A line a series."""
+    """Writes JSON with one line per series."""
     if isinstance(value, dict) and path.name == "demo_blocks.json":
         series = ",\n".join(f'"{name}": {{' + ",\n".join(f'"{length}": {json.dumps(sums)}' for length, sums in lengths.items()) + "}"
                             for name, lengths in value["block_nll"].items())
@@ -82,11 +84,11 @@ def expected(blocks):
     for length, seeds in itertools.product(("64", "1024"), ((1,), (1, 2), (1, 2, 3))):
         x = [sums[f"rotary/seed-{seed}"][length] - sums[f"alibi/seed-{seed}"][length] for seed in seeds]
         cases[f"alibi rotary {length} seeds {','.join(map(str, seeds))}"] = interval(x, w)
-    # The first blocks alone, a last one of 300 targets: as few as an interval takes.
+    # The first ten blocks alone, the last of them with 300 targets: the fewest that an interval accepts.
     few = np.append(np.full(9, 1024), 300)
     x = [sums[f"rotary/seed-{seed}"]["64"][:10] - sums[f"alibi/seed-{seed}"]["64"][:10] for seed in (1, 2, 3)]
     cases["alibi rotary 64 first 9516"] = interval(x, few)
-    # Growth with length.
+    # Growth of the loss with the length.
     cases["rotary/seed-1 growth"] = interval([sums["rotary/seed-1"]["1024"] - sums["rotary/seed-1"]["64"]], w)
     return cases
 
