@@ -3,8 +3,8 @@
 // width 1024. scripts/bench runs it.
 //
 //   adaptive_head ours|fairseq [--threads N] [--words N] [--chunk N]
-// Prints "ready" and then answers each line on stdin: "step" by the milliseconds of one forward and backward pass,
-//       "memory" by the peak of the resident set above its start, in MiB (Linux).
+//       Prints "ready" and then answers each line on stdin: "step" by the milliseconds of one forward and backward
+//       pass, "memory" by the peak of the resident set above its start, in MiB (Linux).
 //   adaptive_head compare ..
 //       Prints as JSON the largest difference of each gradient, divided by that gradient's largest element.
 #include <torch/nn/functional.h>

@@ -1,4 +1,4 @@
-// What an action's error says; for tests that look at the message.
+// Returns the message of an error, for tests that check what it says.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace longbow::test {
 
-// "no error" if it throws none. An error of another type than Expected is passed on.
+// Returns "no error" if `action` throws none. An error of another type than Expected is passed on.
 template <class Expected = Error, class Action>
 std::string error_of(Action action) {
     try {

@@ -1,4 +1,5 @@
-// Models with the weights of the authors' code (tests/golden): reads its tensors and sets ours by name.
+// Builds models with the weights of the authors' code (tests/golden): reads its tensors and assigns them to ours by
+// name.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -29,7 +30,7 @@ inline Tensors read_tensors(const std::string& path) {
     return tensors;
 }
 
-// The fork's name of one of our stored tensors.
+// Returns the authors' name of one of our stored tensors.
 inline std::string fairseq_name(const std::string& ours) {
     if (ours == "position.weight") return "t5_relative_attention_bias.weight";
     if (ours == "head.classes") return "decoder.adaptive_softmax.head.class_proj.weight";
@@ -46,7 +47,7 @@ inline std::string fairseq_name(const std::string& ours) {
                                                               {"norm2", "final_layer_norm"},
                                                               {"ffn.in", "fc1"},
                                                               {"ffn.out", "fc2"}};
-    const auto place = ours.find('.', 7) + 1;  // after "layers.<n>."
+    const auto place = ours.find('.', 7) + 1;  // the place after "layers.<n>."
     return "decoder." + ours.substr(0, place) + theirs.at(ours.substr(place, kind - place)) + ours.substr(kind);
 }
 

@@ -1,4 +1,4 @@
-// Every back-end against the reference, and the reference against a loop over single numbers.
+// Compares every back-end with the reference, and the reference with a loop over single numbers.
 #include "longbow/attention/attention_backend.h"
 
 #include <ATen/autocast_mode.h>
@@ -47,7 +47,7 @@ AttentionInput input_of(BiasSpec::Kind kind, std::int64_t rows, std::int64_t col
 }
 
 const std::vector<BiasSpec::Kind> kKinds = {BiasSpec::Kind::none, BiasSpec::Kind::slopes, BiasSpec::Kind::table};
-// {Lq, Lk}: square, a continued window, one token of decoding, and longer than sdpa's block of rows.
+// {Lq, Lk}: a square, a window that continues, decoding of one token, and more rows than sdpa takes in a block.
 const std::vector<std::pair<std::int64_t, std::int64_t>> kLengths = {{9, 9}, {4, 9}, {1, 9}, {1, 1}, {300, 310}};
 
 std::unique_ptr<AttentionBackend> backend(const std::string& name) { return make_attention_backend(name, {}); }
@@ -100,8 +100,8 @@ TEST(SdpaAttention, EqualsTheReferenceWithoutGradients) {
 }
 
 TEST(SdpaAttention, KeepsItsMaskForTheSameSlopesOnly) {
-    // One back-end, one slopes tensor, growing and shrinking windows: every answer is right although the mask is reused; and other slopes
-    // are not served with the old mask.
+    // One back-end serves windows that grow and shrink with one tensor of slopes. Every answer must be right although
+    // the mask is reused, and other slopes must not be served with the old mask.
     const torch::NoGradGuard no_grad;
     const auto sdpa = backend("sdpa");
     auto bias = bias_of(BiasSpec::Kind::slopes, 3, torch::kDouble);
@@ -128,7 +128,7 @@ TEST(SdpaAttention, GradientsEqualTheReferences) {
         auto shared = in;
         shared.scratch = &scratch;
         const auto expected = torch::autograd::grad({backend("reference")->forward(in).mul(weight).sum()}, inputs);
-        // Twice over the same scratch, as two layers of one pass.
+        // Twice over the same scratch, like two layers of one pass.
         const auto sdpa = backend("sdpa");
         const auto out = sdpa->forward(shared).add(sdpa->forward(shared)).mul(weight).sum();
         const auto found = torch::autograd::grad({out}, inputs);
@@ -149,7 +149,8 @@ TEST(SdpaAttention, AutocastDoesNotRoundTheBias) {
 }
 
 TEST(Dropout, ProbabilitiesAreDroppedAndScaled) {
-    // With equal scores and v = 1 each output is the sum of the kept weights: mean 1, and 0 or 2 for the single key of row 0.
+    // With equal scores and v = 1, each output is the sum of the kept weights: 1 on average, and 0 or 2 for row 0,
+    // which has one key.
     for (const std::string name : {"reference", "sdpa", "fused"}) {
         torch::manual_seed(1);
         AttentionInput in;

@@ -1,4 +1,4 @@
-// The fused operator against the reference back-end in fp64, on every instruction set that this CPU has.
+// Compares the fused operator with the reference formula in fp64, on every instruction set that this CPU has.
 #include <gmock/gmock.h>
 
 #include "fused_case.h"
@@ -16,8 +16,8 @@ TEST_P(Instructions, EqualTheFormulaForEveryHeadSize) {
 }
 
 TEST_P(Instructions, EqualTheFormulaForEveryShape) {
-    // Square ones around the size of a block, a decoder's single query, continued windows, more queries than keys; and neighbouring rows that see
-    // a vector more than each other, in whole tiles and at the end of one.
+    // Squares around the size of a block, a decoder's single query, windows that continue, and more queries than keys.
+    // In some shapes neighbouring rows see one vector more than each other, within whole tiles and at the end of one.
     const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {
         {1, 1},     {2, 2},  {63, 63}, {64, 64}, {65, 65}, {200, 200}, {1, 90}, {3, 130}, {64, 100}, {70, 200}, {200, 70},
         {129, 128}, {2, 17}, {3, 18},  {2, 33},  {3, 33},  {3, 34},    {2, 97}, {32, 33}, {33, 34},  {31, 44},  {100, 0}};
@@ -146,8 +146,8 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
         all.push_back(out.detach());
         return all;
     };
-    // One head: dq and dk, dv go through the tiles apart; many heads: each thread takes whole ones.
-    // 1,100 queries: the gradient of a table is summed by chunks of 16 blocks of 64 of them.
+    // With one head, dq is computed in one pass over the tiles and dk, dv in another; with many heads, each thread
+    // takes whole heads. With 1,100 queries, the gradient of a table is summed in chunks of 16 blocks of 64 queries.
     struct Call {
         std::int64_t heads, length;
         at::ScalarType type;
@@ -200,7 +200,7 @@ TEST(FusedAttention, DropoutKeepsItsShareOfTheWeights) {
     c.v = torch::ones_like(c.v);
     c.options.causal = false;
     c.options.dropout = 0.25;
-    const auto out = std::get<0>(fused(c)).select(3, 0);  // kept keys / 64 / 0.75
+    const auto out = std::get<0>(fused(c)).select(3, 0);  // each output is the number of kept keys / 64 / 0.75
     EXPECT_NEAR(out.mean().item<double>(), 1.0, 0.01);
     EXPECT_NEAR(out.var().item<double>(), 0.25 / 0.75 / 64, 0.25 / 0.75 / 64 * 0.2);
     const auto again = std::get<0>(fused(c)).select(3, 0);

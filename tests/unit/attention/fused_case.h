@@ -33,7 +33,8 @@ struct Case {
     FusedAttentionOptions options;
 };
 
-// Views of one packed buffer when the lengths are the same, as the model hands them; else of buffers [batch, length, heads, head_dim].
+// Makes views of one packed buffer if the lengths are the same, as the model passes them; otherwise of buffers [batch,
+// length, heads, head_dim].
 inline Case make_case(const Shape& s, at::ScalarType type = at::kFloat) {
     Case c;
     if (s.rows == s.columns) {
@@ -53,7 +54,7 @@ inline at::Tensor geometric_slopes(std::int64_t heads) {
     return torch::pow(2.0, torch::arange(1, heads + 1, torch::kFloat).mul(-8.0 / static_cast<double>(heads)));
 }
 
-// The mask of philox.h as a tensor [batch, heads, rows, columns] of 0 and 256 / keep.
+// Returns the mask of philox.h as a tensor [batch, heads, rows, columns] of 0 and 256 / keep.
 inline at::Tensor dropout_mask(const Case& c) {
     const int keep = static_cast<int>(std::lround((1.0 - c.options.dropout) * 256.0));
     auto mask = torch::zeros({c.q.size(0), c.q.size(1), c.q.size(2), c.k.size(2)}, torch::kDouble);
@@ -73,7 +74,7 @@ inline at::Tensor dropout_mask(const Case& c) {
     return mask;
 }
 
-// The formula in fp64, differentiable. -> out, lse.
+// Computes (out, lse) by the formula, in fp64 and differentiable.
 inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     const auto rows = c.q.size(2);
     const auto columns = c.k.size(2);
@@ -102,7 +103,7 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
         hidden = hidden.logical_or(key.view({1, 1, 1, -1}).ge(length)).logical_or(position.view({1, 1, -1, 1}).ge(length));
     }
     const auto empty = hidden.all(3, true);
-    // Rows that see nothing: any finite scores, and weights of zero, so that no gradient is NaN.
+    // Rows that see nothing get finite scores and weights of 0, so that no gradient is NaN.
     scores = scores.masked_fill(hidden, -kInf).masked_fill(empty, 0.0);
     const auto lse = scores.logsumexp(3).masked_fill(empty.squeeze(3), -kInf);
     auto weights = scores.softmax(3).masked_fill(empty, 0.0);
@@ -116,11 +117,12 @@ inline std::tuple<at::Tensor, at::Tensor> fused(const Case& c) {
     return fused_attention(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.options);
 }
 
-// NaN counts as infinitely far.
+// Returns the largest magnitude; NaN counts as infinite.
 inline double largest(const at::Tensor& t) {
     return t.numel() == 0 ? 0.0 : t.isnan().any().item<bool>() ? kInf : t.abs().max().item<double>();
 }
-// To the largest; to 1 where that is 0 but for rounding (the score of a query's only key has no gradient).
+// The difference relative to the largest wanted value. A largest value that is 0 but for rounding counts as 1: the
+// score of a query's only key, for example, has no gradient.
 inline double relative_difference(const at::Tensor& found, const at::Tensor& wanted) {
     const double scale = largest(wanted.to(torch::kDouble));
     return largest(found.to(torch::kDouble) - wanted.to(torch::kDouble)) / (scale < 1e-9 ? 1.0 : std::max(scale, 1e-2));
@@ -156,13 +158,14 @@ inline void expect_equals_formula(Case c) {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         ASSERT_TRUE(found[i].defined());
         ASSERT_EQ(found[i].sizes(), inputs[i].sizes());
-        // The bias's gradient is a small difference of large sums.
+        // The gradient of the bias is a small difference of large sums.
         const double tolerance = i < 3 ? 2e-6 : 2e-5;
         EXPECT_LT(relative_difference(found[i], gradients[i]), tolerance + 6 * rounding_of(type)) << "gradient " << i;
     }
 }
 
-// One instruction set at a time. What at::empty gives, the kernels' scratch among it, is NaN: what they read before they write it would show.
+// Runs a test with one instruction set. Memory from at::empty, the kernels' scratch included, is filled with NaN, so
+// that a read before the first write shows.
 class Instructions : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {

@@ -1,4 +1,4 @@
-// What the fused operator leaves out: nothing that counts, and on the way more than its table of first blocks.
+// What the fused operator skips: nothing that counts, and more than its table of first blocks says.
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <algorithm>
@@ -11,9 +11,9 @@ namespace {
 class Skipping : public Instructions {};
 
 constexpr std::int64_t kBlock = 64;
-constexpr std::int64_t kGroup = 6, kGroups = 11;  // rows of queries, and groups of them in a block
+constexpr std::int64_t kGroup = 6, kGroups = 11;  // rows of queries in a group, and groups in a block
 
-// The blocks that the forward pass began at, [batch, heads, blocks of queries, kGroups].
+// Returns the blocks at which the forward pass began, [batch, heads, blocks of queries, kGroups].
 at::Tensor first_blocks(const Case& c) {
     using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor>(
         const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
@@ -24,7 +24,7 @@ at::Tensor first_blocks(const Case& c) {
                                c.options.skip_threshold));
 }
 
-// Softmax weights in fp64, [batch, heads, rows, columns], of one head after another (skipping is off, no dropout).
+// Returns the softmax weights in fp64, [batch, heads, rows, columns], without skipping or dropout.
 at::Tensor weights_of(const Case& c) {
     const auto rows = c.q.size(2), columns = c.k.size(2);
     const auto distance = torch::arange(columns - rows, columns).unsqueeze(1).sub(torch::arange(columns));
@@ -64,7 +64,8 @@ TEST_P(Skipping, ChangesNothingThatCounts) {
 }
 
 TEST_P(Skipping, LeavesOutWhatItsThresholdSays) {
-    // All scores are the same before the bias: the bound is tight, and a threshold of 2 leaves out up to exp(-2) of a row's weight.
+    // All scores are the same before the bias, so the bound is tight, and a threshold of 2 leaves out up to exp(-2) of
+    // a row's weight.
     auto c = make_case({1, 2, 600, 600, 32});
     c.q = torch::ones_like(c.q);
     c.k = torch::ones_like(c.k);
@@ -106,7 +107,7 @@ TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
                     later += own - before;
                     before = own;
                 }
-                // The table's rule: a row's sum is at least its own key's weight.
+                // The table's rule: a row's sum is at least the weight of its own key.
                 std::int64_t ruled = first.size(2) + (1500 - queries) / kBlock;
                 for (std::int64_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); ++i) {
                     const auto position = 1500 - queries + i;
@@ -128,7 +129,8 @@ TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
     }
 }
 
-// One early key is so long that the rule by norms leaves nothing out; nobody cares for it. Tile after tile is dropped all the same, however many.
+// One early key is so long that the bound by norms skips nothing, although no query looks at it. Any number of tiles
+// must be dropped all the same.
 TEST_P(Skipping, DropsAnyNumberOfTiles) {
     constexpr std::int64_t kBlocks = 80;
     auto c = make_case({1, 1, kBlocks * kBlock, kBlocks * kBlock, 32});
@@ -143,7 +145,8 @@ TEST_P(Skipping, DropsAnyNumberOfTiles) {
     }
 }
 
-// Query 1,400 looks for key 128, 20 blocks away, which no other query cares about; and a key that is NaN must show in all later rows.
+// Query 1,400 looks at key 128, 20 blocks away, which no other query looks at. A key that is NaN must show in all later
+// rows.
 TEST_P(Skipping, KeepsFarKeysThatCount) {
     auto c = make_case({1, 2, 1500, 1500, 32});
     c.slopes = torch::tensor({1.0 / 16, 1.0 / 128}, torch::kFloat);
@@ -161,7 +164,7 @@ TEST_P(Skipping, KeepsFarKeysThatCount) {
     EXPECT_TRUE(spoilt.slice(2, 128).all().item<bool>());
 }
 
-// A key that is NaN spoils exactly the queries that visit its block, by the group of rows: with another table, others.
+// A key that is NaN spoils exactly the queries whose group of rows visits its block; another table means other queries.
 TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
     using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
         const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
@@ -201,11 +204,12 @@ INSTANTIATE_TEST_SUITE_P(Cpu, Skipping, testing::Values("portable", "avx2", "avx
                          [](const auto& chosen) { return std::string(chosen.param); });
 
 TEST(VisitedFraction, CountsBlocksBelowTheDiagonal) {
-    const auto q = torch::zeros({1, 3, 64 * 8, 16});  // all scores are 0: the slope alone decides
+    const auto q = torch::zeros({1, 3, 64 * 8, 16});  // all scores are 0, so the slope alone decides
     const auto slopes = torch::tensor({1.0, 0.0, -1.0}, torch::kFloat);
     FusedAttentionOptions options;
     const auto fraction = visited_fraction(q, q, slopes, options);
-    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one before.
+    // With slope 1, keys at a distance of 24 ln 2 - ln(1 - 1/e) = 17.1 or more are left out, so each block visits
+    // itself and the one before.
     EXPECT_NEAR(fraction[0][0].item<double>(), 15.0 / 36.0, 1e-6);
     EXPECT_EQ(fraction[0][1].item<double>(), 1.0);
     EXPECT_EQ(fraction[0][2].item<double>(), 1.0);

@@ -1,3 +1,4 @@
+// Tests what a checkpoint holds, which one is found, what pruning keeps, and what is refused.
 #include "longbow/checkpoint/checkpoint.h"
 
 #include <gmock/gmock.h>
@@ -100,7 +101,7 @@ TEST_F(Checkpoints, OptimizerPartsOfSeveralRanksMakeUpTheWhole) {
     train_a_step();
     save(1);
     const fs::path file = checkpoint_path(run, 1) / "optimizer-00000-of-00001.safetensors";
-    // The same contents as two ranks would write them: each slot cut at an odd place.
+    // The same contents as two ranks would write them, with each slot cut at an odd place.
     const auto whole = read_safetensors(file);
     std::vector<NamedTensor> parts[2];
     Json ranges[2] = {Json::object(), Json::object()};

@@ -1,4 +1,5 @@
-// From a checkpoint of the authors' code to one of ours: the golden files, their weights, and the log-probabilities that they computed.
+// Imports checkpoints of the authors' code (the golden files) and compares the weights and the log-probabilities that
+// they computed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -48,7 +49,8 @@ protected:
     }
 };
 
-// Negative log-likelihoods of a whole stream in windows of `length` that score length - context targets each.
+// Returns the negative log-likelihoods of a stream in windows of `length` tokens that score length - context targets
+// each.
 at::Tensor stream_nll(LanguageModel& model, const at::Tensor& targets, std::int64_t length, std::int64_t context) {
     const torch::NoGradGuard no_grad;
     const auto count = targets.size(0), stride = length - context;
@@ -63,7 +65,7 @@ at::Tensor stream_nll(LanguageModel& model, const at::Tensor& targets, std::int6
 }
 
 TEST_F(FairseqImport, GoldenLogProbabilitiesAndPerplexities) {
-    at::set_num_threads(1);  // thousands of tiny windows
+    at::set_num_threads(1);  // the windows are thousands, and tiny
     for (const std::string method : {"alibi", "sinusoidal", "rotary", "t5"}) {
         auto loaded = load_checkpoint(import(method));
         const auto expected = read_safetensors(golden(method) / "expected.safetensors").tensors;
@@ -119,7 +121,7 @@ TEST_F(FairseqImport, AnotherDictionaryIsRefused) {
 }
 
 TEST_F(FairseqImport, WeightsThatAreNoNumbersAreRefused) {
-    auto bytes = read_file(golden("alibi") / "checkpoint_legacy.pt");  // no checksums
+    auto bytes = read_file(golden("alibi") / "checkpoint_legacy.pt");  // this format has no checksums
     const auto span = std::as_bytes(std::span(bytes));
     const auto file = TorchFile::parse(span, "a.pt");
     const auto& tree = file.tree();

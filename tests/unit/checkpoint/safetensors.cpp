@@ -1,3 +1,4 @@
+// Tests that safetensors files are read as they were written, and that damage is named.
 #include "longbow/checkpoint/safetensors.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The command line as a whole, with a verb of the test's own: flags, exit codes, one line an error.
+// The command line as a whole, with verbs of the test's own: flags, exit codes, and one line for each error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ void add_probe(CLI::App& app, VerbContext& context) {
 }
 LONGBOW_REGISTER_VERB(1000, add_probe);
 
-// A group whose verb takes a positional that may be called like a verb.
+// A group of verbs, one of which takes a positional argument that may have the name of a verb.
 void add_nest(CLI::App& app, VerbContext& context) {
     auto* group = add_verb_group(app, "nest", "A group for tests", "longbow nest name probe");
     auto name = std::make_shared<std::string>();
@@ -123,7 +123,7 @@ void expect_names_that_cli11_takes(const CLI::App& app) {
     for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) expect_names_that_cli11_takes(*verb);
 }
 
-// CLI11 2.4 throws at others before any verb runs; older ones take them.
+// From version 2.4 on CLI11 throws at other names before any verb runs; older versions accept them.
 TEST(Cli, ArgumentsHaveNamesThatEveryCli11Takes) {
     CLI::App app;
     VerbContext context;
@@ -142,7 +142,7 @@ TEST(Cli, HelpIsACommandToo) {
     }
 }
 
-// What CLI11 says of `flag value`, for each flag of each verb: nothing where it is taken.
+// Visits each flag of each verb, with the words that lead to it.
 void for_each_flag(CLI::App& app, const std::function<void(const std::vector<std::string>&)>& visit, std::vector<std::string> path = {}) {
     for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
         auto words = path;
@@ -161,7 +161,7 @@ std::string parse_error(std::vector<std::string> words) {
     CLI::App app{"", "longbow"};
     VerbContext context;
     for (const auto& entry : registered_verbs()) entry.add(app, context);
-    std::reverse(words.begin(), words.end());  // as CLI11 takes them
+    std::reverse(words.begin(), words.end());  // CLI11 takes arguments in reverse order
     try {
         app.parse(words);
     } catch (const CLI::ParseError& error) {
@@ -268,7 +268,7 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
         ++flags;
         auto words = flag;
         words.back() += "=";
-        words.emplace_back("a.b=c");  // not the value
+        words.emplace_back("a.b=c");  // a further argument, not the value of the flag
         EXPECT_THAT(call(words).err, AnyOf(HasSubstr("an empty value"), HasSubstr("required"))) << testing::PrintToString(words);
         words = flag;
         words.insert(words.end(), {"--threads", "1"});
@@ -276,7 +276,7 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
             << testing::PrintToString(words);
     });
     EXPECT_GT(flags, 60);
-    // Any text is a prompt, so that what is wrong is the checkpoint.
+    // Any text is a valid prompt, so the error must be about the checkpoint.
     for (const char* prompt : {"", "--seed"}) EXPECT_EQ(call({"generate", "no-such-run", "--prompt", prompt}).code, 5) << prompt;
 }
 

@@ -1,4 +1,4 @@
-// docs/configuration.md is what the program says of itself, with the position methods and back-ends of this build.
+// docs/configuration.md must be what the program prints of itself, with this build's position methods and back-ends.
 #include <gtest/gtest.h>
 
 #include "longbow/config/context.h"
@@ -9,7 +9,8 @@
 namespace longbow {
 namespace {
 
-// What a user has added needs no entry: the page is compared with what the program says of the objects that it lists.
+// An object that a user has added needs no entry: the page is compared with what the program prints of the objects that
+// the page lists.
 TEST(ConfigDocs, PageEqualsTheProgram) {
     const auto page = read_file(LONGBOW_TEST_DATA "/../docs/configuration.md");
     auto context = registered_config_context();

@@ -1,3 +1,4 @@
+// Tests the table that `longbow eval` prints and the names of its files of log-probabilities.
 #include "cli/eval_output.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// Registered objects as their registries would hand them down, for tests of the room below it.
+// Registered objects as their registries would pass them to the config room, which lies below those and must be tested
+// without them.
 #pragma once
 
 #include "longbow/config/load.h"

@@ -1,3 +1,4 @@
+// Tests durations such as "1000 updates": reading, writing, and counting them in updates.
 #include "longbow/config/duration.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Properties of the declarations and of what is generated from them.
+// Properties of the declared settings and of what is generated from them (YAML, schema, reference, fingerprints).
 #include "longbow/config/fields.h"
 
 #include <gmock/gmock.h>
@@ -63,13 +63,13 @@ FieldValue random_value(Random& random, const Field& field) {
     }
 }
 
-// Some keys drawn, those without effect put back to their defaults.
+// Draws the values of about half of the keys and sets those without effect back to their defaults.
 Config random_config(Random& random, const ConfigContext& context) {
     Config config;
     for (const auto& field : config_fields(context)) {
         if (random.below(2) == 0) field.set(config, random_value(random, field));
     }
-    for (int round = 0; round < 3; ++round) {  // a default may take another key's effect away
+    for (int round = 0; round < 3; ++round) {  // a default may take away the effect of another key
         for (const auto& field : config_fields(context)) {
             if (field.without_effect(config) != nullptr) field.set(config, field.default_value);
         }
@@ -131,7 +131,8 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
         try {
             ASSERT_EQ(parse_config(yaml, "x.yaml", context), config) << "seed " << seed << "\n" << yaml;
         } catch (const ConfigError& error) {
-            // Drawn at random, keys may contradict each other; anything else must be read.
+            // Keys that are drawn at random may contradict each other. These messages say so; any other error is a
+            // failure.
             const std::string what = error.what();
             ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos || what.find("peak") != what.npos ||
                         what.find("vocab") != what.npos || what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
@@ -151,7 +152,8 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
     EXPECT_GT(accepted, 30);
 }
 
-// YAML 1.1 decides by these patterns what is no text (https://yaml.org/type/float.html and its neighbours, as PyYAML has them).
+// YAML 1.1 decides by these patterns which values are not text (https://yaml.org/type/float.html and its neighbours, as
+// in PyYAML).
 TEST(Fields, ReadersOfYaml11SeeTheSameTypes) {
     const std::regex number(R"([-+]?[0-9]+|[-+]?[0-9]+\.[0-9]*([eE][-+][0-9]+)?)");
     EXPECT_EQ(value_text(1e-8), "1.0e-08");
@@ -237,7 +239,7 @@ TEST(Fields, ReferenceHoldsEveryKey) {
     EXPECT_THAT(text, HasSubstr("### position.method: t5"));
 }
 
-// Rows of results.jsonl are found by this fingerprint: those of before a key came must be found after it.
+// Rows of results.jsonl are found by this fingerprint, so rows from before a key existed must still be found.
 TEST(Fields, ANewerKeyChangesNoFingerprintAtItsDefault) {
     const auto context = test_context();
     auto config = parse_config("", "test", context);
@@ -245,7 +247,7 @@ TEST(Fields, ANewerKeyChangesNoFingerprintAtItsDefault) {
     EXPECT_EQ(before, fingerprint(config_json(config, context).dump())) << "keys of 0.2.0 and before are all in it";
 
     auto fields = effective_fields(config, context);
-    Field field;  // as a later version declares it, over a member that is there already
+    Field field;  // as a later version might declare it, over an existing member
     field.section = "log";
     field.name = "newer";
     field.default_value = std::int64_t{0};

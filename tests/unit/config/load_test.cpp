@@ -1,4 +1,4 @@
-// What a configuration may hold, and what each mistake is answered with.
+// What a configuration may hold, and which message answers each mistake.
 #include "longbow/config/load.h"
 
 #include <gmock/gmock.h>
@@ -279,20 +279,20 @@ TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
     EXPECT_EQ(config.optim.beta1, OptimConfig{}.beta1);
     EXPECT_FALSE(config.position.options.contains("slopes"));
     EXPECT_THROW((void)load_config({{plain}, overrides}, test_context()), ConfigError);
-    // One key that goes takes others with it.
+    // A key that is dropped takes the keys that depend on it with it.
     const auto text = write(
         "text.yaml", std::string(kOwnConfigMark) + "\n" +
                          config_yaml(parse_config("data: {store: s, train: a.txt, valid: b.txt}", "x", test_context()), test_context()));
     EXPECT_TRUE(load_config({{text}, {"data.mixture=a=1,b=2"}}, test_context()).data.train.empty());
-    // What the user says beside it still counts as the user's.
+    // What the user sets beside it still counts as the user's.
     EXPECT_THROW((void)load_config({{marked}, {"optim.name=sgd", "optim.beta1=0.5"}}, test_context()), ConfigError);
     EXPECT_THROW((void)load_config({{marked}, {"position.method=rotary", "position.slopes=authors"}}, test_context()), ConfigError);
-    // A run's config.yaml of before there was a mark.
+    // The config.yaml of a run from before files were marked.
     fs::create_directories(folder_ / "sub" / "checkpoints");
     const auto in_run = write("sub/config.yaml", complete);
     EXPECT_EQ(load_config({{in_run}, overrides}, test_context()), config);
     EXPECT_FALSE(is_own_config(write("config.yaml", complete), complete));
-    // A checkpoint's, below all files.
+    // The configuration of a checkpoint, which lies below all files.
     LoadRequest request{{write("lr.yaml", "optim: {lr: 0.5}\n")}, overrides};
     request.base = config_json(parse_config("optim: {lr: 0.25, beta2: 0.5}\ntrain: {length: 32}\n", "x", test_context()), test_context());
     request.base_name = "model.safetensors";
@@ -312,7 +312,7 @@ TEST_F(Files, IncludesThatCannotBeFollowed) {
     EXPECT_THAT(error_of_files({write("d.yaml", "include: {a: b}\n")}), HasSubstr("d.yaml:1: include: expected a file or a list of files"));
     EXPECT_THAT(error_of_files({(folder_ / "no.yaml").string()}), HasSubstr("there is no such config file"));
     EXPECT_THAT(error_of_files({folder_.string()}), HasSubstr("a folder, not a config file"));
-    // A tree of includes that doubles with every level ends with an error rather than after 2^40 files.
+    // A tree of includes that doubles at every level must end with an error instead of after 2^40 files.
     for (int i = 0; i < 40; ++i) {
         const auto next = "n" + std::to_string(i + 1) + ".yaml";
         write("n" + std::to_string(i) + ".yaml", "include: [" + next + ", " + next + "]\n");

@@ -1,3 +1,4 @@
+// Tests that the names and values of a choice come from its one table.
 #include "longbow/core/choice.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// How often the interval finds a difference where there is none: 20,000 seeded trials a case, at most 6 % from the least number of blocks
-// on. The demo's own differences lie in tests/golden/intervals (made by its make.py).
+// How often the interval finds a difference where there is none: at most 6 % of 20,000 seeded trials per case, from the
+// least number of blocks on. The demo's own differences are in tests/golden/intervals (made by its make.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -18,7 +18,8 @@ namespace {
 constexpr int kTrials = 20000;
 constexpr double kMost = 0.06;
 
-// Draws from so many values of a distribution: twenty thousand trials a case draw millions.
+// Draws from a pool of values that were drawn from the distribution once: twenty thousand trials per case need
+// millions.
 struct Draw {
     std::vector<double> pool;
     double operator()(Random& random) const { return pool[random.below(pool.size())]; }
@@ -46,7 +47,7 @@ std::vector<double> weights_of(std::size_t blocks, double last) {
     return weights;
 }
 
-// The share of trials whose interval excludes 0.
+// Returns the share of trials whose interval excludes 0.
 double winners(std::uint64_t seed, const std::vector<double>& weights, const std::function<Sums(Random&)>& trial) {
     Random random(seed);
     int found = 0;
@@ -54,8 +55,8 @@ double winners(std::uint64_t seed, const std::vector<double>& weights, const std
     return static_cast<double>(found) / kTrials;
 }
 
-// A block's sum from its mean's deviation. The deviation of a short block is as large as that of a whole one (strongly dependent targets) or
-// larger, as the root of its size says (independent ones).
+// Returns a block's sum for the deviation of its mean. A short block's deviation is as large as that of a whole block
+// if targets depend on each other strongly, and larger by the square root of the sizes' ratio if they are independent.
 double sum_of(double deviation, double weight, bool independent) {
     return deviation * weight * (independent ? std::sqrt(kIntervalBlock / std::max(weight, 1.0)) : 1.0);
 }
@@ -76,7 +77,7 @@ void check_one_seed(const char* what, const Draw& draw, std::uint64_t seed) {
     }
 }
 
-// Spread of the seeds (of the mean over all), of the blocks, and of each seed's own blocks.
+// The spread of the seeds (of the mean over all blocks), of the blocks, and of each seed's own blocks.
 struct Parts {
     double seeds, blocks, own;
 };
@@ -86,7 +87,7 @@ void check_seeds(const char* what, const Draw& draw, std::size_t seeds, std::uin
     const auto root = [&](std::size_t blocks) { return std::sqrt(static_cast<double>(blocks) / static_cast<double>(seeds)); };
     for (const std::size_t blocks : {10U, 30U}) {
         for (const double last : {1024.0, 100.0}) {
-            const double b = root(blocks);  // with it, both factors spread the mean alike
+            const double b = root(blocks);  // chosen so that both factors spread the mean alike
             const std::vector<Parts> cases{{0, 1, 0}, {1, 0, 0},   {0, 0, 1},       {0, 1, 1},
                                            {1, 0, 1}, {1, b, 0.5}, {1, b / 2, 0.5}, {1, 3 * b, 0.5}};
             for (std::size_t which = 0; which < cases.size(); ++which) {
@@ -110,7 +111,7 @@ void check_seeds(const char* what, const Draw& draw, std::size_t seeds, std::uin
     }
 }
 
-// Blocks' mean differences of two of the demo's models.
+// Returns the mean difference of two of the demo's models in each block.
 std::vector<double> demo_differences(const std::string& a, const std::string& b, const std::string& length) {
     std::ifstream file(LONGBOW_TEST_DATA "/golden/intervals/demo_blocks.json");
     const auto json = Json::parse(file);
@@ -150,7 +151,7 @@ TEST(IntervalRates, TheDemosOwnDifferencesWithRandomSigns) {
 
 TEST(IntervalRates, DifferencesOfOneSize) { check_one_seed("signs alone", {{-1, 1}}, 7); }
 
-// The rates above could be had by an interval that never excludes 0: a difference that is there is found.
+// An interval that never excludes 0 would pass the rates above, so a real difference must be found.
 TEST(IntervalRates, ADifferenceIsFound) {
     for (const std::size_t seeds : {1U, 3U}) {
         const auto weights = weights_of(20, 100);

@@ -1,3 +1,4 @@
+// Tests confidence intervals and p-values against the textbook's formula, and when there are none.
 #include "longbow/core/interval.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,7 @@ TEST(Interval, BlocksHold1024ValuesAndTheRest) {
 }
 
 TEST(Interval, EqualBlocksGiveTheTextbookIntervalWidened) {
-    // Means 1 .. 10: mean 5.5, variance 55/6, t of 9 degrees of freedom 2.262157162798205.
+    // Means 1 .. 10: the mean is 5.5, the variance 55/6, and t for 9 degrees of freedom 2.262157162798205.
     std::vector<double> sums;
     for (int i = 1; i <= 10; ++i) sums.push_back(4.0 * i);
     const auto estimate = mean_estimate({sums}, std::vector<double>(10, 4.0));
@@ -29,7 +30,7 @@ TEST(Interval, EqualBlocksGiveTheTextbookIntervalWidened) {
     EXPECT_NEAR(estimate.interval->low, 5.5 - half, 1e-12);
     EXPECT_NEAR(estimate.interval->high, 5.5 + half, 1e-12);
     EXPECT_TRUE(estimate.clear());
-    // 2 * scipy.stats.t.sf(5.5 / sqrt(55 / 60) / 1.2, 9)
+    // From SciPy: 2 * scipy.stats.t.sf(5.5 / sqrt(55 / 60) / 1.2, 9)
     EXPECT_NEAR(*p_value({sums}, std::vector<double>(10, 4.0)), 0.0009913493057397084, 1e-14);
 }
 

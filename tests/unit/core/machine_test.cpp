@@ -1,3 +1,4 @@
+// Tests what the program finds out of this machine (cores, memory, GPUs) and says of its build.
 #include "longbow/core/machine.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// What may lie where output goes: files, links, pipes, devices, descriptors, and what is refused before any work.
+// What may be at an output's path (files, links, pipes, devices, descriptors), and what is refused before any work.
 #include "longbow/core/output.h"
 
 #include <fcntl.h>
@@ -36,7 +36,7 @@ struct stat status_of(const fs::path& path) {
     return info;
 }
 
-// In a process of its own, which gives up the superuser's rights: its exit code, 0 where nothing was thrown.
+// Runs `work` in a child process that gives up the superuser's rights. Returns its exit code, 0 if nothing was thrown.
 int in_child(const std::function<void()>& work) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -134,7 +134,7 @@ TEST_F(Output, ThePlaceAboveALinkIsThatOfWhatItLeadsTo) {
     EXPECT_EQ(read_file(whole_path(climbs)), "of the link");
     EXPECT_EQ(whole_path(climbs), fs::canonical(at("there/x")));
     EXPECT_EQ(whole_path(at("here/link/../new/")), fs::canonical(at("there")) / "new");
-    // Without a link between, and without `..`, a path is as it was named.
+    // A path without a link or `..` stays as it was named.
     EXPECT_EQ(whole_path(at("here/../here/link/")), at("here/link"));
     EXPECT_EQ(whole_path(at("here/./absent")), at("here/absent"));
     EXPECT_EQ(tidy_path("a/./b"), "a/b");
@@ -206,7 +206,7 @@ TEST_F(Output, AStopEndsTheWaitForAReader) {
                   OutputStream stream(find_output(at("pipe")));
               }),
               1);
-    // And that for room in it.
+    // A stop also ends the wait for room in the pipe.
     EXPECT_EQ(in_child([&] {
                   const int reader = ::open(at("pipe").c_str(), O_RDONLY | O_NONBLOCK);
                   OutputStream stream(find_output(at("pipe")));

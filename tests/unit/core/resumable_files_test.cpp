@@ -1,4 +1,5 @@
-// What lets a writer go on in another process: checksums and files that continue, and the lock that keeps a second writer away.
+// What lets a writer continue in another process: checksums and files that go on where they ended, and the lock that
+// keeps a second writer out.
 #include <gmock/gmock.h>
 
 #include <sys/wait.h>

@@ -1,3 +1,4 @@
+// Tests that a safetensors header is read as it was built, and that damage is refused.
 #include "longbow/core/safetensors_header.h"
 
 #include <gtest/gtest.h>

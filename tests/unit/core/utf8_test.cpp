@@ -1,4 +1,4 @@
-// Names that are not UTF-8 in files that must be, marks of encodings, and JSON with bytes that it cannot hold.
+// Names that are not UTF-8 in files that must be, byte order marks, and JSON with bytes that it cannot hold.
 #include "longbow/core/utf8.h"
 
 #include <gmock/gmock.h>
@@ -14,11 +14,11 @@ using ::testing::HasSubstr;
 TEST(Utf8, NamesReadBackFromTheirText) {
     EXPECT_EQ(text_of_name("caf\xE9.txt"), "caf\\xE9.txt");
     EXPECT_EQ(name_of_text("caf\\xE9.txt"), "caf\xE9.txt");
-    // What is UTF-8 stays as it is, but for a backslash that would read as an escape.
+    // UTF-8 stays as it is, except for a backslash that would be read as an escape.
     for (const std::string name : {"caf\xC3\xA9.txt", "a\\b", "a\\x", "a\\x4", "a\\xZZ", "\\\\x", "", "a\\xe9"})
         EXPECT_EQ(text_of_name(name), name);
     EXPECT_EQ(text_of_name("a\\xE9"), "a\\x5CxE9");
-    // Every string of bytes that are likely to meet.
+    // Random strings of bytes that are likely to clash.
     const std::string bytes = "\\x5CE9\xE9\xC3\xA9";
     Random random(1);
     for (int i = 0; i < 100000; ++i) {

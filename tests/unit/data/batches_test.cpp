@@ -1,3 +1,4 @@
+// Tests which inputs and targets an update's batch holds.
 #include <gtest/gtest.h>
 
 #include <numeric>
@@ -22,7 +23,7 @@ TEST(Batches, TargetsFollowTheOrderAndInputsAreShiftedByOne) {
     const auto order = training_order(*stream, config);
     const SampleOrder samples(stream->size(), 16, 3);
     EXPECT_EQ(order->tokens_per_update(), 160);
-    for (std::int64_t update = 1; update <= 8; ++update) {  // past the end of the first epoch
+    for (std::int64_t update = 1; update <= 8; ++update) {  // goes past the end of the first epoch
         for (std::int64_t micro = 0; micro < 2; ++micro) {
             const auto blocks = order->micro_batch(position_of_update(config, update), micro);
             ASSERT_EQ(blocks.size(), 5U);

@@ -1,3 +1,4 @@
+// Tests fairseq's order of training inputs against NumPy and the paper's numbers of updates.
 #include "longbow/data/fairseq_order.h"
 
 #include <gtest/gtest.h>
@@ -11,7 +12,7 @@
 namespace longbow {
 namespace {
 
-// numpy 2.4: RandomState(s).permutation(n), and .shuffle of list(range(n)), which gives the same.
+// Expected values of numpy 2.4: RandomState(s).permutation(n), which equals .shuffle of list(range(n)).
 TEST(NumpyPermutation, EqualsNumpy) {
     using V = std::vector<std::uint32_t>;
     EXPECT_EQ(numpy_permutation(10, 1), (V{2, 9, 6, 4, 0, 3, 1, 7, 8, 5}));
@@ -74,7 +75,7 @@ TEST(FairseqOrder, ProcessesTakeTurns) {
     }
 }
 
-// The paper's corpus on its eight GPUs: updates an epoch of each training length (batch: 9,216 tokens a GPU).
+// The paper's corpus on its eight GPUs: updates per epoch for each training length (9,216 tokens a GPU in a batch).
 TEST(FairseqOrder, ThePapersUpdatesAnEpoch) {
     constexpr std::int64_t kTokens = 103227021;
     EXPECT_EQ(FairseqOrder(kTokens, 512, 18, 1, 1, 8).updates_per_epoch(), 1401);

@@ -1,4 +1,4 @@
-// Small tokenizers whose ids are known by hand, with the traits that the data room depends on.
+// Small tokenizers whose ids are known by hand and that have the properties on which the data room depends.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,8 @@
 
 namespace longbow::test {
 
-// Pairs of bytes inside a word are one token, so that a cut inside a word changes ids; exact lengths; more ids than u16 holds.
+// Makes one token of each pair of bytes inside a word, so that a cut inside a word changes ids. Its lengths are exact,
+// and it has more ids than 16 bits hold.
 class PairTokenizer : public Tokenizer {
 public:
     static constexpr TokenId kBoundary = 256;
@@ -44,7 +45,7 @@ public:
     [[nodiscard]] std::map<std::string, std::string> files() const override { return {{"pair.txt", ""}}; }
 };
 
-// Bytes as ids (u16); may be cut anywhere.
+// Makes ids of bytes (16 bits); its text may be cut anywhere.
 class ByteTokenizer : public PairTokenizer {
 public:
     [[nodiscard]] std::int64_t vocab_size() const override { return 257; }
@@ -54,7 +55,8 @@ public:
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override { return text.size(); }
 };
 
-// One token a word (its length) and boundary 0 at each line's end, as the word tokenizer does it; decodes to other text.
+// Makes one token per word (its length) and boundary 0 at each line's end, like the word tokenizer; decodes to other
+// text.
 class LineTokenizer : public Tokenizer {
 public:
     [[nodiscard]] std::string kind() const override { return "line"; }

@@ -1,4 +1,5 @@
-// A store of 10^11 tokens, its files sparse: opens at once, is read anywhere, and takes memory by what is looked at, not by what is there.
+// A store of 10^11 tokens whose files are sparse: it opens at once, is read anywhere, and takes memory for what is
+// read, not for what it holds.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -18,17 +19,17 @@ namespace {
 constexpr std::int64_t kTokens = 100'000'000'000;
 constexpr std::int64_t kShardTokens = std::int64_t{1} << 29;
 
-// No order holds more than a few numbers.
+// An order holds only a few numbers.
 static_assert(std::is_trivially_copyable_v<SampleOrder> && sizeof(SampleOrder) <= 64);
 
-// Pages that this process has touched for the first time, so far.
+// Returns how many pages this process has touched for the first time so far.
 long page_faults() {
     rusage usage{};
     getrusage(RUSAGE_SELF, &usage);
     return usage.ru_minflt + usage.ru_majflt;
 }
 
-// Memory that is not a file's, in KiB.
+// Returns the memory that does not belong to files, in KiB.
 long anonymous_memory() {
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
@@ -39,7 +40,7 @@ long anonymous_memory() {
 
 class LargeStore : public test::StoreTest {
 protected:
-    // False where the file system has no room even for files of nothing.
+    // Returns false if the file system has no room even for sparse files.
     bool make() {
         store_ = folder_ / "large";
         fs::create_directories(store_);
@@ -110,7 +111,7 @@ TEST_F(LargeStore, OpensAtOnceAndIsReadAnywhere) {
     EXPECT_EQ(stream.bytes_before(kTokens / 2), 0);
     EXPECT_EQ(stream.document_ends(), std::vector<std::int64_t>{kTokens});
 
-    // Batches of any update, as a resumed run asks for them.
+    // Batches of any update, as a resumed run needs them.
     TrainConfig config;
     config.length = 1024;
     config.batch = 16;
@@ -128,8 +129,8 @@ TEST_F(LargeStore, OpensAtOnceAndIsReadAnywhere) {
     EXPECT_LT(anonymous_memory() - memory, 32 << 10);
 }
 
-// Every block of an epoch once: checked on the inverse's property at random, since nobody can list 10^8 of them in a test. Two indices never
-// give one block, blocks lie inside the stream and on its grid, and each part of the stream has its share.
+// Every block must come once per epoch. A test cannot list 10^8 of them, so it checks properties at random: two indices
+// never give one block, blocks lie inside the stream and on its grid, and each part of the stream has its share.
 TEST(LargeOrder, IsAPermutationWithoutATable) {
     for (const std::int64_t length : {64, 1024, 2048}) {
         const SampleOrder order(kTokens, length, 5);
@@ -152,7 +153,7 @@ TEST(LargeOrder, IsAPermutationWithoutATable) {
                 ++parts[static_cast<std::size_t>(begin / (kTokens / 16 + 1))];
             }
             EXPECT_EQ(begins.size(), static_cast<std::size_t>(kDrawn));
-            for (const int part : parts) EXPECT_NEAR(part, kDrawn / 16, 200);  // 34 is one standard deviation
+            for (const int part : parts) EXPECT_NEAR(part, kDrawn / 16, 200);  // one standard deviation is 34
         }
     }
 }

@@ -1,4 +1,4 @@
-// Mixtures: shares at every point of a run, each sample of each source once, nothing but (seed, i) decides.
+// Mixtures: the shares hold at every point of a run, each sample of each source comes once, and only (seed, i) decides.
 #include "longbow/data/mixture.h"
 
 #include <gmock/gmock.h>
@@ -31,7 +31,8 @@ TEST(MixtureChoice, EverySampleOfEverySourceComesOnce) {
             ASSERT_TRUE(seen[draw.source].insert(draw.sample).second) << i;
         }
         for (const auto& source : seen) {
-            EXPECT_EQ(source.empty() ? 0 : *source.rbegin() + 1, static_cast<std::int64_t>(source.size()));  // without a gap
+            // There are no gaps.
+            EXPECT_EQ(source.empty() ? 0 : *source.rbegin() + 1, static_cast<std::int64_t>(source.size()));
         }
     }
 }
@@ -54,7 +55,7 @@ TEST(MixtureChoice, SharesHoldAtEveryRound) {
     }
 }
 
-// Far out in the run as at its start, in no time: the count of a source after n samples is known without the n samples.
+// Far out in a run it is as fast as at the start: the count of a source after n samples is known without the n samples.
 TEST(MixtureChoice, HoldsFarOut) {
     const MixtureChoice choice({0.9, 0.1}, 11);
     const std::int64_t far = (std::int64_t{1} << 52) / MixtureChoice::kRound * MixtureChoice::kRound;
@@ -76,7 +77,7 @@ TEST(MixtureChoice, SeedsDiffer) {
     EXPECT_NEAR(same, 2048, 200);
 }
 
-// Pinned: another choice would change every run that is resumed.
+// Pinned values: another choice would change every run that is resumed.
 TEST(MixtureChoice, IsTheSameAtAnyTimeAndPlatform) {
     const MixtureChoice choice({0.5, 0.3, 0.2}, 1);
     std::string drawn;
@@ -104,7 +105,7 @@ TEST(Mixture, EntriesAreChecked) {
 
 class MixtureTest : public test::StoreTest {
 protected:
-    // A store of so many bytes, all of them `letter` but for the boundary at the end.
+    // Writes a store of `bytes` bytes, all of them `letter` except for the boundary at the end.
     std::string store(const std::string& name, char letter, std::size_t bytes) {
         write_store(folder_ / name, test::ByteTokenizer(), {write_text(name + ".txt", std::string(bytes, letter))}, DataConfig(), 1,
                     1 << 20);
@@ -131,7 +132,7 @@ TEST_F(MixtureTest, BlocksComeFromTheirStoresAndGoThroughEach) {
     EXPECT_EQ(order->tokens_per_update(), 160);
     EXPECT_EQ(order->updates_per_epoch(), (100 + 51) / 16.0);
     std::map<char, int> count;
-    std::map<char, std::map<std::int64_t, std::set<std::int64_t>>> begins;  // of each epoch
+    std::map<char, std::map<std::int64_t, std::set<std::int64_t>>> begins;  // begins seen in each epoch
     std::vector<std::int64_t> inputs(80), targets(80);
     for (std::int64_t update = 1; update <= 64; ++update) {
         const auto position = position_of_update(config, update);
@@ -144,7 +145,8 @@ TEST_F(MixtureTest, BlocksComeFromTheirStoresAndGoThroughEach) {
                 const char letter = block.begin < 1000 ? 'a' : 'b';
                 ++count[letter];
                 EXPECT_EQ(source.store_at(block.begin).path().filename().string(), std::string(1, letter));
-                for (std::size_t i = 0; i < 9; ++i) ASSERT_EQ(targets[row * 10 + i], letter);  // none crosses into the next store
+                // No block crosses into the next store.
+                for (std::size_t i = 0; i < 9; ++i) ASSERT_EQ(targets[row * 10 + i], letter);
                 EXPECT_TRUE(begins[letter][block.epoch].insert(block.begin).second);
                 EXPECT_EQ(block.sample, position.samples + micro * 8 + static_cast<std::int64_t>(row));
             }
@@ -152,11 +154,11 @@ TEST_F(MixtureTest, BlocksComeFromTheirStoresAndGoThroughEach) {
     }
     EXPECT_NEAR(count['a'], 768, 2);
     EXPECT_NEAR(count['b'], 256, 2);
-    // But for the two epochs at the end of what was looked at, each has every block once.
+    // Each epoch has every block once, except for the two epochs in which the test ends.
     for (std::int64_t epoch = 0; epoch < 5; ++epoch) EXPECT_EQ(begins['a'][epoch].size(), 100U) << epoch;
     for (std::int64_t epoch = 0; epoch < 3; ++epoch) EXPECT_EQ(begins['b'][epoch].size(), 51U) << epoch;
 
-    // The first block of the second store is preceded by a boundary, as that of the first.
+    // The first block of the second store is preceded by a boundary, like that of the first.
     std::int64_t input = 0;
     read_inputs(stream, 1000, 1, &input);
     EXPECT_EQ(input, 256);

@@ -1,4 +1,4 @@
-// What is offered in the place of a store that is not there.
+// What is suggested in place of a store that does not exist.
 #include "longbow/data/nearest_store.h"
 
 #include <gtest/gtest.h>
@@ -16,14 +16,14 @@ protected:
         for (const auto* store : {"data/mine", "data/corpora/austen/store", "data/corpora/other/store"}) make(store);
         fs::create_directories(top_ / "data/empty");
         make("data/minor");
-        std::ofstream(top_ / "data/minor/model.safetensors") << "";  // a checkpoint has a manifest.json as well
+        std::ofstream(top_ / "data/minor/model.safetensors") << "";  // a checkpoint has a manifest.json too
     }
     ~NearestStore() override { fs::remove_all(top_); }
     void make(const std::string& store) const {
         fs::create_directories(top_ / store);
         std::ofstream(top_ / store / "manifest.json") << "{}";
     }
-    // Of a path below the folder; named without it.
+    // Returns the suggestion for a path below the folder, with the folder's own path removed.
     [[nodiscard]] std::string of(const std::string& path) const {
         auto text = store_suggestion(top_ / path);
         for (auto at = text.find(top_.string()); at != std::string::npos; at = text.find(top_.string()))

@@ -1,4 +1,5 @@
-// Properties of the order of training: every block once an epoch, another order each epoch, O(1) anywhere.
+// Properties of the order of training: every block comes once per epoch, each epoch has another order, and any place
+// costs O(1).
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -54,7 +55,8 @@ TEST(Permutation, RefusesAnIndexOutsideAndSizeZero) {
     EXPECT_THROW((void)Permutation(10, 1).at(10), Error);
 }
 
-// Over many keys each element goes to each place about equally often: chi-squared per element stays near its degrees of freedom.
+// Over many keys, each element comes to each place about equally often: chi-squared per element stays near its degrees
+// of freedom.
 TEST(Permutation, PlacesAreUniformOverKeys) {
     constexpr int kKeys = 4000;
     for (const std::uint64_t size : {2ULL, 3ULL, 5ULL, 8ULL, 13ULL, 64ULL}) {
@@ -79,7 +81,7 @@ TEST(Permutation, NeighboursAreFarApart) {
         const auto b = static_cast<double>(permutation.at(i + 1));
         near += std::abs(a - b) < 1000 ? 1 : 0;
     }
-    EXPECT_LT(near, 100);  // 2 % of 2,000 expected: 40
+    EXPECT_LT(near, 100);  // 2 % of 2,000, 40, are expected
 }
 
 TEST(SampleOrder, EveryEpochHasEveryBlockOnceInsideTheStream) {
@@ -113,12 +115,12 @@ TEST(SampleOrder, EpochsAndSeedsDiffer) {
         same_seed += first.begin(i) / 64 == second.begin(i) / 64 ? 1 : 0;
     }
     for (std::int64_t epoch = 0; epoch < 200; ++epoch) offsets.insert(first.begin(epoch * blocks) % 64);
-    EXPECT_LT(same_epoch, 12);  // one is expected of 1,562
+    EXPECT_LT(same_epoch, 12);  // one of 1,562 is expected
     EXPECT_LT(same_seed, 12);
     EXPECT_EQ(offsets.size(), static_cast<std::size_t>(100000 % 64 + 1));
 }
 
-// Pinned: another order would change every run that is resumed.
+// Pinned values: another order would change every run that is resumed.
 TEST(SampleOrder, IsTheSameAtAnyTimeAndPlatform) {
     const SampleOrder order(100000, 64, 1);
     const std::vector<std::int64_t> begins = {order.begin(0), order.begin(1), order.begin(1561), order.begin(1562),

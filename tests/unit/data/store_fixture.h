@@ -1,4 +1,4 @@
-// Text files and stores of fake tokenizers in a folder of their own.
+// A fixture with a folder of its own for text files and for stores of fake tokenizers.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ protected:
         return (folder_ / name).string();
     }
 
-    // Words of 1 to 9 letters, lines and empty lines, some characters of several bytes.
+    // Returns words of 1 to 9 letters, lines, empty lines, and some characters of several bytes.
     static std::string random_text(std::size_t words, std::uint64_t seed) {
         Random random(seed);
         std::string text;
@@ -44,7 +44,7 @@ protected:
         return text;
     }
 
-    // Encodes the files into `store` and returns its manifest (the tokenizer's files stay away).
+    // Encodes the files into `store` and returns its manifest. The tokenizer's files are not written.
     static StoreManifest write_store(const fs::path& store, const Tokenizer& tokenizer, const std::vector<std::string>& files,
                                      const DataConfig& documents, int threads, std::uint64_t shard_bytes) {
         fs::create_directories(store);

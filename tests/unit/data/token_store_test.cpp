@@ -1,4 +1,4 @@
-// Stores written and read back; streams in memory give the same; damaged stores are refused by name.
+// Stores are read back as they were written, streams in memory give the same, and damaged stores are refused by name.
 #include <gmock/gmock.h>
 
 #include "longbow/core/error.h"
@@ -69,7 +69,7 @@ TEST_F(TokenStoreTest, GivesBackTheIdsInAnySpanOverShards) {
 }
 
 TEST_F(TokenStoreTest, BytesDoNotDependOnThreads) {
-    // More text than one chunk, so that several are encoded at once.
+    // More text than one chunk holds, so that several are encoded at once.
     const std::vector<std::string> files = {write_text("a.txt", random_text(300000, 1)), write_text("b.txt", random_text(1000, 2))};
     DataConfig documents;
     documents.documents = DocumentRule::blank_line;
@@ -96,7 +96,7 @@ TEST_F(TokenStoreTest, CountsBytesAndWordsExactlyAtMarks) {
         std::int64_t words = 0;
         for (std::size_t i = 0; i < prefix.size(); ++i)
             words += prefix[i] > ' ' && (i == 0 || (prefix[i - 1] == ' ' || prefix[i - 1] == '\n')) ? 1 : 0;
-        // prefix[i] > ' ' is false for bytes of é and €, which never start a word in this text.
+        // prefix[i] > ' ' is false for the bytes of é and €, which never start a word in this text.
         ASSERT_EQ(stream.words_before(mark), static_cast<double>(words));
     }
     EXPECT_EQ(stream.bytes_before(stream.size()), static_cast<double>(text.size()));
@@ -123,7 +123,7 @@ TEST_F(TokenStoreTest, CountsOfLineTokenizersAreExactInWordsAndCloseInBytes) {
         }
         ++token;
     }
-    EXPECT_EQ(token + 1, stream.size());  // the last line has no newline, but an end
+    EXPECT_EQ(token + 1, stream.size());  // the last line has no newline but ends all the same
 }
 
 TEST_F(TokenStoreTest, MemoryStreamEqualsTheStore) {
@@ -184,7 +184,7 @@ TEST_F(TokenStoreTest, NamesADamagedFile) {
     };
     const auto open = [&] { (void)TokenStore(store); };
 
-    flip("train-00001.bin", 100, 1);  // another id of the vocabulary: only the checksum tells
+    flip("train-00001.bin", 100, 1);  // another id of the vocabulary, which only the checksum shows
     EXPECT_NO_THROW(open());
     EXPECT_THAT(error_of([&] { TokenStore(store).verify(); }), HasSubstr("train-00001.bin"));
     flip("train-00001.bin", 100, 1);

@@ -1,4 +1,4 @@
-// An update's inputs are the same whatever the number of ranks, and each is some rank's once.
+// An update's inputs are the same for any number of ranks, and each input belongs to one rank.
 #include "longbow/data/update_share.h"
 
 #include <gtest/gtest.h>

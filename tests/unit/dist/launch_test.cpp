@@ -1,3 +1,4 @@
+// Tests what a process learns of its rank from the variables of torchrun and srun.
 #include "longbow/dist/launch.h"
 
 #include <gmock/gmock.h>
@@ -67,7 +68,7 @@ TEST(Launch, SrunsVariables) {
 }
 
 TEST(Launch, ABatchScriptThatSrunDidNotStartIsAlone) {
-    // sbatch gives its script these, and no step.
+    // sbatch gives its script these variables but no step.
     EXPECT_TRUE(launch({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}, {"SLURM_LOCALID", "0"}, {"SLURM_JOB_ID", "9"}}).alone());
 }
 

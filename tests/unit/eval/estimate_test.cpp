@@ -1,3 +1,4 @@
+// Tests the estimate of an evaluation's floating point operations and of its time.
 #include "longbow/eval/estimate.h"
 
 #include <gtest/gtest.h>
@@ -35,7 +36,8 @@ EvalRequest request_for(std::int64_t length, std::int64_t stride) {
 TEST(Estimate, FlopsAreThoseOfTheProducts) {
     const auto config = test::tiny_config();
     const ForwardFlops forward(config, model_sizes(config, test::kVocab));
-    // Two layers of 4 dim^2 + 2 dim ffn_dim weights, a tied output of vocabulary x dim, and 4 dim a layer, token and key.
+    // Per token: 4 dim^2 + 2 dim ffn_dim weights in each of two layers and a tied output of vocabulary x dim; and 4 dim
+    // for each layer, token and key.
     const double body = 2.0 * 2 * (4 * 24 * 24 + 2 * 24 * 40), head = 2.0 * test::kVocab * 24, key = 4.0 * 24 * 2;
     EXPECT_DOUBLE_EQ(forward.window(8, 8), 8 * (body + head) + key * 36);
     EXPECT_DOUBLE_EQ(forward.window(8, 2), 8 * body + 2 * head + key * 36);
@@ -50,13 +52,13 @@ TEST(Estimate, FlopsAreThoseOfTheProducts) {
 
 TEST(Estimate, EachRequestHasItsSpeed) {
     torch::set_num_threads(1);
-    for (const auto* method : {"alibi", "learned"}) {  // a learned table of 64 places is not exceeded
+    for (const auto* method : {"alibi", "learned"}) {  // a learned table has 64 positions, which must not be exceeded
         const auto model = test::tiny_model(test::tiny_config(method));
         model->train();
         const auto stream = stream_of(300);
         EvalPlans plans;
         const auto plan = [&](std::int64_t length, std::int64_t stride) { return &plans.of(*stream, request_for(length, stride)); };
-        EXPECT_EQ(plan(8, 8), plan(8, 8));  // planned once
+        EXPECT_EQ(plan(8, 8), plan(8, 8));  // planned only once
         const auto speeds = seconds_per_flop(*model, *stream, {plan(64, 64), plan(8, 8), plan(16, 1)}, 0.01);
         ASSERT_EQ(speeds.size(), 3U);
         for (const double speed : speeds) {

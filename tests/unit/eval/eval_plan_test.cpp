@@ -1,4 +1,4 @@
-// The protocols' windows: small cases worked out by hand, and the properties that hold for every length and stride.
+// The protocols' windows: small cases worked out by hand, and properties that hold for every length and stride.
 #include "longbow/eval/eval_plan.h"
 
 #include <gmock/gmock.h>
@@ -61,9 +61,10 @@ TEST(EvalPlan, PaperScoresEveryTargetOnceWithinTheLength) {
 }
 
 TEST(EvalPlan, HfLeavesOutTheFirstTokenAndSlidesByHalf) {
-    // Windows of 4 tokens every 2: [0,4) scores 1..3, [2,6) scores 4,5, [4,8) scores 6,7, [6,9) scores 8. Inputs stand one further right.
+    // Windows of 4 tokens every 2: [0,4) scores 1..3, [2,6) scores 4,5, [4,8) scores 6,7, [6,9) scores 8. Inputs are
+    // one place further right.
     EXPECT_EQ(plan("hf", 9, 4), (Windows{{1, 4, 1}, {3, 6, 4}, {5, 8, 6}, {7, 9, 8}}));
-    // Without overlap each window's first token goes unscored; a last window of one token scores nothing.
+    // Without overlap, the first token of each window is not scored; a last window of one token scores nothing.
     EXPECT_EQ(plan("hf", 9, 4, 4), (Windows{{1, 4, 1}, {5, 8, 5}}));
     // The loop ends with the first window that reaches the end.
     EXPECT_EQ(plan("hf", 8, 4, 1).size(), 5U);
@@ -89,7 +90,8 @@ TEST(EvalPlan, LmEvalMovesTheLastWindowBack) {
 }
 
 TEST(EvalPlan, LlamacppScoresSecondHalvesOfWholeChunks) {
-    // 20 tokens and the boundary: chunks of 8 inputs at 0 and 8 (5 left over); 4 = 8/2 predictions are context, the last has no target.
+    // 20 tokens and the boundary make chunks of 8 inputs at 0 and 8, with 5 left over. 4 = 8/2 predictions are context,
+    // and the last input has no target.
     EXPECT_EQ(plan("llamacpp", 20, 8), (Windows{{0, 7, 4, true}, {8, 15, 12, true}}));
     EXPECT_EQ(plan("llamacpp", 15, 8).size(), 2U);
     EXPECT_THROW(plan("llamacpp", 14, 8), UsageError);
@@ -98,7 +100,8 @@ TEST(EvalPlan, LlamacppScoresSecondHalvesOfWholeChunks) {
 
 TEST(EvalPlan, DocumentsAreWindowedApart) {
     EXPECT_EQ(plan("paper", 10, 4, 0, {5, 6, 10}), (Windows{{0, 4, 0}, {4, 5, 4}, {5, 6, 5}, {6, 10, 6}}));
-    EXPECT_EQ(plan("paper", 7, 4, 2, {5, 10}), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 5, 4}, {5, 7, 5}}));  // cut at 7 tokens
+    // The last document is cut at the stream's 7 tokens.
+    EXPECT_EQ(plan("paper", 7, 4, 2, {5, 10}), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 5, 4}, {5, 7, 5}}));
     EXPECT_EQ(plan("lm-eval", 12, 4, 0, {6, 12}), (Windows{{0, 4, 0}, {2, 6, 4}, {6, 10, 6}, {8, 12, 10}}));
     EXPECT_EQ(plan("hf", 10, 4, 4, {5, 6, 10}), (Windows{{1, 4, 1}, {7, 10, 7}}));
 }
@@ -145,7 +148,7 @@ TEST(EvalPlan, MergedWindowsScoreTheSameTargetsFromTheSamePlaces) {
         for (std::int64_t stride = 1; stride <= length; ++stride) {
             const auto windows = plan("paper", 40, length, stride);
             const auto fewer = merge_windows(windows);
-            std::set<std::pair<std::int64_t, std::int64_t>> places, merged_places;  // (target, place in its window)
+            std::set<std::pair<std::int64_t, std::int64_t>> places, merged_places;  // (target, its place in its window)
             for (const auto& w : windows)
                 for (auto t = w.score_begin; t < w.end; ++t) places.emplace(t, t - w.begin);
             for (const auto& w : fewer) {

@@ -1,4 +1,5 @@
-// The evaluator against the obvious way: one forward pass a target, over exactly the inputs that its window gives it.
+// Compares the evaluator with the obvious way: one forward pass per target, over exactly the inputs that its window
+// gives it.
 #include "longbow/eval/evaluator.h"
 
 #include <gtest/gtest.h>
@@ -40,7 +41,7 @@ EvalRequest request_for(const std::string& protocol, std::int64_t length, std::i
     return request;
 }
 
-// -log p(target | inputs) with the full softmax, from the logits of the last place.
+// Returns -log p(target | inputs) by the full softmax, from the logits at the last place.
 double slow_nll(LanguageModel& model, const std::vector<std::int64_t>& inputs, std::int64_t target) {
     const torch::NoGradGuard no_grad;
     const auto hidden = model.hidden(torch::tensor(inputs, torch::kLong).unsqueeze(0));

@@ -1,4 +1,4 @@
-// Each part of a measurement tells measurements apart, and only where it is asked for.
+// Each part of a measurement tells measurements apart, and a comparison that leaves a part out ignores it.
 #include "longbow/eval/measurement.h"
 
 #include <gtest/gtest.h>

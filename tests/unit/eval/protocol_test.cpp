@@ -1,4 +1,5 @@
-// A protocol that this file brings along evaluates like any other, and docs/evaluation.md has a row for each registered one.
+// A protocol that only this file registers evaluates like any other, and docs/evaluation.md has a row for each
+// registered one.
 #include "longbow/eval/protocol.h"
 
 #include <gmock/gmock.h>
@@ -20,7 +21,7 @@ namespace {
 
 constexpr const char* kToy = "every-other";
 
-// Scores every other block of `length` targets, and its tool prints a perplexity of its own.
+// Scores every other block of `length` targets. Its tool prints a perplexity of its own.
 LONGBOW_REGISTER_PROTOCOL({
     .name = kToy,
     .help = "every other block, for this test",
@@ -69,7 +70,7 @@ TEST(Protocol, WhatItDeclaresIsChecked) {
     EXPECT_THROW(plan_windows({kToy, 1, 0, 40, {}}), UsageError);
     EXPECT_THROW(plan_windows({kToy, 8, 4, 40, {}}), UsageError);
     EXPECT_THROW(plan_windows({kToy, 8, 0, 40, {20, 40}}), UsageError);
-    EXPECT_THROW(plan_windows({kToy, 8, 0, 7, {}}), UsageError);  // it scores nothing there
+    EXPECT_THROW(plan_windows({kToy, 8, 0, 7, {}}), UsageError);  // such a window would score nothing
     EXPECT_FALSE(protocol_scores_all(kToy));
     EXPECT_FALSE(protocol_scores_all("of another program"));
     EXPECT_THROW(register_protocol({.name = "paper"}), UsageError);

@@ -1,4 +1,4 @@
-// Names from places, and a walk that neither misses a run nor counts one twice.
+// Names of runs from their paths, and a search that neither misses a run nor counts one twice.
 #include "longbow/eval/runs.h"
 
 #include <gmock/gmock.h>
@@ -60,7 +60,7 @@ TEST_F(RunNames, FollowALinkToACheckpoint) {
 TEST_F(RunNames, GrowUntilTheyDiffer) {
     EXPECT_THAT(run_names({run("a/x/alibi"), run("b/x/alibi"), run("b/t5"), run("b/rotary/seed-1")}),
                 ElementsAre("a/x/alibi", "b/x/alibi", "t5", "rotary/seed-1"));
-    EXPECT_THAT(run_names({top_ / "alibi", top_ / "alibi/"}), ElementsAre("alibi", "alibi"));  // one run is one run
+    EXPECT_THAT(run_names({top_ / "alibi", top_ / "alibi/"}), ElementsAre("alibi", "alibi"));  // one run has one name
 }
 
 TEST_F(FindRuns, AtAnyDepthAndThroughLinks) {

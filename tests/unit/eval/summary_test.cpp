@@ -1,4 +1,4 @@
-// Numbers of a row from given losses: every expectation is worked out by hand or from its definition.
+// A row's numbers from given losses. Every expectation is worked out by hand or from its definition.
 #include <gmock/gmock.h>
 
 #include <cmath>
@@ -12,7 +12,7 @@
 namespace longbow {
 namespace {
 
-// Every token is 4 bytes and half a word.
+// A stream in which every token has 4 bytes and half a word.
 class FakeStream : public TokenStream {
 public:
     explicit FakeStream(std::int64_t size, std::vector<std::int64_t> ends = {}) : size_(size), ends_(std::move(ends)) {
@@ -55,7 +55,7 @@ TEST(Summary, SaysHowFarItsWindowsReach) {
     within.within_documents = true;
     EXPECT_EQ(summarise(nll, FakeStream(7, {2, 5, 7}), within).longest_window, 3);
     auto row = to_json(whole);
-    row.erase("longest_window");  // a row of before says nothing of it
+    row.erase("longest_window");  // rows of older versions do not say
     EXPECT_TRUE(eval_result_from_json(row, "row").reached());
 }
 
@@ -114,13 +114,14 @@ TEST(Summary, BytesAreThoseOfScoredTargetsOnly) {
 }
 
 TEST(Summary, TheGuidesWeightsOfProtocolHf) {
-    // hf, 9 tokens, length 4, stride 2 scores 1..3 | 4,5 | 6,7 | 8: the guide weighs the windows by 3, 1, 1, 0.
+    // hf with 9 tokens, length 4 and stride 2 scores 1..3 | 4,5 | 6,7 | 8; the guide weighs these windows by 3, 1, 1,
+    // 0.
     const auto r = summarise({1, 2, 3, 4, 6, 8, 9, 100}, FakeStream(9), request_for("hf", 4, 2));
     EXPECT_DOUBLE_EQ(r.nll, 133.0 / 8);
     EXPECT_DOUBLE_EQ(r.tool_ppl, std::exp((6 + 5 + 8.5) / 5));
     const auto apart = summarise({1, 2, 3, 4, 5, 6}, FakeStream(9), request_for("hf", 4, 4));
     EXPECT_DOUBLE_EQ(apart.tool_ppl, std::exp(3.5));
-    // stride = length - 1: windows overlap by one token, which is context; each scores all of its new tokens.
+    // With stride = length - 1, windows overlap by one token, which is context, and each scores all of its new tokens.
     const auto one = summarise({1, 2, 3, 4, 5, 6}, FakeStream(7), request_for("hf", 4, 3));
     EXPECT_DOUBLE_EQ(one.tool_ppl, std::exp((6 + 5.0 * 2) / 5));
 }
@@ -129,7 +130,8 @@ TEST(Summary, IntervalComesFromBlocks) {
     std::vector<float> nll;
     for (int block = 0; block < 40; ++block) nll.insert(nll.end(), 1024, block % 2 == 0 ? 2.0F : 4.0F);
     const auto r = summarise(nll, FakeStream(40 * 1024), request_for("paper", 64));
-    // Means 2 and 4: standard deviation sqrt(40/39) over sqrt(40), t of 39 degrees of freedom 2.02269, widened by 1 + 2/40.
+    // Block means of 2 and 4: the standard deviation is sqrt(40/39), over sqrt(40); t for 39 degrees of freedom is
+    // 2.02269; the interval is widened by 1 + 2/40.
     EXPECT_NEAR(std::log(r.ppl_ci->low), 3 - 1.05 * 2.022690920036761 / std::sqrt(39.0), 1e-8);
     EXPECT_NEAR(std::log(r.ppl_ci->high), 3 + 1.05 * 2.022690920036761 / std::sqrt(39.0), 1e-8);
     EXPECT_EQ(r.blocks(), 40);
@@ -194,7 +196,7 @@ TEST(Results, CountsThatNothingHasAreRefused) {
             EXPECT_THROW(eval_result_from_json(json, "x:1"), DataError) << key << " " << value;
         }
         auto json = good;
-        json[key] = 64.0;  // as a table program writes it
+        json[key] = 64.0;  // as a spreadsheet writes it
         EXPECT_NO_THROW(eval_result_from_json(json, "x:1")) << key;
     }
 }

@@ -1,4 +1,4 @@
-// Pickles and zip files put together by hand, so that tests can make every kind of wrong one.
+// Puts pickles and zip files together by hand, so that tests can make every kind of broken one.
 #pragma once
 
 #include <zlib.h>
@@ -22,7 +22,7 @@ inline std::string little(std::uint64_t value, int bytes) {
 
 inline std::span<const std::byte> bytes_of(const std::string& text) { return std::as_bytes(std::span(text.data(), text.size())); }
 
-// --- Pickle fragments.
+// --- Fragments of pickles.
 inline std::string text(const std::string& value) { return "X" + little(value.size(), 4) + value; }
 inline std::string number(std::int64_t value) { return "\x8a\x08" + little(static_cast<std::uint64_t>(value), 8); }
 inline std::string global(const std::string& module, const std::string& name) { return "c" + module + "\n" + name + "\n"; }
@@ -56,7 +56,7 @@ inline PickleTree read_pickle(const std::string& bytes, const PickleLimits& limi
     return unpickle(reader, limits);
 }
 
-// The message of the CheckpointError that `action` throws.
+// Returns the message of the CheckpointError that `action` throws.
 template <class Action>
 std::string error_of(Action&& action) {
     try {
@@ -71,8 +71,8 @@ std::string error_of(Action&& action) {
 struct ZipEntry {
     std::string name, contents;
     std::uint16_t method = 0, flags = 0;
-    bool zip64 = false;                         // sizes and place in the extra field
-    std::uint64_t claimed = ~std::uint64_t{0};  // its size as the tables have it, where that is not the truth
+    bool zip64 = false;                         // puts the sizes and the position into the extra field
+    std::uint64_t claimed = ~std::uint64_t{0};  // the size that the tables state, if not the true one
     bool no_crc = false;
 };
 

@@ -1,5 +1,5 @@
-// What is read out of fairseq's checkpoints: the golden ones against their weights by name, and small ones made by hand for every variant
-// of the family and everything that has to be refused.
+// What is read from fairseq's checkpoints: the golden ones are compared with their weights by name, and small ones are
+// made by hand for every variant of the family and for everything that must be refused.
 #include "longbow/foreign/fairseq_model.h"
 
 #include <gmock/gmock.h>
@@ -25,13 +25,14 @@ std::string golden_path(const std::string& method, const std::string& name) {
     return std::string(LONGBOW_TEST_DATA) + "/golden/" + method + "_adaptive/" + name;
 }
 
-// --- A checkpoint of the format before zip, put together from settings and shapes. Elements count up from a number of their tensor's own.
+// --- A checkpoint of torch's format before zip, made from settings and shapes. The elements of each tensor count up
+// from a number of its own.
 struct TinyFile {
     std::map<std::string, std::string> settings;  // pickled values
     std::map<std::string, Sizes> shapes;
-    std::map<std::string, std::string> twins;  // a tensor that has another one's elements
-    std::map<std::string, std::string> types;  // storage class, where not FloatStorage
-    std::map<std::string, float> first;        // the first element, where the test decides
+    std::map<std::string, std::string> twins;  // a tensor that shares another one's elements
+    std::map<std::string, std::string> types;  // class of the storage, if not FloatStorage
+    std::map<std::string, float> first;        // the first element, where the test decides it
     bool old_style = false;
     std::map<std::string, std::string> task;  // settings of cfg.task
 
@@ -145,7 +146,7 @@ std::string refusal(const TinyFile& tiny, const std::string& position = "alibi")
     return error_of([&] { read(tiny, position); });
 }
 
-// Our name -> the first elements, row by row.
+// Returns the elements of each tensor under our name for it, row by row.
 std::map<std::string, std::vector<float>> values(const TinyFile& tiny, const std::string& position = "alibi") {
     const auto bytes = tiny.bytes();
     const auto file = TorchFile::parse(bytes_of(bytes), "a.pt");
@@ -195,7 +196,7 @@ TEST_P(GoldenImport, EveryWeightIsTheirs) {
         }
     }
     EXPECT_EQ(compared, model.tensors.size());
-    EXPECT_EQ(compared, method == "t5" ? 40u : 39u);  // 6 of the bands, the classes, 16 a layer, T5's table
+    EXPECT_EQ(compared, method == "t5" ? 40u : 39u);  // 6 of the bands, the classes, 16 per layer, and T5's table
 }
 
 INSTANTIATE_TEST_SUITE_P(Paper, GoldenImport,
@@ -245,7 +246,8 @@ TEST(FairseqModel, PlainTied) {
 
 TEST(FairseqModel, AReferenceToTheTaskIsFollowed) {
     auto file = TinyFile::plain();
-    file.settings["tokens_per_sample"] = text("${task.tokens_per_sample}");  // as omegaconf saves what it has not resolved
+    // omegaconf saves a reference that it has not resolved in this form.
+    file.settings["tokens_per_sample"] = text("${task.tokens_per_sample}");
     file.task["tokens_per_sample"] = number(32);
     EXPECT_EQ(read(file).config.train.length, 32);
 }
@@ -275,7 +277,7 @@ TEST(FairseqModel, OlderLayerNames) {
     tiny.norm(layer + "layer_norms.2");
     tiny.shapes[layer + "self_attn.in_proj_weight"] = {12, 4};
     tiny.shapes[layer + "self_attn.in_proj_bias"] = {12};
-    tiny.shapes.erase("decoder.version");  // as old as this: no final norm either
+    tiny.shapes.erase("decoder.version");  // a file as old as this has no final norm either
     const auto found = values(tiny);
     const float weight = tiny.first_of(layer + "self_attn.in_proj_weight"), bias = tiny.first_of(layer + "self_attn.in_proj_bias");
     EXPECT_EQ(found.at("layers.0.attention.q.weight")[0], weight);
@@ -297,10 +299,10 @@ TEST(FairseqModel, FinalNormBySettingsAndVersion) {
     EXPECT_THAT(refusal(tiny), HasSubstr("no tensor decoder.layer_norm.weight"));
     tiny.settings["no_decoder_final_norm"] = "\x88";
     EXPECT_FALSE(read(tiny).config.model.final_norm);
-    tiny.settings["decoder_final_norm"] = "\x88";  // an older name of the setting, which wins
+    tiny.settings["decoder_final_norm"] = "\x88";  // an older name of the setting, which takes precedence
     EXPECT_THAT(refusal(tiny), HasSubstr("no tensor decoder.layer_norm.weight"));
     tiny = TinyFile::plain();
-    tiny.types["decoder.version"] = "HalfStorage";  // 3.0's first two bytes as a float are 0.0 as a half
+    tiny.types["decoder.version"] = "HalfStorage";  // the first two bytes of the float 3.0 are 0.0 as a half
     EXPECT_THAT(refusal(tiny), HasSubstr("final norm"));
 }
 
@@ -361,7 +363,7 @@ TEST(FairseqModel, AdaptiveCutoffsAreReadAsFairseqDoes) {
     EXPECT_THAT(refusal(tiny), HasSubstr("different bands"));
 }
 
-// --- What is no model of this family.
+// --- Models of other families.
 TEST(FairseqModel, RefusesOtherModels) {
     const auto with = [](const std::string& key, const std::string& value) {
         auto tiny = TinyFile::plain();

@@ -40,7 +40,7 @@ std::string legacy(const std::string& object = kPickle, const std::string& stora
            pickle("](" + text("0") + "e") + storages;
 }
 
-// Reads everything there is to read.
+// Reads all that the file holds, and returns the error's message or "no error".
 std::string outcome(const std::string& file) {
     return error_of([&] {
         const auto torch = TorchFile::parse(bytes_of(file), "a.pt");
@@ -151,7 +151,7 @@ TEST(TorchFile, EveryTruncationIsRefused) {
     }
 }
 
-// Any outcome but a crash, a hang or an exception of another kind.
+// Any outcome is right except a crash, a hang or an exception of another type.
 TEST(TorchFile, FlippedBitsAreRefusedOrHarmless) {
     std::mt19937_64 random(7);
     for (const auto& whole : {zip(zip_entries()), zip(zip_entries(), true), legacy()}) {

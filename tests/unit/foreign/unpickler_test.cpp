@@ -1,4 +1,4 @@
-// The pickle machine: what CPython writes in protocols 2 to 5, and what nobody should.
+// The pickle machine: what CPython writes in protocols 2 to 5, and what no honest writer would.
 #include "foreign/unpickler.h"
 
 #include <gmock/gmock.h>
@@ -130,7 +130,7 @@ TEST(Unpickler, HoldsToItsLimits) {
     EXPECT_THAT(refusal(pickle(std::string(101, ']')), limits), HasSubstr("more values"));
     limits.bytes = 50;
     EXPECT_THAT(refusal(pickle(std::string(90, '(')), limits), HasSubstr("longer than any checkpoint's"));
-    // A list of 1,000 pairs made into a dict again and again: 4 bytes a copy.
+    // A list of 1,000 pairs is made into a dict again and again, at 4 bytes of input per copy.
     std::string pairs = "](";
     for (int i = 0; i < 1000; ++i) pairs += "K\x01K\x02\x86";
     pairs += "e\x85q\x02" + global("collections", "OrderedDict") + "q\x03";
@@ -144,7 +144,7 @@ TEST(Unpickler, HoldsToItsLimits) {
     once += "e\x85q\x02" + global("collections", "OrderedDict") + "(";
     for (int i = 0; i < 1000; ++i) once += "h\x02";
     EXPECT_THAT(refusal(pickle(once + "tR"), limits), HasSubstr("more than a factory and its entries"));
-    // One byte a place: the memo, the stack, the marks.
+    // The memo, the stack and the marks grow by an entry for each byte of input.
     limits.values = 1000;
     EXPECT_THAT(refusal(pickle("N" + std::string(2000, '\x94')), limits), HasSubstr("more values"));
     EXPECT_THAT(refusal(pickle("N" + std::string(2000, '2')), limits), HasSubstr("more values"));

@@ -1,3 +1,4 @@
+// Tests the reader of zip archives: it finds the records, and refuses what torch.save never writes.
 #include "foreign/zip_archive.h"
 
 #include <gmock/gmock.h>
@@ -81,8 +82,8 @@ TEST(ZipArchive, RefusesTablesThatDoNotFit) {
         file.replace(file.size() - from_end, static_cast<std::size_t>(bytes), little(value, bytes));
         return refusal(file);
     };
-    EXPECT_THAT(changed(6, 0xfffffffe, 4), HasSubstr("outside the file"));   // where the directory begins
-    EXPECT_THAT(changed(10, 0xfffffffe, 4), HasSubstr("outside the file"));  // its size
+    EXPECT_THAT(changed(6, 0xfffffffe, 4), HasSubstr("outside the file"));   // the directory's position
+    EXPECT_THAT(changed(10, 0xfffffffe, 4), HasSubstr("outside the file"));  // the directory's size
     EXPECT_THAT(changed(6, 1, 4), HasSubstr("table of contents is broken"));
     EXPECT_THAT(changed(14, little(0, 1)[0], 1), HasSubstr("several disks"));  // fewer entries on this disk
     EXPECT_THAT(changed(12, 0xffff, 2), HasSubstr("the zip64 locator is missing"));
@@ -90,7 +91,7 @@ TEST(ZipArchive, RefusesTablesThatDoNotFit) {
     fewer.replace(fewer.size() - 14, 4, little(2, 2) + little(2, 2));
     EXPECT_THAT(refusal(fewer), HasSubstr("longer than its entries"));
     auto renamed = whole;
-    renamed[renamed.find("a/empty")] = 'b';  // in the local header alone
+    renamed[renamed.find("a/empty")] = 'b';  // in the local header only
     EXPECT_THAT(refusal(renamed), HasSubstr("carries another name"));
 }
 

@@ -1,4 +1,5 @@
-// Generation: the cache gives the logits of the full forward, sampling does what its options say, text comes in whole characters.
+// Generation: the cache gives the logits of the full forward pass, sampling follows its options, and text is emitted in
+// whole characters.
 #include "longbow/generate/generate.h"
 
 #include <gmock/gmock.h>
@@ -18,7 +19,8 @@
 namespace longbow {
 namespace {
 
-// Ids 0..9 are the bytes of a Euro sign, an umlaut and some letters; the rest are letters too; 36 is the boundary.
+// A tokenizer whose ids 0 .. 9 are the bytes of a Euro sign, an umlaut and some letters; the rest are letters too, and
+// 36 is the boundary.
 class ByteTokenizer : public Tokenizer {
 public:
     std::string kind() const override { return "test"; }
@@ -62,7 +64,7 @@ TEST_P(CachedLogits, EqualThoseOfTheFullForward) {
         const auto full = model->head().logits(model->hidden(tokens).flatten(0, 1));
         KvCache cache;
         std::vector<at::Tensor> pieces;
-        // A prompt, single tokens, and a few at once.
+        // A prompt, single tokens, and a few tokens at once.
         for (std::int64_t begin = 0; begin < length;) {
             const std::int64_t count = begin == 0 ? 7 : begin == 20 ? 5 : 1;
             pieces.push_back(model->head().logits(model->hidden(tokens.slice(1, begin, begin + count), &cache).flatten(0, 1)));
@@ -129,7 +131,8 @@ TEST(Generate, LearnedPositionsStopAtTheirEndAndRefuseALongPrompt) {
     auto request = request_of("abc", 0.0);
     request.max_new_tokens = 1000;
     std::vector<TokenId> ids;
-    // 64 positions: the boundary, three letters, and 60 tokens that are fed back; the last prediction is not.
+    // 64 positions are the boundary, three letters, and 60 tokens that are fed back; the last prediction is not fed
+    // back.
     std::size_t made = 0;
     generate(*model, tokenizer, request, [&](const std::string& piece) { made += piece.size(); });
     EXPECT_GT(made, 0U);
@@ -156,7 +159,7 @@ TEST(Generate, BadRequestsAreUsageErrors) {
 
 TEST(Generate, AByteOrderMarkIsNoPartOfThePrompt) {
     const auto model = test::tiny_model(test::tiny_config());
-    const ByteTokenizer tokenizer;  // it knows the mark's bytes, so that they would make tokens
+    const ByteTokenizer tokenizer;  // it knows the bytes of the mark, so they would become tokens
     EXPECT_EQ(generate(*model, tokenizer,
                        request_of("\xef\xbb\xbf"
                                   "cab",
@@ -183,7 +186,7 @@ TEST(Sampler, DrawsTheDistributionAtItsTemperature) {
     const auto plain = counts_of({1.0, 0, 1.0, 1}, logits, 20000);
     EXPECT_NEAR(plain[0] / 20000.0, 0.1, 0.02);
     EXPECT_NEAR(plain[1] / 20000.0, 0.6, 0.02);
-    const auto cold = counts_of({0.5, 0, 1.0, 1}, logits, 20000);  // squares: 1, 36, 9 of 46
+    const auto cold = counts_of({0.5, 0, 1.0, 1}, logits, 20000);  // the squares 1, 36 and 9, of 46
     EXPECT_NEAR(cold[1] / 20000.0, 36.0 / 46, 0.02);
     EXPECT_THAT(counts_of({0.0, 0, 1.0, 1}, logits, 10), testing::ElementsAre(0, 10, 0));
 }
@@ -194,7 +197,7 @@ TEST(Sampler, TopKAndTopPCutTheTail) {
     const auto two = counts_of({1.0, 2, 1.0, 1}, logits, 20000);
     EXPECT_EQ(two[0] + two[2], 0);
     EXPECT_NEAR(two[1] / 20000.0, 2.0 / 3, 0.02);
-    EXPECT_EQ(counts_of({1.0, 0, 0.49, 1}, logits, 100)[1], 100);  // the best alone suffices
+    EXPECT_EQ(counts_of({1.0, 0, 0.49, 1}, logits, 100)[1], 100);  // the best token alone suffices
     const auto nucleus = counts_of({1.0, 0, 0.7, 1}, logits, 1000);
     EXPECT_EQ(nucleus[0] + nucleus[2], 0);
     EXPECT_GT(nucleus[3], 0);
@@ -210,7 +213,7 @@ TEST(TextStream, WaitsForWholeCharacters) {
     EXPECT_EQ(stream.add(3), "");
     EXPECT_EQ(stream.add(6),
               "\xef\xbf\xbd"
-              "b");  // the character never came
+              "b");  // the rest of the character never came
     EXPECT_EQ(stream.add(3), "");
     EXPECT_EQ(stream.finish(), "\xef\xbf\xbd");
 }

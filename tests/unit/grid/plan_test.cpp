@@ -1,4 +1,4 @@
-// A grid of one model that is of no paper: what of it is done, its commands, its costs.
+// A grid of one model that belongs to no paper: which parts of it are done, its commands, and its costs.
 #include "longbow/grid/plan.h"
 
 #include <gmock/gmock.h>
@@ -44,7 +44,7 @@ protected:
         add_eval(model.evals, eval, 64);
     }
 
-    // As training leaves it behind.
+    // Makes the files that a training leaves.
     void train(std::int64_t updates) const {
         const auto step = strprintf("step-%08lld", static_cast<long long>(updates));
         const auto checkpoints = request_.run_dir / plan_.models.front().name / "checkpoints";

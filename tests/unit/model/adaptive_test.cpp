@@ -1,4 +1,5 @@
-// Adaptive input and softmax against their definition written out with autograd: values, gradients, and the cases at the edge.
+// Compares the adaptive input and softmax with their definition written out with autograd: values, gradients, and edge
+// cases.
 #include <gtest/gtest.h>
 #include <torch/nn/functional.h>
 #include <torch/types.h>
@@ -20,7 +21,7 @@ namespace {
 using test::largest_difference;
 namespace F = torch::nn::functional;
 
-// 37 words: bands of 10, 15 and 12 words, 24, 12 and 6 wide.
+// 37 words in bands of 10, 15 and 12 words, with 24, 12 and 6 dimensions.
 Config adaptive_config(const std::string& dtype = "fp64") {
     auto config = test::tiny_config("none", dtype);
     config.model.adaptive_cutoffs = {10, 25};
@@ -29,7 +30,7 @@ Config adaptive_config(const std::string& dtype = "fp64") {
 }
 constexpr std::int64_t kBegin[] = {0, 10, 25, test::kVocab};
 
-// Leaves with the values of the model's stored tensors, tied as in the model: the oracle's parameters.
+// The oracle's parameters: leaves with the values of the model's stored tensors, tied as in the model.
 struct Plain {
     std::map<std::string, at::Tensor> weights;
 
@@ -55,7 +56,7 @@ struct Plain {
         return torch::cat(all).index_select(0, tokens.reshape({-1})).view({tokens.size(0), tokens.size(1), -1});
     }
 
-    // [n, vocab]
+    // Returns log-probabilities, [n, vocab].
     at::Tensor log_probabilities(const at::Tensor& hidden) const {
         const auto head = hidden.matmul(torch::cat({words(0), weights.at("head.classes")}).t()).log_softmax(1);
         std::vector<at::Tensor> parts = {head.slice(1, 0, 10)};
@@ -69,7 +70,7 @@ struct Plain {
     }
 };
 
-// The gradient of each stored tensor, by its name.
+// Returns the gradient of each stored tensor by its name.
 std::map<std::string, at::Tensor> stored_gradients(const LanguageModel& model) {
     std::map<std::string, at::Tensor> gradients;
     const auto parameters = model.parameters();
@@ -98,7 +99,7 @@ TEST_P(AdaptiveHeadTest, LossAndGradientsEqualTheDefinition) {
         const auto loss = model->head().loss(hidden, targets, 0.37);
         const auto expected = plain.loss(hidden_plain, targets) * 0.37;
         EXPECT_NEAR(loss.item<double>(), expected.item<double>(), 1e-11) << what;
-        (loss * 3).backward();  // a later factor, as a loss scale
+        (loss * 3).backward();  // a later factor, such as a loss scale
         (expected * 3).backward();
         EXPECT_LT(largest_difference(hidden.grad(), hidden_plain.grad()), 1e-13) << what;
         const auto gradients = stored_gradients(*model);
@@ -168,7 +169,8 @@ TEST(AdaptiveHead, TheSecondWordOfATailHasNoLossWithinItsBandIfSoConfigured) {
     const auto model = test::tiny_model(config);
     const Plain plain(*model);
     const auto hidden = torch::randn({4, 24}, torch::kDouble);
-    const auto targets = torch::tensor({11, 26, 10, 1});  // the second words of both tails, the first of one, the second of band 0
+    // These are the second words of both tails, the first word of one, and the second word of band 0.
+    const auto targets = torch::tensor({11, 26, 10, 1});
     const auto log_p = plain.log_probabilities(hidden);
     const auto head = hidden.matmul(torch::cat({plain.words(0), plain.weights.at("head.classes")}).t()).log_softmax(1);
     const auto expected = -(head[0][10] + head[1][11] + log_p[2][10] + log_p[3][1]);
@@ -255,7 +257,8 @@ TEST(AdaptiveModel, StartsAsFairseqAndIsStoredUnderItsNames) {
     EXPECT_EQ(elements, model->parameter_count());
 }
 
-// The paper's WikiText-103 model: 246,933,504 parameters (the authors' code counts as many), from one and two of its sixteen layers.
+// The paper's WikiText-103 model has 246,933,504 parameters, as the authors' code counts them. They are computed from
+// models with one and two of its sixteen layers.
 TEST(AdaptiveModel, ThePapersModelHasThePapersParameters) {
     Config config;
     config.model.dim = 1024;

@@ -1,4 +1,4 @@
-// The counter of the CPU's tensor bytes.
+// Tests the counter of the bytes that the CPU's tensors take.
 #include "longbow/model/device_memory.h"
 
 #include <gtest/gtest.h>
@@ -12,7 +12,7 @@ namespace {
 
 TEST(DeviceMemory, CountsTensorsToTheByte) {
     count_cpu_memory();
-    count_cpu_memory();  // once is enough
+    count_cpu_memory();  // a second call changes nothing
     const auto before = tensor_bytes("cpu").now;
     {
         const auto a = torch::empty({1000}, torch::kFloat);

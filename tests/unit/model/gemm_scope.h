@@ -1,4 +1,4 @@
-// A GEMM library for the length of a scope.
+// Sets the library of matrix products (GEMM) for the length of a scope, for tests that compare libraries.
 #pragma once
 
 #include "longbow/model/linear.h"

@@ -1,5 +1,5 @@
-// Whole models against the authors' code: weights and token log-probabilities that their fairseq fork computed (tests/golden), for every
-// position method of the paper and every window of each file's list.
+// Compares whole models with the authors' code: with weights and token log-probabilities of their fairseq fork
+// (tests/golden), for every position method of the paper and every window in each file's list.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -52,7 +52,7 @@ class GoldenModel : public testing::TestWithParam<std::tuple<std::string, std::s
 
 TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
     const auto& [method, backend] = GetParam();
-    at::set_num_threads(1);  // thousands of tiny windows
+    at::set_num_threads(1);  // the windows are thousands, and tiny
     const Golden golden(method);
     const auto model = model_of(golden, method, backend);
     const torch::NoGradGuard no_grad;
@@ -70,7 +70,7 @@ TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
             const auto hidden = model->hidden(inputs.slice(0, first, end).unsqueeze(0))[0].slice(0, begin - first);
             const auto window = targets.slice(0, begin, end);
             found.slice(0, begin, end).copy_(model->head().nll(hidden, window).neg());
-            if (begin == 0) {  // generation's view of the same distribution
+            if (begin == 0) {  // the same distribution as generation sees it
                 const auto log_p = model->head().logits(hidden).log_softmax(1).gather(1, window.unsqueeze(1)).squeeze(1);
                 EXPECT_LT(test::largest_difference(log_p, found.slice(0, begin, end)), 1e-5);
             }
@@ -87,7 +87,7 @@ TEST(GoldenT5, BucketsOfFarDistances) {
     const Golden golden("t5");
     const auto expected = golden.weights.at("t5_bucket_of_distance_0_4095");
     EXPECT_TRUE(t5_buckets(4096, 32, 128).equal(expected));
-    EXPECT_TRUE(expected.slice(0, 128).eq(31).all().item<bool>());  // what the table's 129 columns rely on
+    EXPECT_TRUE(expected.slice(0, 128).eq(31).all().item<bool>());  // our table of 129 columns relies on this
 }
 
 }  // namespace

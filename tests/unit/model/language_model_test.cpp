@@ -221,7 +221,7 @@ TEST(LanguageModel, RefusesWhatItCannotBuild) {
     config.model.heads = 5;
     EXPECT_THROW(tiny_model(config), ConfigError);
     config = tiny_config("rotary");
-    config.model.heads = 8;  // 3 numbers a head: no pairs
+    config.model.heads = 8;  // 3 numbers per head, which do not make pairs
     EXPECT_THROW(tiny_model(config), ConfigError);
     config = tiny_config("alibbi");
     EXPECT_THROW(tiny_model(config), ConfigError);

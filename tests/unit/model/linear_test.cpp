@@ -1,4 +1,4 @@
-// Linear layers through either library give the same values and gradients; dropout keeps its promises.
+// Linear layers of either library give the same values and gradients; dropout has its rate, scale and mask.
 #include "longbow/model/linear.h"
 
 #include <gtest/gtest.h>
@@ -48,8 +48,8 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
     }
 }
 
-// Rows in chunks of 512 a thread: 2 x 20 are one thread's, 2 x 700 of two threads two chunks each, of three threads one each. Wide and narrow.
-// 5,000 rows go through a weight in oneDNN's own layout.
+// A thread takes chunks of 512 rows. 2 x 20 rows are one thread's; of 2 x 700 rows, two threads have two chunks each,
+// and three threads one each. The shapes are wide and narrow. 5,000 rows use a weight in oneDNN's own layout.
 TEST(Linear, WithAResidualAndRowsByThread) {
     const GemmScope scope(GemmLibrary::onednn);
     const int before = torch::get_num_threads();
@@ -83,8 +83,9 @@ TEST(Linear, WithAResidualAndRowsByThread) {
     }
 }
 
-// 2 x 2100 rows go through weights in oneDNN's own layout. Chunks are of 512 rows: 2 x 40 rows are a part of one, 2 x 257 of one thread one
-// and two rows, 2 x 1100 of two threads three each. The backward pass may find another number of threads than the forward pass had.
+// 2 x 2100 rows use weights in oneDNN's own layout. Chunks have 512 rows: 2 x 40 rows are part of one; 2 x 257 rows are
+// one chunk and two rows of one thread; of 2 x 1100 rows, two threads have three chunks each. The backward pass may
+// have another number of threads than the forward pass had.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
     const int before = torch::get_num_threads();
     for (const auto& [rows, threads] :
@@ -103,7 +104,7 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
             const auto run = [&](bool chunks) {
                 const GemmScope scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
                 torch::set_num_threads(threads);
-                // With biases also the residual.
+                // With biases, the residual is added too.
                 const auto layers = [&] { return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out); };
                 const auto y = chunks   ? relu_ffn(x, weight_in, bias_in, weight_out, bias_out, residual)
                                : biased ? residual + layers()
@@ -118,7 +119,7 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
                 EXPECT_EQ(layers[i].sizes(), chunks[i].sizes()) << i;
                 EXPECT_LT(largest_difference(layers[i], chunks[i]), 1e-4 * layers[i].abs().max().item<double>()) << i;
             }
-            // Without gradients, in chunks that are not kept.
+            // Without gradients, the chunks are not kept.
             const torch::NoGradGuard no_grad;
             const GemmScope scope(GemmLibrary::onednn);
             torch::set_num_threads(threads);
@@ -129,7 +130,7 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
     torch::set_num_threads(before);
 }
 
-// Evaluation and generation set nothing.
+// Evaluation and generation set no library.
 TEST(Linear, TheRuleChoosesTheLibraryUntilOneIsSet) {
     EXPECT_EQ(gemm_library(), gemm_library_by_rule());
     {
@@ -194,7 +195,7 @@ TEST(Dropout, RateScaleAndGradient) {
     EXPECT_LT(largest_difference(y, kept.to(torch::kDouble).div(0.7)), 1e-12);
     y.sum().backward();
     EXPECT_TRUE(x.grad().equal(y.detach()));
-    // Neighbours are independent: a pair shares one hash.
+    // Neighbours must be independent although a pair of them shares one hash.
     const auto flat = kept.view({-1}).slice(0, 0, 333332).view({-1, 2}).to(torch::kDouble);
     EXPECT_NEAR(flat.select(1, 0).mul(flat.select(1, 1)).mean().item<double>(), 0.49, 5 * std::sqrt(0.25 / flat.size(0)));
 }

@@ -1,4 +1,4 @@
-// The chunked loss against plain cross-entropy: values, gradients, scaling, accumulation, precisions.
+// Compares the chunked loss with plain cross-entropy: values, gradients, scaling, accumulation, precisions.
 #include "longbow/model/output_head.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +47,7 @@ TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
                 const double scale = 0.37;
                 const auto loss = c.model->head().loss(c.hidden, c.targets, scale);
                 EXPECT_NEAR(loss.item<double>(), c.plain(scale).item<double>(), 10 * tolerance);
-                // Times 3 outside: what a loss scale or a later factor does.
+                // The factor 3 is applied outside, like a loss scale.
                 const auto found = torch::autograd::grad({loss.mul(3)}, {c.hidden, c.weight});
                 const auto expected = torch::autograd::grad({c.plain(scale).mul(3)}, {c.hidden, c.weight});
                 EXPECT_LT(largest_difference(found[0], expected[0]), tolerance);
@@ -57,7 +57,8 @@ TEST(LinearHead, LossAndGradientsEqualCrossEntropy) {
     }
 }
 
-// Each thread takes its rows through logits, softmax and gradients: 64 rows at least a thread; chunks that end within a share.
+// Each thread computes logits, softmax and gradients of its rows, at least 64 per thread. Chunks here end within a
+// thread's share.
 TEST(LinearHead, ThreadsShareTheRows) {
     const test::GemmScope scope(GemmLibrary::onednn);
     const int before = torch::get_num_threads();
@@ -141,7 +142,7 @@ TEST(LinearHead, WithoutGradientsTheLossIsAPlainNumber) {
     EXPECT_NEAR(loss.item<double>(), c.plain(1.0).item<double>(), 1e-10);
 }
 
-// 1 / tokens is no number of half precision: rounded to one, it would shift the whole gradient by up to 0.4 %.
+// 1 / tokens is not a number of half precision: rounding it would shift the whole gradient by up to 0.4 %.
 TEST(ChunkedLoss, HalfPrecisionInputsAreScaledBeforeTheyAreRounded) {
     torch::manual_seed(4);
     const auto hidden = torch::randn({40, 16}).to(torch::kBFloat16).requires_grad_(true);

@@ -1,5 +1,5 @@
-// Activation recompute: the same gradients to the bit, whatever the arithmetic, dropout, back-end and position method; each parameter's
-// gradient arrives once; and the memory that is left is one tensor a layer.
+// Activation recompute gives the same bits of gradients for any arithmetic, dropout, back-end and position method; each
+// parameter's gradient arrives once; and what stays in memory is one tensor per layer.
 #include "model/recompute.h"
 
 #include <gtest/gtest.h>
@@ -26,7 +26,7 @@ struct Step {
     at::Tensor next_random;  // drawn after the backward pass
 };
 
-// Two micro-batches, as the trainer does them.
+// Runs two micro-batches as the trainer does.
 Step step_of(const Config& config, Recompute recompute) {
     auto with = config;
     with.train.recompute = recompute;
@@ -91,7 +91,7 @@ TEST(Recompute, WhateverTheBackEnd) {
             }
         }
     }
-    auto config = tiny_config("t5", "fp32");  // a table a layer
+    auto config = tiny_config("t5", "fp32");  // one table per layer
     config.position.options["shared"] = false;
     expect_same(config);
 }
@@ -121,7 +121,8 @@ TEST(Recompute, WithAdaptiveInputAndSoftmax) {
     }
 }
 
-// c10d's Reducer hangs on each parameter's accumulation and expects one a backward pass, T5's table of all layers included.
+// c10d's Reducer hooks each parameter's accumulation and expects one per backward pass, including that of T5's table,
+// which all layers use.
 TEST(Recompute, EveryParameterAccumulatesOnce) {
     auto config = tiny_config("t5", "fp32");
     config.train.recompute = Recompute::layer;
@@ -158,8 +159,9 @@ TEST(Recompute, EvaluationKeepsNothingAndNeedsNone) {
     EXPECT_TRUE(evaluated.equal(model->hidden(tokens)));
 }
 
-// Between the forward and the backward pass a layer without recompute keeps its input (d), norm (d), q, k, v (3d), the attention's output (d), the
-// stream between (d), its norm (d) and the hidden layer (ffn), fp32, and a few numbers a token; with recompute its input alone.
+// Between the forward and the backward pass, a layer without recompute keeps its input (d), the norm (d), q, k, v (3d),
+// the attention's output (d), the stream between (d), its norm (d) and the hidden layer (ffn), all in fp32, and a few
+// numbers per token. With recompute it keeps its input alone.
 TEST(Recompute, KeepsTheInputAlone) {
     count_cpu_memory();
     auto config = tiny_config("alibi", "fp32");
@@ -172,16 +174,18 @@ TEST(Recompute, KeepsTheInputAlone) {
         config.train.recompute = recompute;
         const auto model = tiny_model(config);
         const auto ids = test::random_tokens(8, 128);
-        model->hidden(ids);  // position tables are made
+        model->hidden(ids);  // makes the position tables
         const auto before = tensor_bytes("cpu").now;
         const auto hidden = model->hidden(ids);
         return static_cast<double>(tensor_bytes("cpu").now - before);
     };
-    const double statistics = tokens * (2 + 4) * 4;               // log-sum-exp of each head, mean and deviation of two norms
+    const double statistics = tokens * (2 + 4) * 4;  // log-sum-exp of each head, mean and deviation of two norms
     const double skipped = 8 * 2 * 2 * 4;                         // the table of skipped blocks
-    const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;  // the last layer's output, the final norm and its statistics, the ids
+    // The last layer's output, the final norm and its statistics, the ids.
+    const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;
     EXPECT_NEAR(kept_by(Recompute::none), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
-    EXPECT_NEAR(kept_by(Recompute::layer), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);  // and 5 kB of generator state
+    // The tolerance also covers 5 kB of generator state.
+    EXPECT_NEAR(kept_by(Recompute::layer), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);
 }
 
 }  // namespace

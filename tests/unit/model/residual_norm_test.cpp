@@ -1,4 +1,4 @@
-// LayerNorm beside its residual: the same as ATen's LayerNorm and a sum of gradients.
+// LayerNorm computed beside its residual must equal ATen's LayerNorm and a sum of gradients.
 #include "model/residual_norm.h"
 
 #include <gtest/gtest.h>
@@ -66,7 +66,7 @@ TEST(ResidualNorm, ServesFp32OnCpu) {
     EXPECT_FALSE(residual_norm_serves(torch::ones({4, 8}), weight));
 }
 
-// The module gives the same with and without gradients, and for the norm that has no kernel here.
+// The module must give the same with and without gradients, also for the norm that has no kernel here.
 TEST(ResidualNorm, TheModuleGoesEitherWay) {
     for (const auto kind : {NormKind::layernorm, NormKind::rmsnorm}) {
         auto config = test::tiny_config().model;

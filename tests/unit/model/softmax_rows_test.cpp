@@ -1,4 +1,4 @@
-// The loss's softmax of rows against ATen's in fp64.
+// Compares the loss's softmax over rows with ATen's in fp64.
 #include "model/softmax_rows.h"
 
 #include <gtest/gtest.h>
@@ -49,7 +49,7 @@ TEST(SoftmaxRows, RowsOfAWiderTensorAreServed) {
     EXPECT_FALSE(softmax_rows_serves(all.to(torch::kDouble)));
 }
 
-// A loss that is not a number must show, in its own row only; a word that cannot come has no weight.
+// A loss that is NaN must show, in its own row only. A word that cannot come (logit -infinity) has no gradient.
 TEST(SoftmaxRows, NanAndInfinityShow) {
     const float infinity = std::numeric_limits<float>::infinity();
     auto logits = torch::randn({4, 20});

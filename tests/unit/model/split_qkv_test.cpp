@@ -1,4 +1,4 @@
-// The gradient of the packed projection: taken as it is where it is one tensor already, stacked where it is not.
+// The gradient of the packed projection is used in place if it is already one tensor, and stacked if it is not.
 #include "model/split_qkv.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// A model small enough for tests that run in milliseconds.
+// Models small enough for tests that run in milliseconds.
 #pragma once
 
 #include <torch/types.h>
@@ -17,7 +17,7 @@ namespace longbow::test {
 
 constexpr std::int64_t kVocab = 37;
 
-// Every method of this build, one of the user's own included.
+// Returns the names of all position methods of this build, including a user's own.
 inline std::vector<std::string> every_method() {
     std::vector<std::string> names;
     for (const auto& entry : position_methods()) names.push_back(entry.name);

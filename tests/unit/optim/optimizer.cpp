@@ -1,3 +1,4 @@
+// Tests the optimizers against PyTorch and fairseq, and what they share: resuming, clipping, division of gradients.
 #include "longbow/optim/optimizer.h"
 
 #include <gtest/gtest.h>
@@ -9,7 +10,7 @@
 namespace longbow {
 namespace {
 
-// Four updates at four learning rates of two parameters, the first with weight decay 0.3 and the second without.
+// Runs four updates with four learning rates on two parameters, the first with weight decay 0.3 and the second without.
 std::vector<double> run(const OptimConfig& config) {
     const auto fp64 = torch::dtype(torch::kDouble);
     auto a = torch::tensor({0.5, -1.25, 2.0}, fp64).requires_grad_();
@@ -35,7 +36,7 @@ void expect_near(const std::vector<double>& actual, const std::vector<double>& e
     for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], 1e-14) << i;
 }
 
-// Expected values of torch.optim (2.11) in fp64. The updates as above:
+// Expected values are from torch.optim (2.11) in fp64, with the updates of run() above:
 //   a = tensor([.5, -1.25, 2.]); b = tensor([-.75]); a.grad = sin(arange(3) + u) * (a + 1); b.grad = cos(u) * b
 //   AdamW([{params: [a], weight_decay: .3}, {params: [b], weight_decay: 0}], betas=(.8, .95), eps=1e-6); SGD likewise
 TEST(Optimizer, AdamWEqualsTorch) {
@@ -59,7 +60,8 @@ TEST(Optimizer, SgdEqualsTorch) {
     expect_near(run(config), {0.1459991656528799, -1.0655897216469912, 1.5837076362800213, -0.62067079968914018});
 }
 
-// fairseq's own formula (optim/nag.py), its buffer and the rate of the step before it kept aside, for the updates of run() above.
+// fairseq's own formula (optim/nag.py), which keeps its buffer and the learning rate of the previous step, for the
+// updates of run() above.
 TEST(Optimizer, NagEqualsFairseqs) {
     OptimConfig config;
     config.name = "nag";
@@ -138,7 +140,8 @@ TEST(Optimizer, ClipsToTheGlobalNorm) {
     EXPECT_TRUE(std::isnan(gradient_norm({a, b}).item<float>()));
 }
 
-// A step with a divisor is the step of the divided gradients, for every optimizer, with and without weight decay, in fp32 and fp64.
+// For every optimizer, with and without weight decay, in fp32 and fp64, a step with a divisor must equal the step with
+// divided gradients.
 TEST(Optimizer, DividesTheGradients) {
     for (const std::string name : {"adamw", "sgd", "nag"}) {
         for (const auto type : {torch::kFloat, torch::kDouble}) {
@@ -146,7 +149,7 @@ TEST(Optimizer, DividesTheGradients) {
             config.name = name;
             config.weight_decay = 0.1;
             config.momentum = 0.9;
-            config.eps = 1e-2;  // else AdamW's first step would hardly see the gradients' size
+            config.eps = 1e-2;  // otherwise AdamW's first step hardly depends on the gradients' size
             const auto stepped = [&](bool divided_before) {
                 torch::manual_seed(3);
                 const std::vector<at::Tensor> parameters = {torch::randn({40}, type).requires_grad_(),

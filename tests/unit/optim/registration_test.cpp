@@ -1,4 +1,4 @@
-// An optimizer and a schedule of a user's own: registered here and nowhere else, reached by a configuration.
+// An optimizer and a schedule of a user's own: they are registered only here and reached through a configuration.
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <torch/types.h>
@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// p -= gain * lr * sign(g), with a slot that counts.
+// p -= gain * lr * sign(g), with a slot that counts the steps.
 class SignDescent final : public Optimizer {
 public:
     explicit SignDescent(const OptimizerRequest& request)
@@ -75,7 +75,8 @@ TEST(Registration, AnOptimizerNeedsItsOwnFileAlone) {
     weight.mutable_grad() = torch::tensor({4.0F, -1.0F});
     make_optimizer(config.optim, {weight}, {true})->step(config.optim.lr);
     EXPECT_TRUE(weight.detach().equal(torch::tensor({-1.5F, 1.5F})));
-    // Its option is written, read back, and refused elsewhere; shared keys that it does not read are refused with it.
+    // The option is written, read back, and refused for other optimizers; shared keys that this optimizer does not read
+    // are refused too.
     const auto& context = registered_config_context();
     EXPECT_THAT(config_yaml(config, context), HasSubstr("gain: 3"));
     EXPECT_EQ(parse_config(config_yaml(config, context), "again", context), config);

@@ -1,3 +1,4 @@
+// Tests learning-rate schedules against PyTorch and fairseq, and their warm-up, restarts and limits.
 #include "longbow/optim/schedule.h"
 
 #include <gtest/gtest.h>
@@ -18,7 +19,8 @@ ScheduleConfig schedule(const char* name, double min_lr = 0) {
     return config;
 }
 
-// torch.optim.lr_scheduler (2.11): lr=2e-3, CosineAnnealingLR(T_max=8, eta_min=1e-4) and PolynomialLR(total_iters=8, power=1).
+// Expected values are from torch.optim.lr_scheduler (2.11): lr=2e-3, CosineAnnealingLR(T_max=8, eta_min=1e-4) and
+// PolynomialLR(total_iters=8, power=1).
 TEST(Schedule, EqualsTorchAfterTheWarmUp) {
     const std::vector<double> cosine = {0.002,
                                         0.0019276855558857224,
@@ -49,8 +51,8 @@ TEST(Schedule, WarmUpEndsAtThePeakWhateverTheName) {
     }
 }
 
-// The authors' run of tests/golden/trajectory_alibi: --lr 1 --min-lr 1e-4 --warmup-updates 4 --warmup-init-lr 1e-7 --lr-period-updates 6
-// --t-mult 2 --lr-shrink 0.75. Here the period includes the warm-up.
+// The authors' run of tests/golden/trajectory_alibi: --lr 1 --min-lr 1e-4 --warmup-updates 4 --warmup-init-lr 1e-7
+// --lr-period-updates 6 --t-mult 2 --lr-shrink 0.75. Here the period includes the warm-up.
 TEST(Schedule, WarmUpAndRestartsAsFairseqs) {
     auto config = schedule("cosine", 1e-4);
     config.warmup_init_lr = 1e-7;
@@ -80,7 +82,7 @@ TEST(Schedule, WarmUpAndRestartsAsFairseqs) {
     config.restarts = true;
     config.period_mult = 1;
     EXPECT_DOUBLE_EQ(learning_rate(config, 1.0, 4 + 6 * 5, 4, 10), std::pow(0.75, 5)) << "equal periods";
-    // The paper's: one period that ends with the run, at the end of which the rate has come down to the minimum.
+    // The paper's schedule has one period that ends with the run, when the rate has come down to the minimum.
     EXPECT_NEAR(learning_rate(config, 1.0, 285999, 16000, 286000), 1e-4, 1e-8);
 }
 

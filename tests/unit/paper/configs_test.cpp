@@ -1,4 +1,4 @@
-// Every config file of the paper's models loads, and comes to the numbers of the authors' recipe.
+// Every configuration file of the paper's models loads and gives the numbers of the authors' recipe.
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -24,7 +24,7 @@ TEST(PaperConfigs, EachFileIsWhatItsNameSays) {
         for (const auto& entry : fs::directory_iterator(kConfigs / dataset)) {
             const auto name = entry.path().stem().string();
             const auto parts = split(name, '-');
-            if (parts.size() != 2 || parts[0] == "length") continue;  // shared pieces
+            if (parts.size() != 2 || parts[0] == "length") continue;  // pieces that files include
             ++found;
             const auto config = load(entry.path());
             EXPECT_EQ(config.position.method, parts[0]) << entry.path();
@@ -41,7 +41,7 @@ TEST(PaperConfigs, WikiText103HasTheRecipesBatches) {
         std::int64_t length, sequences, tokens, updates_an_epoch;
         double epochs;
     };
-    // Inputs a GPU and micro-batch, tokens an update on 8 GPUs, updates an epoch, epochs in 286,000 updates.
+    // Inputs per GPU and micro-batch, tokens per update on 8 GPUs, updates per epoch, epochs in 286,000 updates.
     const Row rows[] = {{64, 144, 73728, 1401, 204.1}, {128, 72, 73728, 1401, 204.1}, {256, 36, 73728, 1401, 204.1},
                         {512, 18, 73728, 1401, 204.1}, {1024, 9, 73728, 1401, 204.1}, {1536, 6, 73728, 1401, 204.1},
                         {2048, 4, 65536, 1576, 181.5}, {3072, 1, 73728, 1401, 204.1}};

@@ -1,4 +1,4 @@
-// The published numbers, and the paper's tables with and without measurements of ours beside them.
+// The published numbers, and the paper's tables with and without our measurements beside them.
 #include "longbow/paper/formats.h"
 
 #include <gmock/gmock.h>
@@ -26,12 +26,12 @@ TEST(Published, TheFileIsTheOneThatWasChecked) { EXPECT_EQ(fingerprint(published
 
 struct Cell {
     const char* table;
-    std::size_t row;  // from 0
+    std::size_t row;  // counted from 0
     const char* column;
     const char* text;
 };
 
-// Read off the paper's pages 15 to 25.
+// Read from pages 15 to 25 of the paper.
 TEST(Published, CellsPickedByHand) {
     const Cell cells[] = {
         {"table1", 0, "train_kwps", "28.5"},        {"table1", 8, "eval_kwps", "4.9"},         {"table1", 10, "train_memory_gb", "19.3"},
@@ -68,7 +68,8 @@ std::size_t count_of(const std::string& text, const std::string& part) {
     return count;
 }
 
-// First header, a line of it, its rows, and the columns: the paper's layout and decimals, from nothing but the published numbers.
+// The first header, one of its lines, the number of its rows, and the columns: the paper's layout and decimals, made
+// from the published numbers alone.
 TEST(PaperTable, EachHasThePapersLayout) {
     struct Layout {
         const char* table;
@@ -132,7 +133,7 @@ TEST(Target, SaysWhatACellMeasures) {
     EXPECT_EQ(of("table1", 8, "eval_kwps"), (Target{"wikitext103", "t5", 3072, Quantity::batched_eval_speed, 3072, 0, "valid", 0}));
     EXPECT_EQ(of("table1", 8, "train_memory_gb"), (Target{"wikitext103", "t5", 3072, Quantity::train_memory, 0, 0, "", 0}));
     EXPECT_EQ(of("table7", 11, "test_ppl"), (Target{"wikitext103", "alibi", 512, Quantity::ppl, 3072, 512, "test", 0}));
-    EXPECT_EQ(of("table7", 1, "test_ppl"), std::nullopt);  // another publication's
+    EXPECT_EQ(of("table7", 1, "test_ppl"), std::nullopt);  // a number of another publication
     EXPECT_EQ(of("table10", 4, "valid_ppl"), (Target{"bookcorpus", "sinusoidal", 3072, Quantity::ppl, 3072, 512, "valid", 0}));
     EXPECT_EQ(of("table11", 0, "lvalid_1024_ppl"), (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 46700}));
     EXPECT_EQ(of("table12", 2, "lvalid_1024_ppl"), (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 0}));
@@ -241,7 +242,7 @@ TEST_F(Lookups, FindRowsByEverythingThatTheyMeasure) {
     target.stride = 1;
     EXPECT_DOUBLE_EQ(ours(target)->value, 18);
     target.stride = 512;
-    EXPECT_DOUBLE_EQ(ours(target)->value, 20);  // stride 512 at length 512 is no overlap
+    EXPECT_DOUBLE_EQ(ours(target)->value, 20);  // stride 512 at length 512 means no overlap
     target.split = "test";
     EXPECT_FALSE(ours(target));
     target.split = "valid";

@@ -1,4 +1,5 @@
-// What each name of `longbow reproduce` plans, what counts as done, and the commands that come of it. No model is trained here.
+// What each name of `longbow reproduce` plans, what counts as done, and the commands that result. No model is trained
+// here.
 #include "longbow/paper/reproduce.h"
 
 #include <gmock/gmock.h>
@@ -52,7 +53,7 @@ protected:
         return names;
     }
 
-    // As training leaves it behind.
+    // Makes the files that a training leaves.
     void train(const std::string& model, std::int64_t updates) const {
         const auto step = strprintf("step-%08lld", static_cast<long long>(updates));
         const auto checkpoints = folder_ / model / "checkpoints";
@@ -158,7 +159,7 @@ TEST_F(Reproduce, WhatIsThereIsDone) {
     EXPECT_EQ(missing_of("table13"), 12U);
     evaluate("demo/sinusoidal-64", "results.jsonl", 64, 1, 4096);
     EXPECT_EQ(missing_of("table13"), 11U);
-    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);          // the whole split: not what the demo measures
+    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);  // the whole split, which the demo does not measure
     evaluate("demo/sinusoidal-64", "results.jsonl", 192, 192, 4096);  // without overlap
     EXPECT_EQ(missing_of("table13"), 11U);
 }
@@ -177,7 +178,8 @@ TEST_F(Reproduce, CommandsComeInOrder) {
     EXPECT_EQ(chains[2].commands[0].front(), "eval");
 }
 
-// Table 11 stops two models early: evaluated on the way, before the training goes on, whether or not that table is asked for.
+// Table 11 needs two models at an early stop. They are evaluated before the training continues, whether or not that
+// table is among the names.
 TEST_F(Reproduce, EarlyStopsAreMeasuredOnTheWay) {
     for (const auto* name : {"table11", "table12"}) {
         const auto wanted = request({name});
@@ -197,7 +199,7 @@ TEST_F(Reproduce, EarlyStopsAreMeasuredOnTheWay) {
     const auto wanted = request({"table11"});
     const auto chains = model_commands(plan_reproduction(wanted), wanted);
     const auto chain = std::find_if(chains.begin(), chains.end(), [](const auto& one) { return one.name == "cc100/sinusoidal-1024"; });
-    EXPECT_EQ(chain->commands[0].front(), "eval");  // the stop is reached, its measurement is not there
+    EXPECT_EQ(chain->commands[0].front(), "eval");  // the stop is reached, but its measurement is missing
 }
 
 TEST_F(Reproduce, OverridesReachTrainingAndTheLabel) {
@@ -211,7 +213,7 @@ TEST_F(Reproduce, OverridesReachTrainingAndTheLabel) {
 }
 
 TEST_F(Reproduce, EveryModelHasARowOfItsOwn) {
-    // Speeds and memory of training are found by it.
+    // The row is needed to find the speed and memory of training.
     for (const auto* name : {"table1", "figure2", "table5", "table12"}) {
         for (const auto& model : plan({name}).models) {
             EXPECT_TRUE(std::any_of(model.evals.begin(), model.evals.end(), [](const auto& eval) { return eval.file == "results.jsonl"; }))
@@ -228,7 +230,7 @@ TEST_F(Reproduce, ARunOfOtherSettingsIsRefused) {
         std::ofstream(folder_ / model.name / "config.yaml") << config_yaml(config, wanted.context);
     };
     auto config = model.config;
-    config.train.stop = Duration{20000, Duration::Unit::updates};  // an early stop on the way
+    config.train.stop = Duration{20000, Duration::Unit::updates};  // an early stop before the end
     write(config);
     EXPECT_EQ(plan({"table13"}).models.front().done_updates, 20000);
     config.model.dropout = 0.25;
@@ -303,7 +305,8 @@ TEST_F(Reproduce, TablesFiguresAndClaimsAreWritten) {
     EXPECT_THAT(svg, HasSubstr("ALiBi, ours"));
     EXPECT_THAT(svg, HasSubstr("NOT A REPRODUCTION"));
     EXPECT_THAT(svg, Not(HasSubstr("nan")));
-    ASSERT_EQ(output.claims.size(), 2U);  // both models hold their perplexity: right for ALiBi, wrong for sinusoidal
+    // Both models keep their perplexity, which is right for ALiBi and wrong for sinusoidal.
+    ASSERT_EQ(output.claims.size(), 2U);
     EXPECT_TRUE(output.claims[0].holds);
     EXPECT_FALSE(output.claims[1].holds);
     EXPECT_DOUBLE_EQ(output.claims[1].ratio, 1);

@@ -1,4 +1,4 @@
-// Each method's numbers, and the registry: a method that this file adds works like the built-in ones.
+// Each method's numbers, and the registry: a method that only this file registers works like the built-in ones.
 #include "longbow/position/position_method.h"
 
 #include <gmock/gmock.h>
@@ -22,7 +22,7 @@ PositionContext context_of(std::int64_t dim = 16, std::int64_t heads = 2, Option
 
 // ---- the registry ----
 
-// What a newcomer writes: a class, its options, its registration. Nothing else in the program knows of it.
+// What a user writes for a new method: a class, its options, its registration. Nothing else in the program knows of it.
 class LogDistance : public PositionMethod {
 public:
     explicit LogDistance(const PositionContext& context) : strength_(option_double(context.options, "strength")), heads_(context.heads) {}
@@ -43,7 +43,7 @@ LONGBOW_REGISTER_POSITION({"log_distance",
                            {{"strength", 2.0, "factor", {}, 0.0, {}}},
                            [](const PositionContext& context) { return std::make_shared<LogDistance>(context); }});
 
-// As far as the registration goes, one that forgets what its bias is.
+// A method whose registration does not say what kind of bias it has.
 class SilentSlopes : public PositionMethod {
 public:
     explicit SilentSlopes(const PositionContext& context) : slopes_(torch::ones({context.heads})) {}
@@ -82,7 +82,7 @@ TEST(Registry, AnUnknownNameIsAnErrorWithTheNearest) {
 
 TEST(Registry, SlopesAreDeclared) {
     for (const auto& entry : position_methods()) {
-        if (entry.name == "silent_slopes") continue;  // this test's, below
+        if (entry.name == "silent_slopes") continue;  // registered by the test itself, below
         const auto kind = make_position_method(entry.name, context_of())->bias(0).kind;
         EXPECT_TRUE(entry.slopes || kind != BiasSpec::Kind::slopes) << entry.name;
         if (entry.name == "alibi" || entry.name == "t5") {
@@ -90,7 +90,7 @@ TEST(Registry, SlopesAreDeclared) {
         }
     }
     const auto make = [](const PositionContext& context) { return std::make_shared<SilentSlopes>(context); };
-    static const bool registered =  // once a process, however often the test runs
+    static const bool registered =  // once per process, however often the test runs
         register_position_method({"silent_slopes", "a test's own", {}, make}) &&
         register_position_method({"said_slopes", "a test's own", {}, make, true});
     EXPECT_TRUE(registered);
@@ -103,7 +103,7 @@ TEST(Registry, ANameCannotBeTakenTwice) { EXPECT_THROW(register_position_method(
 // ---- alibi ----
 
 TEST(Alibi, SlopesOfThePaper) {
-    // Section 3: 8 heads 1/2 .. 1/256; 16 heads start at 2^-0.5.
+    // Section 3: 8 heads have 1/2 .. 1/256; 16 heads start at 2^-0.5.
     EXPECT_THAT(alibi_slopes(8, "authors"),
                 testing::ElementsAre(1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128, 1.0 / 256));
     EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").front(), std::exp2(-0.5));
@@ -199,7 +199,7 @@ TEST(Rotary, GradientsAreTheInverseRotation) {
     const auto weight = torch::randn({1, 2, 6, 8}, torch::kDouble);
     const auto positions = torch::arange(6);
     method->rotate(q, q.detach(), positions).first.mul(weight).sum().backward();
-    // A rotation's transpose is its inverse: turning the gradient forward again gives the weight back.
+    // A rotation's transpose is its inverse, so rotating the gradient forward again must give the weight back.
     EXPECT_LT(method->rotate(q.grad(), weight, positions).first.sub(weight).abs().max().item<double>(), 1e-12);
 }
 

@@ -24,7 +24,8 @@ DataConfig documents(const std::string& rule, std::int64_t blank_lines = 2) {
     return config;
 }
 
-// Feeds the files `step` bytes at a time and returns each document's encoded text; what is not in a piece must be separators.
+// Feeds the files `step` bytes at a time and returns each document's text that is encoded. What is in no piece must be
+// separators.
 std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& config, const std::vector<std::string>& files, std::size_t chunk,
                              std::size_t step) {
     Segmenter segmenter(tokenizer, config, chunk);
@@ -55,12 +56,12 @@ std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& confi
         drain(true);
         all += file;
     }
-    EXPECT_EQ(raw, all);  // no byte lost or doubled
+    EXPECT_EQ(raw, all);  // no byte is lost or doubled
     if (result.back().empty()) result.pop_back();
     return result;
 }
 
-// The same documents whatever the sizes of chunks and reads.
+// Checks that the documents are the same for all sizes of chunks and reads.
 std::vector<std::string> cut_every_way(const Tokenizer& tokenizer, const DataConfig& config, const std::vector<std::string>& files) {
     const auto expected = cut(tokenizer, config, files, 1 << 20, 1 << 20);
     for (const std::size_t chunk : {1, 2, 3, 5, 8, 17}) {

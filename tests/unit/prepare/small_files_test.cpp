@@ -1,4 +1,5 @@
-// Encoding a file of a line must not cost more than the line: counted in bytes allocated, which no clock and no load changes.
+// Encoding a file of one line must not cost more than the line. Costs are counted in bytes allocated, which do not
+// depend on the clock or the load.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

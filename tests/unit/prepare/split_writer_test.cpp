@@ -1,4 +1,5 @@
-// A split written with stops in between has the bytes of one written at once, wherever the stops are; JSON lines are documents.
+// A split that is written with stops in between has the bytes of one written at once, wherever the stops are; JSON
+// lines are documents.
 #include "prepare/split_writer.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +27,7 @@ protected:
 
     struct Stop {};
 
-    // Writes until `chunks` more have come, then stops without a word; true when it came to the end.
+    // Writes until `chunks` more chunks have come and then stops without finishing. Returns true if it came to the end.
     static bool write_on(const fs::path& folder, const Tokenizer& tokenizer, const std::vector<std::string>& files,
                          const DataConfig& documents, std::uint64_t shard_tokens, int chunks, int threads, Json& state,
                          EncodeCursor& cursor, std::vector<Source>& sources) {
@@ -47,7 +48,7 @@ protected:
                                   cursor = after;
                                   sources = saved_sources;
                               }
-                              if (left < -1) throw Stop();  // and lose what came after
+                              if (left < -1) throw Stop();  // what came after the saved state is lost
                           },
                           [&](std::size_t, const Source& source) { saved_sources.push_back(source); }});
         } catch (const Stop&) {
@@ -115,7 +116,7 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
     const std::vector<std::string> texts = {"one\n\ntwo", "three", "\xC3\xA9 four five"};
     std::string lines;
     for (const auto& text : texts) lines += Json{{"text", text}}.dump() + "\n\n";
-    lines += "{\"text\": \"\"}\n";  // no document
+    lines += "{\"text\": \"\"}\n";  // makes no document
     const auto file = write_text("a.jsonl", lines);
     for (const auto rule : {DocumentRule::file, DocumentRule::line, DocumentRule::blank_line}) {
         DataConfig documents;
@@ -135,7 +136,7 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
         EXPECT_EQ(ids, expected) << name_of(rule);
         EXPECT_EQ(stream.document_ends(), ends);
         EXPECT_EQ(stream.bytes_before(stream.size()), bytes);
-        EXPECT_EQ(stream.words_before(stream.size()), 6);  // "two" and "three" stand side by side, and are two words
+        EXPECT_EQ(stream.words_before(stream.size()), 6);  // "two" and "three" are adjoining, but they are two words
     }
 }
 

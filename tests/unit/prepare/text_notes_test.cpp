@@ -1,4 +1,4 @@
-// What is said of a text that seldom means what it holds, and files that are named twice.
+// What is said of a text that seldom means what it contains (names of the boundary), and of files that are named twice.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ private:
     bool lines_;
 };
 
-// The text in chunks of `step` bytes; -1: as one.
+// Counts the boundary's names in the text, which is added in chunks of `step` bytes (-1: as one chunk).
 std::int64_t names_in(const std::string& text, std::size_t step, bool lines = false) {
     TextNotes notes{EndTokenizer(lines)};
     for (std::size_t at = 0; at < text.size(); at += step) {
@@ -38,7 +38,8 @@ std::int64_t names_in(const std::string& text, std::size_t step, bool lines = fa
 TEST(TextNotes, CountNamesOfTheBoundaryHoweverTheTextIsCut) {
     const std::string text = "one<end>two\n<end>\n<end <end><end>nd> en<end>";
     for (std::size_t step = 1; step <= text.size(); ++step) EXPECT_EQ(names_in(text, step), 5) << step;
-    EXPECT_EQ(names_in("one <end>\n<end>x x<end>\n<end>", 100, /*lines=*/true), 2);  // words alone, as the tokenizer reads it
+    // A tokenizer of words reads the name only where it is a whole word.
+    EXPECT_EQ(names_in("one <end>\n<end>x x<end>\n<end>", 100, /*lines=*/true), 2);
 }
 
 TEST(TextNotes, CountDocumentsOfJsonLinesApart) {

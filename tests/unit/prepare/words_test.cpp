@@ -1,3 +1,4 @@
+// Tests the counting of words, which are runs of characters that are not white space.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -26,13 +27,14 @@ TEST(Words, KnowUnicodeWhitespace) {
                               "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\x1c", "\x1f"}) {
         EXPECT_EQ(words(std::string("a") + space + "b"), 2);
     }
-    // Near neighbours that are none: zero width space, left-to-right mark, left single quotation mark, copyright sign, ideographic comma.
+    // Similar characters that are not white space: zero width space, left-to-right mark, left single quotation mark,
+    // copyright sign, ideographic comma.
     for (const char* other : {"\xE2\x80\x8B", "\xE2\x80\x8E", "\xE2\x80\x98", "\xC2\xA9", "\xE3\x80\x81"}) {
         EXPECT_EQ(words(std::string("a") + other + "b"), 1);
     }
 }
 
-// Counting in parts, cut at any byte, adds up to counting at once.
+// Counting in parts, cut at any byte, must add up to counting at once.
 TEST(Words, AddUpOverAnyCut) {
     const std::string text =
         " a\xE3\x80\x80"

@@ -1,4 +1,5 @@
-// Sides, pairs and refusals: which rows are set beside which, and what is in doubt is named.
+// The two sides of a comparison, their pairs, and refusals: which rows are compared with which, and that every doubt is
+// named.
 #include "longbow/report/comparison.h"
 
 #include <gmock/gmock.h>
@@ -84,7 +85,7 @@ TEST(Comparison, SeedsArePairedByNumberNotByOrder) {
     EXPECT_EQ(c.difference.seeds, 3);
     EXPECT_EQ(c.difference.blocks, 12);
     EXPECT_EQ(c.per, "token");
-    EXPECT_NEAR(c.difference.interval->low, 0.25, 1e-9);  // every block of every seed differs by as much
+    EXPECT_NEAR(c.difference.interval->low, 0.25, 1e-9);  // every block of every seed has the same difference
 }
 
 TEST(Comparison, ASeedThatOneSideHasAloneIsNamed) {
@@ -178,13 +179,14 @@ TEST(Comparison, OfSeveralCheckpointsTheLastRowStandsAndOthersAreAskedFor) {
 
 TEST(Comparison, OneRunIsOneModelWhateverChangedBetweenItsMeasurements) {
     auto runs = runs_of({row_of("alibi", 1, 64)});
-    auto again = row_of("alibi", 1, 64, -1);  // the same weights by another attention, whose name is a setting
+    // The same weights with another attention back-end, whose name is a setting.
+    auto again = row_of("alibi", 1, 64, -1);
     again.config_group = "other group";
     runs[0].rows.push_back(again);
     const auto side = comparison_side(runs, "A", "");
     ASSERT_EQ(side.rows.size(), 1U);
     EXPECT_DOUBLE_EQ(side.rows[0]->nll, again.nll);
-    // Two runs that differ in more than the seed, and are called alike, cannot be told by name.
+    // Two runs with the same name that differ in more than the seed cannot be told apart by name.
     auto twin = row_of("alibi", 1, 64);
     twin.train_length = 128;
     runs[0].rows.push_back(twin);
@@ -200,7 +202,7 @@ TEST(Comparison, ADivergedModelHasNoVerdict) {
     EXPECT_EQ(c.diverged_b, 0);
     EXPECT_FALSE(c.difference.interval);
     EXPECT_FALSE(c.p_value);
-    bad.nll = 800;  // a number, but its perplexity is none
+    bad.nll = 800;  // a number whose perplexity is none
     bad.block_nll[3] = 1e6;
     const auto beyond = compare_rows(pair(a, three_seeds("rotary", 0)).measurements.at(0));
     EXPECT_EQ(beyond.diverged_a, 1);

@@ -1,4 +1,4 @@
-// Losses whose decomposition is known: the gain splits into fewer early tokens and longer context.
+// Losses whose decomposition is known: the gain is the sum of fewer early tokens and longer context.
 #include "longbow/report/early_token.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ EvalResult row_of(std::int64_t length, std::int64_t stride) {
     return row;
 }
 
-// Each window's first token costs `early` more than the others' `later`.
+// Returns losses in which each window's first token costs `early` and the others `later`.
 std::vector<float> windows_of(std::int64_t length, float early, float later) {
     std::vector<float> nll(4096, later);
     for (std::size_t i = 0; i < nll.size(); i += static_cast<std::size_t>(length)) nll[i] = early;
@@ -55,7 +55,7 @@ TEST(EarlyToken, GainIsEarlyPlusContext) {
     EXPECT_NEAR(gain.context.value, 0.25, 1e-6);
     EXPECT_NEAR(gain.early.value, 6.0 / 64 - 6.0 / 256, 1e-6);
     EXPECT_NEAR(gain.gain.value, gain.early.value + gain.context.value, 1e-9);
-    EXPECT_FALSE(gain.gain.interval);  // 4 blocks
+    EXPECT_FALSE(gain.gain.interval);  // there are only 4 blocks
     EXPECT_THAT(early_token_text(analysis_of(0.25F)), HasSubstr("No intervals: 4 blocks"));
     EXPECT_TRUE(early_token_json(analysis_of(0.25F)).at("gains").at(0).at("gain").at("ci").is_null());
 }

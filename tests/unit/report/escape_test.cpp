@@ -1,4 +1,4 @@
-// Names as each format must have them.
+// Names with special characters, as each output format must have them.
 #include "longbow/report/escape.h"
 
 #include <gtest/gtest.h>

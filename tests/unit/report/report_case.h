@@ -1,4 +1,4 @@
-// Rows of results.jsonl as tests of tables and figures make them.
+// Makes rows of results.jsonl for tests of tables and figures.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,8 @@
 
 namespace longbow {
 
-// 12,000 targets of 48,000 bytes, so that there are intervals; every block is 48,000 / 12,000 bytes a target.
+// Returns a row of 12,000 targets and 48,000 bytes, which are enough for intervals; every block has 48,000 / 12,000
+// bytes per target.
 inline EvalResult measured(const std::string& position, std::int64_t length, double ppl, std::uint64_t seed = 1,
                            std::int64_t tokens = 12000) {
     EvalResult row;
@@ -41,7 +42,7 @@ inline EvalResult measured(const std::string& position, std::int64_t length, dou
         row.block_nll.push_back(weight * row.nll);
         row.block_bytes.push_back(weight * 4);
     }
-    row.block_nll[1] += 100;  // passages that are hard for every model
+    row.block_nll[1] += 100;  // makes these passages hard for every model
     row.block_nll[2] -= 100;
     row.position_begin = {0, 1, 2, 4};
     row.nll_by_position = {5, 4.5, 4.2, 4.1};

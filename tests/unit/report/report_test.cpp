@@ -1,4 +1,4 @@
-// Tables from rows whose numbers are known; each format holds them, and unlike rows stay apart.
+// Tables from rows whose numbers are known: each format holds them, and unlike rows share no table.
 #include "longbow/report/figure.h"
 #include "longbow/report/format.h"
 
@@ -76,12 +76,13 @@ TEST(Report, GrowthIsPairedByBlocks) {
     ASSERT_TRUE(growth.interval);
     EXPECT_EQ(growth.blocks, 12);
     const double centre = std::log(1.5) + 40.0 / 12000;
-    EXPECT_NEAR(std::log(growth.interval->low * growth.interval->high), 2 * centre, 1e-9);  // about the ratio of the blocks' means
+    // The interval lies around the ratio of the blocks' means.
+    EXPECT_NEAR(std::log(growth.interval->low * growth.interval->high), 2 * centre, 1e-9);
     const double wide = std::log(growth.interval->high / growth.interval->low);
-    far.block_nll[0] += 40;  // blocks that grow unlike: the interval opens
+    far.block_nll[0] += 40;  // blocks that grow differently widen the interval
     EXPECT_NEAR(std::log(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->interval->high) - centre - 40.0 / 12000, wide, 1e-9);
     far.tokens = 11999;
-    // Rows that scored other tokens share no table, so that neither is set beside the other.
+    // Rows that scored other tokens share no table, so that they are not compared.
     EXPECT_FALSE(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth.has_value());
 }
 
@@ -150,7 +151,7 @@ TEST(Report, ThePageStandsAlone) {
     runs[1].settings = {{"train.length", "64"}, {"position.method", "alibi"}};
     runs[0].train_nll = runs[1].train_nll = {{10, 6.0}, {20, 5.0}, {30, 4.5}};
     auto html = render_report(runs, Metric::ppl, "html");
-    const std::string name_space = " xmlns=\"http://www.w3.org/2000/svg\"";  // names what SVG is; nothing is fetched
+    const std::string name_space = " xmlns=\"http://www.w3.org/2000/svg\"";  // names the format; nothing is fetched
     for (auto at = html.find(name_space); at != std::string::npos; at = html.find(name_space)) html.erase(at, name_space.size());
     for (const auto* outside : {"http://", "https://", "<script", "<link", "src="}) EXPECT_THAT(html, Not(HasSubstr(outside)));
     EXPECT_THAT(html, HasSubstr("&lt;sinusoidal&gt;"));

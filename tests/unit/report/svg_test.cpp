@@ -1,4 +1,4 @@
-// Line charts as SVG: well-formed, standing alone, and true to their points.
+// Line charts in SVG: well-formed, complete in one file, and true to their points.
 #include "longbow/report/svg.h"
 
 #include <gmock/gmock.h>
@@ -67,7 +67,7 @@ TEST(Svg, StandsAloneWithoutAStyleSheet) {
     EXPECT_THAT(svg_page("head", "", {chart}), HasSubstr("what it means"));
 }
 
-// Two points have error bars of a stem and two caps, the third has none.
+// Two points have error bars made of a stem and two caps; the third has none.
 TEST(Svg, ErrorBarsSpanTheirInterval) {
     auto chart = chart_of({series_of("a", {64, 128, 256}, {3, 4, 5})});
     chart.series[0].low = {2, 3.5, NAN};
@@ -120,7 +120,7 @@ TEST(Svg, LongLabelsAreShortenedAndNeverMadeAlike) {
     for (const auto& series : alike) EXPECT_THAT(texts(chart_of(alike)), testing::Contains(series.label));
 }
 
-// Labels stay inside the picture, however many there are and however long.
+// Labels stay inside the picture, however many and however long they are.
 TEST(Svg, ThePictureHasRoomForItsLabels) {
     std::vector<ChartSeries> series;
     for (int i = 0; i < 40; ++i) series.push_back(series_of("model number " + std::to_string(i), {1, 2}, {1, 2}));

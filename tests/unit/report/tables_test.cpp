@@ -27,7 +27,7 @@ EvalResult of_first(EvalResult row, std::int64_t tokens) {
     return row;
 }
 
-// The false figure: a row over the first 60,000 tokens took the place of the full one at its length.
+// A row over the first 60,000 tokens must not take the place of the full row at its length.
 TEST(Tables, ARowOverFewerTokensReplacesNoFullOne) {
     const std::vector<ReportRun> runs{run_with("alibi", {measured("alibi", 64, 70.5, 1, 117420), measured("alibi", 1024, 69.8, 1, 117420),
                                                          of_first(measured("alibi", 1024, 75, 1, 60000), 60000)})};
@@ -41,7 +41,7 @@ TEST(Tables, ARowOverFewerTokensReplacesNoFullOne) {
         headings(runs)[1],
         "austen/store (xxh3:0123456789abcdef), valid split, protocol paper, non-overlapping, first 60,000 tokens (60,000 tokens scored)");
     EXPECT_THAT(length_chart(tables[0]).series[0].y, ElementsAre(70.5, 69.8));
-    // Not even where the row does not say that it was limited.
+    // Not even if the row does not say that it was limited.
     auto silent = runs;
     silent[0].rows[2].max_stream_tokens = 0;
     EXPECT_THAT(make_tables(silent, Metric::ppl), SizeIs(2));
@@ -53,7 +53,7 @@ TEST(Tables, ALimitThatTheSplitDidNotReachIsNone) {
                 ElementsAre(Not(HasSubstr("first"))));
 }
 
-// Any mixture of rows: each curve's points are of one model, corpus, number of tokens, documents rule and dtype.
+// Whatever rows are mixed, each curve has points of one model, corpus, number of tokens, document rule and dtype.
 TEST(Tables, NoCurveMixesRows) {
     std::vector<EvalResult> rows;
     std::map<double, EvalResult> by_ppl;
@@ -99,7 +99,7 @@ TEST(Tables, NoCurveMixesRows) {
             }
         }
     }
-    EXPECT_EQ(seen.size(), rows.size());  // and none is lost
+    EXPECT_EQ(seen.size(), rows.size());  // none is lost
 }
 
 TEST(Tables, SlidingOnesKeepTheTrainingLength) {
@@ -146,7 +146,7 @@ TEST(Tables, LengthsThatScoreUnlikeTokensAreNotJoinedAndSaySo) {
     EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("| 64 (5,936 tokens) | 128 (5,872 tokens) |"));
 }
 
-// The same text in other tokens: half as many, of twice the bytes.
+// Returns a row of the same text in other tokens: twice as many, of half the bytes each.
 EvalResult in_other_tokens(const std::string& position, std::int64_t length, double ppl) {
     auto row = measured(position, length, ppl, 1, 24000);
     row.data = "xxh3:fedcba9876543210";
@@ -173,7 +173,7 @@ TEST(Tables, UnlikeTokenizersStandSideBySidePerByte) {
     EXPECT_FALSE(tables[2].rows[0].growth);
     EXPECT_THAT(make_tables(runs, Metric::bpb), SizeIs(1));
     EXPECT_THAT(make_tables(runs, Metric::ppl_per_word), SizeIs(1));
-    // Another text is another table.
+    // Another text makes another table.
     auto other = runs;
     for (auto& bytes : other[1].rows[0].block_bytes) bytes *= 1.01;
     EXPECT_THAT(make_tables(other, Metric::bpb), SizeIs(2));
@@ -186,7 +186,8 @@ std::vector<bool> bold(const ReportTable& table, std::int64_t length) {
     return found;
 }
 
-// Worse by `nats` a token in every block, and by as much again or not at all in turns.
+// Returns a row that is worse by `nats` per token on average; the difference is larger and smaller by `swing` in turns
+// from block to block.
 EvalResult worse(const std::string& position, double nats, double swing) {
     auto row = measured(position, 64, 50 * std::exp(nats));
     const auto counts = block_counts(row.tokens);
@@ -199,7 +200,7 @@ TEST(Tables, BoldIsTheBestAndWhatIsNotClearlyWorse) {
                                        changed(measured("none", 64, 60), [](EvalResult& r) { r.nll = r.ppl = kNoValue; })};
     EXPECT_THAT(bold(make_tables({run_with("a", rows)}, Metric::ppl).at(0), 64), ElementsAre(true, true, false, false));
     EXPECT_THAT(bold(make_tables({run_with("a", {rows[0]})}, Metric::ppl).at(0), 64), ElementsAre(false));
-    // Of 9 blocks nothing is clear.
+    // With 9 blocks, nothing is clear.
     auto few = std::vector{measured("alibi", 64, 50, 1, 9000), measured("t5", 64, 80, 1, 9000)};
     const std::vector<ReportRun> runs{run_with("a", few)};
     EXPECT_THAT(bold(make_tables(runs, Metric::ppl).at(0), 64), ElementsAre(true, true));
@@ -227,7 +228,7 @@ TEST(Tables, BoldOfUnlikeTokenizersGoesByBytes) {
         const auto table = make_tables({run_with("a", {measured("alibi", 64, 50), in_other_tokens("t5", 64, ppl)})}, Metric::bpb).at(0);
         return bold(table, 64);
     };
-    EXPECT_THAT(marks(std::sqrt(50) * 1.1), ElementsAre(true, false));  // two tokens of these are one of those
+    EXPECT_THAT(marks(std::sqrt(50) * 1.1), ElementsAre(true, false));  // two of these tokens are one of the others
     EXPECT_THAT(marks(std::sqrt(50) / 1.1), ElementsAre(false, true));
 }
 
@@ -241,7 +242,7 @@ TEST(Tables, LabelsAreNeverAlike) {
     const auto base = measured("alibi", 64, 50);
     EXPECT_THAT(labels({base, measured("t5", 64, 50)}), ElementsAre("ALiBi", "T5 bias"));
     EXPECT_THAT(labels({base, changed(base, [](EvalResult& r) { r.train_length = 128; })}), ElementsAre("ALiBi, L=64", "ALiBi, L=128"));
-    // Another back-end: the same weights under another configuration.
+    // Another back-end means the same weights under another configuration.
     EXPECT_THAT(labels({base, changed(base, [](EvalResult& r) { r.config = r.config_group = "xxh3:123456"; })}),
                 ElementsAre("alibi, 400 updates, config alibi1", "alibi, 400 updates, config 123456"));
 }
@@ -253,7 +254,8 @@ TEST(Tables, SeveralSeedsAreCalledByWhatTheirNamesShare) {
     const auto table = make_tables({run_with("a", rows)}, Metric::ppl).at(0);
     EXPECT_EQ(table.rows.at(0).name, "alibi");
     const auto series = length_chart(table).series.at(0);
-    EXPECT_NEAR(series.high.at(0) - series.low.at(0), 2 * std::sqrt(2.0), 1e-9);  // one standard deviation either way
+    // The bars reach one standard deviation to either side.
+    EXPECT_NEAR(series.high.at(0) - series.low.at(0), 2 * std::sqrt(2.0), 1e-9);
 }
 
 TEST(Tables, ErrorBarsAreTheIntervals) {

@@ -1,4 +1,5 @@
-// Reads the XML that the program writes, strictly: elements, attributes and text, and nothing else. Throws std::runtime_error.
+// A strict reader for the XML that the program writes: it accepts elements, attributes and text, and nothing else.
+// Throws std::runtime_error.
 #pragma once
 
 #include <cctype>
@@ -98,7 +99,7 @@ private:
 
 inline XmlElement parse_xml(std::string_view text) { return XmlParser(text).whole(); }
 
-// All elements of this name below `root`, in document order.
+// Returns all elements of this name below `root`, in document order.
 inline std::vector<const XmlElement*> all_of(const XmlElement& root, std::string_view name) {
     std::vector<const XmlElement*> found;
     for (const auto& child : root.children) {

@@ -1,3 +1,4 @@
+// Tests metrics.jsonl and TensorBoard's event files when a run continues.
 #include "longbow/telemetry/metrics.h"
 
 #include <gtest/gtest.h>
@@ -38,7 +39,8 @@ TEST_F(Metrics, AKeptRowIsTheSameText) {
     EXPECT_EQ(read_file(path), row);
 }
 
-// CRC-32C of RFC 3720, B.4 (32 zero bytes: 0x8a9136aa; 32 bytes of ones: 0x62a8ab43), masked as TFRecord does.
+// CRC-32C values of RFC 3720, B.4 (32 zero bytes: 0x8a9136aa; 32 bytes of ones: 0x62a8ab43), masked as TFRecord masks
+// them.
 TEST(TensorBoard, MaskedCrc) {
     const auto masked = [](std::uint32_t crc) { return ((crc >> 15) | (crc << 17)) + 0xa282ead8u; };
     EXPECT_EQ(masked_crc32c(std::string(32, '\0')), masked(0x8a9136aau));

@@ -1,3 +1,4 @@
+// Tests progress lines: their columns, the time that is left, and progress that a child process reports.
 #include "longbow/telemetry/progress.h"
 
 #include <gtest/gtest.h>
@@ -33,7 +34,7 @@ TEST(Progress, WideNamesAreCutByColumns) {
 TEST(Progress, TimeLeftIsOfTheWholeWork) {
     WorkProgress progress(100);
     EXPECT_LT(progress.seconds_left(5), 0) << "nothing is done yet";
-    progress.skip(40);  // of an earlier process: neither work to come nor a sign of speed
+    progress.skip(40);  // done by an earlier process: neither work to come nor a measure of speed
     EXPECT_LT(progress.seconds_left(5), 0);
     progress.advance(20);
     EXPECT_DOUBLE_EQ(progress.share(), 0.6);

@@ -1,3 +1,4 @@
+// Tests the layout of text on a terminal, which counts columns instead of bytes.
 #include "longbow/telemetry/terminal.h"
 
 #include <gmock/gmock.h>

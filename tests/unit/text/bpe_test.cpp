@@ -1,3 +1,4 @@
+// Tests byte-level BPE against its definition: splitting into words, merging, learning, and reading its files.
 #include <gmock/gmock.h>
 
 #include "longbow/core/hash.h"
@@ -31,7 +32,7 @@ std::vector<TokenId> encode(const Tokenizer& tokenizer, std::string_view text) {
     return ids;
 }
 
-// Merges by the rule's own words: the pair of lowest rank, the leftmost of equals, one at a time.
+// Merges exactly by the rule's words: one pair at a time, the one of lowest rank, the leftmost of equals.
 std::vector<TokenId> slow_encode(const BpeModel& model, std::string_view text) {
     std::vector<TokenId> ids;
     for (const auto& word : words(text)) {
@@ -65,7 +66,8 @@ TEST(PretokenizeTest, FollowsTheGpt2Pattern) {
     EXPECT_THAT(words("1\xC2\xBD\xE4\xB8\xAD!\xCC\x81"), ElementsAre("1\xC2\xBD", "\xE4\xB8\xAD", "!\xCC\x81"));
 }
 
-// The classes of all code points: another version of utf8proc that disagrees would silently give other ids.
+// The classes of all code points are pinned: another version of utf8proc that disagrees would give other ids without
+// any error.
 TEST(PretokenizeTest, ClassesArePinned) {
     std::string classes;
     for (char32_t c = 0; c < 0x110000; ++c) classes += static_cast<char>('0' + static_cast<int>(char_class(c)));
@@ -133,7 +135,7 @@ TEST_F(BpeProperties, ShortAndLongWordsMergeByTheSameRule) {
 }
 
 TEST_F(BpeProperties, TheCacheForgetsButDoesNotErr) {
-    // More distinct words than it holds, twice.
+    // More distinct words than the cache holds, twice.
     std::string text;
     for (int i = 0; i < 40'000; ++i) text += " " + std::to_string(i * 7919);
     const auto ids = encode(*tokenizer_, text);
@@ -165,7 +167,7 @@ TEST_F(BpeFiles, ReadBack) {
     EXPECT_EQ(format_vocab_json(model), vocab_);
     EXPECT_EQ(format_merges(model), merges_);
     EXPECT_EQ(model.bytes[model.byte_ids[0]], std::string(1, '\0'));
-    // Without the version line, with Windows' line ends and an empty last line.
+    // Without the version line, with Windows line ends and an empty last line.
     EXPECT_EQ(parse_bpe(vocab_, "v", "a b\r\nab c\r\n\r\n", "m").merges.size(), 2U);
 }
 

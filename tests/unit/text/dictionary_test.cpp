@@ -1,3 +1,4 @@
+// Tests fairseq's dictionary file and the tokenizer of words that uses it.
 #include "text/dictionary.h"
 
 #include <gmock/gmock.h>
@@ -42,7 +43,8 @@ TEST(DictionaryTest, AByteOrderMarkIsNoPartOfTheFirstWord) {
     EXPECT_EQ(marked.index("the"), 4U);
     EXPECT_EQ(marked.format(), plain.format());
     EXPECT_EQ(Dictionary::parse(mark + "the 10\r\na 5\r\n", "d").format(), plain.format());
-    // A word that begins with the mark's own character keeps it, also when it stands first in the file that is written.
+    // A word that begins with the character of the byte order mark keeps it, also as the first word of a file that is
+    // written.
     const auto second = Dictionary::parse(mark + mark + text, "d");
     EXPECT_EQ(second.index(mark + "the"), 4U);
     EXPECT_EQ(Dictionary::parse(second.format(), "d").index(mark + "the"), 4U);

@@ -1,3 +1,4 @@
+// Tests the reading of JSON lines: which files they are, what text they give, and what is refused.
 #include "longbow/text/json_lines.h"
 
 #include <gmock/gmock.h>
@@ -85,7 +86,7 @@ TEST(JsonLines, NameFileAndLineOfWhatIsWrong) {
     EXPECT_THAT(problem("{\"text\": \"a\"} {\"text\": \"b\"}"), HasSubstr("no JSON"));
     EXPECT_THAT(problem("{\"text\": \"\\ud800\"}"), HasSubstr("no JSON"));
     EXPECT_THAT(problem("{\"text\": \"\xFF\"}"), HasSubstr("no JSON"));
-    // A long document is not repeated in the message, and a deep one needs no stack.
+    // A long document is not repeated in the message, and a deeply nested one needs no stack.
     EXPECT_LT(problem("{\"text\": \"" + std::string(100000, 'x')).size(), 300U);
     EXPECT_THAT(problem("{\"a\": " + std::string(1000000, '[')), HasSubstr("no JSON"));
 }
@@ -117,7 +118,7 @@ TEST_F(LineReaderTest, BlocksAreWholeLinesAndAllOfThem) {
         for (const auto& block : blocks(path, size)) {
             joined += block;
             EXPECT_TRUE(block.back() == '\n' || joined.size() == text.size());
-            // As many lines as fit, or one that does not.
+            // A block has as many lines as fit, or one that does not fit.
             EXPECT_TRUE(block.size() <= size || std::count(block.begin(), block.end() - 1, '\n') <= 1 || size < 5000) << block.size();
         }
         EXPECT_EQ(joined, text);
@@ -131,7 +132,8 @@ TEST_F(LineReaderTest, InvalidUtf8IsNamedByLine) {
     EXPECT_THAT(data_error([&] { blocks(path, 100); }), HasSubstr("bad.jsonl: byte 24 (line 2)"));
 }
 
-// A vocabulary of JSON lines is that of the same documents as files: words do not run from one into the next.
+// A vocabulary from JSON lines equals that of the same documents as files: words do not run from one document into the
+// next.
 TEST_F(LineReaderTest, VocabulariesLearnTheTexts) {
     Random random(6);
     std::vector<std::string> files;

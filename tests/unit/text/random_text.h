@@ -1,4 +1,5 @@
-// Seeded random text that tokenizers find hard: several scripts, marks, controls, white space of every kind, runs.
+// Seeded random text that is hard for tokenizers: several scripts, marks, control characters, all kinds of white space,
+// runs.
 #pragma once
 
 #include <string>

@@ -1,3 +1,4 @@
+// Tests the reader of text files: compression, character boundaries, byte order marks, and errors in damaged files.
 #include "longbow/text/reader.h"
 
 #include <gmock/gmock.h>
@@ -86,7 +87,7 @@ TEST_F(ReaderTest, EveryPieceIsWholeCharacters) {
 }
 
 TEST_F(ReaderTest, ConcatenatedMembersAreOneText) {
-    // A character cut between two members is whole in the text.
+    // A character that is cut between two members is whole in the text.
     EXPECT_EQ(read_all(write("a.gz", gzip("one \xC3") + gzip("\xA9 two") + gzip(""))), "one \xC3\xA9 two");
     EXPECT_EQ(read_all(write("b.gz", gzip("one") + std::string(512, '\0'))), "one");
     EXPECT_EQ(read_all(write("a.xz", xz("one ") + xz("two"))), "one two");
@@ -155,8 +156,8 @@ TEST_F(ReaderTest, TruncatedArchivesAreErrorsAtEveryLength) {
     EXPECT_THAT(data_error([&] { read_all(write("tail.gz", gzip("x") + "junk")); }), HasSubstr("after the end"));
 }
 
-// Whatever is damaged, the result is the text, or an error that names the file: never a crash, never other text (each format has a
-// checksum; damage to a gzip or zstd header's free fields may leave the text whole).
+// Whatever is damaged, the result is the text or an error that names the file, never a crash and never other text. Each
+// format has a checksum; damage to unused fields in the header of gzip or zstd may leave the text unchanged.
 TEST_F(ReaderTest, DamageIsFound) {
     Random random(4);
     const auto text = random_text(random, 2000);
@@ -181,7 +182,7 @@ TEST(Utf8Test, FindsInvalidSequencesWhereverTheyStand) {
     for (int i = 0; i < 300; ++i) {
         const auto text = random_text(random, 40);
         EXPECT_EQ(find_invalid_utf8(text), std::string::npos);
-        std::size_t at = 0;  // cut at a character, put a bad byte there
+        std::size_t at = 0;  // put an invalid byte where a character begins
         for (auto steps = random.below(30); steps > 0 && at < text.size(); --steps) {
             at += decode_utf8(std::string_view(text).substr(at)).length;
         }

@@ -1,4 +1,4 @@
-// A folder of its own for each test, removed at the end, and files in it.
+// A fixture that gives each test a folder of its own, removed at the end, and writes files in it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -31,7 +31,7 @@ protected:
     std::filesystem::path folder_;
 };
 
-// The message of the DataError that `action` throws.
+// Returns the message of the DataError that `action` throws.
 template <class Action>
 std::string data_error(Action&& action) {
     try {

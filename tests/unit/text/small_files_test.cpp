@@ -1,5 +1,5 @@
-// A store is made from a hundred thousand files of a line each: what reading one costs must follow its size. Counted in bytes allocated, which
-// no clock and no load changes.
+// A store may be made from a hundred thousand files of one line each, so the cost of reading a file must follow its
+// size. Costs are counted in bytes allocated, which do not depend on the clock or the load.
 #include <algorithm>
 
 #include "allocated_bytes.h"
@@ -23,7 +23,7 @@ protected:
         for (int i = 0; i < count; ++i) names.push_back(write("f" + std::to_string(i) + ending, text));
         return names;
     }
-    // What one more file costs, the cost of starting apart.
+    // Returns what one more file costs, without the cost of starting.
     template <class Action>
     static std::size_t each(const std::vector<std::string>& files, Action&& action) {
         const std::vector<std::string> half(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(files.size() / 2));

@@ -1,4 +1,5 @@
-// What holds for every kind: cutting where safe_split() says, saving and loading, threads, and errors of the way in.
+// What holds for every kind of tokenizer: cuts where safe_split() allows them, saving and loading, threads, and errors
+// when it is opened.
 #include "longbow/text/tokenizer.h"
 
 #include <gmock/gmock.h>
@@ -23,7 +24,7 @@ std::vector<TokenId> encode(const Tokenizer& tokenizer, std::string_view text) {
 
 class AnyTokenizer : public Scratch, public ::testing::WithParamInterface<std::string> {
 protected:
-    // Made once: training the sentencepiece model takes a second.
+    // A tokenizer is made once for all tests, because training a sentencepiece model takes a second.
     static const Tokenizer& tokenizer(const std::string& kind) {
         static std::map<std::string, std::unique_ptr<Tokenizer>> made;
         auto& place = made[kind];
@@ -44,7 +45,8 @@ protected:
             place = open_tokenizer(config);
         } else {
             config.kind = kind;
-            config.vocab_size = kind == "word" ? 0 : kind == "bpe" ? 600 : 2200;  // sentencepiece holds most characters
+            // sentencepiece needs room for most characters.
+            config.vocab_size = kind == "word" ? 0 : kind == "bpe" ? 600 : 2200;
             write_file_atomic(folder / "text", text);
             place = train_tokenizer(config, {(folder / "text").string()}, 2);
         }
@@ -59,7 +61,7 @@ TEST_P(AnyTokenizer, CutsWhereItSaysChangeNothing) {
     int cuts = 0;
     for (int i = 0; i < 600; ++i) {
         const auto text = random_text(random, 1 + random.below(60));
-        // `seen` is what a reader holds; the rest of the text comes later.
+        // `seen` is what a reader holds so far; the rest of the text comes later.
         auto seen = random.below(text.size() + 1);
         while (seen < text.size() && (text[seen] & 0xC0) == 0x80) ++seen;
         const auto cut = t.safe_split(std::string_view(text).substr(0, seen));
@@ -86,7 +88,7 @@ TEST_P(AnyTokenizer, IsTheSameAfterSavingAndLoading) {
     EXPECT_EQ(encode(*loaded, text), encode(t, text));
     for (TokenId id = 0; id < t.vocab_size(); ++id) EXPECT_EQ(loaded->token_text(id), t.token_text(id));
     EXPECT_THAT(data_error([&] { (void)t.token_text(static_cast<TokenId>(t.vocab_size())); }), HasSubstr("outside the"));
-    // A file that is gone or empty is an error, not another tokenizer.
+    // A file that is missing or empty is an error; it must not give another tokenizer.
     for (const auto& [name, contents] : t.files()) {
         fs::remove(folder_ / "saved" / name);
         EXPECT_THAT(data_error([&] { load_tokenizer(folder_ / "saved"); }), HasSubstr(name + " is missing"));

@@ -1,3 +1,4 @@
+// Tests WordPiece: the longest pieces, byte order marks, and mistakes in the vocabulary.
 #include <gmock/gmock.h>
 
 #include "scratch.h"
@@ -27,7 +28,7 @@ TEST(WordPieceTest, TakesTheLongestPiecesAndWordsThatFit) {
                      "a\x01"
                      "a \xC2\xA0\n"),
               "a ##a ##a ");
-    EXPECT_EQ(pieces(uncased, "[SEP]"), "[ sep ] ");  // the text of a special is text
+    EXPECT_EQ(pieces(uncased, "[SEP]"), "[ sep ] ");  // the name of a special token is ordinary text
     EXPECT_EQ(pieces(uncased, std::string(101, 'a')), "[UNK] ");
     EXPECT_THAT(pieces(uncased, std::string(100, 'a')), HasSubstr("a ##a ##a"));
     EXPECT_EQ(uncased.boundary(), 2U);

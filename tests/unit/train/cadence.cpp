@@ -1,3 +1,4 @@
+// Tests when something is due, how a run's length is counted in units, and how the loss scale moves.
 #include "train/cadence.h"
 
 #include <gtest/gtest.h>
@@ -39,7 +40,7 @@ TEST(Units, AForkCountsOnFromWhatLiesBehindIt) {
     EXPECT_EQ(updates_until({300, Unit::tokens}, fresh), 3);
     EXPECT_EQ(updates_until({2, Unit::epochs}, fresh), 5);
     EXPECT_EQ(fresh.epochs_at(5), 2);
-    // 4 updates of 100 tokens and 1.6 epochs, then updates of 200 tokens, 1.25 an epoch.
+    // 4 updates of 100 tokens and 1.6 epochs lie behind; then updates have 200 tokens, and 1.25 of them make an epoch.
     const RunUnits forked{200, 1.25, 4, 400, 1.6};
     EXPECT_EQ(updates_until({1000, Unit::tokens}, forked), 7);
     EXPECT_EQ(updates_until({400, Unit::tokens}, forked), 4);
@@ -48,7 +49,7 @@ TEST(Units, AForkCountsOnFromWhatLiesBehindIt) {
     EXPECT_DOUBLE_EQ(forked.epochs_at(6), 3.2);
     EXPECT_EQ(updates_until({9, Unit::updates}, forked), 9);
     EXPECT_EQ(updates_until({9, Unit::seconds}, forked), -1);
-    // Other data: epochs of these alone.
+    // With other data, only epochs of these data count.
     const RunUnits elsewhere{100, 2, 10, 1000, 0};
     EXPECT_EQ(updates_until({3, Unit::epochs}, elsewhere), 16);
 }

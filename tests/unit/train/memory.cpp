@@ -1,5 +1,5 @@
-// The plan of a run's memory: sizes from the configuration alone, the account's rules, and the paper's model of 1.3 billion parameters. How near
-// the account is to a real run is tests/integration/test_memory.py's.
+// The plan of a run's memory: sizes from the configuration alone, how the terms add up, and the paper's model of 1.3
+// billion parameters. tests/integration/test_memory.py compares the plan with real runs.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
@@ -80,7 +80,7 @@ TEST(MemoryPlan, RanksShareTheOptimizersState) {
     EXPECT_LT(sharded.total, whole.total);
 }
 
-// One micro-batch for 64 ranks is cut anew.
+// One micro-batch for 64 ranks is divided anew.
 TEST(MemoryPlan, ManyRanksHaveSmallMicroBatches) {
     auto config = test::tiny_config();
     config.train.batch = 4096;
@@ -117,10 +117,10 @@ TEST(MemoryPlan, RecomputeLeavesALayersInput) {
     EXPECT_EQ(bytes_of(again, "activations"), 0);
 }
 
-// The paper's models of 1.3 billion parameters were trained on 128 GPUs of 32 GB.
+// The paper trained its models of 1.3 billion parameters on 128 GPUs of 32 GB.
 TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
     constexpr double kGpu = 32e9;
-    constexpr double kContext = 1e9;  // CUDA's and NCCL's own, which are no tensors
+    constexpr double kContext = 1e9;  // for CUDA and NCCL themselves, outside of tensors
     for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
         const auto file = std::filesystem::path(LONGBOW_TEST_DATA) / "../configs/cc100" / (name + std::string(".yaml"));
         const auto config = load_config({{file.string()}, {}}, registered_config_context());

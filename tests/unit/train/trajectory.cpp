@@ -1,6 +1,7 @@
-// Thirty updates of the authors' trainer (tests/golden/trajectory_alibi: adaptive softmax with its quirk, NAG, cosine with warm-up and
-// restarts, clipping, two micro-batches an update), repeated by ours from their first weights on their text: batches, learning rates,
-// gradient norms, losses and weights. Their dropout is 0, so that nothing is random but the order of the data.
+// Repeats thirty updates of the authors' trainer (tests/golden/trajectory_alibi: adaptive softmax with its quirk, NAG,
+// cosine with warm-up and restarts, clipping, two micro-batches per update) from their initial weights on their text,
+// and compares batches, learning rates, gradient norms, losses and weights. Their dropout is 0, so only the order of
+// the data is random.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -17,7 +18,7 @@ namespace longbow {
 namespace {
 
 constexpr std::int64_t kLength = 16, kBatch = 8, kBoundary = 2, kPad = 1, kVocab = 304;
-constexpr std::int64_t kBatchesOfEpoch = 39;  // 20 updates, the last one of a single micro-batch
+constexpr std::int64_t kBatchesOfEpoch = 39;  // 20 updates, the last of which has a single micro-batch
 
 std::string folder() { return std::string(LONGBOW_TEST_DATA) + "/golden/trajectory_alibi/"; }
 
@@ -55,7 +56,7 @@ struct Theirs {
     Json trajectory = Json::parse(read_file(folder() + "trajectory.json"));
     test::Tensors batches = test::read_tensors(folder() + "batches.safetensors");
 
-    // Inputs and targets of the n-th micro-batch of all.
+    // Returns inputs and targets of all micro-batches in order.
     std::vector<std::pair<at::Tensor, at::Tensor>> in_order() const {
         std::vector<std::pair<at::Tensor, at::Tensor>> all;
         for (const auto& update : trajectory["updates"]) {
@@ -67,8 +68,8 @@ struct Theirs {
         return all;
     }
 
-    // Their text, put together from the targets of the first epoch by our order. That the order is theirs shows where the blocks meet:
-    // each one's first input is the last target of the block before it in the text.
+    // Returns their text, put together from the targets of the first epoch by our order. Where blocks meet shows that
+    // the order is theirs: each block's first input is the last target of the block before it in the text.
     std::vector<TokenId> stream() const {
         const auto all = in_order();
         std::int64_t rows = 0, tokens = 0;
