@@ -1,4 +1,5 @@
-"""What the tests of `longbow import` share: the binary, the golden files, and reading safetensors and NumPy files without packages."""
+"""What the tests of `longbow import` share: the binary, the golden files, and readers of safetensors and NumPy files
+that need no packages."""
 
 import json
 import os
@@ -19,7 +20,7 @@ END = 2  # </s>
 
 
 def safetensors(path):
-    """Name -> (dtype, values), of a file of one-dimensional tensors."""
+    """Reads a file of one-dimensional tensors. Returns {name: (dtype, values)}."""
     data = path.read_bytes()
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8 : 8 + size])
@@ -34,7 +35,7 @@ def safetensors(path):
 
 
 def npy(path):
-    """The values of a one-dimensional float32 NumPy file."""
+    """Reads the values of a one-dimensional float32 NumPy file."""
     data = path.read_bytes()
     begin = 10 + struct.unpack("<H", data[8:10])[0]
     return struct.unpack(f"<{(len(data) - begin) // 4}f", data[begin:])
@@ -66,7 +67,7 @@ class ImportCase(unittest.TestCase):
         return out
 
     def text_of(self, method):
-        """The golden stream as text: words by the dictionary, a line's end for each </s>."""
+        """Returns the golden stream as text: words from the dictionary, and the end of a line for each </s>."""
         folder = GOLDEN / f"{method}_adaptive"
         words = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rsplit(" ", 1)[0] for line in (folder / "dict.txt").read_text().splitlines()]
         tokens = safetensors(folder / "expected.safetensors")["tokens"]

@@ -17,7 +17,7 @@ USAGE, CONFIG, DATA, INTERRUPTED = 2, 3, 4, 75
 
 
 def corpus(words, seed):
-    """Sentences of a small Zipf-like vocabulary, some of it beyond ASCII, in lines and paragraphs."""
+    """Returns sentences of a small Zipf-like vocabulary, some words beyond ASCII, in lines and paragraphs."""
     rng = random.Random(seed)
     vocabulary = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 9))) for _ in range(500)]
     vocabulary += ["na\u00efve", "\u6771\u4eac", "\U0001f600", "don't", "3.14"]

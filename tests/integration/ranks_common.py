@@ -1,4 +1,4 @@
-"""What the tests with several ranks share."""
+"""What the tests with several ranks share: a configuration, a corpus, and functions that train and compare runs."""
 import json
 import os
 import shutil

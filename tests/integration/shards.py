@@ -1,4 +1,4 @@
-"""Text in many small files of every kind that `longbow prepare` reads: for its tests and its benchmark."""
+"""Writes text into many small files of every kind that `longbow prepare` reads, for its tests and its benchmark."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ ENDINGS = [".txt", ".jsonl", ".txt.gz", ".jsonl.gz", ".txt.zst", ".jsonl.zst", "
 
 
 def paragraphs(size, seed):
-    """About `size` bytes of generated text by Zipf's law, some of it beyond ASCII, as paragraphs."""
+    """Returns paragraphs of about `size` bytes of generated text by Zipf's law, some words beyond ASCII."""
     rng = random.Random(seed)
     words = ["".join(rng.choice("etaoinshrdlucmfwypvbgk") for _ in range(rng.randint(1, 9))) for _ in range(20000)] + ["na\u00efve", "\u6771\u4eac", "\U0001f600"]
     weights = [1 / (rank + 3) for rank in range(len(words))]
@@ -33,8 +33,9 @@ def compress(data, ending):
 
 
 def write_shards(folder, count, size, pool, seed=1):
-    """`count` files of about `size` bytes of text each, paragraphs drawn from `pool`: plain text and JSON lines, plain and compressed, in turn (no .zst
-    where the zstd program is missing). Returns their paths and the bytes of their text."""
+    """Writes `count` files of about `size` bytes of text each, with paragraphs drawn from `pool`: plain text and JSON
+    lines, plain and compressed, in turn (no .zst if the zstd program is missing). Returns their paths and the bytes of
+    their text."""
     rng = random.Random(seed)
     endings = [e for e in ENDINGS if not e.endswith(".zst") or shutil.which("zstd")]
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,9 +1,10 @@
-"""Terminals of the tests' own."""
+"""Pseudo-terminals for tests."""
 import pty
 
 
 def open_terminal(case):
-    """(parent, child) of a pseudo-terminal; skips the test where the system has none to give, as a bare chroot without /dev/pts."""
+    """Returns (parent, child) of a pseudo-terminal. Skips the test if the system has none, as in a bare chroot without
+    /dev/pts."""
     try:
         return pty.openpty()
     except OSError as error:

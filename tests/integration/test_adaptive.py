@@ -1,5 +1,6 @@
-"""A model with adaptive input and softmax from training to text, by the paper's recipe at a small size: NAG, cosine with restarts, the
-data order `fairseq`; interrupted and resumed to the same bits. Runs the real binary (environment variable LONGBOW)."""
+"""Tests a model with adaptive input and softmax from training to text, by the paper's recipe at a small size: NAG,
+cosine with restarts, the data order `fairseq`. It is also interrupted and resumed to the same bits. Runs the real
+binary (environment variable LONGBOW)."""
 import json
 import math
 import os
@@ -109,7 +110,7 @@ class Adaptive(unittest.TestCase):
             self.assertEqual((last(run) / name).read_bytes(), (last(RUN) / name).read_bytes(), name)
 
     def test_verify_goes_to_the_update_and_not_to_what_counts(self):
-        """The first loss scale overflows, so that updates are skipped before the checkpoints that are compared."""
+        """The first loss scale overflows, so updates are skipped before the checkpoints that are compared."""
         run = FOLDER / "skipped"
         done = train(run, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum", "train.count_skipped=false", "train.max_bad_updates=100")
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -125,12 +126,13 @@ class Adaptive(unittest.TestCase):
         rows = [json.loads(line) for line in (FOLDER / "results.jsonl").read_text().splitlines()]
         self.assertEqual([row["length"] for row in rows], [16, 64])
         for row in rows:
-            self.assertLess(row["ppl"], 60)  # 80 words and a few more: better than their frequencies' uniform
+            self.assertLess(row["ppl"], 60)  # there are 80 words and a few more: better than drawing them by frequency
         text = longbow("generate", RUN, "--prompt", WORDS[0], "--max-new-tokens", 12, "--seed", 3, "--threads", 1)
         self.assertEqual(text.returncode, 0, text.stderr)
         words = text.stdout.split()
         self.assertGreater(sum(word in WORDS for word in words), 1, text.stdout)
-        for word in words:  # a model trained for seconds may draw a special, never what the dictionary has not
+        # A model trained for seconds may draw a special token, but never a word outside the dictionary.
+        for word in words:
             self.assertRegex(word, rf"^({'|'.join(WORDS)}|<s>|<pad>|</s>|<unk>|madeupword\d+)$")
 
     def test_the_plan_and_what_an_update_sees(self):
@@ -143,8 +145,8 @@ class Adaptive(unittest.TestCase):
         self.assertEqual([sample["sample"] for sample in samples], list(range(len(samples))))
 
     def test_fp16_by_their_rule(self):
-        """A first loss scale beyond fp16's range: each skipped update halves it. Without count_skipped they count for neither the learning rate
-        nor the end of the run."""
+        """The first loss scale is beyond fp16's range, and each skipped update halves it. Without count_skipped,
+        skipped updates count for neither the learning rate nor the end of the run."""
         half = ["train.dtype=fp16", "train.loss_scale=16777216", "train.scaled_loss=sum", "train.stop=6 updates", "eval.lengths=[16]",
                 "log.every=1 updates"]
         states, rates = {}, {}

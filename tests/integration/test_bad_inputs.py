@@ -1,5 +1,5 @@
-"""Bad inputs, as users make them: each must give one clear line on stderr, the documented exit code, no traceback, and leave
-nothing half-made behind. The list in CASES is the specification; every case names what the message has to mention."""
+"""Bad inputs as users make them. Each must give one clear line on stderr and the documented exit code, no traceback,
+and leave nothing unfinished behind. The tests are the specification: each says what its message has to mention."""
 import json
 import os
 import shutil
@@ -53,7 +53,8 @@ class BadInputs(unittest.TestCase):
         return subprocess.run([LONGBOW, *map(str, args)], cwd=cls.home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
 
     def refuse(self, code, mentions, *args):
-        """Runs, and checks the code, that one line on stderr is the error, and that it mentions each word."""
+        """Runs the command and checks the exit code, that one line on stderr is the error, and that it mentions each
+        word."""
         before = sorted(p.name for p in self.home.iterdir())
         result = self.longbow(*args)
         self.assertEqual(result.returncode, code, f"{args}: {result.stderr}{result.stdout}")
@@ -63,11 +64,11 @@ class BadInputs(unittest.TestCase):
             self.assertIn(word.lower(), errors[0].lower(), f"{args}: {result.stderr}")
         for noise in ("terminate called", "Exception raised from", "frame #"):
             self.assertNotIn(noise, result.stderr)
-        # What `prepare` had done stays, hidden, for the same command with the text mended (docs/data.md).
+        # The work folder of `prepare` stays, hidden, for the same command once the text is corrected (docs/data.md).
         shutil.rmtree(self.home / ".new-store.preparing", ignore_errors=True)
         self.assertEqual(before, sorted(p.name for p in self.home.iterdir()), f"{args} left something behind")
 
-    # --- usage: 2
+    # --- exit code 2: usage
     def test_unknown_verb(self):
         self.refuse(2, ["trian", "train"], "trian")
 
@@ -89,7 +90,7 @@ class BadInputs(unittest.TestCase):
     def test_device_that_is_not_there(self):
         self.refuse(2, ["cuda:97"], "eval", "run", "--data", "store", "--lengths", "16", "--device", "cuda:97", "--out", "r.jsonl")
 
-    # --- configuration: 3
+    # --- exit code 3: configuration
     def test_missing_config(self):
         self.refuse(3, ["absent.yaml"], "train", "-c", "absent.yaml")
 
@@ -122,7 +123,7 @@ class BadInputs(unittest.TestCase):
     def test_vocabulary_that_does_not_fit(self):
         self.refuse(3, ["100", "257"], "prepare", "--tokenizer", "bpe", "--vocab-size", "100", "--train", "train.txt", "--out", "new-store")
 
-    # --- data: 4
+    # --- exit code 4: data
     def test_invalid_utf8(self):
         self.write("latin1.txt", b"caf\xe9 au lait\n" * 50)
         self.refuse(4, ["latin1.txt", "3"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "latin1.txt", "--out", "new-store")
@@ -149,7 +150,7 @@ class BadInputs(unittest.TestCase):
             shard.write_bytes(shard.read_bytes()[:-2])
         self.refuse(4, ["valid-00000.bin"], "eval", "run", "--data", "damaged-store", "--lengths", "16", "--out", "r.jsonl")
 
-    # --- checkpoints: 5
+    # --- exit code 5: checkpoints
     def test_no_checkpoint(self):
         self.refuse(5, ["nowhere"], "eval", "nowhere", "--data", "store", "--lengths", "16", "--out", "r.jsonl")
 
@@ -168,7 +169,7 @@ class BadInputs(unittest.TestCase):
         (self.home / "no-manifest" / "manifest.json").write_text("{")
         self.refuse(5, ["manifest.json"], "generate", "no-manifest", "--prompt", "It")
 
-    # --- other failures: 1
+    # --- exit code 1: other failures
     def test_unwritable_output(self):
         self.refuse(1, ["/proc/none"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt", "--out", "/proc/none/store")
 

@@ -1,4 +1,4 @@
-"""scripts/bench: what it builds, how it refuses, and what it writes into docs/benchmarks.md."""
+"""Tests scripts/bench: what it builds, what it refuses, and what it writes into docs/benchmarks.md."""
 import json
 import os
 import pathlib
@@ -70,7 +70,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(bench_docs.added(again, report([train_row(ours=3000.0)])), again)
 
     def test_the_compiled_peer_shares_no_cache_with_killed_runs(self):
-        """In place of PyTorch, a module that says which cache it was given: the folder is there while the peer runs, its own, and gone afterwards."""
+        """Replaces PyTorch by a module that prints which cache folder it was given: it must exist while the peer runs,
+        belong to that run alone, and be gone afterwards."""
         with tempfile.TemporaryDirectory() as folder:
             modules, shared = pathlib.Path(folder) / "modules", pathlib.Path(folder) / "shared"
             (modules / "torch/nn").mkdir(parents=True)

@@ -1,5 +1,6 @@
-"""`longbow compare` on the real binary (environment: LONGBOW, LONGBOW_SOURCE): folders of seeds against an independent reference, and what users
-try beside it. Rows are written here, from the demo's own block sums; no model is trained."""
+"""Tests `longbow compare` on the real binary (environment: LONGBOW, LONGBOW_SOURCE): folders of seeds against an
+independent reference, and what users try besides. The rows are written here from the demo's own block sums; no model is
+trained."""
 import importlib.util
 import json
 import math

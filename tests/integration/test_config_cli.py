@@ -1,4 +1,5 @@
-"""The command line and configurations through the real binary: each mistake gives one clear line on stderr and the documented exit code."""
+"""Tests the command line and configurations through the real binary: each mistake gives one clear line on stderr and
+the documented exit code."""
 
 import json
 import os
@@ -108,11 +109,11 @@ class Config(unittest.TestCase):
             self.assertEqual(run("config", "show", "-c", path).stdout, first.stdout)
             as_json = run("config", "show", "-c", path, "--json").stdout
             self.assertEqual(json.loads(as_json)["eval"]["lengths"], [64, 128])
-            path.write_text(as_json, encoding="utf-8")  # JSON is YAML
+            path.write_text(as_json, encoding="utf-8")  # JSON is YAML too
             self.assertEqual(run("config", "show", "-c", path).stdout, first.stdout)
 
     def test_other_readers_of_yaml_see_the_same_values(self):
-        """PyYAML follows YAML 1.1, where 1e-08 is a text and No is false."""
+        """PyYAML follows YAML 1.1, where 1e-08 is text and No is false."""
         try:
             import yaml
         except ImportError:
@@ -131,7 +132,7 @@ class Config(unittest.TestCase):
 
     def test_every_config_of_the_repository_is_right(self):
         files = set((SOURCE / "configs").rglob("*.yaml"))
-        # What others include need not stand on its own.
+        # Files that others include need not be complete on their own.
         for file in list(files):
             for names in re.findall(r"^include: *(.+)$", file.read_text(), re.MULTILINE):
                 files -= {(file.parent / name).resolve() for name in re.findall(r"[\w./-]+\.yaml", names)}

@@ -1,4 +1,5 @@
-"""Product code says a thing once: no ten lines of src and include stand in two places, but where a reason is given here."""
+"""Product code says a thing once: no ten lines of src and include occur in two places, except with a reason given
+here."""
 
 import os
 import pathlib
@@ -10,7 +11,7 @@ SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
 LINES = 10
 SUFFIXES = (".h", ".cpp", ".cu", ".cuh")
 
-# Pairs of files that may share lines, each with the reason.
+# Pairs of files that may share lines, with the reason.
 ALLOWED = {
     ("src/attention/kernels/cuda/backward.h", "src/attention/kernels/cuda/bias_gradient.h"): "one product over tiles, a static function of two "
     "kernels' classes, whose Math, kTiles and kDim it needs",
@@ -18,7 +19,8 @@ ALLOWED = {
 
 
 def lines_of(path):
-    """(number, text without spaces) of each line that says something: no comments, includes, namespaces or lone brackets."""
+    """Yields (number, text without spaces) of each line of code, without comments, includes, namespaces and lone
+    brackets."""
     for number, line in enumerate(path.read_text().splitlines(), 1):
         line = re.sub(r"\s+", "", re.sub(r"//.*", "", line))
         if re.search(r"\w", line) and not line.startswith(("#include", "namespace")) and line != "}else{":
@@ -26,7 +28,8 @@ def lines_of(path):
 
 
 def copies(source):
-    """[((file, line), (file, line))] of each run of LINES lines that stands in two places; one a run however long it is."""
+    """Returns [((file, line), (file, line))] of the runs of LINES lines or more that occur in two places, one entry for
+    each run."""
     seen, found, last = {}, [], None
     for path in sorted([*(source / "src").rglob("*"), *(source / "include").rglob("*")]):
         if path.suffix not in SUFFIXES:

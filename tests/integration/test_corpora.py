@@ -1,4 +1,5 @@
-"""The scripts in scripts/corpora that bring a user's own download into place, on small made-up folders. No network, no binary."""
+"""Tests the scripts in scripts/corpora, which prepare a corpus from a user's own download, on small made-up folders.
+Needs no network and no binary."""
 
 import gzip
 import hashlib
@@ -70,7 +71,7 @@ class WikiText(CorpusCase):
             self.assertEqual(facts[split]["sha256"], hashlib.sha256(text.encode()).hexdigest())
             self.assertIn(f"--{split} {self.out}/wiki.{split}.tokens", result.stdout)
         self.assertTrue(result.stdout.startswith("longbow prepare --tokenizer word "))
-        self.script("wikitext103", self.out, "--allow-other")  # in its place already
+        self.script("wikitext103", self.out, "--allow-other")  # already in place
         self.assertEqual(self.left_over(), [])
 
     def test_zip(self):
@@ -199,7 +200,7 @@ class Cc100(CorpusCase):
 
     @unittest.skipUnless(shutil.which("zstd"), "the program zstd is not installed")
     def test_a_vocabulary_behind_a_link(self):
-        """As download caches keep files: a relative link in another folder."""
+        """Download caches store files like this: as a relative link into another folder."""
         for name in ("vocab.json", "merges.txt"):
             (self.dir / "gpt2" / name).rename(self.dir / f"blob-{name}")
             (self.dir / "gpt2" / name).symlink_to(f"../blob-{name}")

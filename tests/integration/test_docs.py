@@ -1,4 +1,5 @@
-"""The commands in README.md and docs/ are ones that the program takes: its verbs and flags, the config files here, and settings by their names."""
+"""The commands in README.md and docs/ must be ones that the program accepts: verbs, flags, configuration files and
+names of settings are checked."""
 
 import json
 import os
@@ -19,7 +20,8 @@ def run(*arguments):
 
 
 def commands():
-    """(where, words behind `longbow`) of each line of an indented block that runs the program, by itself or behind a launcher."""
+    """Yields (where, words after `longbow`) of each line of an indented block that runs the program, directly or by a
+    launcher."""
     for page in [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]:
         for number, line in enumerate(page.read_text().splitlines(), 1):
             found = re.match(r"^    (?:(?:\S*/|(?:srun|torchrun) .*[ /])?longbow) (.+)$", line)
@@ -34,7 +36,7 @@ class Docs(unittest.TestCase):
         self.settings = {f"{section}.{key}" for section, schema in sections.items() for key in schema.get("properties", ())}
 
     def help_of(self, words):
-        """Help of the deepest verb that the words begin with."""
+        """Returns the help of the deepest verb with which the words begin."""
         text = None
         for depth in (1, 2, 3):
             verb = tuple(words[:depth])

@@ -1,4 +1,4 @@
-"""`longbow doctor` looks for the cache where the scripts put it (cache_dir in scripts/common.sh)."""
+"""`longbow doctor` must look for the cache where the scripts put it (cache_dir in scripts/common.sh)."""
 
 import os
 import pathlib

@@ -1,5 +1,6 @@
-"""`longbow eval`, `compare`, `report`, `inspect plan` on the real binary (environment: LONGBOW): rows are kept and not measured twice, a
-stopped evaluation goes on with the same bits, and what cannot be done is refused before any work."""
+"""Tests `longbow eval`, `compare`, `report` and `inspect plan` on the real binary (environment: LONGBOW): rows are kept
+and not measured twice, a stopped evaluation continues to the same bits, and what cannot be done is refused before any
+work."""
 import array
 import json
 import os
@@ -87,7 +88,7 @@ class Eval(unittest.TestCase):
         self.assertEqual((row["nll"], row["data"], row["split"]), (stored["nll"], stored["data"], "text"))
 
     def test_another_attention_than_it_was_trained_with(self):
-        """The same model to rounding, and a row of its own; what cannot serve says so."""
+        """The loss must be the same up to rounding, in a row of its own. A back-end that cannot serve is an error."""
         fused, = self.evaluate("alibi", "attention.jsonl", "--lengths", 32)
         sdpa, = self.evaluate("alibi", "attention.jsonl", "--lengths", 32, "--attention", "sdpa")
         self.assertAlmostEqual(sdpa["nll"], fused["nll"], delta=1e-6)
@@ -108,7 +109,8 @@ class Eval(unittest.TestCase):
             self.assertAlmostEqual(-sum(values) / len(values), row["nll"], places=5)
 
     def test_several_runs_and_seeds(self):
-        """One row a run and length: all in --out, or each in its own run; the numbers of a run alone."""
+        """There is one row per run and length, all in --out or each in its own run, with the numbers that the run has
+        alone."""
         alone = {run: self.evaluate(run, "alone.jsonl", "--lengths", "16,32") for run in ("alibi", "sinusoidal")}
         out = self.run_ok("eval", "runs/alibi", "runs/sinusoidal@last", "runs/alibi", "--data", "store", "--lengths", "16,32", "--json", "--out", "both.jsonl",
                           "--token-logprobs", "lp-{run}-{length}.npy")
@@ -152,7 +154,7 @@ class Eval(unittest.TestCase):
         arguments = ["--lengths", "256", "--stride", "1", "--max-tokens", "256"]
         whole = self.evaluate("alibi", "whole.jsonl", *arguments, "--token-logprobs", "whole.npy")[0]
         resumable = ["eval", "runs/alibi", "--data", "store", "--out", "stopped.jsonl", "--token-logprobs", "stopped.npy", *arguments]
-        for batch in (3, 40):  # the signal comes before, or while the evaluation waits for it there
+        for batch in (3, 40):  # the signal comes before this batch, or while the evaluation waits at it
             process = subprocess.Popen([LONGBOW, *resumable, "--threads", "1"], cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                                        env={**os.environ, "LONGBOW_FAILPOINT": f"eval.batch:{batch}=wait"})
             while "windows" not in process.stderr.readline():  # the first pass is about to begin
@@ -173,7 +175,7 @@ class Eval(unittest.TestCase):
         whole = self.run_ok(*arguments, "--out", "analysis")
         self.assertEqual([one["name"] for one in json.loads(whole)], ["alibi", "sinusoidal"])
         self.assertEqual(json.loads((self.home / "analysis/sinusoidal/early-token.json").read_text()), json.loads(whole)[1])
-        # The first of eight evaluations is one batch; within a later one it waits for the signal.
+        # The first of eight evaluations is one batch. The signal comes while a later one waits.
         process = subprocess.Popen([LONGBOW, *arguments, "--threads", "1"], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                    env={**os.environ, "LONGBOW_FAILPOINT": "eval.batch:5=wait"})
         wait_for(lambda: process.poll() is not None or list((self.home / "runs/alibi").glob(".analyze-*.partial")))
@@ -229,14 +231,15 @@ class Eval(unittest.TestCase):
         self.assertEqual([row["length"] for row in rows], [16, 64])
         for row, left, right in zip(rows, a, b):
             self.assertAlmostEqual(row["difference"], right["nll"] - left["nll"], places=9)
-            # Too little text for an interval: none, and how much there is.
+            # The text is too short for an interval: there is none, and the row says how many blocks there are.
             self.assertEqual((row["ci"], row["p_value"], row["verdict"], row["blocks"]), (None, None, None, -(-left["tokens"] // 1024)))
             self.assertLess(left["tokens"], 9 * 1024)
         self.refuse(4, "alibi has length 16", "compare", "compare-alibi.jsonl", "compare-sinusoidal.jsonl", "--lengths", "128")
         changed = dict(b[0], data="xxh3:0")
         (self.home / "changed.jsonl").write_text(json.dumps(changed) + "\n")
         self.refuse(4, "different data", "compare", "compare-alibi.jsonl", "changed.jsonl")
-        # The same text under another tokenizer: per byte only. Half as many tokens, each twice the loss, are the same text.
+        # The same text under another tokenizer can be compared per byte only. Half as many tokens with twice the loss
+        # each are equally good.
         other = dict(a[0], data="xxh3:1", tokenizer="xxh3:2")
         (self.home / "other.jsonl").write_text(json.dumps(other) + "\n")
         self.refuse(4, "--per byte", "compare", "compare-alibi.jsonl", "other.jsonl", "--per", "token")

@@ -1,4 +1,5 @@
-"""A store, a run and rows of results.jsonl that version 0.1.0 wrote: this version loads them, and measures no row of them again.
+"""A store, a run and rows of results.jsonl that version 0.1.0 wrote: this version must load them, and measure none of
+the rows again.
 
 Environment: LONGBOW (the binary), LONGBOW_SOURCE (the repository).
 """
@@ -13,7 +14,7 @@ import unittest
 LONGBOW = os.environ["LONGBOW"]
 GOLDEN = pathlib.Path(os.environ["LONGBOW_SOURCE"]) / "tests/golden/results_0_1"
 
-# The evaluations that wrote the rows, in their order.
+# The evaluations that wrote the rows, in order.
 EVALUATIONS = [
     ["--lengths", "8,16"],
     ["--lengths", "8", "--stride", "2"],
@@ -55,7 +56,8 @@ class RowsOfBefore(unittest.TestCase):
                 old = next(known)
                 self.assertEqual(list(row), list(old))
                 for key, value in old.items():
-                    if key in ("tokens_per_second", "peak_memory_mb", "data_name"):  # of the machine and the folder
+                    # Depend on the machine and the folder.
+                    if key in ("tokens_per_second", "peak_memory_mb", "data_name"):
                         continue
                     if isinstance(value, float) and row["dtype"] != "bf16":
                         self.assertAlmostEqual(row[key], value, delta=1e-5 * abs(value))

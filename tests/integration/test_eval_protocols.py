@@ -1,7 +1,8 @@
-"""Per-token log-probabilities of `longbow eval` against small scripts that follow each protocol's rule, over a NumPy model in fp64.
+"""Compares the per-token log-probabilities of `longbow eval` with small scripts that follow each protocol's rule, on a
+NumPy model in fp64.
 
-The model is read from the checkpoint's safetensors by hand; nothing of Longbow is used but the binary under test (environment: LONGBOW).
-Needs NumPy, as oracle; skipped (77) without it.
+The model is read from the checkpoint's safetensors here, and nothing of Longbow is used but the binary under test
+(environment: LONGBOW). Needs NumPy as the oracle; skipped (exit status 77) without it.
 """
 import json
 import math
@@ -50,11 +51,11 @@ def read_safetensors(path):
     header.pop("__metadata__", None)
     data = blob[8 + size:]
     return {name: np.frombuffer(data[slice(*entry["data_offsets"])], dtype={"F32": "<f4", "F64": "<f8"}[entry["dtype"]]).reshape(entry["shape"]).astype(np.float64)
-            for name, entry in header.items() if entry["dtype"] != "U8"}  # U8: fill between aligned tensors
+            for name, entry in header.items() if entry["dtype"] != "U8"}  # U8 fills gaps between aligned tensors
 
 
 class Model:
-    """The decoder of CONFIG: pre-LN, ReLU, ALiBi for three heads by the authors' interleave, tied softmax."""
+    """The decoder of CONFIG: pre-LN, ReLU, ALiBi for three heads by the authors' interleaving, tied softmax."""
 
     def __init__(self, weights):
         self.w = weights
@@ -69,7 +70,7 @@ class Model:
         return x @ self.w[name + ".weight"].T + self.w.get(name + ".bias", 0.0)
 
     def logprobs(self, inputs):
-        """log p(. | inputs[:i+1]) for every i: [len(inputs), vocabulary]."""
+        """Returns log p(. | inputs[:i+1]) for every i, [len(inputs), vocabulary]."""
         w = self.w
         x = w["embed.tokens.weight"][list(inputs)] * math.sqrt(24)
         n = len(inputs)
@@ -101,7 +102,8 @@ def paper(model, s, boundary, length, stride):
 
 
 def hf(model, s, length, stride):
-    """Transformers' guide: (log-probabilities of what its loss counts, the perplexity that its own averaging gives)."""
+    """Transformers' guide. Returns (log-probabilities of the tokens that its loss counts, the perplexity by its own
+    averaging)."""
     out, nll_sum, n_tokens, previous_end = [], 0.0, 0, 0
     for begin in range(0, len(s), stride):
         end = min(begin + length, len(s))
@@ -122,7 +124,7 @@ def hf(model, s, length, stride):
 
 
 def lm_eval(model, s, prefix, length):
-    """loglikelihood_rolling with one token of context and windows made disjoint."""
+    """loglikelihood_rolling with one token of context and with windows made disjoint."""
     windows, predicted = [([prefix] + s[:min(length, len(s)) - 1], s[:length])], min(length, len(s))
     while predicted < len(s):
         count = min(len(s) - predicted, length)
@@ -137,7 +139,7 @@ def lm_eval(model, s, prefix, length):
 
 
 def llamacpp(model, s, bos, n_ctx):
-    """llama-perplexity without a stride, for a model that adds a BOS."""
+    """llama-perplexity without a stride, for a model that adds a BOS token."""
     tokens, out, first = [bos] + s, [], n_ctx // 2
     for chunk in range(len(tokens) // n_ctx):
         start = chunk * n_ctx
@@ -175,7 +177,7 @@ class EvalProtocols(unittest.TestCase):
         return done.stdout
 
     def measure(self, length, *arguments):
-        """(log-probabilities, row) of a fresh evaluation."""
+        """Runs a new evaluation. Returns (log-probabilities, row)."""
         out = self.home / f"{self.id()}-{length}-{'-'.join(map(str, arguments))}".replace("--", "")
         row = json.loads(self.longbow("eval", "run@last", "--data", "store", "--max-stream-tokens", TOKENS, "--lengths", length, "--max-tokens", 256, "--json",
                                       "--threads", 1, "--out", f"{out}.jsonl", "--token-logprobs", f"{out}.npy", *arguments))

@@ -1,4 +1,4 @@
-"""longbow train --from: what a forked run takes over, through the real binary."""
+"""Tests `longbow train --from`: what a forked run takes over, through the real binary."""
 import json
 import os
 import shutil
@@ -80,7 +80,7 @@ class Forks(TrainCase):
         self.assert_exit(fork(source / "checkpoints", straight, *change), 0)
         for point in ("checkpoint.before_rename:1", "train.update:3", "train.update:4"):
             self.assertEqual(fork(source, killed, *change, failpoint=point).returncode, -signal.SIGKILL)
-        shutil.rmtree(source)  # what is needed of it lies in the new run
+        shutil.rmtree(source)  # the new run holds what it needs of the old one
         self.assert_exit(fork(f"{source}@last", killed, *change), 0, "going on from")
         self.assert_same_weights(killed, straight)
         self.assertEqual(train_case.metrics(killed), train_case.metrics(straight))
@@ -97,7 +97,7 @@ class Forks(TrainCase):
         done = fork(train_case.BASE, run, "schedule.name=constant", "train.stop=30 updates", "log.every=1 updates")
         self.assert_exit(done, 0, "schedule.name: cosine -> constant", "train.stop: 24 updates -> 30 updates", "0.01, constant")
         self.assertEqual([row["lr"] for row in rows(run)], [0.01] * 6)
-        # A period of its own is resolved anew, from the first update of all: half of 48 is behind.
+        # The schedule's period is computed anew, counted from the very first update: half of the 48 updates are done.
         longer = self.fresh("longer")
         self.assert_exit(fork(train_case.BASE, longer, "train.stop=48 updates", "log.every=1 updates"), 0)
         fresh = self.trained("fresh-48", "train.stop=48 updates", "log.every=1 updates")

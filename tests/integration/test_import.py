@@ -1,5 +1,5 @@
-"""longbow import fairseq, and what can be done with the result, through the real binary: the golden checkpoints of the authors' code give
-their perplexities and log-probabilities."""
+"""Tests `longbow import fairseq`, and what can be done with the result, through the real binary: the golden checkpoints
+of the authors' code must give their perplexities and log-probabilities."""
 
 import json
 import shutil
@@ -66,7 +66,7 @@ class WhatAnImportedModelIsGoodFor(ImportCase):
         run = self.run_import(GOLDEN / "alibi_adaptive/checkpoint.pt")
         text, _ = self.text_of("alibi")
         copy = self.dir / "copy"
-        shutil.copytree(run / "checkpoints/last", copy)  # a checkpoint stands alone
+        shutil.copytree(run / "checkpoints/last", copy)  # a checkpoint needs nothing beside it
         rows = [json.loads(self.run_longbow("eval", place, "--text", text, "--lengths", "48", "--json", "--out", self.dir / f"{i}.jsonl"))
                 for i, place in enumerate((run, copy))]
         self.assertEqual(rows[0]["ppl"], rows[1]["ppl"])

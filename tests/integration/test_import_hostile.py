@@ -1,4 +1,4 @@
-"""longbow import fairseq on files that mean harm or are damaged: an error, and nothing else."""
+"""Tests `longbow import fairseq` on malicious and damaged files: each is an error and has no other effect."""
 
 import io
 import os
@@ -53,14 +53,15 @@ class Hostile(ImportCase):
         path = self.dir / "damaged.pt"
         for _ in range(8):
             data = bytearray(whole)
-            data[rng.randrange(len(data) // 20)] ^= 1 << rng.randrange(8)  # the pickle and the first weights: all under a checksum
+            # The pickle and the first weights, which are all under a checksum.
+            data[rng.randrange(len(data) // 20)] ^= 1 << rng.randrange(8)
             path.write_bytes(data)
             if bytes(data[:4]) != whole[:4]:
                 continue
             dictionary = GOLDEN / "alibi_adaptive/dict.txt"
             arguments = ["import", "fairseq", path, "--dict", dictionary, "--position", "alibi", "--out", self.dir / "out"]
             result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE)
-            self.assertIn(result.returncode, (0, CHECKPOINT), result.stderr)  # 0: the bit was in a field that nothing uses
+            self.assertIn(result.returncode, (0, CHECKPOINT), result.stderr)  # 0: the bit was in an unused field
             shutil.rmtree(self.dir / "out", ignore_errors=True)
         for size in (0, 3, 40, len(whole) // 2, len(whole) - 1):
             path.write_bytes(whole[:size])

@@ -1,5 +1,5 @@
-"""What comes in from outside, on the real binary (environment: LONGBOW): encodings and their marks, NULs, names that are not UTF-8, what is named
-twice, lengths that the text does not have, and checks that come before any output."""
+"""Inputs from outside, on the real binary (environment: LONGBOW): encodings and byte order marks, NULs, names that are
+not UTF-8, things that are named twice, lengths that the text does not have, and checks that come before any output."""
 import json
 import os
 import pathlib
@@ -20,7 +20,7 @@ train: {length: 16, batch: 4, stop: 3 updates, deterministic: true}
 """
 TEXT = "It was the best of rooms, it was the worst of rooms; the door stood open and nobody went in.\n"
 MARK = b"\xef\xbb\xbf"
-BYTES = b"caf\xe9"  # Latin-1: no UTF-8
+BYTES = b"caf\xe9"  # Latin-1, not UTF-8
 
 
 class Inputs(unittest.TestCase):
@@ -51,7 +51,8 @@ class Inputs(unittest.TestCase):
 
     @classmethod
     def run_ok(cls, *arguments):
-        """Standard output, which may name a path as it is; what went to standard error, UTF-8 whatever the names, stays in cls.said."""
+        """Returns standard output, in which a path may have any bytes. Standard error, which must be UTF-8 for all
+        names, goes to cls.said."""
         done = cls.run_any(*arguments)
         assert done.returncode == 0, (arguments, done.stderr)
         cls.said = done.stderr.decode()
@@ -128,7 +129,7 @@ class Inputs(unittest.TestCase):
         self.write("special.txt", "one<|endoftext|>two\n<|endoftext|>\n")
         self.prepare("special-store", "--tokenizer", "bpe:store", "--train", "special.txt")
         self.assertIn('train: the text holds "<|endoftext|>" 2 times: there it is text', self.said)
-        # Its characters, and once the token itself, which ends the document.
+        # Its characters, and the token itself once, which ends the document.
         self.assertEqual(self.tokens("special-store").strip(), "one<|endoftext|>two\n<|endoftext|>\n<|endoftext|>")
         self.assertEqual(json.loads((self.home / "special-store/manifest.json").read_text())["splits"]["train"]["documents"], 1)
         self.run_ok("eval", "runs/alibi", "--text", "special.txt", "--lengths", "8", "--out", "special.jsonl")
@@ -165,7 +166,7 @@ class Inputs(unittest.TestCase):
         self.run_ok(*command)
         self.assertIn(r"sto\\xE9", self.home.joinpath(os.fsdecode(run), "config.yaml").read_text(encoding="utf-8"))
         self.home.joinpath(os.fsdecode(run), "log.txt").read_text(encoding="utf-8")
-        # The written configuration is the same run: nothing is left to do.
+        # The written configuration is the same run, so nothing remains to do.
         self.run_ok(*command)
         self.run_ok("train", "-c", run + b"/config.yaml", "--run-dir", run)
         self.assertIn(r'store: "sto\\xE9"', self.run_ok("config", "show", "-c", run + b"/config.yaml"))
@@ -186,7 +187,7 @@ class Inputs(unittest.TestCase):
         fork = ["train", "--from", run + b"@step=0", "--run-dir", b"runs/fork\xe9"]
         self.run_ok(*fork)
         self.assertIn(r"r\\xE9@step=0", self.home.joinpath("runs", os.fsdecode(b"fork\xe9"), "fork.json").read_text(encoding="utf-8"))
-        self.run_ok(*fork)  # the same fork: nothing is left to do
+        self.run_ok(*fork)  # the same fork: nothing remains to do
         self.refuse(2, r"was forked from", "train", "--from", "runs/alibi", "--run-dir", b"runs/fork\xe9")
 
     def test_a_report_outlives_what_a_run_wrote_beside_its_rows(self):
@@ -203,7 +204,7 @@ class Inputs(unittest.TestCase):
             self.assertIn(warning, self.said)
             self.assertIn("leaves this run's", self.said)
 
-    # --- named twice
+    # --- things that are named twice
     def test_what_is_named_twice_is_used_once(self):
         rows = self.run_ok("eval", "runs/alibi", "--data", "store", "--lengths", "16,8,16,16", "--out", "twice.jsonl", "--json").splitlines()
         self.assertEqual([json.loads(row)["length"] for row in rows], [16, 8])

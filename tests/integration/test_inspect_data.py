@@ -1,4 +1,4 @@
-"""longbow inspect data: counts, spans, what an update sees, damage by name."""
+"""Tests `longbow inspect data`: counts, spans, what an update sees, and damage, which it names."""
 
 import json
 import unittest

@@ -1,5 +1,5 @@
-"""Memory: what `longbow train --dry-run` predicts beside the peak that the same run counts (every byte of its tensors), in configurations
-that differ in what fills it."""
+"""Compares the memory that `longbow train --dry-run` predicts with the peak that the same run counts (every byte of its
+tensors), in configurations in which different things fill the memory."""
 import os
 import random
 import re
@@ -28,7 +28,7 @@ checkpoint: {{every: 0 updates}}  # the runs end before ten minutes are over
 
 
 def write_text(path, lines, seed):
-    """Words by Zipf's law, each at least once."""
+    """Writes words by Zipf's law, each of them at least once."""
     draw = random.Random(seed)
     weights = [1 / (i + 1) for i in range(WORDS)]
     words = [f"w{i}" for i in range(WORDS)] + draw.choices([f"w{i}" for i in range(WORDS)], weights, k=20 * lines)
@@ -43,7 +43,7 @@ class Memory(unittest.TestCase):
         write_text(cls.folder / "train.txt", 400, 1)
         write_text(cls.folder / "valid.txt", 40, 2)
         (cls.folder / "base.yaml").write_text(CONFIG.format(folder=cls.folder))
-        # A dry run makes no store, and without one it does not know the vocabulary.
+        # A dry run makes no store, and without a store it does not know the vocabulary.
         subprocess.run([LONGBOW, "prepare", "-c", str(cls.folder / "base.yaml"), "--quiet"], check=True, capture_output=True, timeout=PATIENCE)
 
     def longbow(self, *arguments, threads=1):

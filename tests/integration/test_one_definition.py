@@ -1,4 +1,5 @@
-"""Two types of one name and namespace are one to the linker, which keeps either's destructor: models were never freed in debug builds that way."""
+"""No two types may have the same name and namespace: the linker takes them for one and keeps either's destructor.
+Because of such a pair, debug builds once never freed their models."""
 import collections
 import re
 import unittest
@@ -11,7 +12,8 @@ TYPE = re.compile(r"^(?:struct|class|union|enum class|enum) (?:alignas\([^)]*\) 
 
 
 def definitions(text):
-    """The types that a file defines at the level of its namespaces, but for unnamed ones: what the linker may take for another file's."""
+    """Returns the types that a file defines directly in named namespaces, which the linker may take for another
+    file's."""
     spaces = []
     for line in text.splitlines():
         opened = NAMESPACE.match(line)

@@ -1,4 +1,5 @@
-"""The registered operators from Python: liblongbow_ops.so against PyTorch's own attention, with gradients."""
+"""Compares the registered operators, called from Python by liblongbow_ops.so, with PyTorch's own attention, including
+gradients."""
 import math
 import os
 import pathlib
@@ -67,7 +68,8 @@ class Operators(unittest.TestCase):
         call = (slopes, None, None, True, 0, 0.0, 0, 0, 32**-0.5)
         out, lse, first = torch.ops.longbow.fused_attention_forward(q, k, v, *call, -1.0)
 
-        def strided(t):  # the same numbers, dimensions in another order in memory, others' numbers between them
+        # The same numbers with the dimensions in another order in memory and other numbers between them.
+        def strided(t):
             return torch.stack([t.transpose(-1, -2), torch.full_like(t.transpose(-1, -2), math.nan)], -1)[..., 0].transpose(-1, -2)
 
         wanted = torch.ops.longbow.fused_attention_backward(grad, q, k, v, out, lse, first, *call, True, False)

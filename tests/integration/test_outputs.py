@@ -1,5 +1,6 @@
-"""Where output goes and input comes from, as shells and people name it: links, pipes, devices, /dev/stdout, trailing slashes, limits on file sizes.
-What is there is followed, kept, written into, or refused before any work; nothing that is not ours goes."""
+"""Where output goes and input comes from, as shells and people name it: links, pipes, devices, /dev/stdout, trailing
+slashes, limits on file sizes. What exists at such a place is followed, kept, written into, or refused before any work;
+no file of others is removed."""
 import json
 import os
 import resource
@@ -78,7 +79,7 @@ class OutputCase(unittest.TestCase):
         return [json.loads(line) for line in text.splitlines()]
 
     def from_pipe(self, path, *arguments, code=0):
-        """What a reader of the pipe gets while the command runs."""
+        """Returns what a reader of the pipe gets while the command runs."""
         got = []
         reader = threading.Thread(target=lambda: got.append(path.read_text()))
         reader.start()
@@ -102,7 +103,7 @@ class Report(OutputCase):
     def test_links_are_followed(self):
         (self.place / "deep").mkdir()
         (self.place / "link.md").symlink_to("deep/target.md")
-        for _ in range(2):  # dangling at first
+        for _ in range(2):  # the link is dangling at first
             self.ok("report", "rows.jsonl", "--out", self.place / "link.md")
             self.assertTrue((self.place / "link.md").is_symlink())
             self.assertEqual((self.place / "deep/target.md").read_text(), self.table)
@@ -162,10 +163,11 @@ class Eval(OutputCase):
         os.mkfifo(self.place / "pipe")
         rows = self.rows(self.from_pipe(self.place / "pipe", "eval", "run", *two, "--out", self.place / "pipe"))
         self.assertEqual([row["length"] for row in rows], [16, 32])
-        for _ in range(2):  # nothing can be read back: measured anew
+        for _ in range(2):  # nothing can be read back from a pipe, so it is measured anew
             result = self.ok("eval", "run", *two, "--out", "/dev/stdout")
             self.assertEqual([row["length"] for row in self.rows(result.stdout)], [16, 32])
-            self.assertIn("perplexity" if "perplexity" in result.stderr else "ppl", result.stderr)  # the table, out of the rows' way
+            # The table, which does not mix with the rows.
+            self.assertIn("perplexity" if "perplexity" in result.stderr else "ppl", result.stderr)
         self.assertEqual(len(self.rows(self.ok("eval", "run", *two, "--out", "/dev/stdout", "--json").stdout)), 2)
         self.assertEqual(len(self.rows(self.ok("eval", "run", *two, "--out", "-").stdout)), 2)
         (self.place / "null").symlink_to("/dev/null")
@@ -220,8 +222,8 @@ class Eval(OutputCase):
         self.assertEqual((len(lines), lines[0]), (2, row))
 
     def waits(self, *arguments):
-        """SIGTERM ends a command that waits for a pipe's other end."""
-        reading, writing = os.pipe()  # open on both sides until the end: nothing comes
+        """SIGTERM must end a command that waits for the other end of a pipe."""
+        reading, writing = os.pipe()  # both ends stay open here, so nothing comes
         self.addCleanup(os.close, writing)
         self.addCleanup(os.close, reading)
         process = subprocess.Popen([LONGBOW, *map(str, arguments)], cwd=self.home, stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -280,7 +282,7 @@ class Text(OutputCase):
 
 
 class Names(OutputCase):
-    """A checkpoint is its run's, however it is named."""
+    """A checkpoint belongs to its run, by whatever path it is named."""
 
     def setUp(self):
         super().setUp()
@@ -323,7 +325,7 @@ class Names(OutputCase):
         (self.place / "to-checkpoints").symlink_to("model/checkpoints")
         for name in ("link", "link/", "to-checkpoints/step-00000003", "to-checkpoints/last/", "to-run/../model", "link/../last/"):
             self.names_of(name)
-        for name in ("to-run", "to-run/", "to-run/checkpoints/last/"):  # a run may be called by a link
+        for name in ("to-run", "to-run/", "to-run/checkpoints/last/"):  # the link's own name names the run
             self.names_of(name, called="to-run")
 
     def test_checkpoints_on_another_disk(self):
@@ -343,7 +345,7 @@ class Names(OutputCase):
     def test_verify_takes_the_runs_number_of_threads(self):
         self.ok("train", "-c", "config.yaml", "--run-dir", "place/two", "--threads", "2")
         self.assertNotIn("threads", self.ok("verify", "place/two").stderr)
-        self.assertNotIn("threads", self.ok("verify", "place/model").stderr)  # by one
+        self.assertNotIn("threads", self.ok("verify", "place/model").stderr)  # its run used one thread
 
     def test_resume_init_from_and_verify(self):
         for name in (self.step + "/", "model/checkpoints/last/"):
@@ -355,7 +357,8 @@ class Names(OutputCase):
             self.assertTrue((self.place / "new/checkpoints/last").exists())
             shutil.rmtree(self.place / "new")
         for name in ("model", "model/", "model/.", self.step + "/", "model/checkpoints/"):
-            self.assertIn("bit for bit", self.ok("verify", f"place/{name}", "--threads", "1").stdout, name)  # from where its store is
+            # Works from where its store is.
+            self.assertIn("bit for bit", self.ok("verify", f"place/{name}", "--threads", "1").stdout, name)
 
 
 class Prepare(OutputCase):
@@ -436,7 +439,7 @@ class Runs(OutputCase):
         self.ok("train", "-c", "config.yaml", "--run-dir", self.place / "link", "--threads", "1")
         self.assertTrue((self.place / "real/run/checkpoints/last/manifest.json").exists())
         self.assertTrue((self.place / "link").is_symlink())
-        # Files of a run that lie elsewhere stay there.
+        # Files of a run that lie elsewhere and are linked stay there.
         shutil.copytree(self.place / "real/run", self.place / "moved", symlinks=True)
         for name in ("metrics.jsonl", "log.txt", "config.yaml"):
             (self.place / "moved" / name).rename(self.place / name)
@@ -474,7 +477,7 @@ class Runs(OutputCase):
 
 class Limits(OutputCase):
     def within(self, size, *arguments, **more):
-        """Ends well or by an error that names a file and the remedy, whatever the limit."""
+        """The command must end well, or with an error that names a file and the remedy, whatever the limit."""
         result = self.longbow(*arguments, preexec_fn=limited(size), **more)
         self.assertIn(result.returncode, (0, 1), (arguments, size, result.stderr))
         if result.returncode == 1:

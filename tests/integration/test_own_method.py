@@ -1,5 +1,5 @@
-"""README's position method, as it is printed there, in a copy of the program (LONGBOW_WITH_README_METHOD): it trains, is measured, goes on,
-and stays finite at learning rates at which its parameters would cross zero."""
+"""Tests README's position method, as printed there, in a copy of the program (LONGBOW_WITH_README_METHOD): it trains,
+is measured, resumes, and stays finite at learning rates at which its parameters would cross zero."""
 import json
 import math
 import os
@@ -57,7 +57,7 @@ class OwnMethod(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([(row["position"], row["length"]) for row in rows], [(METHOD, 16), (METHOD, 64)])
-        self.assertTrue(all(1 < row["ppl"] < 40 for row in rows), rows)  # 20 words, and </s>
+        self.assertTrue(all(1 < row["ppl"] < 40 for row in rows), rows)  # 20 words and </s>
         self.assertIn(METHOD, longbow("report", run).stdout.lower())
 
         half = self.train("half", "train.stop=12 updates", "schedule.period=24 updates")
@@ -82,7 +82,7 @@ class OwnMethod(unittest.TestCase):
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn(f"it needs a position.method with slopes (alibi), and position.method is {METHOD}", done.stderr)
         table = longbow("inspect", "position", METHOD, "--heads", 1, "--length", 3).stdout.splitlines()
-        step = math.log1p(math.exp(1.0))  # softplus of the first value, 1
+        step = math.log1p(math.exp(1.0))  # softplus of the initial value, 1
         self.assertAlmostEqual(float(table[-1].split()[1]), -step * math.log1p(step * 2), places=4)
 
 

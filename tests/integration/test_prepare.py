@@ -1,4 +1,4 @@
-"""longbow prepare: what it writes, what it keeps, what memory it takes."""
+"""Tests `longbow prepare`: what it writes, what it keeps, and how much memory it takes."""
 
 import gzip
 import json
@@ -163,7 +163,7 @@ class Memory(PrepareCase):
     def peak(self, size_mb):
         paragraph = corpus(20000, 6).encode()
         path = self.dir / "big.txt"
-        with path.open("wb") as text:  # bit by bit: this process's own memory counts for a child until it has begun
+        with path.open("wb") as text:  # in parts, because a child process starts with the peak memory of this one
             for _ in range(size_mb * 1000000 // len(paragraph)):
                 text.write(paragraph)
         out = self.dir / f"big{size_mb}"
@@ -177,7 +177,8 @@ class Memory(PrepareCase):
     def test_is_flat(self):
         self.prepare()
         small, large = self.peak(40), self.peak(160)
-        # In flight: 8 MiB of text and its ids, whatever the input's size; 120 MB more held whole would cost 240 and more.
+        # At any time it holds 8 MiB of text and its ids, whatever the input's size. Holding the further 120 MB would
+        # cost 240 MB and more.
         self.assertLess(large - small, 80, f"{small:.0f} MiB for 40 MB, {large:.0f} MiB for 160 MB")
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""longbow prepare under bad input, full disks, signals and kills: a clear line, no half store, and the same command goes on."""
+"""Tests `longbow prepare` under bad input, full disks, signals and kills: each gives a clear line and no unfinished
+store, and the same command continues."""
 
 import gzip
 import os
@@ -22,7 +23,7 @@ class BadInput(PrepareCase):
         self.valid = self.write("empty.txt", "")
         self.assertIn("the valid split has no tokens", self.prepare(code=DATA))
         self.assertFalse(self.store.exists())
-        self.valid.write_text("a little text")  # what was done before is not done again
+        self.valid.write_text("a little text")  # finished work is not done again
         self.assertIn("going on", self.stderr_of_prepare())
         self.run_longbow("inspect", "data", self.store, "--verify")
 
@@ -47,7 +48,7 @@ class BadInput(PrepareCase):
         self.assert_nothing_left()
 
     def test_a_vocabulary_that_cannot_be_used_leaves_no_folder(self):
-        """Not even the folders in which the store would have been."""
+        """Even the folders in which the store would have been must not remain."""
         vocabulary = self.write("dict.txt", "no count here\n")
         for kind, code in ((f"word:{vocabulary}", DATA), (f"word:{self.dir / 'absent.txt'}", DATA), (f"sentencepiece:{vocabulary}", DATA)):
             with self.subTest(kind):
@@ -74,12 +75,13 @@ class BadInput(PrepareCase):
             self.skipTest("mounting a tmpfs needs root")
         self.addCleanup(subprocess.run, ["umount", str(mount)])
         self.train = self.write("train.txt", corpus(200000, 4))
-        self.assertIn("are free", self.prepare(out=mount / "store", code=1))  # by the estimate, before any work
+        self.assertIn("are free", self.prepare(out=mount / "store", code=1))  # by an estimate, before any work
         self.assertEqual(list(mount.iterdir()), [])
         self.train = self.write("train.gz", gzip.compress(corpus(100000, 4).encode()))
-        self.assertIn("No space left", self.prepare(out=mount / "store", code=1))  # the archive is small, its ids are not
+        # The archive is small, but its ids are not.
+        self.assertIn("No space left", self.prepare(out=mount / "store", code=1))
         self.assertEqual([p.name for p in mount.iterdir()], [".store.preparing"])
-        subprocess.run(["mount", "-o", "remount,size=4m", str(mount)], check=True)  # now there is room
+        subprocess.run(["mount", "-o", "remount,size=4m", str(mount)], check=True)  # now there is enough room
         self.prepare(out=mount / "store")
         self.assertEqual([p.name for p in mount.iterdir()], ["store"])
         self.prepare()
@@ -116,7 +118,7 @@ class Killed(PrepareCase):
         process = subprocess.Popen([*command, str(self.store)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=wait"})
         wait_for(lambda: process.poll() is not None or list(self.dir.glob(".store.preparing")))
-        if point == "data.chunk":  # the vocabulary's file says that encoding begins
+        if point == "data.chunk":  # the vocabulary's file shows that encoding begins
             wait_for(lambda: process.poll() is not None or list(self.dir.glob(".store.preparing/store/dict.txt")))
         process.send_signal(signal.SIGINT)
         error = process.communicate(timeout=PATIENCE)[1].decode()

@@ -1,5 +1,6 @@
-"""longbow prepare on many shards of every kind: killed and resumed to the same bytes, memory that does not grow, folders and patterns, stores in
-many files, mixtures. scripts/bench_prepare.py does the same at full size."""
+"""Tests `longbow prepare` on many shards of every kind: it is killed and resumed to the same bytes, its memory does not
+grow, and it reads folders, patterns and lists; also stores in many files, and mixtures. scripts/bench_prepare.py does
+the same at full size."""
 
 import json
 import os
@@ -37,7 +38,7 @@ class Scale(PrepareCase):
             self.prepare_shards(train=train, out=self.dir / out)
             self.assertEqual(self.contents(self.dir / out), self.contents(self.store))
         self.assertIn("kept", self.prepare_shards())
-        # A file that is named twice is there once.
+        # A file that is named twice is read once.
         self.prepare_shards(train=[*self.paths, self.shards], out=self.dir / "twice")
         self.assertEqual(self.contents(self.dir / "twice"), self.contents(self.store))
 
@@ -76,7 +77,7 @@ class Scale(PrepareCase):
                 change()
                 self.assertIn(said, self.log_of(self.prepare_command()))
             else:
-                # No such key: the old work is given up, and the new does not get far.
+                # There is no such key: the old work is given up, and the new work does not get far.
                 self.assertIn("no key \"body\"", self.prepare_shards("data.jsonl_key=body", code=DATA))
                 self.prepare_shards()
         self.run_longbow("inspect", "data", self.store, "--verify")

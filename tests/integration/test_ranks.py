@@ -1,5 +1,6 @@
-"""Training by several processes over Gloo: the same trajectory as by one, whatever their number; sharded, accumulated, resumed on another
-number of ranks. Runs the real binary (environment variable LONGBOW)."""
+"""Training by several processes over Gloo must follow the same trajectory as by one, whatever their number: with a
+sharded optimizer, with accumulation, and resumed by another number of ranks. Runs the real binary (environment variable
+LONGBOW)."""
 import json
 import unittest
 
@@ -56,7 +57,7 @@ class Ranks(unittest.TestCase):
         self.assertLess(max(abs(a - b) for a, b in zip(losses(one), losses(two))), 0.01)
 
     def test_the_reduced_gradients_of_the_first_update(self):
-        """One step of plain SGD, so long that the weights after it are the gradient."""
+        """One step of plain SGD, so large that the weights after it are the gradient."""
         sgd = ("train.dtype=fp32", "optim.name=sgd", "optim.lr=1000", "optim.clip_norm=0", "schedule.name=constant", "schedule.warmup=0 updates",
                "train.stop=1 updates", "data.valid=null", "eval.lengths=null")
         one, two = (self.first_step(f"gradient-{ranks}", *sgd, "--nproc", ranks) for ranks in (1, 2))
@@ -73,8 +74,9 @@ class Ranks(unittest.TestCase):
         return {key: [a - b for a, b in zip(values, before[key])] for key, values in weights(run).items()}
 
     def test_a_trace_shows_buckets_sent_during_the_backward_pass(self):
-        """Buckets are handed to the network as soon as their gradients are there, before the rest of the backward pass. Both are in one thread's
-        order, which holds however busy the machine is; when the bytes then travel is the machine's affair."""
+        """Buckets must go to the network as soon as their gradients are complete, before the rest of the backward pass.
+        Both happen in one thread, in an order that holds however busy the machine is. When the bytes then travel is not
+        tested."""
         run = FOLDER / "traced"
         done = train(run, "--nproc", 2, "train.dtype=fp32", "train.stop=8 updates", "train.profile=2", "schedule.name=constant", "model.dim=128",
                      "model.ffn_dim=512", "model.layers=4", "dist.bucket_mb=0.5")
@@ -85,7 +87,7 @@ class Ranks(unittest.TestCase):
             sent = [event for event in events if event["name"] == "c10d::allreduce_"]
             within = lambda event, node: node["tid"] == event["tid"] and node["ts"] <= event["ts"] < node["ts"] + node["dur"]
             buckets = [event for event in sent if any(within(event, node) for node in backward)]
-            others = [event["ts"] for event in sent if event not in buckets]  # the loss and the counts, behind each pass
+            others = [event["ts"] for event in sent if event not in buckets]  # the loss and the counts, after each pass
             self.assertGreaterEqual(len(others), 2, "two updates are traced")
             early = 0
             for event in buckets:
@@ -101,7 +103,7 @@ class Ranks(unittest.TestCase):
             self.assertLess(abs(narrow[-1] - full[-1]), 0.05)
 
     def test_goes_on_with_another_number_of_ranks(self):
-        """Interrupted with three ranks and a sharded optimizer, gone on with two, then alone."""
+        """Interrupted with three ranks and a sharded optimizer, continued with two ranks, then with one."""
         run = FOLDER / "elastic"
         done = train(run, "--nproc", 3, "dist.shard_optimizer=true", "train.stop=20 updates", "schedule.period=50 updates")
         self.assertEqual(done.returncode, 0, done.stderr)

@@ -1,7 +1,10 @@
-"""Ranks that are killed, hang, fail or are told to stop: every process ends by itself with a message, and the same command goes on to the
-weights of an undisturbed run. LONGBOW_KILLS sets how many kills there are (LONGBOW_SEED which).
+"""Ranks that are killed, hang, fail or are told to stop: every process must end by itself with a message, and the same
+command must continue to the weights of an undisturbed run. LONGBOW_KILLS sets the number of kills, LONGBOW_SEED which
+ones.
 
-Nothing here depends on how soon a signal comes: where it must find the run at work, a fail point makes the run wait for it."""
+Nothing here depends on how soon a signal comes: where it must find the run at work, a fail point makes the run wait for
+it.
+"""
 import json
 import os
 import random
@@ -20,9 +23,10 @@ KILLS = int(os.environ.get("LONGBOW_KILLS", "4"))
 SEED = int(os.environ.get("LONGBOW_SEED", "1"))
 SETTINGS = ("train.dtype=fp32", "model.dropout=0.1", "train.stop=40 updates", "checkpoint.every=4 updates", "schedule.name=constant",
             "dist.shard_optimizer=true", "dist.timeout=600", "eval.every=10 updates")
-# Long enough for a rank that a busy machine starves; no checkpoint on the way, since a disk that is slow to sync is a rank that hangs.
+# The timeout is long enough for a rank that gets little time on a busy machine. There are no checkpoints on the way,
+# because a rank whose disk is slow to sync looks like one that hangs.
 HUNG_AFTER = ("dist.timeout=20", "checkpoint.every=1000 updates", "eval.every=1000 updates")
-WAITS = "train.update:9=wait"  # before update 9, for a signal
+WAITS = "train.update:9=wait"  # waits before update 9 for a signal
 POINTS = ["before_model", "after_model", "after_optimizer", "after_share", "after_state", "before_manifest", "before_rename", "after_rename",
           "before_last", "after_last", "before_best", "after_best", "before_prune", "in_prune"]
 
@@ -33,12 +37,13 @@ def start(run, *arguments, **variables):
 
 
 def ranks_of(process):
-    """Process ids of the ranks that a launcher has started."""
+    """Returns the process ids of the ranks that a launcher has started."""
     return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def free_port():
-    """Below the ports that the kernel hands out by itself, so that nobody takes it by chance before we do."""
+    """Returns a port below those that the kernel assigns by itself, so that no other process gets it by chance before
+    it is used."""
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for port in range(10000 + os.getpid() % 10000, lowest):
         with socket.socket() as probe:
@@ -58,7 +63,7 @@ def updates(run):
 
 
 def wait_for_updates(process, run, more_than):
-    """Of a run that goes on, or waits further on."""
+    """Waits until the run has done more than so many updates; the run must continue or wait at a later point."""
     wait_for(lambda: updates(run) > more_than or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1]
 
@@ -86,7 +91,7 @@ class Faults(unittest.TestCase):
             self.assertEqual(longbow("inspect", "checkpoint", f"{run}@last").returncode, 0)
 
     def test_kills_anywhere(self):
-        """A random rank or all of them, at a fail point of checkpoint writing or at a random moment."""
+        """Kills a random rank or all of them, at a fail point of checkpoint writing or at a random moment."""
         draw = random.Random(SEED)
         print(f"LONGBOW_SEED={SEED}", file=sys.stderr)
         run, kills = FOLDER / "chaos", 0
@@ -106,7 +111,7 @@ class Faults(unittest.TestCase):
                     except ProcessLookupError:
                         pass
             _, error = process.communicate(timeout=PATIENCE)
-            if process.returncode == 0:  # it came to its end before the kill: from the start again
+            if process.returncode == 0:  # it ended before the kill, so start again
                 self.assertEqual(result(run), result(self.undisturbed), f"LONGBOW_SEED={SEED}")
                 shutil.rmtree(run)
                 continue
@@ -136,7 +141,7 @@ class Faults(unittest.TestCase):
         self.finish(run)
 
     def test_told_to_stop_while_rank_0_prepares_the_data(self):
-        """The others wait for it, however long it takes, and hear that it was stopped."""
+        """The other ranks must wait for it, however long it takes, and learn that it was stopped."""
         text, folder = FOLDER / "long.txt", FOLDER / "preparing"
         text.write_text((FOLDER / "text.txt").read_text() * 20)
         arguments = (f"data.store={folder / 'store'}", f"data.train=[{text}]", f"data.valid=[{text}]")
@@ -148,7 +153,8 @@ class Faults(unittest.TestCase):
         self.assertFalse((folder / "store").exists(), error)
 
     def test_signals_come_to_no_thread_that_computes(self):
-        """oneDNN's generated code does not survive a handler on its stack: every thread blocks them, one waits for them."""
+        """oneDNN's generated code does not survive a signal handler on its stack. Every thread must therefore block the
+        signals, except one that waits for them."""
         process = start(FOLDER / "blocked", LONGBOW_FAILPOINT=WAITS)
         wait_for_updates(process, FOLDER / "blocked", 3)
         both = 1 << (signal.SIGINT - 1) | 1 << (signal.SIGTERM - 1)
@@ -158,7 +164,7 @@ class Faults(unittest.TestCase):
                 try:
                     status = (task / "status").read_text()
                 except OSError:
-                    continue  # ended meanwhile
+                    continue  # the thread has ended meanwhile
                 blocked = int(next(line for line in status.splitlines() if line.startswith("SigBlk")).split()[1], 16)
                 open_to_signals += blocked & both != both
             self.assertLessEqual(open_to_signals, 1)
@@ -213,7 +219,8 @@ class Faults(unittest.TestCase):
         self.assertGreater(json.loads((run / "checkpoints/last/state.json").read_text())["skipped_updates"], 0)
 
     def test_nan_on_one_rank_alone(self):
-        """Nobody takes the update; weights stay equal (each save compares them) and the run goes on to its end."""
+        """No rank may apply the update. The weights stay equal (each save compares them), and the run continues to its
+        end."""
         run = FOLDER / "nan"
         process = start(run, LONGBOW_FAILPOINT="train.loss:6@1=spoil")
         _, error = process.communicate(timeout=PATIENCE)
@@ -223,7 +230,8 @@ class Faults(unittest.TestCase):
         self.assertEqual((state["skipped_updates"], state["updates"]), (1, 40))
 
     def test_a_clock_that_jumps(self):
-        """The time of day goes back and forth by days (tests/tools/jumping_clock.cpp, preloaded): durations and timeouts do not see it."""
+        """The time of day jumps back and forth by days (tests/tools/jumping_clock.cpp, preloaded); durations and
+        timeouts must not depend on it."""
         run = FOLDER / "clock"
         process = start(run, LD_PRELOAD=os.environ["LONGBOW_JUMPING_CLOCK"])
         _, error = process.communicate(timeout=PATIENCE)
@@ -234,7 +242,8 @@ class Faults(unittest.TestCase):
         self.assertTrue(any(b < a for a, b in zip(times, times[1:])), "the clock did not go back")
 
     def test_under_torchrun(self):
-        """Not --standalone: it wants a machine on which "localhost" resolves, and a bare one has no /etc/hosts."""
+        """Without --standalone, which needs a machine on which "localhost" resolves, because a bare machine has no
+        /etc/hosts."""
         try:
             import torch.distributed.run  # noqa: F401
         except ImportError:

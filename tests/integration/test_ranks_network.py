@@ -1,4 +1,5 @@
-"""Two hosts, as network namespaces of this machine, and a cable pulled in the middle. Needs root and `ip`; skipped elsewhere."""
+"""Two hosts, made as network namespaces of this machine, whose cable is pulled during training. Needs root and `ip`;
+skipped without them."""
 import os
 import shutil
 import subprocess
@@ -38,7 +39,7 @@ def tearDownModule():
 
 
 def start(run, *arguments):
-    """One rank a host, that meet at the first host's address."""
+    """Starts one rank per host; they meet at the first host's address."""
     processes = []
     for rank, host in enumerate(HOSTS):
         variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "10.77.0.1",
@@ -50,7 +51,8 @@ def start(run, *arguments):
 
 
 def reached(run):
-    """The update of the run's last checkpoint; they are written in the background, so that metrics.jsonl may be far ahead of it."""
+    """Returns the update of the run's last checkpoint. Checkpoints are written in the background, so metrics.jsonl may
+    be far ahead."""
     try:
         return int(Path(os.readlink(run / "checkpoints/last")).name.split("-")[1])
     except FileNotFoundError:
@@ -60,7 +62,7 @@ def reached(run):
 class Network(unittest.TestCase):
     def test_a_cable_pulled_ends_both_and_a_restart_goes_on(self):
         run = FOLDER / "cable"
-        processes = start(run, "train.stop=1000000000 updates")  # the cable ends it, whenever it is pulled
+        processes = start(run, "train.stop=1000000000 updates")  # only the pulled cable ends this run
         wait_for(lambda: reached(run) >= 20 or any(process.poll() is not None for process in processes))
         ip("-n", HOSTS[0], "link", "set", "lba", "down")
         errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]

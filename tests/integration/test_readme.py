@@ -1,5 +1,5 @@
-"""Every command of README's tour and of "Train on your own text", in their order and as they are printed there, but for fewer updates; on a small
-corpus of the test's own in the layout of a checkout, and with a golden checkpoint for the import."""
+"""Runs every command of README's tour and of "Train on your own text" in order, as printed there but with fewer
+updates, on a small made-up corpus in the layout of a checkout, and with a golden checkpoint for the import."""
 import gzip
 import os
 import random
@@ -20,7 +20,7 @@ FEWER_UPDATES = ["train.stop=4 updates", "schedule.warmup=2 updates", "train.bat
 
 
 def shorter(words):
-    """What stands behind a command to make it short, and nothing else."""
+    """Returns arguments that make a command short and change nothing else."""
     if words[0] == "train":
         return FEWER_UPDATES
     if words[0] in ("eval", "analyze") and "--max-stream-tokens" not in words:
@@ -31,14 +31,15 @@ def shorter(words):
 
 
 def commands(section):
-    """Lines of the section's indented blocks that run the program, without their comments. The demo's runs are the tour's here."""
+    """Returns the lines of the section's indented blocks that run the program, without their comments. The demo's runs
+    are replaced by those of the tour."""
     text = (SOURCE / "README.md").read_text(encoding="utf-8")
     body = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)[1].replace("runs/demo/", "runs/tour/")
     return [shlex.split(line, comments=True)[1:] for line in body.splitlines() if line.startswith("    longbow ")]
 
 
 def write_corpus(folder, seed, words):
-    """Text with words enough for vocabularies of thousands of pieces."""
+    """Writes text with enough words for vocabularies of thousands of pieces."""
     draw = random.Random(seed)
     vocabulary = ["".join(draw.choices("etaoinshrdlucmfwypvbgk", k=draw.randint(2, 9))) for _ in range(12000)]
     lines, left = [], words

@@ -1,5 +1,6 @@
-"""`longbow report` on rows that are written here (environment: LONGBOW): every format holds every name and number as it is, and figures are
-true pictures: grid, axes, error bars and curves are looked for among the pixels that rsvg-convert makes."""
+"""Tests `longbow report` on rows that are written here (environment: LONGBOW): every format must hold every name and
+number as it is, and figures must show grid, axes, error bars and curves, which are looked for in the pixels that
+rsvg-convert makes."""
 import csv
 import io
 import json
@@ -25,7 +26,8 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def row(name, position, length, ppl, **more):
-    """A row as `longbow eval` writes it, of 12,000 targets in 12 blocks; passages differ alike for all models."""
+    """Returns a row as `longbow eval` writes it, of 12,000 targets in 12 blocks. Passages differ in the same way for
+    all models."""
     nll, weights = math.log(ppl), [1024] * 11 + [736]
     swing = [100, -100] + [0] * 10
     return {"name": name, "position": position, "train_length": 64, "length": length, "stride": length, "protocol": "paper", "split": "valid",
@@ -37,7 +39,7 @@ def row(name, position, length, ppl, **more):
 
 
 def png_pixels(data):
-    """Rows of (r, g, b) of an 8-bit RGB or RGBA file without interlacing."""
+    """Reads an 8-bit RGB or RGBA file without interlacing. Returns rows of (r, g, b)."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     at, body = 8, b""
     while at < len(data):
@@ -122,7 +124,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         self.assertIn("austen/store", drawn.get("aria-label"))
 
     def test_names_come_through_every_format(self):
-        """One method, several runs: the names are the labels. They begin a row, stand in a header, and name the corpus."""
+        """One method has several runs, so the names are the labels. They begin a row, occur in a header, and name the
+        corpus."""
         path = self.write("names.jsonl", [row(name, "alibi", length, 70 + i, data_name="my|corpus_<1>") for i, name in enumerate(NAMES) for length in (64, 128)])
         shown = [name.replace("\n", " ").replace("\x1b", "\\x1B") for name in NAMES]
 
@@ -161,7 +164,7 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         self.assertIn(r"under\_score", latex)
         self.assertIn(r"my\textbar{}corpus\_\textless{}1\textgreater{}", latex)
         for line in rows:
-            self.assertNotRegex(line, r"^[\[*]")  # the row's end before it would take these for its own
+            self.assertNotRegex(line, r"^[\[*]")  # LaTeX would take these for arguments of the previous row's end
 
     def test_a_folder_name_that_is_not_utf8(self):
         folder = os.fsencode(self.home) + b"/caf\xe9"
@@ -171,7 +174,7 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         for form in ("markdown", "csv", "latex", "json", "html", "svg"):
             done = subprocess.run([LONGBOW.encode(), b"report", folder, b"--format", form.encode()], capture_output=True)
             self.assertEqual(done.returncode, 0, done.stderr)
-            done.stdout.decode()  # is UTF-8
+            done.stdout.decode()  # must be UTF-8
 
     def test_a_row_over_fewer_tokens_takes_no_place(self):
         rows = [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 1024, 68), row("alibi", "alibi", 1024, 90, tokens=6000, max_stream_tokens=6000, blocks=6,
@@ -213,7 +216,7 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         self.assertEqual(re.findall(r"\d\d\.\d\d", self.run_ok(path, "--split", "valid", "--protocol", "lm-eval")), ["72.00"])
 
     def test_without_rsvg_convert(self):
-        """The error names the package before the results are looked at; all else works."""
+        """The error must name the package before the results are read; all else must work."""
         environment = {**os.environ, "PATH": str(self.home)}
         self.refuse(1, "librsvg2-bin", "no/such/results.jsonl", "--format", "pdf", env=environment)
         self.refuse(1, "librsvg2-bin", self.two_models(), "--out", "figure.png", env=environment)
@@ -234,11 +237,12 @@ class Pictures(ReportCase):
         self.two_models()
         self.run_ok("two.jsonl", "--out", "figure.png")
         rows = png_pixels((self.home / "figure.png").read_bytes())
-        self.assertGreater(len(rows[0]), 1400)  # two pixels for one
+        self.assertGreater(len(rows[0]), 1400)  # two pixels for each unit
         self.assertEqual({rows[0][0], rows[-1][-1]}, {(255, 255, 255)})
 
         def level(colour, least):
-            """Heights of the level lines of at least so many pixels; a line between two rows of pixels is in both, paler."""
+            """Returns the heights of level lines with at least `least` pixels. A line between two rows of pixels shows
+            in both, paler."""
             heights = []
             for y, line in enumerate(rows):
                 best = run = 0
@@ -253,19 +257,19 @@ class Pictures(ReportCase):
         grid, axis = level(GRID, plot / 8), level(AXIS, plot - 8)
         self.assertGreaterEqual(len(grid), 3)
         self.assertEqual(len(axis), 1)
-        self.assertGreater(axis[0], max(grid))  # the axis is under the grid
+        self.assertGreater(axis[0], max(grid))  # the axis is below the grid
         text = [sum(pixel == (0x1C, 0x23, 0x30) for pixel in line) for line in rows]
         self.assertGreater(sum(text[axis[0] + 4:]), 20)  # the axis's name is drawn
         for colour in (BLUE, ORANGE):
             columns = [x for line in rows for x, pixel in enumerate(line) if pixel == colour]
             self.assertGreater(max(columns) - min(columns), plot - 100)
-        # Between the curves' points, the error bars stand beside no line: straight up from a marker.
+        # Error bars go straight up from a marker, where no curve is near.
         bars = [pixel for line in rows for pixel in line if max(abs(a - (0.6 * b + 0.4 * 255)) for a, b in zip(pixel, BLUE)) <= 14]
         self.assertGreater(len(bars), 60)
 
     def test_pdf_and_png_on_standard_output(self):
         path = self.two_models()
-        os.symlink("/proc/self/fd/1", self.home / "stdout")  # as /dev/stdout is; never the machine's own
+        os.symlink("/proc/self/fd/1", self.home / "stdout")  # like /dev/stdout, but not the machine's own
         for form, start in (("pdf", b"%PDF-"), ("png", b"\x89PNG")):
             data = self.run_ok(path, "--format", form, text=False)
             self.assertTrue(data.startswith(start))

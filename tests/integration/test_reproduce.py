@@ -1,5 +1,6 @@
-"""`longbow reproduce` and `longbow analyze` on the real binary (environment: LONGBOW, LONGBOW_SOURCE): a miniature of the demo scale, killed and
-interrupted on its way, ends with filled and labelled tables; nothing is trained or measured twice."""
+"""Tests `longbow reproduce` and `longbow analyze` on the real binary (environment: LONGBOW, LONGBOW_SOURCE): a
+miniature of the demo scale that is killed and interrupted on its way ends with filled and labelled tables, and nothing
+is trained or measured twice."""
 import json
 import os
 import pathlib
@@ -38,7 +39,7 @@ class Reproduce(unittest.TestCase):
         return done.stdout
 
     def start(self, point, *names):
-        """Its children wait at the fail point for a signal."""
+        """Starts a run whose child processes wait at the fail point for a signal."""
         return subprocess.Popen([LONGBOW, "reproduce", *names, *MINIATURE], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=wait"})
 
@@ -75,13 +76,13 @@ class Reproduce(unittest.TestCase):
         self.assertIn("ALiBi, L=512, paper", svg)
         self.assertIn("NOT A REPRODUCTION", svg)
 
-        # A second time nothing is left to do.
+        # The second time, nothing remains to do.
         again = self.run_any("reproduce", "table13", "figure11", *MINIATURE)
         self.assertEqual((again.returncode, again.stdout), (0, stdout))
         self.assertNotIn("[1/", again.stderr)
         self.assertIn("missing in all: 0.000 h", self.run_ok("reproduce", "table13", "figure11", *MINIATURE, "--dry-run"))
 
-        # Its runs are runs like any other.
+        # Its runs are ordinary runs.
         table = self.run_ok("analyze", "early-token", "runs/demo/alibi-64", "--data", "store", "--lengths", "32,128", "--out", "early", "--threads", "1")
         self.assertRegex(table, r"from 32 to 128: gain [+-]\d")
         analysis = json.loads((self.home / "early/early-token.json").read_text())
@@ -115,7 +116,7 @@ class Reproduce(unittest.TestCase):
         self.assertEqual(commands.count("longbow train "), 6)
 
     def test_configs_of_the_paper(self):
-        """The number of parameters and the updates an epoch need no data."""
+        """The number of parameters and of updates per epoch need no data."""
         for name, numbers in (("wikitext103/alibi-512", ["parameters             246,933,504", "73,728 tokens", "1,401 updates", "204.1 epochs"]),
                               ("wikitext103/sinusoidal-2048", ["parameters             246,933,504", "65,536 tokens", "1,576 updates", "181.5 epochs"]),
                               ("wikitext103/t5-3072", ["parameters             246,933,760", "73,728 tokens", "1,401 updates"]),

@@ -1,4 +1,4 @@
-"""longbow train: the same bits whatever interrupts it, through the real binary."""
+"""Tests that `longbow train` gives the same bits whatever interrupts it, through the real binary."""
 import concurrent.futures
 import os
 import random
@@ -20,13 +20,13 @@ FAIL_POINTS = ["checkpoint." + name for name in (
 
 class Training(TrainCase):
     def kill_and_go_on(self, name, points):
-        """One run, killed at each point in turn, each time going on; then to its end."""
+        """Runs one training, kills it at each point in turn and continues it each time, then lets it finish."""
         run = self.fresh(name)
         for point in points:
             done = train_case.train(run, failpoint=point)
             self.assertIn(done.returncode, (-signal.SIGKILL, 0), f"{point}: {done.stderr}")
             with open(run / "metrics.jsonl", "a") as file:
-                file.write('{"event":"train","upda')  # as if the kill had come in mid-line
+                file.write('{"event":"train","upda')  # as if the kill had come in the middle of a line
         self.assert_exit(train_case.train(run), 0)
         self.assert_same_run(run)
         leftovers = [path.name for path in (run / "checkpoints").iterdir() if path.name.startswith(".")]
@@ -42,7 +42,8 @@ class Training(TrainCase):
                 chain.result()
 
     def test_every_fail_point_is_passed(self):
-        # Were a name misspelt above, its kill would never come: each one ends a run of its own, with the last save whole.
+        # If a name above were misspelt, its kill would never come. Each one ends a run of its own, whose last
+        # checkpoint is whole.
         def killed(point):
             run = self.fresh("point-" + point)
             return point, train_case.train(run, failpoint=point + ":1").returncode
@@ -70,7 +71,8 @@ class Training(TrainCase):
         run = self.fresh("signal")
         steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates")
         process = subprocess.Popen(train_case.command(run, "train.stop=100000 updates", *steady), stderr=subprocess.PIPE, text=True,
-                                   env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"})  # at work for as long as it takes to look
+                                   # Keeps it at work while the test looks.
+                                   env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"})
         wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500)
         self.assert_exit(train_case.train(run, *steady), 1, "another trainer", f"process {process.pid}", "--run-dir")
         process.send_signal(signal.SIGTERM)

@@ -1,5 +1,6 @@
-"""What a terminal shows of `longbow` (environment: LONGBOW): progress lines and tables fit its width, the time left comes first, and a progress
-line that is done leaves nothing behind. The programs run behind a pseudo-terminal whose screen is drawn here."""
+"""What a terminal shows of `longbow` (environment: LONGBOW): progress lines and tables fit its width, the time left
+comes first, and a finished progress line leaves nothing behind. The programs run in a pseudo-terminal whose screen is
+drawn here."""
 import fcntl
 import os
 import pathlib
@@ -31,7 +32,8 @@ def columns(text):
 
 
 class Screen:
-    """Rows of a terminal that wraps at its last column, after everything in `data`; `drawn` are the progress lines as they came."""
+    """The rows of a terminal that wraps at its last column, after it has shown `data`. `drawn` are the progress lines
+    in order."""
 
     def __init__(self, data, width):
         self.rows, self.place, self.wrapped = [[]], 0, 0
@@ -80,7 +82,7 @@ class Terminal(unittest.TestCase):
         while True:
             try:
                 chunk = os.read(parent, 65536)
-            except OSError:  # the last writer has gone
+            except OSError:  # the last writer has closed it
                 chunk = b""
             if not chunk:
                 break

@@ -1,7 +1,9 @@
-"""Longbow's ids are those of the libraries that people compare with: `tokenizers` (byte-level BPE, BERT WordPiece) and `sentencepiece`.
+"""Longbow's ids must equal those of the libraries that people compare with: `tokenizers` (byte-level BPE, BERT
+WordPiece) and `sentencepiece`.
 
-Runs the tokenizer_tool of the build (environment: LONGBOW_TOKENIZER_TOOL). Skipped where the two packages are not installed.
-LONGBOW_AUSTEN names a folder with train.txt, valid.txt, test.txt; by default data/corpora/austen, left out when absent.
+Runs the build's tokenizer_tool (environment: LONGBOW_TOKENIZER_TOOL). Skipped where the two packages are not installed.
+LONGBOW_AUSTEN names a folder with train.txt, valid.txt and test.txt; the default is data/corpora/austen, which is left
+out if absent.
 """
 
 import collections
@@ -50,7 +52,8 @@ POOLS = [
 
 
 def random_texts(count, seed=SEED):
-    """Strings over a few alphabets each, so that runs and changes of class both occur; no surrogates."""
+    """Yields strings over a few alphabets each, so that both runs and changes of character class occur; no
+    surrogates."""
     rng = random.Random(seed)
     for _ in range(count):
         pools = [rng.choice(POOLS) for _ in range(rng.randint(1, 4))] + [(0x20, 0x20)] * rng.randint(0, 2)
@@ -64,14 +67,15 @@ def random_texts(count, seed=SEED):
 
 
 def every_code_point():
-    """Each code point between letters, digits and marks, so that its class shows; few of the planes where nothing is assigned."""
+    """Yields each code point between letters, digits and marks, so that its class shows; only a few of the planes
+    without assigned characters."""
     points = [c for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF and (c < 0x33480 or 0xDFF00 <= c < 0xE0200 or c % 257 == 0)]
     for first in range(0, len(points), 2048):
         yield "".join(f"a{chr(c)}1{chr(c)} {chr(c)}!{chr(c)}{chr(c)}" for c in points[first:first + 2048])
 
 
 def training_text():
-    """A corpus of many scripts for vocabularies that are learned in the test."""
+    """Returns a corpus of many scripts for vocabularies that are learned in the test."""
     rng = random.Random(SEED)
     words = ["the", "of", "and", "extrapolation", "position", "Position", "don't", "na\u00efve", "caf\u00e9", "cafe\u0301", "\u0431\u0438\u0431\u043b\u0438\u043e\u0442\u0435\u043a\u0430", "\u6559\u80b2",
              "\U0001f600", "1999", "42", "stra\u00dfe", "\u0130stanbul", "\u03a3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2", "foo_bar", "(see", "p.", "7)", "\u2014", "na"]
@@ -136,7 +140,7 @@ class ByteLevelBpe(Oracle):
         encode = self.reference(folder).encode
         for texts in (BY_HAND, LONG_RUNS, random_texts(6000), every_code_point(), [self.text]):
             self.check_equal(["load", folder], texts, lambda text: encode(text).ids)
-        # The user's way in: GPT-2's two files by themselves.
+        # As users do it: GPT-2's two files by themselves.
         self.check_equal(["open", "bpe", folder / "vocab.json"], BY_HAND, lambda text: encode(text).ids)
 
     def merges_of(self, text, size):
@@ -168,7 +172,7 @@ class WordPiece(Oracle):
         tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
         tokenizer.normalizer = normalizers.BertNormalizer(clean_text=True, handle_chinese_chars=True, strip_accents=uncased, lowercase=uncased)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        # Every code point is in the alphabet once, so that classes and foldings show in ids.
+        # Every code point is in the alphabet once, so that classes and case foldings show in the ids.
         alphabet = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF)
         corpus = [self.text] + [" ".join(alphabet[i:i + 64]) + " " + " a".join(alphabet[i:i + 64]) for i in range(0, 0x20000, 64)]
         tokenizer.train_from_iterator(corpus, trainers.WordPieceTrainer(
@@ -192,7 +196,8 @@ class WordPiece(Oracle):
 
 class SentencePiece(Oracle):
     def expected(self, processor):
-        """Line by line, newlines kept: how Longbow feeds the library (a line of more than 1 MiB is cut further)."""
+        """Encodes line by line with newlines kept, as Longbow feeds the library (which gets a line of more than 1 MiB
+        in parts)."""
         def encode(text):
             lines = text.split("\n")
             lines = [line + "\n" for line in lines[:-1]] + lines[-1:]
@@ -227,7 +232,8 @@ class SentencePiece(Oracle):
 
 
 class FairseqDictionary(Oracle):
-    """fairseq's rules by Python's own string functions, which fairseq uses: universal newlines, \\s+, strip, split, Counter."""
+    """fairseq's rules, followed by Python's own string functions, which fairseq uses: universal newlines, \\s+, strip,
+    split, Counter."""
 
     @staticmethod
     def lines(text):

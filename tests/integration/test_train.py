@@ -1,4 +1,4 @@
-"""longbow train: what a run writes, and clear refusals, through the real binary."""
+"""Tests what a run of `longbow train` writes and what it refuses, through the real binary."""
 import json
 import signal
 import struct

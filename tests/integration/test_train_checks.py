@@ -1,4 +1,5 @@
-"""longbow train: what is refused is refused before there is any file, stores are not mistaken for others, and a moved one is found again."""
+"""Tests that `longbow train` refuses before it writes any file, does not take one store for another, and finds a moved
+one again."""
 import os
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ def entries(folder):
 
 class Checks(TrainCase):
     def setUp(self):
-        """A folder of its own: a base config with text and a store, a config that includes it, and a store of one's own."""
+        """Makes a folder with a base configuration, its text and store, a configuration that includes it, and a second
+        store."""
         self.home = self.fresh("home-" + self.id().rsplit(".", 1)[1])
         (self.home / "data").mkdir(parents=True)
         text = train_case.CONFIG_FILE.read_text().replace(str(train_case.FOLDER / "store"), str(self.home / "data/novels"))
@@ -35,7 +37,7 @@ class Checks(TrainCase):
         return longbow("train", "-c", config or self.config, "--run-dir", run, "--threads", 1, "--device", "cpu", *arguments)
 
     def refused(self, code, texts, *arguments, config=None):
-        """Refused, naming these, and nothing is left behind."""
+        """Checks that the command is refused with these texts and leaves nothing behind."""
         before = entries(self.home)
         done = self.train(self.home / "runs/new", *arguments, config=config)
         self.assert_exit(done, code, *texts)
@@ -49,7 +51,7 @@ class Checks(TrainCase):
                 self.refused(3, ["data/mien", f"did you mean {data / 'mine'}?", "base.yaml", "train.txt"], f"data.store={data / 'mien'}", *flags)
                 self.refused(3, [f"the stores there: {data / 'mine'}, {data / 'novels'}"], f"data.store={data / 'a-new-corpus'}", *flags)
         self.refused(3, [f"did you mean {data / 'mine'}?"], f"data.store={self.home / 'dta/mine'}")
-        # Named by a file above the one that names the text; by the file that includes it.
+        # The store is named in a file that comes after the one that names the text, and in the file that includes it.
         second = self.home / "second.yaml"
         second.write_text(f"data: {{store: {data / 'mien'}}}\n")
         self.refused(3, ["second.yaml:1", "did you mean"], "-c", second)
@@ -115,7 +117,7 @@ class Checks(TrainCase):
         self.refused(2, ["ends at 16", "32"], "position.method=learned")
         self.refused(4, ["fewer than train.length"], "train.length=16384", "eval.max_batch_tokens=32768")
         self.refused(4, ["data.expect_vocab_size"], "data.expect_vocab_size=77")
-        # With no store yet none is made for a run that cannot be.
+        # Without a store, none is made for a run that cannot be.
         shutil.rmtree(self.home / "data/novels")
         self.refused(3, ["9 ranks"], "--nproc", 9)
         self.refused(3, ["position.max_length"], "position.method=learned", "position.max_length=8")
@@ -161,7 +163,7 @@ class Checks(TrainCase):
         plain = self.home / "data/plain"
         self.assert_exit(longbow("prepare", "--tokenizer", "word", "--train", train_case.FOLDER / "train.txt", "--out", plain, "--quiet"), 0)
         self.refused(3, ["eval.every=2 updates", "has no valid split", "data.valid_store"], f"data.store={plain}", "eval.every=2 updates")
-        # What a file below the store has set for all is no such wish.
+        # A setting from a file below the one that names the store does not count as a wish for validation.
         run = self.home / "run"
         self.assert_exit(self.train(run, f"data.store={plain}"), 0, "has no valid split")
         self.assert_exit(self.train(self.home / "again", config=run / "config.yaml"), 0)
@@ -192,11 +194,11 @@ class Checks(TrainCase):
                                             ["train.seeds=[1,2]"], [f"data.mixture=[{self.home / 'data/mine'}=1,{self.home / 'data/novels'}=1]"])):
             with self.subTest(overrides=overrides):
                 self.assert_exit(self.train(self.home / f"of-{number}", *overrides, config=written), 0)
-        # Without the line at its top, and by another name, it is the user's.
+        # Without the line at its top and under another name, it is the user's file.
         copied = self.home / "copied.yaml"
         copied.write_text("".join(line for line in written.read_text().splitlines(True) if not line.startswith("#")))
         self.refused(3, ["model.init", "no train.init_from"], f"train.init_from={run}", config=copied)
-        # One of an earlier version has no such line, and is known by its place.
+        # A file of an earlier version has no such line and is recognized by its place.
         written.write_text(copied.read_text())
         self.assert_exit(self.train(self.home / "of-old", f"train.init_from={run}", config=written), 0)
         self.refused(3, ["optim.beta1", "adamw"], "optim.name=sgd", "optim.beta1=0.5", config=written)
@@ -218,7 +220,8 @@ class Checks(TrainCase):
                         ["train", "--from", f"{run}@last", "optim.lr=0.01", "--run-dir", self.home / "forked"]):
             with self.subTest(command=command[:2]):
                 done = longbow(*command, "--threads", 1) if command[0] != "report" else longbow(*command)
-                self.assertIn(done.returncode, (0, 65) if command[0] == "train" else (0,), done.stderr)  # the weights of then may be past help
+                # The weights of that moment may be beyond recovery.
+                self.assertIn(done.returncode, (0, 65) if command[0] == "train" else (0,), done.stderr)
 
 
 setUpModule, tearDownModule = train_case.set_up, train_case.tear_down

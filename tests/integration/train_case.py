@@ -1,4 +1,5 @@
-"""What the tests of training share: a tiny corpus and configuration, a whole run of it, and the real binary (environment variable LONGBOW)."""
+"""What the tests of training share: a tiny corpus and configuration, a complete run with it, and the real binary
+(environment variable LONGBOW)."""
 import json
 import os
 import random
@@ -33,7 +34,7 @@ def write_text(path, sentences, seed):
 
 
 def set_up():
-    """A store, a configuration, and BASE: a run of it that nothing interrupted."""
+    """Makes a store, a configuration, and BASE, a run of it that nothing interrupted."""
     global FOLDER, CONFIG_FILE, BASE
     FOLDER = Path(tempfile.mkdtemp(prefix="longbow-train-"))
     write_text(FOLDER / "train.txt", 300, 1)
