@@ -1,4 +1,4 @@
-"""Runs the benchmarks that scripts/bench names and prints a ratio each: above 1, Longbow is faster."""
+"""Runs the benchmarks that scripts/bench names and prints a ratio for each; above 1, Longbow is faster."""
 import argparse
 import datetime
 import json
@@ -23,13 +23,13 @@ def cpu_name():
 
 
 def commit():
-    """The checkout's commit, marked where it holds changes that are in none."""
+    """Returns the checkout's commit, marked if there are changes that no commit holds."""
     answer = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"], cwd=ROOT, capture_output=True, text=True)
     return answer.stdout.strip() or "unknown"
 
 
 class Unavailable(Exception):
-    """A peer that cannot run here, and why."""
+    """A peer cannot run here; the message says why."""
 
 
 def start(command):
@@ -49,8 +49,9 @@ def ask(side, question):
 
 
 def take_turns(commands, rounds, samples):
-    """One step at a time on each side, in turn, so that all see the same load. Each side is a process of its own, so that neither's threads
-    spin while the other works. Returns the processes, still running, and for each the least milliseconds of every round."""
+    """Runs one step at a time on each side, in turn, so that all sides see the same load. Each side is a process of its
+    own, so that no side's idle threads disturb the others. Returns the processes, which still run, and for each the
+    least milliseconds of every round."""
     return sample([start(command) for command in commands], rounds, samples)
 
 
@@ -73,7 +74,7 @@ PEER_NAMES = {"pytorch_eager": "eager PyTorch", "pytorch_compiled": "torch.compi
 
 
 def train_against_peers(options, shape, dtype):
-    """The least of each side's rounds counts; the ratio is that to the faster peer."""
+    """The least time of each side's rounds counts. The ratio is that to the faster peer."""
     import bench_step
 
     layers, dim, heads, ffn, batch, length = bench_step.SHAPES[shape]
@@ -118,7 +119,8 @@ def bench_train_long(options):
 
 
 def bench_adaptive(options):
-    """Forward and backward of the adaptive softmax at the WikiText-103 size; memory beside weights and inputs, gradients included."""
+    """Times forward and backward of the adaptive softmax at the WikiText-103 size. The memory is counted beyond weights
+    and inputs and includes the gradients."""
     tool, threads = str(ROOT / "build/release/tests/adaptive_head"), ("--threads", str(options.threads))
     differences = json.loads(subprocess.run([tool, "compare", *threads], check=True, capture_output=True, text=True).stdout)
     sides, times = take_turns([[tool, side, *threads] for side in ("ours", "fairseq")], options.rounds, samples=1)
@@ -147,7 +149,7 @@ def bench_attention(options):
     import bench_attention as attention
 
     rows = attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))
-    # In a process of its own, whose memory nobody has stretched before.
+    # This runs in a process of its own, whose memory no earlier measurement has enlarged.
     answer = subprocess.run([sys.executable, "-B", attention.__file__, "--memory", "--json"], check=True, capture_output=True, text=True)
     memory = json.loads(answer.stdout)
     print(attention.memory_line(memory), flush=True)
@@ -161,7 +163,8 @@ def bench_prepare(options):
 
 
 def bench_ranks(options):
-    """N processes of one thread beside one process of N threads: configs/demo/alibi.yaml, runs in turn; the best interval of each counts."""
+    """Compares N processes of one thread with one process of N threads: configs/demo/alibi.yaml, runs in turn; the best
+    interval of each counts."""
     best = {}
     with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
         for turn in range(options.rounds):
@@ -181,8 +184,9 @@ def bench_ranks(options):
 
 
 def bench_eval_long(options):
-    """Evaluation at 16,384 tokens of two models of 8 layers, width 512, trained a little as the demo's are: ALiBi with the fused operator beside
-    ALiBi with SDPA, and beside sinusoidal positions with the fused operator. In turn; the best of each counts. Visited: blocks not skipped."""
+    """Compares evaluation at 16,384 tokens of two models with 8 layers of width 512, trained a little like the demo's:
+    ALiBi with the fused operator, ALiBi with SDPA, and sinusoidal positions with the fused operator. They run in turn,
+    and the best time of each counts. "Visited" is the share of blocks that are not skipped."""
     program, store, length = str(ROOT / "build/release/longbow"), "data/corpora/austen/store", 16384
     models = ROOT / "build/bench"
     for method in ("alibi", "sinusoidal"):
@@ -209,8 +213,9 @@ def bench_eval_long(options):
 
 
 def bench_checkpoint(options):
-    """What a checkpoint costs a run of 8 layers of width 512: runs that save every tenth update beside runs that save none but the first and the
-    last, in turn; the median update of each counts, and the share of it at the default interval of ten minutes."""
+    """Measures what a checkpoint costs a run with 8 layers of width 512: runs that save every tenth update alternate
+    with runs that save only the first and the last. The median update of each counts, and from it the share of time at
+    the default interval of ten minutes."""
     every, updates, default_seconds = 10, 40, 600.0
     seconds, sizes = {}, []
     with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
@@ -236,13 +241,13 @@ def bench_checkpoint(options):
 
 BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long, "checkpoint": bench_checkpoint,
               "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer, "prepare": bench_prepare}
-# What each one runs, as targets of the build; what is not here runs the program.
+# The build's targets that a benchmark runs; those not listed run the program.
 TARGETS = {"attention": ["longbow_ops"], "adaptive": ["adaptive_head"], "tokenizer": ["tokenizer_tool"]}
 PACKAGES = {"train": "bench", "train-long": "bench", "tokenizer": "tests"}  # groups of scripts/setup
 
 
 def needs(names):
-    """Two lines for scripts/bench: the build's targets, and the groups of packages."""
+    """Returns two lines for scripts/bench: the build's targets, and the groups of packages."""
     targets = sorted({target for name in names for target in TARGETS.get(name, ["longbow"])})
     return " ".join(targets) + "\n" + " ".join(sorted({PACKAGES[name] for name in names if name in PACKAGES}))
 

@@ -1,6 +1,8 @@
-"""Longbow's fused attention beside PyTorch's scaled_dot_product_attention in one process, in turn, one thread: minima of the rounds.
+"""Times Longbow's fused attention beside PyTorch's scaled_dot_product_attention in one process, in turn, with one
+thread; the least time of the rounds counts.
 
-Two peers: SDPA with a dense ALiBi mask (the same function), and SDPA causal without any bias (less work: it has no ALiBi).
+There are two peers: SDPA with a dense ALiBi mask (the same function), and SDPA causal without any bias (less work, as
+it has no ALiBi).
 """
 import argparse
 import json
@@ -82,8 +84,8 @@ def resident(field):
 
 
 def measure_memory(length=16384, heads=8, head_dim=64):
-    """Forward and backward in fp32 in this process, whose resident memory at the most, less that of before, is set beside the bytes of q, k, v,
-    the output and their four gradients."""
+    """Runs forward and backward in fp32 in this process. Compares its peak of resident memory, less that of before,
+    with the bytes of q, k, v, the output and their four gradients."""
     torch.set_num_threads(1)
     torch.ops.load_library(str(LIBRARY))
     slopes = torch.tensor([2.0 ** (-8 * (i + 1) / heads) for i in range(heads)])
@@ -93,8 +95,8 @@ def measure_memory(length=16384, heads=8, head_dim=64):
         out = torch.ops.longbow.fused_attention(q, k, v, slopes)[0]
         return torch.autograd.grad(out, (q, k, v), torch.randn_like(out))
 
-    run(256)  # libraries' own memory, once
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
+    run(256)  # the libraries' own memory, which is taken once
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = resident("VmRSS")
     run(length)
     tensors = 8 * heads * length * head_dim * 4

@@ -1,4 +1,5 @@
-"""docs/benchmarks.md: a section for each machine, day and commit, newest first, with a table of training steps, what else was measured, and the JSON."""
+"""Writes docs/benchmarks.md: a section for each machine, day and commit, newest first, with a table of training steps,
+the other measurements, and the JSON."""
 import json
 import re
 
@@ -8,7 +9,7 @@ COLUMNS = (("longbow", "Longbow"), ("pytorch_eager", "eager PyTorch"), ("pytorch
 
 
 def rounded(value):
-    """Six digits are more than a clock tells."""
+    """Rounds numbers to six digits, which are more than a clock can tell, and drops the single rounds."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):
@@ -44,7 +45,8 @@ def rows_of(text):
 
 
 def added(page, report):
-    """The page with the report's rows in the section of its machine, day and commit; what was measured anew replaces what is there."""
+    """Returns the page with the report's rows in the section of its machine, day and commit. A new measurement replaces
+    an older one of the same thing."""
     start = FIRST.search(page)
     intro, rest = (page[:start.start()], page[start.start():]) if start else (page.rstrip("\n") + "\n\n", "")
     sections = ["## " + part for part in FIRST.split(rest) if part]

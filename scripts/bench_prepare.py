@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""longbow prepare at size: 200 shards of every kind (plain text and JSON lines; plain, gzip, zstd, xz), some 500 MB of real and generated text.
+"""Tests longbow prepare at size: 200 shards of every kind (plain text and JSON lines; plain, gzip, zstd, xz), about 500
+MB of real and generated text.
 
-Measured: the peak of anonymous memory for a tenth of the text and for all of it, the rate with one thread and with two, and whether a store that was
-killed five times at random moments, and resumed, has the bytes of one that was not. The real text is the Austen corpus where data/corpora/austen (or
---text FILE) has it. Exit status 1 when a limit is missed: memory within 10 %, two threads 1.7 times one, equal bytes.
+Measures the peak of anonymous memory for a tenth of the text and for all of it, the rate with one thread and with two,
+and whether a store that was killed five times at random moments, and resumed, has the bytes of one that was not. The
+real text is the Austen corpus if data/corpora/austen (or --text FILE) has it. The exit status is 1 if a limit is
+missed: memory within 10 %, two threads 1.7 times as fast as one, equal bytes.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from shards import paragraphs, write_shards  # noqa: E402
 
 
 def status(pid, key):
-    """KiB of a line of /proc/PID/status; 0 once the process is gone."""
+    """Returns a line of /proc/PID/status in KiB, or 0 if the process has ended."""
     try:
         for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith(key + ":"):
@@ -44,7 +46,7 @@ class Bench:
                 "blank_line:1", "--threads", str(threads), "--quiet"]
 
     def run(self, files, out, threads):
-        """Seconds, and the peak of anonymous memory in KiB, polled every 5 ms."""
+        """Returns the seconds, and the peak of anonymous memory in KiB, polled every 5 ms."""
         shutil.rmtree(out, ignore_errors=True)
         start = time.monotonic()
         process = subprocess.Popen(self.command(files, out, threads), stdout=subprocess.DEVNULL)
@@ -57,7 +59,8 @@ class Bench:
         return time.monotonic() - start, peak
 
     def run_killed(self, files, out, threads, seconds, kills, seed):
-        """Kills it `kills` times, each after a random part of the time that the whole would take, then lets it end. Returns how often it went on."""
+        """Kills the program `kills` times, each time after a random part of the time that a whole run would take, then
+        lets it end. Returns how often it resumed."""
         rng = random.Random(seed)
         shutil.rmtree(out, ignore_errors=True)
         log = self.folder / "resumed.log"

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Training step of the demo's model in PyTorch, as its users write it, eager or under torch.compile: the peers of `longbow bench train`.
+"""Runs training steps of the demo's model in PyTorch, written as its users write it, eager or under torch.compile: the
+peers of `longbow bench train`.
 
-By itself it prints the least time of N steps. With --serve it speaks the protocol of `longbow bench train --serve`: "ready", then for each line on stdin one step,
-answered by its milliseconds (scripts/bench asks all sides in turn). Where torch.compile cannot compile, the answer is "unavailable: " and the reason.
+By itself it prints the least time of N steps. With --serve it speaks the protocol of `longbow bench train --serve`: it
+prints "ready" and then answers each line on stdin by one step and its milliseconds (scripts/bench asks all sides in
+turn). If torch.compile cannot compile, the answer is "unavailable: " and the reason.
 """
 import argparse
 import contextlib
@@ -80,15 +82,16 @@ class Bench:
 
 @contextlib.contextmanager
 def own_compile_cache():
-    """A folder for what torch.compile builds, gone at the end. The one that it shares between processes may hold half a library of a run that was killed,
-    which no later run could load."""
+    """Gives torch.compile a cache folder that is removed at the end. The cache that it shares between processes may
+    hold half a library, left by a run that was killed, which no later run could load."""
     with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
         os.environ["TORCHINDUCTOR_CACHE_DIR"] = folder
         yield
 
 
 def reason_of(error):
-    """Inductor needs a C++ compiler and Python's headers at run time; what the compiler said is deep in its message."""
+    """Returns the reason why Inductor failed. It needs a C++ compiler and Python's headers when it runs, and what the
+    compiler said is deep in its message."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     telling = [line for line in lines if "fatal error" in line or "not found" in line.lower() or "No such file" in line]
     reason = (telling or lines or [type(error).__name__])[0]
@@ -121,7 +124,7 @@ def measure(args):
         bench = Bench(args.dropout, args.dtype, args.compile)
         for _ in range(3):
             bench.step()
-    except Exception as error:  # noqa: BLE001  whatever the compiler's many layers throw
+    except Exception as error:  # noqa: BLE001  the compiler's many layers throw anything
         if not args.compile:
             raise
         print(f"unavailable: {reason_of(error)}", flush=True)

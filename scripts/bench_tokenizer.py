@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Byte-level BPE: Longbow's encode rate beside that of Hugging Face's `tokenizers`, both with one thread, the same vocabulary, in one run.
+"""Compares Longbow's rate of byte-level BPE encoding with that of Hugging Face's `tokenizers`, both with one thread and
+the same vocabulary, in one run.
 
-The text is the Austen corpus where data/corpora/austen (or --text FILE) has it, else English-like text made here. Passes alternate
-and the best of each counts. `tokenizers` gets its faster form: the whole text at once, or its paragraphs as a batch.
+The text is the Austen corpus if data/corpora/austen (or --text FILE) has it, otherwise English-like text made here.
+Passes alternate, and the best of each side counts. `tokenizers` runs in its faster form: the whole text at once, or its
+paragraphs as a batch.
 """
 
 import argparse
@@ -19,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 def english_like(size, seed=1):
-    """Words by Zipf's law, so that a few thousand cover most of the text, as in a book."""
+    """Returns words by Zipf's law, so that a few thousand of them cover most of the text, as in a book."""
     rng = random.Random(seed)
     words = ["".join(rng.choice("etaoinshrdlucmfwypvbgk") for _ in range(rng.randint(1, 9))) for _ in range(20_000)]
     weights = [1 / (rank + 3) for rank in range(len(words))]
@@ -32,7 +34,8 @@ def english_like(size, seed=1):
 
 
 def measure(tool, text=None, vocab_size=2048, passes=5):
-    """Returns a dictionary: bytes, tokens, seconds of each side, ratio (ours over theirs; above 1 is faster), whether ids are equal."""
+    """Returns a dictionary: bytes, tokens, seconds of each side, ratio (theirs over ours; above 1, Longbow is faster),
+    whether the ids are equal."""
     os.environ["RAYON_NUM_THREADS"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     from tokenizers import Tokenizer, models, pre_tokenizers

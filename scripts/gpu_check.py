@@ -1,8 +1,9 @@
-"""The parts of scripts/gpu_check: correctness against fp64, compute-sanitizer on small shapes, speed beside PyTorch's own attention.
+"""The parts of scripts/gpu_check: correctness against fp64, compute-sanitizer on small shapes, speed beside PyTorch's
+own attention.
 
     gpu_check.py LIBRARY [--only PART] [--minutes N] [--out FILE] [--device cuda|cpu]
 
---device cpu puts the CPU kernels through the same correctness grid.
+With --device cpu, the CPU kernels are tested with the same shapes.
 """
 import argparse
 import itertools
@@ -16,7 +17,7 @@ import sys
 import time
 
 NO_GPU = 77
-# Before PyTorch, which takes seconds to load.
+# This comes before PyTorch, which takes seconds to load.
 if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0") or os.path.exists("/dev/dxg")):
     print("skipped: no GPU in this machine")
     sys.exit(NO_GPU)
@@ -25,12 +26,13 @@ import torch  # noqa: E402
 
 import gpu_speed  # noqa: E402
 
-TOLERANCE = {torch.float32: (2e-6, 4e-6), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}  # of outputs, of gradients
+# The largest errors that are allowed: of outputs, of gradients.
+TOLERANCE = {torch.float32: (2e-6, 4e-6), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
 def reference(q, k, v, slopes, table, lengths, causal, window):
-    """Attention with every score in memory, in the dtype of q; rows that see no key are 0."""
+    """Computes attention with every score in memory, in the dtype of q; rows that see no key are 0."""
     queries, keys = q.shape[2], k.shape[2]
     position = torch.arange(queries, device=q.device)[:, None] + keys - queries
     distance = position - torch.arange(keys, device=q.device)[None, :]
@@ -53,7 +55,7 @@ def reference(q, k, v, slopes, table, lengths, causal, window):
 
 
 def grid():
-    """Shapes: each varies one thing of a plain causal ALiBi call."""
+    """Returns shapes, each of which changes one thing of a plain causal ALiBi call."""
     plain = dict(batch=2, heads=3, queries=333, keys=333, dim=64, bias="slopes", causal=True, window=0, lengths=None)
     changes = [dict(dim=dim) for dim in (8, 32, 64, 80, 96, 128, 160, 256)]
     changes += [dict(bias=bias) for bias in ("none", "table", "batch")] + [dict(bias="table", causal=False), dict(causal=False)]
@@ -83,7 +85,8 @@ def tensors(case, device):
 
 
 def error(got, expected):
-    """Largest difference relative to the largest expected value (or to 0.1: a row of one key has no gradient); NaN is infinite."""
+    """Returns the largest difference relative to the largest expected value (or to 0.1, because the gradient of a row
+    with one key is 0); NaN counts as infinite."""
     if expected.numel() == 0:
         return 0.0
     worst = (got.double() - expected).abs().max().item() / max(expected.abs().max().item(), 0.1)
@@ -98,7 +101,7 @@ def attend(inputs, case, leaves):
 
 
 def check_case(case, device):
-    """Errors of one call, forward and backward; its text if something is wrong."""
+    """Returns the errors of one call, forward and backward, and a list of what is wrong."""
     inputs = tensors(case, device)
     q, k, v, dout, slopes, table, lengths = inputs
     biases = [b.requires_grad_() for b in (slopes, table) if b is not None]
@@ -117,7 +120,7 @@ def check_case(case, device):
     finite = want_lse > -math.inf
     errors = {"out": error(out, want), "lse": error(lse[finite], want_lse[finite])}
     errors |= {name: error(g, w) for name, g, w in zip(("dq", "dk", "dv"), grads, wants)}
-    # The sum that gives a slope's gradient nearly cancels: its error is relative to what a slope's terms can be.
+    # The sum that gives a slope's gradient nearly cancels, so its error is relative to the possible size of its terms.
     for got, expected in zip(grads[3:], wants[3:]):
         scale = case["keys"] if slopes is not None else 1
         errors["bias"] = error(got, expected) / max(1.0, scale / max(expected.abs().max().item(), 1e-30))
@@ -131,7 +134,7 @@ def check_case(case, device):
 
 
 def check_dropout_and_skipping(device):
-    """What the CPU's kernels say too: the dropout mask, the skip table; and that skipping changes nothing."""
+    """Compares the dropout mask and the skip table with the CPU's, and checks that skipping changes nothing."""
     wrong = []
     case = dict(batch=1, heads=4, queries=1000, keys=1000, dim=64, bias="slopes", causal=True, window=0, lengths=None, dtype=torch.float32)
     q, k, v, _, slopes, _, _ = tensors(case, device)
@@ -140,7 +143,8 @@ def check_dropout_and_skipping(device):
     here, there = attention(q, k, v, slopes, **drawn)[0], attention(q.cpu(), k.cpu(), v.cpu(), slopes.cpu(), **drawn)[0]
     if error(here.cpu(), there.double()) > 1e-5:
         wrong.append("dropout: another mask than on the CPU")
-    if (visited(q, k, slopes).cpu() < visited(q.cpu(), k.cpu(), slopes.cpu())).any():  # the CPU's kernels narrow the table on their way
+    # The CPU's kernels narrow the table on their way.
+    if (visited(q, k, slopes).cpu() < visited(q.cpu(), k.cpu(), slopes.cpu())).any():
         wrong.append("skip table: fewer blocks than the CPU visits")
     if error(attention(q, k, v, slopes)[0], attention(q, k, v, slopes, skip_threshold=math.inf)[0].double()) > 1e-7:
         wrong.append("skipping changes the result")
@@ -165,7 +169,7 @@ def correctness(options, deadline):
 
 
 def small_calls(device):
-    """What runs under compute-sanitizer: every kind of kernel once."""
+    """Runs every kind of kernel once, for compute-sanitizer."""
     for dim, dtype, queries in itertools.product((64, 96, 128, 256), TOLERANCE, (70, 3)):
         for bias in ("slopes", "table"):
             case = dict(batch=1, heads=2, queries=queries, keys=200, dim=dim, bias=bias, causal=True, window=0, lengths=None, dtype=dtype)

@@ -1,4 +1,4 @@
-"""How fast the fused operator is on this GPU beside PyTorch's attention, for scripts/gpu_check."""
+"""Measures for scripts/gpu_check how fast the fused operator is on this GPU beside PyTorch's attention."""
 import math
 import time
 
@@ -10,7 +10,7 @@ WARM_UP, ROUNDS = 3, 7
 
 
 def milliseconds(call):
-    """Least time of a call by the GPU's own clock."""
+    """Returns the least time of a call by the GPU's own clock."""
     for _ in range(WARM_UP):
         call()
     times = []
@@ -64,7 +64,7 @@ def flash_attn(slopes):
 
 
 def contenders(slopes, length, dtype):
-    """name -> maker of a call(q, k, v)"""
+    """Returns {name: maker of a function call(q, k, v)}."""
     from torch.nn.attention import SDPBackend
 
     return {
@@ -79,7 +79,7 @@ def contenders(slopes, length, dtype):
 
 
 def one(make, q, k, v, dout, flops):
-    """A row's times; what hinders it instead, where it does not run here."""
+    """Returns a row's times, or the reason why it cannot run here."""
     try:
         call = make()
         forward = milliseconds(lambda: call(q, k, v))
@@ -93,7 +93,8 @@ def one(make, q, k, v, dout, flops):
 
 
 def measure(options, deadline):
-    """bf16, causal, 16 heads of 64 or 128, forward and backward; TFLOP/s count half of the square, skipped blocks included."""
+    """Measures bf16, causal, with 16 heads of 64 or 8 of 128, forward and backward. TFLOP/s count half of the square,
+    including skipped blocks."""
     rows = []
     for dim in (64, 128):
         heads = 1024 // dim

@@ -1,4 +1,5 @@
-"""What the corpus scripts share: errors, checksums, files that appear whole or not at all, and opening compressed text."""
+"""What the corpus scripts share: errors, checksums, files that appear complete or not at all, and reading of compressed
+text."""
 import contextlib
 import gzip
 import hashlib
@@ -32,7 +33,7 @@ def sha256_of(path):
 
 @contextlib.contextmanager
 def writing(path, opener=open):
-    """A binary file that gets its name when everything is in it."""
+    """Opens a binary file that gets its name only when everything is written."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -49,14 +50,15 @@ def write_json(path, value):
 
 
 def place(source, target):
-    """The file under another name: a link where the file system allows it, else a copy."""
+    """Puts the file under another name: as a hard link if the file system allows it, otherwise as a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and target.samefile(source):
         return
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         try:
-            os.link(os.path.realpath(source), part)  # a link to a link (a download cache's) would point nowhere from here
+            # Links the file itself: a symbolic link of a download cache would point nowhere from here.
+            os.link(os.path.realpath(source), part)
         except OSError:
             shutil.copyfile(source, part)
         part.replace(target)
@@ -65,7 +67,7 @@ def place(source, target):
 
 
 class HashingFile:
-    """Reads a file and knows the SHA-256 of what was read."""
+    """Reads a file and keeps the SHA-256 of what was read."""
 
     def __init__(self, path):
         self.file, self.digest = open(path, "rb"), hashlib.sha256()
@@ -87,7 +89,7 @@ class HashingFile:
 
 @contextlib.contextmanager
 def reading(path, source):
-    """The uncompressed bytes of a .gz, .xz, .zst or plain file, through `source` (a HashingFile)."""
+    """Opens the uncompressed bytes of a .gz, .xz, .zst or plain file, read through `source` (a HashingFile)."""
     try:
         if path.suffix == ".gz":
             with gzip.GzipFile(fileobj=source) as file:
@@ -106,7 +108,7 @@ def reading(path, source):
 
 @contextlib.contextmanager
 def zstd(path, source):
-    """Through the program zstd: Python's standard library cannot read the format before 3.14."""
+    """Uses the program zstd, because Python's standard library cannot read the format before 3.14."""
     if shutil.which("zstd") is None:
         raise CorpusError(f"{path} needs the program zstd (Debian: apt-get install zstd)")
     with subprocess.Popen(["zstd", "-dcq", "--", str(path)], stdout=subprocess.PIPE) as process:
@@ -114,13 +116,13 @@ def zstd(path, source):
         process.stdout.close()
         if process.wait() != 0:
             raise CorpusError(f"{path} is damaged: zstd could not unpack it")
-    while source.read(1 << 20):  # for its checksum
+    while source.read(1 << 20):  # reads the rest for its checksum
         pass
 
 
 def lines_of(file, block=1 << 20):
-    """Lines without their ends, of a file that can only read()."""
-    begun = []  # the line that is not at its end yet, in pieces
+    """Yields the lines, without their ends, of a file that can only read()."""
+    begun = []  # the unfinished line, in pieces
     while data := file.read(block):
         *lines, rest = data.split(b"\n")
         if lines:
@@ -133,7 +135,7 @@ def lines_of(file, block=1 << 20):
 
 
 def run(name, main):
-    """Calls main() and turns what a user can mend into one line and exit status 1."""
+    """Calls main() and turns errors that a user can correct into one line and exit status 1."""
     try:
         main()
     except (CorpusError, OSError) as error:
