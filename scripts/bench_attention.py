@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 LIBRARY = pathlib.Path(__file__).resolve().parents[1] / "build/release/liblongbow_ops.so"
-SHAPES = ((64, 32, 256), (512, 64, 8), (1024, 64, 8), (2048, 64, 8), (4096, 64, 8))  # length, head_dim, batch * heads (8 heads)
+# length, head_dim, batch * heads (8 heads)
+SHAPES = ((64, 32, 256), (512, 64, 8), (1024, 64, 8), (2048, 64, 8), (4096, 64, 8))
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 

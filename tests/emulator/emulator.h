@@ -59,8 +59,7 @@ const Position& position();
 void barrier(const Place& place);
 
 // A warp-wide operation. Each lane brings its words; when the last lane has come, `compute` makes all lanes' results
-// from them. It is a Fault if lanes of a warp meet in different operations.
-// has come. Lanes that meet in different operations are a Fault.
+// from them. It is a Fault if the lanes of a warp are in different operations.
 struct Words {
     std::uint32_t w[12];
 };

@@ -63,7 +63,7 @@ def updates(run):
 
 
 def wait_for_updates(process, run, more_than):
-    """Waits until the run has done more than so many updates; the run must continue or wait at a later point."""
+    """Waits until the run has done more than `more_than` updates. The run must continue, or wait at a later point."""
     wait_for(lambda: updates(run) > more_than or process.poll() is not None)
     assert process.poll() is None, process.communicate()[1]
 

@@ -1,8 +1,8 @@
 """Computes the interval of docs/evaluation.md with NumPy and SciPy, written from that page alone. It is the oracle of
 `longbow compare`.
 
-    python make.py RUNS            writes demo_blocks.json, from runs RUNS/METHOD/seed-N of the demo's models (150 updates each)
-    python make.py                 writes expected.json, from demo_blocks.json
+    python make.py RUNS    writes demo_blocks.json, from runs RUNS/METHOD/seed-N of the demo's models (150 updates each)
+    python make.py         writes expected.json, from demo_blocks.json
 
 Needs numpy and scipy. The tests need neither: they compare the program with expected.json.
 """

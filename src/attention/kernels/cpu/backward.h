@@ -17,6 +17,7 @@
 namespace longbow::cpu {
 namespace {
 
+// Which gradients one walk over the tiles computes. The values are those of `which` in kernels.h.
 enum class Gradients { all, queries, keys };
 
 template <class T>
@@ -92,7 +93,7 @@ private:
     using Arithmetic = typename ArithmeticOf<T>::Type;
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
-    static constexpr int kSomeLines = 160, kAllLines = 1 << 20;
+    static constexpr int kSomeLines = 160, kAllLines = 1 << 20;  // cache lines to prefetch at once
 
     void start_head(int batch_head) {
         batch_head_ = batch_head;

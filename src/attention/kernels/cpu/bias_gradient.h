@@ -24,7 +24,9 @@ public:
 
     [[nodiscard]] bool wanted() const { return a_.dslopes != nullptr || a_.dtable != nullptr; }
 
-    // Floats per head; the caller sets them to zero before the first add_tile().
+    // Floats per head, which the caller sets to zero before the first add_tile(): for each block of queries the sum of
+    // gradient * distance (for the slope) and the sum of tiles beyond the table; then the diagonals' sums, [chunks,
+    // differences, 2 * kTile], if there is a table.
     [[nodiscard]] std::int64_t size() const {
         if (!wanted()) {
             return 0;

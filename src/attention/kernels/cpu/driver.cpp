@@ -18,7 +18,7 @@ namespace {
 
 using Units = std::vector<std::int64_t>;  // cost of each unit
 
-enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };
+enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };  // `which` of kernels.h
 
 bool served(const longbow_attention& a) {
     return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 && a.dtype <= LONGBOW_F16 &&

@@ -51,7 +51,7 @@ private:
     using Arithmetic = typename ArithmeticOf<T>::Type;
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
-    static constexpr int kSomeLines = 256, kAllLines = 1 << 20;
+    static constexpr int kSomeLines = 256, kAllLines = 1 << 20;  // cache lines to prefetch at once
 
     void start_head(int batch_head) {
         batch_head_ = batch_head;

@@ -128,7 +128,7 @@ private:
     static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // as exponents of 2
     // If each weight of a tile is below 2^kNegligible of the limit, a bound on their sum is good enough.
     static constexpr float kNegligible = -11.0f;
-    static constexpr float kLog2Tile = 6.0f;
+    static constexpr float kLog2Tile = 6.0f;  // log2(kTile)
     static constexpr float kRoundedUp = 1.00001f;  // covers the rounding errors of fp32 sums of squares
 
     // An upper bound of log2 of the sum of exp(-slope n) over all n >= 0, which is 1 / (1 - exp(-slope)): 1 -
@@ -194,6 +194,9 @@ private:
     bool on_, head_on_ = false, settled_ = false;
     const float* longest_ = nullptr;
     float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
+    // For each row: a block is not needed if reach_ * longest_[block] + need_ < nearest_of(block). limit_ is log2 of
+    // what the weights of one dropped tile may sum to, taken_ what the current tile's would take of that, and dropped_
+    // the part of the row's whole share that dropped tiles have used.
     float *reach_, *need_, *limit_, *dropped_, *taken_;
 };
 

@@ -14,6 +14,7 @@
 
 namespace longbow::cuda {
 
+// Sizes of a block's tiles, chosen as in forward.h. kStages is the number of column tiles that shared memory holds.
 template <class T, int kDim, bool kKeyRows>
 struct BackwardShape {
     static constexpr bool kHalf = sizeof(T) == 2;

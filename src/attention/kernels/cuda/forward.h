@@ -10,6 +10,8 @@
 
 namespace longbow::cuda {
 
+// Sizes of a block's tiles. They shrink as head_dim grows, so that no register is spilled and the registers of a
+// multiprocessor hold two blocks of 16-bit types or one of fp32 (tests/emulator/static_gates.py checks both).
 template <class T, int kDim_, int kWarps>
 struct ForwardShape {
     static constexpr bool kHalf = sizeof(T) == 2;

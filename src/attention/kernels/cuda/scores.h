@@ -60,6 +60,7 @@ struct Scores {
         return window > 0 ? larger(smaller(queries, last_key + window - offset), 0) : queries;
     }
 
+    // Returns the kind of a tile; `query` and `key` are the indices of its first query and key.
     LONGBOW_DEVICE TileKind kind(int query, int query_count, int key, int key_count) const {
         const int first = query + offset;
         const int last = first + query_count - 1;

@@ -91,6 +91,7 @@ struct RunningLongestKernel {
     }
 };
 
+// Finds the first block of keys that each block of queries must visit.
 template <class T>
 struct FirstBlocksKernel {
     static constexpr int kThreads = 128;
