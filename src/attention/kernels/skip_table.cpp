@@ -200,8 +200,8 @@ void longbow_skip_table(const longbow_attention* params, float threshold, std::i
 }
 
 bool longbow_skip_table_helps(const longbow_attention* params, float threshold) {
-    // With two blocks of keys or fewer a table helps nothing: the block to the left of a query's own may begin at
-    // distance 1.
+    // With two blocks of keys or fewer nothing can be left out: the nearest key of the block to the left of a block of
+    // queries is at distance 1 from the first query.
     return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 &&
            std::isfinite(threshold) && params->key_length > 2 * longbow::cpu::kTile;
 }
