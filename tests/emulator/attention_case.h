@@ -1,5 +1,5 @@
-// One call of the attention kernels on host memory, with everything that it points to and the results that it must
-// give, computed in fp64.
+// Makes one call of the attention kernels on host memory, with everything that it points to, and the results that it
+// must give, computed in fp64.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Warp-wide matrix products and number formats of the emulated device.
+// Implements warp-wide matrix products and number formats of the emulated device.
 #include "../../src/attention/kernels/cuda/device.h"
 
 #include <cmath>

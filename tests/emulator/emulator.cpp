@@ -1,4 +1,4 @@
-// The emulator's fibers, scheduler, warp-wide exchanges and checked shared memory.
+// Implements the emulator's fibers, scheduler, warp-wide exchanges and checked shared memory.
 #undef _FORTIFY_SOURCE  // the longjmp of _FORTIFY_SOURCE refuses to change stacks, which fibers do
 #include "emulator/emulator.h"
 

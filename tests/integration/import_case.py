@@ -1,5 +1,5 @@
-"""What the tests of `longbow import` share: the binary, the golden files, and readers of safetensors and NumPy files
-that need no packages."""
+"""Holds what the tests of `longbow import` share: the binary, the golden files, and readers of safetensors and NumPy
+files that need no packages."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the tests of token stores share: text, and the real binary (environment variable LONGBOW: its path)."""
+"""Holds what the tests of token stores share: text, and the real binary (environment variable LONGBOW: its path)."""
 
 import json
 import os

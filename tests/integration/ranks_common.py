@@ -1,4 +1,5 @@
-"""What the tests with several ranks share: a configuration, a corpus, and functions that train and compare runs."""
+"""Holds what the tests with several ranks share: a configuration, a corpus, and functions that train and compare
+runs."""
 import json
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Pseudo-terminals for tests."""
+"""Opens pseudo-terminals for tests."""
 import pty
 
 

@@ -1,5 +1,6 @@
-"""Bad inputs as users make them. Each must give one clear line on stderr and the documented exit code, no traceback,
-and leave nothing unfinished behind. The tests are the specification: each says what its message has to mention."""
+"""Tests bad inputs as users make them. Each must give one clear line on stderr and the documented exit code, no
+traceback, and leave nothing unfinished behind. The tests are the specification: each says what its message has to
+mention."""
 import json
 import os
 import shutil

@@ -1,5 +1,6 @@
-"""Inputs from outside, on the real binary (environment: LONGBOW): encodings and byte order marks, NULs, names that are
-not UTF-8, things that are named twice, lengths that the text does not have, and checks that come before any output."""
+"""Tests inputs from outside on the real binary (environment: LONGBOW): encodings and byte order marks, NULs, names that
+are not UTF-8, things that are named twice, lengths that the text does not have, and checks that come before any
+output."""
 import json
 import os
 import pathlib

@@ -1,6 +1,6 @@
-"""Where output goes and input comes from, as shells and people name it: links, pipes, devices, /dev/stdout, trailing
-slashes, limits on file sizes. What exists at such a place is followed, kept, written into, or refused before any work;
-no file of others is removed."""
+"""Tests where output goes and input comes from, as shells and people name it: links, pipes, devices, /dev/stdout,
+trailing slashes, limits on file sizes. What exists at such a place is followed, kept, written into, or refused before
+any work; no file of others is removed."""
 import json
 import os
 import resource

@@ -1,5 +1,5 @@
-"""Two hosts, made as network namespaces of this machine, whose cable is pulled during training. Needs root and `ip`;
-skipped without them."""
+"""Trains on two hosts, made as network namespaces of this machine, and pulls the cable between them. Needs root and
+`ip`; skipped without them."""
 import os
 import shutil
 import subprocess

@@ -1,6 +1,6 @@
-"""What a terminal shows of `longbow` (environment: LONGBOW): progress lines and tables fit its width, the time left
-comes first, and a finished progress line leaves nothing behind. The programs run in a pseudo-terminal whose screen is
-drawn here."""
+"""Tests what a terminal shows of `longbow` (environment: LONGBOW): progress lines and tables fit its width, the time
+left comes first, and a finished progress line leaves nothing behind. The programs run in a pseudo-terminal whose screen
+is drawn here."""
 import fcntl
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What the tests of training share: a tiny corpus and configuration, a complete run with it, and the real binary
+"""Holds what the tests of training share: a tiny corpus and configuration, a complete run with it, and the real binary
 (environment variable LONGBOW)."""
 import json
 import os

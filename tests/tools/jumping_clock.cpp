@@ -1,5 +1,5 @@
-// A library for LD_PRELOAD: in the program under test, the time of day jumps by up to two days, back and forth, at
-// every reading. Monotonic clocks are left alone.
+// Makes the time of day of a program under test jump by up to two days, back and forth, at every reading. It is a
+// library for LD_PRELOAD. Monotonic clocks are left alone.
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>

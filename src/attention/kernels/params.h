@@ -1,5 +1,5 @@
-// The C boundary between the attention operators, which know tensors, and the kernels, which include no torch header.
-// The same structs serve CPU and CUDA; every pointer is in the memory of the device that runs the kernel.
+// Defines the C boundary between the attention operators, which know tensors, and the kernels, which include no torch
+// header. The same structs serve CPU and CUDA; every pointer is in the memory of the device that runs the kernel.
 #pragma once
 
 #include <cstdint>

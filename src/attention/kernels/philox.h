@@ -1,8 +1,8 @@
-// The dropout mask of attention as a function of coordinates alone: Philox4x32-7 (Salmon et al., SC 2011) of (seed,
-// offset) and of (query, key / 16, batch * heads + head). Its 16 bytes decide 16 consecutive keys. The mask therefore
-// depends on neither the tile shape nor the device, and the backward pass can draw it again. Host and device compile
-// this one file, so it includes no torch or CUDA header. The functions are `static` so that each instruction set keeps
-// its own copy (see cpu/geometry.h).
+// Computes the dropout mask of attention as a function of coordinates alone: Philox4x32-7 (Salmon et al., SC 2011) of
+// (seed, offset) and of (query, key / 16, batch * heads + head). Its 16 bytes decide 16 consecutive keys. The mask
+// therefore depends on neither the tile shape nor the device, and the backward pass can draw it again. Host and device
+// compile this one file, so it includes no torch or CUDA header. The functions are `static` so that each instruction
+// set keeps its own copy (see cpu/geometry.h).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// Calls of the fused operator and what the formula says of them, for tests on every instruction set that this CPU has.
+// Makes calls of the fused operator, and what the formula says of them, for tests on every instruction set that this
+// CPU has.
 #pragma once
 
 #include <ATen/Context.h>

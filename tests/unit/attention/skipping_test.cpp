@@ -1,4 +1,4 @@
-// What the fused operator skips: nothing that counts, and more than its table of first blocks says.
+// Tests what the fused operator skips: nothing that counts, and more than its table of first blocks says.
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The command line as a whole, with verbs of the test's own: flags, exit codes, and one line for each error.
+// Tests the command line as a whole, with verbs of the test's own: flags, exit codes, and one line for each error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

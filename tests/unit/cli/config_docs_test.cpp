@@ -1,4 +1,5 @@
-// docs/configuration.md must be what the program prints of itself, with this build's position methods and back-ends.
+// Tests that docs/configuration.md is what the program prints of itself, with this build's position methods and
+// back-ends.
 #include <gtest/gtest.h>
 
 #include "longbow/config/context.h"

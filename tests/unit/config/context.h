@@ -1,5 +1,5 @@
-// Registered objects as their registries would pass them to the config room, which lies below those and must be tested
-// without them.
+// Makes registered objects as their registries would pass them to the config room, which lies below those and must be
+// tested without them.
 #pragma once
 
 #include "longbow/config/load.h"

@@ -1,4 +1,4 @@
-// Properties of the declared settings and of what is generated from them (YAML, schema, reference, fingerprints).
+// Tests properties of the declared settings and of what is generated from them (YAML, schema, reference, fingerprints).
 #include "longbow/config/fields.h"
 
 #include <gmock/gmock.h>

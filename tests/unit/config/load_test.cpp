@@ -1,4 +1,4 @@
-// What a configuration may hold, and which message answers each mistake.
+// Tests what a configuration may hold, and which message answers each mistake.
 #include "longbow/config/load.h"
 
 #include <gmock/gmock.h>

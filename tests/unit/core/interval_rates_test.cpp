@@ -1,5 +1,5 @@
-// How often the interval finds a difference where there is none: at most 6 % of 20,000 seeded trials per case, from the
-// least number of blocks on. The demo's own differences are in tests/golden/intervals (made by its make.py).
+// Tests how often the interval finds a difference where there is none: in at most 6 % of 20,000 seeded trials per case,
+// from the least number of blocks on. The demo's own differences are in tests/golden/intervals (made by its make.py).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// What may be at an output's path (files, links, pipes, devices, descriptors), and what is refused before any work.
+// Tests what may be at an output's path (files, links, pipes, devices, descriptors), and what is refused before any
+// work.
 #include "longbow/core/output.h"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-// What lets a writer continue in another process: checksums and files that go on where they ended, and the lock that
-// keeps a second writer out.
+// Tests what lets a writer continue in another process: checksums and files that go on where they ended, and the lock
+// that keeps a second writer out.
 #include <gmock/gmock.h>
 
 #include <sys/wait.h>

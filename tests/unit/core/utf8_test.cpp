@@ -1,4 +1,4 @@
-// Names that are not UTF-8 in files that must be, byte order marks, and JSON with bytes that it cannot hold.
+// Tests names that are not UTF-8 in files that must be, byte order marks, and JSON with bytes that it cannot hold.
 #include "longbow/core/utf8.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Small tokenizers whose ids are known by hand and that have the properties on which the data room depends.
+// Defines small tokenizers whose ids are known by hand and that have the properties on which the data room depends.
 #pragma once
 
 #include <algorithm>

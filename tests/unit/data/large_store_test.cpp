@@ -1,5 +1,5 @@
-// A store of 10^11 tokens whose files are sparse: it opens at once, is read anywhere, and takes memory for what is
-// read, not for what it holds.
+// Tests a store of 10^11 tokens whose files are sparse: it opens at once, is read anywhere, and takes memory for what
+// is read, not for what it holds.
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>

@@ -1,4 +1,5 @@
-// Mixtures: the shares hold at every point of a run, each sample of each source comes once, and only (seed, i) decides.
+// Tests mixtures: the shares hold at every point of a run, each sample of each source comes once, and only (seed, i)
+// decides.
 #include "longbow/data/mixture.h"
 
 #include <gmock/gmock.h>

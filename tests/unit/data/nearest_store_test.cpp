@@ -1,4 +1,4 @@
-// What is suggested in place of a store that does not exist.
+// Tests what is suggested in place of a store that does not exist.
 #include "longbow/data/nearest_store.h"
 
 #include <gtest/gtest.h>

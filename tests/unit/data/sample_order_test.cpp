@@ -1,5 +1,5 @@
-// Properties of the order of training: every block comes once per epoch, each epoch has another order, and any place
-// costs O(1).
+// Tests properties of the order of training: every block comes once per epoch, each epoch has another order, and any
+// place costs O(1).
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// A fixture with a folder of its own for text files and for stores of fake tokenizers.
+// Gives a test a folder of its own for text files and for stores of fake tokenizers.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The name by which a report calls a corpus.
+// Tests the name by which a report calls a corpus.
 #include "longbow/data/store_name.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Stores are read back as they were written, streams in memory give the same, and damaged stores are refused by name.
+// Tests that stores are read back as they were written, that streams in memory give the same, and that damaged stores
+// are refused by name.
 #include <gmock/gmock.h>
 
 #include "longbow/core/error.h"

@@ -1,4 +1,4 @@
-// An update's inputs are the same for any number of ranks, and each input belongs to one rank.
+// Tests that an update's inputs are the same for any number of ranks, and that each input belongs to one rank.
 #include "longbow/data/update_share.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// The protocols' windows: small cases worked out by hand, and properties that hold for every length and stride.
+// Tests the protocols' windows: small cases worked out by hand, and properties that hold for every length and stride.
 #include "longbow/eval/eval_plan.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// Each part of a measurement tells measurements apart, and a comparison that leaves a part out ignores it.
+// Tests that each part of a measurement tells measurements apart, and that a comparison that leaves a part out ignores
+// it.
 #include "longbow/eval/measurement.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A protocol that only this file registers evaluates like any other, and docs/evaluation.md has a row for each
-// registered one.
+// Tests that a protocol that only this file registers evaluates like any other, and that docs/evaluation.md has a row
+// for each registered one.
 #include "longbow/eval/protocol.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Names of runs from their paths, and a search that neither misses a run nor counts one twice.
+// Tests the names of runs, made from their paths, and a search that neither misses a run nor counts one twice.
 #include "longbow/eval/runs.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// A row's numbers from given losses. Every expectation is worked out by hand or from its definition.
+// Tests a row's numbers, computed from given losses. Every expectation is worked out by hand or from its definition.
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -1,5 +1,5 @@
-// What is read from fairseq's checkpoints: the golden ones are compared with their weights by name, and small ones are
-// made by hand for every variant of the family and for everything that must be refused.
+// Tests what is read from fairseq's checkpoints: the golden ones are compared with their weights by name, and small
+// ones are made by hand for every variant of the family and for everything that must be refused.
 #include "longbow/foreign/fairseq_model.h"
 
 #include <gmock/gmock.h>

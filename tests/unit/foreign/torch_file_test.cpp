@@ -1,4 +1,5 @@
-// Whole files: those that torch.save wrote (tests/golden), small ones made by hand, and damaged ones of both kinds.
+// Tests whole files: those that torch.save wrote (tests/golden), small ones made by hand, and damaged ones of both
+// kinds.
 #include "longbow/foreign/torch_file.h"
 
 #include <gmock/gmock.h>

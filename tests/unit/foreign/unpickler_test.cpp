@@ -1,4 +1,4 @@
-// The pickle machine: what CPython writes in protocols 2 to 5, and what no honest writer would.
+// Tests the pickle machine with what CPython writes in protocols 2 to 5, and with what no honest writer would.
 #include "foreign/unpickler.h"
 
 #include <gmock/gmock.h>

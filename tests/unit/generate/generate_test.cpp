@@ -1,5 +1,5 @@
-// Generation: the cache gives the logits of the full forward pass, sampling follows its options, and text is emitted in
-// whole characters.
+// Tests generation: the cache gives the logits of the full forward pass, sampling follows its options, and text is
+// emitted in whole characters.
 #include "longbow/generate/generate.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// A grid of one model that belongs to no paper: which parts of it are done, its commands, and its costs.
+// Tests a grid of one model that belongs to no paper: which parts of it are done, its commands, and its costs.
 #include "longbow/grid/plan.h"
 
 #include <gmock/gmock.h>

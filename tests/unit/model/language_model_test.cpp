@@ -1,4 +1,4 @@
-// The model as a whole: shapes, causality, options, names of its weights.
+// Tests the model as a whole: shapes, causality, options, names of its weights.
 #include "longbow/model/language_model.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,5 @@
-// Linear layers of either library give the same values and gradients; dropout has its rate, scale and mask.
+// Tests that linear layers of either library give the same values and gradients, and the rate, scale and mask of
+// dropout.
 #include "longbow/model/linear.h"
 
 #include <gtest/gtest.h>

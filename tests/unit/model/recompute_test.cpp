@@ -1,5 +1,5 @@
-// Activation recompute gives the same bits of gradients for any arithmetic, dropout, back-end and position method; each
-// parameter's gradient arrives once; and what stays in memory is one tensor per layer.
+// Tests that activation recompute gives the same bits of gradients for any arithmetic, dropout, back-end and position
+// method, that each parameter's gradient arrives once, and that one tensor per layer stays in memory.
 #include "model/recompute.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// LayerNorm computed beside its residual must equal ATen's LayerNorm and a sum of gradients.
+// Tests that LayerNorm computed beside its residual equals ATen's LayerNorm and a sum of gradients.
 #include "model/residual_norm.h"
 
 #include <gtest/gtest.h>

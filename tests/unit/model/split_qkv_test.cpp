@@ -1,4 +1,5 @@
-// The gradient of the packed projection is used in place if it is already one tensor, and stacked if it is not.
+// Tests that the gradient of the packed projection is used in place if it is already one tensor, and stacked if it is
+// not.
 #include "model/split_qkv.h"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-// Models small enough for tests that run in milliseconds.
+// Makes models small enough for tests that run in milliseconds.
 #pragma once
 
 #include <torch/types.h>

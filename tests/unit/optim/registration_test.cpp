@@ -1,4 +1,5 @@
-// An optimizer and a schedule of a user's own: they are registered only here and reached through a configuration.
+// Tests an optimizer and a schedule of a user's own, which are registered only here and reached through a
+// configuration.
 #include <ATen/core/grad_mode.h>
 #include <gmock/gmock.h>
 #include <torch/types.h>

@@ -1,4 +1,4 @@
-// Every configuration file of the paper's models loads and gives the numbers of the authors' recipe.
+// Tests that every configuration file of the paper's models loads and gives the numbers of the authors' recipe.
 #include <gmock/gmock.h>
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The published numbers, and the paper's tables with and without our measurements beside them.
+// Tests the published numbers, and the paper's tables with and without our measurements beside them.
 #include "longbow/paper/formats.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,5 @@
-// What each name of `longbow reproduce` plans, what counts as done, and the commands that result. No model is trained
-// here.
+// Tests what each name of `longbow reproduce` plans, what counts as done, and the commands that result. No model is
+// trained here.
 #include "longbow/paper/reproduce.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Each method's numbers, and the registry: a method that only this file registers works like the built-in ones.
+// Tests each method's numbers, and the registry: a method that only this file registers works like the built-in ones.
 #include "longbow/position/position_method.h"
 
 #include <gmock/gmock.h>

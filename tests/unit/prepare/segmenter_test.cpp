@@ -1,4 +1,4 @@
-// Where documents end and where their text may be cut, on strings short enough to read.
+// Tests where documents end and where their text may be cut, on strings short enough to read.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

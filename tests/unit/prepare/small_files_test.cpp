@@ -1,5 +1,5 @@
-// Encoding a file of one line must not cost more than the line. Costs are counted in bytes allocated, which do not
-// depend on the clock or the load.
+// Tests that encoding a file of one line costs no more than the line. Costs are counted in bytes allocated, which do
+// not depend on the clock or the load.
 #include <gtest/gtest.h>
 #include <unistd.h>
 

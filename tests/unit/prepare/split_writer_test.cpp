@@ -1,5 +1,5 @@
-// A split that is written with stops in between has the bytes of one written at once, wherever the stops are; JSON
-// lines are documents.
+// Tests that a split that is written with stops in between has the bytes of one written at once, wherever the stops
+// are, and that JSON lines are documents.
 #include "prepare/split_writer.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,5 @@
-// What is said of a text that seldom means what it contains (names of the boundary), and of files that are named twice.
+// Tests what the user is told of a text that contains names of the boundary, which is seldom meant, and of files that
+// are named twice.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

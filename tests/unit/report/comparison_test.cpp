@@ -1,5 +1,5 @@
-// The two sides of a comparison, their pairs, and refusals: which rows are compared with which, and that every doubt is
-// named.
+// Tests the two sides of a comparison, their pairs, and refusals: which rows are compared with which, and that every
+// doubt is named.
 #include "longbow/report/comparison.h"
 
 #include <gmock/gmock.h>

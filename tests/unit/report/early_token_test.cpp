@@ -1,4 +1,5 @@
-// Losses whose decomposition is known: the gain is the sum of fewer early tokens and longer context.
+// Tests the analysis of early tokens on losses whose decomposition is known: the gain is the sum of fewer early tokens
+// and longer context.
 #include "longbow/report/early_token.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Names with special characters, as each output format must have them.
+// Tests names with special characters in each output format.
 #include "longbow/report/escape.h"
 
 #include <gtest/gtest.h>

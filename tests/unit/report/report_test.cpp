@@ -1,4 +1,4 @@
-// Tables from rows whose numbers are known: each format holds them, and unlike rows share no table.
+// Tests tables of rows whose numbers are known: each format holds them, and unlike rows share no table.
 #include "longbow/report/figure.h"
 #include "longbow/report/format.h"
 

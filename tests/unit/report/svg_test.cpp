@@ -1,4 +1,4 @@
-// Line charts in SVG: well-formed, complete in one file, and true to their points.
+// Tests line charts in SVG: they are well-formed, complete in one file, and true to their points.
 #include "longbow/report/svg.h"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// Which rows share a table and a curve, and what their headings say.
+// Tests which rows share a table and a curve, and what their headings say.
 #include <gmock/gmock.h>
 
 #include <map>

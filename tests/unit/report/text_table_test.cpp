@@ -1,4 +1,4 @@
-// One table in each format: texts appear as given, and the structure is the format's.
+// Tests one table in each format: texts appear as given, and the structure is the format's.
 #include "longbow/report/text_table.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A strict reader for the XML that the program writes: it accepts elements, attributes and text, and nothing else.
-// Throws std::runtime_error.
+// Reads the XML that the program writes, strictly: it accepts elements, attributes and text, and nothing else. Throws
+// std::runtime_error.
 #pragma once
 
 #include <cctype>

@@ -1,5 +1,5 @@
-// Seeded random text that is hard for tokenizers: several scripts, marks, control characters, all kinds of white space,
-// runs.
+// Makes seeded random text that is hard for tokenizers: several scripts, marks, control characters, all kinds of white
+// space, runs.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// A fixture that gives each test a folder of its own, removed at the end, and writes files in it.
+// Gives each test a folder of its own, removed at the end, and writes files in it.
 #pragma once
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
-// A store may be made from a hundred thousand files of one line each, so the cost of reading a file must follow its
-// size. Costs are counted in bytes allocated, which do not depend on the clock or the load.
+// Tests that the cost of reading a file follows its size, because a store may be made from a hundred thousand files of
+// one line each. Costs are counted in bytes allocated, which do not depend on the clock or the load.
 #include <algorithm>
 
 #include "allocated_bytes.h"

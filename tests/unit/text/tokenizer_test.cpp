@@ -1,5 +1,5 @@
-// What holds for every kind of tokenizer: cuts where safe_split() allows them, saving and loading, threads, and errors
-// when it is opened.
+// Tests what holds for every kind of tokenizer: cuts where safe_split() allows them, saving and loading, threads, and
+// errors when it is opened.
 #include "longbow/text/tokenizer.h"
 
 #include <gmock/gmock.h>

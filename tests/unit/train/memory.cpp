@@ -1,5 +1,5 @@
-// The plan of a run's memory: sizes from the configuration alone, how the terms add up, and the paper's model of 1.3
-// billion parameters. tests/integration/test_memory.py compares the plan with real runs.
+// Tests the plan of a run's memory: sizes from the configuration alone, how the terms add up, and the paper's model of
+// 1.3 billion parameters. tests/integration/test_memory.py compares the plan with real runs.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 

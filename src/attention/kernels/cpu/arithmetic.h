@@ -1,6 +1,6 @@
-// The two ways in which the CPU kernels multiply tiles. Operands are rows of 32-bit words. A word holds one fp32 number
-// or, on CPUs that multiply pairs of bf16 (VDPBF16PS), two neighbours along the depth (the summed dimension) of the
-// product. Sums are fp32 either way.
+// Defines the two ways in which the CPU kernels multiply tiles. Operands are rows of 32-bit words. A word holds one
+// fp32 number or, on CPUs that multiply pairs of bf16 (VDPBF16PS), two neighbours along the depth (the summed
+// dimension) of the product. Sums are fp32 either way.
 #pragma once
 
 #include "pack.h"

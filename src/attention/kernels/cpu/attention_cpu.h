@@ -1,5 +1,5 @@
-// The CPU kernels of attention as the operators call them. Results depend, in their last bits, on the instruction set
-// but never on the number of threads.
+// Declares the CPU kernels of attention as the operators call them. Results depend, in their last bits, on the
+// instruction set but never on the number of threads.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The CPU kernels compiled for AVX2, FMA and F16C; dispatch.cpp chooses them at run time.
+// Compiles the CPU kernels for AVX2, FMA and F16C; dispatch.cpp chooses them at run time.
 #include "instruction_set.h"
 
 namespace longbow::cpu {

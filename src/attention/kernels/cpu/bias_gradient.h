@@ -1,6 +1,7 @@
-// Gradients of the bias on the CPU: sums of the scores' gradients by distance. Partial sums are kept for each block of
-// queries (slopes), or for each chunk of such blocks and each difference of query and key block (tables). Each partial
-// sum has one order of additions, so results do not depend on how the work is shared among threads.
+// Computes the gradients of the bias on the CPU, which are sums of the scores' gradients by distance. Partial sums are
+// kept for each block of queries (slopes), or for each chunk of such blocks and each difference of query and key block
+// (tables). Each partial sum has one order of additions, so results do not depend on how the work is shared among
+// threads.
 #pragma once
 
 #include "geometry.h"

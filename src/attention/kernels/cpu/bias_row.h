@@ -1,7 +1,7 @@
-// The bias of one head as one row of numbers by signed distance: bias * log2(e) where the query sees the key, -infinity
-// where it does not. Row i of a tile reads its biases as 64 consecutive numbers, so that slopes, tables, causality and
-// windows cost one addition. slope * distance is computed in fp64 and rounded once, so that it is as accurate at any
-// distance.
+// Holds the bias of one head as one row of numbers by signed distance: bias * log2(e) where the query sees the key,
+// -infinity where it does not. Row i of a tile reads its biases as 64 consecutive numbers, so that slopes, tables,
+// causality and windows cost one addition. slope * distance is computed in fp64 and rounded once, so that it is as
+// accurate at any distance.
 #pragma once
 
 #include "geometry.h"

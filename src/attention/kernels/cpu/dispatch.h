@@ -1,4 +1,4 @@
-// Access to the kernels of the instruction set that was chosen at run time.
+// Gives access to the kernels of the instruction set that was chosen at run time.
 #pragma once
 
 #include "kernels.h"

@@ -1,4 +1,4 @@
-// The random bytes (philox.h) that decide the dropout of one tile, drawn for all rows of the tile at once.
+// Draws the random bytes (philox.h) that decide the dropout of one tile, for all its rows at once.
 #pragma once
 
 #include "attention/kernels/philox.h"

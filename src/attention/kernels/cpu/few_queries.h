@@ -1,5 +1,5 @@
-// The two matrix products of a tile for calls of one to three queries (generation computes one at a time). Packing keys
-// and values would not pay there, so they are read in place.
+// Computes the two matrix products of a tile for calls of one to three queries (generation computes one at a time).
+// Packing keys and values would not pay for so few, so they are read in place.
 #pragma once
 
 #include "pack.h"

@@ -1,6 +1,6 @@
-// Which blocks of keys a block of queries visits. Like everything that the CPU kernels include, this lies in an unnamed
-// namespace: each instruction set's file must keep its own copy, or the linker might give a function compiled for
-// AVX-512 to a caller on a machine without it. For the same reason nothing here includes templates of the standard
+// Says which blocks of keys a block of queries visits. Like everything that the CPU kernels include, this lies in an
+// unnamed namespace: each instruction set's file must keep its own copy, or the linker might give a function compiled
+// for AVX-512 to a caller on a machine without it. For the same reason nothing here includes templates of the standard
 // library.
 #pragma once
 

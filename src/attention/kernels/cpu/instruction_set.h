@@ -1,4 +1,4 @@
-// The functions of kernels.h, made from the kernels' templates for each type of tensor. Each instruction set's file
+// Makes the functions of kernels.h from the kernels' templates, for each type of tensor. Each instruction set's file
 // includes this once.
 #pragma once
 

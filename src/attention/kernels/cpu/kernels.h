@@ -1,6 +1,6 @@
-// The functions that each instruction set offers, as a table of pointers. A file for each set (portable.cpp, avx2.cpp,
-// ..) compiles the same source, and one is chosen at run time. All code behind the pointers lies in unnamed namespaces
-// (see geometry.h).
+// Declares the functions that each instruction set offers, as a table of pointers. A file for each set (portable.cpp,
+// avx2.cpp, ..) compiles the same source, and one is chosen at run time. All code behind the pointers lies in unnamed
+// namespaces (see geometry.h).
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Online softmax: the softmax of rows whose scores come a tile at a time. Each row has its largest score so far, the
+// Computes the online softmax of rows whose scores come a tile at a time. Each row has its largest score so far, the
 // sum of its weights 2^(score - largest), and its values summed with these weights. All are rescaled when the largest
 // score grows.
 #pragma once

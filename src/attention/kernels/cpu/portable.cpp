@@ -1,4 +1,4 @@
-// The CPU kernels compiled for the compiler's default instruction set, which every CPU of the architecture has.
+// Compiles the CPU kernels for the compiler's default instruction set, which every CPU of the architecture has.
 #include "instruction_set.h"
 
 namespace longbow::cpu {

@@ -1,8 +1,8 @@
-// Matrix products of small tiles: C = A * B or C += A * B, with C in fp32. A block of 6 rows by Simd::kColumns vectors
-// of C stays in registers while the depth (the summed dimension) runs; it takes 24 of AVX-512's 32 registers or 12 of
-// AVX2's 16. A is read by broadcasts at any strides, so that a transposed tile need not be transposed in memory, and B
-// by whole vectors. The product of a tile is summed from zero and then added to C as a whole, so that a sum over
-// thousands of keys rounds like a sum over tiles.
+// Multiplies small tiles: C = A * B or C += A * B, with C in fp32. A block of 6 rows by Simd::kColumns vectors of C
+// stays in registers while the depth (the summed dimension) runs; it takes 24 of AVX-512's 32 registers or 12 of AVX2's
+// 16. A is read by broadcasts at any strides, so that a transposed tile need not be transposed in memory, and B by
+// whole vectors. The product of a tile is summed from zero and then added to C as a whole, so that a sum over thousands
+// of keys rounds like a sum over tiles.
 #pragma once
 
 #include "arithmetic.h"

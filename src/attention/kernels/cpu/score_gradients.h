@@ -1,5 +1,5 @@
-// What the backward pass does between its matrix products: it makes weights from the scores of a tile, and gradients of
-// the scores from the gradients of the weights (weight * (gradient - out . dout)). Both become left operands of the
+// Does the backward pass's work between its matrix products: it makes weights from the scores of a tile, and gradients
+// of the scores from the gradients of the weights (weight * (gradient - out . dout)). Both become left operands of the
 // three products that follow.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The vector type `Simd` of the instruction set for which the including file is compiled, and functions over several
-// vectors at once.
+// Defines the vector type `Simd` of the instruction set for which the including file is compiled, and functions over
+// several vectors at once.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// Eight floats per register: AVX2, FMA and F16C. simd_avx512.h says what the functions do.
+// Defines Simd with eight floats per register, for AVX2, FMA and F16C. simd_avx512.h says what the functions do.
 #pragma once
 
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-// Sixteen floats per register: AVX-512 F, BW, DQ and VL, which every server CPU with AVX-512 has.
+// Defines Simd with sixteen floats per register, for AVX-512 F, BW, DQ and VL, which every server CPU with AVX-512 has.
 #pragma once
 
 #include <immintrin.h>

@@ -1,5 +1,5 @@
-// Four floats per register by the compiler's own vector type: SSE2, NEON, or whatever the target has. simd_avx512.h
-// says what the functions do.
+// Defines Simd with four floats per register by the compiler's own vector type: SSE2, NEON, or whatever the target has.
+// simd_avx512.h says what the functions do.
 #pragma once
 
 #include <cstdint>

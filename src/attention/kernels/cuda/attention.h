@@ -1,6 +1,6 @@
-// Attention on CUDA behind the C boundary of params.h. Every pointer is device memory; work is put on call->stream and
-// not waited for. The start and the strides of q, k, v, dout and out must be 16-byte aligned; the strides of gradients
-// must be even.
+// Declares attention on CUDA behind the C boundary of params.h. Every pointer is device memory; work is put on
+// call->stream and not waited for. The start and the strides of q, k, v, dout and out must be 16-byte aligned; the
+// strides of gradients must be even.
 #pragma once
 
 #include <cstddef>

@@ -1,9 +1,9 @@
-// Gradients of the bias on CUDA. For slopes, the backward kernel for queries leaves one part per block, and these are
-// summed in a fixed order. A distance table has a kernel of its own, which walks over bands of tiles: all tiles of a
-// band have the same difference between their query tile and key tile. The same place in each tile of a band therefore
-// has the same distance, so that a thread keeps one sum of dS per element over all tiles of its block, and the
-// diagonals are summed once at the end. Bands that lie beyond the table's last entry are not visited: the rows of dS
-// sum to zero, so the last entry's gradient is minus the sum of the others'.
+// Computes the gradients of the bias on CUDA. For slopes, the backward kernel for queries leaves one part per block,
+// and these are summed in a fixed order. A distance table has a kernel of its own, which walks over bands of tiles: all
+// tiles of a band have the same difference between their query tile and key tile. The same place in each tile of a band
+// therefore has the same distance, so that a thread keeps one sum of dS per element over all tiles of its block, and
+// the diagonals are summed once at the end. Bands that lie beyond the table's last entry are not visited: the rows of
+// dS sum to zero, so the last entry's gradient is minus the sum of the others'.
 #pragma once
 
 #include "dropout.h"

@@ -1,4 +1,4 @@
-// The machine operations in which the attention kernels are written, and the only ones that they use: threads,
+// Names the machine operations in which the attention kernels are written, and the only ones that they use: threads,
 // barriers, shared memory by address, asynchronous copies, ldmatrix, mma.sync, and the start of a kernel. device_gpu.h
 // implements them in PTX. A build for another device defines LONGBOW_DEVICE_HEADER as the name of a header with the
 // same functions; the emulator of the tests does, to run the kernels where there is no GPU.

@@ -1,4 +1,5 @@
-// The operations of device.h in PTX for NVIDIA GPUs of compute capability 8.0 or later. Only nvcc reads this file.
+// Implements the operations of device.h in PTX for NVIDIA GPUs of compute capability 8.0 or later. Only nvcc reads this
+// file.
 #pragma once
 
 #include <cstdint>

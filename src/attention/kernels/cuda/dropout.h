@@ -1,4 +1,4 @@
-// The dropout mask of one warp's tile of probabilities: bit 4 n + j decides element [n][j]. One draw of philox.h
+// Draws the dropout mask of one warp's tile of probabilities: bit 4 n + j decides element [n][j]. One draw of philox.h
 // decides 16 keys of a query. Each of the lanes that need the same draws makes some of them and gets the rest by
 // shuffles.
 #pragma once

@@ -1,4 +1,4 @@
-// The forward kernels for fp16. Each type has a file, so that the types compile in parallel.
+// Instantiates the forward kernels for fp16. Each type has a file, so that the types compile in parallel.
 #include "forward_launch.h"
 
 template longbow_status longbow::cuda::forward<longbow::cuda::F16>(const longbow_attention&);

@@ -1,7 +1,7 @@
-// Matrix products of one warp with one interface for the three input types: operands of 16 x 16 (A) and 16 x 8 (B), and
-// sums of 16 x 8 in fp32. Of each sum, a lane holds rows g and g + 8 (g = lane / 4) and columns 2 t and 2 t + 1 (t =
-// lane % 4). Two neighbouring sums, rounded to the input type, are an A operand of the next product in the lane's own
-// registers: P V needs no trip through shared memory.
+// Multiplies matrices within one warp, with one interface for the three input types: operands of 16 x 16 (A) and 16 x 8
+// (B), and sums of 16 x 8 in fp32. Of each sum, a lane holds rows g and g + 8 (g = lane / 4) and columns 2 t and 2 t +
+// 1 (t = lane % 4). Two neighbouring sums, rounded to the input type, are an A operand of the next product in the
+// lane's own registers: P V needs no trip through shared memory.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// How kernels are started. A kernel is a function object: calling it does one thread's work. K::kThreads is the number
-// of threads of a block, K::kBlocks how many blocks a multiprocessor should hold at least (0: any number),
-// K::kSharedBytes the shared memory of a block.
+// Starts kernels. A kernel is a function object: calling it does one thread's work. K::kThreads is the number of
+// threads of a block, K::kBlocks how many blocks a multiprocessor should hold at least (0: any number), K::kSharedBytes
+// the shared memory of a block.
 #pragma once
 
 #include "../params.h"

@@ -1,6 +1,6 @@
-// What the backward pass needs of each row of queries beforehand: its log-sum-exp in base 2, and delta = dO . O, which
-// is also the sum of P dP over the row's keys. Rows are padded to whole tiles; a row that saw no key has lse = +inf,
-// which makes its probabilities 0.
+// Computes what the backward pass needs of each row of queries beforehand: its log-sum-exp in base 2, and delta = dO .
+// O, which is also the sum of P dP over the row's keys. Rows are padded to whole tiles; a row that saw no key has lse =
+// +inf, which makes its probabilities 0.
 #pragma once
 
 #include "launch.h"

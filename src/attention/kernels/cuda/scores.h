@@ -1,6 +1,6 @@
-// What a query sees and how its products become scores: positions, causality, window, lengths, bias. Scores are in base
-// 2, so that a probability takes one ex2 instruction. Distances are whole numbers in fp32 (exact below 2^24) and always
-// differences of positions: slope * (i - j) is accurate at any length, slope * i - slope * j is not.
+// Says what a query sees and makes scores from products: positions, causality, window, lengths, bias. Scores are in
+// base 2, so that a probability takes one ex2 instruction. Distances are whole numbers in fp32 (exact below 2^24) and
+// always differences of positions: slope * (i - j) is accurate at any length, slope * i - slope * j is not.
 #pragma once
 
 #include "fragments.h"
