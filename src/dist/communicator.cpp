@@ -34,7 +34,8 @@ std::string host_name() {
     return name;
 }
 
-// This host's address on the way to `target`, asked of the kernel's routes (no packet is sent).
+// The address from which this host reaches `target`. Connecting a UDP socket looks it up in the kernel's routes and
+// sends no packet.
 std::string own_address(const std::string& target, int port) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_DGRAM;
@@ -56,7 +57,7 @@ std::string own_address(const std::string& target, int port) {
     return result;
 }
 
-// What went wrong without the stack that c10 puts behind it.
+// The error's message without the stack trace that c10 appends to it.
 std::string first_line(const std::exception& error) {
     const std::string text = error.what();
     return text.substr(0, text.find('\n'));
@@ -83,7 +84,7 @@ StorePtr open_store(const Launch& launch, double timeout) {
 struct Communicator::Impl {
     Launch launch;
     double timeout = 0;
-    StorePtr raw;    // keeps the server, where it is this rank's
+    StorePtr raw;    // keeps the server alive on the rank that serves the store
     StorePtr store;  // with this attempt's prefix
     std::unique_ptr<Watchdog> watchdog;
     c10::Device device{c10::kCPU};
@@ -91,7 +92,7 @@ struct Communicator::Impl {
     std::int64_t exchanges = 0;
     mutable std::int64_t mailboxes = 0;
 
-    // A key of the store, waited for in short looks, so that a failure elsewhere ends the wait.
+    // Waits for a key of the store and returns its value. It polls, so that a failure on another rank ends the wait.
     std::string take(c10d::Store& from, const std::string& key, bool for_ever) const {
         const auto start = std::chrono::steady_clock::now();
         for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(100))) {
@@ -157,7 +158,8 @@ Communicator::Communicator(const Launch& launch, const c10::Device& device, doub
     self.timeout = timeout;
     self.device = device;
     if (launch.alone()) return;
-    // What goes wrong in c10d comes as an exception too, and is said in one line: nothing is left for it to print with a stack.
+    // c10d's errors reach us as exceptions too, and we print them in one line; c10d's own log, which adds a stack
+    // trace, is turned off.
     if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = c10::GLOG_FATAL;
     self.raw = open_store(launch, timeout);
     self.store = c10::make_intrusive<c10d::PrefixStore>("longbow/" + launch.attempt, self.raw);
@@ -247,7 +249,8 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
         std::string stopped;
         try {
             work();
-        } catch (const InterruptedError& error) {  // which all ranks must hear: the end of a run that was stopped is one for all
+        // all ranks must hear of it, since a run that was stopped ends on all of them
+        } catch (const InterruptedError& error) {
             stopped = error.what();
         }
         self.guarded([&] { self.store->set(key, stopped); });
@@ -257,7 +260,8 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
         self.guarded([&] { stopped = self.take(*self.store, key, /*for_ever=*/true); });
         if (!stopped.empty()) throw InterruptedError(stopped);
     }
-    self.watchdog->stage(what, /*patient=*/true);  // until the next stage: each rank reads and makes its own things
+    // until the next stage, since each rank then reads and prepares its own data
+    self.watchdog->stage(what, /*patient=*/true);
 }
 
 bool Communicator::any(bool mine) {
@@ -279,12 +283,13 @@ void Communicator::finish() {
     try {
         stage("the end", /*patient=*/true);
         self.store->set("finished/" + std::to_string(rank()), std::string("1"));
-        // Nobody goes before all have come: a launcher ends the rest when one has ended, and the store goes with the rank that runs it.
+        // No rank leaves before all have come: a launcher ends the remaining ranks when one has ended, and the store
+        // ends with the rank that serves it.
         for (int other = 0; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
         if (leader() && !self.launch.store_is_there)
-            std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the others read the last one
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));  // gives the others time to read the last key
     } catch (const std::exception&) {
-        // Another rank is gone already, and has said why.
+        // Another rank is gone already and has reported why.
     }
     self.watchdog->stop();
 }
@@ -297,16 +302,18 @@ void Communicator::fail(const std::string& what) noexcept {
         const auto message = strprintf("rank %d failed: ", rank()) + what;
         self.watchdog->fail(message);
         self.store->compareSet(kFailureKey, "", message);
-        // Rank 0's store goes with it: a beat or two, so that the others read this first.
+        // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have read
+        // the message.
         if (leader() && !self.launch.store_is_there) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     } catch (const std::exception&) {
-        // The store is gone: the others know.
+        // The store is gone, which the other ranks notice by themselves.
     }
 }
 
 std::unique_ptr<Mailbox> Communicator::mailbox() const {
-    // Numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one put. The other rank may be at work on a
-    // large file: the watchdog ends a wait for one that is gone.
+    // Mailboxes are numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one
+    // put. The wait has no time limit, since the other rank may be writing a large file; if that rank is gone, the
+    // watchdog ends the wait.
     auto store = c10::make_intrusive<c10d::PrefixStore>(strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)),
                                                         impl_->store->clone());
     return std::make_unique<StoreMailbox>(

@@ -14,7 +14,7 @@ namespace longbow {
 
 namespace {
 
-// Undefined: gradients travel in their own type.
+// Undefined: gradients are sent in their own type.
 at::ScalarType wire_type(ReduceDType dtype) {
     switch (dtype) {
         case ReduceDType::full: return at::ScalarType::Undefined;
@@ -27,8 +27,9 @@ at::ScalarType wire_type(ReduceDType dtype) {
 // The first bucket of a backward pass is small, so that communication begins early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
 
-// Buckets stay as they were made: DistributedDataParallel would order them anew after the first backward pass, which would move the shards,
-// and until that is done the Reducer notes every gradient of every pass.
+// A Reducer whose buckets stay as they were made. DistributedDataParallel would rebuild them in another order after the
+// first backward pass, which would move the shards; and until it has done so, the Reducer records every gradient of
+// every pass.
 class FixedReducer final : public c10d::Reducer {
 public:
     using Reducer::Reducer;
@@ -36,7 +37,7 @@ public:
 };
 
 struct Bucket {
-    std::vector<std::size_t> parameters;  // in the order in which they lie in it
+    std::vector<std::size_t> parameters;  // in the order in which they lie in the bucket
     std::int64_t elements = 0;
 };
 
@@ -48,7 +49,7 @@ struct DataParallel::Impl {
     std::unique_ptr<FixedReducer> reducer;
     std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
-    // One a piece: which bucket it lies in, and where.
+    // For each piece: its bucket, and its offset within this rank's share of the bucket.
     std::vector<std::pair<std::size_t, std::int64_t>> places;
 };
 
@@ -60,7 +61,7 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
 
     const auto cap = static_cast<std::int64_t>(config.bucket_mb * 1048576);
     const std::vector<bool> dense(parameters.size(), false);
-    // In the order of the backward pass, roughly: that of the parameters, turned round.
+    // The backward pass yields gradients roughly in the reverse order of the parameters, so the buckets are reversed.
     auto [groups, limits] = c10d::compute_bucket_assignment_by_size(
         parameters, {static_cast<std::size_t>(std::min(kFirstBucketBytes, cap)), static_cast<std::size_t>(cap)}, dense);
     std::reverse(groups.begin(), groups.end());
@@ -86,7 +87,7 @@ DataParallel::~DataParallel() {
     if (impl_->reducer != nullptr) impl_->reducer->remove_autograd_hooks();
 }
 
-// Of each bucket of n elements, rank r has [r * share, (r + 1) * share) with share = ceil(n / world).
+// Of each bucket of n elements, rank r owns [r * share, (r + 1) * share) with share = ceil(n / world).
 void DataParallel::cut_pieces() {
     pieces_.clear();
     owned_.clear();
@@ -111,7 +112,8 @@ void DataParallel::cut_pieces() {
 
 void DataParallel::clear_gradients() {
     for (const auto& parameter : parameters_) {
-        // With ranks the gradients are views of the Reducer's buckets: filled anew, not given up and copied back.
+        // With ranks, the gradients are views of the Reducer's buckets. They are zeroed in place: releasing them would
+        // cost a copy into the bucket at each pass.
         if (impl_->reducer != nullptr && parameter.grad().defined()) {
             parameter.mutable_grad().zero_();
         } else {

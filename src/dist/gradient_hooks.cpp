@@ -13,6 +13,7 @@ namespace {
 
 using FuturePtr = c10::intrusive_ptr<c10::ivalue::Future>;
 
+// Sums a bucket over the ranks. A bucket that travels in a narrower type is converted before and after the all-reduce.
 class SumHook final : public c10d::CppCommHookInterface<HookState> {
 public:
     using CppCommHookInterface::CppCommHookInterface;
@@ -32,6 +33,8 @@ public:
     }
 };
 
+// Starts a reduce-scatter of a bucket and hands the bucket back at once; Scattering::finish() waits for the sums. The
+// bucket is padded with zeros to a multiple of the number of ranks.
 class ScatterHook final : public c10d::CppCommHookInterface<HookState> {
 public:
     ScatterHook(const HookState& state, std::shared_ptr<Scattering> scattering)

@@ -1,4 +1,4 @@
-// What the Reducer does with a full bucket of gradients.
+// The communication hooks of c10d's Reducer: what it does with a full bucket of gradients.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -12,13 +12,14 @@ namespace longbow {
 
 struct HookState {
     c10::intrusive_ptr<c10d::ProcessGroup> group;
-    at::ScalarType wire = at::ScalarType::Undefined;  // the type in which gradients travel; Undefined: their own
+    at::ScalarType wire = at::ScalarType::Undefined;  // the type in which gradients are sent; Undefined: their own
 };
 
-// Sums over the ranks (the Reducer's own hook divides by their number).
+// Makes a hook that sums over the ranks (the Reducer's default hook divides by their number).
 std::unique_ptr<c10d::CommHookInterface> sum_hook(const HookState& state);
-// Sums, of which each rank gets its share of the bucket; the rest of the bucket is left as it was. The sums of a backward pass are in the
-// buckets after finish(): Gloo's reduce-scatter gives no future that the Reducer could wait for.
+// Makes a hook that reduce-scatters: each rank gets the sums of its share of the bucket, and the rest of its bucket
+// keeps the rank's own gradients. The sums of a backward pass are in the buckets only after finish(), since Gloo's
+// reduce-scatter gives no future for which the Reducer could wait.
 struct Scattering {
     struct Part {
         c10::intrusive_ptr<c10d::Work> work;
@@ -29,7 +30,7 @@ struct Scattering {
 };
 std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state, const std::shared_ptr<Scattering>& scattering);
 
-// Elements of a bucket a rank: the last ranks may have fewer.
+// How many elements of a bucket each rank gets; the last ranks may get fewer.
 inline std::int64_t share_of(std::int64_t elements, std::int64_t world) { return (elements + world - 1) / world; }
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// Process groups of c10d, one function a back-end: all that differs between NCCL and Gloo is here.
+// Makes c10d's process groups, with one function for each back-end. All differences between NCCL and Gloo are behind
+// it.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
@@ -13,7 +14,7 @@ struct GroupRequest {
     c10::intrusive_ptr<c10d::Store> store;
     int rank = 0, world = 1;
     std::chrono::milliseconds timeout{0};
-    std::string address;  // of this host, as the others reach it
+    std::string address;  // of this host, as the other ranks reach it
 };
 
 c10::intrusive_ptr<c10d::Backend> make_gloo(const GroupRequest& request);

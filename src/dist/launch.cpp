@@ -10,6 +10,8 @@ namespace longbow {
 
 namespace {
 
+// Reads variables of the environment and throws UsageError that names a bad one. `who` is the launcher, for the
+// message.
 class Variables {
 public:
     Variables(const Environment& environment, std::string who) : environment_(environment), who_(std::move(who)) {}
@@ -66,7 +68,8 @@ Launch from_slurm(const Environment& environment) {
     launch.local_rank = read.number("SLURM_LOCALID", 0, kMostRanks);
     launch.local_world = launch.world / read.number("SLURM_STEP_NUM_NODES", 1, launch.world, 1);
     launch.address = read.has("MASTER_ADDR") ? read.text("MASTER_ADDR") : first_host(read.text("SLURM_STEP_NODELIST"));
-    // Above what clients draw their own ports from (32768-60999 on Linux), and another one for each job on a host.
+    // The port lies above the range that clients draw theirs from (32768-60999 on Linux), and differs for each job on a
+    // host.
     const auto job = read.number("SLURM_JOB_ID", 0, 2147483647, 0) + read.number("SLURM_STEP_ID", 0, 2147483647, 0) % 16;
     launch.port = read.number("MASTER_PORT", 1, 65535, 61000 + job % 4500);
     launch.attempt = read.text("SLURM_RESTART_COUNT", "0");

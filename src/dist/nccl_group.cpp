@@ -1,5 +1,6 @@
-// NCCL lives in libtorch_cuda.so, which a command without a GPU does not load (core/machine.h): what needs its symbols is a small library
-// of its own, nccl/nccl_module.cpp, opened when a run has a GPU a rank.
+// NCCL lives in libtorch_cuda.so, which a command that uses no GPU does not load (core/machine.h). So the code that
+// needs its symbols is a small library of its own, nccl/nccl_module.cpp, which is opened when the ranks of a run use
+// GPUs.
 #include <dlfcn.h>
 
 #include <filesystem>

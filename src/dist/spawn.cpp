@@ -21,7 +21,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kPoll = std::chrono::milliseconds(20);
-constexpr auto kGrace = std::chrono::seconds(10);  // for the others to find out and say so; then SIGTERM, and after as long SIGKILL
+// for the other ranks to notice and report; then SIGTERM, and after as long again SIGKILL
+constexpr auto kGrace = std::chrono::seconds(10);
 
 class Ranks {
 public:
@@ -33,7 +34,7 @@ public:
         store_ = c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
         for (int rank = 0; rank < nproc; ++rank) {
             ChildOptions child;
-            child.death_signal = SIGKILL;  // the store dies with this process
+            child.death_signal = SIGKILL;  // the store dies with this process, so the ranks must too
             child.environment = {{"RANK", std::to_string(rank)},
                                  {"LOCAL_RANK", std::to_string(rank)},
                                  {"WORLD_SIZE", std::to_string(nproc)},
@@ -73,7 +74,7 @@ public:
 private:
     void ended(int rank, int status) {
         const int code = exit_code(status);
-        // Of several, the one that says most: 1 is that of a rank that lost another.
+        // Of several exit codes, the most specific one counts: 1 is also the code of a rank that only lost another.
         if (code != 0 && (code_ == 0 || (code_ == 1 && code < 128))) code_ = code;
         const bool agreed = code == static_cast<int>(ExitCode::interrupted) || code == static_cast<int>(ExitCode::diverged);
         if (code == 0 || agreed || failed_) return;

@@ -15,7 +15,8 @@ namespace longbow {
 namespace {
 
 constexpr auto kBeat = std::chrono::milliseconds(500);
-constexpr double kGrace = 5;  // seconds in which a rank may end by itself, with its own words, after another has failed
+// seconds in which a rank may end by itself, with its own message, after another has failed
+constexpr double kGrace = 5;
 
 double seconds_since(std::chrono::steady_clock::time_point then) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - then).count();
@@ -37,16 +38,16 @@ struct Watchdog::State {
     double timeout = 0;
     std::atomic<bool> stopped{false};
 
-    mutable std::mutex mutex;  // guards what follows
+    mutable std::mutex mutex;  // guards the members below
     std::condition_variable changed;
     bool exchanging = true;
     std::string where = "start";
     bool patient = false;
-    Clock::time_point since = Clock::now();     // of `where`
-    Clock::time_point answered = Clock::now();  // the store, last
+    Clock::time_point since = Clock::now();     // when `where` was set
+    Clock::time_point answered = Clock::now();  // when the store last answered
     std::optional<std::string> failure;
-    std::string lost;               // why the store cannot be reached, if it cannot
-    Clock::time_point wrong_since;  // failure or lost
+    std::string lost;               // why the store cannot be reached; empty if it can
+    Clock::time_point wrong_since;  // when `failure` or `lost` was set
     std::vector<Seen> seen;
 };
 
@@ -66,7 +67,7 @@ Watchdog::~Watchdog() { stop(); }
 void Watchdog::stop() {
     state_->stopped = true;
     {
-        // One that blocks in a store that is gone is left behind; it touches nothing but the state that it shares.
+        // A thread that blocks in a dead store is left behind; it touches only the state that it shares.
         std::unique_lock lock(state_->mutex);
         state_->changed.notify_all();
         state_->changed.wait_for(lock, std::chrono::seconds(2), [&] { return !state_->exchanging; });
@@ -122,14 +123,15 @@ std::string Watchdog::table_of(const State& state) {
 }
 
 std::string Watchdog::explain(const std::string& what) const {
-    // A rank that was killed is silent only after some beats; one that failed has told why by then.
+    // A rank that was killed is known to be silent only after some beats; by then, a rank that failed has reported why.
     const auto start = Clock::now();
     while (seconds_since(start) < 3 && !failure()) std::this_thread::sleep_for(kBeat / 5);
     if (const auto first = failure()) return *first;
     return what + " (" + table() + ")";
 }
 
-// Signs of life: "<count>|<where>" a rank.
+// Exchanges the heartbeats through the store: each rank writes "<count>|<stage>" under its own key and reads those of
+// the others.
 void Watchdog::exchange(const std::shared_ptr<State>& state) {
     std::vector<std::string> keys;
     for (std::size_t rank = 0; rank < state->hosts.size(); ++rank) keys.push_back(strprintf("beat/%zu", rank));
@@ -177,7 +179,8 @@ void Watchdog::exchange(const std::shared_ptr<State>& state) {
 }
 
 void Watchdog::watch_clock(const std::shared_ptr<State>& state) {
-    // A collective gives up by itself after the timeout; this is for what hangs elsewhere, or does not notice.
+    // A collective gives up by itself after the timeout. This limit catches ranks that hang elsewhere, or in a
+    // collective that does not notice.
     const double patience = state->timeout + std::max(kGrace, 0.25 * state->timeout);
     while (!state->stopped) {
         std::this_thread::sleep_for(kBeat / 5);

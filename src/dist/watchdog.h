@@ -1,5 +1,6 @@
-// Watches over the ranks of a run from two threads of its own: one exchanges signs of life through the store (and may block there for ever,
-// when a cable is pulled), one watches the clock and ends the process when something has stood still for too long.
+// Watches over the ranks of a run from two threads. One exchanges heartbeats through the store, and may block there
+// forever when a network cable is pulled. The other therefore watches the clock, and ends the process when something
+// has stood still for too long.
 #pragma once
 
 #include <atomic>
@@ -22,15 +23,16 @@ public:
     Watchdog(const Watchdog&) = delete;
     Watchdog& operator=(const Watchdog&) = delete;
 
-    // `patient`: it may take as long as it likes (a corpus is prepared).
+    // Says what this rank is doing. A `patient` stage may take any time (a corpus is being prepared).
     void stage(const std::string& where, bool patient = false);
-    // What the first rank that failed has said.
+    // The message of the first rank that failed.
     [[nodiscard]] std::optional<std::string> failure() const;
-    // A rank that has given no sign of life for the timeout: killed, hung altogether, or behind a cable that was pulled.
+    // A rank that has sent no heartbeat for `timeout` seconds: it was killed, hangs, or cannot be reached.
     [[nodiscard]] std::optional<int> silent_rank() const;
-    // This rank has failed: whoever waits here for another rank gives up.
+    // Records that this rank has failed, so that its threads stop waiting for other ranks.
     void fail(const std::string& what);
-    // After a collective went wrong: waits a moment for the reason, then says it, or what is known of each rank.
+    // Called after a collective failed. Waits up to 3 s for a rank to report the reason and returns that; else `what`
+    // and the state of each rank.
     [[nodiscard]] std::string explain(const std::string& what) const;
     // "rank 0 (host): update 12: backward, 0.3 s ago; rank 1 (host): no sign for 5 s, last at ..."
     [[nodiscard]] std::string table() const;
@@ -42,7 +44,7 @@ private:
         std::string beat, where;
         Clock::time_point changed = Clock::now();
     };
-    struct State;  // shared with the threads: one that blocks in the store outlives this object
+    struct State;  // shared with the threads, since a thread that blocks in the store outlives this object
 
     static std::string table_of(const State& state);
     static void exchange(const std::shared_ptr<State>& state);

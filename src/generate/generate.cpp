@@ -17,7 +17,8 @@ namespace longbow {
 
 namespace {
 
-// The model has learned to start at a boundary. A line-based tokenizer ends what it encodes with one; a prompt goes on instead.
+// A prompt starts with a boundary because the model has learned to start at one. A line-based tokenizer also ends its
+// output with a boundary; that one is dropped, since the generated text continues the line.
 std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view prompt) {
     prompt = without_byte_order_mark(prompt);
     std::vector<TokenId> ids = {tokenizer.boundary()};
@@ -28,7 +29,7 @@ std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view pro
     return ids;
 }
 
-// Scores of the token after the last of `ids`, which continue the cache.
+// The scores [vocab] of the token that follows `ids`, which continue the tokens in the cache.
 std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>& ids, KvCache& cache) {
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
     const auto device = model.parameters().front().device();

@@ -28,7 +28,8 @@ std::int64_t Sampler::next(const std::vector<float>& logits) {
     if (options_.temperature == 0.0) {
         return static_cast<std::int64_t>(best);
     }
-    // Best first, equals by id, so that the order (and with it the draw) is the same everywhere.
+    // Tokens are sorted by score, equal ones by id, so that the order, and with it the draw, is the same on every
+    // machine.
     std::vector<std::size_t> ids(logits.size());
     std::iota(ids.begin(), ids.end(), std::size_t{0});
     std::stable_sort(ids.begin(), ids.end(), [&](std::size_t a, std::size_t b) { return logits[a] > logits[b]; });

@@ -1,4 +1,5 @@
-// The next token out of scores: greedy, or drawn at a temperature from the top k and the top p of the distribution.
+// Chooses the next token from the model's scores: the best one, or one drawn at a temperature from the top k and the
+// top p of the distribution.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +10,9 @@
 namespace longbow {
 
 struct SamplerOptions {
-    double temperature = 1.0;  // 0: the best token (of equals, the lowest id)
-    std::int64_t top_k = 0;    // keep the k best; 0: all
-    double top_p = 1.0;        // then keep the fewest best whose probabilities sum to p
+    double temperature = 1.0;  // 0: the token with the highest score (of equal ones, the lowest id)
+    std::int64_t top_k = 0;    // keep the k most probable tokens; 0: all
+    double top_p = 1.0;        // of these, keep the fewest most probable ones whose probabilities sum to p
     std::uint64_t seed = 1;
 };
 
@@ -22,7 +23,8 @@ class Sampler {
 public:
     // Throws what check_sampler() throws.
     explicit Sampler(const SamplerOptions& options);
-    // logits [vocab]: any scores whose softmax is the distribution. Draws depend on the seed and the scores alone.
+    // Draws a token. `logits` [vocab] are any scores whose softmax is the distribution. Draws depend on the seed and
+    // the scores alone.
     std::int64_t next(const std::vector<float>& logits);
 
 private:

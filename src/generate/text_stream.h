@@ -1,5 +1,5 @@
-// Text out of a growing list of ids, in pieces of whole UTF-8 characters: a byte-level token may end inside a character, which then
-// waits for the next one.
+// Decodes a growing list of ids into pieces of whole UTF-8 characters. A byte-level token may end inside a character;
+// its bytes are then held back until the next token completes the character.
 #pragma once
 
 #include <string>
@@ -11,11 +11,11 @@ namespace longbow {
 
 class TextStream {
 public:
-    // `prompt` is not part of the output, but decides how the next token is written (a space before it or not).
+    // `prompt` is not part of the output, but it decides how the next token is written (with a space before it or not).
     TextStream(const Tokenizer& tokenizer, std::vector<TokenId> prompt);
-    // The text that this token completes; may be empty.
+    // Returns the text that this token completes; it may be empty.
     std::string add(TokenId id);
-    // What is left at the end: bytes that never became a character are written as U+FFFD.
+    // Returns the held-back rest. Bytes that never became a character are written as U+FFFD.
     std::string finish();
 
 private:
@@ -23,7 +23,7 @@ private:
 
     const Tokenizer& tokenizer_;
     std::vector<TokenId> ids_;
-    std::size_t written_;  // bytes of the decoded text already given out (the prompt's, at first)
+    std::size_t written_;  // bytes of the decoded text that were returned already (at first, the prompt's)
 };
 
 // `text` with each byte that is no part of a valid character replaced by U+FFFD.

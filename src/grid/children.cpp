@@ -28,7 +28,7 @@ namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
 
-// A row of results or an update, in few words: "train", "eval --lengths 64,128".
+// A command in few words: "train", "eval at 64,128, stride 32, test".
 std::string short_text(const std::vector<std::string>& command) {
     auto text = command.front();
     for (std::size_t i = 0; i + 1 < command.size(); ++i) {
@@ -77,7 +77,7 @@ private:
         std::size_t chain;
         double cost;
         SharedProgress said;
-        double counted = 0;  // of its cost, in the progress
+        double counted = 0;  // the part of `cost` that the progress line has counted
     };
 
     static double cost_of(const Chain& chain, std::size_t command) { return chain.costs.empty() ? 1 : chain.costs[command]; }
@@ -125,9 +125,10 @@ private:
             if (++next_[chain] < chains_[chain].commands.size() && !stopping) launch(chain);
             return;
         }
-        if (stopping) return;  // it saved and stopped as it was told
+        if (stopping) return;  // it saved and stopped as requested
         const auto& failed = chains_[chain];
-        for (auto i = next_[chain]; i < failed.commands.size(); ++i) progress_.skip(cost_of(failed, i));  // they will not run
+        // The chain's other commands will not run.
+        for (auto i = next_[chain]; i < failed.commands.size(); ++i) progress_.skip(cost_of(failed, i));
         failures_.push_back({failed.name, short_text(failed.commands[next_[chain]]), failed.log, code});
         log::warn(failed.name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) + failed.log.string());
     }
@@ -144,7 +145,7 @@ private:
 
 ChildrenLock::ChildrenLock(const fs::path& folder) {
     make_output_folder(folder);
-    // Without O_CLOEXEC: the children hold it too, also after this process was killed.
+    // The file is opened without O_CLOEXEC, so that the children hold the lock too, even after this process is killed.
     file_ = ::open((folder / ".reproduce.lock").c_str(), O_RDWR | O_CREAT, 0644);
     if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));
     for (bool said = false; ::flock(file_, LOCK_EX | LOCK_NB) != 0; said = true) {

@@ -14,7 +14,8 @@ namespace {
 
 using Command = std::vector<std::string>;
 
-// scripts/build puts the program there; the scripts run from the top of the checkout, on another machine perhaps.
+// scripts/build puts the program at this path. The scripts run from the top of the checkout, perhaps on another
+// machine.
 constexpr const char* kProgram = "\"${LONGBOW:-build/release/longbow}\" \"$@\"";
 
 void add_common(Command& command, const GridRequest& request) {
@@ -108,7 +109,8 @@ std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridReques
 }
 
 std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command) {
-    // A step that fails or is interrupted ends the script: what follows would be measured on half a training.
+    // A command that fails or is interrupted ends the script, since the next commands would measure a half-trained
+    // model.
     std::string text = std::string("set -eu\n") + "longbow() { " + kProgram + "; }\n";
     for (const auto& command : store_commands(plan, request)) text += shell_line(command) + "\n";
     for (const auto& chain : model_commands(plan, request)) {

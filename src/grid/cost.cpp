@@ -14,9 +14,10 @@ std::int64_t vocab_size(const PlannedModel& model) {
     return expected > 0 ? expected : std::max<std::int64_t>(1, model.config.tokenizer.vocab_size);
 }
 
-// A forward pass through a small model takes its time whatever it computes: about as much as so many FLOPs.
+// A forward pass through a small model has a fixed cost whatever it computes. It takes about as long as this many
+// FLOPs.
 constexpr double kPassFlops = 1e8;
-constexpr double kBatchTokens = 16384;  // of a pass of `longbow eval`
+constexpr double kBatchTokens = 16384;  // tokens of a forward pass of `longbow eval`
 double passes(const PlannedEval& eval, double scored, std::int64_t length) {
     const auto windows = scored / static_cast<double>(eval.stride == 0 ? length : std::min(eval.stride, length));
     return eval.one_at_a_time ? windows : windows * static_cast<double>(length) / kBatchTokens;
@@ -33,7 +34,7 @@ double updates_left(const PlannedModel& model) {
 }
 
 double local_seconds(const GridPlan& plan, const GridRequest& request) {
-    std::map<std::string, std::set<TimedEval>> timed;  // what each group has to do
+    std::map<std::string, std::set<TimedEval>> timed;  // the evaluations to be timed, for each group of models
     const auto kind_of = [](const PlannedEval& eval, std::int64_t length) {
         return TimedEval{length, eval.stride == 0 ? length : std::min(eval.stride, length), eval.one_at_a_time};
     };
@@ -47,7 +48,7 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
         }
     }
     std::map<std::string, std::map<TimedEval, double>> speeds;
-    std::map<std::string, double> flop_seconds;  // of training
+    std::map<std::string, double> flop_seconds;  // of training, by group
     double seconds = 0;
     for (const auto& model : plan.models) {
         if (model.done()) continue;
@@ -91,7 +92,7 @@ void count_flops(GridPlan& plan) {
 void measure_costs(GridPlan& plan, const GridRequest& request) {
     try {
         plan.local_seconds = local_seconds(plan, request);
-    } catch (const std::exception& error) {  // LibTorch's too: a type that this machine has no product for
+    } catch (const std::exception& error) {  // LibTorch's errors too, such as a type that this machine cannot multiply
         const std::string why = error.what();
         plan.local_problem = why.substr(0, why.find('\n'));
     }

@@ -16,7 +16,7 @@ namespace longbow {
 
 namespace {
 
-// The update at which the newest checkpoint was saved, as train.stop counts them; -1: none.
+// The number of updates of the newest checkpoint, counted as train.stop counts them; -1 if there is none.
 std::int64_t saved_updates(const fs::path& run, const Config& config) {
     const auto link = run / "checkpoints" / "last";
     std::error_code error;
@@ -28,7 +28,8 @@ std::int64_t saved_updates(const fs::path& run, const Config& config) {
     return updates - (state.is_object() ? state.value("skipped_updates", std::int64_t{0}) : 0);
 }
 
-// What lies in the run directory must be the model that is asked for: its tables would carry the wrong label.
+// Throws ConfigError if the run directory holds another model than the plan's, since the tables would label its results
+// wrongly.
 void check_settings(const PlannedModel& model, const fs::path& run, const ConfigContext& context) {
     const auto file = run / "config.yaml";
     if (!fs::exists(file)) return;
@@ -45,7 +46,8 @@ void check_settings(const PlannedModel& model, const fs::path& run, const Config
     }
 }
 
-// Rows older than the newest checkpoint may be of other weights: the evaluation itself compares fingerprints and keeps what is right.
+// Rows older than the newest checkpoint may belong to other weights, so they do not count as done. The evaluation
+// itself compares fingerprints and keeps the rows that are still valid.
 bool is_newer(const fs::path& file, const fs::path& run) {
     std::error_code error;
     const auto rows = fs::last_write_time(file, error);
@@ -95,7 +97,7 @@ std::string eval_text(const PlannedEval& eval) {
     return text;
 }
 
-// Stores that are not there yet take time too, which nothing tells.
+// Preparing the missing stores takes time too, which the plan cannot estimate; this text says so.
 std::string missing_stores(const GridPlan& plan) {
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
@@ -145,11 +147,13 @@ void find_done(PlannedModel& model, const GridRequest& request) {
     mark_missing(model.evals, run, model.trained());
     mark_missing(model.early, run, model.done_updates >= model.early_updates);
     if (model.done_updates > model.early_updates) {
-        for (auto& eval : model.early) eval.missing.clear();  // past: measured then, or never
+        // Past that update: they were measured then or cannot be any more.
+        for (auto& eval : model.early) eval.missing.clear();
     }
 }
 
-// Tokens that the first of --max-stream-tokens leave out cannot make a window longer.
+// Only a limit set by --max-stream-tokens (eval.stream_tokens > 0) is checked here; the length of the split itself is
+// not.
 void warn_of_unreached(const GridPlan& plan) {
     std::set<std::pair<std::int64_t, std::int64_t>> said;
     for (const auto& model : plan.models) {

@@ -41,7 +41,7 @@ void throw_failures(const std::vector<ChainFailure>& failures) {
     std::vector<std::string> names;
     for (const auto& failure : failures)
         names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) + failure.log.string() + ")");
-    // A child killed by a signal has no exit code of ours.
+    // A child that was killed by a signal has none of our exit codes.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
     throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +

@@ -1,4 +1,4 @@
-// The global norm of the gradients and what clipping divides them by.
+// The global norm of the gradients, and the divisor that clips them.
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -11,7 +11,7 @@ namespace longbow {
 
 namespace {
 
-// A parameter that took no part in the loss has no gradient, and is left as it is.
+// Parameters that took no part in the loss have no gradient and are passed over.
 std::vector<at::Tensor> gradients_of(const std::vector<at::Tensor>& parameters) {
     std::vector<at::Tensor> gradients;
     gradients.reserve(parameters.size());

@@ -1,4 +1,4 @@
-// The registered optimizers, and the way from a configuration to one.
+// The registry of optimizers, and making an optimizer from a configuration.
 #include "longbow/optim/optimizer.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// The registered schedules, the warm-up that all of them have, and the way to the one that a configuration names.
+// The registry of schedules, the warm-up that all of them share, and the learning rate that a configuration gives.
 #include "longbow/optim/schedule.h"
 
 #include <algorithm>

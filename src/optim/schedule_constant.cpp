@@ -1,4 +1,4 @@
-// One learning rate after the warm-up.
+// The constant schedule: the learning rate stays at the peak after the warm-up.
 #include "longbow/optim/schedule.h"
 
 namespace longbow {

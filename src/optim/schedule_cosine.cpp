@@ -1,4 +1,5 @@
-// Half a cosine from the peak to schedule.min_lr, which holds after the period, with warm restarts (Loshchilov and Hutter 2017) or without.
+// The cosine schedule: half a cosine from the peak to schedule.min_lr, which holds after the period. It has optional
+// warm restarts (Loshchilov and Hutter 2017).
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -9,8 +10,8 @@ namespace longbow {
 
 namespace {
 
-// With restarts the i-th cycle (from 0) lasts (period - warmup) * period_mult^i updates, and its learning rates are those of the formula
-// times shrink^i, as in fairseq's cosine schedule.
+// With restarts, the i-th cycle (from 0) lasts (period - warmup) * period_mult^i updates, and its learning rates are
+// those of the formula times shrink^i, as in fairseq's cosine schedule.
 double cosine_rate(const SchedulePoint& point) {
     const auto& schedule = point.schedule;
     double done = point.update - point.warmup, length = point.length, factor = 1;

@@ -1,4 +1,4 @@
-// The inverse square root of the update, as fairseq has it.
+// The inverse square root schedule, in fairseq's form.
 #include <algorithm>
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// A straight line from the peak to schedule.min_lr, which holds after the period.
+// The linear schedule: a straight line from the peak to schedule.min_lr, which holds after the period.
 #include "longbow/optim/schedule.h"
 
 namespace longbow {

@@ -34,7 +34,7 @@ void SlottedOptimizer::step(double lr, const at::Tensor& divisor) {
         }
         if (group.parameters.empty()) continue;
         if (divisor.defined() && group.parameters[0].scalar_type() == at::kDouble) {
-            at::_foreach_div_(group.gradients, divisor);  // the kernels know a divisor in fp32
+            at::_foreach_div_(group.gradients, divisor);  // the fused kernels take a divisor in fp32 only
         } else if (divisor.defined()) {
             group.divisor = divisor.to(at::kFloat);
         }

@@ -1,5 +1,5 @@
-// What the optimizers share: two groups of parameters, with and without weight decay, each updated by one call of ATen's fused kernels, on
-// CPU and GPU alike.
+// What the optimizers have in common: two groups of parameters, with and without weight decay. Each group is updated by
+// one call of ATen's fused kernels, on CPU and GPU alike.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,7 +25,7 @@ protected:
     struct Group {
         std::vector<at::Tensor> parameters, gradients;
         std::vector<std::vector<at::Tensor>> slots;  // [slot][parameter]
-        std::optional<at::Tensor> divisor;           // of the gradients, 0-dim fp32
+        std::optional<at::Tensor> divisor;           // divides the gradients; 0-dim fp32
     };
     virtual void update(Group& group, double lr, double weight_decay) = 0;
 
@@ -38,7 +38,7 @@ private:
     std::vector<OptimizerSlot> slots_;
 };
 
-// {"momentum"} where there is momentum to keep.
+// Returns {"momentum"} if optim.momentum is above 0, else no slot.
 std::vector<std::string> momentum_slots(const OptimConfig& config);
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// Learned absolute positions: one vector a position, added to the embedding. Ends with its table: there is no extrapolation at all.
+// Learned absolute positions: one vector a position, added to the embedding. The method serves no window longer than
+// its table; it cannot extrapolate.
 #pragma once
 
 #include "longbow/position/position_method.h"

@@ -1,4 +1,4 @@
-// No position information at all: the causal mask alone (a baseline; Haviv et al., 2022).
+// No position information beyond the causal mask: a baseline (Haviv et al., 2022).
 #include "longbow/position/position_method.h"
 
 namespace longbow {

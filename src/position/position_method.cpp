@@ -1,4 +1,4 @@
-// The registered position methods, and the way from a name to a method.
+// The registry of position methods, and making a method from its name.
 #include "longbow/position/position_method.h"
 
 #include <ATen/core/grad_mode.h>

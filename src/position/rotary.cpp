@@ -15,7 +15,7 @@ namespace longbow {
 
 namespace {
 
-// x [batch, heads, length, head_dim] as complex pairs, times the rotation: one pass forward, one backward.
+// Rotates x [batch, heads, length, head_dim], viewed as complex pairs: one pass over memory forward, one backward.
 at::Tensor rotated(const at::Tensor& x, const at::Tensor& rotation) {
     const auto pairs = at::view_as_complex(x.unflatten(-1, {-1, 2}));
     return at::view_as_real(pairs.mul(rotation)).flatten(-2);
@@ -45,7 +45,7 @@ const at::Tensor& RotaryPosition::rotation(const at::Tensor& positions, at::Scal
 
 std::pair<at::Tensor, at::Tensor> RotaryPosition::rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& positions) {
     const auto type = q.scalar_type();
-    // Half precision has neither the complex product nor the digits for it.
+    // Half precision has neither a complex product nor the precision for the rotation.
     const auto wide = type == at::kDouble ? at::kDouble : at::kFloat;
     const auto& turn = rotation(positions, wide);
     return {rotated(q.to(wide), turn).to(type), rotated(k.to(wide), turn).to(type)};

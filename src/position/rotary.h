@@ -1,5 +1,6 @@
-// Rotary embeddings (Su et al., 2021): queries and keys are rotated by angles that grow with their position. The form of the ALiBi
-// paper's baseline: interleaved pairs (x0,x1), (x2,x3), .. over the whole head dimension, angle of pair k = position * base^(-2k/d).
+// Rotary embeddings (Su et al., 2021): queries and keys are rotated by angles that grow with their position. They have
+// the form of the ALiBi paper's baseline: interleaved pairs (x0,x1), (x2,x3), .. over the whole head dimension, and the
+// angle of pair k is position * base^(-2k/d).
 #pragma once
 
 #include "longbow/position/position_method.h"
@@ -16,7 +17,8 @@ private:
 
     std::int64_t head_dim_;
     double base_;
-    // e^(i * angle) [length, head_dim/2] complex, of the last `positions` seen: all layers of a pass, and most passes, share it.
+    // e^(i * angle), [length, head_dim/2] complex, for the last `positions` seen. All layers of a pass, and most
+    // passes, share it.
     at::Tensor positions_, rotation_;
 };
 

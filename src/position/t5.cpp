@@ -39,7 +39,7 @@ T5Position::T5Position(const PositionContext& context)
 BiasSpec T5Position::bias(std::int64_t layer) {
     BiasSpec spec;
     spec.kind = BiasSpec::Kind::table;
-    // embedding(): its backward is deterministic, that of index() is not.
+    // at::embedding() is used because its backward pass is deterministic, and that of index() is not.
     spec.table = at::embedding(shared_ ? weight_ : weight_.select(0, layer), bucket_of_).t();
     return spec;
 }

@@ -13,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-// The training length, when all rows share it.
+// The training length if all rows share it.
 std::optional<double> shared_train_length(const ReportTable& table) {
     for (const auto& row : table.rows) {
         if (row.train_length != table.rows.front().train_length) return std::nullopt;
@@ -33,7 +33,7 @@ ChartSeries length_series(const ReportTable& table, const ReportRow& row) {
     series.line = table.same_targets();
     for (const auto& [length, cell] : row.cells) {
         series.x.push_back(static_cast<double>(length));
-        series.y.push_back(cell.mean);  // not a number where no seed has a value
+        series.y.push_back(cell.mean);  // NaN where no seed has a value
         const bool spread = cell.seeds > 1;
         series.low.push_back(spread ? cell.mean - cell.sd : cell.interval ? cell.interval->low : NAN);
         series.high.push_back(spread ? cell.mean + cell.sd : cell.interval ? cell.interval->high : NAN);
@@ -79,7 +79,7 @@ bool wants_log(const std::vector<ChartSeries>& series) {
     return low > 0 && high > 8 * low;
 }
 
-// The greatest length at which a model has losses by place, and its seeds there; none: no seeds.
+// The greatest length at which a model has losses by place, and its seeds there; no seeds if there is none.
 std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const ReportRow& row) {
     std::vector<const EvalResult*> usable;
     for (auto at = row.measurements.rbegin(); at != row.measurements.rend(); ++at) {
@@ -92,13 +92,13 @@ std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const Rep
 
 constexpr double kFewTokens = 100;  // a mean over fewer is drawn hollow
 
-// Buckets of places, some of them joined: four an octave.
+// Buckets of places in the window, joined to four an octave.
 struct Places {
-    std::vector<double> x, nll, tokens;  // tokens: 0 where a row of before does not tell
+    std::vector<double> x, nll, tokens;  // tokens: 0 where a row of an earlier version does not say
 };
 
-// Scored tokens of a bucket of `width` places. A row that does not tell (of before): each of its windows scored each place, the last window
-// perhaps not all, unless windows overlap.
+// The number of scored tokens in a bucket of `width` places. Rows of earlier versions do not say it: there, each window
+// scored each place once (the last window perhaps not all), unless windows overlap.
 double tokens_of(const EvalResult& row, std::size_t bucket, double width) {
     if (bucket < row.tokens_by_position.size()) return static_cast<double>(row.tokens_by_position[bucket]);
     return row.stride == row.length ? static_cast<double>(row.windows) * width : 0;
@@ -212,7 +212,8 @@ ChartSeries position_series(const std::vector<const EvalResult*>& seeds) {
     std::vector<Places> all;
     for (const auto* row : seeds) {
         auto places = places_of(*row);
-        if (all.empty() || places.x == all.front().x) all.push_back(std::move(places));  // the same text was cut alike for every seed
+        // All seeds were cut alike, since they scored the same text.
+        if (all.empty() || places.x == all.front().x) all.push_back(std::move(places));
     }
     const auto count = static_cast<double>(all.size());
     for (std::size_t i = 0; i < all.front().x.size(); ++i) {

@@ -1,4 +1,4 @@
-// The report's charts, for its page and for figures: each curve is one model, measured alike at all of its points.
+// The report's charts, for its page and for figures. Each curve is one model, measured alike at all of its points.
 #pragma once
 
 #include <cstddef>
@@ -9,19 +9,21 @@
 
 namespace longbow {
 
-// A chart without series is one that has nothing to draw.
-// The table's metric against the evaluation length, with error bars.
+// The table's metric against the evaluation length, with error bars. Here and below, a chart without series has nothing
+// to draw.
 Chart length_chart(const ReportTable& table);
-// Loss by place in the window, at each model's longest length.
+// Loss by place in the window, at the longest length of each model.
 Chart position_chart(const ReportTable& table);
-// Loss while training, a chart for each tokenizer and corpus.
+// Loss during training, with one chart for each tokenizer and corpus.
 std::vector<Chart> training_charts(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables);
 
-// Known methods keep their colour and marker on every page; others take what is free.
+// The style of a row: known methods have the same colour and marker on every page, other methods take styles that are
+// free.
 std::size_t style_of(const ReportTable& table, const ReportRow& row);
 
-// Losses by place in the window, drawn coarser than they are kept: four points an octave, since single places are few tokens each. Several
-// rows are seeds of one model: their mean, with the standard deviation as error bars.
+// Loss by place in the window. It is drawn more coarsely than it is stored, with four points an octave, since single
+// places have few tokens. Several rows are seeds of one model: the curve is their mean, with the standard deviation as
+// error bars.
 ChartSeries position_series(const std::vector<const EvalResult*>& seeds);
 
 }  // namespace longbow

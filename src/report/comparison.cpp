@@ -15,7 +15,8 @@ namespace {
 
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-// Losses of `row` over the stretches of raw text that `bytes` measures out, interpolated within the row's own blocks.
+// The losses of `row` over consecutive stretches of raw text, whose lengths are `bytes`. They are interpolated within
+// the row's own blocks.
 std::vector<double> losses_over(const EvalResult& row, const std::vector<double>& bytes) {
     std::vector<double> losses;
     double end = 0, before = 0;
@@ -95,7 +96,7 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& pe
     for (const auto& pair : pairs) {
         for (const auto* row : {pair.a, pair.b}) check_blocks(*row);
         check_texts(pair, comparison.per);
-        check_texts({&first, pair.a}, comparison.per);  // the blocks of every seed are those of the first
+        check_texts({&first, pair.a}, comparison.per);  // all seeds must have the blocks of the first one
         comparison.diverged_a += pair.a->diverged();
         comparison.diverged_b += pair.b->diverged();
         const auto a = pair.a->tokenizer == first.tokenizer ? pair.a->block_nll : losses_over(*pair.a, first.block_bytes);
@@ -106,7 +107,7 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& pe
     const auto units = units_of(first, comparison.per);
     comparison.difference = mean_estimate(differences, units);
     comparison.p_value = p_value(differences, units);
-    if (comparison.diverged_a + comparison.diverged_b > 0) {  // a loss may be finite all the same
+    if (comparison.diverged_a + comparison.diverged_b > 0) {  // the loss of a diverged model may still be finite
         comparison.difference.mean = std::numeric_limits<double>::quiet_NaN();
         comparison.difference.interval.reset();
         comparison.p_value.reset();

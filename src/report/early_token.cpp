@@ -46,9 +46,9 @@ std::string measured_text(const EarlyTokenAnalysis& analysis) {
            strprintf(" tokens, sliding windows of stride %lld", static_cast<long long>(analysis.stride));
 }
 
-// A point of a curve, with the interval of its perplexity.
+// Adds a point to a curve, with the interval of its perplexity.
 void add_point(ChartSeries& series, const EvalResult& row) {
-    if (!std::isfinite(row.ppl)) return;  // a diverged model has no place in the figure
+    if (!std::isfinite(row.ppl)) return;  // a diverged model is not drawn
     series.x.push_back(static_cast<double>(row.length));
     series.y.push_back(row.ppl);
     series.low.push_back(row.ppl_ci ? row.ppl_ci->low : NAN);

@@ -14,14 +14,15 @@ namespace {
 
 constexpr std::string_view kLineWhite = "\t\n\r\v\f";
 
-// Not to be shown as they are: XML forbids some, terminals obey others, and some turn the rest of the line round.
+// Characters that must not be shown as they are: XML forbids some, terminals interpret others, and some reverse the
+// direction of the rest of the line.
 bool invisible(char32_t c) {
     const bool control = c < 0x20 || (c >= 0x7F && c <= 0x9F);
     const bool direction = c == 0x200E || c == 0x200F || (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
     return control || direction || c == 0xFEFF || (c & 0xFFFE) == 0xFFFE;
 }
 
-// `kept`: white space that stays; other white space becomes a blank.
+// White space in `kept` stays; other white space becomes a blank.
 std::string made_visible(std::string_view text, std::string_view kept) {
     std::string out;
     while (!text.empty()) {
@@ -81,7 +82,8 @@ std::string escape_markdown(const std::string& raw) {
 }
 
 std::string escape_latex(const std::string& raw) {
-    // Braces keep "[" and "*" from being taken for arguments of the row's end before them, and hyphens from becoming dashes.
+    // Braces keep "[" and "*" from being read as arguments of the row end before them, and hyphens from becoming
+    // dashes.
     static const std::map<char, std::string> special{{'&', "\\&"},
                                                      {'%', "\\%"},
                                                      {'$', "\\$"},

@@ -13,13 +13,13 @@ namespace longbow {
 
 namespace {
 
-// A perplexity of thirty digits says no more than its order.
+// From 1e7 on, a value is written with three digits: more digits of a huge perplexity say nothing.
 std::string value_text(double value, Metric metric) {
     const bool perplexity = metric == Metric::ppl || metric == Metric::ppl_per_word;
     return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
 }
 
-// The numbers of seeds that the table's cells have.
+// The different numbers of seeds among the table's cells.
 std::set<std::int64_t> seed_counts(const ReportTable& table) {
     std::set<std::int64_t> counts;
     for (const auto& row : table.rows) {
@@ -28,7 +28,7 @@ std::set<std::int64_t> seed_counts(const ReportTable& table) {
     return counts;
 }
 
-// The pair of lengths that every row's growth has, or nullopt when rows differ.
+// The pair of lengths that the growth of every row is between, or nullopt if rows differ.
 std::optional<std::pair<std::int64_t, std::int64_t>> common_growth(const ReportTable& table) {
     std::optional<std::pair<std::int64_t, std::int64_t>> common;
     for (const auto& row : table.rows) {
@@ -46,7 +46,7 @@ bool any_cell(const ReportTable& table, bool (*is)(const ReportCell&)) {
     });
 }
 
-// "124", or "9 to 124" where the columns or models score unlike many tokens.
+// "124", or "9 to 124" where cells score different numbers of tokens.
 std::string blocks_text(const ReportTable& table) {
     std::set<std::int64_t> blocks;
     for (const auto& row : table.rows) {

@@ -1,4 +1,4 @@
-// The report's numbers for other programs: CSV and JSON.
+// The report's numbers in formats for other programs: CSV and JSON.
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
@@ -28,7 +28,7 @@ Fields growth_fields(const ReportRow& row, std::int64_t length) {
             optional_text(growth.seeds > 1, growth.sd)};
 }
 
-// Names of the corpus that this model's rows have; those of other models in the table may differ.
+// The corpus as this model's rows name it; other models of the table may name it differently.
 std::string data_name_of(const ReportRow& row) { return row.measurements.begin()->second.front()->data_name; }
 
 std::string csv_row(const ReportTable& table, const ReportRow& row, std::int64_t length, const ReportCell& cell) {
@@ -90,7 +90,7 @@ Json row_json(const ReportTable& table, const ReportRow& row) {
     return model;
 }
 
-// A string where there is one, as most tables have it; null where there is none; else the list.
+// A plain string if the table has one text, as most do; null if it has none; else the list.
 Json one_or_all(const std::vector<std::string>& texts) {
     if (texts.empty()) return nullptr;
     return texts.size() == 1 ? Json(texts.front()) : Json(texts);
@@ -98,13 +98,13 @@ Json one_or_all(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-// Long form, a line a model and length: what a data frame wants.
+// Long form, as data frames want it: one line for each model and length.
 std::string render_csv(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," + metric_key(metric) +
                        ",sd,low,high,growth_from,growth_to,growth,growth_low,growth_high,growth_sd"
                        ",data_name,data,tokenizer,dtype,max_stream_tokens,updates,blocks,interval,best\n";
     for (const auto& table : tables) {
-        if (table.metric != metric) continue;  // a column holds one unit
+        if (table.metric != metric) continue;  // a CSV column holds one unit
         for (const auto& row : table.rows) {
             for (const auto& [length, cell] : row.cells) text += csv_row(table, row, length, cell);
         }

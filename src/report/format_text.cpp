@@ -8,7 +8,7 @@ namespace longbow {
 
 namespace {
 
-// Texts of ours with a sign that LaTeX has a command for.
+// Escapes one of our own texts. Its "±" becomes LaTeX's command, which escape_latex() does not know.
 std::string latex_text(const std::string& text) {
     auto escaped = escape_latex(text);
     for (auto at = escaped.find("±"); at != std::string::npos; at = escaped.find("±", at))
@@ -16,7 +16,7 @@ std::string latex_text(const std::string& text) {
     return escaped;
 }
 
-// What the formats write differently.
+// What Markdown and LaTeX write differently.
 struct Signs {
     std::string (*escape)(const std::string& text);
     std::string none, plus_minus, bold_begin, bold_end;

@@ -1,4 +1,4 @@
-// The report as one page that opens anywhere: style, figures and tables inside, nothing fetched.
+// The report as one self-contained HTML page with its style, figures and tables inside.
 #include "html.h"
 
 #include <set>
@@ -15,7 +15,7 @@ namespace longbow {
 namespace {
 
 std::string figure(const Chart& chart) {
-    std::string legend;  // on narrow screens, where the labels at the lines' ends take scrolling to see
+    std::string legend;  // shown on narrow screens, where the labels at the lines' ends are out of view
     for (const auto& series : chart.series) {
         legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) +
                   "</span>";
@@ -63,7 +63,7 @@ const char* const kHowToRead =
     "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they hold the spread "
     "between easy and hard passages, which is the same for all models and lengths.</li>\n</ul>\n";
 
-// How many models, and of which corpora.
+// Says how many models were measured, and on which corpora.
 std::string summary(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {
     std::set<std::string> checkpoints, corpora;
     for (const auto& run : runs) {

@@ -1,4 +1,4 @@
-// Parts of the report page.
+// Parts of the report's HTML page.
 #pragma once
 
 #include <string>
@@ -8,8 +8,9 @@
 
 namespace longbow {
 
-// What differs between the runs' settings, and what they share; empty where no run has a config.yaml.
+// The settings that differ between the runs, and those that they share; empty if no run has a config.yaml.
 std::string settings_html(const std::vector<ReportRun>& runs);
+// The fingerprints of what was measured.
 std::string provenance_html(const std::vector<ReportRun>& runs);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// The report page's tables of what lies behind the numbers: the runs' settings, and the fingerprints of what was measured.
+// The report page's tables of the runs' settings, and of the fingerprints of what was measured.
 #include <algorithm>
 #include <set>
 

@@ -1,4 +1,5 @@
-// Which rows of two sides belong together: one method a side, by seed, measured alike. What is in doubt is refused with its remedy.
+// Decides which rows of two sides belong together: one method a side, paired by seed, measured alike. Ambiguous input
+// is refused with a message that names the remedy.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -14,12 +15,12 @@ namespace longbow {
 
 namespace {
 
-// Rows of one run are one model, also where its settings changed between two measurements (train.stop, eval --attention): its last row says what
-// the run is.
+// Identifies the method of a row. Rows of one run are one model even if its settings changed between two measurements
+// (train.stop, eval --attention), so the run's last row decides.
 class MethodKeys {
 public:
     explicit MethodKeys(const std::vector<const EvalResult*>& rows) {
-        for (const auto* row : rows) last_[run_of(*row)] = row->config_group;  // rows of before have no group
+        for (const auto* row : rows) last_[run_of(*row)] = row->config_group;  // rows of earlier versions have no group
     }
     [[nodiscard]] std::string of(const EvalResult& row) const {
         return row.position + "|" + std::to_string(row.train_length) + "|" + last_.at(run_of(row));
@@ -35,7 +36,7 @@ bool selected(const EvalResult& row, const std::string& select) {
     return select.empty() || row.position == select || row.name == select || starts_with(row.name, select + "/");
 }
 
-// "alibi" of alibi/seed-1 and alibi/seed-2; a single run's own name; else the position method.
+// "alibi" for alibi/seed-1 and alibi/seed-2; the own name of a single run; else the position method.
 std::string side_name(const std::vector<const EvalResult*>& rows) {
     std::set<std::string> names, folders;
     for (const auto* row : rows) {
@@ -67,7 +68,8 @@ void refuse_several_methods(const std::vector<const EvalResult*>& rows, const st
         (shown.size() == methods.size() ? "as a folder or as " + input + "@" + *shown.begin() : "as a folder or file of its own"));
 }
 
-// Which of a seed's rows count: of one run the last, of its last measured checkpoint; two runs of one seed are in doubt.
+// Which rows of a seed count: for one run, the last row of each measurement. Two runs of one seed are ambiguous and
+// refused, unless they have the same checkpoint.
 std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& rows, const std::string& input) {
     std::map<std::uint64_t, std::set<std::string>> runs, updates;
     std::map<std::uint64_t, std::string> checkpoint;
@@ -124,7 +126,7 @@ std::string measurements_text(const ComparisonSide& side) {
     return side.name + " has " + join(texts, "; ");
 }
 
-// The rows of one measurement, by seed.
+// The rows of one measurement by seed.
 using BySeed = std::map<std::uint64_t, const EvalResult*>;
 BySeed rows_like(const ComparisonSide& side, const EvalResult& like, const std::set<std::uint64_t>& seeds) {
     BySeed rows;
@@ -134,7 +136,7 @@ BySeed rows_like(const ComparisonSide& side, const EvalResult& like, const std::
     return rows;
 }
 
-// Refuses seeds that only `one` has for this measurement.
+// Throws DataError if only `one` has a seed for this measurement.
 void refuse_unpaired(const ComparisonSide& one, const BySeed& rows, const ComparisonSide& other, const BySeed& others) {
     std::set<std::uint64_t> untrained, unmeasured, shared;
     std::vector<std::string> texts;
@@ -258,7 +260,7 @@ Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const Pairi
     };
     look(a);
     look(b);
-    if (pairing.measurements.empty() && unlike.a != nullptr) compare_rows({unlike});  // says what differs
+    if (pairing.measurements.empty() && unlike.a != nullptr) compare_rows({unlike});  // throws, saying what differs
     if (pairing.measurements.empty()) {
         throw DataError(a.input + " and " + b.input + " share no length, protocol, stride, split, token limit and dtype (" +
                         measurements_text(a) + "; " + measurements_text(b) + "): evaluate both alike first");

@@ -23,7 +23,8 @@ namespace {
 
 constexpr const char* kProgram = "rsvg-convert";
 
-// A file in memory: the program's input and output lie there whole, so that neither side waits for the other.
+// A file in memory. It holds the program's whole input or output, so that neither process waits for the other as it
+// would with a pipe.
 class MemoryFile {
 public:
     explicit MemoryFile(std::string name) : name_(std::move(name)), fd_(::memfd_create(name_.c_str(), MFD_CLOEXEC)) {
@@ -61,7 +62,7 @@ private:
     int fd_;
 };
 
-// Runs to its end. Throws Error when it cannot be started; else as a shell has its exit code.
+// Runs the program to its end and returns its exit code as a shell reports it. Throws Error when it cannot be started.
 int run_program(const std::string& path, std::vector<std::string> words, const MemoryFile& in, const MemoryFile& out,
                 const MemoryFile& err) {
     posix_spawn_file_actions_t actions;

@@ -39,7 +39,7 @@ void flatten(const YAML::Node& node, const std::string& prefix, std::map<std::st
 std::map<std::string, std::string> read_settings(const fs::path& file) {
     std::map<std::string, std::string> settings;
     if (!fs::exists(file)) return settings;
-    // The rows say what was measured; a report stands without the settings, and without a curve of the training.
+    // The rows say what was measured, so the report can do without the settings and without the training curve.
     const auto left_out = [&](const std::string& why) {
         log::warn(file.string() + ": " + why + "; the report leaves this run's settings out");
         return std::map<std::string, std::string>();
@@ -54,7 +54,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
     return settings;
 }
 
-// A report outlives a damaged line.
+// Reads the training losses. Damaged lines are skipped, since a report should not fail because of them.
 void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
     const auto text = read_file(file);
@@ -69,7 +69,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     }
 }
 
-// Rows of a run's own file are called as the run is called where it lies now; rows that came from elsewhere (--out) keep their names.
+// Whether a row belongs to the run in whose folder it lies. Such rows take the name that the run has where it lies now;
+// rows that came from elsewhere (--out) keep theirs.
 bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
     if (row.name.empty() || row.name == folder.filename().string() || row.name == run.name) return true;
     const auto agrees = [&](const char* key, const std::string& value) {
@@ -92,13 +93,13 @@ ReportRun read_run(const fs::path& results) {
     return run;
 }
 
-// The results.jsonl files that an input means.
+// The results.jsonl files that an input stands for.
 std::vector<fs::path> results_of(const std::string& input) {
     const fs::path path(input);
     if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
     if (!fs::is_directory(path)) return {path};
     std::vector<fs::path> found;
-    const auto folder = run_folder(path);  // of a checkpoint: its run
+    const auto folder = run_folder(path);  // for a checkpoint, its run
     for (const auto& run : find_runs(fs::equivalent(folder, path) ? path : folder)) {
         if (run.results) found.push_back(run.folder / "results.jsonl");
     }
@@ -107,7 +108,7 @@ std::vector<fs::path> results_of(const std::string& input) {
     return found;
 }
 
-// Names as the runs lie, told apart by the folders above them where they must be.
+// Names the runs after their folders, with as many folders above them as tell them apart.
 void name_runs(const std::vector<ReportRun*>& runs) {
     std::vector<fs::path> folders;
     for (const auto* run : runs) folders.push_back(run_folder(run->results));

@@ -14,11 +14,12 @@ namespace {
 
 constexpr double kPlotWidth = 536, kPlotHeight = 326;
 constexpr double kLeft = 64, kTop = 18, kBottom = 56;
-constexpr double kLabelGap = 17;                       // least distance of two labels' base lines
+constexpr double kLabelGap = 17;                       // least distance between the baselines of two labels
 constexpr double kLabelSize = 14, kLabelIndent = 27;   // of the labels at the lines' ends
 constexpr double kLabelLeast = 106, kLabelMost = 300;  // their width
 
-// Told apart by people with any common colour vision and at least 3:1 on white (after Okabe and Ito, and Tol).
+// Colours that people with any common colour vision can tell apart, with a contrast of at least 3:1 on white (after
+// Okabe and Ito, and Tol).
 constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#117a4f", "#9b3fa0", "#5a4a00", "#c0396b", "#2f2f8f", "#666666"};
 constexpr std::size_t kMarkers = 4;
 
@@ -30,7 +31,7 @@ std::string stroke(const char* colour, double width = 1, const char* more = "") 
     return strprintf("stroke=\"%s\" stroke-width=\"%g\"%s", colour, width, more);
 }
 
-// Beyond the colours, the same ones come with other markers.
+// Styles beyond the number of colours reuse the colours with other markers.
 std::string marker(std::size_t style, double x, double y, const std::string& note, bool weak = false) {
     const auto colour = style_colour(style);
     const auto paint = weak ? " fill=\"#ffffff\" stroke=\"" + colour + "\" stroke-width=\"1.2\""
@@ -47,7 +48,8 @@ std::string marker(std::size_t style, double x, double y, const std::string& not
     }
 }
 
-// Base lines for labels at the wanted heights, moved apart as little as it takes (in order of height).
+// Baselines for labels that should be at the `wanted` heights: they keep their order of height and are moved as little
+// as possible so that they do not overlap.
 std::vector<double> spread_labels(const std::vector<double>& wanted, double low, double high) {
     std::vector<std::size_t> order(wanted.size());
     std::iota(order.begin(), order.end(), 0);
@@ -80,7 +82,7 @@ double label_width(const Chart& chart) {
 
 double plot_height(const Chart& chart) { return std::max(kPlotHeight, kLabelGap * static_cast<double>(chart.series.size() + 1)); }
 
-// One chart being drawn.
+// Draws one chart.
 class Drawing {
 public:
     explicit Drawing(const Chart& chart)
@@ -182,7 +184,8 @@ private:
         for (std::size_t i = 0; i < texts.size(); ++i) {
             const auto& series = chart_.series[i];
             if (texts[i].empty()) continue;
-            if (std::abs(places[i] - ends[i]) > 3 || x_.end - starts[i] > 24)  // a leader where the label could not stay beside its line
+            // A leader line where the label could not stay beside its line.
+            if (std::abs(places[i] - ends[i]) > 3 || x_.end - starts[i] > 24)
                 svg += line(starts[i] + 7, ends[i] - 5, x_.end + 8, places[i] - 5, stroke("#b4bbc7"));
             if (series.markers || !series.dashed) svg += marker(series.style, x_.end + 16, places[i] - 5, "");
             svg += svg_text(x_.end + kLabelIndent, places[i], texts[i], {.colour = kInk, .size = kLabelSize});
@@ -197,7 +200,7 @@ private:
 constexpr double kMargin = 16;
 constexpr const char* kWarning = "#a02020";
 
-// Parts below each other.
+// Stacks texts and charts below each other.
 class Column {
 public:
     explicit Column(double width) : width_(width) {}

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kMostTicks = 9;
 
-// About `count` round steps (1, 2, 5 times a power of ten) over [low, high].
+// About `count` ticks over [low, high], at a round step (1, 2 or 5 times a power of ten).
 std::vector<double> linear_ticks(double low, double high, int count) {
     const double raw = (high - low) / count;
     if (!std::isfinite(raw) || raw <= 0) return {};
@@ -44,13 +44,14 @@ std::vector<double> thinned(std::vector<double> ticks) {
 std::vector<double> power_ticks(double low, double high, double base) {
     std::vector<double> ticks;
     const double first = std::ceil(std::log(low) / std::log(base) - 1e-9);
-    // Losses of 700 nats are perplexities near the end of what a double holds: nothing may run on from there.
+    // Losses of 700 nats are perplexities near the end of a double's range, so the loop counts exponents: the powers
+    // themselves could overflow.
     const double last = std::floor(std::log(high) / std::log(base) + 1e-9);
     for (double power = first; power <= last; ++power) ticks.push_back(std::pow(base, power));
     return thinned(ticks);
 }
 
-// 1, 2, 5, 10, 20, ..; powers of ten alone where these would be many.
+// 1, 2, 5, 10, 20, ..; only powers of ten where these would be too many.
 std::vector<double> decimal_ticks(double low, double high) {
     if (high > 1000 * low) return power_ticks(low, high, 10);
     std::vector<double> ticks;

@@ -12,12 +12,13 @@ namespace longbow {
 
 namespace {
 
-// Verdana has DejaVu Sans's widths: what fits on one system fits on the others.
+// Verdana has the same widths as DejaVu Sans, so text that fits on one system fits on the others.
 constexpr const char* kFont = "DejaVu Sans, Verdana, Bitstream Vera Sans, sans-serif";
 
-// In ems, a little above DejaVu Sans's own.
+// The width of a character in ems, a little more than DejaVu Sans's.
 double character_width(unsigned char c) {
-    if (c >= 0x80) return c >= 0xE3 ? 1.05 : 0.8;  // first byte of a longer character; from E3 on they are as wide as high
+    // First byte of a multi-byte character; from E3 on they are as wide as they are high.
+    if (c >= 0x80) return c >= 0xE3 ? 1.05 : 0.8;
     if (std::string_view("ijlI.,:;'|!()[]").find(static_cast<char>(c)) != std::string_view::npos) return 0.4;
     if (std::string_view("mwMW@%").find(static_cast<char>(c)) != std::string_view::npos) return 1.0;
     return c >= 'A' && c <= 'Z' ? 0.76 : 0.64;

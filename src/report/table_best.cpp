@@ -1,4 +1,4 @@
-// Which numbers of a column are set in bold: the least, and those whose paired difference from it the text leaves in doubt.
+// Which numbers of a column are set in bold: the lowest, and those whose paired difference from it is not significant.
 #include <algorithm>
 
 #include "longbow/core/error.h"
@@ -11,7 +11,7 @@ namespace {
 
 using Rows = std::vector<const EvalResult*>;
 
-// By the seeds that both have; one seed each are two models, whatever their seeds.
+// Pairs the rows by the seeds that both models have. Models of one seed each are paired whatever their seeds are.
 std::vector<RowPair> paired(const Rows& best, const Rows& rows) {
     if (best.size() == 1 && rows.size() == 1) return {{best.front(), rows.front()}};
     std::vector<RowPair> pairs;
@@ -22,14 +22,14 @@ std::vector<RowPair> paired(const Rows& best, const Rows& rows) {
     return pairs;
 }
 
-// Whether `rows` are worse than `best` beyond doubt.
+// Whether `rows` are significantly worse than `best`.
 bool clearly_worse(const Rows& best, const Rows& rows) {
     const auto pairs = paired(best, rows);
     if (pairs.empty()) return false;
     try {
         const auto difference = compare_rows(pairs).difference;
         return difference.clear() && difference.mean > 0;
-    } catch (const DataError&) {  // rows of before, without the blocks' losses
+    } catch (const DataError&) {  // rows of earlier versions lack the blocks' losses
         return false;
     }
 }
@@ -47,7 +47,7 @@ void mark_best(ReportTable& table) {
             rows.begin(), rows.end(), [&](const auto* a, const auto* b) { return a->cells.at(length).mean < b->cells.at(length).mean; });
         for (auto* row : rows) {
             auto& cell = row->cells.at(length);
-            const bool whole = cell.diverged == 0;  // a model that diverged with some seeds is none of the best
+            const bool whole = cell.diverged == 0;  // a model that diverged for some seeds is not among the best
             cell.best = row == best || (whole && !clearly_worse(best->measurements.at(length), row->measurements.at(length)));
         }
     }

@@ -29,7 +29,8 @@ Spread spread_of(const std::vector<double>& values) {
     return spread;
 }
 
-// One block has no spread, and the few of rows of before gave false winners: neither is shown.
+// No interval is shown for fewer than kLeastBlocks blocks: a single block has no spread, and the intervals over a few
+// blocks, which rows of earlier versions hold, showed false winners.
 std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
     if (!row.ppl_ci || row.blocks() < kLeastBlocks) return std::nullopt;
     const auto in = [&](double ppl) {
@@ -43,7 +44,8 @@ std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
     return Interval{in(row.ppl_ci->low), in(row.ppl_ci->high)};
 }
 
-// What the blocks of a seed lost more at `to` than at `from`; nullopt where these are not the same blocks.
+// For each block of a seed, its loss at `to` minus its loss at `from`; nullopt where the two lengths do not have the
+// same blocks.
 std::optional<std::vector<double>> block_differences(const EvalResult& from, const EvalResult& to) {
     const auto blocks = from.block_nll.size();
     const bool same = from.data == to.data && from.tokens == to.tokens && blocks == to.block_nll.size();
@@ -62,7 +64,7 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
         const auto found = rows.find(length);
         if (found == rows.end()) continue;
         const auto& row = *found->second;
-        if (!row.reached()) {  // of another length's windows: a number here would be read as one of this length
+        if (!row.reached()) {  // its windows are shorter; a number here would be read as one of this length
             ++cell.unreached;
             continue;
         }
@@ -80,7 +82,7 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
     cell.mean = values.empty() ? kNoValue : spread.mean;
     cell.sd = spread.sd;
     cell.seeds = static_cast<std::int64_t>(values.size());
-    if (cell.seeds != 1) cell.interval.reset();  // the last seed's, which says nothing of the others
+    if (cell.seeds != 1) cell.interval.reset();  // it is the last seed's, which says nothing about the others
     return cell;
 }
 
@@ -91,12 +93,12 @@ std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_len
     growth.to = *lengths.rbegin();
     if (growth.from == growth.to) return std::nullopt;
     std::vector<double> ratios;
-    std::vector<std::vector<double>> differences;  // of the blocks' losses, a series a seed
+    std::vector<std::vector<double>> differences;  // of the blocks' losses, one series a seed
     const EvalResult* first = nullptr;
     for (const auto& [seed, rows] : seeds) {
         if (rows.count(growth.from) == 0 || rows.count(growth.to) == 0) continue;
         const auto *from = rows.at(growth.from), *to = rows.at(growth.to);
-        if (!std::isfinite(to->ppl / from->ppl)) continue;  // a seed that diverged does not grow
+        if (!std::isfinite(to->ppl / from->ppl)) continue;  // a seed that diverged has no growth
         ratios.push_back(to->ppl / from->ppl);
         if (first == nullptr) first = from;
         if (auto of_seed = block_differences(*from, *to)) differences.push_back(std::move(*of_seed));

@@ -1,4 +1,4 @@
-// A model's numbers in a table, from its rows of results.jsonl.
+// A model's numbers in a table, computed from its rows of results.jsonl.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ using Seeds = std::map<std::uint64_t, std::map<std::int64_t, const EvalResult*>>
 
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric);
 
-// From the training length (or the shortest measured) to the longest measured.
+// The growth from the training length (or the shortest length measured) to the longest.
 std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length, const std::set<std::int64_t>& lengths);
 
-// Sets `best` in every column that has two models or more.
+// Sets `best` in every column of at least two models.
 void mark_best(ReportTable& table);
 
 }  // namespace longbow

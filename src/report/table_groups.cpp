@@ -15,10 +15,11 @@ namespace {
 
 bool scores_all(const EvalResult& row) { return protocol_scores_all(row.protocol); }
 
-// A limit that the split did not reach is none.
+// A limit that is larger than the split is no limit.
 std::int64_t limit_of(const EvalResult& row) { return scores_all(row) && row.max_stream_tokens > row.tokens ? 0 : row.max_stream_tokens; }
 
-// The corpus and what of it was scored, as far as one string can tell. Without block_bytes (rows of before) a text is not known again.
+// Identifies the corpus and the scored part of it, as far as one string can. Rows without block_bytes (of earlier
+// versions) cannot be matched across tokenizers by their text.
 std::string text_key(const EvalResult& row, bool per_text) {
     const auto bytes = std::accumulate(row.block_bytes.begin(), row.block_bytes.end(), 0.0);
     if (per_text && scores_all(row) && bytes > 0) return "bytes " + std::to_string(std::llround(bytes));
@@ -26,12 +27,13 @@ std::string text_key(const EvalResult& row, bool per_text) {
 }
 
 std::string key_of(const EvalResult& row, bool per_text) {
-    // The limit is in tokens: of unlike tokenizers it is not the limit but the text that tells them apart.
+    // The limit is in tokens, so for different tokenizers equal limits mean different texts: there the text's bytes
+    // tell rows apart.
     return row.key(Measurement::kSplit | Measurement::kProtocol | Measurement::kDtype | Measurement::kDocuments) +
            (per_text && limit_of(row) > 0 ? "limited" : std::to_string(limit_of(row))) + "|" + text_key(row, per_text);
 }
 
-// Where lengths score unlike numbers of targets, rows of one length and stride must still agree in it.
+// Where lengths score different numbers of targets, rows of one length and stride must still agree in theirs.
 bool fits(const std::vector<const EvalResult*>& rows, const EvalResult& row) {
     return std::none_of(rows.begin(), rows.end(), [&](const EvalResult* other) {
         return other->length == row.length && other->stride == row.stride && other->tokenizer == row.tokenizer &&
@@ -72,7 +74,8 @@ bool within(const RowGroup& part, const RowGroup& whole) {
                        [&](const EvalResult* row) { return std::find(whole.rows.begin(), whole.rows.end(), row) != whole.rows.end(); });
 }
 
-// The protocol's own stride first; then other relations of stride and length, and fixed strides. Of these, none that another one holds.
+// The group with the protocol's default stride comes first; then those with other relations of stride and length, and
+// fixed strides. Of these, a group whose rows are all in another group is dropped.
 std::vector<RowGroup> by_stride(const std::vector<const EvalResult*>& rows) {
     const auto& protocol = protocol_named(rows.front()->protocol);
     std::vector<RowGroup> groups, others;

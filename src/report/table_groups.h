@@ -9,14 +9,14 @@
 namespace longbow {
 
 struct RowGroup {
-    std::string stride_text;  // empty: the protocol knows but one
+    std::string stride_text;  // empty: the protocol has only one stride
     std::int64_t max_stream_tokens = 0;
     std::vector<const EvalResult*> rows;  // in the order of the runs
 };
 
-// A row may be in several groups: one whose stride is its length is among the non-overlapping ones, and among those that slide by that
-// stride at longer lengths. `per_text`: models of unlike tokenizers share a group when they scored the same text (protocols that score all of
-// it).
+// Groups all rows of `runs`. A row may be in several groups: one whose stride equals its length is among the
+// non-overlapping ones, and also among those that slide by that stride at longer lengths. With `per_text`, models with
+// different tokenizers share a group when they scored the same text (for protocols that score all of it).
 std::vector<RowGroup> groups_of(const std::vector<ReportRun>& runs, bool per_text);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// Tables of models by lengths, from rows that were measured alike.
+// Builds tables of models by lengths from rows that were measured alike.
 #include "longbow/report/tables.h"
 
 #include <algorithm>
@@ -14,7 +14,7 @@ namespace longbow {
 
 namespace {
 
-// What distinguishes the models of a table, in the order in which they appear.
+// A model of a table with its rows. Models are in the order in which they appear.
 struct Model {
     std::string key;
     std::vector<const EvalResult*> rows;
@@ -31,7 +31,7 @@ std::vector<Model> models_of(const std::vector<const EvalResult*>& rows) {
         const auto group = row->config_group.empty() ? row->config : row->config_group;
         add(models, join({row->position, std::to_string(row->train_length), group, row->tokenizer, row->data}, "|"), row);
     }
-    // One seed measured at several checkpoints is several models, not several seeds.
+    // One seed that was measured at several checkpoints gives several models, not several seeds.
     std::vector<Model> split_models;
     for (const auto& model : models) {
         std::map<std::uint64_t, std::set<std::string>> checkpoints;
@@ -46,7 +46,7 @@ ReportRow row_of(const Model& model, Metric metric, bool with_growth) {
     Seeds seeds;
     std::set<std::int64_t> lengths;
     for (const auto* row : model.rows) {
-        seeds[row->seed][row->length] = row;  // measured again: the later row stands
+        seeds[row->seed][row->length] = row;  // the later row wins if a model was measured again
         lengths.insert(row->length);
     }
     const auto& first = *seeds.begin()->second.begin()->second;
@@ -89,7 +89,7 @@ ReportTable table_of(const RowGroup& group, Metric metric) {
         table.tokens.emplace(row->length, row->tokens);
     }
     for (const auto& [length, tokens] : table.tokens) table.lengths.push_back(length);
-    // Perplexities a token grow by what a token is: of unlike tokenizers the ratios do not compare.
+    // Growth is a ratio of per-token perplexities, which do not compare between different tokenizers.
     for (const auto& model : models_of(group.rows)) table.rows.push_back(row_of(model, metric, table.tokenizers.size() == 1));
     label_rows(table);
     mark_best(table);

@@ -1,4 +1,4 @@
-// Loss while training: runs that saw another text, or cut it into other tokens, have charts of their own.
+// Charts of the loss during training. Runs on different texts or with different tokenizers have separate charts.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -24,7 +24,7 @@ std::string setting(const ReportRun& run, const std::string& key) {
     return found == run.settings.end() ? "" : found->second;
 }
 
-// How the tables call this run's model, and paint it.
+// Gives a run's curve the label and style that the tables give its model.
 void name_series(ChartSeries& series, const ReportRun& run, const std::vector<ReportTable>& tables) {
     for (const auto& table : tables) {
         for (const auto& row : table.rows) {
@@ -41,7 +41,7 @@ void name_series(ChartSeries& series, const ReportRun& run, const std::vector<Re
     }
 }
 
-// Seeds of one model have one label: their runs' names tell them apart.
+// Seeds of one model have the same label; they get the names of their runs instead.
 void tell_apart(std::vector<ChartSeries>& series, const std::vector<std::string>& names) {
     std::map<std::string, int> count;
     for (const auto& one : series) ++count[one.label];

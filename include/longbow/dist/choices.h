@@ -1,11 +1,11 @@
-// What the closed settings of several processes may be.
+// The values of `dist`'s closed settings. config/config.h includes this file, so it includes core/choice.h alone.
 #pragma once
 
 #include "longbow/core/choice.h"
 
 namespace longbow {
 
-// The type in which gradients travel between ranks.
+// The type in which gradients are sent between ranks.
 enum class ReduceDType { full, bf16, fp16 };
 
 template <>

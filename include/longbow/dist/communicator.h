@@ -1,8 +1,10 @@
-// The ranks of a run: who there is, the few collectives that the trainer and evaluator need beside the gradients', and the watch over it
-// all. Built on c10d: a TCP store where the ranks meet, ProcessGroupNCCL on GPUs, ProcessGroupGloo on CPUs. One process alone has neither.
+// The ranks of a run: how they meet, the few collectives that the trainer and the evaluator need beside those of the
+// gradients, and the watchdog that detects failures. It is built on c10d: a TCP store where the ranks meet,
+// ProcessGroupNCCL on GPUs and ProcessGroupGloo on CPUs. A process without other ranks uses neither.
 //
-// A rank that fails says so in the store, so that every rank ends within seconds and names the first error. A rank that hangs, or whose
-// host is gone, is found by the watchdog after `timeout` seconds, which says where each rank was last seen.
+// A rank that fails writes its error to the store, so that every rank ends within seconds and names the first error. A
+// rank that hangs, or whose host is gone, is detected by the watchdog after `timeout` seconds; its message says what
+// each rank did last.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,18 +25,20 @@ class ProcessGroup;
 
 namespace longbow {
 
-// Small messages between the ranks' threads beside the collectives, which belong to the main thread: a connection of its own to the store.
+// Small messages between threads of different ranks. It has its own connection to the store, because the collectives
+// belong to the main thread.
 class Mailbox {
 public:
     virtual ~Mailbox() = default;
     virtual void put(const std::string& key, const std::string& value) = 0;
-    // Waits until the key is there, as long as the watchdog finds nothing wrong with the ranks.
+    // Waits until the key exists. There is no time limit; it throws Error when the watchdog finds that a rank has
+    // failed or gone silent.
     virtual std::string take(const std::string& key) = 0;
 };
 
 class Communicator {
 public:
-    Communicator();  // one process alone
+    Communicator();  // for a process without other ranks
     // Meets the other ranks. Throws Error that names the address when they do not come within `timeout` seconds.
     Communicator(const Launch& launch, const c10::Device& device, double timeout);
     ~Communicator();
@@ -44,31 +48,35 @@ public:
     [[nodiscard]] int rank() const;
     [[nodiscard]] int world() const;
     [[nodiscard]] bool leader() const { return rank() == 0; }
-    // No launcher started this process. (One rank that torchrun started is a world of 1, and goes through the same code as many.)
+    // True if no launcher started this process. (A single rank that torchrun started is not alone: it is a world of 1
+    // and runs the same code as many ranks.)
     [[nodiscard]] bool alone() const;
 
-    // Adds the ranks' tensors, in place: the same bits on every rank.
+    // Adds up the ranks' tensors in place. Every rank gets the same bits.
     void sum(const at::Tensor& tensor);
     void sum(std::vector<float>& values);
-    // Rank 0's values everywhere, in place.
+    // Overwrites the tensors, in place, with those of rank 0.
     void broadcast(const std::vector<at::Tensor>& tensors);
-    // Everyone's text, in the order of ranks.
+    // Returns every rank's text, in the order of ranks.
     std::vector<std::string> exchange(const std::string& mine);
-    // Rank 0's text.
+    // Returns rank 0's text.
     std::string from_leader(const std::string& mine);
-    // `work` on rank 0; the others wait, however long it takes, and then go on. An InterruptedError of rank 0's is thrown on all.
+    // Runs `work` on rank 0 while the others wait without a time limit. If rank 0 throws InterruptedError, all ranks
+    // throw it.
     void leader_first(const char* what, const std::function<void()>& work);
-    // True everywhere if it is on any rank.
+    // True on every rank if `mine` is true on any.
     bool any(bool mine);
 
-    // What this rank does now, for the watchdog's report: "update 12: backward". Progress is a change of it; `patient` if it may take any time.
+    // Tells the watchdog what this rank is doing, for its report: "update 12: backward". The watchdog takes each call
+    // as progress. A `patient` stage may take any time.
     void stage(const std::string& where, bool patient = false);
-    // Runs something that communicates (a backward pass): what it throws is said again with the ranks' state, or as the error of the rank
-    // that failed first.
+    // Runs something that communicates (a backward pass). An exception of c10d becomes an Error that names the rank
+    // that failed first and its error or, if none has reported one, the state of every rank.
     void guarded(const std::function<void()>& work);
-    // The run has ended here, well or by a decision of all ranks: waits, however long it takes, until it has everywhere.
+    // Ends the run here, after success or by a decision of all ranks: waits without a time limit until every rank has
+    // called it.
     void finish();
-    // The run has failed here: tells the others.
+    // Reports to the other ranks that the run has failed on this one.
     void fail(const std::string& what) noexcept;
 
     [[nodiscard]] std::unique_ptr<Mailbox> mailbox() const;

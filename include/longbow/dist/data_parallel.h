@@ -1,6 +1,7 @@
-// Data parallelism: each rank has the whole model and a share of an update's inputs; c10d's Reducer adds the gradients bucket by bucket
-// while the backward pass goes on. With dist.shard_optimizer each rank holds and applies the optimizer's state of its part of each bucket
-// alone (ZeRO stage 1, Rajbhandari et al. 2020): gradients are reduced and scattered, updated parameters gathered.
+// Data parallelism: each rank holds the whole model and computes on its share of an update's inputs, and c10d's Reducer
+// sums the gradients bucket by bucket while the backward pass still runs. With dist.shard_optimizer each rank holds the
+// optimizer's state for its part of each bucket only, and applies only that part of the update (ZeRO stage 1,
+// Rajbhandari et al. 2020): gradients are reduce-scattered, updated parameters are all-gathered.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,33 +15,34 @@
 
 namespace longbow {
 
-// Elements [begin, end) of a parameter, flat.
+// The elements [begin, end) of a flattened parameter.
 struct ParameterPiece {
-    std::size_t parameter = 0;  // index
+    std::size_t parameter = 0;  // its index among the parameters
     std::int64_t begin = 0, end = 0;
 };
 
 class DataParallel {
 public:
-    // `parameters`: contiguous leaves, all of which take part in every backward pass. Without ranks nothing is done below.
+    // `parameters` are contiguous leaves, all of which take part in every backward pass. In a run of one process alone
+    // (no launcher), the functions below communicate nothing and owned() is `parameters`.
     DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters, const DistConfig& config);
     ~DataParallel();
     DataParallel(const DataParallel&) = delete;
     DataParallel& operator=(const DataParallel&) = delete;
 
-    // What this rank's optimizer updates: the parameters, or flat views of its pieces of them. Their gradients are there after the last
-    // backward pass of an update.
+    // The tensors that this rank's optimizer updates: the parameters, or flat views of this rank's pieces of them when
+    // the optimizer is sharded. They have their gradients after after_last_backward().
     [[nodiscard]] const std::vector<at::Tensor>& owned() const { return owned_; }
     [[nodiscard]] const std::vector<ParameterPiece>& pieces() const { return pieces_; }
     [[nodiscard]] bool sharded() const { return sharded_; }
 
-    // Before the first backward pass of an update: no gradients.
+    // Call it before the first backward pass of an update. It clears the gradients.
     void clear_gradients();
-    // Before the last one: its gradients, and those of the passes before, are summed over the ranks while it runs. The loss must be scaled
-    // so that the sum is what is wanted.
+    // Call it before the last backward pass of an update: while that pass runs, the gradients accumulated by all passes
+    // are summed over the ranks. They are summed, not averaged, so the caller scales the loss accordingly.
     void before_last_backward();
     void after_last_backward();
-    // After the optimizer's step: all parameters whole again on every rank.
+    // Call it after the optimizer's step. Every rank then has all updated parameters.
     void after_step();
 
 private:

@@ -1,4 +1,4 @@
-// `--nproc N`: the ranks of a run as processes of this machine, without torchrun.
+// `--nproc N`: starts the ranks of a run as processes of this machine, without torchrun.
 #pragma once
 
 #include <string>
@@ -6,9 +6,10 @@
 
 namespace longbow {
 
-// Starts longbow N times with these arguments (argv without its first), as ranks 0..N-1 that meet in a store of this process, and waits for
-// them. SIGINT and SIGTERM go on to the ranks. When one fails the others have some seconds to end by themselves, and are
-// ended then. Returns the exit code of the first that failed, 0 if none did.
+// Starts longbow N times with these arguments (argv without its first element) as ranks 0..N-1, which meet in a TCP
+// store that this process serves, and waits for them. SIGINT and SIGTERM are passed on to the ranks. When one rank
+// fails, the others have 10 seconds to end by themselves before they are terminated. Returns the exit code of the first
+// rank that failed (a more specific code than 1 takes its place), or 0 if none did.
 int run_ranks(int nproc, const std::vector<std::string>& arguments);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// Text from a model: greedy, temperature, top-k, top-p, seeded, with a key-value cache.
+// Generates text from a model: greedily or with temperature, top-k and top-p, from a seed, with a key-value cache.
 #pragma once
 
 #include <cstdint>
@@ -11,21 +11,23 @@
 namespace longbow {
 
 struct GenerateRequest {
-    std::string prompt;  // UTF-8; a byte order mark in front of it is no part of it
+    std::string prompt;  // UTF-8; a leading byte order mark is dropped
     std::int64_t max_new_tokens = 100;
     double temperature = 1.0;  // 0: greedy
-    std::int64_t top_k = 0;    // 0: all
+    std::int64_t top_k = 0;    // 0: all tokens
     double top_p = 1.0;
     std::uint64_t seed = 1;
     bool stop_at_boundary = true;
 };
 
-// Refuse what generate() cannot do, before any work: numbers out of range and a prompt that is no UTF-8, and, given the model, a prompt that
-// its position method does not reach over. Throw UsageError.
+// Refuse what generate() cannot do, before any work. check_request() refuses numbers out of range and a prompt that is
+// not UTF-8; check_prompt() refuses a prompt that is longer than the model's position method serves. Both throw
+// UsageError.
 void check_request(const GenerateRequest& request);
 void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request);
 
-// `emit` gets each piece of text as it is complete (whole UTF-8 characters). Returns the continuation.
+// Returns the continuation without the prompt. `emit` receives each piece of it as soon as the piece is whole UTF-8
+// characters.
 std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
                      const std::function<void(const std::string&)>& emit = {});
 

@@ -1,4 +1,4 @@
-// Child processes of this same program, a chain of commands each, some chains at once.
+// Runs chains of commands as child processes of this same program, some chains at once.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,9 @@
 
 namespace longbow {
 
-// Held by this process and its children: as long as one of them lives, nobody else works in the folder. Waits for the last holder,
-// saying so; throws InterruptedError when a stop is asked for meanwhile.
+// A lock on a folder, held by this process and its children: as long as one of them lives, no other process works in
+// the folder. The constructor waits for the last holder and logs that it waits. It throws InterruptedError when a
+// signal asks to stop meanwhile.
 class ChildrenLock {
 public:
     explicit ChildrenLock(const std::filesystem::path& folder);
@@ -22,9 +23,9 @@ private:
 
 struct Chain {
     std::string name;
-    std::vector<std::vector<std::string>> commands;  // arguments after the program's name, in order
-    std::filesystem::path log;                       // stdout and stderr are added to it
-    std::vector<double> costs;                       // of each command, for the whole's progress; empty: all cost the same
+    std::vector<std::vector<std::string>> commands;  // arguments after the program's name; run in this order
+    std::filesystem::path log;                       // the children append stdout and stderr to it
+    std::vector<double> costs;                       // of each command, for the progress line; empty: all cost the same
 };
 
 struct ChainFailure {
@@ -33,10 +34,10 @@ struct ChainFailure {
     int code = 0;
 };
 
-// Runs the chains, at most `jobs` at once, under a progress line of the whole: each command counts by its cost, those at work by what they say
-// of themselves (SharedProgress). A command that fails ends its chain; the failures come back. When a stop is asked for
-// (core/signals.h) the children get SIGTERM once, are waited for, and InterruptedError is thrown. Should this process be killed, the kernel
-// sends them SIGTERM.
+// Runs the chains, at most `jobs` at once, under one progress line: each command counts by its cost, and a running one
+// by the progress that it reports itself (SharedProgress). A command that fails ends its chain; the failures are
+// returned. When a signal asks to stop (core/signals.h), the children get SIGTERM once and are waited for, and
+// InterruptedError is thrown. If this process is killed, the kernel sends SIGTERM to the children.
 std::vector<ChainFailure> run_chains(const std::vector<Chain>& chains, int jobs);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// The commands of a plan: for child processes, a shell, or a Slurm array.
+// The commands of a plan: for child processes, as a shell script, or as a Slurm array.
 #pragma once
 
 #include <string>
@@ -8,18 +8,18 @@
 
 namespace longbow {
 
-// One child's arguments (without the program's name), in the order in which a model's commands must run.
+// The commands of one model: each is the arguments without the program's name, in the order in which they must run.
 struct ModelCommands {
     std::string name;
     std::vector<std::vector<std::string>> commands;
-    std::vector<double> costs;  // of each, in FLOPs
+    std::vector<double> costs;  // of each command, in FLOPs
 };
-// Those of the stores that are not there, before all others.
+// The commands that prepare the missing stores. They run before all others.
 std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const GridRequest& request);
 std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridRequest& request);
-// For a shell, or as a Slurm array with a task a model. `final_command` (without the program's name) is run when everything is measured.
+// A shell script of all commands. `final_command` (without the program's name) runs when everything is measured.
 std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
-// Throws UsageError where nothing is missing.
+// A Slurm array with one task a model. Throws UsageError if nothing is missing.
 std::string slurm_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
 
 }  // namespace longbow

@@ -1,17 +1,18 @@
-// What the missing parts of a plan cost: in FLOPs, and in seconds of this machine.
+// The cost of the missing parts of a plan, in FLOPs and in seconds on this machine.
 #pragma once
 
 #include "longbow/grid/plan.h"
 
 namespace longbow {
 
-// Fills in the FLOPs of what each model misses.
+// Fills in the FLOPs of the missing parts of each model.
 void count_flops(GridPlan& plan);
 
-// Tokens of which an evaluation scores each once.
+// The number of tokens that an evaluation scores, each once.
 double scored_tokens(const PlannedEval& eval);
 
-// The plan's time on this machine, by request.meter: count_flops() has been called. What the meter throws becomes plan.local_problem.
+// Estimates the plan's time on this machine with request.meter, after count_flops(). An exception of the meter is not
+// thrown on: its message becomes plan.local_problem.
 void measure_costs(GridPlan& plan, const GridRequest& request);
 
 }  // namespace longbow

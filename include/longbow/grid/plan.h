@@ -1,4 +1,5 @@
-// A grid of models, each trained once and evaluated in several ways: what of it is done, and what the rest will cost.
+// A grid of models, each of which is trained once and evaluated in several ways. The plan says which parts are done
+// already and what the rest will cost.
 #pragma once
 
 #include <compare>
@@ -14,11 +15,12 @@
 
 namespace longbow {
 
-// How fast this machine is at a model, for the time that a plan will take.
+// How fast this machine trains and evaluates a model, from which the plan's time is estimated.
 struct LocalSpeed {
-    double update_seconds = 0;       // of a whole update of the configuration
-    std::vector<double> evaluation;  // seconds for each FLOP (model/flops.h), one a timed evaluation
+    double update_seconds = 0;       // of one whole update of the configuration
+    std::vector<double> evaluation;  // seconds for each FLOP (model/flops.h), one for each timed evaluation
 };
+// A kind of evaluation whose speed is to be measured.
 struct TimedEval {
     std::int64_t length = 0, stride = 0;
     bool one_at_a_time = false;
@@ -26,42 +28,45 @@ struct TimedEval {
 };
 using SpeedMeter = std::function<LocalSpeed(const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals)>;
 
-// Where a grid's models are made, and with what.
+// Where a grid's models are trained, and with what resources.
 struct GridRequest {
     std::filesystem::path run_dir;
     ConfigContext context;  // what the models' configurations may name
     std::string device = "auto";
-    int threads = 0;   // of each child; 0: it chooses
+    int threads = 0;   // of each child; 0: the child chooses
     int nproc = 1;     // ranks of each child
-    int jobs = 1;      // children at once
-    SpeedMeter meter;  // where given, the plan has this machine's time too
+    int jobs = 1;      // children that run at once
+    SpeedMeter meter;  // if set, the plan also estimates the time on this machine
 };
 
-// Evaluations of one model that one command does.
+// The evaluations of one model that a single command does.
 struct PlannedEval {
-    std::string file;  // in the run: results.jsonl, early.jsonl, speed.jsonl
+    std::string file;  // in the run's folder: results.jsonl, early.jsonl, speed.jsonl
     std::string split;
     std::int64_t stride = 0;         // 0: non-overlapping
     std::int64_t stream_tokens = 0;  // 0: the whole split
-    double split_tokens = 0;         // of the whole split, as far as it is known before the store is there
-    bool one_at_a_time = false;      // windows a forward pass: one, or as many as a batch holds
+    double split_tokens = 0;         // of the whole split, as far as known before the store exists
+    bool one_at_a_time = false;      // whether a forward pass has one window, or as many as fit a batch
     std::set<std::int64_t> lengths, missing;
-    double forward_tokens = 0;  // of the missing ones
-    double seconds = 0;         // by the plan's assumption
-    double flops = 0;           // of the missing ones, with what a pass costs whatever it computes
+    double forward_tokens = 0;  // that the missing evaluations pass through the model
+    double seconds = 0;         // from the plan's assumed throughput
+    double flops = 0;           // of the missing ones, including a fixed cost for each pass
     auto operator<=>(const PlannedEval& other) const = default;
 };
 
 struct PlannedModel {
     std::string name;  // "wikitext103/alibi-512": its folder below the run directory
     std::string dataset, method;
-    std::int64_t train_length = 0;  // as the grid calls it: in a small copy of a grid the configuration has a shorter one
-    std::string timed_as;           // models of one name are alike but for their length: one of them is timed (SpeedMeter)
+    std::int64_t train_length = 0;  // as the grid names it; the configuration of a scaled-down grid has a shorter one
+    // Models with the same name here differ only in length, so one of them is timed (SpeedMeter).
+    std::string timed_as;
     std::vector<std::string> files, overrides;
     Config config;
     double tokens = 0;                                              // of the whole training
-    std::int64_t updates = 0, early_updates = 0, done_updates = 0;  // early: a stop on the way; 0: none
-    double train_seconds = 0;                                       // of what is missing, by the plan's assumption
+    // early_updates is an intermediate stop at which the `early` evaluations are made; 0: none.
+    std::int64_t updates = 0, early_updates = 0, done_updates = 0;
+    // Of what is missing, from the plan's assumed throughput.
+    double train_seconds = 0;
     double train_flops = 0;
     std::vector<PlannedEval> early, evals;
     [[nodiscard]] bool trained() const { return done_updates >= updates; }
@@ -70,26 +75,26 @@ struct PlannedModel {
 
 struct GridPlan {
     std::vector<PlannedModel> models;
-    std::string assumption;     // the throughput that the costs stand on
-    double local_seconds = -1;  // on this machine, all jobs at work; negative: not measured
-    std::string local_problem;  // why it could not be
+    std::string assumption;     // the assumed throughput behind the costs
+    double local_seconds = -1;  // on this machine with all jobs running; negative: not measured
+    std::string local_problem;  // why it could not be measured
     [[nodiscard]] double seconds() const;
 };
 
-// Training tokens an update.
+// Training tokens of one update.
 double tokens_per_update(const Config& config);
 
-// Adds an evaluation of one length; lengths that one command can do share a PlannedEval.
+// Adds an evaluation at one length. Lengths that one command can evaluate share a PlannedEval.
 void add_eval(std::vector<PlannedEval>& evals, const PlannedEval& wanted, std::int64_t length);
 
-// Fills in what of a model is done (its updates, the lengths that its evaluations miss). Throws ConfigError where its run directory holds a
-// training with other settings.
+// Fills in what a model has done already: its updates, and the lengths that its evaluations miss. Throws ConfigError if
+// its run directory holds a training with other settings.
 void find_done(PlannedModel& model, const GridRequest& request);
 
-// Warns of lengths that no window reaches, since only the first tokens of the split are scored.
+// Warns of lengths for which the scored tokens are too few for a single window (--max-stream-tokens limits them).
 void warn_of_unreached(const GridPlan& plan);
 
-// A line for each model and each of its evaluations, and what is missing in all.
+// A line for each model and each of its evaluations, and what is missing in total.
 std::string models_text(const GridPlan& plan, const GridRequest& request);
 
 }  // namespace longbow

@@ -1,5 +1,6 @@
-// How a model knows the order of its tokens. A method is one .cpp/.h pair in this room: it derives from PositionMethod, overrides
-// the hooks that it needs, and registers itself with its options (LONGBOW_REGISTER_POSITION). Nothing else changes.
+// How a model knows the order of its tokens. A position method is one .cpp/.h pair in this room: a class that derives
+// from PositionMethod and overrides the hooks that it needs, and a registration with the method's options
+// (LONGBOW_REGISTER_POSITION). No other file has to change.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,17 +16,19 @@
 
 namespace longbow {
 
-// The structs of this file give each member a value, so that a method writes only those that it needs, under any compiler's warnings.
+// Each member of the structs below has a default value, so that a method names only the members that it needs and no
+// compiler warns about the missing ones.
 
-// What a method adds to the attention scores (after the scaling by 1/sqrt(head_dim)), as a function of the distance i - j >= 0 only.
+// What a method adds to the attention scores, after they are scaled by 1/sqrt(head_dim). It depends only on the
+// distance i - j >= 0 from query i to key j.
 struct BiasSpec {
     enum class Kind { none, slopes, table };
     Kind kind = Kind::none;
-    at::Tensor slopes{};  // [heads] fp32 (fp64 in fp64 runs): bias = -slope * (i - j)
-    at::Tensor table{};   // [heads, M], may need a gradient: bias = table[h, min(i - j, M - 1)]
+    at::Tensor slopes{};  // [heads], fp32 (fp64 in fp64 runs): bias = -slope * (i - j)
+    at::Tensor table{};   // [heads, M]; may require a gradient: bias = table[h, min(i - j, M - 1)]
 };
 
-// What a method may know of the model that it serves.
+// The properties of the model that a method may depend on.
 struct PositionContext {
     std::int64_t layers = 0;
     std::int64_t dim = 0;
@@ -37,19 +40,23 @@ struct PositionContext {
 
 class PositionMethod : public torch::nn::Module {
 public:
-    // x [batch, length, dim] after the (scaled) token embedding; positions [length] int64, 0 at the window's first token.
+    // Receives the token embeddings x [batch, length, dim], already scaled, and their positions [length] int64, where 0
+    // is the window's first token. Returns the input of the first layer.
     virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& /*positions*/) { return x; }
-    // q, k [batch, heads, length, head_dim] of the same new tokens at `positions` (cached keys have been rotated before).
+    // Receives q and k [batch, heads, length, head_dim] of the new tokens at `positions`. Keys from the key-value cache
+    // are not passed again: they were rotated when they were computed.
     virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) {
         return {q, k};
     }
-    // layer in [0, layers), for methods with tables of their own a layer (bias_differs_by_layer).
+    // The bias of the scores in `layer`, which is in [0, layers). Only methods whose bias_differs_by_layer() is true
+    // use the argument.
     virtual BiasSpec bias(std::int64_t /*layer*/) { return {}; }
-    // false: bias(0) serves every layer and is asked for once a forward pass.
+    // False: bias(0) serves every layer and is called once a forward pass.
     [[nodiscard]] virtual bool bias_differs_by_layer() const { return false; }
-    // Longest window that the method can serve; 0: any. Asked before any work (learned positions end with their table).
+    // The longest window that the method can serve; 0 means any. Callers check it before they start work (learned
+    // positions end with their table).
     [[nodiscard]] virtual std::int64_t max_length() const { return 0; }
-    // Initial values of the method's parameters; drawn from the default generator.
+    // Draws the initial values of the method's parameters from LibTorch's default generator.
     virtual void reset_parameters() {}
 };
 
@@ -58,15 +65,18 @@ struct PositionEntry {
     std::string help{};  // one line, with the source
     std::vector<OptionSpec> options{};
     std::function<std::shared_ptr<PositionMethod>(const PositionContext&)> make{};
-    bool slopes = false;  // bias() gives slopes, or may with some options: far keys can then be left out (attention.skip_threshold)
+    // whether bias() returns slopes, with any options; attention may then skip far keys (attention.skip_threshold)
+    bool slopes = false;
 };
 
-// Registered methods, by name. Throws ConfigError naming the known ones, and for a method whose bias() has slopes that its entry denies.
+// All registered methods, sorted by name.
 const std::vector<PositionEntry>& position_methods();
+// Throws ConfigError for an unknown name (the message lists the known ones), and for a method whose bias() returns
+// slopes although its entry says `slopes = false`.
 std::shared_ptr<PositionMethod> make_position_method(const std::string& name, const PositionContext& context);
 bool register_position_method(PositionEntry entry);
 
-// At namespace scope in a method's .cpp (rooms are linked whole, so that no registration is dropped).
+// Stands at namespace scope in the method's .cpp. The linker keeps it because rooms are linked whole.
 #define LONGBOW_REGISTER_POSITION(...) static const bool longbow_position_registered = ::longbow::register_position_method(__VA_ARGS__)
 
 }  // namespace longbow

@@ -1,5 +1,5 @@
-// Is the difference between two models, or two methods of several seeds each, real? Rows are paired by seed, their blocks by place in the
-// text. docs/evaluation.md states the interval.
+// Whether the difference between two models, or between two methods of several seeds each, is statistically
+// significant. Rows are paired by seed, and their blocks by place in the text. docs/evaluation.md states the interval.
 #pragma once
 
 #include <cstdint>
@@ -18,44 +18,47 @@ struct RowPair {
 };
 
 struct Comparison {
-    std::vector<RowPair> pairs;  // a seed each
+    std::vector<RowPair> pairs;  // one a seed
     std::string per;             // token | word | byte: the unit of `difference`
-    MeanEstimate difference;     // b - a, nats a unit; its mean is not a number where a model diverged
+    MeanEstimate difference;     // b - a, nats a unit; its mean is NaN if a model diverged
     std::optional<double> p_value;
-    std::int64_t diverged_a = 0, diverged_b = 0;  // seeds
+    std::int64_t diverged_a = 0, diverged_b = 0;  // numbers of seeds
 };
 
-// Whether two rows were measured alike (Measurement::kHow). What they were measured on is another question: compare_rows() refuses unlike
-// texts.
+// Whether two rows were measured in the same way (Measurement::kHow). It says nothing about the text; compare_rows()
+// refuses different texts.
 bool measured_alike(const EvalResult& a, const EvalResult& b);
-// Whether two rows scored the same text: data and tokens; of unlike tokenizers the number of raw bytes.
+// Whether two rows scored the same text: equal data and number of tokens or, for different tokenizers, equal numbers of
+// raw bytes.
 bool same_text(const EvalResult& a, const EvalResult& b);
 
-// `per`: token | word | byte; empty: token, or byte where the tokenizers differ (b's losses are then placed on a's blocks by raw bytes).
-// Throws DataError: rows of different texts, without blocks, or of unlike tokenizers per token.
+// Compares b with a over all pairs. `per` is token, word or byte; empty means token, or byte where the tokenizers
+// differ (b's losses are then mapped to a's blocks by their raw bytes). Throws DataError for rows of different texts,
+// rows without blocks, and different tokenizers compared per token.
 Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& per = "");
 
 // One side of a comparison: the rows of one method, from runs of one seed or several.
 struct ComparisonSide {
-    std::string input;                    // as given
-    std::string name;                     // "alibi"; of one run: "alibi/seed-1"
-    std::vector<const EvalResult*> rows;  // the last of each seed and measurement
+    std::string input;                    // as the user gave it
+    std::string name;                     // "alibi"; for a single run "alibi/seed-1"
+    std::vector<const EvalResult*> rows;  // the last row of each seed and measurement
     [[nodiscard]] bool has_seed(std::uint64_t seed) const;
 };
-// `select`: "" or what follows the @ of an input: a method, a run's name, step=N or last. Throws DataError: rows of several methods or of
-// two runs of one seed (named, with the remedy). Pointers point into `runs`.
+// The rows of one side. `select` is empty or the part of an input after '@': a method, a run's name, step=N or last.
+// Throws DataError for rows of several methods or of two runs of one seed; the message names them and the remedy.
+// Pointers point into `runs`.
 ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::string& input, const std::string& select);
 
 struct PairingRequest {
-    std::vector<std::int64_t> lengths;  // empty: all that both sides have
-    std::vector<std::uint64_t> seeds;   // empty: all
+    std::vector<std::int64_t> lengths;  // empty: all lengths that both sides have
+    std::vector<std::uint64_t> seeds;   // empty: all seeds
 };
 struct Pairing {
-    std::vector<std::vector<RowPair>> measurements;  // the pairs of each, in the order of a's rows
-    std::vector<std::string> left_out;               // measurements that only one side has, with which
+    std::vector<std::vector<RowPair>> measurements;  // the pairs of each measurement, in the order of a's rows
+    std::vector<std::string> left_out;               // measurements that only one side has, and which side
 };
-// Throws DataError: nothing in common, a length asked for that a side lacks, seeds that only one side has (named, with the remedy). One run a
-// side needs no common seed.
+// Throws DataError if the sides have nothing in common, if a side lacks a requested length, or if only one side has a
+// seed (named, with the remedy). When each side is a single run, the two need no common seed.
 Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const PairingRequest& request);
 
 }  // namespace longbow

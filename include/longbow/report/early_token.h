@@ -1,5 +1,7 @@
-// The early-token curse (appendix B of "Train Short, Test Long"): cut into windows, the first predictions of each see hardly any context, and
-// longer windows have fewer of them. How much of what longer inputs gain is that, and how much is the longer context itself?
+// The early-token curse (appendix B of "Train Short, Test Long"): when a text is cut into windows, the first
+// predictions of each window have hardly any context, and longer windows have fewer of them. This analysis splits the
+// gain of longer windows into the part that comes from having fewer early tokens and the part that comes from the
+// longer context.
 #pragma once
 
 #include <cstdint>
@@ -12,25 +14,26 @@
 
 namespace longbow {
 
-// Nats a token with a 95 % interval (core/interval.h, the same blocks at every length).
+// Nats a token with a 95 % interval (core/interval.h). The interval's blocks of text are the same at every length.
 struct Nats {
     double value = 0;
     std::optional<Interval> interval;
 };
 
-// One length, measured on the same targets in windows without overlap and in sliding ones, whose every prediction (after the first
-// window) has at least length - stride tokens of context.
+// One evaluation length. Both evaluations score the same targets: `apart` in windows without overlap, `sliding` in
+// overlapping ones, in which every target after the first window has at least length - stride tokens of context.
 struct EarlyTokenLength {
     EvalResult apart, sliding;
-    Nats early_cost;  // nll apart - sliding: what the windows' early tokens cost at this length
+    Nats early_cost;  // nll of `apart` minus nll of `sliding`: the cost of the early tokens at this length
 };
 
-// From the shortest length to a longer one: gain = early + context, in nats a token. Gain: what the windows without overlap win;
-// context: what the sliding ones win; early: the rest, since fewer tokens are early.
+// What changes from the shortest length to a longer one, in nats a token: gain = early + context. `gain` is the gain of
+// the windows without overlap, `context` that of the sliding ones, and `early` the difference, which comes from having
+// fewer early tokens.
 struct EarlyTokenGain {
     std::int64_t from = 0, to = 0;
     Nats gain, early, context;
-    double share = 0;  // early / gain; not a number where there is no gain
+    double share = 0;  // early / gain; NaN where there is no gain
 };
 
 struct EarlyTokenAnalysis {
@@ -40,13 +43,15 @@ struct EarlyTokenAnalysis {
     std::vector<EarlyTokenGain> gains;
 };
 
-// `apart` and `sliding`: per-token nll at each length, over the same targets; `rows` their summaries, filled in by the caller.
+// `apart` and `sliding` are the per-token nll at each length, over the same targets. The caller has filled in the
+// summaries of `rows`. Throws DataError if lengths scored different numbers of targets.
 EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
                                         const std::vector<std::vector<float>>& sliding);
 
+// The analysis as a table for the terminal.
 std::string early_token_text(const EarlyTokenAnalysis& analysis);
 Json early_token_json(const EarlyTokenAnalysis& analysis);
-// Loss by place in the window, and perplexity against length, apart and sliding.
+// A page of two figures: loss by place in the window, and perplexity against length, without overlap and sliding.
 std::string early_token_svg(const EarlyTokenAnalysis& analysis);
 
 }  // namespace longbow

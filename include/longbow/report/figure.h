@@ -1,4 +1,4 @@
-// The report's charts as files that stand alone.
+// The report's charts as self-contained SVG files.
 #pragma once
 
 #include <string>
@@ -9,10 +9,10 @@
 namespace longbow {
 
 enum class Figure { lengths, positions, training };
-// Throws UsageError naming the known ones.
+// Throws UsageError that lists the known figures.
 Figure figure_from(const std::string& name);
-// A file that stands alone: a chart a table (for training: one for models of one tokenizer and corpus). Throws DataError when nothing of
-// the results can be drawn.
+// Returns a self-contained SVG file with one chart for each table (for Figure::training, one for each tokenizer and
+// corpus). Throws DataError if the results have nothing to draw.
 std::string report_svg(const std::vector<ReportRun>& runs, Metric metric, Figure figure);
 
 }  // namespace longbow

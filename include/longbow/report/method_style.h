@@ -1,4 +1,4 @@
-// How position methods are called and coloured in tables and figures.
+// The titles and colours of position methods in tables and figures.
 #pragma once
 
 #include <cstddef>
@@ -7,12 +7,12 @@
 
 namespace longbow {
 
-// "ALiBi", "T5 bias", "no positions"; any other name with a capital.
+// "ALiBi", "T5 bias", "no positions"; any other name with a capital first letter.
 std::string method_title(const std::string& name);
 
-// Methods whose colour and marker are the same on every page; a method's place in this list is its style (svg.h).
+// The methods whose colour and marker are the same on every page. A method's index in this list is its style (svg.h).
 const std::vector<std::string>& styled_methods();
-// styled_methods().size() for all others.
+// The method's index in styled_methods(), or styled_methods().size() if it is not there.
 std::size_t method_style(const std::string& name);
 
 }  // namespace longbow

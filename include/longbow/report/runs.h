@@ -1,4 +1,4 @@
-// What a report is made from: runs with their results.jsonl, settings and metrics.
+// The input of a report: runs with their results.jsonl, settings and metrics.
 #pragma once
 
 #include <map>
@@ -9,22 +9,25 @@
 
 namespace longbow {
 
-// One run as the report sees it: its rows, and what lies beside its results.jsonl.
+// One run as the report sees it: the rows of its results.jsonl, and the files beside it.
 struct ReportRun {
-    std::string name;     // its folder's
-    std::string results;  // path of results.jsonl
+    std::string name;     // its folder's name
+    std::string results;  // path of its results.jsonl
     std::vector<EvalResult> rows;
-    std::map<std::string, std::string> settings;  // config.yaml, flat ("train.length" -> "64"); empty when there is none
+    // config.yaml, flattened ("train.length" -> "64"); empty if the run has none.
+    std::map<std::string, std::string> settings;
     struct Point {
         double update, value;
     };
     std::vector<Point> train_nll;  // from metrics.jsonl; nats a token
 };
 
-// `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError (nothing there, damaged rows).
+// `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError if there is nothing to read
+// or a row is damaged.
 std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
 
-// Gives runs of two lists that have one name, and their rows, names that tell them apart by the folders above them.
+// Where runs of the two lists have the same name, renames them and their rows so that the folders above them tell them
+// apart.
 void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
 
 }  // namespace longbow

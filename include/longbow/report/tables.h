@@ -1,4 +1,5 @@
-// Tables from results.jsonl: perplexity by evaluation length, a row a model, with how it grows beyond the training length.
+// Tables from results.jsonl: perplexity by evaluation length, with one row for each model, and how much it grows beyond
+// the training length.
 #pragma once
 
 #include <cstdint>
@@ -11,24 +12,28 @@
 
 namespace longbow {
 
-// ppl and nll are a token's; bpb (bits a byte) and ppl_per_word compare models of unlike tokenizers too.
+// ppl and nll are per token. bpb (bits per byte) and ppl_per_word also compare models with different tokenizers.
 enum class Metric { ppl, nll, bpb, ppl_per_word };
-// Throws UsageError naming the known ones.
+// Throws UsageError that lists the known metrics.
 Metric metric_from(const std::string& name);
 
-// A model at one length; several seeds give a mean and a standard deviation (n - 1).
+// A model at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
     double mean = 0, sd = 0;
-    std::int64_t seeds = 0, tokens = 0, blocks = 0;  // seeds: those with a value
-    std::int64_t diverged = 0, valueless = 0;  // seeds whose loss is no number; whose loss is one, but not this metric (exp overflows)
+    // Seeds: those with a value; tokens, blocks: scored by the last of them.
+    std::int64_t seeds = 0, tokens = 0, blocks = 0;
+    // Seeds whose loss is not a number, and seeds whose loss is one although this metric is not (exp overflows).
+    std::int64_t diverged = 0, valueless = 0;
     std::int64_t unreached = 0;                // seeds whose text has no window of this length
     std::optional<Interval> interval;          // of a single seed's value, 95 %; absent below kLeastBlocks
-    std::string interval_method;               // rows of before have the old one
-    bool best = false;                         // the least of its column, or not clearly worse than that; set where rows are compared
+    std::string interval_method;               // rows of earlier versions name the older method
+    // The lowest of its column, or not clearly worse; set where a column has several rows.
+    bool best = false;
 };
 
-// How many times the perplexity at `from` that at `to` is. One seed: `interval` holds for other text of the kind, from the
-// same blocks at both lengths (absent below kLeastBlocks, and when the two did not score the same targets); several: sd over the seeds.
+// The ratio of the perplexity at length `to` to that at length `from`. With one seed, `interval` says what to expect on
+// other text of the same kind; it comes from the same blocks at both lengths (absent below kLeastBlocks, and when the
+// two lengths did not score the same targets). With several seeds, `sd` is the standard deviation over them.
 struct ReportGrowth {
     std::int64_t from = 0, to = 0;
     double ratio = 0, sd = 0;
@@ -41,32 +46,36 @@ struct ReportRow {
     std::string data, tokenizer;  // fingerprints
     std::int64_t train_length = 0, updates = 0;
     std::map<std::int64_t, ReportCell> cells;                             // by evaluation length
-    std::map<std::int64_t, std::vector<const EvalResult*>> measurements;  // what they come from, by length, one a seed
+    // The rows behind the cells: by length, one a seed.
+    std::map<std::int64_t, std::vector<const EvalResult*>> measurements;
     std::optional<ReportGrowth> growth;
 };
 
-// Rows that were measured alike: what is unlike (corpus, protocol, split, stride, tokens scored, documents, dtype) never shares a table.
-// Unlike tokenizers share one only where the metric compares them, over one text.
+// Rows that were measured alike. Rows that differ in corpus, protocol, split, stride, tokens scored, documents or dtype
+// never share a table. Rows of different tokenizers share one only where the metric compares them, on the same text.
 struct ReportTable {
     Metric metric = Metric::ppl;
     std::string split, protocol, stride_text, dtype;
-    std::vector<std::string> data_names;        // of the corpus, as rows call it; none in rows of before
-    std::vector<std::string> data, tokenizers;  // fingerprints; several of each in a table of unlike tokenizers
+    // Of the corpus, as the rows name it; empty if they are all of earlier versions.
+    std::vector<std::string> data_names;
+    std::vector<std::string> data, tokenizers;  // fingerprints; several of each in a table of different tokenizers
     bool within_documents = false;
-    bool own_units = false;  // other tables of the report are of other tokenizers: values a token do not compare with theirs
+    // Other tables of the report have other tokenizers, so per-token values do not compare with theirs.
+    bool own_units = false;
     std::int64_t max_stream_tokens = 0;
-    std::map<std::int64_t, std::int64_t> tokens;  // scored, by length; of the first row that has it
+    std::map<std::int64_t, std::int64_t> tokens;  // scored, by length; of the first row that has the length
     std::vector<std::int64_t> lengths;
     std::vector<ReportRow> rows;
-    // "austen/store (xxh3:..)": the corpus; the fingerprint alone where no row names it.
+    // The corpus as "austen/store (xxh3:..)", or the fingerprint alone where no row names it.
     [[nodiscard]] std::string corpus() const;
+    // What the table measured, in words: corpus, split, protocol, stride, tokens scored.
     [[nodiscard]] std::string heading() const;
-    // Whether every length scored the same targets, so that a line may join them.
+    // Whether every length scored the same targets, so that a line may join its points.
     [[nodiscard]] bool same_targets() const;
 };
 
-// Pointers in the tables point into `runs`. Where a metric does not compare the tokenizers of models that were measured on one text, a table
-// of bits a byte that does follows the others.
+// Groups the rows into tables. Pointers in the tables point into `runs`. If models with different tokenizers were
+// measured on one text and `metric` does not compare them, a table of bits per byte, which does, follows the others.
 std::vector<ReportTable> make_tables(const std::vector<ReportRun>& runs, Metric metric);
 
 }  // namespace longbow

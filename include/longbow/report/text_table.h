@@ -1,4 +1,4 @@
-// A table in the text formats that people read. The caller has made its texts fit for the format (escape.h).
+// A table in text formats: Markdown, LaTeX and HTML. The caller has escaped its texts for the format (escape.h).
 #pragma once
 
 #include <string>
@@ -9,18 +9,18 @@ namespace longbow {
 struct TextTable {
     struct Cell {
         std::string text;
-        std::string attributes = {};  // of its HTML element: " class=\"best\""
+        std::string attributes = {};  // of its HTML element, as in " class=\"best\""
     };
     std::vector<std::string> header;
-    std::vector<bool> left;  // columns of text, aligned left; the others are numbers
+    std::vector<bool> left;  // true for columns of text, which are aligned left; false for numbers
     std::vector<std::vector<Cell>> rows;
 };
 
 std::string markdown_table(const TextTable& table);
 std::string latex_table(const TextTable& table, const std::string& caption);
-// The package that latex_table() needs, as a comment.
+// The LaTeX package that latex_table() needs, as a LaTeX comment.
 extern const char* const kLatexPackages;
-// The first cell of a row is its heading. On narrow screens the table scrolls by itself.
+// The first cell of each row becomes a heading. On narrow screens the table scrolls on its own.
 std::string html_table(const TextTable& table);
 
 }  // namespace longbow

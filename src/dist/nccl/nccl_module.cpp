@@ -2,8 +2,8 @@
 
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
-// Errors of a collective surface as exceptions in wait(), and a communicator whose peer is gone is aborted after the timeout: ProcessGroupNCCL
-// does both by itself with its own watchdog.
+// ProcessGroupNCCL's own watchdog makes wait() throw the errors of a collective, and aborts a communicator whose peer
+// is gone after the timeout.
 extern "C" __attribute__((visibility("default"))) c10::intrusive_ptr<c10d::Backend> longbow_make_nccl_group(
     const longbow::GroupRequest& request) {
     auto options = c10d::ProcessGroupNCCL::Options::create();

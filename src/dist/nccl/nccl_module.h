@@ -1,4 +1,4 @@
-// What liblongbow_nccl.so offers to nccl_group.cpp.
+// The interface of liblongbow_nccl.so, which nccl_group.cpp opens at run time.
 #pragma once
 
 #include "../groups.h"
