@@ -24,7 +24,7 @@ at::ScalarType scalar_type(PickleDtype dtype) {
         case PickleDtype::f64: return at::kDouble;
         case PickleDtype::f16: return at::kHalf;
         case PickleDtype::bf16: return at::kBFloat16;
-        default: return at::kFloat;  // read_fairseq_model() lets nothing else through
+        default: return at::kFloat;  // read_fairseq_model() accepts no other types
     }
 }
 
@@ -46,7 +46,8 @@ std::unique_ptr<Tokenizer> read_dictionary(const fs::path& path, const FairseqMo
     return tokenizer;
 }
 
-// As it will be read back: with every option of the position method, and checked like any other.
+// Completes the configuration with all options of the position method, and checks it like any other, so that it can be
+// read back.
 Config complete(const Config& config, const std::string& name) {
     const auto& context = registered_config_context();
     try {

@@ -1,4 +1,4 @@
-// Which checkpoints a run has, which one a command line means, and which ones may go.
+// Lists a run's checkpoints, resolves the ones that a command line names, and removes old ones.
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,7 +27,7 @@ std::optional<std::int64_t> step_of(std::string_view name) {
     return update;
 }
 
-// What RUN/checkpoints/best or last points at; empty: no such link, or its target is gone.
+// The target of RUN/checkpoints/best or last; empty if there is no such link or its target is gone.
 fs::path link_target(const fs::path& run, const char* name) {
     std::error_code error;
     const fs::path link = run / "checkpoints" / name;
@@ -125,7 +125,8 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep_last, bool keep_be
     for (std::int64_t i = 0; i < removable; ++i) {
         const auto& path = entries[static_cast<std::size_t>(i)].path;
         if (path.filename() == best) continue;
-        // Out of sight in one step: a removal that is cut short leaves no checkpoint that looks damaged.
+        // The checkpoint is first renamed to a hidden name, so that a removal that is cut short leaves no checkpoint
+        // that looks damaged.
         const fs::path gone = path.parent_path() / ("." + path.filename().string() + ".gone-" + std::to_string(::getpid()));
         std::error_code error;
         fs::rename(path, gone, error);
@@ -142,7 +143,8 @@ void clean_checkpoint_leftovers(const fs::path& run) {
     for (const auto& path : leftovers) {
         const std::string name = path.filename().string();
         if (name[0] != '.') continue;
-        // ".step-N.old-PID" is a whole checkpoint that was to be replaced: put it back if the new one did not come.
+        // ".step-N.old-PID" is a whole checkpoint that was about to be replaced. It is put back if the new one is not
+        // there.
         if (const auto old = name.find(".old-"); old != std::string::npos) {
             const fs::path target = path.parent_path() / name.substr(1, old - 1);
             if (step_of(name.substr(1, old - 1)) && !fs::exists(target)) {

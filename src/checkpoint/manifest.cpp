@@ -31,7 +31,7 @@ Json build_manifest(Json about, const std::filesystem::path& folder, const Json&
         about["files"][name] = known.contains(name) ? known[name] : file_entry(file);
     }
     for (const auto& [name, entry] : known.items()) {
-        // Another host wrote it, and this one does not see it yet: such a checkpoint would not be whole.
+        // Another host wrote the file and this one does not see it (yet). The checkpoint would not be whole.
         if (!about["files"].contains(name))
             throw Error((folder / name).string() + " was written by another rank and cannot be seen here: is it a shared file system?");
     }
@@ -61,7 +61,7 @@ void verify_checkpoint(const std::filesystem::path& checkpoint) {
         throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged: no weights in it");
     for (const auto& [name, about] : manifest["files"].items()) {
         const auto path = checkpoint / name;
-        // A name is a name: a manifest must not send us elsewhere.
+        // A file's name must not be a path: a manifest must not lead outside the checkpoint.
         if (name.empty() || name.find('/') != std::string::npos || name[0] == '.' || !about.is_object() || !about.contains("size") ||
             !about.contains("hash")) {
             throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged at \"" + name.substr(0, 80) + "\"");

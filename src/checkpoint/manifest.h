@@ -1,4 +1,5 @@
-// manifest.json: what a checkpoint is and the size and hash of each of its files. Written last, so that its presence says whole.
+// manifest.json says what a checkpoint is, and the size and hash of each of its files. It is written last, so its
+// presence shows that the checkpoint is whole.
 #pragma once
 
 #include <filesystem>
@@ -12,11 +13,12 @@ namespace longbow {
 inline constexpr int kCheckpointFormat = 1;
 inline constexpr const char* kModelFile = "model.safetensors";
 
-// "optimizer-00000-of-00001.safetensors"
+// "optimizer-00000-of-00001.safetensors", or with a sharded optimizer the name of the rank's own file.
 std::string optimizer_file(const CheckpointRanks& ranks);
-// {"size", "hash"} of a file.
+// The size and hash of a file, as {"size", "hash"}.
 Json file_entry(const std::filesystem::path& file);
-// `about` with "files" added: every file in the folder, those of `known` with what is said of them there.
+// Returns `about` with "files" added: every file in the folder, where the entries in `known` replace reading those
+// files. Throws Error if a file of `known` is not there.
 Json build_manifest(Json about, const std::filesystem::path& folder, const Json& known = Json::object());
 
 }  // namespace longbow

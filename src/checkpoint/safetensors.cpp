@@ -57,7 +57,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path) {
         } else if (reinterpret_cast<std::uintptr_t>(data) % c10::elementSize(type) == 0) {
             tensor = at::from_blob(
                 const_cast<std::byte*>(data), entry.shape, [mapping](void*) {}, type);
-        } else {  // other people's files need not align anything
+        } else {  // files of other programs may be unaligned
             tensor = at::empty(entry.shape, type);
             std::memcpy(tensor.data_ptr(), data, static_cast<std::size_t>(entry.end - entry.begin));
         }

@@ -1,4 +1,5 @@
-// The names under which parts of a parameter are stored (q, k and v of one packed matrix), for flat pieces of it.
+// Maps flat pieces of a parameter to the tensors under whose names they are stored. One parameter may be stored as
+// several tensors (q, k and v of one packed matrix).
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace longbow {
 
-// Elements [begin, end) of the stored tensor `name` of `size` elements, which are those from `from` on of the piece.
+// The elements [begin, end) of the stored tensor `name`, which has `size` elements. In the piece they begin at element
+// `from`.
 struct StoredPart {
     std::string name;
     std::int64_t begin = 0, end = 0, from = 0, size = 0;

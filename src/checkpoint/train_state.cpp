@@ -12,7 +12,7 @@ namespace longbow {
 
 namespace {
 
-// One list of the fields, for both directions.
+// The single list of the fields, for both directions.
 template <class State, class Visit>
 void each_field(State& state, Visit&& visit) {
     visit("updates", state.updates);
@@ -41,7 +41,7 @@ void each_field(State& state, Visit&& visit) {
     visit("order_updates", state.order_updates);
 }
 
-// Fields that states of earlier versions do not have: their defaults are what held then.
+// Fields that the states of earlier versions do not have. Their default values describe those versions' behaviour.
 bool is_younger(std::string_view name) { return name == "ranks" || starts_with(name, "base_") || name == "order_updates"; }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// longbow analyze: why a number is what it is.
+// longbow analyze: explains a result. Its one analysis is early-token.
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ void check_flags(EarlyTokenFlags& flags) {
     }
 }
 
-// Two evaluations a length: windows without overlap, and sliding ones.
+// Two evaluations for each length: windows without overlap, then sliding ones.
 std::vector<EvalRequest> requests_of(const EarlyTokenFlags& flags, const MeasuredRun& run) {
     std::vector<EvalRequest> requests;
     for (const auto length : flags.lengths) {
@@ -63,7 +63,7 @@ std::vector<EvalRequest> requests_of(const EarlyTokenFlags& flags, const Measure
     return requests;
 }
 
-// Where the figure and the numbers of a run go; empty: nowhere.
+// The folder for a run's figure and numbers; empty if nothing is written.
 fs::path out_of(const EarlyTokenFlags& flags, const MeasuredRun& run, bool several) {
     return flags.out.empty() || !several ? fs::path(flags.out) : fs::path(flags.out) / run.name;
 }
@@ -85,8 +85,7 @@ void check_outputs(const EarlyTokenFlags& flags, const std::vector<MeasuredRun>&
     }
 }
 
-// What is kept of each evaluation until the whole analysis is done: beside its outputs, or in the run; nowhere where neither can be
-// written to.
+// The file in which an evaluation's losses are kept until the whole analysis is done; empty if `folder` is empty.
 fs::path partial_of(const fs::path& folder, const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
     const auto key = fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", run.checkpoint.fingerprint.c_str(), stream.fingerprint().c_str(),
                                            static_cast<long long>(request.length), static_cast<long long>(request.stride),
@@ -132,7 +131,7 @@ EarlyTokenAnalysis analyse(const EarlyTokenFlags& flags, MeasuredRun& run, const
 }
 
 std::vector<MeasuredRun> load(const EarlyTokenFlags& flags, MeasuredText& text, EvalPlans& plans) {
-    std::set<const TokenStream*> seen;  // runs that share a text are warned of it once
+    std::set<const TokenStream*> seen;  // runs that share a text are warned about it once
     return load_runs(flags.checkpoints, {}, [&](MeasuredRun& run) {
         const auto& stream = text.stream(run);
         const bool first = seen.insert(&stream).second;

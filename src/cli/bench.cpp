@@ -1,4 +1,5 @@
-// longbow bench: how fast this build is on this machine. scripts/bench sets the same work of its peers beside it, in one run.
+// longbow bench: how fast this build is on this machine. scripts/bench runs the same work with other programs beside
+// it.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -30,14 +31,15 @@ struct BenchTrainFlags {
     bool profile = false;
 };
 
-// After "ready", a line on stdin asks for one update, and is answered by its milliseconds: a driver that asks two programs in turn
-// compares them under the same load.
+// After "ready", each line on stdin asks for one update and is answered by its milliseconds. So a driver that asks two
+// programs in turns compares them under the same load.
 void serve_steps(UpdateTimer& timer) {
     std::cout << "ready" << std::endl;
     for (std::string line; std::getline(std::cin, line);) std::cout << timer.step() * 1e3 << std::endl;
 }
 
-// Each operator's least time over the updates: another program's load, which comes and goes, is left out as far as it can be.
+// Prints each operator's least time over the updates. The minimum leaves out most of the load that other programs cause
+// at times.
 void print_profile(UpdateTimer& timer, int updates) {
     constexpr std::size_t kRows = 40;
     std::map<std::string, OperatorTime> least;
@@ -66,7 +68,7 @@ int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
     auto loaded = load_with_origins({flags.config.files, flags.config.overrides}, registered_config_context());
     request.config = std::move(loaded.config);
     request.origins = std::move(loaded.origins);
-    request.run_dir = "bench";  // named in messages only
+    request.run_dir = "bench";  // only used in messages
     request.device = resolve_device(common.device);
     request.threads = common.threads;
     UpdateTimer timer(request);

@@ -42,25 +42,26 @@ struct AttentionFlags {
     bool json = false;
 };
 
-// One back-end on one set of tensors.
+// One back-end under test on one set of tensors, with its best times.
 struct Contestant {
     std::unique_ptr<AttentionBackend> backend;
     double forward = std::numeric_limits<double>::infinity();  // seconds
     double backward = std::numeric_limits<double>::infinity();
-    double memory_mb = 0;  // most bytes of tensors that forward and backward held beside their inputs, over 10^6
+    double memory_mb = 0;  // peak bytes of tensors during forward and backward passes, beyond the inputs, over 10^6
     std::optional<double> visited;
 };
 
 struct Work {
     AttentionInput input;
     at::Tensor gradient;
-    double operations;  // of the forward pass, over the pairs that causality leaves; the backward pass has 5/2 as many
+    // Of the forward pass, over the pairs that causality leaves; the backward pass has 5/2 times as many.
+    double operations;
 };
 
 Work make_work(const AttentionFlags& flags, const std::string& device, at::ScalarType type, std::int64_t length) {
     torch::manual_seed(1);
     const auto options = torch::TensorOptions().device(device);
-    // Views of one packed projection, as the model has them.
+    // Like the model's, q, k and v are views of one packed projection.
     const auto packed = torch::randn({flags.batch, length, 3, flags.heads, flags.head_dim}, options).to(type).unbind(2);
     Work work;
     work.input.q = packed[0].transpose(1, 2).detach().requires_grad_(true);
@@ -103,7 +104,7 @@ void run_once(Contestant& contestant, const Work& work, const std::string& devic
     contestant.backward = std::min(contestant.backward, seconds_since(start));
 }
 
-// The first pass, apart from the timed ones: memory, and what skipping leaves.
+// The first pass, which is not timed: it measures memory and the share of blocks that skipping visits.
 void look_at(Contestant& contestant, const Work& work, const std::string& device) {
     reset_peak_memory(device);
     const auto before = tensor_bytes(device).now;
@@ -153,7 +154,7 @@ void print_rows(const AttentionFlags& flags, const CommonOptions& common, const 
     }
 }
 
-// Each name once, where it first stands.
+// Keeps the first appearance of each name.
 void leave_once(std::vector<std::string>& names) {
     std::vector<std::string> once;
     for (auto& name : names) {
@@ -182,7 +183,7 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     flags.lengths = distinct_lengths(flags.lengths);
     leave_once(flags.backends);
     leave_once(flags.dtypes);
-    // What a back-end cannot do is said before the first line of the table.
+    // What a back-end cannot do must be refused before the first line of the table.
     for (const auto& name_of_type : flags.dtypes) {
         const auto dtype = choice_named<DType>(name_of_type).value();
         const auto least = make_work(flags, device, scalar_type(dtype), 1);

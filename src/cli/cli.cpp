@@ -1,4 +1,5 @@
-// Parses the command line, runs the verb, and turns whatever goes wrong into one line on stderr and the documented exit code.
+// Parses the command line, runs the verb, and turns every exception into one line on stderr and the documented exit
+// code.
 #include "longbow/cli/cli.h"
 
 #include <c10/util/Exception.h>
@@ -25,10 +26,10 @@ namespace longbow {
 namespace {
 
 int report(std::string message, ExitCode code, const char* kind = "error") {
-    // What all ranks have decided together rank 0 says.
+    // A decision of all ranks is reported by rank 0 alone.
     const bool agreed = code == ExitCode::interrupted || code == ExitCode::diverged;
     if (reporting_rank() != 0 && agreed) return static_cast<int>(code);
-    // One line, whatever the source of the message.
+    // A message becomes one line, whatever its source.
     std::string line;
     for (const char c : std::string(trim(message))) {
         if (c == '\n' || c == '\r') {
@@ -70,7 +71,7 @@ std::string path_of(const CLI::App* app) {
     return path;
 }
 
-// The verb furthest down that the command line named.
+// The innermost verb that the command line named.
 CLI::App* deepest(CLI::App* app) {
     while (true) {
         const auto parsed = app->get_subcommands();
@@ -79,8 +80,8 @@ CLI::App* deepest(CLI::App* app) {
     }
 }
 
-// CLI11's own messages do not say what was nearly right, and a required flag that is missing hides a misspelt one: look at what was
-// left over first.
+// The message for a command line that CLI11 rejected. CLI11's own messages make no suggestions, and a required flag
+// that is missing hides a misspelt one, so words that were not understood are examined first.
 std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
     auto* verb = deepest(&app);
     const std::string path = path_of(verb);
@@ -110,7 +111,8 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
     return path + ": " + error.what() + (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
 }
 
-// From 2.4 on CLI11 refuses names with `=` in them, which is how overrides are written: they are shown so all the same.
+// From version 2.4 on CLI11 refuses names with `=` in them, so positional arguments for overrides have a plain name,
+// and help shows them as they are written.
 class HelpFormatter : public CLI::Formatter {
 public:
     std::string make_option_name(const CLI::Option* option, bool positional) const override {
@@ -128,7 +130,8 @@ void finish_standard_output() {
     throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
 }
 
-// The command line backwards, as CLI11 takes it. `--flag=` becomes the flag and an empty value: CLI11 would take the next word for the value.
+// The words of the command line in reverse order, as CLI11 takes them. `--flag=` becomes the flag and an empty value,
+// since CLI11 would take the next word for the value.
 std::vector<std::string> words_of(int argc, char** argv) {
     std::vector<std::string> words;
     for (int i = argc - 1; i > 0; --i) {
@@ -156,13 +159,13 @@ int run(int argc, char** argv) {
     app.footer(
         "\nEach command has its own --help with an example.\nExample:\n  longbow train -c configs/demo/alibi.yaml\n"
         "  longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024");
-    app.require_subcommand(0, 1);  // once the verb is known, arguments that are called like one are just arguments
+    app.require_subcommand(0, 1);  // once the verb is known, an argument with the name of a verb is just an argument
     VerbContext context;
     for (const auto& entry : registered_verbs()) entry.add(app, context);
     try {
         app.parse(words_of(argc, argv));
     } catch (const CLI::Success& request) {  // --help, --version
-        // `longbow trian --help` asks for the help of a command that is not there.
+        // `longbow trian --help` asks for the help of a command that does not exist.
         const auto* verb = deepest(&app);
         const auto left = verb->remaining(true);
         if (!verb_names(*verb).empty() && !left.empty() && !starts_with(left.front(), "-"))

@@ -17,7 +17,7 @@ namespace longbow {
 
 namespace {
 
-// Cores that this process may run on (a container or taskset may leave it fewer than the machine has).
+// The number of cores that this process may run on. A container or taskset may leave it fewer than the machine has.
 int available_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);
@@ -33,7 +33,7 @@ int gpu_count() {
 }  // namespace
 
 std::string resolve_device(const std::string& text) {
-    keep_freed_memory();  // only verbs that compute ask for a device
+    keep_freed_memory();  // called here, since only verbs that compute ask for a device
     count_cpu_memory();
     if (text == "cpu") return "cpu";
     if (text == "auto") return gpu_count() > 0 ? "cuda:0" : "cpu";

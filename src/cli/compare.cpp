@@ -1,4 +1,5 @@
-// longbow compare: is the difference between two models, or two methods of several seeds each, real?
+// longbow compare: whether the difference between two models, or between two methods of several seeds each, is
+// significant.
 #include <cmath>
 #include <cstdint>
 #include <iostream>
@@ -25,7 +26,7 @@ struct CompareFlags {
     bool json = false;
 };
 
-// RESULTS, or RESULTS@WHICH where nothing lies at the whole of it.
+// RESULTS, or RESULTS@WHICH if no file has the whole text as its name.
 struct Input {
     std::string path, select;
 };
@@ -49,7 +50,7 @@ double mean_bits(const std::vector<RowPair>& pairs, const EvalResult* RowPair::*
 
 Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
-// "a" | "b" is better, "none" is clearly better; null where there is no interval to say it by.
+// The better side, "a" or "b"; "none" if neither is significantly better; null if there is no interval to decide by.
 Json verdict_json(const MeanEstimate& difference) {
     if (!difference.interval) return nullptr;
     if (!difference.clear()) return "none";
@@ -135,7 +136,8 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
     return text + (std::isfinite(difference.mean) ? ": " : "") + verdict_text(c) + "\n";
 }
 
-// A thing differs from itself by nothing, with certainty: who asks for that has named it twice.
+// Throws UsageError if both sides are the same results: they differ by exactly nothing, and the user has named one of
+// them by mistake.
 void refuse_one_thing(const Input& a, const Input& b) {
     const auto place = [](const fs::path& path) { return fs::exists(path / "results.jsonl") ? path / "results.jsonl" : path; };
     std::error_code error;

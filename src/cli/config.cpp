@@ -1,4 +1,5 @@
-// longbow config show|check|schema|list: what a configuration comes to, whether it is right, and which keys there are.
+// longbow config show|check|schema|list: prints what a configuration resolves to, checks it, and lists the keys that
+// exist.
 #include <algorithm>
 #include <iostream>
 #include <memory>
@@ -71,7 +72,7 @@ struct ListFlags {
     bool markdown = false;
 };
 
-// The keys as aligned columns: key, type, default, what it means.
+// Prints the keys in aligned columns: key, type, default, meaning.
 void print_list(const std::string& prefix, const ConfigContext& known) {
     auto fields = config_fields(known);
     for (const auto& selector : selectors()) {

@@ -1,5 +1,5 @@
-// longbow doctor: what this machine has for Longbow, what is missing, and what to do about it. Exit code 0 when Longbow can run here,
-// whatever else is missing; each line is marked ok, note (works, could be better) or FAIL (must be mended).
+// longbow doctor: what this machine has for Longbow, what is missing, and what to do about it. Each line is marked ok,
+// note (works, could be better) or FAIL (must be fixed). The exit code is 0 if Longbow can run here, even with notes.
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 
@@ -29,7 +29,7 @@ public:
         print("FAIL", what, text);
         failed_ = true;
     }
-    // `good` or, where it is not, a note with what to do.
+    // Prints ok if `good`, else a note with the remedy.
     void expect(bool good, const std::string& what, const std::string& text, const std::string& remedy) {
         good ? ok(what, text) : note(what, text + ": " + remedy);
     }
@@ -95,7 +95,7 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-// The same as cache_dir in scripts/common.sh.
+// This must agree with cache_dir in scripts/common.sh.
 fs::path cache_folder() {
     if (const auto cache = variable("LONGBOW_CACHE"); !cache.empty()) return cache;
     const auto base = variable("XDG_CACHE_HOME");

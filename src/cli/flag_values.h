@@ -1,4 +1,4 @@
-// What flags take as their values: names of outputs, lists, and what no flag takes.
+// Validators for the values of flags: names of outputs, lists, and values that no flag takes.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,17 +9,18 @@
 
 namespace longbow {
 
-// For ->transform(), of a file that is written: `-` becomes /dev/stdout.
+// For ->transform() of a file that is written: turns `-` into /dev/stdout.
 CLI::Validator output_file();
-// For ->check(), of a folder that is written: `-`, which others take as standard output, is refused.
+// For ->check() of a folder that is written: refuses `-`, which elsewhere stands for standard output.
 CLI::Validator output_folder();
-// For ->check(): any text is meant, an empty one or one that looks like a flag too.
+// For ->check(): marks a flag that takes any text, even empty or like a flag; slip_in() then leaves it alone.
 CLI::Validator free_text();
 
-// Each item of a list `A,B,..` passes `item`. An empty item is refused: CLI11's own lists would leave it out in silence.
+// Checks each item of a list `A,B,..` by `item`. An empty item is refused; CLI11's own lists would silently leave it
+// out.
 CLI::Validator list_of(const CLI::Validator& item);
 
-// A flag that takes a list, as `A,B,..` or as several words.
+// Adds a flag that takes a list, as `A,B,..` or as several words.
 template <typename T>
 CLI::Option* add_list(CLI::App* verb, const std::string& name, std::vector<T>& target, const std::string& help,
                       const CLI::Validator& item) {
@@ -32,9 +33,10 @@ CLI::Option* add_list(CLI::App* verb, const std::string& name, std::vector<T>& t
     return verb->add_option_function<std::vector<std::string>>(name, read, help)->check(list_of(item));
 }
 
-// What is wrong with a value that the verb was given, as CLI11 has read it: no flag or argument takes an empty one (`--out "$UNSET"` is a mistake,
-// and no wish for the default) or another flag of the verb (`--resume --run-dir DIR` lacks the value of --resume). Empty where nothing is.
-// To be asked first: what CLI11 says is often of what such a slip leads to.
+// Says what is wrong with a value that CLI11 has read for the verb, or nothing. No flag or argument takes an empty
+// value (`--out "$UNSET"` is a mistake and does not ask for the default) or another flag of the verb (in `--resume
+// --run-dir DIR` the value of --resume is missing). Check this before reporting an error of CLI11, which is often only
+// a consequence of such a slip.
 std::string slip_in(CLI::App& verb);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// longbow generate: text from a checkpoint.
+// longbow generate: continues a prompt with a checkpoint's model.
 #include "longbow/generate/generate.h"
 
 #include <torch/types.h>

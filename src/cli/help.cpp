@@ -1,4 +1,4 @@
-// longbow help [COMMAND ..]: what `longbow COMMAND .. --help` prints.
+// longbow help [COMMAND ..]: prints what `longbow COMMAND .. --help` prints.
 #include <iostream>
 #include <memory>
 
@@ -34,7 +34,7 @@ void add_help(CLI::App& app, VerbContext& context) {
             shown = &verb_named(*shown, word);
             path += " " + word;
         }
-        // Not App::help(), which goes on to the verb that was parsed: this one.
+        // App::help() would print the help of the verb that was parsed, which is `help` itself.
         std::cout << app.get_formatter()->make_help(shown, path, CLI::AppFormatMode::Normal);
         return 0;
     });

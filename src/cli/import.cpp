@@ -1,4 +1,4 @@
-// longbow import fairseq: a checkpoint of the authors' program as one of ours.
+// longbow import fairseq: turns a checkpoint of the authors' program into one of ours.
 #include "longbow/checkpoint/import.h"
 
 #include <iostream>

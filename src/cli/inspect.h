@@ -1,4 +1,4 @@
-// `longbow inspect`: the group that its verbs (one file each, inspect_<what>.cpp) hang themselves into. Whichever registers first makes it.
+// `longbow inspect`: the group of the verbs in inspect_<what>.cpp. The first of them that registers creates the group.
 #pragma once
 
 #include "verbs.h"

@@ -1,4 +1,4 @@
-// longbow inspect checkpoint
+// longbow inspect checkpoint: prints what a checkpoint holds.
 #include <iostream>
 #include <memory>
 

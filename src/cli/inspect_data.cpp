@@ -1,4 +1,5 @@
-// longbow inspect data: what a store holds, any span of it as text, what an update of training will see, and its checksums.
+// longbow inspect data: prints what a store holds, a span of it as text, the inputs of a training update, and whether
+// its checksums fit.
 #include <charconv>
 #include <filesystem>
 #include <iostream>
@@ -33,7 +34,8 @@ struct Span {
 
 constexpr std::size_t kShownSources = 20;
 
-// Text may be cut inside a character: JSON marks that, plain output shows it as escapes.
+// A span of tokens may begin or end inside a character. JSON replaces the broken bytes, plain output shows them as
+// escapes.
 std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
 
 std::int64_t whole_number(std::string_view text, const std::string& where) {
@@ -44,7 +46,7 @@ std::int64_t whole_number(std::string_view text, const std::string& where) {
     return value;
 }
 
-// "100:200", ":50", "50:": an end left out is the stream's.
+// Parses "100:200", ":50" or "50:"; an end that is left out is the stream's.
 Span parse_span(const std::string& text, std::int64_t size) {
     const std::string where = "--tokens " + text;
     const auto colon = text.find(':');
@@ -136,7 +138,7 @@ void print_update(const Json& update) {
     }
 }
 
-// STORE's train split, or the mixture of which STORE is the first.
+// The training data of an update: STORE's train split, or the mixture whose first store is STORE.
 TrainingSource source_of(const DataConfig& data, const TokenStore& store) {
     const auto first = store_path(data, store.path());
     if (!data.mixture.empty() && !std::filesystem::equivalent(first, store.path())) {

@@ -1,4 +1,4 @@
-// longbow inspect plan: a protocol's windows, and what an evaluation by it costs, without a model.
+// longbow inspect plan: prints a protocol's windows and what an evaluation with them costs, without a model.
 #include <algorithm>
 #include <iostream>
 
@@ -28,7 +28,7 @@ struct PlanSummary {
     double mean_context = 0;
 };
 
-// Context of a target: the inputs before its own in its window.
+// The context of a target is the number of inputs in its window before the target's own input.
 PlanSummary summarise_plan(const std::vector<EvalWindow>& windows) {
     PlanSummary summary;
     summary.windows = static_cast<std::int64_t>(windows.size());

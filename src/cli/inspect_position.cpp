@@ -1,4 +1,5 @@
-// longbow inspect position: what a method adds to the attention scores, as numbers (slopes, biases by distance, T5's buckets).
+// longbow inspect position: prints what a position method adds to the attention scores, as numbers (slopes, biases by
+// distance, T5's buckets).
 #include <torch/types.h>
 
 #include <algorithm>
@@ -46,7 +47,7 @@ OptionValue parse_option(const OptionSpec& spec, const std::string& text) {
             }
         }
     } catch (const std::logic_error&) {
-        // std::stod: no number; said below.
+        // std::stod found no number; the error below says so.
     }
     throw UsageError(where + "\"" + text + "\" is not a value for it (" + spec.help + ")");
 }
@@ -81,7 +82,8 @@ void print_slopes(const at::Tensor& slopes, std::int64_t length) {
     }
 }
 
-// A column a head; rows with equal values of all heads (T5: one bucket) are put together.
+// Prints a column for each head. Neighbouring distances at which all heads have equal values (one bucket of T5) share a
+// row.
 void print_table(const at::Tensor& table, std::int64_t length) {
     const auto values = table.detach().to(torch::kDouble);
     const auto columns = values.size(1);

@@ -18,7 +18,7 @@ namespace longbow {
 
 namespace {
 
-// Paths in which numbers stand in their order: seed-2 before seed-10.
+// Orders paths by name, with numbers in them ordered by value: seed-2 before seed-10.
 bool before(const fs::path& a, const fs::path& b) {
     const auto x = a.string(), y = b.string();
     const auto digits = [](const std::string& text, std::size_t at) {
@@ -32,7 +32,8 @@ bool before(const fs::path& a, const fs::path& b) {
     return x.size() < y.size();
 }
 
-// What exists as a path is one, whatever its name holds; a folder that is no run stands for all runs in it.
+// The checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains '@'. A
+// folder that is no run stands for all runs in it.
 std::vector<fs::path> checkpoints_of(const std::string& text) {
     fs::path folder = text;
     std::string which;
@@ -76,14 +77,16 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
     run.dtype = !choice.dtype.empty()               ? choice_named<DType>(choice.dtype).value()
                 : config.train.dtype == DType::fp64 ? DType::fp64
                                                     : DType::fp32;
-    // The model chooses its parts by its type and its attention: another one is made where they differ from the checkpoint's.
+    // The model chooses its parts by its type and its attention. If the choice differs from the checkpoint's,
+    // ready_model() builds another model.
     const bool same = run.dtype == config.train.dtype && (choice.attention.empty() || choice.attention == config.attention.backend);
-    if (!choice.attention.empty()) config.attention.backend = choice.attention;  // a row's configuration says so too
+    // So that the rows' configuration includes the choice.
+    if (!choice.attention.empty()) config.attention.backend = choice.attention;
     if (!same) run.checkpoint.model.reset();
     return run;
 }
 
-// What decides how a text becomes documents and tokens.
+// The settings that decide how a text becomes documents and tokens.
 DataConfig cutting(const DataConfig& data) {
     DataConfig rules;
     rules.documents = data.documents;
@@ -106,7 +109,7 @@ std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, co
             check(run);
         } else {
             named(run, [&] { check(run); });
-            run.checkpoint.model.reset();  // one model at a time
+            run.checkpoint.model.reset();  // at most one model is in memory
         }
     }
     return runs;
@@ -171,7 +174,7 @@ const TokenStream& MeasuredText::encoded(const MeasuredRun& run) {
     return *encoded_.back().stream;
 }
 
-// Every id in turn: their order changes no time.
+// The assumed tokens are every id in turn, since their order does not affect the time.
 std::unique_ptr<TokenStream> MeasuredText::assumed_for(const MeasuredRun& run) const {
     std::vector<TokenId> ids(static_cast<std::size_t>(assumed_));
     const auto words = run.checkpoint.tokenizer->vocab_size();

@@ -1,5 +1,5 @@
-// The checkpoints that a command measures, one after the other: all are checked before the first forward pass, each has its model when its
-// turn comes.
+// The checkpoints that a command measures one after the other. All are checked before the first forward pass; each has
+// its model in memory only while it is measured.
 #pragma once
 
 #include <filesystem>
@@ -13,13 +13,14 @@
 
 namespace longbow {
 
-// As given on the command line; empty: as the checkpoint says.
+// The user's choice of type and attention. Empty: as in the checkpoint.
 struct ModelChoice {
     std::string dtype, attention;
 };
 
 struct MeasuredRun {
-    LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model may be absent until ready_model()
+    // Its configuration has the chosen attention; its model may be null until ready_model().
+    LoadedCheckpoint checkpoint;
     std::filesystem::path folder;  // RUN of RUN/checkpoints/step-N; else the checkpoint's own folder (an imported one)
     std::string name;              // for tables and rows
     DType dtype = DType::fp32;     // of the computation
@@ -27,29 +28,32 @@ struct MeasuredRun {
     [[nodiscard]] std::int64_t vocab_size() const { return checkpoint.manifest["vocab_size"].get<std::int64_t>(); }
 };
 
-// What the arguments stand for, in order and each once: RUN, RUN@last and the like (resolve_checkpoint()), or a folder of runs, of seeds
-// say, which stands for all of them (also FOLDER@last). Each is verified and loaded. `check` sees every run with its model on the CPU; what it
-// throws is thrown on with the run's name where there are several. Throws CheckpointError that names the damaged file.
+// Loads what the arguments stand for, in order and each once: RUN, RUN@last and the like (resolve_checkpoint()), or a
+// folder of runs (for example of seeds), which stands for all of them (FOLDER@last too). Each checkpoint is verified.
+// `check` sees every run with its model on the CPU; what it throws is thrown on, with the run's name if there are
+// several. Throws CheckpointError that names the damaged file.
 std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, const ModelChoice& choice,
                                    const std::function<void(MeasuredRun&)>& check);
 
-// The run's model on the device, for its computation's type and its attention. Drop run.checkpoint.model once it is measured.
+// Returns the run's model on the device, built for the chosen type and attention. Reset run.checkpoint.model after
+// measuring it.
 LanguageModel& ready_model(MeasuredRun& run, const std::string& device);
 
-// Does the work and adds the run's name to what goes wrong, unless it is an interruption.
+// Runs `work` and adds the run's name to the message of an Error, unless it is an InterruptedError.
 void named(const MeasuredRun& run, const std::function<void()>& work);
 
 // The tokens to score: a store's split, opened once, or text encoded with each checkpoint's tokenizer.
 class MeasuredText {
 public:
-    // Either a store or text files. With `assumed` tokens (of a dry run; 0: none) a store need not be there: as many of any kind take its
-    // place.
+    // Takes either a store or text files. If `assumed` is above 0 (in a dry run) the store need not exist; that many
+    // arbitrary tokens then take its place.
     MeasuredText(const std::string& store, std::vector<std::string> files, std::string split, int threads, std::int64_t assumed = 0);
-    // Throws DataError: another tokenizer than the store's, no such split, no text.
+    // The stream to score for this run. Throws DataError if the store has another tokenizer or no such split, or the
+    // text is empty.
     const TokenStream& stream(const MeasuredRun& run);
     // The split's name, for rows.
     [[nodiscard]] std::string split() const { return files_.empty() ? split_ : "text"; }
-    // There is no store: so many tokens are assumed.
+    // Whether the store does not exist and its tokens are assumed; assumed() is their number.
     [[nodiscard]] bool is_assumed() const { return assumed_ > 0; }
     [[nodiscard]] std::int64_t assumed() const { return assumed_; }
 
@@ -67,7 +71,7 @@ private:
         DataConfig data;
         std::unique_ptr<TokenStream> stream;
     };
-    std::vector<Encoded> encoded_;  // once for all runs that cut text alike
+    std::vector<Encoded> encoded_;  // shared by runs that cut and encode text alike
 };
 
 }  // namespace longbow

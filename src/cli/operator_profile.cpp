@@ -24,7 +24,8 @@ std::string name_of(const profiler::LegacyEvent& event) {
 }
 
 void add_thread(const std::vector<profiler::LegacyEvent>& events, std::map<std::string, OperatorTime>& sums) {
-    std::vector<std::pair<const profiler::LegacyEvent*, double>> open;  // with the time of what it called, in microseconds
+    // The calls in progress, with the microseconds of what they called.
+    std::vector<std::pair<const profiler::LegacyEvent*, double>> open;
     for (const auto& event : events) {
         if (event.kindStr() == "push") {
             open.emplace_back(&event, 0.0);

@@ -1,4 +1,4 @@
-// Where the time of some work goes, by ATen operator and the shapes of its inputs.
+// Profiles where the time of some work goes, by ATen operator and the shapes of its inputs.
 #pragma once
 
 #include <functional>
@@ -13,7 +13,8 @@ struct OperatorTime {
     int calls = 0;
 };
 
-// Runs `work` under LibTorch's profiler; most time first. The profiler itself costs a few microseconds a call.
+// Runs `work` under LibTorch's profiler and returns the operators, those with the most time first. The profiler itself
+// costs a few microseconds for each call.
 std::vector<OperatorTime> operator_profile(const std::function<void()>& work);
 
 }  // namespace longbow

@@ -22,7 +22,7 @@ namespace {
 
 int rank_of_messages = 0;
 
-// This command line once more, without the program's name.
+// The arguments of this process (without the program's name), with which --nproc starts the ranks.
 std::vector<std::string> own_arguments() {
     std::vector<std::string> words;
     const auto text = read_file("/proc/self/cmdline");
@@ -35,7 +35,7 @@ std::vector<std::string> own_arguments() {
     return words;
 }
 
-// One GPU a rank of this machine.
+// The device of this rank: each rank of a machine gets a GPU of its own.
 std::string rank_device(const std::string& wanted, const Launch& launch) {
     const auto first = resolve_device(wanted);
     if (launch.alone() || first == "cpu") return first;
@@ -47,7 +47,7 @@ std::string rank_device(const std::string& wanted, const Launch& launch) {
     return resolve_device(strprintf("cuda:%d", launch.local_rank));
 }
 
-// Threads that nobody asked for are shared out among the ranks of a machine.
+// The threads of this rank. Unless --threads was given, the ranks of a machine share its cores.
 int rank_threads(const CommonOptions& common, const Launch& launch) {
     if (common.threads_given || launch.alone()) return common.threads;
     const char* slurm = launch.source == "Slurm" ? std::getenv("SLURM_CPUS_PER_TASK") : nullptr;
@@ -57,7 +57,8 @@ int rank_threads(const CommonOptions& common, const Launch& launch) {
 
 int run_as_rank(const Launch& launch, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
     rank_of_messages = launch.rank;
-    if (!launch.alone()) std::signal(SIGPIPE, SIG_IGN);  // a rank that has gone is an error that says so, and no signal
+    // A rank that has gone must cause an error with a message, not end this process by a signal.
+    if (!launch.alone()) std::signal(SIGPIPE, SIG_IGN);
     if (launch.rank != 0) log::initialise_rank(launch.rank, common.log_level);
     Ranked ranked;
     ranked.device = rank_device(common.device, launch);
@@ -91,7 +92,7 @@ void add_rank_arguments(CLI::App* verb, RankOptions& options) {
 
 void check_ranks_can_read(const RankOptions& options, const std::vector<std::string>& files) {
     const auto launch = launch_from_environment();
-    // Ranks that --nproc has started have another standard input than their parent, which has looked.
+    // The ranks that --nproc started have another standard input than their parent, which has checked already.
     if (launch.source == "--nproc" || (options.nproc == 1 && launch.alone())) return;
     for (const auto& file : files) {
         const bool once = named_descriptor(file).has_value() || (fs::exists(file) && !can_be_read_again(file));

@@ -1,4 +1,4 @@
-// Verbs that several processes can share: --nproc, torchrun and Slurm.
+// Runs verbs on several ranks, which --nproc, torchrun or Slurm starts.
 #pragma once
 
 #include <functional>
@@ -21,18 +21,19 @@ struct Ranked {
     int threads = 1;
 };
 
-// Before run_ranked(): each rank reads these files. Throws UsageError that names one which can be read once alone (a pipe, standard input) where
-// there is more than one rank.
+// Call it before run_ranked(). Each rank reads these files, so with several ranks it throws UsageError that names a
+// file which can be read only once (a pipe, standard input).
 void check_ranks_can_read(const RankOptions& options, const std::vector<std::string>& files);
 
-// `work` in this process, as one of the ranks that a launcher started, or alone; or, with --nproc N, in N processes that this one starts
-// and waits for. `timeout` in seconds, as dist.timeout. Ranks other than 0 say only what goes wrong.
+// Runs `work` in this process, alone or as one of the ranks that a launcher started; with --nproc N, starts N processes
+// that run it and waits for them. `timeout` is in seconds, like dist.timeout. Ranks other than 0 print only warnings
+// and errors.
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
 
-// How many ranks the work will have: of the launcher that started this process, or --nproc's.
+// The number of ranks that the work will have, from the launcher that started this process or from --nproc.
 int ranks_to_be(const RankOptions& options);
 
-// Of this process, for messages; 0 when alone.
+// The rank of this process, for messages; 0 without ranks.
 int reporting_rank();
 
 }  // namespace longbow

@@ -30,7 +30,7 @@ struct ReportFlags {
 
 bool is_picture(const std::string& format) { return format == "svg" || format == "pdf" || format == "png"; }
 
-// What a file's ending asks for; empty where it says nothing.
+// The format that a file's ending stands for; empty if it stands for none.
 std::string format_of_ending(const std::string& path) {
     static const std::map<std::string, std::string> known{
         {".md", "markdown"}, {".markdown", "markdown"}, {".csv", "csv"}, {".tex", "latex"}, {".json", "json"},
@@ -55,7 +55,7 @@ bool goes_to_terminal(const std::string& out) {
     return device || (place.descriptor >= 0 && ::isatty(place.descriptor) != 0);
 }
 
-// Everything that needs no results.
+// Checks everything that does not depend on the results.
 void check_flags(const ReportFlags& flags, const std::string& format) {
     if (flags.results.empty() && flags.paper.empty())
         throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
@@ -71,7 +71,7 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
     require_rsvg_convert();
 }
 
-// Throws where the report would take the place of what it is about.
+// Throws UsageError if the report would overwrite its own input.
 void check_kept(const std::string& out, const std::vector<ReportRun>& runs) {
     if (out.empty()) return;
     for (const auto& run : runs) {
@@ -83,7 +83,7 @@ void check_kept(const std::string& out, const std::vector<ReportRun>& runs) {
     }
 }
 
-// Only rows of the split and the protocol asked for.
+// Keeps only rows of the chosen split and protocol.
 void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
     if (flags.split.empty() && flags.protocol.empty()) return;
     std::set<std::string> kinds;
@@ -98,7 +98,7 @@ void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
     if (left == 0) throw DataError("no row is of that split and protocol; the results have " + join({kinds.begin(), kinds.end()}, ", "));
 }
 
-// A published table, with what the results have of it beside it.
+// A published table, with our numbers beside it as far as the results have them.
 std::string paper_table(const ReportFlags& flags, const std::string& format) {
     const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
     check_kept(flags.out, runs);

@@ -1,4 +1,4 @@
-// longbow reproduce: the paper's tables and figures, made anew.
+// longbow reproduce: reproduces the paper's tables and figures.
 #include <ATen/Parallel.h>
 
 #include <algorithm>
@@ -48,15 +48,18 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     request.configs = flags.configs;
     request.context = registered_config_context();
     request.device = common.device;
-    // The demo's tensors are too small to feed two threads: a core a child, and as many children as cores.
+    // The demo's tensors are too small to occupy two threads, so each child gets one core and there are as many
+    // children as cores.
     request.jobs = flags.jobs > 0 ? flags.jobs : demo ? common.threads : 1;
     request.nproc = flags.nproc;
     request.threads = demo ? 1 : std::max(1, common.threads / (request.jobs * request.nproc));
-    if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;  // another machine's
+    // The commands run on another machine, which chooses.
+    if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;
     return request;
 }
 
-// A part of a second for each of the demo's methods, one for each of the paper's data sets (PlannedModel::timed_as).
+// Measures the speed of one model of each group (PlannedModel::timed_as): 0.6 s for each of the demo's methods, 1 s for
+// each of the paper's data sets.
 SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     if (request.threads > 0) at::set_num_threads(request.threads);

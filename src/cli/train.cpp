@@ -1,4 +1,4 @@
-// longbow train
+// longbow train: trains a model, resumes a run, or forks one (--from).
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -29,7 +29,7 @@ struct TrainFlags {
     RankOptions ranks;
 };
 
-// A run that all but diverged has a loss whose exponential no double holds.
+// A run that has almost diverged has a loss whose exponential overflows a double.
 std::string perplexity_text(double value) { return std::isfinite(value) ? strprintf("%.2f", value) : "beyond all numbers"; }
 
 void print_summary(const TrainSummary& summary) {
@@ -39,7 +39,7 @@ void print_summary(const TrainSummary& summary) {
     std::cout << ", " << summary.checkpoint.string() << "\n";
 }
 
-// Sample standard deviation: the seeds are a sample.
+// The deviation is that of a sample (n - 1), since the seeds are a sample.
 void print_seeds(const TrainSummary& all) {
     for (const auto& one : all.seeds) print_summary(one);
     double squares = 0;
@@ -53,7 +53,7 @@ void print_seeds(const TrainSummary& all) {
                            all.best_valid_ppl, std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
 }
 
-// The configuration is that of -c and the overrides, or with --from that of the run which is forked and the overrides.
+// The configuration comes from -c and the overrides, or with --from from the forked run and the overrides.
 TrainRequest request_of(const TrainFlags& flags) {
     TrainRequest request;
     LoadRequest load{flags.config.files, flags.config.overrides};

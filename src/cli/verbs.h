@@ -1,4 +1,5 @@
-// How a verb joins the command line: one file src/cli/<verb>.cpp that declares its flags, says what to run, and registers itself.
+// How a verb joins the command line: one file src/cli/<verb>.cpp declares its flags and its action, and registers
+// itself.
 //
 //     namespace longbow {
 //     namespace {
@@ -13,9 +14,9 @@
 //     }  // namespace
 //     }  // namespace longbow
 //
-// The cli room is linked whole, so that no registration is dropped, and nobody edits a list of verbs. Verbs with verbs of their own
-// (`config show`) pass their CLI::App to add_verb() as the parent. What runs may throw any Error: run_cli() turns it into one line on
-// stderr and the documented exit code.
+// The linker keeps the registration because the cli room is linked whole, so there is no list of verbs to edit. A verb
+// that has verbs of its own (`config show`) passes its CLI::App to add_verb() as the parent. Actions may throw any
+// Error: run_cli() turns it into one line on stderr and the documented exit code.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -30,7 +31,7 @@ namespace longbow {
 
 using VerbAction = std::function<int(const CommonOptions&)>;
 
-// What parsing leaves behind: the common flags, and the action of the verb that was named.
+// The result of parsing: the common flags, and the action of the named verb.
 struct VerbContext {
     CommonOptions common;
     VerbAction action;
@@ -43,32 +44,35 @@ struct VerbEntry {
     VerbAdder add;
 };
 
-// Registered verbs, in the order of --help.
+// All registered verbs, in the order of --help.
 std::vector<VerbEntry> registered_verbs();
 bool register_verb(int order, VerbAdder add);
 
-// At namespace scope in a verb's .cpp. Orders: prepare 10, train 20, eval 30, compare 40, report 50, generate 60, inspect 70,
-// config 80, verify 90, doctor 100, bench 110; new ones between.
+// Stands at namespace scope in a verb's .cpp. The orders in use are: prepare 10, train 20, eval 30, compare 40, report
+// 50, generate 60, inspect 70, config 80, verify 90, doctor 100, bench 110; new ones go between them.
 #define LONGBOW_REGISTER_VERB(order, adder) static const bool longbow_verb_registered = ::longbow::register_verb(order, adder)
 
-// A verb that runs, with the flags that every verb has. `example` is shown at the end of its --help (several lines are welcome).
+// Adds a verb that runs something, with the flags that every verb has. `example` is shown at the end of its --help and
+// may have several lines.
 CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help, const std::string& example);
 
-// A verb that only holds others (`longbow config`): one of them must follow.
+// Adds a verb that only has verbs below it (`longbow config`), one of which must follow.
 CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example);
 
-// What the verb does once all flags have been read; returns the exit code.
+// Sets the action that the verb runs once all flags have been read. It returns the exit code.
 void run_with(CLI::App* verb, VerbContext& context, VerbAction action);
 
-// Names of positional arguments that --help shows as `key.sub=value` and `key=value`.
+// Names of positional arguments, which --help shows as `key.sub=value` and `key=value`.
 inline constexpr const char* kOverrideArgument = "OVERRIDE";
 inline constexpr const char* kOptionArgument = "OPTION";
 
-// `-c FILE`, repeatable, one file each (so that it does not swallow what follows), and `key.sub=value ..`. Returns the option of -c.
+// The values of `-c FILE`, which may be repeated and takes one file each (so that it does not swallow the words after
+// it), and of `key.sub=value ..`.
 struct ConfigArguments {
     std::vector<std::string> files;
     std::vector<std::string> overrides;
 };
+// Adds these arguments to a verb and returns the option of -c.
 CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required = true);
 
 }  // namespace longbow

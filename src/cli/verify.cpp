@@ -1,4 +1,4 @@
-// longbow verify
+// longbow verify: checks a run's checkpoints and that resuming is exact (train/trainer.h, verify_run()).
 #include <iostream>
 #include <memory>
 

@@ -1,4 +1,4 @@
-// What `--version` prints: the name, the version and the build.
+// The text that `--version` prints: name, version and build.
 #pragma once
 
 #include <string>

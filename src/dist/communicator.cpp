@@ -249,7 +249,7 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
         std::string stopped;
         try {
             work();
-        // all ranks must hear of it, since a run that was stopped ends on all of them
+        // All ranks must hear of it, since a run that was stopped ends on all of them.
         } catch (const InterruptedError& error) {
             stopped = error.what();
         }
@@ -260,7 +260,7 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
         self.guarded([&] { stopped = self.take(*self.store, key, /*for_ever=*/true); });
         if (!stopped.empty()) throw InterruptedError(stopped);
     }
-    // until the next stage, since each rank then reads and prepares its own data
+    // The stage is patient until the next one, since each rank now reads and prepares its own data.
     self.watchdog->stage(what, /*patient=*/true);
 }
 

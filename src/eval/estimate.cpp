@@ -16,7 +16,7 @@ namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kPilotLength = 64;  // tokens of the first look at the speed
+constexpr std::int64_t kPilotLength = 64;  // tokens of the pilot, a first look at the speed
 
 class Stopwatch {
 public:
@@ -31,7 +31,7 @@ public:
         return static_cast<double>(batch.count) * forward_.window(batch.inputs, batch.scored);
     }
 
-    // Seconds of the batch; its losses come back to the host, so that a GPU has ended too.
+    // The seconds of the batch. Its losses are copied to the host, so that a GPU has finished too.
     double pass(const std::vector<EvalWindow>& windows, const EvalBatch& batch) {
         losses_.resize(batch.count * static_cast<std::size_t>(batch.scored));
         const RateMeter meter;
@@ -48,7 +48,7 @@ private:
     std::vector<float> losses_;
 };
 
-// A short window's speed, the second time that it is computed: the first pays for what is set up once.
+// The speed of a short window on its second pass; the first pass includes one-time set-up.
 double pilot(Stopwatch& watch, std::int64_t most) {
     const std::vector<EvalWindow> windows{{0, std::min(kPilotLength, most), 0}};
     const EvalBatch batch{0, 1, windows[0].end, windows[0].end};
@@ -56,8 +56,8 @@ double pilot(Stopwatch& watch, std::int64_t most) {
     return watch.pass(windows, batch) / watch.flops(batch);
 }
 
-// Seconds of the quickest pass, of as many as fit into `slice` seconds: what else the machine does makes the others slower. The first of a
-// shape, which finds no memory ready, is not counted.
+// The seconds of the quickest of as many passes as fit into `slice` seconds: other work on the machine only makes
+// passes slower. The first pass of a shape, which allocates memory, is not counted.
 double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const EvalBatch& batch, double slice) {
     const RateMeter spent;
     watch.pass(windows, batch);
@@ -87,7 +87,7 @@ std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& st
         const auto windows = merge_windows(plan.windows);
         const auto batches = make_batches(windows, plan.request.max_batch_tokens);
         if (!batches.empty()) {
-            // Those in the middle are as most are; at an end they may be short, or merged.
+            // A batch in the middle is typical; those at the ends may be short or merged.
             auto batch = batches[batches.size() / 2];
             const double window = watch.flops({batch.first, 1, batch.inputs, batch.scored}) * speed;
             batch.count = std::clamp<std::size_t>(static_cast<std::size_t>(slice / 3 / window), 1, batch.count);

@@ -1,4 +1,4 @@
-// Checks what is asked of a protocol and hands it the stream, or its documents one after the other.
+// Checks a request and lets its protocol plan windows for the stream, or for its documents one after the other.
 #include "longbow/eval/eval_plan.h"
 
 #include <algorithm>

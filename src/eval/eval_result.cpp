@@ -40,7 +40,7 @@ void read_into(const Json& json, std::vector<double>& values) {
     values.clear();
     for (const auto& item : json) values.push_back(double_of(item));
 }
-// A count is whole, and no larger than its type: the library would cast what it finds.
+// A count must be whole and fit its type; the JSON library would silently convert other numbers.
 void read_into(const Json& json, std::int64_t& value) {
     const bool beyond = json.is_number_unsigned() && json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
     const bool broken =
@@ -53,7 +53,7 @@ void read_into(const Json& json, Value& value) {
     json.get_to(value);
 }
 
-// Every key once, for both directions. `field(key, member, required)`.
+// Visits every key once, for both directions. Calls `field(key, member, required)`.
 template <class Result, class Visit>
 void visit_fields(Result& r, Visit&& field) {
     field("name", r.name, false);
@@ -70,7 +70,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("longest_window", r.longest_window, false);
     field("nll", r.nll, true);
     field("ppl", r.ppl, true);
-    // ppl_ci, ppl_ci_method and blocks stand here
+    // ppl_ci, ppl_ci_method and blocks follow here in the file; to_json() writes them itself
     field("tool_ppl", r.tool_ppl, false);
     field("bits_per_byte", r.bits_per_byte, false);
     field("words", r.words, false);
@@ -128,7 +128,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
     for (const auto& [key, value] : {std::pair{"length", result.length}, {"stride", result.stride}, {"tokens", result.tokens}}) {
         if (value < 1) throw DataError(where + ": \"" + key + "\": " + std::to_string(value) + " is none that longbow eval writes");
     }
-    if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of before have 0 there
+    if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of earlier versions have 0 there
     if (result.bits_per_byte == 0 && result.nll != 0) result.bits_per_byte = kNoValue;
     const auto ci = json.find("ppl_ci");
     if (ci != json.end() && ci->is_array() && ci->size() == 2 && (*ci)[0].is_number() && (*ci)[1].is_number()) {
@@ -143,7 +143,7 @@ bool EvalResult::diverged() const { return !std::isfinite(nll) || !std::isfinite
 
 namespace {
 
-// What is wrong with a line that is no JSON, and the remedy.
+// Says what is wrong with a line that is not JSON, and the remedy.
 std::string line_fault(const std::string& line) {
     if (line.find('\0') != std::string::npos) return "not JSON (it holds a NUL); remove the damaged line";
     for (const char* number : {"NaN", "Infinity"}) {
@@ -167,7 +167,8 @@ std::vector<EvalResult> read_results(const std::string& path) {
         const auto where = path + ":" + std::to_string(i + 1);
         const auto json = parse_json(lines[i]);
         if (json.is_discarded()) {
-            if (i + 1 == lines.size() && !whole && trim(lines[i]).front() == '{') {  // anything else is no row of ours
+            // Anything else is not one of our rows.
+            if (i + 1 == lines.size() && !whole && trim(lines[i]).front() == '{') {
                 log::warn(where + ": the last row was cut short and is left out");
                 break;
             }
@@ -179,10 +180,10 @@ std::vector<EvalResult> read_results(const std::string& path) {
 }
 
 void append_result(const std::string& path, const EvalResult& result) {
-    // A row cut short by a kill or a full disk goes, so that the file stays readable.
+    // A row that was cut short by a kill or a full disk is removed, so that the file stays readable.
     const auto before = fs::exists(path) ? read_file(path) : std::string();
     auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
-    // An editor may have taken the last line's end away: that row is whole.
+    // If an editor removed the newline at the end, the last row is whole nevertheless.
     const bool unended = keep < before.size() && !parse_json(before.substr(keep)).is_discarded();
     if (unended) keep = before.size();
     const auto line = (unended ? "\n" : "") + json_text(to_json(result)) + "\n";

@@ -1,4 +1,5 @@
-// Runs a plan's windows through a model: windows of equal shape in batches, only the scored suffix through the output head.
+// Runs a plan's windows through a model. Windows of equal shape form batches, and only their scored suffix goes through
+// the output head.
 #include "longbow/eval/evaluator.h"
 
 #include <torch/types.h>
@@ -23,9 +24,9 @@ namespace longbow {
 
 namespace {
 
-constexpr double kPartialInterval = 60;  // seconds between saves of what is done, so that a kill costs little
+constexpr double kPartialInterval = 60;  // seconds between saves of partial results, so that a kill costs little
 
-// Everything that the losses' bits depend on.
+// A hash of everything that the bits of the losses depend on.
 std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& device) {
     Hasher hasher;
     for (const auto& stored : model.stored_tensors()) {
@@ -42,7 +43,7 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
     return hasher.digest();
 }
 
-// What the caller still has needs no file to go on: where it cannot be written, there is nothing to stop for.
+// Saves the finished losses. The caller has them in memory, so a file that cannot be written is only a warning.
 void keep_whole(const std::filesystem::path& partial, const std::string& key, const std::vector<float>& nll) {
     try {
         write_partial(partial, key, nll, nll.size());
@@ -117,8 +118,8 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
         log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
                             with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
 
-    // Batches come in rounds of one a rank; what is done after a round is a beginning of the stream.
-    std::vector<std::size_t> begins;  // of each batch's tokens
+    // Batches come in rounds with one for each rank, so that after a round all targets up to some place are scored.
+    std::vector<std::size_t> begins;  // index of each batch's first token
     std::size_t place = 0, next = 0;
     const auto known = std::stoull(share.from_leader(std::to_string(kept.size())));
     for (const auto& batch : batches) {
@@ -131,7 +132,8 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     for (std::size_t i = 0; i < next; ++i) progress.skip(flops_of(batches[i]));
     const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
     if (next < begins.size())
-        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);  // computed anew, by whichever rank
+        // These are computed anew, by whichever rank.
+        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);
     const auto together = [&](std::size_t done) {
         auto whole = nll;
         std::fill(whole.begin() + static_cast<std::ptrdiff_t>(done), whole.end(), 0.0F);

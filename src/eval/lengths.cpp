@@ -1,4 +1,4 @@
-// What a list of evaluation lengths asks for that cannot be had, or is asked for twice.
+// Checks on a list of evaluation lengths: repeated ones, and ones that no window of the text reaches.
 #include <algorithm>
 
 #include "longbow/core/strings.h"

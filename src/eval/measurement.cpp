@@ -7,7 +7,7 @@ namespace longbow {
 
 namespace {
 
-// Every part once. `part(which, value)`.
+// Visits every part once. Calls `part(which, value)`.
 template <class Visit>
 void visit_parts(const Measurement& m, Visit&& part) {
     part(Measurement::kProtocol, m.protocol);
@@ -28,7 +28,7 @@ void visit_parts(const Measurement& m, Visit&& part) {
 std::string Measurement::key(unsigned parts) const {
     std::string key;
     visit_parts(*this, [&](Part which, const std::string& value) {
-        if ((parts & which) != 0) key += value + "\n";  // no name of a split or protocol holds an end of line
+        if ((parts & which) != 0) key += value + "\n";  // no name of a split or protocol contains a newline
     });
     return key;
 }

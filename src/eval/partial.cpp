@@ -9,7 +9,7 @@ namespace longbow {
 
 namespace {
 
-// One line of text, then the losses: "longbow-partial 1 KEY HASH-OF-LOSSES COUNT\n".
+// The file has one line of text, "longbow-partial 1 KEY HASH-OF-LOSSES COUNT\n", followed by the losses as raw fp32.
 std::string header(const std::string& key, const std::string& losses) {
     return "longbow-partial 1 " + key + " " + fingerprint(losses) + " " + std::to_string(losses.size() / sizeof(float)) + "\n";
 }

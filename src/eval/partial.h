@@ -1,4 +1,4 @@
-// The losses of an evaluation that was interrupted, kept until it is taken up again.
+// The partial results of an interrupted evaluation: its losses so far, kept in a file until it is resumed.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,8 @@
 
 namespace longbow {
 
-// The losses stored for `key`, from the first scored target on; empty when there are none, or when the file belongs to another key or is
-// damaged.
+// Returns the losses stored for `key`, from the first scored target on. Returns none if there is no file, or if it is
+// damaged or belongs to another key.
 std::vector<float> read_partial(const std::filesystem::path& path, const std::string& key);
 void write_partial(const std::filesystem::path& path, const std::string& key, const std::vector<float>& nll, std::size_t count);
 

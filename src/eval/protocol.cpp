@@ -1,4 +1,4 @@
-// The registered protocols, and the way from a name to one.
+// The registry of protocols, and finding one by its name.
 #include "longbow/eval/protocol.h"
 
 #include <utility>

@@ -1,4 +1,4 @@
-// The windows of Transformers' guide "Perplexity of fixed-length models".
+// Protocol hf: the windows of Transformers' guide "Perplexity of fixed-length models".
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -9,8 +9,9 @@ namespace longbow {
 
 namespace {
 
-// Windows of `length` tokens every `stride`, without a boundary in front: a window's first token is context alone, and each window scores
-// what none before it did. In the shifted stream the token at place t is the input at t + 1.
+// Windows of `length` tokens begin every `stride` tokens, without a boundary in front: a window's first token is only
+// context, and each window scores the targets that no window before it scored. In the shifted stream the token at place
+// t is the input at t + 1.
 void plan_hf(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     std::int64_t scored = text.first;
     for (std::int64_t begin = text.first; begin < text.last; begin += text.stride) {
@@ -22,7 +23,8 @@ void plan_hf(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     }
 }
 
-// The guide weighs a window's mean loss by its new tokens minus one, also where all of them are scored.
+// The perplexity as the guide computes it. It weighs a window's mean loss by the number of its new tokens minus one,
+// even if all of them are scored.
 double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
     double sum = 0;
     double weight = 0;
@@ -32,7 +34,8 @@ double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& w
         const auto scored = window.end - window.score_begin;
         double window_sum = 0;
         for (std::int64_t i = 0; i < scored; ++i) window_sum += nll[next++];
-        // A window that goes on where the last one ended scores all of its new tokens; any other leaves its first one out.
+        // A window that begins scoring where the last one ended scores all of its new tokens; any other does not score
+        // its first one.
         const bool all_scored = previous != nullptr && previous->end == window.score_begin;
         const auto counted = static_cast<double>(all_scored ? scored - 1 : scored);
         sum += window_sum / static_cast<double>(scored) * counted;

@@ -1,4 +1,4 @@
-// The chunks of llama.cpp's llama-perplexity, for models with a BOS.
+// Protocol llamacpp: the chunks of llama.cpp's llama-perplexity, for models with a BOS.
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/protocol.h"
@@ -7,8 +7,9 @@ namespace longbow {
 
 namespace {
 
-// Whole chunks of `length` tokens, counting the boundary that starts the stream, with each chunk's first token replaced by the boundary;
-// only the predictions made in a chunk's second half are scored, and the remainder after the last whole chunk is left out.
+// Plans whole chunks of `length` tokens, counting the boundary that starts the stream; each chunk's first token is
+// replaced by the boundary. Only the predictions in a chunk's second half are scored. The remainder after the last
+// whole chunk is left out.
 void plan_llamacpp(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     const auto length = text.length;
     const auto chunks = (text.last + 1) / length;

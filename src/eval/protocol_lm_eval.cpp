@@ -1,4 +1,4 @@
-// The rolling windows of lm-evaluation-harness (loglikelihood_rolling).
+// Protocol lm-eval: the rolling windows of lm-evaluation-harness (loglikelihood_rolling).
 #include <algorithm>
 
 #include "longbow/eval/protocol.h"
@@ -7,7 +7,8 @@ namespace longbow {
 
 namespace {
 
-// Disjoint blocks of `length` targets, the first one behind the boundary; the last, if short, is moved back so that its input is full.
+// Plans disjoint blocks of `length` targets, of which the first follows the boundary. If the last one is short, its
+// window begins earlier so that its input is full.
 void plan_lm_eval(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     for (std::int64_t b = text.first; b < text.last; b += text.length) {
         const auto end = std::min(b + text.length, text.last);

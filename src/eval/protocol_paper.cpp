@@ -1,4 +1,4 @@
-// The recipe of the ALiBi paper: fairseq's context window.
+// Protocol paper: the ALiBi paper's recipe, which is fairseq's context window.
 #include <algorithm>
 
 #include "longbow/eval/protocol.h"
@@ -7,7 +7,8 @@ namespace longbow {
 
 namespace {
 
-// Blocks of `stride` targets, each with up to length - stride tokens of context before it. The short last block is scored like the others.
+// Plans blocks of `stride` targets, each with up to length - stride tokens of context before it. The short last block
+// is scored like the others.
 void plan_paper(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     for (std::int64_t b = text.first; b < text.last; b += text.stride)
         windows.push_back({std::max(text.first, b - (text.length - text.stride)), std::min(b + text.stride, text.last), b});

@@ -28,7 +28,8 @@ bool is_checkpoint(const fs::path& folder) {
     return fs::exists(folder / "manifest.json", error) && fs::exists(folder / "model.safetensors", error);
 }
 
-// Whether `folder` is one of a run's checkpoints, damaged ones and those set aside included. A folder of runs may be called checkpoints too.
+// Whether `folder` is one of a run's checkpoints, including damaged ones and those set aside. The name of its parent
+// does not suffice, since a folder of runs may be called checkpoints too.
 bool is_of_checkpoints(const fs::path& folder) {
     const auto name = folder.filename().string();
     return folder.parent_path().filename() == "checkpoints" && (is_numbered(name, "step-") || is_numbered(name, "abandoned-step-") ||
@@ -41,8 +42,8 @@ bool has_checkpoints(const fs::path& run) {
     return !error && std::any_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); });
 }
 
-// Absolute, by the links by which the user came: where a shell says which these are to the working folder, too. But ".." leads out of what a
-// link leads to.
+// Makes the path absolute and keeps the links through which the user came, including those on the way to the working
+// folder if the shell tells them (PWD). A path with ".." is resolved, since ".." leads out of a link's target.
 fs::path normal(const fs::path& path) {
     std::error_code error;
     const char* shell = std::getenv("PWD");
@@ -52,7 +53,7 @@ fs::path normal(const fs::path& path) {
     return without_slash(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
 }
 
-// The last `parts` folders of a path, "a/b" for two of them, as text.
+// The last `parts` folders of a path as text: "a/b" for two.
 std::string tail_of(const fs::path& folder, int parts) {
     auto rest = folder;
     fs::path tail;
@@ -67,7 +68,7 @@ class Search {
 public:
     explicit Search(const fs::path& top) {
         visit(top);
-        // Links come last, so that a run that lies below as well is called by its real path.
+        // Links are visited last, so that a run that also lies below the searched folder is found by its real path.
         for (; !links_.empty(); links_.pop_front()) visit(links_.front());
         std::sort(found_.begin(), found_.end(), [](const FoundRun& a, const FoundRun& b) { return a.folder < b.folder; });
     }

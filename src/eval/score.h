@@ -1,4 +1,4 @@
-// Windows through a model, several of equal shape at once: what an evaluation repeats until all targets are scored.
+// Scores a batch of windows of equal shape with a model. An evaluation repeats this until all targets are scored.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -13,18 +13,18 @@
 namespace longbow {
 
 struct EvalBatch {
-    std::size_t first, count;     // windows
+    std::size_t first, count;     // windows: index of the first, and how many
     std::int64_t inputs, scored;  // of each window
 };
 
-// Neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
+// Groups neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
 std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens);
 
-// Fills one batch's losses into `out` (count * scored values).
+// Writes one batch's losses to `out` (count * scored values).
 void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const EvalBatch& batch,
                  at::Device device, float* out);
 
-// Evaluation mode while it lives.
+// Sets a module to evaluation mode during its lifetime and then restores the mode.
 class ModeScope {
 public:
     explicit ModeScope(torch::nn::Module& module) : module_(module), training_(module.is_training()) { module_.eval(); }

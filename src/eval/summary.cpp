@@ -1,4 +1,4 @@
-// From per-token losses to a row's numbers: means, intervals, losses by position. No model is needed here.
+// Computes a row's numbers from per-token losses: means, intervals, losses by position. No model is needed here.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -13,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-// Places 0 to 63 have a bucket each, then every octave has eight: 64-71, 72-79, ..., 128-143, ...
+// Places 0 to 63 have a bucket each; above, every octave has eight buckets: 64-71, 72-79, ..., 128-143, ...
 constexpr std::int64_t kSinglePlaces = 64;
 constexpr int kBucketsAnOctave = 8;
 
@@ -32,7 +32,7 @@ std::int64_t bucket_begin(std::size_t bucket) {
     return (std::int64_t{1} << octave) / kBucketsAnOctave * (kBucketsAnOctave + (b - kSinglePlaces) % kBucketsAnOctave);
 }
 
-// The scored targets in order, as stretches [begin, end) without gaps.
+// The scored targets in order, as maximal stretches [begin, end).
 std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::vector<EvalWindow>& windows) {
     std::vector<std::pair<std::int64_t, std::int64_t>> stretches;
     for (const auto& window : windows) {
@@ -45,7 +45,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::v
     return stretches;
 }
 
-// Raw bytes of each block of 1,024 scored targets.
+// The raw bytes of each block of 1,024 scored targets.
 std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector<EvalWindow>& windows) {
     std::vector<double> bytes(1, 0.0);
     std::int64_t room = kIntervalBlock;
@@ -80,7 +80,7 @@ void fill_positions(EvalResult& result, const std::vector<float>& nll, const std
         }
     }
     for (std::size_t bucket = 0; bucket < sums.size(); ++bucket) {
-        if (counts[bucket] == 0) continue;  // sliding windows score some places only
+        if (counts[bucket] == 0) continue;  // sliding windows score only some places
         result.position_begin.push_back(bucket_begin(bucket));
         result.nll_by_position.push_back(sums[bucket] / static_cast<double>(counts[bucket]));
         result.tokens_by_position.push_back(counts[bucket]);

@@ -1,4 +1,5 @@
-// What the missing parts will cost, by a throughput that is said: the paper's own measurements on a V100, or a core's in the demo.
+// Estimates what the missing parts will cost, from stated throughputs: the paper's own measurements on a V100, or those
+// of one CPU core for the demo.
 #include <algorithm>
 #include <cmath>
 
@@ -10,9 +11,10 @@ namespace longbow {
 
 namespace {
 
-constexpr double kDemoTrain = 12000, kDemoEval = 30000;  // tokens a second and core through the demo's model
+constexpr double kDemoTrain = 12000, kDemoEval = 30000;  // tokens a second and core with the demo's model
 
-// The published words a second of training at the nearest training length (Figure 7; rotary and T5 from Table 1).
+// The published training speed in words a second, at the nearest training length (Figure 7; rotary and T5 from Table
+// 1).
 double paper_train_speed(const std::string& method, std::int64_t length) {
     double speed = 0, gap = INFINITY;
     const auto consider = [&](double at, double value) {
@@ -34,7 +36,7 @@ double paper_train_speed(const std::string& method, std::int64_t length) {
     return speed;
 }
 
-// Words a second of evaluation, one window at a time, at the nearest length in Tables 2 to 4.
+// The published evaluation speed in words a second, one window at a time, at the nearest length in Tables 2 to 4.
 double paper_eval_speed(const std::string& method, std::int64_t length) {
     double speed = 15000, gap = INFINITY;
     for (const auto* name : {"table2", "table3", "table4"}) {
@@ -50,7 +52,7 @@ double paper_eval_speed(const std::string& method, std::int64_t length) {
     return speed;
 }
 
-// Tables 11 and 12 print the GPU hours of 50,000 updates.
+// The training hours of the CC100 models: Tables 11 and 12 print the GPU hours of 50,000 updates.
 double cc100_hours(std::int64_t length) {
     const auto& table = published_table("table12");
     for (const auto& row : table.rows) {
@@ -69,13 +71,14 @@ double train_cost(const PlannedModel& model, const Scale& scale) {
     return left * model.tokens / paper_train_speed(model.method, model.train_length);
 }
 
-// A window of stride S costs its whole length.
+// With stride S, each window scores S targets but costs its whole length.
 void eval_cost(PlannedEval& eval, const PlannedModel& model, const Scale& scale) {
     for (const auto length : eval.missing) {
         const double scored = scored_tokens(eval);
         const double forward = eval.stride == 0 ? scored : scored / static_cast<double>(eval.stride) * static_cast<double>(length);
         eval.forward_tokens += forward;
-        // The 1.3-billion-parameter model multiplies 5.6 times the weights of the WikiText-103 model's body.
+        // The 1.3-billion-parameter model multiplies by 5.6 times as many weights as the body of the WikiText-103
+        // model.
         const double slower = model.dataset == "cc100" ? 5.6 : 1;
         eval.seconds += scale.divisor == 1 ? forward * slower / paper_eval_speed(model.method, length) : forward / kDemoEval;
     }

@@ -1,4 +1,5 @@
-// Figures as SVG files: a panel above the other, the paper's curves dashed, ours solid, in one frame.
+// Draws figures as SVG files with panels below each other. The paper's curves are dashed and ours are solid, in one
+// frame.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -29,7 +30,7 @@ ChartSeries paper_series(const FigureCurve& curve) {
     return series;
 }
 
-// `corpora` takes what the points were measured on.
+// Our curve of a panel. The corpora that its points were measured on are added to `corpora`.
 ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours, const CurveLookup& validations,
                        std::set<std::string>& corpora) {
     ChartSeries series;
@@ -46,7 +47,7 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
         const auto y = ours(point.target);
         const auto x = point.x_target ? ours(*point.x_target) : std::nullopt;
         if (!y || !std::isfinite(y->value) || (point.x_target && (!x || !std::isfinite(x->value))))
-            continue;  // a diverged model has no place
+            continue;  // a diverged model is not drawn
         series.x.push_back(x ? x->value * panel.x_factor : point.x);
         series.y.push_back(y->value * panel.y_factor);
         series.low.push_back(y->low ? *y->low * panel.y_factor : NAN);
@@ -57,7 +58,8 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
     return series;
 }
 
-// Perplexities or speeds of another order than the paper's share its frame on a logarithmic axis only.
+// Whether the values span so much (our perplexities or speeds may be of another order than the paper's) that they need
+// a logarithmic axis.
 bool wants_log(const std::vector<ChartSeries>& series, bool of_x) {
     double low = INFINITY, high = 0;
     for (const auto& one : series) {

@@ -1,4 +1,4 @@
-// Which curves each figure of the paper draws.
+// Defines which curves each figure of the paper draws.
 #include "figures.h"
 
 #include <algorithm>
@@ -20,7 +20,7 @@ FigurePanel lengths_panel(const std::string& title) {
     return panel;
 }
 
-// A column a method, x the input length (Tables 2 and 3).
+// A panel over the input length, with a curve for each method (a column of Tables 2 and 3).
 FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     const auto& table = published_table(name);
     auto panel = lengths_panel(strprintf("Trained at %lld", static_cast<long long>(table.train_length)));
@@ -39,7 +39,8 @@ FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     return panel;
 }
 
-// A row a curve, x the evaluation length (Tables 5, 8, 13, 15); rows of shorter training than `from` are left out.
+// Adds a curve over the evaluation length for each row of Tables 5, 8, 13 and 15. Rows whose training length is below
+// `from` are left out.
 void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
     const auto& table = published_table(name);
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
@@ -52,7 +53,7 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
         if (curve.points.empty()) continue;
         const auto& first = curve.points.front().target;
         const bool diagonal = table.rows[row][1].kind == PublishedCell::Kind::empty;
-        if (diagonal && first.method != "sinusoidal") continue;  // Figure 4 draws these points alone
+        if (diagonal && first.method != "sinusoidal") continue;  // Figure 4 draws only these diagonal points
         curve.label =
             method_title(first.method) + (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
         curve.style = panel.curves.size();
@@ -60,7 +61,7 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
     }
 }
 
-// One column of Table 1 against the training length.
+// A panel of one column of Table 1 over the training length.
 FigurePanel table_1_panel(const std::string& column, const std::string& title, double factor) {
     const auto& table = published_table("table1");
     FigurePanel panel;
@@ -152,7 +153,7 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
     return panels;
 }
 
-// Training speed against the training length (7), or perplexity at 3072 against training speed (8).
+// Training speed over the training length (Figure 7), or perplexity at 3072 over training speed (Figure 8).
 FigurePanel speeds(const PublishedFigure& figure) {
     FigurePanel panel;
     const bool against_ppl = figure.number == 8;

@@ -1,4 +1,5 @@
-// The paper's figures: which curves they draw, from which published numbers, and which measurements of ours belong to each point.
+// The paper's figures: which curves they draw, from which published numbers, and which of our measurements belong to
+// each point.
 #pragma once
 
 #include <optional>
@@ -10,33 +11,35 @@
 namespace longbow {
 
 struct FigurePoint {
-    double x = 0, y = 0;             // the paper's
-    Target target;                   // our y
-    std::optional<Target> x_target;  // our x, where that is measured too; else the paper's
+    double x = 0, y = 0;             // the paper's values
+    Target target;                   // what our y measures
+    std::optional<Target> x_target;  // what our x measures, if x is measured too; else x is the paper's
 };
 
 struct FigureCurve {
     std::string label;
     std::size_t style = 0;
     std::vector<FigurePoint> points;
-    std::optional<Target> trained;  // points are a model's validations through its training: which model, at which length (Figure 5)
+    // For a curve of a model's validations during its training (Figure 5): the model and the validation length.
+    std::optional<Target> trained;
 };
 
 struct FigurePanel {
     std::string title, x_label, y_label;
     bool log_x = false, log_y = false;
-    double x_factor = 1, y_factor = 1;  // from the units of a measurement to the paper's
+    double x_factor = 1, y_factor = 1;  // convert a measurement's unit to the paper's
     std::vector<FigureCurve> curves;
 };
 
-// The panels of "figure1", .., less the points that this scale leaves out. Throws UsageError for a figure that plots no numbers.
+// The panels of "figure1", .. without the points that this scale leaves out. Throws UsageError for a figure that plots
+// no numbers.
 std::vector<FigurePanel> figure_panels(const std::string& name, const Scale& scale);
 
-// A model's validations: (hours of training, perplexity) at one length, from metrics.jsonl.
+// Returns a model's validations at one length, (hours of training, perplexity), from its metrics.jsonl.
 using CurveLookup = std::function<std::vector<std::pair<double, double>>(const Target&)>;
 CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scale);
 
-// A picture that stands alone, the paper's curves dashed and ours solid.
+// Returns a self-contained SVG with the paper's curves dashed and ours solid.
 std::string figure_svg(const std::string& name, const Scale& scale, const Lookup& ours, const CurveLookup& validations);
 
 }  // namespace longbow

@@ -1,5 +1,5 @@
-// The paper's tables as Markdown, CSV, LaTeX, JSON and HTML. Where we have measured, each of the paper's rows becomes up to four lines: ours,
-// its interval, the paper's, the difference.
+// The paper's tables as Markdown, CSV, LaTeX, JSON and HTML. Where we have measurements, each of the paper's rows
+// becomes up to four lines: ours, its interval, the paper's, the difference.
 #include "longbow/paper/formats.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ using Line = std::vector<std::string>;
 struct Lines {
     Line header;
     std::vector<Line> rows;
-    std::size_t labels = 0;  // columns of text before the numbers
+    std::size_t labels = 0;  // number of text columns before the numbers
 };
 
 Lines lines_of(const Grid& grid, const std::string& none) {
@@ -70,14 +70,15 @@ std::string markdown(const Grid& grid) {
     std::string text = "### " + escape_markdown(grid.title) + "\n\n";
     if (!grid.banner.empty()) text += "**" + escape_markdown(grid.banner) + "**\n\n";
     auto table = text_of(grid, "–", escape_markdown);
-    // Lengths are numbers: of the labels, only the first and whose numbers they are stand left.
+    // Of the label columns, lengths are numbers and aligned right; only the first column and the one that says "ours"
+    // or "paper" stay left.
     for (std::size_t i = 1; i < grid.label_headings.size(); ++i) table.left[i] = false;
     text += markdown_table(table);
     for (const auto& note : grid.notes) text += "\n" + escape_markdown(note) + "\n";
     return text;
 }
 
-// A line a cell: the labels, the column, and the numbers.
+// One line for each cell: the labels, the column, and the numbers.
 std::string csv(const Grid& grid, const PublishedTable& table) {
     Line header = grid.label_headings;
     header.insert(header.end(), {"column", "ours", "interval_95", "paper", "difference", "scale", "corpus"});
@@ -94,7 +95,7 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
     return "# " + table.name + "\n" + text;
 }
 
-// Dashes between numbers have a sign of LaTeX's own.
+// Escapes text for LaTeX, where "--" is the dash between numbers.
 std::string latex_text(const std::string& raw) {
     auto text = escape_latex(raw);
     for (auto at = text.find("–"); at != std::string::npos; at = text.find("–", at)) text.replace(at, std::string("–").size(), "--");

@@ -1,4 +1,4 @@
-// From the names on the command line to tables, figures, and the measurements that they need.
+// Resolves the names on the command line to tables and figures, and to the measurements that they need.
 #include <algorithm>
 #include <map>
 

@@ -1,4 +1,4 @@
-// Our own measurement of a published cell, from what training and evaluation left behind in a run.
+// Finds our own measurement of a published cell, in what training and evaluation wrote into a run.
 #include "longbow/paper/lookup.h"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace longbow {
 
 namespace {
 
-// What lies in one run, each file read once and only when asked for.
+// The files of one run. Each is read once, when it is first needed.
 class RunFiles {
 public:
     explicit RunFiles(const ReportRun& run) : run_(run), folder_(whole_path(run.results).parent_path()) {
@@ -62,7 +62,7 @@ public:
         return std::nullopt;
     }
 
-    // A run whose store names another of the paper's data sets is none of this one; any other may be.
+    // Whether the run may belong to this data set: not if its store's path names another of the paper's data sets.
     [[nodiscard]] bool may_be_of(const std::string& dataset) const {
         const auto store = run_.settings.find("data.store");
         if (store == run_.settings.end() || store->second.find(dataset) != std::string::npos) return true;
@@ -82,7 +82,8 @@ bool is_model(const EvalResult& row, const Target& target, const Scale& scale) {
     return row.position == target.method && row.train_length == scale.length(target.train_length);
 }
 
-// An early stop may have been measured again later on the way: the first state is the one.
+// For an early stop, the row with the fewest updates counts: the model may have been measured again later in its
+// training.
 std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Scale& scale) {
     std::optional<Measured> found;
     auto fewest = std::numeric_limits<std::int64_t>::max();

@@ -13,7 +13,7 @@ namespace {
 
 using Kind = PublishedCell::Kind;
 
-// Of a method as the paper's tables call it; of another's model its name.
+// The title of a method of the paper's tables; models of other publications keep their name.
 std::string title_of(const std::string& published) {
     const auto method = method_of(published);
     return method.empty() ? published : method_title(method);
@@ -23,7 +23,7 @@ bool is_label(const std::string& column) {
     return column == "method" || column == "model" || column == "train_length" || column == "eval_length" || column == "input_length";
 }
 
-// "512", and where this scale measures at another length "512 (64)".
+// "512", or "512 (64)" if this scale measures at 64 instead.
 std::string length_text(const Scale& scale, std::int64_t length) {
     return scale.divisor == 1 ? std::to_string(length)
                               : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
@@ -51,7 +51,7 @@ std::string heading_of(const Scale& scale, const std::string& column) {
     return title_of(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
 }
 
-// From the unit of a measurement to the paper's: thousands of words a second, gigabytes, millions, thousands.
+// Converts a measurement's unit to the paper's: thousands of words a second, gigabytes, millions, thousands.
 double in_paper_units(const std::string& column, double value) {
     if (column.find("kwps") != std::string::npos || column == "updates_k" || column == "gpu_hours_k") return value / 1e3;
     if (column == "params_m") return value / 1e6;
@@ -64,7 +64,8 @@ std::string label_text(const Scale& scale, const std::string& column, const Publ
     return cell.kind == Kind::empty ? "" : title_of(cell.text);
 }
 
-// Small values of the demo would read 0.0 in the paper's decimals: they get as many as show two digits.
+// The number of decimals for a value of ours. Small values of the demo would read 0.0 with the paper's decimals; they
+// get enough to show two digits.
 int decimals_for(double value, int published) {
     if (value == 0 || std::abs(value) >= std::pow(10.0, -published)) return published;
     return std::min(9, static_cast<int>(std::ceil(-std::log10(std::abs(value)))) + 1);
@@ -102,7 +103,7 @@ std::string heading(const PublishedTable& table) {
     return text;
 }
 
-// Every corpus that ours come from.
+// Names every corpus on which our numbers were measured.
 std::string corpora_note(const std::vector<GridRow>& rows) {
     std::vector<std::string> corpora;
     for (const auto& row : rows) {
@@ -116,7 +117,7 @@ std::string corpora_note(const std::vector<GridRow>& rows) {
                                : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
 }
 
-// What the intervals stand on.
+// Says how the intervals were computed.
 std::string blocks_note(const std::vector<GridRow>& rows) {
     std::int64_t least = 0, most = 0;
     for (const auto& row : rows) {

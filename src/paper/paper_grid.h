@@ -1,4 +1,5 @@
-// A table of the paper as text: each of its rows with our numbers, the paper's, and the difference, in the paper's columns and decimals.
+// A table of the paper as text. Each row has our numbers, the paper's, and the difference, in the paper's columns and
+// decimals.
 #pragma once
 
 #include <string>
@@ -10,8 +11,9 @@ namespace longbow {
 
 struct GridCell {
     std::string ours, interval, paper, difference;  // empty: there is none
-    std::int64_t blocks = 0;                        // that the interval stands on; 0: there is none
-    std::string corpus;                             // that ours was measured on; empty: none, or nothing of the kind
+    std::int64_t blocks = 0;                        // that the interval is computed from; 0: there is no interval
+    // That our number was measured on; empty if there is no number of ours or it is not an evaluation.
+    std::string corpus;
 };
 
 struct GridRow {

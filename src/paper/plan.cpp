@@ -1,4 +1,4 @@
-// The plan: which models the tables and figures need, how each is trained, and what is evaluated of it.
+// Plans which models the tables and figures need, how each is trained, and which evaluations it needs.
 #include <algorithm>
 #include <cmath>
 
@@ -14,7 +14,7 @@ namespace longbow {
 
 namespace {
 
-constexpr double kPaperUpdates = 50000;             // of the CC100 models, on whose way Table 11 stops two
+constexpr double kPaperUpdates = 50000;             // of the CC100 models; Table 11 has two of them at an earlier stop
 constexpr std::int64_t kDemoTokensAnUpdate = 1536;  // a multiple of every length of the demo
 
 std::string model_name(const Scale& scale, const Target& target) {
@@ -29,8 +29,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     model.dataset = target.dataset;
     model.method = target.method;
     model.train_length = target.train_length;
-    // At the paper's scale, where even a part of a model takes seconds, one of each data set is timed; in the demo, where evaluations of single
-    // short windows weigh much, one of each method.
+    // At the paper's scale even a part of a model takes seconds, so one model of each data set is timed. In the demo,
+    // evaluations of single short windows make up much of the time, so one model of each method is timed.
     model.timed_as = scale.divisor == 1 ? target.dataset : target.method;
     if (scale.divisor == 1) {
         model.files = {(request.configs / target.dataset / (target.method + "-" + std::to_string(target.train_length) + ".yaml")).string()};
@@ -41,8 +41,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
                            strprintf("train.batch=%lld", static_cast<long long>(kDemoTokensAnUpdate / length)),
                            strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
     }
-    // A bias is a slope times a distance: where lengths are divided, slopes are multiplied, or the flattest would see no difference at all
-    // within the shortest inputs.
+    // A bias is a slope times a distance. Where lengths are divided, slopes are multiplied by the same number;
+    // otherwise the head with the smallest slope would hardly distinguish distances within the shortest inputs.
     if (scale.divisor != 1 && target.method == "alibi")
         model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
     if (!fs::exists(model.files.front())) {
@@ -68,8 +68,8 @@ PlannedEval eval_of(const Scale& scale, const Target& target) {
     eval.stride = target.stride == 0 ? 0 : scale.stride(target);
     eval.stream_tokens = scale.stream_tokens(target);
     eval.split_tokens = split_tokens(scale, target);
-    // The paper's evaluation has one window a pass, and its speeds are measured so; shorter windows than those of the speed tables, and
-    // windows of stride 1, would only wait.
+    // The paper's evaluation has one window a pass, and its speeds were measured like that. Windows shorter than those
+    // of the speed tables, and windows of stride 1, go in batches, since one at a time they would only take longer.
     eval.one_at_a_time = target.stride != 1 && target.quantity != Quantity::batched_eval_speed && target.length >= 512;
     return eval;
 }
@@ -84,7 +84,8 @@ PlannedModel& model_for(std::vector<PlannedModel>& models, const ReproduceReques
     return found != models.end() ? *found : models.emplace_back(make_model(request, target));
 }
 
-// Table 11's early stops lie on the way of models that other tables want too, and cannot be measured later: they are always planned.
+// Adds Table 11's early stops. They lie on the training of models that other tables need too and cannot be measured
+// later, so they are always planned.
 void add_early_stops(std::vector<PlannedModel>& models, const Scale& scale) {
     const auto& table = published_table("table11");
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
@@ -115,7 +116,8 @@ ReproducePlan plan_reproduction(const ReproduceRequest& request) {
     for (const auto& target : goals.trained) model_for(plan.models, request, target);
     add_early_stops(plan.models, request.scale);
     for (auto& model : plan.models) {
-        // Training quantities are found by the model's rows: every model is evaluated at its own length at least.
+        // Training quantities are found by way of the model's rows, so every model is evaluated at least at its own
+        // length.
         if (std::none_of(model.evals.begin(), model.evals.end(), [](const PlannedEval& eval) { return eval.file == "results.jsonl"; })) {
             Target own{model.dataset, model.method, model.train_length, Quantity::ppl, model.train_length, 0, "valid", 0};
             add_eval(model.evals, request.scale, own);

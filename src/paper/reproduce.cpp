@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-// The command that makes the tables once everything is measured.
+// The command that writes the tables once everything is measured.
 std::vector<std::string> final_command(const ReproduceRequest& request) {
     std::vector<std::string> command{"reproduce"};
     command.insert(command.end(), request.names.begin(), request.names.end());
@@ -41,8 +41,8 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
 
-// The greatest growth from the training length to the longest measured: of all ALiBi models in the tables asked for, and of the sinusoidal
-// one trained at 512.
+// Checks two claims of the paper by the greatest growth of perplexity from the training length to the longest length
+// measured: that of all ALiBi models in the requested tables, and that of the sinusoidal model trained at 512.
 void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& ours, std::vector<Claim>& claims) {
     struct Worst {
         double ratio = 0;
@@ -63,7 +63,8 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
             const auto own = curve.find(model.second);
             if (own == curve.end() || curve.rbegin()->first == model.second) continue;
             double ratio = curve.rbegin()->second / own->second;
-            // A model that diverged at the longer input broke down; one that did at its own length is ALiBi's failure, and nobody's success.
+            // A model that diverged at the longer input counts as broken down. One that diverged at its own length
+            // counts against ALiBi, and does not count for the breakdown of sinusoidal positions.
             if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || model.first == "alibi" ? INFINITY : 0;
             const auto text =
                 strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)),
@@ -85,9 +86,11 @@ void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& our
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
     check_texts(plan_reproduction(request), request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                                         : "data/README.md says how to get it");  // before anything is made
+                                                                         // Before anything is made.
+                                                                         : "data/README.md says how to get it");
     const ChildrenLock lock(request.run_dir);
-    const auto plan = plan_reproduction(request);  // as it is now: another process may have worked while this one waited
+    // Planned again: another process may have worked while this one waited for the lock.
+    const auto plan = plan_reproduction(request);
     const auto failures = run_missing(plan, request);
     auto output = write_reproduction(plan, request);
     if (!failures.empty()) throw_failures(failures);

@@ -1,4 +1,4 @@
-// What each cell of the paper's tables measures, read from the tables' own columns and captions.
+// Derives what each cell of the paper's tables measures from the tables' own columns and captions.
 #include "longbow/paper/targets.h"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ constexpr std::array kQuantities{
     NamedQuantity{"test_ppl", Quantity::ppl},
 };
 
-// Fills in what the column says; false for a column that measures nothing ("method").
+// Fills in what the column's name says. Returns false for a column that measures nothing ("method").
 bool read_column(const std::string& name, Target& target) {
     for (const auto& [column, quantity] : kQuantities) {
         if (name != column) continue;
@@ -60,7 +60,8 @@ bool read_column(const std::string& name, Target& target) {
     return true;
 }
 
-// Table 11 stops a model early, so that both took as long. Every other model of its data set goes to the greatest number of updates.
+// The updates at which Table 11 stopped a model early, so that two models took the same time; 0 for the others. All
+// other models of that data set trained to the table's largest number of updates.
 double early_stop(const PublishedTable& table, std::size_t row) {
     const auto column = table.column("updates_k");
     if (column == table.columns.size()) return 0;
@@ -94,7 +95,8 @@ std::optional<Target> target_of(const PublishedTable& table, std::size_t row, st
         if (const auto length = number_at(table, row, name)) target.length = length;
     }
     target.train_length = table.train_length > 0 ? table.train_length : number_at(table, row, "train_length");
-    if (target.train_length == 0) target.train_length = target.length;  // baselines: each cell was trained at its own column's length
+    // Baselines: each cell was trained at its own column's length.
+    if (target.train_length == 0) target.train_length = target.length;
     if (target.quantity == Quantity::batched_eval_speed) target.length = target.train_length;
     const bool evaluates =
         target.quantity == Quantity::ppl || target.quantity == Quantity::eval_speed || target.quantity == Quantity::batched_eval_speed;

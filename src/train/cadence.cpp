@@ -21,7 +21,7 @@ double updates_until(const Duration& duration, const RunUnits& units) {
     };
     if (duration.unit == Duration::Unit::epochs) return until(units.base_epochs, units.updates_per_epoch);
     if (duration.unit == Duration::Unit::tokens) {
-        // Divided, as in fractional_updates(): with no base to the same bits.
+        // fractional_updates() divides; without a base the result must have the same bits.
         if (units.base_updates == 0) return fractional_updates(duration, units);
         return until(units.base_tokens, 1 / units.tokens_per_update);
     }

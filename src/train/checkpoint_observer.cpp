@@ -19,8 +19,8 @@ bool weights_are_finite(const Session& session) {
                        [](const at::Tensor& parameter) { return at::isfinite(parameter.detach()).all().item<bool>(); });
 }
 
-// Ranks apply the same gradients to the same weights. Where they come to differ (a broken memory, a kernel that is not deterministic),
-// every later checkpoint would hide it.
+// Throws Error if the ranks' weights differ. Ranks apply the same gradients to the same weights; if they ever differ
+// (faulty memory, a non-deterministic kernel), later checkpoints, which are rank 0's, would hide it.
 void expect_equal_weights(const Session& session) {
     auto& ranks = *session.ranks;
     if (ranks.alone()) return;
@@ -91,9 +91,10 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
 
 fs::path Checkpoints::save_before_divergence(Session& session, Metrics& metrics) {
     settle();
-    expect_equal_weights(session);  // all ranks decide alike
+    expect_equal_weights(session);  // a failure must end all ranks in the same way
     if (good_.updates > session.saved_update && weights_are_finite(session)) {
-        // No update since then has touched weights or optimizer: with the state of then, this is the checkpoint of then.
+        // No update since then has changed weights or optimizer, so together with the remembered state this is the
+        // checkpoint of that update.
         session.state = good_;
         save(session, metrics);
     }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kForkFile = "fork.json";
 
-// One spelling for all that name the same place: RUN, RUN/ and RUN@last; relative and absolute paths.
+// Brings names of the same place to one spelling: RUN, RUN/ and RUN@last; relative and absolute paths.
 std::string normal(const std::string& from) {
     std::string path = from, which;
     const auto at = from.rfind('@');
@@ -30,7 +30,8 @@ std::string normal(const std::string& from) {
     return place.string() + (a_run ? "@last" : which);
 }
 
-// A run alone is its last checkpoint: its training goes on, whereas `eval RUN` asks for its best.
+// A run's name without a suffix means its last checkpoint, since the fork continues its training. `eval RUN` takes the
+// best one instead.
 fs::path source_of(const std::string& from) {
     const fs::path path = from;
     return resolve_checkpoint(names_a_run(from) ? (path.has_filename() ? path : path.parent_path()).string() + "@last" : from);
@@ -50,7 +51,8 @@ Json read_fork(const fs::path& run) {
     return json;
 }
 
-// Where a fork that has begun lies: the run itself, or the first of its seeds.
+// The directory of a fork that has checkpoints already: the run itself or the first of its seeds; empty if there is
+// none.
 fs::path begun_in(const fs::path& run_dir) {
     std::vector<fs::path> runs = {run_dir};
     std::error_code error;
@@ -80,14 +82,14 @@ bool names_a_run(const std::string& from) {
 
 ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
     const auto run = run_of_checkpoints(from);
-    const std::string named = run.empty() ? from : run.string();  // RUN/checkpoints is RUN, and its last one
+    const std::string named = run.empty() ? from : run.string();  // RUN/checkpoints is taken for RUN
     ForkSource source;
     source.fork.from = named;
     if (const auto begun = begun_in(run_dir); !begun.empty()) {
         check_same_fork(begun, named);
         source.config = read_fork(begun)["config"];
         source.config_name = (begun / kForkFile).string();
-        // Seeds that have not begun yet start where the others did.
+        // Seeds that have not begun yet start from the same checkpoint as the others did.
         if (begun != run_dir) source.fork.checkpoint = read_fork(begun).value("checkpoint", "");
         return source;
     }
@@ -120,7 +122,8 @@ void check_same_fork(const fs::path& run, const std::string& from) {
     const std::string checkpoint = fork.value("checkpoint", "");
     const auto now = normal(from);
     for (const auto& same : {before, checkpoint}) {
-        if (now == same || now == same + "@last") return;  // of a checkpoint that is gone it cannot be told that it was no run
+        // If the checkpoint is gone, `from` cannot be seen to be a run.
+        if (now == same || now == same + "@last") return;
     }
     throw UsageError("--from " + from + ": the run in " + run.string() + " was forked from " + before + " (" + checkpoint +
                      "): choose another --run-dir");

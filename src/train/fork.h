@@ -1,4 +1,4 @@
-// What a forked run takes over from the checkpoint that it starts from.
+// What a forked run takes over from its source checkpoint.
 #pragma once
 
 #include <string>
@@ -11,24 +11,26 @@
 namespace longbow {
 
 struct ForkPlan {
-    TrainState state;         // of the new run's start
-    bool optimizer = false;   // its state is taken over; false: it starts anew
-    bool new_period = false;  // the schedule's length follows from the new settings
+    TrainState state;         // with which the new run starts
+    bool optimizer = false;   // whether its state is taken over; else it starts anew
+    bool new_period = false;  // the schedule's length is computed anew from the new settings
+    // What is taken over, for the log and the dry run.
     std::vector<std::string> lines;
 };
 
-// `train`: the new run's data. Throws DataError when they have another tokenizer than the checkpoint.
+// Decides what a fork takes over. `train` is the new run's training data. Throws DataError if its tokenizer is not the
+// checkpoint's.
 ForkPlan plan_fork(const std::filesystem::path& checkpoint, const Config& config, const TokenStream& train, const std::string& tokenizer);
 
-// Throws ConfigError that names the tensors whose names or shapes differ, and the settings that made them so.
+// Throws ConfigError if tensors differ in name or shape; the message names them and the settings that made them differ.
 void check_fork_weights(const std::filesystem::path& checkpoint, const Config& config, const LanguageModel& model);
 
-// Whether `from` is a run's directory, with no word of which checkpoint: the last one then.
+// Whether `from` is a run's directory without a suffix that chooses a checkpoint; then the last one is meant.
 bool names_a_run(const std::string& from);
 
-// RUN/fork.json.
+// Writes RUN/fork.json, which says where the run was forked from.
 void write_fork(const std::filesystem::path& run, const Fork& fork);
-// Throws UsageError when the run, which has checkpoints, is no fork of `from`.
+// `run` has checkpoints. Throws UsageError if it is not a fork of `from`.
 void check_same_fork(const std::filesystem::path& run, const std::string& from);
 
 }  // namespace longbow

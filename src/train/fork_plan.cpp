@@ -1,4 +1,4 @@
-// Which parts of a checkpoint's state hold under other settings, and what becomes of those that do not.
+// Decides which parts of a checkpoint's state still hold under new settings, and adjusts the others.
 #include <algorithm>
 #include <cmath>
 
@@ -44,7 +44,8 @@ public:
         place_in_data();
         loss_scale();
         best();
-        // Without a change the schedule keeps the length that it had: it may be older than the last train.stop.
+        // If nothing changed, the schedule keeps its length, which may come from an earlier train.stop than the last
+        // one.
         plan_.new_period = changed("schedule.") || changed("train.stop") || units_change();
         if (plan_.new_period) plan_.state.schedule_period = 0;
         say("changed", changes_.empty() ? "nothing" : changes_text());
@@ -62,7 +63,7 @@ private:
         for (const auto& change : changes_) texts.push_back(change.key + ": " + change.before + " -> " + change.after);
         return join(texts, "; ");
     }
-    // Whether an update, or an epoch, is no longer what it was.
+    // Whether an update or an epoch differs from what it was in the source run.
     [[nodiscard]] bool units_change() const {
         const auto &a = before_.train, &b = after_.train;
         return !same_data_ || a.length != b.length || a.batch != b.batch || a.accumulate != b.accumulate || a.order != b.order;
@@ -108,7 +109,7 @@ private:
                              state.base_tokens, state.base_epochs};
         const double epochs = units.epochs_at(static_cast<double>(state.updates));
         rebase(epochs);
-        // train.order fairseq takes its place from the updates, the other from the inputs.
+        // train.order fairseq derives its place in the data from the updates, the other order from the inputs.
         state.order_updates =
             state.updates - static_cast<std::int64_t>(std::floor(epochs * training_order(train_, b)->updates_per_epoch() + 1e-9));
         if (a.length == b.length && a.order == b.order) return say("data", "goes on after " + samples + " inputs" + seed);
@@ -141,7 +142,8 @@ private:
         if (b.dtype == DType::fp16) say("loss scale", strprintf("starts at %g", state.loss_scale));
     }
 
-    // The best checkpoint of the run so far is not in the new one, unless it is this one.
+    // Forgets the best validation, unless it is comparable and this checkpoint is the best one: the new run does not
+    // have the source's other checkpoints.
     void best() {
         auto& state = plan_.state;
         const bool comparable = same_data_ && !changed("eval.") && !changed("data.") && !changed("train.length") && !changed("train.dtype");

@@ -12,7 +12,7 @@ namespace longbow {
 
 namespace {
 
-// A schedule has to be a pure function of the update, which a time is not.
+// The duration in updates. Throws ConfigError for a time, since a schedule must be a pure function of the update.
 std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, const char* key) {
     if (duration.unit == Duration::Unit::seconds && duration.value > 0) {
         throw ConfigError(std::string(key) + ": " + duration.text() + " is a time; a schedule needs updates, epochs or tokens");
@@ -26,10 +26,10 @@ double rate_at(const Session& session, std::int64_t update) {
     return learning_rate(session.config.schedule, session.config.optim.lr, update, session.warmup, session.state.schedule_period);
 }
 
-// From here on the learning rate is 0 for good; -1: it never is.
+// The update from which on the learning rate stays 0; -1 if there is none.
 std::int64_t end_of_learning(const Session& session) {
     const auto& schedule = session.config.schedule;
-    // optim/schedule.h: after a warm-up as long as the period one update is left.
+    // A warm-up as long as the period still leaves one update (optim/schedule.h).
     const auto end = session.warmup + std::max<std::int64_t>(1, session.state.schedule_period - session.warmup);
     return periodic(session) && !schedule.restarts && schedule.min_lr == 0 ? end : -1;
 }

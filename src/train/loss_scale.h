@@ -1,5 +1,6 @@
-// Dynamic loss scale of fp16: halved after an update whose gradients overflowed, doubled after `window` good ones in a row; fairseq's rule
-// but for the bounds (it has no upper one, and gives up at 1e-4 where train.max_bad_updates ends a run here).
+// The dynamic loss scale of fp16: halved after an update whose gradients overflowed, doubled after `window` good
+// updates in a row. This is fairseq's rule except for the bounds: fairseq has no upper bound, and it gives up at 1e-4,
+// where here train.max_bad_updates ends the run.
 #pragma once
 
 #include <algorithm>

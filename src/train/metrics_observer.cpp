@@ -17,9 +17,10 @@ namespace longbow {
 
 namespace {
 
-constexpr double kPlainInterval = 10;  // seconds between lines where no terminal shows the progress line
+constexpr double kPlainInterval = 10;  // seconds between log lines if stderr is no terminal and shows no progress line
 
-// Rows of this state's past. A validation that was cut short is done again from its first length.
+// Whether a row of metrics.jsonl belongs to the history of this state. A validation that was cut short is run again
+// from its first length, so its rows do not count.
 bool belongs_to(const TrainState& state, const Json& row) {
     const auto update = row.value("update", std::int64_t{-1});
     if (update < 0 || update > state.updates) return false;
@@ -28,8 +29,9 @@ bool belongs_to(const TrainState& state, const Json& row) {
 
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-// What skipping leaves of attention on the next training input, by the weights as they are. A look of its own at each
-// row, so that it depends on the state alone (the same after a resume) and costs the updates nothing.
+// The share of attention's blocks that is visited on the next training input with the present weights. It is measured
+// in an extra pass over that input, so that it depends on the state alone (and is the same after a resume) and costs
+// the updates nothing.
 double visited_now(Session& session) {
     const auto& config = session.config.train;
     auto& attention = session.model->attention();
@@ -105,7 +107,7 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     if (!due && !stderr_is_terminal()) return;
 
     const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
-    // What train.stop counts: an update skipped for an overflow may not (train.count_skipped).
+    // The number that train.stop counts; updates skipped for an overflow may be left out of it (train.count_skipped).
     const auto counted = session.counted_updates();
     const auto done = static_cast<double>(counted - first_update_);
     const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))

@@ -1,4 +1,4 @@
-// What happens after an update beside the update: lines of metrics, validation, checkpoints, the end of a run that diverges.
+// What happens beside the updates: lines of metrics, validation, checkpoints, and the end of a run that diverges.
 #pragma once
 
 #include <cstdint>
@@ -18,18 +18,19 @@ namespace longbow {
 
 struct Session;
 
-// metrics.jsonl, TensorBoard, log.txt and the progress line: rank 0's. On the other ranks nothing is written.
+// Writes metrics.jsonl, TensorBoard events, log.txt and the progress line on rank 0. Other ranks write nothing.
 class Metrics {
 public:
     explicit Metrics(const Session& session);
-    // The progress line, and when due (`last`: in any case) a row of the interval, which it closes in session.state.
+    // Updates the progress line and, when due or if `last`, writes the row of the interval, which then begins anew in
+    // session.state.
     void after_update(Session& session, const UpdateResult& result, bool last);
     void append(const Json& row);
-    // Rows on the disk, before a checkpoint that counts on them.
+    // Syncs the rows to disk, before a checkpoint that relies on them.
     void sync() {
         if (file_) file_->sync();
     }
-    // Leaves the progress line, so that other output starts at column 0.
+    // Ends the progress line, so that other output starts at column 0.
     void pause() { progress_.finish(); }
     [[nodiscard]] double last_loss() const { return last_loss_; }
 
@@ -49,39 +50,42 @@ private:
     double last_loss_ = 0;
 };
 
-// RUN/checkpoints.
+// Saves checkpoints in RUN/checkpoints.
 class Checkpoints {
 public:
     explicit Checkpoints(const Session& session);
     [[nodiscard]] bool due(const Session& session);
-    // Saves the state, unless it is on the disk already; marks the best and prunes. The state is copied now and written while training
-    // goes on. Weights that are not finite are never saved: DivergedError instead; nor are those of ranks that differ: Error.
+    // Saves the state unless it is on disk already, marks the best checkpoint and prunes old ones. The state is copied
+    // now and written while training goes on. Weights that are not finite are not saved (DivergedError), nor are
+    // weights that differ between ranks (Error).
     void save(Session& session, Metrics& metrics, bool state_changed = false);
-    // Waits until what was saved is on the disk. Throws Error (a full disk) if it could not be written.
+    // Waits until everything saved is on disk. Throws Error if it could not be written (a full disk).
     void settle();
-    // Throws the same as soon as it is known, without waiting.
+    // Throws the same Error if a write has failed by now; does not wait.
     void check() { writer_.check(); }
-    // Where a run that diverges leaves off: a state of before the first of the bad updates.
+    // Remembers the state as one before the first of several bad updates. It is where a run that diverges ends.
     void remember_good(const Session& session);
-    // Saves the remembered state if the weights are finite still; returns the newest checkpoint's path.
+    // Saves the remembered state if the weights are still finite; returns the path of the newest checkpoint.
     std::filesystem::path save_before_divergence(Session& session, Metrics& metrics);
 
 private:
     Cadence every_;
     TrainState good_;
     Communicator& ranks_;
-    std::unique_ptr<Mailbox> mailbox_;  // the writer's; none when alone
+    std::unique_ptr<Mailbox> mailbox_;  // for the writer; null without other ranks
     std::int64_t saves_ = 0;
     CheckpointWriter writer_;
 };
 
-// Validation by the paper's protocol at the configured lengths, on the whole split or its first eval.valid_tokens.
+// Validation by protocol `paper` at the configured lengths, on the whole split or its first eval.valid_tokens.
 class Validation {
 public:
     explicit Validation(const Session& session);
-    // After this update, and not done yet (a run that was stopped before it could be)?
+    // Whether validation is due after this update and has not run yet. (A run that was stopped during a validation runs
+    // it when it is resumed.)
     [[nodiscard]] bool due(const Session& session, bool last);
-    // Rows in metrics.jsonl; records the best in session.state and returns whether this is it. Throws InterruptedError on a signal.
+    // Writes the rows of metrics.jsonl, and records the best validation in session.state. Returns whether this is the
+    // best one. Throws InterruptedError on a signal.
     bool run(Session& session, Metrics& metrics) const;
 
 private:

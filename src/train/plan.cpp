@@ -1,5 +1,5 @@
-// What a run will take, said before it starts (`longbow train --dry-run`). Counts are exact, FLOPs are estimates by the
-// formulas that the text states, memory is memory_plan.h's account.
+// The text of `longbow train --dry-run`: what a run will take. Counts are exact, FLOPs are estimates by formulas that
+// the text states, and memory comes from memory_plan.h.
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -24,7 +24,7 @@ std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
 
 std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
 
-// The account, and what the ways to save memory that the configuration leaves out would make of it.
+// The memory plan, and its total with each memory-saving option that the configuration does not use.
 std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
     const auto& config = request.config;
     const auto most = config.eval.valid_tokens;
@@ -61,7 +61,7 @@ std::string evaluation_lines(const Config& config, const ForwardFlops& forward, 
     return text;
 }
 
-// Refuses what the run itself would.
+// The learning rates of a fork. Throws what the run itself would throw.
 std::string fork_rates(const TrainRequest& request, const Config& config, const TrainState& state, const RunUnits& units) {
     Session course;
     course.config = config;
@@ -73,14 +73,15 @@ std::string fork_rates(const TrainRequest& request, const Config& config, const 
     return rates_ahead(course);
 }
 
-// Of a store that will be made from text: its vocabulary, as far as the configuration tells; 0: it does not.
+// The vocabulary of a store that will be made from text, as far as the configuration tells; 0 if it does not.
 std::int64_t vocabulary_to_be(const Config& config) {
     if (config.data.expect_vocab_size > 0) return config.data.expect_vocab_size;
     if (!config.tokenizer.file.empty()) return open_tokenizer(config.tokenizer)->vocab_size();
     return config.tokenizer.vocab_size;
 }
 
-// Nothing is made for a plan: what follows from the configuration, and what does not.
+// The plan when the store does not exist: what follows from the configuration, and what is unknown. A dry run makes no
+// store.
 std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto& config = request.config;
     const auto path = store_of(request).string();
@@ -92,7 +93,8 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     }
     auto known = config;
     known.data.expect_vocab_size = vocab_size;
-    const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;  // at least as many, it is taken
+    // An assumption: at least a full batch of them.
+    const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;
     const std::string from = config.data.expect_vocab_size > 0 ? "data.expect_vocab_size and data.expect_train_tokens"
                              : !config.tokenizer.file.empty()  ? "tokenizer.file"
                                                                : "tokenizer.vocab_size, the most that will be learnt";

@@ -1,4 +1,4 @@
-// What can be refused before there is any work or file.
+// Checks everything that can be refused before any work is done or file written.
 #include <algorithm>
 
 #include "longbow/attention/attention_backend.h"
@@ -17,12 +17,13 @@ namespace longbow {
 
 namespace {
 
-// As building the model would; the vocabulary, which decides nothing here, need not be known.
+// Makes position method and attention back-end, and throws what building the model would throw. The vocabulary does not
+// matter here and need not be known.
 void check_model(const TrainRequest& request) {
     const auto& config = request.config;
     const auto position = make_position_method(config.position.method, position_context(config));
     (void)make_attention_backend(config.attention.backend, attention_request(config, *position, config.train.dtype, request.device));
-    // A store that is there may have no text to validate on; the session looks when it has opened it.
+    // An existing store may have no validation split; the session checks the lengths when it has opened the store.
     if (store_is_there(request) || config.data.valid.empty()) return;
     const auto limit = position->max_length();
     for (const auto length : validation_lengths(config)) {

@@ -72,7 +72,7 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
 
 namespace {
 
-// What makes the last bits another's.
+// Warns of differences because of which the last bits of the results may differ.
 void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
     if (state.ranks != session.ranks->world()) {
@@ -94,7 +94,7 @@ void resume_from(const fs::path& checkpoint, Session& session) {
     if (fs::equivalent(checkpoint, checkpoint_path(session.run, state.updates), error)) session.saved_update = state.updates;
     if (!session.ranks->leader()) return;
     abandon_checkpoints_after(session.run, state.updates);
-    // A kill between a save and its mark leaves the old one marked.
+    // If a process is killed between saving a checkpoint and marking it as best, the old one is still marked.
     mark_best(session.run, state.best_update);
     warn_of_other_machine(session);
     log::info(strprintf("going on from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));

@@ -25,14 +25,14 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
         if (folder.has_filename()) made_.push_back(folder);
     }
     make_output_folder(path_);
-    // Read back when the run goes on, and by more than one command.
+    // These are read back when the run is resumed, and by other commands.
     for (const char* name : {"config.yaml", "log.txt", "metrics.jsonl"}) {
         if (fs::is_fifo(find_output(path_ / name).path)) throw Error((path_ / name).string() + " is a pipe: a run needs a file there");
     }
     const fs::path file = path_ / ".lock";
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (lock_ < 0) throw Error("cannot write to the run directory " + path_.string() + ": " + std::strerror(errno));
-    // The lock goes with the process, however it ends.
+    // The kernel releases the lock when the process ends, however it ends.
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         const std::string holder = std::string(trim(read_file(file)));
         ::close(lock_);
@@ -53,7 +53,7 @@ RunDirectory::~RunDirectory() {
     ::close(lock_);
 }
 
-// Folders only when they are empty: a store that was made in one is not lost.
+// Folders are removed only if they are empty, so a store that was made inside is not lost.
 void RunDirectory::remove_what_was_made() const {
     std::error_code ignored;
     for (const auto& path : made_) fs::remove(path, ignored);

@@ -1,4 +1,4 @@
-// A run's directory, held by one trainer at a time.
+// A run's directory, which one trainer at a time holds.
 #pragma once
 
 #include <filesystem>
@@ -8,14 +8,15 @@ namespace longbow {
 
 class RunDirectory {
 public:
-    // Makes the directory if needed, locks it (Error naming the other process if it is taken), and removes what a killed trainer left.
+    // Makes the directory if needed, locks it (throws Error naming the other process if it is locked), and removes what
+    // a killed trainer left.
     explicit RunDirectory(std::filesystem::path path);
-    // Unless keep() was called, the directory is left as it was found: what was made for it, and log.txt, go again.
+    // Unless keep() was called, removes the directory, log.txt and .lock again if the constructor made them.
     ~RunDirectory();
     RunDirectory(const RunDirectory&) = delete;
     RunDirectory& operator=(const RunDirectory&) = delete;
 
-    // The run begins: nothing refuses it any more.
+    // Called when the run begins and can no longer be refused.
     void keep() { kept_ = true; }
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
@@ -23,7 +24,7 @@ private:
     void remove_what_was_made() const;
 
     std::filesystem::path path_;
-    std::vector<std::filesystem::path> made_;  // folders and files that were not there, in the order in which they are removed
+    std::vector<std::filesystem::path> made_;  // folders and files that did not exist, in the order of their removal
     int lock_ = -1;
     bool kept_ = false;
 };

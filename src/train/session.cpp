@@ -40,8 +40,9 @@ void open_data(Session& session, const TrainRequest& request) {
     if (session.valid_store || held_out.has_split("valid")) session.valid = &held_out.split("valid");
 }
 
-// A store without text to validate on. Keys about validation that were set for this store ask for what it cannot give; those that a file
-// below it has set for all stores do not.
+// Handles a store without a validation split. Keys about validation that were set for this run are errors, since they
+// would have no effect; keys of a configuration file below the one that names the store are not, since such a file
+// serves many stores.
 void check_no_validation(const TrainRequest& request, bool resumed) {
     const auto path = store_of(request).string();
     const auto store = request.origins.find(request.config.data.mixture.empty() ? "data.store" : "data.mixture");
@@ -72,7 +73,8 @@ void make_model(Session& session) {
     }
 }
 
-// The weights are there: rank 0's for all ranks, and what the optimizer keeps of them here.
+// Called when the weights are loaded: sends rank 0's to all ranks, and makes the optimizer for the parameters that this
+// rank updates.
 void make_optimizer(Session& session) {
     std::vector<at::Tensor> weights;
     for (const auto& parameter : session.parameters) weights.push_back(parameter.detach());
@@ -83,14 +85,15 @@ void make_optimizer(Session& session) {
     session.optimizer = make_optimizer(session.config.optim, session.parallel->owned(), decay);
 }
 
-// Which GEMM library serves decides the last bits. Chosen by rule, not by a timing, which on a busy machine comes out differently each
-// time: the same configuration and seed shall give the same numbers. It comes back with the run's checkpoints.
+// The GEMM library affects the last bits. It is chosen by rule and not by a timing, which comes out differently each
+// time on a busy machine: the same configuration and seed must give the same numbers. Checkpoints store the choice for
+// resumed runs.
 void choose_gemm_library(Session& session, bool fresh) {
     if (fresh) session.state.gemm_library = to_string(gemm_library_by_rule());
     set_gemm_library(gemm_library_from(session.state.gemm_library));
 }
 
-// GPU kernels that add in whichever order their threads come are replaced by slower ones, or refused by name.
+// Replaces GPU kernels whose order of addition varies by slower ones; LibTorch throws for those that have none.
 void make_deterministic() {
     ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/false);
@@ -103,7 +106,7 @@ void init_from(Session& session) {
     log::info("weights from " + source.string());
 }
 
-// Where the run goes on from, or was forked from; the same on all ranks.
+// The checkpoint that the run is resumed or forked from; the same on all ranks.
 struct Start {
     std::optional<fs::path> resumed, forked;
 };
@@ -124,7 +127,7 @@ Start find_start(const TrainRequest& request, Communicator& ranks) {
     return start;
 }
 
-// How far the run is, and how far it goes; nothing has been changed on the disk yet.
+// Sets how far the run has come and how far it goes. Nothing has been changed on disk yet.
 void set_course(Session& session, const Start& start, const TrainRequest& request, ForkPlan& fork) {
     session.order = training_order(*session.train, session.config.train);
     session.until_update = request.until_update;
@@ -137,7 +140,7 @@ void set_course(Session& session, const Start& start, const TrainRequest& reques
     session.units = run_units(*session.order, session.config, session.state);
     session.total_updates = total_updates(session.config, session.units);
     resolve_schedule(session);
-    // A replay ends where another run was, not where train.stop says.
+    // A replay ends at the update of another checkpoint, not at train.stop.
     if (start.resumed && request.until_update < 0) check_raised_stop(session, read_checkpoint_config(*start.resumed));
     if (start.forked) check_fork_ahead(session, request.fork->from);
 }

@@ -1,4 +1,5 @@
-// Everything that a run holds while it trains, made ready by open_session(): data, model, optimizer, and the state to go on from.
+// Everything that a run holds while it trains. open_session() prepares it: data, model, optimizer, and the state from
+// which training goes on.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -25,7 +26,7 @@ struct Session {
     Config config;
     std::filesystem::path run;
     c10::Device device{c10::kCPU};
-    std::unique_ptr<TokenStore> store;        // of a mixture, the first
+    std::unique_ptr<TokenStore> store;        // of a mixture, its first store
     std::unique_ptr<TokenStore> valid_store;  // data.valid_store
     std::unique_ptr<TrainingSource> source;
     const TokenStream* train = nullptr;
@@ -35,23 +36,23 @@ struct Session {
     std::shared_ptr<Communicator> ranks;
     std::vector<at::Tensor> parameters;
     std::unique_ptr<DataParallel> parallel;
-    std::unique_ptr<Optimizer> optimizer;  // of parallel->owned()
+    std::unique_ptr<Optimizer> optimizer;  // for parallel->owned()
     std::unique_ptr<TrainingOrder> order;
     RunUnits units;
     std::int64_t warmup = 0;          // updates
     std::int64_t total_updates = -1;  // -1: train.stop is a time
-    std::int64_t until_update = -1;   // TrainRequest's
+    std::int64_t until_update = -1;   // that of TrainRequest
     TrainState state;
-    std::int64_t saved_update = -1;  // the newest checkpoint of this state on disk
+    std::int64_t saved_update = -1;  // update of the newest checkpoint on disk
     std::chrono::steady_clock::time_point opened = std::chrono::steady_clock::now();
-    double seconds_before = 0;  // of earlier sessions
+    double seconds_before = 0;  // of earlier sessions of the run
 
     [[nodiscard]] double seconds() const {
         return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();
     }
-    // Updates that the schedule and train.stop count.
+    // The number of updates that the schedule and train.stop count.
     [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
-    // Where the next update begins in the data.
+    // The place in the data where the next update begins.
     [[nodiscard]] DataPosition position() const { return {state.updates - state.order_updates, state.samples}; }
     [[nodiscard]] bool finished() const {
         if (until_update >= 0) return state.updates >= until_update;
@@ -60,11 +61,14 @@ struct Session {
 };
 
 RunUnits run_units(const TrainingOrder& order, const Config& config, const TrainState& state = {});
-// Updates in all; -1 when train.stop is a time.
+// The number of updates in all, rounded up; -1 if train.stop is a time.
 std::int64_t total_updates(const Config& config, const RunUnits& units);
-// The lengths of validation: eval.lengths, or the training length. The first one decides which checkpoint is best.
+// The lengths of validation: eval.lengths, or the training length if that is empty. The first one decides which
+// checkpoint is best.
 std::vector<std::int64_t> validation_lengths(const Config& config);
 
+// Opens data and model as the request says, resumes or forks if there is a checkpoint to start from, and throws as
+// train() does.
 Session open_session(const TrainRequest& request);
 
 }  // namespace longbow

@@ -22,11 +22,11 @@ namespace longbow {
 namespace {
 
 constexpr std::int64_t kLeastLength = 16;
-constexpr double kPilotFlops = 1e9;                   // of the first look at the speed
-constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a pass that is timed, at most
+constexpr double kPilotFlops = 1e9;                   // of the pilot, a first look at the speed
+constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a timed pass, at most
 constexpr std::int64_t kMadeUpTokens = 1 << 16;
 
-// What is timed in place of a micro-batch.
+// The part of a micro-batch that is timed.
 struct Part {
     Config config;
     std::int64_t rows = 1, length = 0;
@@ -48,7 +48,7 @@ Part part_of(const SpeedRequest& request, double limit) {
     return part;
 }
 
-// The commonest words in turn: an adaptive softmax has as much work with them as its FLOPs say.
+// A stream of the most frequent words in turn. With these an adaptive softmax does as much work as its FLOPs say.
 std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_size) {
     const auto words = model_sizes(config, vocab_size).bands[0].words;
     std::vector<TokenId> ids(kMadeUpTokens);
@@ -56,7 +56,7 @@ std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_si
     return stream_of_ids(std::move(ids), 0);
 }
 
-// Updates of the part, each from the next tokens of the stream.
+// Runs updates of the part, each on the next tokens of the stream.
 class Updates {
 public:
     Updates(const Part& part, std::shared_ptr<LanguageModel> model, const TokenStream& stream)
@@ -66,7 +66,8 @@ public:
         optimizer_ = make_optimizer(part.config.optim, parallel_.owned(), decay);
     }
 
-    // Seconds of the pass and of the step, whose values are fetched, so that a GPU has ended too.
+    // Measures the seconds of the pass and of the optimizer's step. Each fetches a value from the device, so that a GPU
+    // has finished too.
     void run(double& pass, double& step) {
         const RateMeter meter;
         parallel_.clear_gradients();
@@ -90,7 +91,7 @@ private:
         auto inputs = at::empty({part_.rows, length}, at::kLong), targets = at::empty({part_.rows, length}, at::kLong);
         for (std::int64_t row = 0; row < part_.rows; ++row) {
             if (next_ + length > stream_.size()) next_ = 0;
-            const auto count = std::min(length, stream_.size());  // of a stream that is shorter, again and again
+            const auto count = std::min(length, stream_.size());  // a shorter stream is repeated
             for (std::int64_t at = 0; at < length; at += count) {
                 const auto here = std::min(count, length - at);
                 read_inputs(stream_, next_, here, inputs.data_ptr<std::int64_t>() + row * length + at);
@@ -123,10 +124,12 @@ std::shared_ptr<LanguageModel> model_of(const Part& part, const SpeedRequest& re
 }
 
 struct Timing {
-    double pass = INFINITY, step = INFINITY;  // of the quickest update: what else the machine does makes the others slower
+    // Of the quickest update: other work on the machine only makes updates slower.
+    double pass = INFINITY, step = INFINITY;
 };
 
-// As many updates as fit into `budget` seconds, one at least; before them one that finds no memory ready and is not counted.
+// Times as many updates as fit into `budget` seconds, at least one. One update before them warms up (it allocates
+// memory) and is not counted.
 Timing time_updates(const Part& part, const std::shared_ptr<LanguageModel>& model, const TokenStream& stream, double budget) {
     Updates updates(part, model, stream);
     Timing timing;
@@ -150,7 +153,8 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
     const TokenStream& stream = own ? *own : *request.stream;
     const double budget = request.evaluations.empty() ? request.budget : request.budget / 2;
 
-    // How much fits into the budget is seen on a part that is small on any machine, and in any type: fp16 takes a CPU a hundred times as long.
+    // How much fits into the budget is measured on a pilot that is small on any machine and in any type: on a CPU fp16
+    // takes a hundred times as long.
     auto part = part_of(request, kPilotFlops);
     auto model = model_of(part, request);
     auto timing = time_updates(part, model, stream, 0);
@@ -172,7 +176,7 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
         update_flops * speed.flop_seconds + timing.step * static_cast<double>(sizes.total) / static_cast<double>(model->parameter_count());
     if (request.evaluations.empty()) return speed;
     auto measured = model;
-    if (request.evaluations.front().dtype != train.dtype) {  // an evaluation has its model made for its own type
+    if (request.evaluations.front().dtype != train.dtype) {  // an evaluation makes its model for its own type
         auto config = part.config;
         config.train.dtype = request.evaluations.front().dtype;
         measured = make_language_model(config, request.vocab_size);

@@ -22,7 +22,7 @@ void check_expected(const fs::path& store, const char* key, std::int64_t expecte
                   store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
 }
 
-// What can be said against a store by its vocabulary, before its text is encoded.
+// Checks a new store by its vocabulary alone, before its text is encoded.
 void check_vocabulary(const TrainRequest& request, const Tokenizer& tokenizer) {
     const auto& config = request.config;
     check_expected(store_of(request), "data.expect_vocab_size", config.data.expect_vocab_size, tokenizer.vocab_size(), "ids");
@@ -35,14 +35,16 @@ const Origin* origin_of(const TrainRequest& request, const char* key) {
     return found == request.origins.end() ? nullptr : &found->second;
 }
 
-// Whether data.store was set above data.train: the text is then that of the store which the lower file names.
+// Whether data.store was set in a higher layer than data.train. The text then belongs to the store that the lower file
+// names.
 bool text_is_of_another_store(const TrainRequest& request) {
     const auto* store = origin_of(request, "data.store");
     const auto* text = origin_of(request, "data.train");
     return store != nullptr && text != nullptr && store->layer > text->layer;
 }
 
-// The store was named below the text, or not at all (RUN/store): whoever set data.train last meant another one.
+// Whether data.train was set in a higher layer than data.store, or data.store not at all (RUN/store). The user then
+// means a store of that text.
 bool text_was_set_for_this_run(const TrainRequest& request) {
     const auto* store = origin_of(request, "data.store");
     const auto* text = origin_of(request, "data.train");

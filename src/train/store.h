@@ -1,4 +1,5 @@
-// The store that a run trains on: found, made from text, or refused; and what the run's configuration says of it afterwards.
+// The token store that a run trains on. It is found, made from text, or refused; these functions also say whether the
+// configuration's text is the store's.
 #pragma once
 
 #include "longbow/data/token_store.h"
@@ -6,23 +7,26 @@
 
 namespace longbow {
 
-// Where it is, or would be made.
+// The path where the store is, or would be made.
 std::filesystem::path store_of(const TrainRequest& request);
 bool store_is_there(const TrainRequest& request);
 
-// Throws ConfigError when the store is not there, and the text that it would be made from belongs to another one: data.train was set by a
-// file below the one (or the override) that names the store. DataError when no text is named. Otherwise it can be made.
+// Checks that a missing store can be made. Throws DataError if no text is named, and ConfigError if the named text
+// belongs to another store, since data.train was set in a file below the one (or the override) that names the store.
 void check_missing_store(const TrainRequest& request);
 
-// The store that the configuration names; prepared first from data.train, valid, test if it is not there, unless its vocabulary is not what
-// data.expect_vocab_size and train.init_from say. Throws as check_missing_store() and first_weights(), DataError for what is expected.
+// Opens the store that the configuration names. If it does not exist, prepares it from data.train, data.valid and
+// data.test, unless its vocabulary contradicts data.expect_vocab_size or train.init_from. Throws as
+// check_missing_store() and first_weights() do, and DataError if the store is not what data.expect_* says.
 TokenStore open_store(const TrainRequest& request);
 
-// The whole checkpoint that train.init_from names. Throws CheckpointError, and DataError where its tokenizer is not this one.
+// The checkpoint that train.init_from names, verified. Throws CheckpointError, and DataError if its tokenizer is not
+// `tokenizer`.
 std::filesystem::path first_weights(const Config& config, const Tokenizer& tokenizer);
 
-// Whether the text that the configuration names is not what the store, which is there, was made from (as far as that can be told without
-// reading it); warns where it is not for the user to know. Throws DataError when the user has set data.train beside a store of other text.
+// Whether the existing store was made from other text than the configuration names, as far as that can be told without
+// reading the text. Warns if the user cannot know it; throws DataError if the user has set data.train for this run
+// although the store has other text.
 bool text_is_foreign(const TrainRequest& request);
 
 }  // namespace longbow

@@ -24,7 +24,7 @@ std::vector<EvalRequest> validations(const Config& config) {
     return requests;
 }
 
-// How often a run of so many updates validates: at its end, and every so often before.
+// How often a run validates: at its end, and every eval.every before.
 double validation_count(const Config& config, const TimeRequest& time, double tokens_per_update) {
     const auto& every = config.eval.every;
     if (every.unit == Duration::Unit::seconds || every.value <= 0) return 1;
@@ -47,16 +47,16 @@ TimeRequest expected_time(const Config& config) {
 
 std::string time_text(const TrainRequest& request, const TimeRequest& time, int ranks) {
     const auto& config = request.config;
-    if (request.device == "cuda") return "";  // one of another machine
+    if (request.device == "cuda") return "";  // a device of another machine
     const auto requests = time.valid != nullptr ? validations(config) : std::vector<EvalRequest>();
     MachineSpeed speed;
     try {
         speed = measure_speed({config, time.vocab_size, time.train, requests, request.device});
-    } catch (const std::exception& error) {  // LibTorch's too: a type that this machine has no product for
+    } catch (const std::exception& error) {  // LibTorch's errors too, such as a type that this machine cannot multiply
         const std::string why = error.what();
         return strprintf("%-22s cannot be measured here: %s\n", "time", why.substr(0, why.find('\n')).c_str());
     }
-    // Ranks on CPUs share the cores that one process has to itself here; on GPUs each has its own.
+    // Ranks on CPUs share the cores that this measurement has to itself; on GPUs each rank has its own device.
     const double share = request.device == "cpu" ? 1 : ranks;
 
     const double update = speed.update_seconds / share;

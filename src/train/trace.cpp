@@ -17,7 +17,7 @@ namespace {
 
 namespace profiler = torch::autograd::profiler;
 using torch::profiler::impl::ActivityType;
-constexpr std::int64_t kWarmUp = 3;  // updates in which memory is laid out and kernels are generated
+constexpr std::int64_t kWarmUp = 3;  // updates in which memory is allocated and kernels are generated
 
 std::set<ActivityType> activities(bool gpu) {
     return gpu ? std::set<ActivityType>{ActivityType::CPU, ActivityType::CUDA} : std::set<ActivityType>{ActivityType::CPU};
@@ -29,7 +29,7 @@ Trace::Trace(std::int64_t updates, const std::filesystem::path& run, int rank, b
     : updates_(updates), file_(run / strprintf("trace-rank%d.json", rank)), gpu_(gpu) {}
 
 Trace::~Trace() {
-    if (on_) profiler::disableProfiler();  // the run ends before its last profiled update
+    if (on_) profiler::disableProfiler();  // the run ended before its last profiled update
 }
 
 void Trace::before_update() {
@@ -47,7 +47,7 @@ void Trace::after_update() {
     const auto trace = profiler::disableProfiler();
     write_file_atomic_by(file_, [&](const fs::path& file) {
         trace->save(file.string());
-        // The profiler does not say that its file was cut short.
+        // The profiler does not report that its file was cut short.
         if (fs::is_regular_file(file) && !Json::accept(std::ifstream(file))) {
             throw Error("cannot write " + file_.string() + ": it came out incomplete (a full disk, or a limit on file sizes: ulimit -f)");
         }

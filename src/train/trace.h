@@ -1,4 +1,4 @@
-// train.profile: a Chrome trace of some updates, a file a rank.
+// train.profile: writes a Chrome trace of some updates, one file a rank.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace longbow {
 
 class Trace {
 public:
-    // Of `updates` updates (0: none), after some that warm up, written to RUN/trace-rank<rank>.json.
+    // Profiles `updates` updates (0: none), after 3 that warm up, and writes RUN/trace-rank<rank>.json.
     Trace(std::int64_t updates, const std::filesystem::path& run, int rank, bool gpu);
     ~Trace();
     Trace(const Trace&) = delete;

@@ -1,4 +1,5 @@
-// The training loop. One update is update.cpp, what happens beside it observers.h, how a run starts or goes on session.cpp.
+// The training loop. A single update is in update.cpp, what happens beside it in observers.h, and how a run starts or
+// resumes in session.cpp.
 #include "longbow/train/trainer.h"
 
 #include <cmath>
@@ -50,7 +51,7 @@ void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metric
                   static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
 }
 
-// Validation, when due; a signal in the middle saves the state of before it, so that the run goes on with it.
+// Validates when due. A signal during a validation saves the state before it, so that the resumed run begins with it.
 bool validate(Session& session, Validation& validation, Checkpoints& checkpoints, Metrics& metrics, bool last) {
     if (!validation.due(session, last)) return false;
     try {
@@ -85,7 +86,8 @@ void say_hello(const Session& session) {
 
 void train_on(Session& session, Metrics& metrics, Validation& validation, Checkpoints& checkpoints) {
     auto& ranks = *session.ranks;
-    checkpoints.save(session, metrics);  // of update 0: a full disk shows now, and a run that diverges has one to name
+    // Of update 0: a full disk shows now, and a run that diverges has a checkpoint to name.
+    checkpoints.save(session, metrics);
     checkpoints.settle();
     if (validate(session, validation, checkpoints, metrics, session.finished())) {
         checkpoints.save(session, metrics, /*state_changed=*/true);
@@ -94,7 +96,7 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
     Trace trace(session.config.train.profile, session.run, ranks.rank(), session.device.is_cuda());
     while (!session.finished()) {
         failpoint("train.update");
-        // With ranks all must know of the signal: the update tells them.
+        // With several ranks all must know of the signal; the update itself tells them.
         if (ranks.alone() && stop_requested()) stop(session, checkpoints, metrics);
         trace.before_update();
         const UpdateResult result = run_update(session);
@@ -113,7 +115,7 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
     checkpoints.settle();
 }
 
-// What the run is, before its first checkpoint: its settings, and where it was forked from.
+// Writes what the run is, before its first checkpoint: its settings, and where it was forked from.
 void write_settings(const Session& session, const TrainRequest& request) {
     const bool begins = list_checkpoints(session.run).empty();
     if (begins && request.fork) write_fork(session.run, *request.fork);
@@ -127,7 +129,7 @@ void write_settings(const Session& session, const TrainRequest& request) {
 
 TrainSummary train_one(const TrainRequest& request) {
     auto& ranks = *request.ranks;
-    std::optional<RunDirectory> directory;  // rank 0's alone
+    std::optional<RunDirectory> directory;  // on rank 0 alone
     ranks.leader_first("opening the run directory", [&] {
         check_request(request, ranks.world());
         directory.emplace(request.run_dir);
@@ -151,7 +153,8 @@ TrainSummary train_one(const TrainRequest& request) {
     } catch (const DivergedError&) {
         throw;
     } catch (const std::exception& error) {
-        // The others hear of it before this rank waits for its writer, which may wait for them.
+        // The other ranks must hear of it first, because this rank then waits for its writer, which may be waiting for
+        // them.
         ranks.fail(error.what());
         throw;
     }

@@ -29,11 +29,11 @@ namespace longbow {
 
 namespace {
 
-// The loss of one micro-batch, summed over its tokens, times `scale`.
+// The loss of one micro-batch: the sum over its tokens, times `scale`.
 at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& blocks, double scale) {
     const auto& config = session.config.train;
     const auto rows = static_cast<std::int64_t>(blocks.size());
-    // From pinned memory a copy to a GPU waits for nothing; LibTorch keeps the memory until the copy is done.
+    // From pinned memory the copy to a GPU is asynchronous; LibTorch keeps the memory until the copy is done.
     const auto options = at::TensorOptions(at::kLong).pinned_memory(session.device.is_cuda());
     const auto to_device = [&](const at::Tensor& ids) { return ids.to(session.device, /*non_blocking=*/true); };
     auto inputs = at::empty({rows, config.length}, options);
@@ -44,7 +44,8 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
     const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
     hidden = hidden.view({-1, hidden.size(-1)});
-    // A short block leaves places without a target at the end of its row, where they can change nothing before them.
+    // A short block leaves positions without a target at the end of its row, where they cannot affect the positions
+    // before them.
     if (std::any_of(blocks.begin(), blocks.end(), [&](const TrainingInput& block) { return block.length < config.length; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
@@ -61,14 +62,15 @@ void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor
     at::_foreach_mul_(gradients, factor);
 }
 
+// The numbers that all ranks agree on.
 struct Agreed {
     double nll = 0, norm = 0, seconds = 0;
     bool stop = false;
 };
 
-// What all ranks must see alike, since they decide by it: the loss summed, the norm of the whole gradient (put into `norm` too), whether
-// any rank was told to stop, rank 0's clock. Beside the counts of an adaptive model's bands this is the one time that an update waits for
-// the device.
+// Makes all ranks see the same numbers, since they decide by them: the summed loss, the norm of the whole gradient
+// (also stored in `norm`), whether any rank was told to stop, and rank 0's clock. Besides the token counts of an
+// adaptive model's bands, this is the only point at which an update waits for the device.
 Agreed agree(const Session& session, const at::Tensor& loss, at::Tensor& norm) {
     auto& ranks = *session.ranks;
     if (ranks.alone()) {
@@ -76,7 +78,7 @@ Agreed agree(const Session& session, const at::Tensor& loss, at::Tensor& norm) {
         const auto* values = numbers.const_data_ptr<double>();
         return {values[0], values[1], session.seconds(), stop_requested()};
     }
-    // Each rank's gradient is the whole one, or its own part of it.
+    // Each rank has either the whole gradient or its own part of it. Whole ones count once.
     const double counts = session.parallel->sharded() || ranks.leader() ? 1.0 : 0.0;
     const auto host = at::empty({2}, at::kDouble);
     host.mutable_data_ptr<double>()[0] = stop_requested() ? 1.0 : 0.0;
@@ -103,17 +105,18 @@ UpdateResult run_update(Session& session) {
     auto& parallel = *session.parallel;
     auto share = share_of_update(*session.order, session.position(), config.train, ranks.rank(), ranks.world());
     result.tokens = share.tokens;
-    // The next update's inputs come from the disk while this one computes.
+    // The next update's inputs are read from disk while this one computes.
     prefetch(*session.train, share_of_update(*session.order, {session.position().updates + 1, state.samples + share.samples}, config.train,
                                              ranks.rank(), ranks.world())
                                  .micro_batches);
 
-    // The loss is the mean over all tokens of the update, whatever the micro-batches. The loss scale multiplies that, or the sum, whose
-    // tokens are then divided out after the backward pass.
+    // The loss is the mean over all tokens of the update, however they are divided into micro-batches. In fp16 the loss
+    // scale multiplies that mean, or the sum over the tokens (train.scaled_loss); the number of tokens is then divided
+    // out after the backward pass.
     const auto tokens = static_cast<double>(result.tokens);
     const double divided_after = config.train.dtype == DType::fp16 && config.train.scaled_loss == ScaledLoss::sum ? tokens : 1.0;
     const double scale = state.loss_scale / (tokens / divided_after);
-    // A rank without a share takes part with an input that counts for nothing.
+    // A rank without a share still takes part in the collectives, with an input of weight 0.
     const double weight = share.micro_batches.empty() ? 0.0 : 1.0;
     if (share.micro_batches.empty()) share.micro_batches.push_back(share.first);
     parallel.clear_gradients();
@@ -142,7 +145,7 @@ UpdateResult run_update(Session& session) {
     result.stop = numbers.stop;
     result.skipped = !std::isfinite(result.nll) || !std::isfinite(result.grad_norm);
     if (!result.skipped) {
-        // Well below the limit the divisor is 1.
+        // Well below the limit the divisor is 1, so none is computed.
         constexpr double kNear = 0.999;
         const bool clips = config.optim.clip_norm > 0 && result.grad_norm + 1e-6 > kNear * config.optim.clip_norm;
         session.optimizer->step(result.lr, clips ? clipping_divisor(norm, config.optim.clip_norm) : at::Tensor());

@@ -1,4 +1,5 @@
-// One update: micro-batches forward and backward, then one step of the optimizer, unless loss or gradient is not finite.
+// One update: forward and backward passes over the micro-batches, then one step of the optimizer, unless loss or
+// gradient is not finite.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +14,11 @@ struct UpdateResult {
     double grad_norm = 0;  // before clipping
     double lr = 0;
     bool stop = false;     // this process or another rank was told to stop
-    bool skipped = false;  // not finite: the weights are as they were
+    bool skipped = false;  // loss or gradient was not finite; the weights are unchanged
     double seconds = 0;
 };
 
-// Does the update, and moves session.state past it.
+// Runs the next update and advances session.state.
 UpdateResult run_update(Session& session);
 
 }  // namespace longbow

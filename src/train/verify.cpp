@@ -1,4 +1,4 @@
-// longbow verify: are a run's checkpoints whole, and does resuming from one give the next one bit for bit?
+// longbow verify: checks that a run's checkpoints are whole, and that resuming from one gives the next one bit for bit.
 #include <ATen/Parallel.h>
 #include <unistd.h>
 
@@ -18,7 +18,7 @@ namespace longbow {
 
 namespace {
 
-// Rank 0's, the same path on all ranks.
+// Rank 0's scratch directory; all ranks have its path.
 class ScratchDirectory {
 public:
     ScratchDirectory(const fs::path& parent, Communicator& ranks)
@@ -39,7 +39,7 @@ private:
     bool own_;
 };
 
-// Bit for bit, except for the metadata (which holds the configuration, in a replay another one).
+// Compares tensors bit for bit. The metadata may differ: it holds the configuration, which a replay changes.
 void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     const auto a = read_safetensors(stored);
     const auto b = read_safetensors(replayed);
@@ -52,7 +52,8 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     }
 }
 
-// The run of a checkpoint or of a folder of them, too: what a shell's completion makes of a run's name.
+// The run that `named` stands for. It may also be a checkpoint, or the folder of them that a shell's completion makes
+// of a run's name.
 fs::path run_with_checkpoints(const fs::path& named) {
     const auto path = without_slash(named);
     if (!list_checkpoints(path).empty()) return path;
@@ -109,7 +110,7 @@ std::string verify_run(const fs::path& named, const std::string& device, int thr
                                    run.c_str(), trained, ranks->world(), trained));
     }
     report += replay(entries[entries.size() - 2], entries.back(), run, device, threads, ranks);
-    // Each save compares the ranks' weights.
+    // Every save compared the ranks' weights.
     if (!ranks->alone()) report += strprintf("ranks   %d agree on the weights at each checkpoint\n", ranks->world());
     return report;
 }

@@ -1,10 +1,12 @@
-// Checkpoints: RUN/checkpoints/step-00000600/{manifest.json, model.safetensors, optimizer-00000-of-00001.safetensors, state.json,
-// tokenizer files}, whole or absent, and beside them the symbolic links `last` and `best`.
+// Checkpoints: RUN/checkpoints/step-00000600/{manifest.json, model.safetensors, optimizer-00000-of-00001.safetensors,
+// state.json, tokenizer files}, each complete or absent, and beside them the symbolic links `last` and `best`.
 //
-// A checkpoint is written in ".step-00000600.tmp-PID" beside its place, synced, and renamed; the links are made anew and renamed over
-// the old ones. So a process may die anywhere and a whole checkpoint stays. Fail points, in the order in which a save passes them:
-//   checkpoint.before_model  .after_model  .after_optimizer  .after_state  .before_manifest  .before_rename  .after_rename
-//   .before_last  .after_last, then mark_best: .before_best  .after_best, then prune: .before_prune  .in_prune (one is half removed)
+// A checkpoint is written in ".step-00000600.tmp-PID" beside its final place, synced, and renamed; each link is made
+// under a temporary name and renamed over the old one. So a process may die at any point and a whole checkpoint
+// remains. Fail points, in the order in which a save passes them:
+//   checkpoint.before_model  .after_model  .after_optimizer  .after_state  .before_manifest  .before_rename
+//   .after_rename  .before_last  .after_last, then mark_best: .before_best  .after_best, then prune: .before_prune
+//   .in_prune (a checkpoint is half removed)
 #pragma once
 
 #include <filesystem>
@@ -24,94 +26,105 @@
 
 namespace longbow {
 
-// What a resumed run needs besides weights and optimizer slots; everything random is a function of (seed, update, micro-batch, rank).
+// What a resumed run needs besides weights and optimizer slots. No random state is stored: everything random is a
+// function of (seed, update, micro-batch, rank).
 struct TrainState {
-    std::int64_t updates = 0;  // done
-    std::int64_t samples = 0;  // consumed sequences: the place in the data
-    std::int64_t tokens = 0;   // trained on (targets)
+    std::int64_t updates = 0;  // done so far
+    std::int64_t samples = 0;  // consumed inputs, which are the place in the data
+    std::int64_t tokens = 0;   // targets trained on
     std::int64_t optimizer_steps = 0;
     double loss_scale = 1.0;
-    std::int64_t good_updates = 0;     // since the last overflow (fp16)
-    std::int64_t skipped_updates = 0;  // non-finite, total
-    std::int64_t bad_updates = 0;      // non-finite, consecutive
+    std::int64_t good_updates = 0;     // in a row since the last overflow (fp16)
+    std::int64_t skipped_updates = 0;  // updates skipped because they were not finite, in all
+    std::int64_t bad_updates = 0;      // updates skipped because they were not finite, in a row
     double best_nll = 0.0;             // mean validation nll of the best checkpoint; valid if best_update >= 0
     std::int64_t best_update = -1;
     std::int64_t validated_update = -1;  // the last update after which validation ran to its end
-    // Since the last line of metrics.jsonl, so that a run interrupted between two lines writes the same next one.
-    double interval_nll = 0.0;  // sum over tokens
+    // The sums since the last line of metrics.jsonl. With them, a run that is interrupted between two lines writes the
+    // same next line.
+    double interval_nll = 0.0;  // sum over tokens, in nats
     std::int64_t interval_tokens = 0;
-    // Choices made once a run, when it starts.
-    std::int64_t schedule_period = 0;  // updates; later changes of train.stop leave the learning rates as they are
+    // Choices that are made once, when the run starts.
+    // updates; kept so that later changes of train.stop leave the learning rates as they are.
+    std::int64_t schedule_period = 0;
     std::string gemm_library = "aten";
     double train_seconds = 0.0;  // for durations in time and for reports
-    std::string device = "cpu";  // resume elsewhere is exact no longer: it warns
+    std::string device = "cpu";  // on another device a resumed run is no longer exact, of which it warns
     int threads = 0;
     int ranks = 1;
-    // Of a run that was forked with other inputs an update, or other data: what lay behind it, from where tokens and epochs count on.
+    // For a run that was forked with inputs of other size or number, or with other data: what had been done before the
+    // fork. Tokens and epochs count on from there.
     std::int64_t base_updates = 0, base_skipped = 0;
     double base_tokens = 0.0, base_epochs = 0.0;
-    std::int64_t order_updates = 0;  // of `updates`, those before the present order of inputs began
+    std::int64_t order_updates = 0;  // how many of `updates` were made before the present order of inputs began
 };
 
 Json to_json(const TrainState& state);
+// Throws CheckpointError that names `file` if a field is missing or has the wrong type.
 TrainState train_state_from_json(const Json& json, const std::string& file);
 
-// RUN/checkpoints/step-00000600
+// RUN/checkpoints/step-00000600 for update 600.
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t update);
 
-// Writes RUN/checkpoints/step-N as one transaction and then points RUN/checkpoints/last at it; takes the place of a step-N that is
-// there already. Throws Error (full disk, permissions), which leaves older checkpoints as they were.
+// Writes RUN/checkpoints/step-N as one transaction, replacing an existing step-N, and then points RUN/checkpoints/last
+// at it. Throws Error (full disk, permissions); older checkpoints are then unchanged.
 void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
                      const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint);
 
-// Which of the ranks writes, and whether each of them holds a part of the optimizer's state.
+// Which rank writes a snapshot, and whether each rank holds a part of the optimizer's state.
 struct CheckpointRanks {
     int rank = 0, world = 1;
     bool sharded = false;
 };
 
-// A checkpoint in host memory, apart from the model that goes on training: what write_snapshot() needs, on any thread.
+// A copy of a checkpoint's contents in host memory, independent of the model that goes on training. It is all that
+// write_snapshot() needs, on any thread.
 struct CheckpointSnapshot {
     CheckpointRanks ranks;
-    std::vector<NamedTensor> model, optimizer;  // rank 0's, and each rank's own part when the optimizer is sharded
+    // Rank 0's; if the optimizer is sharded, `optimizer` is each rank's own part.
+    std::vector<NamedTensor> model, optimizer;
     bool with_optimizer = false;
-    Json ranges, about;  // of the optimizer's tensors; of the manifest
+    Json ranges, about;  // ranges of the optimizer's tensors; contents of the manifest
     std::map<std::string, std::string> metadata;
     TrainState state;
     const Tokenizer* tokenizer = nullptr;  // must outlive the snapshot
 };
-// `pieces`: which part of its parameters each of the optimizer's tensors is of (empty: the whole).
+// `pieces` says for each of the optimizer's tensors which part of which parameter it belongs to; empty: each belongs to
+// a whole parameter.
 CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces,
                                  const TrainState& state, const Config& config, const Tokenizer& tokenizer,
                                  const std::string& data_fingerprint, const CheckpointRanks& ranks = {});
-// What save_checkpoint() does, by all ranks together when the optimizer is sharded: each writes its file into rank 0's transaction, which
-// is committed when all have. `sequence` tells the saves of a run apart, the same on every rank. Fail points besides: checkpoint.after_share
-// (a rank other than 0 has written its part).
+// Does what save_checkpoint() does. If the optimizer is sharded, all ranks do it together: each writes its file into
+// rank 0's transaction, which is committed when all have. `sequence` distinguishes the saves of a run and is the same
+// on every rank. A further fail point is checkpoint.after_share (a rank other than 0 has written its part).
 void write_snapshot(const std::filesystem::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence);
 
-// Points RUN/checkpoints/best at step-N, or removes the link when there is none.
+// Points RUN/checkpoints/best at step-N, or removes the link if there is no step-N.
 void mark_best(const std::filesystem::path& run, std::int64_t update);
-// Removes all but the newest `keep_last` and, with keep_best, the one that `best` points at.
+// Removes all checkpoints but the newest `keep_last` and, with keep_best, the one that `best` points at.
 void prune_checkpoints(const std::filesystem::path& run, std::int64_t keep_last, bool keep_best);
-// Removes what a killed process left half written or half removed. Only for the holder of the run's lock.
+// Removes what a killed process left half written or half removed. The caller must hold the run's lock.
 void clean_checkpoint_leftovers(const std::filesystem::path& run);
-// Renames every checkpoint after `update` to "abandoned-step-N" (warning): a run goes on from `update`, and its line has no other.
+// Renames every checkpoint after `update` to "abandoned-step-N" and warns of it: the run resumes from `update`, and
+// these do not belong to its history any more.
 void abandon_checkpoints_after(const std::filesystem::path& run, std::int64_t update);
 
 struct CheckpointEntry {
     std::int64_t update = 0;
     std::filesystem::path path;
 };
-// The step-N directories of a run, ascending; not looked into.
+// The step-N directories of a run in ascending order. Their contents are not checked.
 std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 
-// RUN of RUN/checkpoints, which a shell's completion makes of a run's name; empty for any other folder.
+// Returns RUN for RUN/checkpoints, which a shell's completion makes of a run's name; empty for any other folder.
 std::filesystem::path run_of_checkpoints(const std::filesystem::path& folder);
-// CHECKPOINT on the command line: a run directory (its best, or last), a checkpoint directory, RUN@last, RUN@best, RUN@step=N.
+// Resolves CHECKPOINT of a command line: a run directory (its best checkpoint, or else its last), a checkpoint
+// directory, RUN@last, RUN@best, RUN@step=N. Throws CheckpointError or UsageError.
 std::filesystem::path resolve_checkpoint(const std::string& text);
-// The newest whole checkpoint of a run; damaged ones are named in a warning and passed over. nullopt: none.
+// The newest checkpoint of a run that passes verify_checkpoint(). Damaged ones are skipped with a warning. nullopt if
+// there is none.
 std::optional<std::filesystem::path> newest_whole_checkpoint(const std::filesystem::path& run);
-// Sizes and hashes against the manifest; throws CheckpointError that names the damaged file.
+// Checks sizes and hashes against the manifest. Throws CheckpointError that names the damaged file.
 void verify_checkpoint(const std::filesystem::path& checkpoint);
 
 struct LoadedCheckpoint {
@@ -123,15 +136,17 @@ struct LoadedCheckpoint {
     std::unique_ptr<Tokenizer> tokenizer;
     std::string fingerprint;  // of model.safetensors
 };
-// The configuration, manifest and state of a checkpoint, without its weights (not verified).
+// These read the manifest, state or configuration of a checkpoint without its weights, and verify no hashes.
 Json read_manifest(const std::filesystem::path& checkpoint);
 TrainState read_train_state(const std::filesystem::path& checkpoint);
 Config read_checkpoint_config(const std::filesystem::path& checkpoint);
-// Verifies, builds the model from the stored configuration and loads its weights.
+// Verifies the checkpoint, builds the model from the stored configuration and loads its weights.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
-// Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear errors.
+// Loads only the weights into an existing model (init_from, resume). Throws CheckpointError that names the tensor if
+// one is missing, surplus or has the wrong shape.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
-// The optimizer's state from the files of however many ranks wrote it; `pieces` as for take_snapshot().
+// Loads the optimizer's state from the checkpoint's files, whatever the number of ranks that wrote them. `pieces` is as
+// for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
                     const std::vector<ParameterPiece>& pieces = {});
 

@@ -1,4 +1,4 @@
-// Checkpoints of other programs, written anew as our own.
+// Imports checkpoints of other programs and saves them in our own format.
 #pragma once
 
 #include <filesystem>
@@ -11,8 +11,9 @@ namespace longbow {
 struct ImportRequest {
     std::filesystem::path checkpoint;  // fairseq's .pt
     std::filesystem::path dictionary;  // its dict.txt
-    std::string position;              // the method that the model was trained with: the file does not say
-    std::filesystem::path out;         // run directory to make
+    // The position method that the model was trained with, which the file does not say.
+    std::string position;
+    std::filesystem::path out;         // the run directory to make
 };
 
 struct ImportReport {
@@ -22,9 +23,10 @@ struct ImportReport {
     std::int64_t parameters = 0, vocab_size = 0, updates = 0;
 };
 
-// A language model of fairseq's transformer_lm family: reads the file without executing anything in it, checks it against its dictionary,
-// and saves a checkpoint with its tokenizer. Half-precision weights are widened exactly. Throws CheckpointError, DataError (the dictionary),
-// UsageError (`position`, a place that is taken); nothing is written then.
+// Imports a language model of fairseq's transformer_lm family: reads the file without executing anything in it, checks
+// it against its dictionary, and saves a checkpoint with its tokenizer. Half-precision weights are widened exactly.
+// Throws CheckpointError, DataError (the dictionary), or UsageError (`position`, or `out` is not empty); nothing is
+// written in these cases.
 ImportReport import_fairseq(const ImportRequest& request);
 
 }  // namespace longbow

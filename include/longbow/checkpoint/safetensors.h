@@ -1,4 +1,5 @@
-// The safetensors format: an 8-byte header length, a JSON header, raw little-endian tensors. Ours start at multiples of 64 bytes.
+// The safetensors format: an 8-byte header length, a JSON header, and raw little-endian tensors. In files that we
+// write, tensors start at multiples of 64 bytes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,17 +17,20 @@ struct NamedTensor {
 };
 
 struct SafetensorsFile {
-    std::map<std::string, at::Tensor> tensors;  // views of a mapping kept alive by the tensors (copy before training on them)
+    // Views of a memory mapping that the tensors keep alive. Copy them before training on them.
+    std::map<std::string, at::Tensor> tensors;
     std::map<std::string, std::string> metadata;
 };
 
-// Throws CheckpointError with the file's name on any damage (foreign bytes: nothing is trusted).
+// Throws CheckpointError with the file's name on any damage. The file may come from anyone, so nothing in it is
+// trusted.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
-// Written in the given order; not atomic by itself (callers write into a DirectoryTransaction). Syncs.
+// Writes the tensors in the given order and syncs the file. Not atomic by itself: callers write into a
+// DirectoryTransaction.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 
-// "[32, 16]", as messages show it.
+// The shape as messages show it: "[32, 16]".
 std::string shape_text(at::IntArrayRef sizes);
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// Writes checkpoints on a thread of its own while training goes on.
+// Writes checkpoints on a separate thread while training goes on.
 #pragma once
 
 #include <atomic>
@@ -11,15 +11,15 @@ namespace longbow {
 class CheckpointWriter {
 public:
     CheckpointWriter() = default;
-    ~CheckpointWriter();  // waits; an error is lost
+    ~CheckpointWriter();  // waits for the job; an error of it is lost
     CheckpointWriter(const CheckpointWriter&) = delete;
     CheckpointWriter& operator=(const CheckpointWriter&) = delete;
 
-    // Waits for the job before, throws what it threw, and starts this one.
+    // Waits for the previous job, throws what it threw, and else starts this one.
     void start(std::function<void()> job);
-    // Waits for the job; throws what it threw.
+    // Waits for the job and throws what it threw.
     void wait();
-    // Throws what the job threw, if it has ended so; does not wait.
+    // Throws what the job threw if it has ended with an error. Does not wait.
     void check();
 
 private:

@@ -1,4 +1,5 @@
-// The command line: one file a verb, flags in, one call, text out. Every Error is caught here and becomes one line and an exit code.
+// The command line. Each verb is one file that parses flags, calls one library function and prints text. Every Error is
+// caught here and becomes a one-line message and an exit code.
 #pragma once
 
 namespace longbow {

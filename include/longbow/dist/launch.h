@@ -15,7 +15,7 @@ struct Launch {
     int port = 0;
     // True if the launcher (torchrun's agent, --nproc) serves the store; rank 0 is then a client of it like the others.
     bool store_is_there = false;
-    // distinguishes a restart's keys from those of the attempt before it, for stores that outlive the ranks
+    // Distinguishes a restart's keys from those of the attempt before it, for stores that outlive the ranks.
     std::string attempt = "0";
     std::string source;         // "torchrun", "Slurm", "--nproc"; empty for a process that no launcher started
     [[nodiscard]] bool alone() const { return source.empty(); }

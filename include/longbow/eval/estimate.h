@@ -1,4 +1,4 @@
-// How long evaluations will take on this machine, from a few of their windows.
+// Estimates how long evaluations will take on this machine, from a few of their windows.
 #pragma once
 
 #include <vector>
@@ -9,9 +9,9 @@
 
 namespace longbow {
 
-// Seconds of a model's forward passes for each of their FLOPs (flops.h), at one request after the other. Some windows of each, as they would
-// be scored (same type, products and attention), go through the model for about `budget` seconds in all; where a single window would take
-// longer, the speed of the longest request that was timed stands for it.
+// The seconds that the model's forward passes take for each FLOP (flops.h), one number for each plan. Some windows of
+// each plan go through the model as they would be scored (same type, products and attention), for about `budget`
+// seconds in all. A plan whose single window would take too long gets the speed of the longest plan that was timed.
 std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<const EvalPlan*>& plans,
                                      double budget);
 

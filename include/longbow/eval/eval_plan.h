@@ -1,4 +1,4 @@
-// The windows of one evaluation: a pure list, checked by property tests. protocol.h says where the protocols stand.
+// The windows of an evaluation as a plain list, which property tests check. protocol.h has the protocols.
 #pragma once
 
 #include <cstdint>
@@ -13,32 +13,34 @@ struct EvalPlanRequest {
     std::string protocol = "paper";
     std::int64_t length = 0;
     std::int64_t stride = 0;                  // 0: the protocol's default
-    std::int64_t tokens = 0;                  // targets in the stream
-    std::vector<std::int64_t> document_ends;  // windows within documents when not empty (cut at `tokens`)
+    std::int64_t tokens = 0;                  // number of targets in the stream
+    std::vector<std::int64_t> document_ends;  // if not empty, windows stay within documents (cut off at `tokens`)
 };
 
-// The stride that 0 stands for. Throws UsageError on an unknown protocol.
+// The stride that a request of 0 stands for. Throws UsageError for an unknown protocol.
 std::int64_t default_stride(const std::string& protocol, std::int64_t length);
 
-// Throws UsageError where no text has such windows: an unknown protocol, a stride that it does not allow, a length below what it needs, ... The
-// request's tokens do not count.
+// Throws UsageError if no text can have such windows: an unknown protocol, a stride that it does not allow, a length
+// below its least, ... The request's `tokens` are not looked at.
 void check_plan(const EvalPlanRequest& request);
 
-// Throws what check_plan() throws, and UsageError where this text has none. Windows come in stream order and no
-// target is scored twice.
+// Plans the windows, in stream order; no target is scored twice. Throws what check_plan() throws, and UsageError if
+// this text has no window.
 std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request);
 
-// Each length once, in the order in which they are first named; a line of the log says which stand there twice.
+// Each length once, in the order of first appearance. Logs which lengths appear twice.
 std::vector<std::int64_t> distinct_lengths(const std::vector<std::int64_t>& lengths);
 
-// Tokens of the longest stretch that a window can lie in: the stream, or its longest document.
+// The number of tokens in the longest stretch that a window can lie in: the stream, or its longest document.
 std::int64_t longest_stretch(const EvalPlanRequest& request);
 
-// Warns, and is true, where that is shorter than the request's length: then no window is as long as the length says.
+// Warns and returns true if the longest stretch is shorter than the request's length, so that no window has that
+// length.
 bool warn_if_unreached(const EvalPlanRequest& request);
 
-// The same targets in fewer forward passes: windows that begin at one place and score adjoining targets become one, since a causal model
-// gives each of them what it would in the longer pass. (A sliding plan's first windows all begin at 0.)
+// Merges windows that begin at one place and score adjoining targets into one, so that the same targets take fewer
+// forward passes: a causal model gives each target the same loss in the longer pass. (A sliding plan's first windows
+// all begin at 0.)
 std::vector<EvalWindow> merge_windows(const std::vector<EvalWindow>& windows);
 
 }  // namespace longbow

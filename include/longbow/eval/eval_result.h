@@ -1,4 +1,4 @@
-// One row of results.jsonl: what was measured, on what, how. docs/evaluation.md lists the keys.
+// One row of results.jsonl: what was measured, on what data, and how. docs/evaluation.md lists the keys.
 #pragma once
 
 #include <cstdint>
@@ -13,49 +13,64 @@
 
 namespace longbow {
 
-// What a number that has no value is (the perplexity of a diverged model, bits per byte of no bytes): null in JSON, and read back from it.
+// Stands for a number that has no value (the perplexity of a diverged model, bits per byte of no bytes). It is null in
+// JSON.
 inline constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 
-// A measurement with its numbers. Losses are in nats; sums run in fp64 over per-token fp32 values, in stream order.
+// A measurement with its numbers. Losses are in nats. Sums are computed in fp64 over per-token fp32 values, in stream
+// order.
 struct EvalResult : Measurement {
-    bool operator==(const EvalResult&) const = delete;  // rows are never equal as a whole: ask for measurement()
+    bool operator==(const EvalResult&) const = delete;  // rows are never compared as a whole; compare measurement()
     [[nodiscard]] const Measurement& measurement() const { return *this; }
 
-    std::string name;  // run's name, for tables
+    std::string name;  // the run's name, for tables
     std::string position;
     std::int64_t train_length = 0, tokens = 0, windows = 0;
-    std::int64_t longest_window = 0;  // tokens; less than `length` where the text or its documents are shorter; 0: a row of before
+    // tokens; less than `length` if the text or its documents are shorter; 0 in rows of earlier versions.
+    std::int64_t longest_window = 0;
     [[nodiscard]] bool reached() const { return longest_window == 0 || longest_window >= length; }
-    double nll = 0;  // mean, nats a token
+    double nll = 0;  // mean, in nats a token
     double ppl = 0;
-    std::optional<Interval> ppl_ci;               // 95 %, over blocks of 1,024 consecutive targets; absent below kLeastBlocks of them
-    std::string ppl_ci_method = kIntervalMethod;  // rows of before, whose file names none: kOldIntervalMethod
+    // 95 %, over blocks of 1,024 consecutive targets; absent below kLeastBlocks blocks.
+    std::optional<Interval> ppl_ci;
+    // kOldIntervalMethod in rows of earlier versions, whose file names none.
+    std::string ppl_ci_method = kIntervalMethod;
     double bits_per_byte = kNoValue, words = 0, ppl_per_word = kNoValue;
-    std::vector<double> nll_by_position;           // mean over the scored targets with as many inputs before them as the bucket says
-    std::vector<std::int64_t> tokens_by_position;  // scored targets of each bucket; empty in rows of before
-    std::vector<std::int64_t> position_begin;      // first place in the window of each bucket (single places to 63, then 8 an octave)
-    double tool_ppl = kNoValue;  // what the protocol's own tool would print where it weighs tokens unevenly (hf); else ppl
+    // Mean over the scored targets of each bucket of places in the window.
+    std::vector<double> nll_by_position;
+    std::vector<std::int64_t> tokens_by_position;  // scored targets of each bucket; empty in rows of earlier versions
+    // First place in the window of each bucket (single places up to 63, then 8 buckets an octave).
+    std::vector<std::int64_t> position_begin;
+    // What the protocol's own tool would print, if that weighs tokens unevenly (hf); else ppl.
+    double tool_ppl = kNoValue;
     std::string device = "cpu";
     double tokens_per_second = 0, peak_memory_mb = 0;
-    double visited_fraction = 1;  // of attention's blocks of scores; below 1 where the bias let far ones be skipped
-    std::string data_name;        // what people call the data (data/store_name.h); empty in rows of before
-    std::string config_group;     // fingerprint of the configuration without its seed: rows that differ in it alone are averaged
+    // Share of attention's blocks of scores that were visited; below 1 if the bias let far ones be skipped.
+    double visited_fraction = 1;
+    std::string data_name;        // the data's readable name (data/store_name.h); empty in rows of earlier versions
+    // Fingerprint of the configuration without its seed; reports average rows that differ only in the seed.
+    std::string config_group;
     std::uint64_t seed = 0;
     std::int64_t updates = 0;
-    std::vector<double> block_nll;    // sums over blocks of 1,024 scored targets: intervals of ratios need no model
-    std::vector<double> block_bytes;  // raw bytes of those blocks: places results of unlike tokenizers on one text
+    // Sums over blocks of 1,024 scored targets, from which intervals of ratios are computed without the model.
+    std::vector<double> block_nll;
+    // Raw bytes of those blocks, which relate results of different tokenizers on one text.
+    std::vector<double> block_bytes;
 
-    [[nodiscard]] std::int64_t blocks() const { return (tokens + kIntervalBlock - 1) / kIntervalBlock; }  // that intervals come from
-    [[nodiscard]] bool diverged() const;  // the mean loss is no number, or one whose perplexity no number holds
+    // Number of blocks that intervals come from.
+    [[nodiscard]] std::int64_t blocks() const { return (tokens + kIntervalBlock - 1) / kIntervalBlock; }
+    // Whether the mean loss is not finite, or so large that its perplexity overflows.
+    [[nodiscard]] bool diverged() const;
 };
 
 Json to_json(const EvalResult& result);
-// `where` ("FILE:LINE") stands in messages. Throws DataError on a missing key or a wrong type.
+// `where` ("FILE:LINE") is used in messages. Throws DataError if a key is missing or has the wrong type.
 EvalResult eval_result_from_json(const Json& json, const std::string& where);
 
-// All rows of a results.jsonl, skipping none; a last line cut short (a full disk, a kill) is dropped with a warning. Missing file: empty.
+// Reads all rows of a results.jsonl. A last line that was cut short (full disk, kill) is dropped with a warning; other
+// damage throws DataError. A missing file has no rows.
 std::vector<EvalResult> read_results(const std::string& path);
-// Adds one row as one write, synced. Throws Error naming the file.
+// Appends one row in one write and syncs the file. Throws Error naming the file.
 void append_result(const std::string& path, const EvalResult& result);
 
 }  // namespace longbow

@@ -1,5 +1,6 @@
-// What defines a measurement, in one place: two rows of results.jsonl measure the same thing when their Measurements are equal. eval skips
-// what is measured, compare pairs rows, tables group them and grids look for what is missing by this type.
+// The one definition of a measurement: two rows of results.jsonl measure the same thing when their Measurements are
+// equal. `eval` uses it to skip what is measured already, `compare` to pair rows, tables to group them, and grids to
+// find what is missing.
 #pragma once
 
 #include <cstdint>
@@ -7,21 +8,24 @@
 
 namespace longbow {
 
-// How a stream is scored. To add a setting: a member here, its place in measurement.cpp's list, and its key in eval_result.cpp.
+// How a stream is scored. To add a setting, add a member here, a part to the list in measurement.cpp, and a key in
+// eval_result.cpp.
 struct EvalSettings {
     std::string protocol = "paper";
     std::int64_t length = 0;
-    std::int64_t stride = 0;  // in an EvalRequest 0 is the protocol's default; a Measurement has the number of targets
+    // 0 in an EvalRequest means the protocol's default; a Measurement has the resolved stride in targets.
+    std::int64_t stride = 0;
     bool within_documents = false;
-    std::int64_t max_stream_tokens = 0;  // the first N targets of the split; 0: all
+    std::int64_t max_stream_tokens = 0;  // score only the first N targets of the split; 0: all
     bool operator==(const EvalSettings&) const = default;
 };
 
-// The settings, and on what they were used, as fingerprints. The attention back-end and every other override of the checkpoint's settings
-// are part of the configuration's fingerprint.
+// The settings, and fingerprints of the model and data that they were applied to. The configuration's fingerprint
+// includes the attention back-end and every other override of the checkpoint's settings.
 struct Measurement : EvalSettings {
     std::string split;
-    std::string dtype = "fp32";  // of the computation, as rows write it: a later version's too
+    // Of the computation, as text, so that rows of later versions with new types can be read.
+    std::string dtype = "fp32";
     std::string checkpoint, data, tokenizer, config;
     bool operator==(const Measurement&) const = default;
 
@@ -39,14 +43,14 @@ struct Measurement : EvalSettings {
         kConfig = 1 << 10,
     };
     static constexpr unsigned kHow =
-        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;           // but not of which model and text
-    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;  // what a grid of models asks for
+        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;           // how it was measured, not which model and text
+    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;  // what a grid of models compares
     static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig;
 
-    // These parts as a text that is equal exactly where they are.
+    // These parts as one string. Two keys are equal if and only if the parts are.
     [[nodiscard]] std::string key(unsigned parts = kAll) const;
     [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const { return key(parts) == other.key(parts); }
-    // kHow in words: "length 1024, protocol paper, valid split".
+    // The parts of kHow in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
 };
 

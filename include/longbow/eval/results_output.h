@@ -1,4 +1,5 @@
-// Where the rows of an evaluation go: a results.jsonl, or a device, a pipe or standard output, from which no row can be read back.
+// The destination of an evaluation's rows: a results.jsonl, or a device, a pipe or standard output, from which rows
+// cannot be read back.
 #pragma once
 
 #include <filesystem>
@@ -13,17 +14,18 @@ namespace longbow {
 
 class ResultsOutput {
 public:
-    // Looks, and opens nothing yet. Throws Error as find_output() does.
+    // Finds the destination and opens nothing yet. Throws Error as find_output() does.
     explicit ResultsOutput(const std::string& path);
-    // Before the first row: opens what is no regular file, for as long as this lives; a pipe's reader is waited for.
+    // Call it before the first row. Opens a destination that is not a regular file for the lifetime of this object;
+    // waits for a pipe's reader.
     void open();
-    // Rows of earlier evaluations; none where they cannot be read.
+    // The rows of earlier evaluations; none if they cannot be read back.
     [[nodiscard]] std::vector<EvalResult> known() const;
-    // Throws Error: full disk, a pipe whose reader has gone.
+    // Appends a row. Throws Error: full disk, a pipe whose reader has gone.
     void add(const EvalResult& row);
-    // Rows go to standard output, so that nothing else may.
+    // Whether rows go to standard output, so that nothing else may be printed there.
     [[nodiscard]] bool is_standard_output() const { return place_.descriptor == 1; }
-    // Where what is done of an evaluation is kept: beside the results, or else in the run's folder. Empty: neither takes files.
+    // The folder for partial results: that of the results file, else the run's folder; empty if neither is writable.
     [[nodiscard]] std::filesystem::path folder_for_partials(const std::filesystem::path& run) const;
 
 private:

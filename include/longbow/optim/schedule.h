@@ -19,7 +19,7 @@ struct SchedulePoint {
     double peak_lr = 0;
     double update = 0;  // counted from 0, warm-up included
     double warmup = 0;  // updates
-    // updates from the end of the warm-up to the end of the period, at least 1; for schedules that read `period`
+    // Updates from the end of the warm-up to the end of the period, at least 1; for schedules that read `period`.
     double length = 1;
 
     // The fraction of the period that has passed: 0 at the end of the warm-up, 1 at the end of the period and after it.

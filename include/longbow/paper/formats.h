@@ -1,4 +1,4 @@
-// The paper's tables with our measurements beside the published ones, in the paper's layout.
+// Renders the paper's tables in the paper's layout, with our measurements beside the published ones.
 #pragma once
 
 #include <string>
@@ -7,7 +7,8 @@
 
 namespace longbow {
 
-// format: markdown | csv | latex | json | html. With a lookup that finds nothing: the published table alone.
+// `format` is markdown, csv, latex, json or html; UsageError is thrown for another. With a lookup that finds nothing,
+// only the published table is shown.
 std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, const std::string& format);
 
 }  // namespace longbow

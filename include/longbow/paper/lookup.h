@@ -1,4 +1,4 @@
-// Our own measurements of what the paper measured, found in what runs left behind.
+// Finds our own measurements of what the paper measured, in the files of runs.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +15,18 @@ namespace longbow {
 struct Measured {
     double value = 0;
     std::optional<double> low, high;  // 95 %
-    std::int64_t tokens = 0;          // scored; 0: no evaluation
-    std::string corpus = {};          // evaluations: the store's name and the split's fingerprint
+    std::int64_t tokens = 0;          // scored tokens; 0: not an evaluation
+    std::string corpus = {};          // of evaluations: the store's name and the split's fingerprint
 };
 using Lookup = std::function<std::optional<Measured>(const Target&)>;
 
-// Where in a run the rows lie that tell of a target: results.jsonl; early.jsonl for a model that was stopped early on its way; speed.jsonl
-// for windows in batches.
+// The file in a run that has the rows for a target: results.jsonl; early.jsonl for a model at its early stop;
+// speed.jsonl for windows in batches.
 std::string measurement_file(const Target& target);
 
-// Finds targets in what runs left behind; `runs` must outlive it. Rows count when position, training length, length, stride,
-// split and token limit are the target's at this scale, and the data set is not another of the paper's by its store's path; of several the
-// last one.
+// Makes a lookup into `runs`, which must outlive it. A row counts if its position method, training length, length,
+// stride, split and token limit are the target's at this scale, and its store's path does not name another of the
+// paper's data sets. Of several rows the last one counts.
 Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale);
 
 }  // namespace longbow

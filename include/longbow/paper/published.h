@@ -1,4 +1,4 @@
-// The numbers that "Train Short, Test Long" printed (data/paper/tables.yaml), compiled into the binary.
+// The numbers printed in "Train Short, Test Long" (data/paper/tables.yaml), compiled into the binary.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +14,25 @@ struct PublishedCell {
     Kind kind = Kind::empty;
     std::string text;  // as printed
     double value = 0;  // numbers
-    int decimals = 0;  // numbers: places after the point, as printed
+    int decimals = 0;  // numbers: digits after the point, as printed
 };
 
 struct PublishedTable {
     int number = 0;
     std::string name;  // "table5"
     std::string caption, unit, dataset;
-    std::string split;              // empty: columns say it
+    std::string split;              // empty: the columns say it
     std::int64_t stride = 0;        // 0: non-overlapping
     std::int64_t train_length = 0;  // 0: rows or columns say it
     std::vector<std::string> columns;
     std::vector<std::vector<PublishedCell>> rows;
-    [[nodiscard]] std::size_t column(const std::string& name) const;  // columns.size(): none
-    // The most decimals that the paper prints in a column.
+    [[nodiscard]] std::size_t column(const std::string& name) const;  // columns.size(): there is none
+    // The largest number of decimals that the paper prints in a column.
     [[nodiscard]] int decimals(std::size_t column) const;
 };
 
-// A curve read off a figure: "left_lvalid_1024" (empty where the figure has one panel), "alibi_L512", points.
+// A curve read off a figure. `panel` is for example "left_lvalid_1024" (empty if the figure has one panel), `name`
+// "alibi_L512".
 struct PublishedCurve {
     std::string panel, name;
     std::vector<std::vector<double>> points;
@@ -45,11 +46,11 @@ struct PublishedFigure {
 
 const std::vector<PublishedTable>& published_tables();
 const std::vector<PublishedFigure>& published_figures();
-// Throws UsageError that names the known ones.
+// Both throw UsageError that lists the known names.
 const PublishedTable& published_table(std::string_view name);
 const PublishedFigure& published_figure(std::string_view name);
 
-// The file's text, as compiled in.
+// The text of the YAML file as compiled in.
 std::string_view published_text();
 
 }  // namespace longbow

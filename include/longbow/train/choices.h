@@ -1,10 +1,12 @@
-// What a run's closed settings may be, as far as the trainer acts on them.
+// The values of `train`'s closed settings on which the trainer acts. config/config.h includes this file, so it includes
+// core/choice.h alone.
 #pragma once
 
 #include "longbow/core/choice.h"
 
 namespace longbow {
 
+// In fp16, what the loss scale multiplies.
 enum class ScaledLoss { mean, sum };
 
 template <>

@@ -1,10 +1,11 @@
-// `longbow train --from`: a run that starts where another has come to, with its weights, its optimizer's state and its place in the data, under
-// settings of its own.
+// `longbow train --from`: a run that starts from another run's checkpoint, with its weights, optimizer state and place
+// in the data, under settings of its own.
 //
 //     const auto source = open_fork("runs/alibi@step=400", "runs/alibi-slow");
 //     const auto loaded = load_with_origins({{}, {"optim.lr=1e-4"}, source.config, source.config_name}, context);
 //     check_fork_settings(loaded);
-//     TrainRequest request{.config = loaded.config, .origins = loaded.origins, .run_dir = "runs/alibi-slow", .fork = source.fork};
+//     TrainRequest request{.config = loaded.config, .origins = loaded.origins,
+//                          .run_dir = "runs/alibi-slow", .fork = source.fork};
 #pragma once
 
 #include <filesystem>
@@ -17,17 +18,19 @@
 namespace longbow {
 
 struct ForkSource {
-    Json config;  // of the run that is forked: LoadRequest::base
+    Json config;  // of the source run; it becomes LoadRequest::base
+    // The file that the configuration came from, for messages.
     std::string config_name;
     Fork fork;
 };
 
-// `from`: RUN (its last checkpoint), RUN@last, RUN@best, RUN@step=N or a checkpoint directory. When `run_dir` is a fork of it already, what
-// RUN_DIR/fork.json holds serves, and the checkpoint that it came from may be gone. Throws CheckpointError (none there), UsageError (`run_dir`
-// holds another run).
+// Finds the source of a fork. `from` is RUN (its last checkpoint), RUN@last, RUN@best, RUN@step=N or a checkpoint
+// directory. If `run_dir` already holds a fork of it, RUN_DIR/fork.json is used, so the source checkpoint may be gone.
+// Throws CheckpointError if there is no such checkpoint, UsageError if `run_dir` holds another run.
 ForkSource open_fork(const std::string& from, const std::filesystem::path& run_dir);
 
-// Settings that a fork cannot take: UsageError for train.init_from, ConfigError for model.init, which has no effect.
+// Throws for settings that a fork cannot take: UsageError for train.init_from, ConfigError for model.init, which has no
+// effect in a fork.
 void check_fork_settings(const LoadedConfig& loaded);
 
 }  // namespace longbow

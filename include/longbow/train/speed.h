@@ -1,4 +1,5 @@
-// How fast this machine trains and evaluates a model, by a second or two of its own updates and forward passes: what dry runs tell times by.
+// Measures how fast this machine trains and evaluates a model, with a second or two of the product's own updates and
+// forward passes. Dry runs base their times on it.
 #pragma once
 
 #include <cstdint>
@@ -14,21 +15,23 @@ namespace longbow {
 struct SpeedRequest {
     Config config;
     std::int64_t vocab_size = 0;
-    const TokenStream* stream = nullptr;   // whose tokens are computed; nullptr: made-up ones
-    std::vector<EvalRequest> evaluations;  // to be timed too
+    const TokenStream* stream = nullptr;   // whose tokens are computed on; nullptr: generated ones
+    std::vector<EvalRequest> evaluations;  // timed as well
     std::string device = "cpu";
-    double budget = 2;  // seconds of timed work, about
+    double budget = 2;  // seconds of timed work, approximately
 };
 
 struct MachineSpeed {
-    double update_seconds = 0;       // of a whole update: all micro-batches, the optimizer's step
-    double flop_seconds = 0;         // of a training pass, for each of its FLOPs (flops.h; backward included)
+    double update_seconds = 0;       // of a whole update: all micro-batches and the optimizer's step
+    double flop_seconds = 0;         // for each FLOP of a training pass (flops.h; backward included)
     std::vector<double> evaluation;  // seconds for each FLOP, one a request
-    std::int64_t layers = 0;         // of the model that was timed: fewer than the configuration's where an update would take too long
+    // Of the timed model; fewer than the configuration's if an update would take too long.
+    std::int64_t layers = 0;
 };
 
-// The model is made with random weights, in the configuration's type and attention, and goes through updates as a run does. A micro-batch
-// that would take longer than the budget is timed in part (fewer rows, then layers, then tokens) and scaled by FLOPs.
+// Makes the model with random weights, in the configuration's type and with its attention, and runs updates as a run
+// does. If a micro-batch would take longer than the budget, a part of it is timed (fewer rows, then layers, then
+// tokens) and scaled by FLOPs.
 MachineSpeed measure_speed(const SpeedRequest& request);
 
 }  // namespace longbow

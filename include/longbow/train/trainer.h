@@ -1,4 +1,5 @@
-// Training: one loop, read at one sitting (src/train/trainer.cpp); beside it one small file a concern.
+// Training a model. The loop is in src/train/trainer.cpp and can be read at one sitting; each concern beside it has a
+// small file.
 #pragma once
 
 #include <cstdint>
@@ -14,24 +15,28 @@
 
 namespace longbow {
 
-// Where a run starts that is forked from another (train/fork.h).
+// The source of a run that is forked from another (train/fork.h).
 struct Fork {
     std::string from;                  // as the user named it
-    std::filesystem::path checkpoint;  // empty: the new run has checkpoints already, and goes on from them
+    std::filesystem::path checkpoint;  // empty: the new run has checkpoints already and continues from them
 };
 
 struct TrainRequest {
     Config config;
-    Origins origins;  // of the configuration's keys, as far as it was read from files: they tell whose text a store is made from
+    // Where the configuration's keys were set, as far as it was read from files. This decides for which store
+    // data.train was meant.
+    Origins origins;
     std::filesystem::path run_dir;
     std::optional<Fork> fork;
-    bool plan_only = false;       // --dry-run: text that is not here is no mistake where data.expect_vocab_size tells what will come of it
-    bool make_store = true;       // from data.train, when it is not there
+    // --dry-run. Text that is missing is then no error if data.expect_vocab_size says what the store would be like.
+    bool plan_only = false;
+    bool make_store = true;       // whether to make a missing store from data.train
     std::string resume = "auto";  // auto | never | a checkpoint's path
     std::string device = "cpu";   // cpu | cuda:N
     int threads = 1;              // for preparing a store
-    std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // alone
-    // A replay (`longbow verify`) leaves validation out, and ends at an update, whatever train.stop says (-1: train.stop decides).
+    std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // by default no other ranks
+    // A replay (`longbow verify`) runs no validation, and ends at an update of its own whatever train.stop says (-1:
+    // train.stop decides).
     bool validate = true;
     std::int64_t until_update = -1;
 };
@@ -39,34 +44,38 @@ struct TrainRequest {
 struct TrainSummary {
     std::filesystem::path run_dir;
     std::int64_t updates = 0;
-    bool was_finished = false;         // there was nothing left to do
-    double train_loss = 0;             // mean nll of the last log interval; 0: none since it was started
-    double best_valid_ppl = 0;         // 0: none
-    std::filesystem::path checkpoint;  // best, else last
-    std::vector<TrainSummary> seeds;   // one a seed, with train.seeds; best_valid_ppl is then their mean
+    bool was_finished = false;         // there was nothing left to train
+    double train_loss = 0;             // mean nll of the last log interval; 0: none was logged by this call
+    double best_valid_ppl = 0;         // 0: no validation
+    std::filesystem::path checkpoint;  // the best one, or the last if none is best
+    std::vector<TrainSummary> seeds;   // one a seed of train.seeds; best_valid_ppl is then their mean
 };
 
-// Trains (or goes on) until train.stop. With train.seeds: one run after the other in run_dir/seed-N. Throws InterruptedError after saving
-// on a signal, DivergedError, ConfigError, DataError, CheckpointError. Fail points: train.update (before each update), and those of
-// checkpoint.h. With ranks every one of them calls this with the same request; rank 0 alone writes the run directory.
+// Trains until train.stop, resuming the run if it has begun. With train.seeds it trains one run after the other in
+// run_dir/seed-N. Throws InterruptedError after saving on a signal, DivergedError, ConfigError, DataError,
+// CheckpointError. Its fail points are train.update (before each update) and those of checkpoint.h. With several ranks,
+// each of them calls this with the same request, and rank 0 alone writes the run directory.
 TrainSummary train(const TrainRequest& request);
 
-// Everything about a request that can be refused before there is any work or file: a store that is not there and cannot be meant, text that
-// cannot be read, more ranks than an update has inputs, an attention back-end or a position method that cannot serve. Throws as train() would.
+// Checks everything about a request that can be refused before any work is done or file written: a store that is
+// missing and cannot be made, text that cannot be read, more ranks than an update has inputs, an attention back-end or
+// a position method that cannot serve. Throws as train() would.
 void check_request(const TrainRequest& request, int ranks = 1);
-// Of these the number of ranks alone, which is known before the ranks are.
+// Checks only the number of ranks, which is known before the ranks are started.
 void check_ranks(const TrainRequest& request, int ranks);
 
-// What `--dry-run` prints: parameters, tokens an update, updates, the memory of each of `ranks` processes, FLOPs, and what each later
-// evaluation costs. The request's device need not be there.
+// The text that `--dry-run` prints: parameters, tokens of an update, updates, the memory of each of `ranks` processes,
+// FLOPs, and the cost of each validation. The request's device need not exist on this machine.
 std::string training_plan(const TrainRequest& request, int ranks = 1);
 
-// What is known of a run before its store is there: parameters, tokens an update, updates an epoch. Empty without data.expect_vocab_size.
+// The part of the plan that is known before the store exists: parameters, tokens of an update, updates an epoch. Empty
+// if data.expect_vocab_size is not set.
 std::string expected_plan(const Config& config);
 
-// Every checkpoint of the run is checked against its manifest, and the last but one is trained on to the last's update in a scratch
-// directory and compared bit for bit, by as many threads as that was saved by unless `threads` says another number. Returns the report; throws CheckpointError at the first difference.
-// With ranks: as many as trained the run, all of which call this.
+// Checks every checkpoint of the run against its manifest. Then trains from the last checkpoint but one to the last
+// one's update, in a scratch directory, and compares the two bit for bit. It uses as many threads as that checkpoint
+// was trained with unless `threads` is above 0. Returns the report; throws CheckpointError at the first difference. A
+// run of several ranks needs as many ranks here, each of which calls this.
 std::string verify_run(const std::filesystem::path& run, const std::string& device, int threads,
                        const std::shared_ptr<Communicator>& ranks = std::make_shared<Communicator>());
 

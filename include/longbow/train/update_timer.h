@@ -1,4 +1,5 @@
-// Times the product's own training updates (batch, forward, backward, clip, optimizer) without a run directory: `longbow bench train`.
+// Times the product's own training updates (batch, forward, backward, clipping, optimizer) without a run directory, for
+// `longbow bench train`.
 #pragma once
 
 #include <memory>
@@ -9,10 +10,11 @@ namespace longbow {
 
 class UpdateTimer {
 public:
-    // Opens data and model as train() would; the store is prepared first if it is missing. `request.run_dir` is not written to.
+    // Opens data and model as train() would; prepares the store first if it is missing. Nothing is written to
+    // `request.run_dir`.
     explicit UpdateTimer(const TrainRequest& request);
     ~UpdateTimer();
-    // Does one update; returns its seconds.
+    // Runs one update and returns its seconds.
     double step();
     [[nodiscard]] double tokens_per_update() const;
     [[nodiscard]] const std::string& gemm_library() const;
