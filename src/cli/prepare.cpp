@@ -1,5 +1,5 @@
-// longbow prepare: text files to a token store. Settings come from a config, from flags, or from both (flags win); flags become
-// overrides of the config, so that there is one place that checks them.
+// longbow prepare: makes a token store from text files. Settings come from a config, from flags, or from both (flags
+// win). Flags become overrides of the config, so that a single place checks both.
 #include "longbow/prepare/prepare.h"
 
 #include <malloc.h>
@@ -60,7 +60,8 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     return overrides;
 }
 
-// A list of files takes every word after it, `tokenizer.lowercase=true` too: what looks like an override and is no file is one.
+// CLI11 gives a list of files every word that follows it, including overrides such as `tokenizer.lowercase=true`. A
+// word that looks like an override and is no file is moved to the overrides.
 void give_back_overrides(std::vector<std::string>& files, std::vector<std::string>& overrides) {
     const auto first = std::stable_partition(files.begin(), files.end(), [](const std::string& word) {
         const auto equals = word.find('=');
@@ -77,8 +78,9 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
     load.files = flags.config.files;
     load.overrides = flag_overrides(flags);
     load.overrides.insert(load.overrides.end(), flags.config.overrides.begin(), flags.config.overrides.end());
-    // A store may be of held-out text alone, with a vocabulary from a file. A config has no such form: its keys about text need
-    // data.train. So the first held-out file stands in for it while the settings are checked.
+    // A store may consist of held-out text alone, with a vocabulary from a file. A config cannot express that, since
+    // its keys about text need data.train; so the first held-out file stands in for data.train while the settings are
+    // checked.
     const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
     if (held_out_only)
         load.overrides.push_back("data.train=" +
@@ -137,8 +139,9 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     verb->add_flag("--overwrite", flags->overwrite, "Replace a store that was made from other text or settings");
     run_with(verb, context, [flags](const CommonOptions& common) {
         install_stop_handlers();
-        // Buffers that one thread fills and another lets go would leave holes in either's heap, more of them the longer it runs: give each its own
-        // pages, which go back to the system. Here alone, since training frees large tensors too often for that.
+        // Buffers that one thread fills and another frees would leave holes in both threads' heaps, more of them the
+        // longer the command runs. A lower threshold gives each buffer its own pages, which return to the system when
+        // it is freed. This is done only here, since training frees large tensors too often for it.
         ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
         for (auto* list : {&flags->train, &flags->valid, &flags->test}) give_back_overrides(*list, flags->config.overrides);
         const auto request = request_of(*flags, common.threads);
