@@ -1,3 +1,4 @@
+// Imports fairseq's checkpoints (foreign/fairseq_model.h reads them).
 #include "longbow/checkpoint/import.h"
 
 #include <ATen/core/grad_mode.h>

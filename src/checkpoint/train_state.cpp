@@ -1,3 +1,4 @@
+// state.json: reads and writes the TrainState of a checkpoint.
 #include <limits>
 #include <string_view>
 #include <type_traits>

@@ -1,3 +1,4 @@
+// Writes the trainer's metrics and progress line.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>

@@ -1,3 +1,4 @@
+// Runs the trainer's validations.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
