@@ -27,7 +27,7 @@ std::optional<std::int64_t> step_of(std::string_view name) {
     return update;
 }
 
-// The target of RUN/checkpoints/best or last; empty if there is no such link or its target is gone.
+// Returns the target of RUN/checkpoints/best or last; empty if there is no such link or its target is gone.
 fs::path link_target(const fs::path& run, const char* name) {
     std::error_code error;
     const fs::path link = run / "checkpoints" / name;

@@ -15,7 +15,7 @@ inline constexpr const char* kModelFile = "model.safetensors";
 
 // "optimizer-00000-of-00001.safetensors", or with a sharded optimizer the name of the rank's own file.
 std::string optimizer_file(const CheckpointRanks& ranks);
-// The size and hash of a file, as {"size", "hash"}.
+// Returns the size and hash of a file, as {"size", "hash"}.
 Json file_entry(const std::filesystem::path& file);
 // Returns `about` with "files" added: every file in the folder, where the entries in `known` replace reading those
 // files. Throws Error if a file of `known` is not there.

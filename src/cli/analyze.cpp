@@ -63,7 +63,7 @@ std::vector<EvalRequest> requests_of(const EarlyTokenFlags& flags, const Measure
     return requests;
 }
 
-// The folder for a run's figure and numbers; empty if nothing is written.
+// Returns the folder for a run's figure and numbers; empty if nothing is written.
 fs::path out_of(const EarlyTokenFlags& flags, const MeasuredRun& run, bool several) {
     return flags.out.empty() || !several ? fs::path(flags.out) : fs::path(flags.out) / run.name;
 }
@@ -85,7 +85,8 @@ void check_outputs(const EarlyTokenFlags& flags, const std::vector<MeasuredRun>&
     }
 }
 
-// The file in which an evaluation's losses are kept until the whole analysis is done; empty if `folder` is empty.
+// Returns the file in which an evaluation's losses are kept until the whole analysis is done; empty if `folder` is
+// empty.
 fs::path partial_of(const fs::path& folder, const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
     const auto key = fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", run.checkpoint.fingerprint.c_str(), stream.fingerprint().c_str(),
                                            static_cast<long long>(request.length), static_cast<long long>(request.stride),

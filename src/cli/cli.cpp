@@ -71,7 +71,7 @@ std::string path_of(const CLI::App* app) {
     return path;
 }
 
-// The innermost verb that the command line named.
+// Returns the innermost verb that the command line named.
 CLI::App* deepest(CLI::App* app) {
     while (true) {
         const auto parsed = app->get_subcommands();
@@ -80,8 +80,8 @@ CLI::App* deepest(CLI::App* app) {
     }
 }
 
-// The message for a command line that CLI11 rejected. CLI11's own messages make no suggestions, and a required flag
-// that is missing hides a misspelt one, so words that were not understood are examined first.
+// Returns the message for a command line that CLI11 rejected. CLI11's own messages make no suggestions, and a required
+// flag that is missing hides a misspelt one, so words that were not understood are examined first.
 std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
     auto* verb = deepest(&app);
     const std::string path = path_of(verb);
@@ -130,8 +130,8 @@ void finish_standard_output() {
     throw Error("cannot write to standard output" + (why.empty() ? "" : ": " + why));
 }
 
-// The words of the command line in reverse order, as CLI11 takes them. `--flag=` becomes the flag and an empty value,
-// since CLI11 would take the next word for the value.
+// Returns the words of the command line in reverse order, as CLI11 takes them. `--flag=` becomes the flag and an empty
+// value, since CLI11 would take the next word for the value.
 std::vector<std::string> words_of(int argc, char** argv) {
     std::vector<std::string> words;
     for (int i = argc - 1; i > 0; --i) {

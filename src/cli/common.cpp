@@ -17,7 +17,8 @@ namespace longbow {
 
 namespace {
 
-// The number of cores that this process may run on. A container or taskset may leave it fewer than the machine has.
+// Returns the number of cores that this process may run on. A container or taskset may leave it fewer than the machine
+// has.
 int available_cores() {
     cpu_set_t set;
     CPU_ZERO(&set);

@@ -50,7 +50,8 @@ double mean_bits(const std::vector<RowPair>& pairs, const EvalResult* RowPair::*
 
 Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
-// The better side, "a" or "b"; "none" if neither is significantly better; null if there is no interval to decide by.
+// Returns the better side, "a" or "b"; "none" if neither is significantly better; null if there is no interval to
+// decide by.
 Json verdict_json(const MeanEstimate& difference) {
     if (!difference.interval) return nullptr;
     if (!difference.clear()) return "none";

@@ -16,10 +16,10 @@ bool takes_any_text(CLI::Option& option) {
     }
 }
 
-// What a value should be, for messages; empty if CLI11 knows only that it is text.
+// Returns what a value should be, for messages; empty if CLI11 knows only that it is text.
 std::string expectation(const std::string& type) { return type.empty() || type == "TEXT" ? "" : ": expected " + type; }
 
-// The flag in a word: --threads for both --threads and --threads=2; empty if the word is no flag.
+// Returns the flag in a word: --threads for both --threads and --threads=2; empty if the word is no flag.
 std::string flag_in(const std::string& text) { return text.size() > 1 && text[0] == '-' ? text.substr(0, text.find('=')) : ""; }
 
 }  // namespace

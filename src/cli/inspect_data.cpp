@@ -138,7 +138,7 @@ void print_update(const Json& update) {
     }
 }
 
-// The training data of an update: STORE's train split, or the mixture whose first store is STORE.
+// Returns the training data of an update: STORE's train split, or the mixture whose first store is STORE.
 TrainingSource source_of(const DataConfig& data, const TokenStore& store) {
     const auto first = store_path(data, store.path());
     if (!data.mixture.empty() && !std::filesystem::equivalent(first, store.path())) {

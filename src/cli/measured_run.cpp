@@ -32,8 +32,8 @@ bool before(const fs::path& a, const fs::path& b) {
     return x.size() < y.size();
 }
 
-// The checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains '@'. A
-// folder that is no run stands for all runs in it.
+// Returns the checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains
+// '@'. A folder that is no run stands for all runs in it.
 std::vector<fs::path> checkpoints_of(const std::string& text) {
     fs::path folder = text;
     std::string which;
@@ -86,7 +86,7 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
     return run;
 }
 
-// The settings that decide how a text becomes documents and tokens.
+// Returns the settings that decide how a text becomes documents and tokens.
 DataConfig cutting(const DataConfig& data) {
     DataConfig rules;
     rules.documents = data.documents;

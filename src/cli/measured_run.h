@@ -48,10 +48,10 @@ public:
     // Takes either a store or text files. If `assumed` is above 0 (in a dry run) the store need not exist; that many
     // arbitrary tokens then take its place.
     MeasuredText(const std::string& store, std::vector<std::string> files, std::string split, int threads, std::int64_t assumed = 0);
-    // The stream to score for this run. Throws DataError if the store has another tokenizer or no such split, or the
-    // text is empty.
+    // Returns the stream to score for this run. Throws DataError if the store has another tokenizer or no such split,
+    // or the text is empty.
     const TokenStream& stream(const MeasuredRun& run);
-    // The split's name, for rows.
+    // Returns the split's name, for rows.
     [[nodiscard]] std::string split() const { return files_.empty() ? split_ : "text"; }
     // Whether the store does not exist and its tokens are assumed; assumed() is their number.
     [[nodiscard]] bool is_assumed() const { return assumed_ > 0; }

@@ -22,7 +22,7 @@ namespace {
 
 int rank_of_messages = 0;
 
-// The arguments of this process (without the program's name), with which --nproc starts the ranks.
+// Returns the arguments of this process (without the program's name), with which --nproc starts the ranks.
 std::vector<std::string> own_arguments() {
     std::vector<std::string> words;
     const auto text = read_file("/proc/self/cmdline");
@@ -35,7 +35,7 @@ std::vector<std::string> own_arguments() {
     return words;
 }
 
-// The device of this rank: each rank of a machine gets a GPU of its own.
+// Returns the device of this rank: each rank of a machine gets a GPU of its own.
 std::string rank_device(const std::string& wanted, const Launch& launch) {
     const auto first = resolve_device(wanted);
     if (launch.alone() || first == "cpu") return first;
@@ -47,7 +47,7 @@ std::string rank_device(const std::string& wanted, const Launch& launch) {
     return resolve_device(strprintf("cuda:%d", launch.local_rank));
 }
 
-// The threads of this rank. Unless --threads was given, the ranks of a machine share its cores.
+// Returns the threads of this rank. Unless --threads was given, the ranks of a machine share its cores.
 int rank_threads(const CommonOptions& common, const Launch& launch) {
     if (common.threads_given || launch.alone()) return common.threads;
     const char* slurm = launch.source == "Slurm" ? std::getenv("SLURM_CPUS_PER_TASK") : nullptr;

@@ -30,10 +30,10 @@ void check_ranks_can_read(const RankOptions& options, const std::vector<std::str
 // and errors.
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
 
-// The number of ranks that the work will have, from the launcher that started this process or from --nproc.
+// Returns the number of ranks that the work will have, from the launcher that started this process or from --nproc.
 int ranks_to_be(const RankOptions& options);
 
-// The rank of this process, for messages; 0 without ranks.
+// Returns the rank of this process, for messages; 0 without ranks.
 int reporting_rank();
 
 }  // namespace longbow

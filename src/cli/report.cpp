@@ -30,7 +30,7 @@ struct ReportFlags {
 
 bool is_picture(const std::string& format) { return format == "svg" || format == "pdf" || format == "png"; }
 
-// The format that a file's ending stands for; empty if it stands for none.
+// Returns the format that a file's ending stands for; empty if it stands for none.
 std::string format_of_ending(const std::string& path) {
     static const std::map<std::string, std::string> known{
         {".md", "markdown"}, {".markdown", "markdown"}, {".csv", "csv"}, {".tex", "latex"}, {".json", "json"},
@@ -98,7 +98,7 @@ void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
     if (left == 0) throw DataError("no row is of that split and protocol; the results have " + join({kinds.begin(), kinds.end()}, ", "));
 }
 
-// A published table, with our numbers beside it as far as the results have them.
+// Returns a published table, with our numbers beside it as far as the results have them.
 std::string paper_table(const ReportFlags& flags, const std::string& format) {
     const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
     check_kept(flags.out, runs);

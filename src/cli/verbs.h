@@ -44,7 +44,7 @@ struct VerbEntry {
     VerbAdder add;
 };
 
-// All registered verbs, in the order of --help.
+// Returns all registered verbs, in the order of --help.
 std::vector<VerbEntry> registered_verbs();
 bool register_verb(int order, VerbAdder add);
 

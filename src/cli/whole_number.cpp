@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kLargest = std::numeric_limits<std::int64_t>::max();
 
-// The factors that a suffix may stand for. The first is the one that is usual for lengths.
+// Returns the factors that a suffix may stand for. The first is the one that is usual for lengths.
 std::vector<double> factors(const std::string& suffix) {
     static constexpr std::array<std::pair<char, int>, 4> powers = {{{'k', 1}, {'m', 2}, {'g', 3}, {'b', 3}}};
     if (suffix.empty()) return {1};
@@ -33,8 +33,8 @@ std::vector<double> factors(const std::string& suffix) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// The numbers that a text may mean: "64k" -> {65536, 64000}, "1e3" -> {1000}, "1_000" -> {1000}, "many" -> {}, and "64
-// 128" -> {} since it is two numbers.
+// Returns the numbers that a text may mean: "64k" -> {65536, 64000}, "1e3" -> {1000}, "1_000" -> {1000}, "many" -> {},
+// and "64 128" -> {} since it is two numbers.
 std::vector<std::string> meant(const std::string& text, std::uint64_t low, std::uint64_t high) {
     for (std::size_t at = 1; at + 1 < text.size(); ++at) {
         if (text[at] == ' ' && is_digit(text[at - 1]) && is_digit(text[at + 1])) return {};
@@ -60,7 +60,7 @@ std::string bounds_text(std::uint64_t low, std::uint64_t high) {
     return "from " + std::to_string(low) + " to " + std::to_string(high);
 }
 
-// The user's text as quoted in a message; shortened if it is long.
+// Returns the user's text as quoted in a message; shortened if it is long.
 std::string shown(const std::string& text) { return "'" + (text.size() > 40 ? text.substr(0, 37) + "..." : text) + "'"; }
 
 std::string refusal(std::string text, std::uint64_t low, std::uint64_t high) {

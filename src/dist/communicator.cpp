@@ -34,8 +34,8 @@ std::string host_name() {
     return name;
 }
 
-// The address from which this host reaches `target`. Connecting a UDP socket looks it up in the kernel's routes and
-// sends no packet.
+// Returns the address from which this host reaches `target`. Connecting a UDP socket looks it up in the kernel's routes
+// and sends no packet.
 std::string own_address(const std::string& target, int port) {
     addrinfo hints{}, *found = nullptr;
     hints.ai_socktype = SOCK_DGRAM;
@@ -57,7 +57,7 @@ std::string own_address(const std::string& target, int port) {
     return result;
 }
 
-// The error's message without the stack trace that c10 appends to it.
+// Returns the error's message without the stack trace that c10 appends to it.
 std::string first_line(const std::exception& error) {
     const std::string text = error.what();
     return text.substr(0, text.find('\n'));

@@ -30,7 +30,7 @@ struct Scattering {
 };
 std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state, const std::shared_ptr<Scattering>& scattering);
 
-// How many elements of a bucket each rank gets; the last ranks may get fewer.
+// Returns how many elements of a bucket each rank gets; the last ranks may get fewer.
 inline std::int64_t share_of(std::int64_t elements, std::int64_t world) { return (elements + world - 1) / world; }
 
 }  // namespace longbow

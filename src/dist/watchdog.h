@@ -25,9 +25,9 @@ public:
 
     // Says what this rank is doing. A `patient` stage may take any time (a corpus is being prepared).
     void stage(const std::string& where, bool patient = false);
-    // The message of the first rank that failed.
+    // Returns the message of the first rank that failed.
     [[nodiscard]] std::optional<std::string> failure() const;
-    // A rank that has sent no heartbeat for `timeout` seconds: it was killed, hangs, or cannot be reached.
+    // Returns a rank that has sent no heartbeat for `timeout` seconds: it was killed, hangs, or cannot be reached.
     [[nodiscard]] std::optional<int> silent_rank() const;
     // Records that this rank has failed, so that its threads stop waiting for other ranks.
     void fail(const std::string& what);

@@ -31,7 +31,7 @@ public:
         return static_cast<double>(batch.count) * forward_.window(batch.inputs, batch.scored);
     }
 
-    // The seconds of the batch. Its losses are copied to the host, so that a GPU has finished too.
+    // Returns the seconds of the batch. Its losses are copied to the host, so that a GPU has finished too.
     double pass(const std::vector<EvalWindow>& windows, const EvalBatch& batch) {
         losses_.resize(batch.count * static_cast<std::size_t>(batch.scored));
         const RateMeter meter;
@@ -48,7 +48,7 @@ private:
     std::vector<float> losses_;
 };
 
-// The speed of a short window on its second pass; the first pass includes one-time set-up.
+// Returns the speed of a short window on its second pass; the first pass includes one-time set-up.
 double pilot(Stopwatch& watch, std::int64_t most) {
     const std::vector<EvalWindow> windows{{0, std::min(kPilotLength, most), 0}};
     const EvalBatch batch{0, 1, windows[0].end, windows[0].end};
@@ -56,8 +56,8 @@ double pilot(Stopwatch& watch, std::int64_t most) {
     return watch.pass(windows, batch) / watch.flops(batch);
 }
 
-// The seconds of the quickest of as many passes as fit into `slice` seconds: other work on the machine only makes
-// passes slower. The first pass of a shape, which allocates memory, is not counted.
+// Returns the seconds of the quickest of as many passes as fit into `slice` seconds: other work on the machine only
+// makes passes slower. The first pass of a shape, which allocates memory, is not counted.
 double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const EvalBatch& batch, double slice) {
     const RateMeter spent;
     watch.pass(windows, batch);

@@ -26,7 +26,7 @@ namespace {
 
 constexpr double kPartialInterval = 60;  // seconds between saves of partial results, so that a kill costs little
 
-// A hash of everything that the bits of the losses depend on.
+// Returns a hash of everything that the bits of the losses depend on.
 std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& device) {
     Hasher hasher;
     for (const auto& stored : model.stored_tensors()) {

@@ -23,8 +23,8 @@ void plan_hf(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     }
 }
 
-// The perplexity as the guide computes it. It weighs a window's mean loss by the number of its new tokens minus one,
-// even if all of them are scored.
+// Returns the perplexity as the guide computes it. It weighs a window's mean loss by the number of its new tokens minus
+// one, even if all of them are scored.
 double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
     double sum = 0;
     double weight = 0;

@@ -53,7 +53,7 @@ fs::path normal(const fs::path& path) {
     return without_slash(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
 }
 
-// The last `parts` folders of a path as text: "a/b" for two.
+// Returns the last `parts` folders of a path as text: "a/b" for two.
 std::string tail_of(const fs::path& folder, int parts) {
     auto rest = folder;
     fs::path tail;

@@ -32,7 +32,7 @@ std::int64_t bucket_begin(std::size_t bucket) {
     return (std::int64_t{1} << octave) / kBucketsAnOctave * (kBucketsAnOctave + (b - kSinglePlaces) % kBucketsAnOctave);
 }
 
-// The scored targets in order, as maximal stretches [begin, end).
+// Returns the scored targets in order, as maximal stretches [begin, end).
 std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::vector<EvalWindow>& windows) {
     std::vector<std::pair<std::int64_t, std::int64_t>> stretches;
     for (const auto& window : windows) {
@@ -45,7 +45,7 @@ std::vector<std::pair<std::int64_t, std::int64_t>> scored_stretches(const std::v
     return stretches;
 }
 
-// The raw bytes of each block of 1,024 scored targets.
+// Returns the raw bytes of each block of 1,024 scored targets.
 std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector<EvalWindow>& windows) {
     std::vector<double> bytes(1, 0.0);
     std::int64_t room = kIntervalBlock;

@@ -29,7 +29,7 @@ std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view pro
     return ids;
 }
 
-// The scores [vocab] of the token that follows `ids`, which continue the tokens in the cache.
+// Returns the scores [vocab] of the token that follows `ids`, which continue the tokens in the cache.
 std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>& ids, KvCache& cache) {
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
     const auto device = model.parameters().front().device();

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::string_view kReplacementText = "\xef\xbf\xbd";  // U+FFFD
 
-// The number of bytes at the end that may still become a character: the start of a multi-byte character, or the U+FFFD
-// that a decoder writes for one.
+// Returns the number of bytes at the end that may still become a character: the start of a multi-byte character, or the
+// U+FFFD that a decoder writes for one.
 std::size_t unfinished_tail(std::string_view text) {
     std::size_t tail = 0;
     while (text.substr(0, text.size() - tail).ends_with(kReplacementText)) {

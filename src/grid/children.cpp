@@ -28,7 +28,7 @@ namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
 
-// A command in few words: "train", "eval at 64,128, stride 32, test".
+// Returns a command in few words: "train", "eval at 64,128, stride 32, test".
 std::string short_text(const std::vector<std::string>& command) {
     auto text = command.front();
     for (std::size_t i = 0; i + 1 < command.size(); ++i) {

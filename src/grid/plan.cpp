@@ -16,7 +16,7 @@ namespace longbow {
 
 namespace {
 
-// The number of updates of the newest checkpoint, counted as train.stop counts them; -1 if there is none.
+// Returns the number of updates of the newest checkpoint, counted as train.stop counts them; -1 if there is none.
 std::int64_t saved_updates(const fs::path& run, const Config& config) {
     const auto link = run / "checkpoints" / "last";
     std::error_code error;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr double kDemoTrain = 12000, kDemoEval = 30000;  // tokens a second and core with the demo's model
 
-// The published training speed in words a second, at the nearest training length (Figure 7; rotary and T5 from Table
-// 1).
+// Returns the published training speed in words a second, at the nearest training length (Figure 7; rotary and T5 from
+// Table 1).
 double paper_train_speed(const std::string& method, std::int64_t length) {
     double speed = 0, gap = INFINITY;
     const auto consider = [&](double at, double value) {
@@ -36,7 +36,8 @@ double paper_train_speed(const std::string& method, std::int64_t length) {
     return speed;
 }
 
-// The published evaluation speed in words a second, one window at a time, at the nearest length in Tables 2 to 4.
+// Returns the published evaluation speed in words a second, one window at a time, at the nearest length in Tables 2 to
+// 4.
 double paper_eval_speed(const std::string& method, std::int64_t length) {
     double speed = 15000, gap = INFINITY;
     for (const auto* name : {"table2", "table3", "table4"}) {
@@ -52,7 +53,7 @@ double paper_eval_speed(const std::string& method, std::int64_t length) {
     return speed;
 }
 
-// The training hours of the CC100 models: Tables 11 and 12 print the GPU hours of 50,000 updates.
+// Returns the training hours of the CC100 models: Tables 11 and 12 print the GPU hours of 50,000 updates.
 double cc100_hours(std::int64_t length) {
     const auto& table = published_table("table12");
     for (const auto& row : table.rows) {

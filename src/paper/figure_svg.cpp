@@ -30,7 +30,7 @@ ChartSeries paper_series(const FigureCurve& curve) {
     return series;
 }
 
-// Our curve of a panel. The corpora that its points were measured on are added to `corpora`.
+// Returns our curve of a panel. The corpora that its points were measured on are added to `corpora`.
 ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours, const CurveLookup& validations,
                        std::set<std::string>& corpora) {
     ChartSeries series;

@@ -20,7 +20,7 @@ FigurePanel lengths_panel(const std::string& title) {
     return panel;
 }
 
-// A panel over the input length, with a curve for each method (a column of Tables 2 and 3).
+// Returns a panel over the input length, with a curve for each method (a column of Tables 2 and 3).
 FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     const auto& table = published_table(name);
     auto panel = lengths_panel(strprintf("Trained at %lld", static_cast<long long>(table.train_length)));
@@ -61,7 +61,7 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
     }
 }
 
-// A panel of one column of Table 1 over the training length.
+// Returns a panel of one column of Table 1 over the training length.
 FigurePanel table_1_panel(const std::string& column, const std::string& title, double factor) {
     const auto& table = published_table("table1");
     FigurePanel panel;

@@ -31,8 +31,8 @@ struct FigurePanel {
     std::vector<FigureCurve> curves;
 };
 
-// The panels of "figure1", .. without the points that this scale leaves out. Throws UsageError for a figure that plots
-// no numbers.
+// Returns the panels of "figure1", .. without the points that this scale leaves out. Throws UsageError for a figure
+// that plots no numbers.
 std::vector<FigurePanel> figure_panels(const std::string& name, const Scale& scale);
 
 // Returns a model's validations at one length, (hours of training, perplexity), from its metrics.jsonl.

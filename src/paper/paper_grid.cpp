@@ -13,7 +13,7 @@ namespace {
 
 using Kind = PublishedCell::Kind;
 
-// The title of a method of the paper's tables; models of other publications keep their name.
+// Returns the title of a method of the paper's tables; models of other publications keep their name.
 std::string title_of(const std::string& published) {
     const auto method = method_of(published);
     return method.empty() ? published : method_title(method);
@@ -64,8 +64,8 @@ std::string label_text(const Scale& scale, const std::string& column, const Publ
     return cell.kind == Kind::empty ? "" : title_of(cell.text);
 }
 
-// The number of decimals for a value of ours. Small values of the demo would read 0.0 with the paper's decimals; they
-// get enough to show two digits.
+// Returns the number of decimals for a value of ours. Small values of the demo would read 0.0 with the paper's
+// decimals; they get enough to show two digits.
 int decimals_for(double value, int published) {
     if (value == 0 || std::abs(value) >= std::pow(10.0, -published)) return published;
     return std::min(9, static_cast<int>(std::ceil(-std::log10(std::abs(value)))) + 1);

@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-// The command that writes the tables once everything is measured.
+// Returns the command that writes the tables once everything is measured.
 std::vector<std::string> final_command(const ReproduceRequest& request) {
     std::vector<std::string> command{"reproduce"};
     command.insert(command.end(), request.names.begin(), request.names.end());

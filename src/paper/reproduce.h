@@ -16,7 +16,7 @@ struct Goals {
 // Resolves names to what has to be measured. Throws UsageError that lists the known names.
 Goals goals_of(const std::vector<std::string>& names, const Scale& scale);
 
-// The tokens of a split: as the paper reports them, or the demo's. Those of BookCorpus are not published.
+// Returns the tokens of a split: as the paper reports them, or the demo's. Those of BookCorpus are not published.
 double split_tokens(const Scale& scale, const Target& target);
 
 // Fills in the seconds of what is missing, and the plan's `assumption`.

@@ -60,8 +60,8 @@ bool read_column(const std::string& name, Target& target) {
     return true;
 }
 
-// The updates at which Table 11 stopped a model early, so that two models took the same time; 0 for the others. All
-// other models of that data set trained to the table's largest number of updates.
+// Returns the updates at which Table 11 stopped a model early, so that two models took the same time; 0 for the others.
+// All other models of that data set trained to the table's largest number of updates.
 double early_stop(const PublishedTable& table, std::size_t row) {
     const auto column = table.column("updates_k");
     if (column == table.columns.size()) return 0;

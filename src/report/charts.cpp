@@ -13,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-// The training length if all rows share it.
+// Returns the training length if all rows share it.
 std::optional<double> shared_train_length(const ReportTable& table) {
     for (const auto& row : table.rows) {
         if (row.train_length != table.rows.front().train_length) return std::nullopt;
@@ -79,7 +79,7 @@ bool wants_log(const std::vector<ChartSeries>& series) {
     return low > 0 && high > 8 * low;
 }
 
-// The greatest length at which a model has losses by place, and its seeds there; no seeds if there is none.
+// Returns the greatest length at which a model has losses by place, and its seeds there; no seeds if there is none.
 std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const ReportRow& row) {
     std::vector<const EvalResult*> usable;
     for (auto at = row.measurements.rbegin(); at != row.measurements.rend(); ++at) {
@@ -97,8 +97,8 @@ struct Places {
     std::vector<double> x, nll, tokens;  // tokens: 0 where a row of an earlier version does not say
 };
 
-// The number of scored tokens in a bucket of `width` places. Rows of earlier versions do not say it: there, each window
-// scored each place once (the last window perhaps not all), unless windows overlap.
+// Returns the number of scored tokens in a bucket of `width` places. Rows of earlier versions do not say it: there,
+// each window scored each place once (the last window perhaps not all), unless windows overlap.
 double tokens_of(const EvalResult& row, std::size_t bucket, double width) {
     if (bucket < row.tokens_by_position.size()) return static_cast<double>(row.tokens_by_position[bucket]);
     return row.stride == row.length ? static_cast<double>(row.windows) * width : 0;

@@ -17,8 +17,8 @@ Chart position_chart(const ReportTable& table);
 // Loss during training, with one chart for each tokenizer and corpus.
 std::vector<Chart> training_charts(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables);
 
-// The style of a row: known methods have the same colour and marker on every page, other methods take styles that are
-// free.
+// Returns the style of a row: known methods have the same colour and marker on every page, other methods take styles
+// that are free.
 std::size_t style_of(const ReportTable& table, const ReportRow& row);
 
 // Loss by place in the window. It is drawn more coarsely than it is stored, with four points an octave, since single

@@ -15,8 +15,8 @@ namespace {
 
 double sum(const std::vector<double>& values) { return std::accumulate(values.begin(), values.end(), 0.0); }
 
-// The losses of `row` over consecutive stretches of raw text, whose lengths are `bytes`. They are interpolated within
-// the row's own blocks.
+// Returns the losses of `row` over consecutive stretches of raw text, whose lengths are `bytes`. They are interpolated
+// within the row's own blocks.
 std::vector<double> losses_over(const EvalResult& row, const std::vector<double>& bytes) {
     std::vector<double> losses;
     double end = 0, before = 0;

@@ -19,7 +19,7 @@ std::string value_text(double value, Metric metric) {
     return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
 }
 
-// The different numbers of seeds among the table's cells.
+// Returns the different numbers of seeds among the table's cells.
 std::set<std::int64_t> seed_counts(const ReportTable& table) {
     std::set<std::int64_t> counts;
     for (const auto& row : table.rows) {
@@ -28,7 +28,7 @@ std::set<std::int64_t> seed_counts(const ReportTable& table) {
     return counts;
 }
 
-// The pair of lengths that the growth of every row is between, or nullopt if rows differ.
+// Returns the pair of lengths that the growth of every row is between, or nullopt if rows differ.
 std::optional<std::pair<std::int64_t, std::int64_t>> common_growth(const ReportTable& table) {
     std::optional<std::pair<std::int64_t, std::int64_t>> common;
     for (const auto& row : table.rows) {

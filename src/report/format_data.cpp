@@ -28,7 +28,7 @@ Fields growth_fields(const ReportRow& row, std::int64_t length) {
             optional_text(growth.seeds > 1, growth.sd)};
 }
 
-// The corpus as this model's rows name it; other models of the table may name it differently.
+// Returns the corpus as this model's rows name it; other models of the table may name it differently.
 std::string data_name_of(const ReportRow& row) { return row.measurements.begin()->second.front()->data_name; }
 
 std::string csv_row(const ReportTable& table, const ReportRow& row, std::int64_t length, const ReportCell& cell) {
@@ -90,7 +90,7 @@ Json row_json(const ReportTable& table, const ReportRow& row) {
     return model;
 }
 
-// A plain string if the table has one text, as most do; null if it has none; else the list.
+// Returns a plain string if the table has one text, as most do; null if it has none; else the list.
 Json one_or_all(const std::vector<std::string>& texts) {
     if (texts.empty()) return nullptr;
     return texts.size() == 1 ? Json(texts.front()) : Json(texts);

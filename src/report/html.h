@@ -8,9 +8,9 @@
 
 namespace longbow {
 
-// The settings that differ between the runs, and those that they share; empty if no run has a config.yaml.
+// Returns the settings that differ between the runs, and those that they share; empty if no run has a config.yaml.
 std::string settings_html(const std::vector<ReportRun>& runs);
-// The fingerprints of what was measured.
+// Returns the fingerprints of what was measured.
 std::string provenance_html(const std::vector<ReportRun>& runs);
 
 }  // namespace longbow

@@ -68,8 +68,8 @@ void refuse_several_methods(const std::vector<const EvalResult*>& rows, const st
         (shown.size() == methods.size() ? "as a folder or as " + input + "@" + *shown.begin() : "as a folder or file of its own"));
 }
 
-// Which rows of a seed count: for one run, the last row of each measurement. Two runs of one seed are ambiguous and
-// refused, unless they have the same checkpoint.
+// Returns which rows of a seed count: for one run, the last row of each measurement. Two runs of one seed are ambiguous
+// and refused, unless they have the same checkpoint.
 std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& rows, const std::string& input) {
     std::map<std::uint64_t, std::set<std::string>> runs, updates;
     std::map<std::uint64_t, std::string> checkpoint;

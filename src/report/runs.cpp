@@ -93,7 +93,7 @@ ReportRun read_run(const fs::path& results) {
     return run;
 }
 
-// The results.jsonl files that an input stands for.
+// Returns the results.jsonl files that an input stands for.
 std::vector<fs::path> results_of(const std::string& input) {
     const fs::path path(input);
     if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");

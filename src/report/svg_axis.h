@@ -17,15 +17,15 @@ struct Axis {
     [[nodiscard]] bool shows(double value) const;
 };
 
-// An axis over all points (and error bars) of the series that can be shown, with some room at both ends. Without any,
-// its range is [0, 1], or [1, 2] on a logarithmic axis.
+// Returns an axis over all points (and error bars) of the series that can be shown, with some room at both ends.
+// Without any, its range is [0, 1], or [1, 2] on a logarithmic axis.
 Axis axis_over(const std::vector<ChartSeries>& series, bool of_x, bool log, double begin, double end);
 
 std::vector<double> x_ticks_of(const Chart& chart, const Axis& x);
 std::vector<double> y_ticks_of(const Axis& y);
 std::string tick_text(double value);
-// Which ticks get a number, so that no two numbers overlap: the last one and, from the left, every one for which there
-// is room.
+// Returns which ticks get a number, so that no two numbers overlap: the last one and, from the left, every one for
+// which there is room.
 std::vector<bool> labelled_ticks(const std::vector<double>& ticks, const Axis& x);
 
 }  // namespace longbow

@@ -15,7 +15,7 @@ namespace {
 // Verdana has the same widths as DejaVu Sans, so text that fits on one system fits on the others.
 constexpr const char* kFont = "DejaVu Sans, Verdana, Bitstream Vera Sans, sans-serif";
 
-// The width of a character in ems, a little more than DejaVu Sans's.
+// Returns the width of a character in ems, a little more than DejaVu Sans's.
 double character_width(unsigned char c) {
     // First byte of a multi-byte character; from E3 on they are as wide as they are high.
     if (c >= 0x80) return c >= 0xE3 ? 1.05 : 0.8;

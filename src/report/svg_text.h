@@ -23,7 +23,7 @@ struct TextStyle {
 };
 std::string svg_text(double x, double y, const std::string& text, const TextStyle& style = {});
 
-// An estimate of the width of `text` in the figures' font, in pixels. It is rather too wide than too narrow.
+// Returns an estimate of the width of `text` in the figures' font, in pixels. It is rather too wide than too narrow.
 double text_width(const std::string& text, double size);
 // Breaks `text` at blanks into lines of at most `width`. A longer word has a line of its own.
 std::vector<std::string> wrapped_text(const std::string& text, double width, double size);

@@ -15,7 +15,7 @@ using Seeds = std::map<std::uint64_t, std::map<std::int64_t, const EvalResult*>>
 
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric);
 
-// The growth from the training length (or the shortest length measured) to the longest.
+// Returns the growth from the training length (or the shortest length measured) to the longest.
 std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length, const std::set<std::int64_t>& lengths);
 
 // Sets `best` in every column of at least two models.

@@ -13,15 +13,15 @@ namespace {
 
 using Label = std::function<std::string(const ReportRow&)>;
 
-// The end of a fingerprint, which is enough to tell a handful apart.
+// Returns the end of a fingerprint, which is enough to tell a handful apart.
 std::string short_print(const std::string& fingerprint) {
     return fingerprint.substr(fingerprint.size() - std::min<std::size_t>(fingerprint.size(), 6));
 }
 
 const EvalResult& measurement(const ReportRow& row) { return *row.measurements.begin()->second.front(); }
 
-// The name of a row's tokenizer in a table of several: the store's name if each tokenizer has a named store of its own,
-// else the end of its fingerprint.
+// Returns the name of a row's tokenizer in a table of several: the store's name if each tokenizer has a named store of
+// its own, else the end of its fingerprint.
 std::string tokenizer_title(const ReportTable& table, const ReportRow& row) {
     std::set<std::string> names, prints;
     for (const auto& one : table.rows) {

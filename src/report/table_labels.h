@@ -5,8 +5,8 @@
 
 namespace longbow {
 
-// A model's name: that of its run, or for several seeds the part that their names share ("alibi" of "alibi/seed-1" and
-// "alibi/seed-2").
+// Returns a model's name: that of its run, or for several seeds the part that their names share ("alibi" of
+// "alibi/seed-1" and "alibi/seed-2").
 std::string name_of_seeds(const Seeds& seeds);
 
 // Gives each row a unique label: the position method if that tells the rows apart; else, in turn, with the training

@@ -13,14 +13,14 @@ struct RunUnits {
     // For a run that was forked from one with other units: how many updates, tokens and epochs it had behind it.
     double base_updates = 0, base_tokens = 0, base_epochs = 0;
 
-    // The epochs seen after `updates` updates.
+    // Returns the epochs seen after `updates` updates.
     [[nodiscard]] double epochs_at(double updates) const { return base_epochs + (updates - base_updates) / updates_per_epoch; }
 };
 
-// The duration in updates, not rounded; -1 if it is a time.
+// Returns the duration in updates, not rounded; -1 if it is a time.
 double fractional_updates(const Duration& duration, const RunUnits& units);
-// The update at which a run has gone this far from its beginning, which is fractional_updates() if the run has no base.
-// A duration that ends before the base is converted in proportion.
+// Returns the update at which a run has gone this far from its beginning, which is fractional_updates() if the run has
+// no base. A duration that ends before the base is converted in proportion.
 double updates_until(const Duration& duration, const RunUnits& units);
 
 class Cadence {

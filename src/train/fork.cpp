@@ -51,8 +51,8 @@ Json read_fork(const fs::path& run) {
     return json;
 }
 
-// The directory of a fork that has checkpoints already: the run itself or the first of its seeds; empty if there is
-// none.
+// Returns the directory of a fork that has checkpoints already: the run itself or the first of its seeds; empty if
+// there is none.
 fs::path begun_in(const fs::path& run_dir) {
     std::vector<fs::path> runs = {run_dir};
     std::error_code error;

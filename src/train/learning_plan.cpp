@@ -12,7 +12,8 @@ namespace longbow {
 
 namespace {
 
-// The duration in updates. Throws ConfigError for a time, since a schedule must be a pure function of the update.
+// Returns the duration in updates. Throws ConfigError for a time, since a schedule must be a pure function of the
+// update.
 std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, const char* key) {
     if (duration.unit == Duration::Unit::seconds && duration.value > 0) {
         throw ConfigError(std::string(key) + ": " + duration.text() + " is a time; a schedule needs updates, epochs or tokens");
@@ -26,7 +27,7 @@ double rate_at(const Session& session, std::int64_t update) {
     return learning_rate(session.config.schedule, session.config.optim.lr, update, session.warmup, session.state.schedule_period);
 }
 
-// The update from which on the learning rate stays 0; -1 if there is none.
+// Returns the update from which on the learning rate stays 0; -1 if there is none.
 std::int64_t end_of_learning(const Session& session) {
     const auto& schedule = session.config.schedule;
     // A warm-up as long as the period still leaves one update (optim/schedule.h).

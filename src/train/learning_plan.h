@@ -11,7 +11,7 @@ namespace longbow {
 // learning rates as they are.
 void resolve_schedule(Session& session);
 
-// The learning rates of the next update and of the last one: "0.01", "from 0.005 to 0.001".
+// Returns the learning rates of the next update and of the last one: "0.01", "from 0.005 to 0.001".
 std::string rates_ahead(const Session& session);
 
 // For a run that continues with a later train.stop than `before` had: logs the learning rates ahead. Throws ConfigError

@@ -30,9 +30,9 @@ bool belongs_to(const TrainState& state, const Json& row) {
 
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
-// The share of attention's blocks that is visited on the next training input with the present weights. It is measured
-// in an extra pass over that input, so that it depends on the state alone (and is the same after a resume) and costs
-// the updates nothing.
+// Returns the share of attention's blocks that is visited on the next training input with the present weights. It is
+// measured in an extra pass over that input, so that it depends on the state alone (and is the same after a resume) and
+// costs the updates nothing.
 double visited_now(Session& session) {
     const auto& config = session.config.train;
     auto& attention = session.model->attention();

@@ -24,7 +24,7 @@ std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
 
 std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
 
-// The memory plan, and its total with each memory-saving option that the configuration does not use.
+// Returns the memory plan, and its total with each memory-saving option that the configuration does not use.
 std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
     const auto& config = request.config;
     const auto most = config.eval.valid_tokens;
@@ -61,7 +61,7 @@ std::string evaluation_lines(const Config& config, const ForwardFlops& forward, 
     return text;
 }
 
-// The learning rates of a fork. Throws what the run itself would throw.
+// Returns the learning rates of a fork. Throws what the run itself would throw.
 std::string fork_rates(const TrainRequest& request, const Config& config, const TrainState& state, const RunUnits& units) {
     Session course;
     course.config = config;
@@ -73,15 +73,15 @@ std::string fork_rates(const TrainRequest& request, const Config& config, const 
     return rates_ahead(course);
 }
 
-// The vocabulary of a store that will be made from text, as far as the configuration tells; 0 if it does not.
+// Returns the vocabulary of a store that will be made from text, as far as the configuration tells; 0 if it does not.
 std::int64_t vocabulary_to_be(const Config& config) {
     if (config.data.expect_vocab_size > 0) return config.data.expect_vocab_size;
     if (!config.tokenizer.file.empty()) return open_tokenizer(config.tokenizer)->vocab_size();
     return config.tokenizer.vocab_size;
 }
 
-// The plan when the store does not exist: what follows from the configuration, and what is unknown. A dry run makes no
-// store.
+// Returns the plan when the store does not exist: what follows from the configuration, and what is unknown. A dry run
+// makes no store.
 std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto& config = request.config;
     const auto path = store_of(request).string();

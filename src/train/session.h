@@ -50,9 +50,9 @@ struct Session {
     [[nodiscard]] double seconds() const {
         return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();
     }
-    // The number of updates that the schedule and train.stop count.
+    // Returns the number of updates that the schedule and train.stop count.
     [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
-    // The place in the data where the next update begins.
+    // Returns the place in the data where the next update begins.
     [[nodiscard]] DataPosition position() const { return {state.updates - state.order_updates, state.samples}; }
     [[nodiscard]] bool finished() const {
         if (until_update >= 0) return state.updates >= until_update;
@@ -61,9 +61,9 @@ struct Session {
 };
 
 RunUnits run_units(const TrainingOrder& order, const Config& config, const TrainState& state = {});
-// The number of updates in all, rounded up; -1 if train.stop is a time.
+// Returns the number of updates in all, rounded up; -1 if train.stop is a time.
 std::int64_t total_updates(const Config& config, const RunUnits& units);
-// The lengths of validation: eval.lengths, or the training length if that is empty. The first one decides which
+// Returns the lengths of validation: eval.lengths, or the training length if that is empty. The first one decides which
 // checkpoint is best.
 std::vector<std::int64_t> validation_lengths(const Config& config);
 

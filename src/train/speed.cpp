@@ -48,7 +48,8 @@ Part part_of(const SpeedRequest& request, double limit) {
     return part;
 }
 
-// A stream of the most frequent words in turn. With these an adaptive softmax does as much work as its FLOPs say.
+// Returns a stream of the most frequent words in turn. With these an adaptive softmax does as much work as its FLOPs
+// say.
 std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_size) {
     const auto words = model_sizes(config, vocab_size).bands[0].words;
     std::vector<TokenId> ids(kMadeUpTokens);

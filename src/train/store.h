@@ -7,7 +7,7 @@
 
 namespace longbow {
 
-// The path where the store is, or would be made.
+// Returns the path where the store is, or would be made.
 std::filesystem::path store_of(const TrainRequest& request);
 bool store_is_there(const TrainRequest& request);
 
@@ -20,8 +20,8 @@ void check_missing_store(const TrainRequest& request);
 // check_missing_store() and first_weights() do, and DataError if the store is not what data.expect_* says.
 TokenStore open_store(const TrainRequest& request);
 
-// The checkpoint that train.init_from names, verified. Throws CheckpointError, and DataError if its tokenizer is not
-// `tokenizer`.
+// Returns the checkpoint that train.init_from names, verified. Throws CheckpointError, and DataError if its tokenizer
+// is not `tokenizer`.
 std::filesystem::path first_weights(const Config& config, const Tokenizer& tokenizer);
 
 // Whether the existing store was made from other text than the configuration names, as far as that can be told without

@@ -24,7 +24,7 @@ std::vector<EvalRequest> validations(const Config& config) {
     return requests;
 }
 
-// How often a run validates: at its end, and every eval.every before.
+// Returns how often a run validates: at its end, and every eval.every before.
 double validation_count(const Config& config, const TimeRequest& time, double tokens_per_update) {
     const auto& every = config.eval.every;
     if (every.unit == Duration::Unit::seconds || every.value <= 0) return 1;

@@ -16,11 +16,11 @@ struct TimeRequest {
     const TokenStream* valid = nullptr;
 };
 
-// What is known of a run whose store does not exist, from data.expect_vocab_size and data.expect_train_tokens.
+// Returns what is known of a run whose store does not exist, from data.expect_vocab_size and data.expect_train_tokens.
 TimeRequest expected_time(const Config& config);
 
-// Text of one or more lines with the time of an update and of the whole run, or the reason why they cannot be measured.
-// It times the model for about two seconds. Empty if the request's device belongs to another machine.
+// Returns text of one or more lines with the time of an update and of the whole run, or the reason why they cannot be
+// measured. It times the model for about two seconds. Empty if the request's device belongs to another machine.
 std::string time_text(const TrainRequest& request, const TimeRequest& time, int ranks);
 
 }  // namespace longbow

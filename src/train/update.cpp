@@ -29,7 +29,7 @@ namespace longbow {
 
 namespace {
 
-// The loss of one micro-batch: the sum over its tokens, times `scale`.
+// Returns the loss of one micro-batch: the sum over its tokens, times `scale`.
 at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& blocks, double scale) {
     const auto& config = session.config.train;
     const auto rows = static_cast<std::int64_t>(blocks.size());

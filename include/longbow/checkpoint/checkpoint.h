@@ -113,7 +113,7 @@ struct CheckpointEntry {
     std::int64_t update = 0;
     std::filesystem::path path;
 };
-// The step-N directories of a run in ascending order. Their contents are not checked.
+// Returns the step-N directories of a run in ascending order. Their contents are not checked.
 std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 
 // Returns RUN for RUN/checkpoints, which a shell's completion makes of a run's name; empty for any other folder.
@@ -121,8 +121,8 @@ std::filesystem::path run_of_checkpoints(const std::filesystem::path& folder);
 // Resolves CHECKPOINT of a command line: a run directory (its best checkpoint, or else its last), a checkpoint
 // directory, RUN@last, RUN@best, RUN@step=N. Throws CheckpointError or UsageError.
 std::filesystem::path resolve_checkpoint(const std::string& text);
-// The newest checkpoint of a run that passes verify_checkpoint(). Damaged ones are skipped with a warning. nullopt if
-// there is none.
+// Returns the newest checkpoint of a run that passes verify_checkpoint(). Damaged ones are skipped with a warning.
+// nullopt if there is none.
 std::optional<std::filesystem::path> newest_whole_checkpoint(const std::filesystem::path& run);
 // Checks sizes and hashes against the manifest. Throws CheckpointError that names the damaged file.
 void verify_checkpoint(const std::filesystem::path& checkpoint);

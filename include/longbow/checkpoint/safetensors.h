@@ -30,7 +30,7 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 
-// The shape as messages show it: "[32, 16]".
+// Returns the shape as messages show it: "[32, 16]".
 std::string shape_text(at::IntArrayRef sizes);
 
 }  // namespace longbow

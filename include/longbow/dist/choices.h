@@ -1,4 +1,5 @@
-// The values of `dist`'s closed settings. config/config.h includes this file, so it includes core/choice.h alone.
+// Defines the values of `dist`'s closed settings. config/config.h includes this file, so it includes core/choice.h
+// alone.
 #pragma once
 
 #include "longbow/core/choice.h"

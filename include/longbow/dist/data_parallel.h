@@ -30,8 +30,8 @@ public:
     DataParallel(const DataParallel&) = delete;
     DataParallel& operator=(const DataParallel&) = delete;
 
-    // The tensors that this rank's optimizer updates: the parameters, or flat views of this rank's pieces of them when
-    // the optimizer is sharded. They have their gradients after after_last_backward().
+    // Returns the tensors that this rank's optimizer updates: the parameters, or flat views of this rank's pieces of
+    // them when the optimizer is sharded. They have their gradients after after_last_backward().
     [[nodiscard]] const std::vector<at::Tensor>& owned() const { return owned_; }
     [[nodiscard]] const std::vector<ParameterPiece>& pieces() const { return pieces_; }
     [[nodiscard]] bool sharded() const { return sharded_; }

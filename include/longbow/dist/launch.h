@@ -30,7 +30,7 @@ using Environment = std::function<const char*(const char* name)>;  // like std::
 Launch launch_from_environment();
 Launch launch_from(const Environment& environment);
 
-// The first host of Slurm's compressed list of hosts: of "gpu[03-07,9],cpu1" it is gpu03.
+// Returns the first host of Slurm's compressed list of hosts: of "gpu[03-07,9],cpu1" it is gpu03.
 std::string first_host(const std::string& nodelist);
 
 }  // namespace longbow

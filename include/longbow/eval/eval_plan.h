@@ -17,7 +17,7 @@ struct EvalPlanRequest {
     std::vector<std::int64_t> document_ends;  // if not empty, windows stay within documents (cut off at `tokens`)
 };
 
-// The stride that a request of 0 stands for. Throws UsageError for an unknown protocol.
+// Returns the stride that a request of 0 stands for. Throws UsageError for an unknown protocol.
 std::int64_t default_stride(const std::string& protocol, std::int64_t length);
 
 // Throws UsageError if no text can have such windows: an unknown protocol, a stride that it does not allow, a length
@@ -28,10 +28,10 @@ void check_plan(const EvalPlanRequest& request);
 // this text has no window.
 std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request);
 
-// Each length once, in the order of first appearance. Logs which lengths appear twice.
+// Returns each length once, in the order of first appearance. Logs which lengths appear twice.
 std::vector<std::int64_t> distinct_lengths(const std::vector<std::int64_t>& lengths);
 
-// The number of tokens in the longest stretch that a window can lie in: the stream, or its longest document.
+// Returns the number of tokens in the longest stretch that a window can lie in: the stream, or its longest document.
 std::int64_t longest_stretch(const EvalPlanRequest& request);
 
 // Warns and returns true if the longest stretch is shorter than the request's length, so that no window has that

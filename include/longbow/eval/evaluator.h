@@ -23,12 +23,12 @@ struct EvalRequest : EvalSettings {
     DType dtype = DType::fp32;              // of the computation
 };
 
-// The stride in tokens, with the protocol's default filled in. Throws UsageError for an unknown protocol.
+// Returns the stride in tokens, with the protocol's default filled in. Throws UsageError for an unknown protocol.
 std::int64_t stride_of(const EvalRequest& request);
 // Copies the request's settings, with its stride resolved, into the measurement that it makes.
 void take_settings(Measurement& measurement, const EvalRequest& request);
 
-// The request for this stream's windows: within its documents if wanted, and of its first max_stream_tokens.
+// Returns the request for this stream's windows: within its documents if wanted, and of its first max_stream_tokens.
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request);
 
 // One evaluation of a stream. Its windows are planned once and shared by the code that counts, times, scores and
@@ -94,7 +94,7 @@ struct EvalOptions {
 // gradients, and its mode is restored. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
 std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options = {});
 
-// The FLOPs of the windows' forward passes (flops.h), to weigh evaluations against each other before they run.
+// Returns the FLOPs of the windows' forward passes (flops.h), to weigh evaluations against each other before they run.
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows);
 
 // Computes the statistics of evaluate_tokens()'s output. Fills all fields that need no model into `row`, which says

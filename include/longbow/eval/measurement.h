@@ -47,10 +47,10 @@ struct Measurement : EvalSettings {
     static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;  // what a grid of models compares
     static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig;
 
-    // These parts as one string. Two keys are equal if and only if the parts are.
+    // Returns these parts as one string. Two keys are equal if and only if the parts are.
     [[nodiscard]] std::string key(unsigned parts = kAll) const;
     [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const { return key(parts) == other.key(parts); }
-    // The parts of kHow in words: "length 1024, protocol paper, valid split".
+    // Returns the parts of kHow in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
 };
 

@@ -50,13 +50,12 @@ struct EvalProtocol {
     [[nodiscard]] std::int64_t stride_at(std::int64_t length) const { return default_stride ? default_stride(length) : length; }
 };
 
-// All registered protocols, sorted by name.
+// Returns all registered protocols, sorted by name.
 const std::vector<EvalProtocol>& eval_protocols();
 std::vector<std::string> protocol_names();
 // Throws UsageError that lists the known protocols.
 const EvalProtocol& protocol_named(const std::string& name);
-// Whether rows of this protocol score all targets at every length. False for a protocol that this program does not
-// know.
+// Returns whether rows of this protocol score all targets at every length. Unknown protocols yield false.
 bool protocol_scores_all(const std::string& name);
 bool register_protocol(EvalProtocol protocol);
 

@@ -19,13 +19,14 @@ public:
     // Call it before the first row. Opens a destination that is not a regular file for the lifetime of this object;
     // waits for a pipe's reader.
     void open();
-    // The rows of earlier evaluations; none if they cannot be read back.
+    // Returns the rows of earlier evaluations; none if they cannot be read back.
     [[nodiscard]] std::vector<EvalResult> known() const;
     // Appends a row. Throws Error: full disk, a pipe whose reader has gone.
     void add(const EvalResult& row);
     // Whether rows go to standard output, so that nothing else may be printed there.
     [[nodiscard]] bool is_standard_output() const { return place_.descriptor == 1; }
-    // The folder for partial results: that of the results file, else the run's folder; empty if neither is writable.
+    // Returns the folder for partial results: that of the results file, else the run's folder; empty if neither is
+    // writable.
     [[nodiscard]] std::filesystem::path folder_for_partials(const std::filesystem::path& run) const;
 
 private:

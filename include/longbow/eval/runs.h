@@ -7,16 +7,16 @@
 
 namespace longbow {
 
-// The run that `path` belongs to: `path` itself; the folder of a file in a run (RUN/results.jsonl); RUN for
+// Returns the run that `path` belongs to: `path` itself; the folder of a file in a run (RUN/results.jsonl); RUN for
 // RUN/checkpoints and RUN/checkpoints/NAME, also through links. A checkpoint elsewhere (an imported one) is a run of
 // its own. The result is absolute and has no trailing slash or dot.
 std::filesystem::path run_folder(const std::filesystem::path& path);
 
-// The name of the run at `path` (resolved as by run_folder()): the name of its folder and, for one of several seeds, of
-// the folder above: "alibi" for runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1. It is UTF-8; bytes of a folder's
-// name that are not are written as \xHH.
+// Returns the name of the run at `path` (resolved as by run_folder()): the name of its folder and, for one of several
+// seeds, of the folder above: "alibi" for runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1. It is UTF-8; bytes of
+// a folder's name that are not are written as \xHH.
 std::string run_name(const std::filesystem::path& path);
-// The names of several runs, each with as many folders above it as tell them apart: "a/alibi", "b/alibi".
+// Returns the names of several runs, each with as many folders above it as tell them apart: "a/alibi", "b/alibi".
 std::vector<std::string> run_names(const std::vector<std::filesystem::path>& paths);
 
 struct FoundRun {
@@ -26,9 +26,9 @@ struct FoundRun {
     bool checkpoints = false;
 };
 
-// All runs at `folder` and below, at any depth, sorted by path. Links are followed, and each folder is visited once
-// however it is reached (by its real path if that is below `folder`). Hidden folders and the contents of checkpoints
-// are skipped. A folder that cannot be read causes a warning. Throws Error if `folder` is not a folder.
+// Returns all runs at `folder` and below, at any depth, sorted by path. Links are followed, and each folder is visited
+// once however it is reached (by its real path if that is below `folder`). Hidden folders and the contents of
+// checkpoints are skipped. A folder that cannot be read causes a warning. Throws Error if `folder` is not a folder.
 std::vector<FoundRun> find_runs(const std::filesystem::path& folder);
 
 }  // namespace longbow

@@ -14,12 +14,13 @@ struct ModelCommands {
     std::vector<std::vector<std::string>> commands;
     std::vector<double> costs;  // of each command, in FLOPs
 };
-// The commands that prepare the missing stores. They run before all others.
+// Returns the commands that prepare the missing stores. They run before all others.
 std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const GridRequest& request);
 std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridRequest& request);
-// A shell script of all commands. `final_command` (without the program's name) runs when everything is measured.
+// Returns a shell script of all commands. `final_command` (without the program's name) runs when everything is
+// measured.
 std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
-// A Slurm array with one task a model. Throws UsageError if nothing is missing.
+// Returns a Slurm array with one task a model. Throws UsageError if nothing is missing.
 std::string slurm_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
 
 }  // namespace longbow

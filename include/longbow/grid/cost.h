@@ -8,7 +8,7 @@ namespace longbow {
 // Fills in the FLOPs of the missing parts of each model.
 void count_flops(GridPlan& plan);
 
-// The number of tokens that an evaluation scores, each once.
+// Returns the number of tokens that an evaluation scores, each once.
 double scored_tokens(const PlannedEval& eval);
 
 // Estimates the plan's time on this machine with request.meter, after count_flops(). An exception of the meter is not

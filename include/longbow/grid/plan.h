@@ -81,7 +81,7 @@ struct GridPlan {
     [[nodiscard]] double seconds() const;
 };
 
-// Training tokens of one update.
+// Returns the training tokens of one update.
 double tokens_per_update(const Config& config);
 
 // Adds an evaluation at one length. Lengths that one command can evaluate share a PlannedEval.
@@ -94,7 +94,7 @@ void find_done(PlannedModel& model, const GridRequest& request);
 // Warns of lengths for which the scored tokens are too few for a single window (--max-stream-tokens limits them).
 void warn_of_unreached(const GridPlan& plan);
 
-// A line for each model and each of its evaluations, and what is missing in total.
+// Returns a line for each model and each of its evaluations, and what is missing in total.
 std::string models_text(const GridPlan& plan, const GridRequest& request);
 
 }  // namespace longbow

@@ -29,7 +29,8 @@ public:
     // divisor leaves them as they are.
     virtual void step(double lr, const at::Tensor& divisor = at::Tensor()) = 0;
     virtual std::vector<OptimizerSlot>& slots() = 0;
-    // The number of steps taken, which Adam's bias correction needs. It is part of the state that checkpoints hold.
+    // Returns the number of steps taken, which Adam's bias correction needs. It is part of the state that checkpoints
+    // hold.
     [[nodiscard]] virtual std::int64_t steps() const = 0;
     virtual void set_steps(std::int64_t steps) = 0;
 };
@@ -47,13 +48,13 @@ struct OptimizerEntry {
     std::string help{};                 // one line, with the source
     std::vector<std::string> reads{};   // shared keys of `optim` that it reads: beta1, beta2, eps, momentum, nesterov
     std::vector<OptionSpec> options{};  // keys of its own; make() finds their values in config.options
-    // The names of the slots that the optimizer keeps with this configuration. Memory plans and the sizes of
+    // Returns the names of the slots that the optimizer keeps with this configuration. Memory plans and the sizes of
     // checkpoints count them.
     std::function<std::vector<std::string>(const OptimConfig&)> slots{};
     std::function<std::unique_ptr<Optimizer>(const OptimizerRequest&)> make{};
 };
 
-// All registered optimizers, sorted by name.
+// Returns all registered optimizers, sorted by name.
 const std::vector<OptimizerEntry>& optimizers();
 bool register_optimizer(OptimizerEntry entry);
 
@@ -65,10 +66,11 @@ std::vector<std::string> optimizer_slots(const OptimConfig& config);
 std::unique_ptr<Optimizer> make_optimizer(const OptimConfig& config, const std::vector<at::Tensor>& parameters,
                                           const std::vector<bool>& decay);
 
-// The global L2 norm of the gradients as a 0-dim tensor, in fp32 (fp64 for fp64 gradients). A GPU is not synchronized
-// with the host.
+// Returns the global L2 norm of the gradients as a 0-dim tensor, in fp32 (fp64 for fp64 gradients). A GPU is not
+// synchronized with the host.
 at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters);
-// The 0-dim divisor that brings gradients of this norm down to at most max_norm: max(1, (norm + 1e-6) / max_norm).
+// Returns the 0-dim divisor that brings gradients of this norm down to at most max_norm: max(1, (norm + 1e-6) /
+// max_norm).
 at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm);
 
 }  // namespace longbow

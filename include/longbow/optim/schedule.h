@@ -22,7 +22,8 @@ struct SchedulePoint {
     // Updates from the end of the warm-up to the end of the period, at least 1; for schedules that read `period`.
     double length = 1;
 
-    // The fraction of the period that has passed: 0 at the end of the warm-up, 1 at the end of the period and after it.
+    // Returns the fraction of the period that has passed: 0 at the end of the warm-up, 1 at the end of the period and
+    // after it.
     [[nodiscard]] double progress() const;
 };
 
@@ -38,16 +39,16 @@ struct ScheduleEntry {
     std::function<double(const SchedulePoint&)> lr{};
 };
 
-// All registered schedules, sorted by name.
+// Returns all registered schedules, sorted by name.
 const std::vector<ScheduleEntry>& schedules();
 bool register_schedule(ScheduleEntry entry);
 
 // Stands at namespace scope in the schedule's .cpp. The linker keeps it because rooms are linked whole.
 #define LONGBOW_REGISTER_SCHEDULE(...) static const bool longbow_schedule_registered = ::longbow::register_schedule(__VA_ARGS__)
 
-// The learning rate of an update. `update` counts from 0 (the first update runs at learning_rate(.., 0, ..)). `warmup`
-// and `period` are in updates; the caller has resolved them from whatever unit the configuration uses. The period
-// counts from update 0, so it contains the warm-up. In the warm-up, u < w:
+// Returns the learning rate of an update. `update` counts from 0 (the first update runs at learning_rate(.., 0, ..)).
+// `warmup` and `period` are in updates; the caller has resolved them from whatever unit the configuration uses. The
+// period counts from update 0, so it contains the warm-up. In the warm-up, u < w:
 //   init + (peak - init) * (u + 1) / w          (the last update of the warm-up runs at the peak)
 //   init + (peak - init) * u / w                with warmup_at_init, as fairseq does (the first update runs at init)
 // After it the schedule's own formula applies. Throws ConfigError for a name that is not registered.

@@ -20,7 +20,7 @@ struct Measured {
 };
 using Lookup = std::function<std::optional<Measured>(const Target&)>;
 
-// The file in a run that has the rows for a target: results.jsonl; early.jsonl for a model at its early stop;
+// Returns the file in a run that has the rows for a target: results.jsonl; early.jsonl for a model at its early stop;
 // speed.jsonl for windows in batches.
 std::string measurement_file(const Target& target);
 

@@ -27,7 +27,7 @@ struct PublishedTable {
     std::vector<std::string> columns;
     std::vector<std::vector<PublishedCell>> rows;
     [[nodiscard]] std::size_t column(const std::string& name) const;  // columns.size(): there is none
-    // The largest number of decimals that the paper prints in a column.
+    // Returns the largest number of decimals that the paper prints in a column.
     [[nodiscard]] int decimals(std::size_t column) const;
 };
 
@@ -50,7 +50,7 @@ const std::vector<PublishedFigure>& published_figures();
 const PublishedTable& published_table(std::string_view name);
 const PublishedFigure& published_figure(std::string_view name);
 
-// The text of the YAML file as compiled in.
+// Returns the text of the YAML file as compiled in.
 std::string_view published_text();
 
 }  // namespace longbow

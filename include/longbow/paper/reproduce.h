@@ -28,7 +28,7 @@ struct ReproducePlan : GridPlan {
 ReproducePlan plan_reproduction(const ReproduceRequest& request);
 std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request);
 
-// The scripts of grid/commands.h, ending with the command that writes the tables and figures.
+// Returns the scripts of grid/commands.h, ending with the command that writes the tables and figures.
 std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request);
 std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request);
 

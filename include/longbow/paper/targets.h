@@ -34,10 +34,10 @@ struct Target {
     bool operator==(const Target&) const = default;
 };
 
-// Our name for a position method of the paper's tables ("t5_bias" is "t5"); empty if it is none of ours.
+// Returns our name for a position method of the paper's tables ("t5_bias" is "t5"); empty if it is none of ours.
 std::string method_of(const std::string& published);
 
-// nullopt if the paper measured nothing there, or quotes another publication.
+// Returns nullopt if the paper measured nothing there, or quotes another publication.
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column);
 
 // The scale of a reproduction: the paper's grid itself, or a small copy of it.
@@ -51,10 +51,10 @@ struct Scale {
     [[nodiscard]] std::int64_t length(std::int64_t paper) const { return paper >= divisor ? paper / divisor : 1; }
     [[nodiscard]] std::int64_t stride(const Target& target) const;  // in tokens, never 0
     [[nodiscard]] std::int64_t stream_tokens(const Target& target) const;
-    // The rows of a table that this scale measures: all, or about `rows` between the first and the last, no two with
-    // the same scaled length.
+    // Returns the rows of a table that this scale measures: all, or about `rows` between the first and the last, no two
+    // with the same scaled length.
     [[nodiscard]] std::vector<std::size_t> rows_of(const PublishedTable& table) const;
-    // A warning that keeps a reader from taking the numbers for the paper's; empty at the paper's scale.
+    // Returns a warning that keeps a reader from taking the numbers for the paper's; empty at the paper's scale.
     [[nodiscard]] std::string banner() const;
 };
 Scale demo_scale();

@@ -48,13 +48,13 @@ public:
     virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) {
         return {q, k};
     }
-    // The bias of the scores in `layer`, which is in [0, layers). Only methods whose bias_differs_by_layer() is true
-    // use the argument.
+    // Returns the bias of the scores in `layer`, which is in [0, layers). Only methods whose bias_differs_by_layer() is
+    // true use the argument.
     virtual BiasSpec bias(std::int64_t /*layer*/) { return {}; }
     // False: bias(0) serves every layer and is called once a forward pass.
     [[nodiscard]] virtual bool bias_differs_by_layer() const { return false; }
-    // The longest window that the method can serve; 0 means any. Callers check it before they start work (learned
-    // positions end with their table).
+    // Returns the longest window that the method can serve; 0 means any. Callers check it before they start work
+    // (learned positions end with their table).
     [[nodiscard]] virtual std::int64_t max_length() const { return 0; }
     // Draws the initial values of the method's parameters from LibTorch's default generator.
     virtual void reset_parameters() {}
@@ -69,7 +69,7 @@ struct PositionEntry {
     bool slopes = false;
 };
 
-// All registered methods, sorted by name.
+// Returns all registered methods, sorted by name.
 const std::vector<PositionEntry>& position_methods();
 // Throws ConfigError for an unknown name (the message lists the known ones), and for a method whose bias() returns
 // slopes although its entry says `slopes = false`.

@@ -28,8 +28,8 @@ struct Comparison {
 // Whether two rows were measured in the same way (Measurement::kHow). It says nothing about the text; compare_rows()
 // refuses different texts.
 bool measured_alike(const EvalResult& a, const EvalResult& b);
-// Whether two rows scored the same text: equal data and number of tokens or, for different tokenizers, equal numbers of
-// raw bytes.
+// Returns whether two rows scored the same text: equal data and number of tokens or, for different tokenizers, equal
+// numbers of raw bytes.
 bool same_text(const EvalResult& a, const EvalResult& b);
 
 // Compares b with a over all pairs. `per` is token, word or byte; empty means token, or byte where the tokenizers
@@ -44,8 +44,8 @@ struct ComparisonSide {
     std::vector<const EvalResult*> rows;  // the last row of each seed and measurement
     [[nodiscard]] bool has_seed(std::uint64_t seed) const;
 };
-// The rows of one side. `select` is empty or the part of an input after '@': a method, a run's name, step=N or last.
-// Throws DataError for rows of several methods or of two runs of one seed; the message names them and the remedy.
+// Returns the rows of one side. `select` is empty or the part of an input after '@': a method, a run's name, step=N or
+// last. Throws DataError for rows of several methods or of two runs of one seed; the message names them and the remedy.
 // Pointers point into `runs`.
 ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::string& input, const std::string& select);
 

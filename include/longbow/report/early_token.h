@@ -48,10 +48,11 @@ struct EarlyTokenAnalysis {
 EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
                                         const std::vector<std::vector<float>>& sliding);
 
-// The analysis as a table for the terminal.
+// Returns the analysis as a table for the terminal.
 std::string early_token_text(const EarlyTokenAnalysis& analysis);
 Json early_token_json(const EarlyTokenAnalysis& analysis);
-// A page of two figures: loss by place in the window, and perplexity against length, without overlap and sliding.
+// Returns a page of two figures: loss by place in the window, and perplexity against length, without overlap and
+// sliding.
 std::string early_token_svg(const EarlyTokenAnalysis& analysis);
 
 }  // namespace longbow

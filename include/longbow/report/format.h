@@ -17,7 +17,8 @@ std::string metric_key(Metric metric);    // "ppl"
 // "59.10", or "diverged". With several seeds "59.10 ± 0.31" (`plus_minus` stands between the numbers), followed by the
 // number of seeds if the table's cells differ in it.
 std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus = " ± ");
-// The cell's 95 % interval, "59.02 to 59.18 (student-t, 95 blocks), 97,280 tokens", or the reason why it has none.
+// Returns the cell's 95 % interval, "59.02 to 59.18 (student-t, 95 blocks), 97,280 tokens", or the reason why it has
+// none.
 std::string cell_hint(const ReportTable& table, const ReportCell& cell);
 // "1.456 [1.449, 1.463]", or "1.456 ± 0.008" for several seeds. The two lengths follow if the table's rows differ in
 // them. `none` is returned for a row without growth.
@@ -26,7 +27,7 @@ std::string growth_heading(const ReportTable& table);
 bool has_growth(const ReportTable& table);
 // "1024", followed by the number of scored tokens if the table's lengths differ in it.
 std::string length_heading(const ReportTable& table, std::int64_t length);
-// What a reader must know to read the table, in notes of a sentence or two.
+// Returns what a reader must know to read the table, in notes of a sentence or two.
 std::vector<std::string> table_notes(const ReportTable& table);
 
 std::string render_markdown(const std::vector<ReportTable>& tables);

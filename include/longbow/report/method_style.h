@@ -10,9 +10,10 @@ namespace longbow {
 // "ALiBi", "T5 bias", "no positions"; any other name with a capital first letter.
 std::string method_title(const std::string& name);
 
-// The methods whose colour and marker are the same on every page. A method's index in this list is its style (svg.h).
+// Returns the methods whose colour and marker are the same on every page. A method's index in this list is its style
+// (svg.h).
 const std::vector<std::string>& styled_methods();
-// The method's index in styled_methods(), or styled_methods().size() if it is not there.
+// Returns the method's index in styled_methods(), or styled_methods().size() if it is not there.
 std::size_t method_style(const std::string& name);
 
 }  // namespace longbow

@@ -40,17 +40,17 @@ struct ChartSize {
     double width = 0, height = 0;
 };
 
-// A complete <svg> without title and caption.
+// Returns a complete <svg> without title and caption.
 std::string chart_svg(const Chart& chart);
-// The same chart as a <g> that can be placed in another drawing; chart_size() is its size.
+// Returns the same chart as a <g> that can be placed in another drawing; chart_size() is its size.
 std::string chart_group(const Chart& chart);
 ChartSize chart_size(const Chart& chart);
 
-// A self-contained file of charts below each other, each under its title. An empty `banner` is left out; long texts are
-// wrapped.
+// Returns a self-contained file of charts below each other, each under its title. An empty `banner` is left out; long
+// texts are wrapped.
 std::string svg_page(const std::string& head, const std::string& banner, const std::vector<Chart>& charts);
 
-// The colour of a style, for text or marks beside a chart.
+// Returns the colour of a style, for text or marks beside a chart.
 std::string style_colour(std::size_t style);
 
 }  // namespace longbow

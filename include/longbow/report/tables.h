@@ -66,9 +66,9 @@ struct ReportTable {
     std::map<std::int64_t, std::int64_t> tokens;  // scored, by length; of the first row that has the length
     std::vector<std::int64_t> lengths;
     std::vector<ReportRow> rows;
-    // The corpus as "austen/store (xxh3:..)", or the fingerprint alone where no row names it.
+    // Returns the corpus as "austen/store (xxh3:..)", or the fingerprint alone where no row names it.
     [[nodiscard]] std::string corpus() const;
-    // What the table measured, in words: corpus, split, protocol, stride, tokens scored.
+    // Returns what the table measured, in words: corpus, split, protocol, stride, tokens scored.
     [[nodiscard]] std::string heading() const;
     // Whether every length scored the same targets, so that a line may join its points.
     [[nodiscard]] bool same_targets() const;

@@ -1,5 +1,5 @@
-// The values of `train`'s closed settings on which the trainer acts. config/config.h includes this file, so it includes
-// core/choice.h alone.
+// Defines the values of `train`'s closed settings on which the trainer acts. config/config.h includes this file, so it
+// includes core/choice.h alone.
 #pragma once
 
 #include "longbow/core/choice.h"

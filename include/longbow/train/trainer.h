@@ -64,12 +64,12 @@ void check_request(const TrainRequest& request, int ranks = 1);
 // Checks only the number of ranks, which is known before the ranks are started.
 void check_ranks(const TrainRequest& request, int ranks);
 
-// The text that `--dry-run` prints: parameters, tokens of an update, updates, the memory of each of `ranks` processes,
-// FLOPs, and the cost of each validation. The request's device need not exist on this machine.
+// Returns the text that `--dry-run` prints: parameters, tokens of an update, updates, the memory of each of `ranks`
+// processes, FLOPs, and the cost of each validation. The request's device need not exist on this machine.
 std::string training_plan(const TrainRequest& request, int ranks = 1);
 
-// The part of the plan that is known before the store exists: parameters, tokens of an update, updates an epoch. Empty
-// if data.expect_vocab_size is not set.
+// Returns the part of the plan that is known before the store exists: parameters, tokens of an update, updates an
+// epoch. Empty if data.expect_vocab_size is not set.
 std::string expected_plan(const Config& config);
 
 // Checks every checkpoint of the run against its manifest. Then trains from the last checkpoint but one to the last
