@@ -1,5 +1,5 @@
-// longbow bench: how fast this build is on this machine. scripts/bench runs the same work with other programs beside
-// it.
+// longbow bench: measures how fast this build is on this machine. scripts/bench runs the same work with other programs
+// beside it.
 #include <algorithm>
 #include <cstdio>
 #include <iostream>

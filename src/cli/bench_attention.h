@@ -1,4 +1,4 @@
-// longbow bench attention: time, speed and memory of the attention back-ends, side by side.
+// longbow bench attention: measures time, speed and memory of the attention back-ends, side by side.
 #pragma once
 
 #include "verbs.h"

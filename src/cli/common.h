@@ -1,4 +1,4 @@
-// The flags that every verb has, and their effects.
+// Defines the flags that every verb has, and their effects.
 #pragma once
 
 #include <string>

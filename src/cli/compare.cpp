@@ -1,4 +1,4 @@
-// longbow compare: whether the difference between two models, or between two methods of several seeds each, is
+// longbow compare: decides whether the difference between two models, or between two methods of several seeds each, is
 // significant.
 #include <cmath>
 #include <cstdint>

@@ -1,5 +1,6 @@
-// longbow doctor: what this machine has for Longbow, what is missing, and what to do about it. Each line is marked ok,
-// note (works, could be better) or FAIL (must be fixed). The exit code is 0 if Longbow can run here, even with notes.
+// longbow doctor: prints what this machine has for Longbow, what is missing, and what to do about it. Each line is
+// marked ok, note (works, could be better) or FAIL (must be fixed). The exit code is 0 if Longbow can run here, even
+// with notes.
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 

@@ -1,4 +1,4 @@
-// Validators for the values of flags: names of outputs, lists, and values that no flag takes.
+// Defines validators for the values of flags: names of outputs, lists, and values that no flag takes.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,4 +1,5 @@
-// `longbow inspect`: the group of the verbs in inspect_<what>.cpp. The first of them that registers creates the group.
+// Adds `longbow inspect`, the group of the verbs in inspect_<what>.cpp. The first of them that registers creates the
+// group.
 #pragma once
 
 #include "verbs.h"

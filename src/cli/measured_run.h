@@ -1,5 +1,5 @@
-// The checkpoints that a command measures one after the other. All are checked before the first forward pass; each has
-// its model in memory only while it is measured.
+// Opens the checkpoints that a command measures one after the other. All are checked before the first forward pass;
+// each has its model in memory only while it is measured.
 #pragma once
 
 #include <filesystem>

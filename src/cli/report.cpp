@@ -1,4 +1,4 @@
-// longbow report: tables, pages and figures from results.jsonl.
+// longbow report: makes tables, pages and figures from results.jsonl.
 #include <unistd.h>
 
 #include <algorithm>

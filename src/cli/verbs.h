@@ -1,4 +1,4 @@
-// How a verb joins the command line: one file src/cli/<verb>.cpp declares its flags and its action, and registers
+// Lets a verb join the command line: one file src/cli/<verb>.cpp declares its flags and its action, and registers
 // itself.
 //
 //     namespace longbow {

@@ -1,4 +1,4 @@
-// The text that `--version` prints: name, version and build.
+// Makes the text that `--version` prints: name, version and build.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// A validator for flags that take whole numbers. It accepts only digits, and its message for other text says what
-// number may have been meant.
+// Defines a validator for flags that take whole numbers. It accepts only digits, and its message for other text says
+// what number may have been meant.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,5 +1,5 @@
-// The only file that includes Gloo's headers. They are Debian's, since LibTorch contains the library but not its
-// headers; nothing of Debian's library is linked.
+// Makes Gloo's process group. This is the only file that includes Gloo's headers: they are Debian's, since LibTorch
+// contains the library but not its headers; nothing of Debian's library is linked.
 #define USE_C10D_GLOO  // the header is empty without it; LibTorch was built with it
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 

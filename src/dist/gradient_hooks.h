@@ -1,4 +1,4 @@
-// The communication hooks of c10d's Reducer: what it does with a full bucket of gradients.
+// Defines the communication hooks of c10d's Reducer: what it does with a full bucket of gradients.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>

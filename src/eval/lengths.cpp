@@ -1,4 +1,4 @@
-// Checks on a list of evaluation lengths: repeated ones, and ones that no window of the text reaches.
+// Checks a list of evaluation lengths for repeated ones and for ones that no window of the text reaches.
 #include <algorithm>
 
 #include "longbow/core/strings.h"

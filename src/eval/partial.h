@@ -1,4 +1,4 @@
-// The partial results of an interrupted evaluation: its losses so far, kept in a file until it is resumed.
+// Keeps the partial results of an interrupted evaluation: its losses so far, in a file until it is resumed.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The registry of protocols, and finding one by its name.
+// Keeps the registry of protocols and finds one by its name.
 #include "longbow/eval/protocol.h"
 
 #include <utility>

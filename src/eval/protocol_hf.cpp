@@ -1,4 +1,4 @@
-// Protocol hf: the windows of Transformers' guide "Perplexity of fixed-length models".
+// Implements protocol hf: the windows of Transformers' guide "Perplexity of fixed-length models".
 #include <algorithm>
 #include <cmath>
 #include <limits>

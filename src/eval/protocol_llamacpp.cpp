@@ -1,4 +1,4 @@
-// Protocol llamacpp: the chunks of llama.cpp's llama-perplexity, for models with a BOS.
+// Implements protocol llamacpp: the chunks of llama.cpp's llama-perplexity, for models with a BOS.
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/protocol.h"

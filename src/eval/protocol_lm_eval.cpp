@@ -1,4 +1,4 @@
-// Protocol lm-eval: the rolling windows of lm-evaluation-harness (loglikelihood_rolling).
+// Implements protocol lm-eval: the rolling windows of lm-evaluation-harness (loglikelihood_rolling).
 #include <algorithm>
 
 #include "longbow/eval/protocol.h"

@@ -1,4 +1,4 @@
-// Protocol paper: the ALiBi paper's recipe, which is fairseq's context window.
+// Implements protocol paper: the ALiBi paper's recipe, which is fairseq's context window.
 #include <algorithm>
 
 #include "longbow/eval/protocol.h"

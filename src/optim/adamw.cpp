@@ -1,4 +1,4 @@
-// AdamW (Loshchilov and Hutter 2019).
+// Implements AdamW (Loshchilov and Hutter 2019).
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/zeros.h>
 

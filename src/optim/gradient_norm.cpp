@@ -1,4 +1,4 @@
-// The global norm of the gradients, and the divisor that clips them.
+// Computes the global norm of the gradients, and the divisor that clips them.
 #include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/clamp.h>
 #include <ATen/ops/linalg_vector_norm.h>

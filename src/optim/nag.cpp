@@ -1,4 +1,4 @@
-// Nesterov's accelerated gradient, the optimizer of the paper's WikiText-103 models.
+// Implements Nesterov's accelerated gradient, the optimizer of the paper's WikiText-103 models.
 #include <ATen/ops/_foreach_mul.h>
 #include <ATen/ops/_fused_sgd.h>
 

@@ -1,4 +1,4 @@
-// The registry of optimizers, and making an optimizer from a configuration.
+// Keeps the registry of optimizers and makes an optimizer from a configuration.
 #include "longbow/optim/optimizer.h"
 
 #include <utility>

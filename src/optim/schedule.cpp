@@ -1,4 +1,5 @@
-// The registry of schedules, the warm-up that all of them share, and the learning rate that a configuration gives.
+// Keeps the registry of schedules, and computes the warm-up that all of them share and the learning rate that a
+// configuration gives.
 #include "longbow/optim/schedule.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The constant schedule: the learning rate stays at the peak after the warm-up.
+// Implements the constant schedule: the learning rate stays at the peak after the warm-up.
 #include "longbow/optim/schedule.h"
 
 namespace longbow {

@@ -1,5 +1,5 @@
-// The cosine schedule: half a cosine from the peak to schedule.min_lr, which holds after the period. It has optional
-// warm restarts (Loshchilov and Hutter 2017).
+// Implements the cosine schedule: half a cosine from the peak to schedule.min_lr, which holds after the period. It has
+// optional warm restarts (Loshchilov and Hutter 2017).
 #include <algorithm>
 #include <cmath>
 #include <numbers>

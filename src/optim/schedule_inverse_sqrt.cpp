@@ -1,4 +1,4 @@
-// The inverse square root schedule, in fairseq's form.
+// Implements the inverse square root schedule, in fairseq's form.
 #include <algorithm>
 #include <cmath>
 

@@ -1,4 +1,4 @@
-// The linear schedule: a straight line from the peak to schedule.min_lr, which holds after the period.
+// Implements the linear schedule: a straight line from the peak to schedule.min_lr, which holds after the period.
 #include "longbow/optim/schedule.h"
 
 namespace longbow {

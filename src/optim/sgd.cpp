@@ -1,4 +1,4 @@
-// Stochastic gradient descent, with momentum or without.
+// Implements stochastic gradient descent, with momentum or without.
 #include <ATen/ops/_fused_sgd.h>
 
 #include "longbow/core/error.h"

@@ -1,5 +1,5 @@
-// What the optimizers have in common: two groups of parameters, with and without weight decay. Each group is updated by
-// one call of ATen's fused kernels, on CPU and GPU alike.
+// Implements what the optimizers have in common: two groups of parameters, with and without weight decay. Each group is
+// updated by one call of ATen's fused kernels, on CPU and GPU alike.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// The paper's figures: which curves they draw, from which published numbers, and which of our measurements belong to
-// each point.
+// Describes the paper's figures: which curves they draw, from which published numbers, and which of our measurements
+// belong to each point.
 #pragma once
 
 #include <optional>

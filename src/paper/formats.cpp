@@ -1,5 +1,5 @@
-// The paper's tables as Markdown, CSV, LaTeX, JSON and HTML. Where we have measurements, each of the paper's rows
-// becomes up to four lines: ours, its interval, the paper's, the difference.
+// Writes the paper's tables as Markdown, CSV, LaTeX, JSON and HTML. Where we have measurements, each of the paper's
+// rows becomes up to four lines: ours, its interval, the paper's, the difference.
 #include "longbow/paper/formats.h"
 
 #include <algorithm>

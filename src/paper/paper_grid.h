@@ -1,5 +1,5 @@
-// A table of the paper as text. Each row has our numbers, the paper's, and the difference, in the paper's columns and
-// decimals.
+// Builds a table of the paper as text. Each row has our numbers, the paper's, and the difference, in the paper's
+// columns and decimals.
 #pragma once
 
 #include <string>

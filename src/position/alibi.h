@@ -1,4 +1,5 @@
-// ALiBi: each head subtracts slope * distance from its attention scores (Press, Smith, Lewis, ICLR 2022, section 3).
+// Implements ALiBi: each head subtracts slope * distance from its attention scores (Press, Smith, Lewis, ICLR 2022,
+// section 3).
 #pragma once
 
 #include <vector>

@@ -1,5 +1,5 @@
-// Learned absolute positions: one vector a position, added to the embedding. The method serves no window longer than
-// its table; it cannot extrapolate.
+// Implements learned absolute positions: one vector a position, added to the embedding. The method serves no window
+// longer than its table; it cannot extrapolate.
 #pragma once
 
 #include "longbow/position/position_method.h"

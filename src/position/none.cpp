@@ -1,4 +1,4 @@
-// No position information beyond the causal mask: a baseline (Haviv et al., 2022).
+// Gives the model no position information beyond the causal mask: a baseline (Haviv et al., 2022).
 #include "longbow/position/position_method.h"
 
 namespace longbow {

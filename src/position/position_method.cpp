@@ -1,4 +1,4 @@
-// The registry of position methods, and making a method from its name.
+// Keeps the registry of position methods and makes a method from its name.
 #include "longbow/position/position_method.h"
 
 #include <ATen/core/grad_mode.h>

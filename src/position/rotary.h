@@ -1,6 +1,6 @@
-// Rotary embeddings (Su et al., 2021): queries and keys are rotated by angles that grow with their position. They have
-// the form of the ALiBi paper's baseline: interleaved pairs (x0,x1), (x2,x3), .. over the whole head dimension, and the
-// angle of pair k is position * base^(-2k/d).
+// Implements rotary embeddings (Su et al., 2021): queries and keys are rotated by angles that grow with their position.
+// They have the form of the ALiBi paper's baseline: interleaved pairs (x0,x1), (x2,x3), .. over the whole head
+// dimension, and the angle of pair k is position * base^(-2k/d).
 #pragma once
 
 #include "longbow/position/position_method.h"

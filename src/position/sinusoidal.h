@@ -1,6 +1,7 @@
-// Sinusoidal embeddings, added to the token embeddings (Vaswani et al., 2017). They have fairseq's form, since the
-// ALiBi paper's baseline used it: [sin of all frequencies | cos of all frequencies] (not interleaved), frequency k =
-// 10000^(-k / (half - 1)), and the first token of a window has index 2 (fairseq keeps indices 0 and 1 for padding).
+// Implements sinusoidal embeddings, added to the token embeddings (Vaswani et al., 2017). They have fairseq's form,
+// since the ALiBi paper's baseline used it: [sin of all frequencies | cos of all frequencies] (not interleaved),
+// frequency k = 10000^(-k / (half - 1)), and the first token of a window has index 2 (fairseq keeps indices 0 and 1 for
+// padding).
 #pragma once
 
 #include "longbow/position/position_method.h"

@@ -1,7 +1,7 @@
-// The T5 bias: a learned number for each head and bucket of distances, added to the attention scores (Raffel et al.,
-// 2020). Near distances have a bucket each, farther ones share logarithmically wider buckets, and all distances past
-// max_distance share the last bucket. Scores keep their factor 1/sqrt(head_dim), which T5 itself drops, because the
-// ALiBi paper's models were built on fairseq's attention, which has it.
+// Implements the T5 bias: a learned number for each head and bucket of distances, added to the attention scores (Raffel
+// et al., 2020). Near distances have a bucket each, farther ones share logarithmically wider buckets, and all distances
+// past max_distance share the last bucket. Scores keep their factor 1/sqrt(head_dim), which T5 itself drops, because
+// the ALiBi paper's models were built on fairseq's attention, which has it.
 #pragma once
 
 #include "longbow/position/position_method.h"

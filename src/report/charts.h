@@ -1,4 +1,5 @@
-// The report's charts, for its page and for figures. Each curve is one model, measured alike at all of its points.
+// Makes the report's charts, for its page and for figures. Each curve is one model, measured alike at all of its
+// points.
 #pragma once
 
 #include <cstddef>

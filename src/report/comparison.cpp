@@ -1,4 +1,4 @@
-// Paired differences of rows, and the interval of their mean.
+// Computes paired differences of rows, and the interval of their mean.
 #include "longbow/report/comparison.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The report's charts as one SVG file.
+// Writes the report's charts as one SVG file.
 #include "longbow/report/figure.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// The report's numbers in formats for other programs: CSV and JSON.
+// Writes the report's numbers in formats for other programs: CSV and JSON.
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"

@@ -1,4 +1,4 @@
-// The report's tables as Markdown and LaTeX.
+// Writes the report's tables as Markdown and LaTeX.
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
 #include "longbow/report/format.h"

@@ -1,4 +1,4 @@
-// The report as one self-contained HTML page with its style, figures and tables inside.
+// Writes the report as one self-contained HTML page with its style, figures and tables inside.
 #include "html.h"
 
 #include <set>

@@ -1,4 +1,4 @@
-// Parts of the report's HTML page.
+// Declares the parts of the report's HTML page.
 #pragma once
 
 #include <string>

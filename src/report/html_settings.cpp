@@ -1,4 +1,4 @@
-// The report page's tables of the runs' settings, and of the fingerprints of what was measured.
+// Makes the report page's tables of the runs' settings, and of the fingerprints of what was measured.
 #include <algorithm>
 #include <set>
 

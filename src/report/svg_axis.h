@@ -1,4 +1,4 @@
-// A chart's axes: the mapping from values to pixels, and the places of the ticks.
+// Computes a chart's axes: the mapping from values to pixels, and the places of the ticks.
 #pragma once
 
 #include <cstddef>

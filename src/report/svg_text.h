@@ -1,4 +1,4 @@
-// Text in figures: its SVG elements, and estimates of its width.
+// Writes text in figures as SVG elements, and estimates its width.
 #pragma once
 
 #include <string>

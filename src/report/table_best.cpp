@@ -1,4 +1,5 @@
-// Which numbers of a column are set in bold: the lowest, and those whose paired difference from it is not significant.
+// Decides which numbers of a column are set in bold: the lowest, and those whose paired difference from it is not
+// significant.
 #include <algorithm>
 
 #include "longbow/core/error.h"

@@ -1,4 +1,4 @@
-// A model's numbers in a table, computed from its rows of results.jsonl.
+// Computes a model's numbers in a table from its rows of results.jsonl.
 #pragma once
 
 #include <cstdint>

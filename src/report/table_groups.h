@@ -1,4 +1,4 @@
-// Which rows of results.jsonl were measured alike and may share a table.
+// Decides which rows of results.jsonl were measured alike and may share a table.
 #pragma once
 
 #include <string>

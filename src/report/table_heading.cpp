@@ -1,4 +1,4 @@
-// What a table measured, in words.
+// Says in words what a table measured.
 #include <algorithm>
 #include <cmath>
 #include <numeric>

@@ -1,4 +1,4 @@
-// The names of models in tables and figures.
+// Chooses the names of models in tables and figures.
 #pragma once
 
 #include "table_cells.h"

@@ -1,4 +1,4 @@
-// Charts of the loss during training. Runs on different texts or with different tokenizers have separate charts.
+// Makes charts of the loss during training. Runs on different texts or with different tokenizers have separate charts.
 #include <algorithm>
 #include <map>
 #include <set>

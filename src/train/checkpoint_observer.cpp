@@ -1,4 +1,4 @@
-// When and how the trainer saves checkpoints.
+// Decides when and how the trainer saves checkpoints.
 #include <ATen/ops/isfinite.h>
 
 #include <algorithm>

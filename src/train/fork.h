@@ -1,4 +1,4 @@
-// What a forked run takes over from its source checkpoint.
+// Determines what a forked run takes over from its source checkpoint.
 #pragma once
 
 #include <string>

@@ -1,4 +1,4 @@
-// The learning rates of a run: the schedule's lengths in updates, and how a raised train.stop affects them.
+// Plans the learning rates of a run: the schedule's lengths in updates, and how a raised train.stop affects them.
 #pragma once
 
 #include <string>

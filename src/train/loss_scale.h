@@ -1,6 +1,6 @@
-// The dynamic loss scale of fp16: halved after an update whose gradients overflowed, doubled after `window` good
-// updates in a row. This is fairseq's rule except for the bounds: fairseq has no upper bound, and it gives up at 1e-4,
-// where here train.max_bad_updates ends the run.
+// Implements the dynamic loss scale of fp16: it is halved after an update whose gradients overflowed, and doubled after
+// `window` good updates in a row. This is fairseq's rule except for the bounds: fairseq has no upper bound, and it
+// gives up at 1e-4, where here train.max_bad_updates ends the run.
 #pragma once
 
 #include <algorithm>

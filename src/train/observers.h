@@ -1,4 +1,5 @@
-// What happens beside the updates: lines of metrics, validation, checkpoints, and the end of a run that diverges.
+// Declares what happens beside the updates: lines of metrics, validation, checkpoints, and the end of a run that
+// diverges.
 #pragma once
 
 #include <cstdint>

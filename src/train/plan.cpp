@@ -1,5 +1,5 @@
-// The text of `longbow train --dry-run`: what a run will take. Counts are exact, FLOPs are estimates by formulas that
-// the text states, and memory comes from memory_plan.h.
+// Writes the text of `longbow train --dry-run`: what a run will take. Counts are exact, FLOPs are estimates by formulas
+// that the text states, and memory comes from memory_plan.h.
 #include <algorithm>
 #include <cmath>
 #include <optional>

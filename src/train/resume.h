@@ -1,4 +1,4 @@
-// Whether a run is resumed, from which checkpoint, and whether its settings and data allow it.
+// Decides whether a run is resumed, from which checkpoint, and whether its settings and data allow it.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// A run's directory, which one trainer at a time holds.
+// Holds a run's directory, which one trainer at a time holds.
 #pragma once
 
 #include <filesystem>

@@ -1,5 +1,5 @@
-// Everything that a run holds while it trains. open_session() prepares it: data, model, optimizer, and the state from
-// which training goes on.
+// Gathers everything that a run holds while it trains. open_session() prepares it: data, model, optimizer, and the
+// state from which training goes on.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,5 +1,5 @@
-// The token store that a run trains on. It is found, made from text, or refused; these functions also say whether the
-// configuration's text is the store's.
+// Provides the token store that a run trains on. It is found, made from text, or refused; these functions also say
+// whether the configuration's text is the store's.
 #pragma once
 
 #include "longbow/data/token_store.h"

@@ -1,4 +1,4 @@
-// The time that a run will take on this machine, for its dry run.
+// Estimates the time that a run will take on this machine, for its dry run.
 #pragma once
 
 #include <string>

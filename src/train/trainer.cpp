@@ -1,5 +1,5 @@
-// The training loop. A single update is in update.cpp, what happens beside it in observers.h, and how a run starts or
-// resumes in session.cpp.
+// Runs the training loop. A single update is in update.cpp, what happens beside it in observers.h, and how a run starts
+// or resumes in session.cpp.
 #include "longbow/train/trainer.h"
 
 #include <cmath>

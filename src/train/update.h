@@ -1,4 +1,4 @@
-// One update: forward and backward passes over the micro-batches, then one step of the optimizer, unless loss or
+// Runs one update: forward and backward passes over the micro-batches, then one step of the optimizer, unless loss or
 // gradient is not finite.
 #pragma once
 

@@ -1,5 +1,6 @@
-// Checkpoints: RUN/checkpoints/step-00000600/{manifest.json, model.safetensors, optimizer-00000-of-00001.safetensors,
-// state.json, tokenizer files}, each complete or absent, and beside them the symbolic links `last` and `best`.
+// A checkpoint is a directory RUN/checkpoints/step-00000600/{manifest.json, model.safetensors,
+// optimizer-00000-of-00001.safetensors, state.json, tokenizer files}, which is complete or absent. The symbolic links
+// `last` and `best` lie beside the checkpoints of a run.
 //
 // A checkpoint is written in ".step-00000600.tmp-PID" beside its final place, synced, and renamed; each link is made
 // under a temporary name and renamed over the old one. So a process may die at any point and a whole checkpoint

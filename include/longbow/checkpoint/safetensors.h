@@ -1,5 +1,5 @@
-// The safetensors format: an 8-byte header length, a JSON header, and raw little-endian tensors. In files that we
-// write, tensors start at multiples of 64 bytes.
+// Reads and writes the safetensors format: an 8-byte header length, a JSON header, and raw little-endian tensors. In
+// files that we write, tensors start at multiples of 64 bytes.
 #pragma once
 
 #include <ATen/core/Tensor.h>

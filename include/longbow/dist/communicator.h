@@ -1,5 +1,5 @@
-// The ranks of a run: how they meet, the few collectives that the trainer and the evaluator need beside those of the
-// gradients, and the watchdog that detects failures. It is built on c10d: a TCP store where the ranks meet,
+// Connects the ranks of a run: how they meet, the few collectives that the trainer and the evaluator need beside those
+// of the gradients, and the watchdog that detects failures. It is built on c10d: a TCP store where the ranks meet,
 // ProcessGroupNCCL on GPUs and ProcessGroupGloo on CPUs. A process without other ranks uses neither.
 //
 // A rank that fails writes its error to the store, so that every rank ends within seconds and names the first error. A

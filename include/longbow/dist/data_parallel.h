@@ -1,7 +1,7 @@
-// Data parallelism: each rank holds the whole model and computes on its share of an update's inputs, and c10d's Reducer
-// sums the gradients bucket by bucket while the backward pass still runs. With dist.shard_optimizer each rank holds the
-// optimizer's state for its part of each bucket only, and applies only that part of the update (ZeRO stage 1,
-// Rajbhandari et al. 2020): gradients are reduce-scattered, updated parameters are all-gathered.
+// Implements data parallelism: each rank holds the whole model and computes on its share of an update's inputs, and
+// c10d's Reducer sums the gradients bucket by bucket while the backward pass still runs. With dist.shard_optimizer each
+// rank holds the optimizer's state for its part of each bucket only, and applies only that part of the update (ZeRO
+// stage 1, Rajbhandari et al. 2020): gradients are reduce-scattered, updated parameters are all-gathered.
 #pragma once
 
 #include <ATen/core/Tensor.h>

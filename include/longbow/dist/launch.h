@@ -1,4 +1,4 @@
-// Which of a run's processes this one is. The launcher's environment says so: torchrun's, Slurm's, or that of
+// Finds out which of a run's ranks this process is, from the launcher's environment: torchrun's, Slurm's, or that of
 // `--nproc`.
 #pragma once
 

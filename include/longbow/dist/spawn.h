@@ -1,4 +1,4 @@
-// `--nproc N`: starts the ranks of a run as processes of this machine, without torchrun.
+// Implements `--nproc N`: starts the ranks of a run as processes of this machine, without torchrun.
 #pragma once
 
 #include <string>

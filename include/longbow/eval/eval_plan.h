@@ -1,4 +1,4 @@
-// The windows of an evaluation as a plain list, which property tests check. protocol.h has the protocols.
+// Plans the windows of an evaluation as a plain list, which property tests check. protocol.h has the protocols.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// One row of results.jsonl: what was measured, on what data, and how. docs/evaluation.md lists the keys.
+// Describes one row of results.jsonl: what was measured, on what data, and how. docs/evaluation.md lists the keys.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The one definition of a measurement: two rows of results.jsonl measure the same thing when their Measurements are
-// equal. `eval` uses it to skip what is measured already, `compare` to pair rows, tables to group them, and grids to
-// find what is missing.
+// Defines what a measurement is, for all of Longbow: two rows of results.jsonl measure the same thing when their
+// Measurements are equal. `eval` uses it to skip what is measured already, `compare` to pair rows, tables to group
+// them, and grids to find what is missing.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The destination of an evaluation's rows: a results.jsonl, or a device, a pipe or standard output, from which rows
-// cannot be read back.
+// Writes an evaluation's rows to their destination: a results.jsonl, or a device, a pipe or standard output, from which
+// rows cannot be read back.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// The commands of a plan: for child processes, as a shell script, or as a Slurm array.
+// Lists the commands of a plan: for child processes, as a shell script, or as a Slurm array.
 #pragma once
 
 #include <string>

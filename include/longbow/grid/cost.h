@@ -1,4 +1,4 @@
-// The cost of the missing parts of a plan, in FLOPs and in seconds on this machine.
+// Computes the cost of the missing parts of a plan, in FLOPs and in seconds on this machine.
 #pragma once
 
 #include "longbow/grid/plan.h"

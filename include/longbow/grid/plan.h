@@ -1,5 +1,5 @@
-// A grid of models, each of which is trained once and evaluated in several ways. The plan says which parts are done
-// already and what the rest will cost.
+// Plans a grid of models, each of which is trained once and evaluated in several ways. The plan says which parts are
+// done already and what the rest will cost.
 #pragma once
 
 #include <compare>

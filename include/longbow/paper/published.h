@@ -1,4 +1,4 @@
-// The numbers printed in "Train Short, Test Long" (data/paper/tables.yaml), compiled into the binary.
+// Gives access to the numbers printed in "Train Short, Test Long" (data/paper/tables.yaml), compiled into the binary.
 #pragma once
 
 #include <cstdint>

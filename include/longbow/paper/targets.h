@@ -1,4 +1,4 @@
-// What each published cell measures, and at which scale we measure it.
+// Says what each published cell measures, and at which scale we measure it.
 #pragma once
 
 #include <cstdint>

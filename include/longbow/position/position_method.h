@@ -1,4 +1,4 @@
-// How a model knows the order of its tokens. A position method is one .cpp/.h pair in this room: a class that derives
+// A position method tells a model the order of its tokens. It is one .cpp/.h pair in this room: a class that derives
 // from PositionMethod and overrides the hooks that it needs, and a registration with the method's options
 // (LONGBOW_REGISTER_POSITION). No other file has to change.
 #pragma once

@@ -1,4 +1,4 @@
-// Whether the difference between two models, or between two methods of several seeds each, is statistically
+// Computes whether the difference between two models, or between two methods of several seeds each, is statistically
 // significant. Rows are paired by seed, and their blocks by place in the text. docs/evaluation.md states the interval.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The early-token curse (appendix B of "Train Short, Test Long"): when a text is cut into windows, the first
+// Analyses the early-token curse (appendix B of "Train Short, Test Long"): when a text is cut into windows, the first
 // predictions of each window have hardly any context, and longer windows have fewer of them. This analysis splits the
 // gain of longer windows into the part that comes from having fewer early tokens and the part that comes from the
 // longer context.

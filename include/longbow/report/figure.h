@@ -1,4 +1,4 @@
-// The report's charts as self-contained SVG files.
+// Writes the report's charts as self-contained SVG files.
 #pragma once
 
 #include <string>

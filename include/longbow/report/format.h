@@ -1,4 +1,4 @@
-// What the report's output formats share: numbers as text, headings of columns, notes under a table.
+// Declares what the report's output formats share: numbers as text, headings of columns, notes under a table.
 #pragma once
 
 #include <string>

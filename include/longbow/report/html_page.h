@@ -1,4 +1,4 @@
-// A self-contained HTML page: its style is inside and it fetches nothing, so it opens anywhere.
+// Builds a self-contained HTML page: its style is inside and it fetches nothing, so it opens anywhere.
 #pragma once
 
 #include <string>

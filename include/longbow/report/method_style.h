@@ -1,4 +1,4 @@
-// The titles and colours of position methods in tables and figures.
+// Defines the titles and colours of position methods in tables and figures.
 #pragma once
 
 #include <cstddef>

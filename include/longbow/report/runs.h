@@ -1,4 +1,4 @@
-// The input of a report: runs with their results.jsonl, settings and metrics.
+// Reads the input of a report: runs with their results.jsonl, settings and metrics.
 #pragma once
 
 #include <map>

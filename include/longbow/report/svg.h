@@ -1,4 +1,4 @@
-// Line charts as SVG, with logarithmic axes, markers, error bars and labels at the lines' ends. Each chart is
+// Draws line charts as SVG, with logarithmic axes, markers, error bars and labels at the lines' ends. Each chart is
 // self-contained and looks the same in browsers and under rsvg-convert: it has a size and a named font, and uses
 // presentation attributes instead of a style sheet.
 #pragma once

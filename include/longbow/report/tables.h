@@ -1,5 +1,5 @@
-// Tables from results.jsonl: perplexity by evaluation length, with one row for each model, and how much it grows beyond
-// the training length.
+// Builds tables from results.jsonl: perplexity by evaluation length, with one row for each model, and how much it grows
+// beyond the training length.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// A table in text formats: Markdown, LaTeX and HTML. The caller has escaped its texts for the format (escape.h).
+// Writes a table in a text format: Markdown, LaTeX or HTML. The caller has escaped its texts for the format (escape.h).
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// `longbow train --from`: a run that starts from another run's checkpoint, with its weights, optimizer state and place
-// in the data, under settings of its own.
+// Implements `longbow train --from`: a run starts from another run's checkpoint, with its weights, optimizer state and
+// place in the data, under settings of its own.
 //
 //     const auto source = open_fork("runs/alibi@step=400", "runs/alibi-slow");
 //     const auto loaded = load_with_origins({{}, {"optim.lr=1e-4"}, source.config, source.config_name}, context);

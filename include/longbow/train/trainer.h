@@ -1,4 +1,4 @@
-// Training a model. The loop is in src/train/trainer.cpp and can be read at one sitting; each concern beside it has a
+// Trains a model. The loop is in src/train/trainer.cpp and can be read at one sitting; each concern beside it has a
 // small file.
 #pragma once
 

@@ -1,4 +1,4 @@
-// The interface of liblongbow_nccl.so, which nccl_group.cpp opens at run time.
+// Declares the interface of liblongbow_nccl.so, which nccl_group.cpp opens at run time.
 #pragma once
 
 #include "../groups.h"
