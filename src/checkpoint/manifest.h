@@ -13,7 +13,7 @@ namespace longbow {
 inline constexpr int kCheckpointFormat = 1;
 inline constexpr const char* kModelFile = "model.safetensors";
 
-// "optimizer-00000-of-00001.safetensors", or with a sharded optimizer the name of the rank's own file.
+// Returns "optimizer-00000-of-00001.safetensors", or with a sharded optimizer the name of the rank's own file.
 std::string optimizer_file(const CheckpointRanks& ranks);
 // Returns the size and hash of a file, as {"size", "hash"}.
 Json file_entry(const std::filesystem::path& file);

@@ -13,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-// The single list of the fields, for both directions.
+// Lists the fields once, for both directions.
 template <class State, class Visit>
 void each_field(State& state, Visit&& visit) {
     visit("updates", state.updates);

@@ -42,7 +42,7 @@ struct AttentionFlags {
     bool json = false;
 };
 
-// One back-end under test on one set of tensors, with its best times.
+// Holds one back-end under test on one set of tensors, with its best times.
 struct Contestant {
     std::unique_ptr<AttentionBackend> backend;
     double forward = std::numeric_limits<double>::infinity();  // seconds
@@ -104,7 +104,7 @@ void run_once(Contestant& contestant, const Work& work, const std::string& devic
     contestant.backward = std::min(contestant.backward, seconds_since(start));
 }
 
-// The first pass, which is not timed: it measures memory and the share of blocks that skipping visits.
+// Runs the first pass, which is not timed: it measures memory and the share of blocks that skipping visits.
 void look_at(Contestant& contestant, const Work& work, const std::string& device) {
     reset_peak_memory(device);
     const auto before = tensor_bytes(device).now;

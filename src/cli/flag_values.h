@@ -9,11 +9,11 @@
 
 namespace longbow {
 
-// For ->transform() of a file that is written: turns `-` into /dev/stdout.
+// Is for ->transform() of a file that is written. Turns `-` into /dev/stdout.
 CLI::Validator output_file();
-// For ->check() of a folder that is written: refuses `-`, which elsewhere stands for standard output.
+// Is for ->check() of a folder that is written. Refuses `-`, which elsewhere stands for standard output.
 CLI::Validator output_folder();
-// For ->check(): marks a flag that takes any text, even empty or like a flag; slip_in() then leaves it alone.
+// Is for ->check(). Marks a flag that takes any text, even empty or like a flag; slip_in() then leaves it alone.
 CLI::Validator free_text();
 
 // Checks each item of a list `A,B,..` by `item`. An empty item is refused; CLI11's own lists would silently leave it

@@ -13,7 +13,7 @@
 
 namespace longbow {
 
-// The user's choice of type and attention. Empty: as in the checkpoint.
+// Holds the user's choice of type and attention. An empty text means the checkpoint's own.
 struct ModelChoice {
     std::string dtype, attention;
 };
@@ -42,7 +42,7 @@ LanguageModel& ready_model(MeasuredRun& run, const std::string& device);
 // Runs `work` and adds the run's name to the message of an Error, unless it is an InterruptedError.
 void named(const MeasuredRun& run, const std::function<void()>& work);
 
-// The tokens to score: a store's split, opened once, or text encoded with each checkpoint's tokenizer.
+// Provides the tokens to score: a store's split, opened once, or text encoded with each checkpoint's tokenizer.
 class MeasuredText {
 public:
     // Takes either a store or text files. If `assumed` is above 0 (in a dry run) the store need not exist; that many
@@ -53,7 +53,7 @@ public:
     const TokenStream& stream(const MeasuredRun& run);
     // Returns the split's name, for rows.
     [[nodiscard]] std::string split() const { return files_.empty() ? split_ : "text"; }
-    // Whether the store does not exist and its tokens are assumed; assumed() is their number.
+    // Returns whether the store does not exist and its tokens are assumed; assumed() is their number.
     [[nodiscard]] bool is_assumed() const { return assumed_ > 0; }
     [[nodiscard]] std::int64_t assumed() const { return assumed_; }
 

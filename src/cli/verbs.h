@@ -31,7 +31,7 @@ namespace longbow {
 
 using VerbAction = std::function<int(const CommonOptions&)>;
 
-// The result of parsing: the common flags, and the action of the named verb.
+// Holds the result of parsing: the common flags, and the action of the named verb.
 struct VerbContext {
     CommonOptions common;
     VerbAction action;
@@ -66,8 +66,8 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action);
 inline constexpr const char* kOverrideArgument = "OVERRIDE";
 inline constexpr const char* kOptionArgument = "OPTION";
 
-// The values of `-c FILE`, which may be repeated and takes one file each (so that it does not swallow the words after
-// it), and of `key.sub=value ..`.
+// Holds the values of `-c FILE`, which may be repeated and takes one file each (so that it does not swallow the words
+// after it), and of `key.sub=value ..`.
 struct ConfigArguments {
     std::vector<std::string> files;
     std::vector<std::string> overrides;

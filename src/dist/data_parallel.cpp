@@ -27,8 +27,8 @@ at::ScalarType wire_type(ReduceDType dtype) {
 // The first bucket of a backward pass is small, so that communication begins early.
 constexpr std::int64_t kFirstBucketBytes = 1 << 20;
 
-// A Reducer whose buckets stay as they were made. DistributedDataParallel would rebuild them in another order after the
-// first backward pass, which would move the shards; and until it has done so, the Reducer records every gradient of
+// Is a Reducer whose buckets stay as they were made. DistributedDataParallel would rebuild them in another order after
+// the first backward pass, which would move the shards; and until it has done so, the Reducer records every gradient of
 // every pass.
 class FixedReducer final : public c10d::Reducer {
 public:

@@ -31,10 +31,10 @@ public:
     [[nodiscard]] std::optional<int> silent_rank() const;
     // Records that this rank has failed, so that its threads stop waiting for other ranks.
     void fail(const std::string& what);
-    // Called after a collective failed. Waits up to 3 s for a rank to report the reason and returns that; else `what`
-    // and the state of each rank.
+    // Is called after a collective failed. Waits up to 3 s for a rank to report the reason and returns that; else
+    // `what` and the state of each rank.
     [[nodiscard]] std::string explain(const std::string& what) const;
-    // "rank 0 (host): update 12: backward, 0.3 s ago; rank 1 (host): no sign for 5 s, last at ..."
+    // Returns a text like "rank 0 (host): update 12: backward, 0.3 s ago; rank 1 (host): no sign for 5 s, last at ..."
     [[nodiscard]] std::string table() const;
     void stop();
 

@@ -28,8 +28,8 @@ bool is_checkpoint(const fs::path& folder) {
     return fs::exists(folder / "manifest.json", error) && fs::exists(folder / "model.safetensors", error);
 }
 
-// Whether `folder` is one of a run's checkpoints, including damaged ones and those set aside. The name of its parent
-// does not suffice, since a folder of runs may be called checkpoints too.
+// Returns whether `folder` is one of a run's checkpoints, including damaged ones and those set aside. The name of its
+// parent does not suffice, since a folder of runs may be called checkpoints too.
 bool is_of_checkpoints(const fs::path& folder) {
     const auto name = folder.filename().string();
     return folder.parent_path().filename() == "checkpoints" && (is_numbered(name, "step-") || is_numbered(name, "abandoned-step-") ||

@@ -9,11 +9,11 @@ namespace longbow {
 
 namespace {
 
-// Nesterov's accelerated gradient in fairseq's form (optim/nag.py), with decoupled weight decay. fairseq keeps b = lr v
-// and rescales it by lr / lr_old at each step:   p += m^2 (lr / lr_old) b - (1 + m) lr g,   b = m (lr / lr_old) b - lr
-// g. Divided by lr that is   v = m v - g,   p += lr (m v - g),   which is Nesterov's form of SGD (v with the opposite
-// sign). Its buffer does not depend on earlier learning rates, so a resumed run, or one with a new schedule, need not
-// know them.
+// Applies Nesterov's accelerated gradient in fairseq's form (optim/nag.py), with decoupled weight decay. fairseq keeps
+// b = lr v and rescales it by lr / lr_old at each step:   p += m^2 (lr / lr_old) b - (1 + m) lr g,   b = m (lr /
+// lr_old) b - lr g. Divided by lr that is   v = m v - g,   p += lr (m v - g),   which is Nesterov's form of SGD (v with
+// the opposite sign). Its buffer does not depend on earlier learning rates, so a resumed run, or one with a new
+// schedule, need not know them.
 class Nag final : public SlottedOptimizer {
 public:
     explicit Nag(const OptimizerRequest& request) : SlottedOptimizer(request, momentum_slots(request.config)) {}

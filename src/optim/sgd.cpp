@@ -8,7 +8,8 @@ namespace longbow {
 
 namespace {
 
-// v = momentum * v + g; p -= lr * v (nesterov: lr * (g + momentum * v)). Weight decay is L2: g += weight_decay * p.
+// Computes v = momentum * v + g; p -= lr * v (nesterov: lr * (g + momentum * v)). Weight decay is L2: g += weight_decay
+// * p.
 class Sgd final : public SlottedOptimizer {
 public:
     explicit Sgd(const OptimizerRequest& request) : SlottedOptimizer(request, momentum_slots(request.config)) {

@@ -58,8 +58,8 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
     return series;
 }
 
-// Whether the values span so much (our perplexities or speeds may be of another order than the paper's) that they need
-// a logarithmic axis.
+// Returns whether the values span so much (our perplexities or speeds may be of another order than the paper's) that
+// they need a logarithmic axis.
 bool wants_log(const std::vector<ChartSeries>& series, bool of_x) {
     double low = INFINITY, high = 0;
     for (const auto& one : series) {

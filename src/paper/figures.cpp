@@ -97,7 +97,7 @@ Target ppl_target(const std::string& dataset, const std::string& method, std::in
     return target;
 }
 
-// "sinusoidal_L1024" -> sinusoidal, 1024
+// Splits a curve's name: "sinusoidal_L1024" -> sinusoidal, 1024
 std::pair<std::string, std::int64_t> model_of(const std::string& text) {
     const auto at = text.find("_L");
     return {text.substr(0, at), std::stoll(text.substr(at + 2))};
@@ -153,7 +153,8 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
     return panels;
 }
 
-// Training speed over the training length (Figure 7), or perplexity at 3072 over training speed (Figure 8).
+// Makes a panel of training speed over the training length (Figure 7), or of perplexity at 3072 over training speed
+// (Figure 8).
 FigurePanel speeds(const PublishedFigure& figure) {
     FigurePanel panel;
     const bool against_ppl = figure.number == 8;

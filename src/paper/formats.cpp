@@ -78,7 +78,7 @@ std::string markdown(const Grid& grid) {
     return text;
 }
 
-// One line for each cell: the labels, the column, and the numbers.
+// Writes one line for each cell: the labels, the column, and the numbers.
 std::string csv(const Grid& grid, const PublishedTable& table) {
     Line header = grid.label_headings;
     header.insert(header.end(), {"column", "ours", "interval_95", "paper", "difference", "scale", "corpus"});

@@ -22,7 +22,7 @@ namespace longbow {
 
 namespace {
 
-// The files of one run. Each is read once, when it is first needed.
+// Reads the files of one run, each once, when it is first needed.
 class RunFiles {
 public:
     explicit RunFiles(const ReportRun& run) : run_(run), folder_(whole_path(run.results).parent_path()) {
@@ -62,7 +62,8 @@ public:
         return std::nullopt;
     }
 
-    // Whether the run may belong to this data set: not if its store's path names another of the paper's data sets.
+    // Returns whether the run may belong to this data set: not if its store's path names another of the paper's data
+    // sets.
     [[nodiscard]] bool may_be_of(const std::string& dataset) const {
         const auto store = run_.settings.find("data.store");
         if (store == run_.settings.end() || store->second.find(dataset) != std::string::npos) return true;

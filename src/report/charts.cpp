@@ -92,7 +92,7 @@ std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const Rep
 
 constexpr double kFewTokens = 100;  // a mean over fewer is drawn hollow
 
-// Buckets of places in the window, joined to four an octave.
+// Holds buckets of places in the window, joined to four an octave.
 struct Places {
     std::vector<double> x, nll, tokens;  // tokens: 0 where a row of an earlier version does not say
 };

@@ -39,7 +39,7 @@ std::string ppl_text(const EvalResult& row) {
     return row.diverged() ? "diverged" : "no value";
 }
 
-// What was measured: the corpus, how much of it, and how.
+// Says what was measured: the corpus, how much of it, and how.
 std::string measured_text(const EarlyTokenAnalysis& analysis) {
     const auto& first = analysis.lengths.front().apart;
     return corpus_text(first.data_name, first.data) + ", " + analysis.split + " split, " + with_commas(first.tokens) +

@@ -98,7 +98,7 @@ Json one_or_all(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-// Long form, as data frames want it: one line for each model and length.
+// Writes the long form that data frames need: one line for each model and length.
 std::string render_csv(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," + metric_key(metric) +
                        ",sd,low,high,growth_from,growth_to,growth,growth_low,growth_high,growth_sd"

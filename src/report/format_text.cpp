@@ -16,7 +16,7 @@ std::string latex_text(const std::string& text) {
     return escaped;
 }
 
-// What Markdown and LaTeX write differently.
+// Lists what Markdown and LaTeX write differently.
 struct Signs {
     std::string (*escape)(const std::string& text);
     std::string none, plus_minus, bold_begin, bold_end;

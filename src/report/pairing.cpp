@@ -36,7 +36,7 @@ bool selected(const EvalResult& row, const std::string& select) {
     return select.empty() || row.position == select || row.name == select || starts_with(row.name, select + "/");
 }
 
-// "alibi" for alibi/seed-1 and alibi/seed-2; the own name of a single run; else the position method.
+// Returns "alibi" for alibi/seed-1 and alibi/seed-2; the name of a single run; else the position method.
 std::string side_name(const std::vector<const EvalResult*>& rows) {
     std::set<std::string> names, folders;
     for (const auto* row : rows) {

@@ -23,7 +23,7 @@ namespace {
 
 constexpr const char* kProgram = "rsvg-convert";
 
-// A file in memory. It holds the program's whole input or output, so that neither process waits for the other as it
+// Is a file in memory. It holds the program's whole input or output, so that neither process waits for the other as it
 // would with a pipe.
 class MemoryFile {
 public:

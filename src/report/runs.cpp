@@ -69,8 +69,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     }
 }
 
-// Whether a row belongs to the run in whose folder it lies. Such rows take the name that the run has where it lies now;
-// rows that came from elsewhere (--out) keep theirs.
+// Returns whether a row belongs to the run in whose folder it lies. Such rows take the name that the run has where it
+// lies now; rows that came from elsewhere (--out) keep theirs.
 bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
     if (row.name.empty() || row.name == folder.filename().string() || row.name == run.name) return true;
     const auto agrees = [&](const char* key, const std::string& value) {

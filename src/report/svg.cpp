@@ -184,7 +184,7 @@ private:
         for (std::size_t i = 0; i < texts.size(); ++i) {
             const auto& series = chart_.series[i];
             if (texts[i].empty()) continue;
-            // A leader line where the label could not stay beside its line.
+            // Draws a leader line where the label could not stay beside its line.
             if (std::abs(places[i] - ends[i]) > 3 || x_.end - starts[i] > 24)
                 svg += line(starts[i] + 7, ends[i] - 5, x_.end + 8, places[i] - 5, stroke("#b4bbc7"));
             if (series.markers || !series.dashed) svg += marker(series.style, x_.end + 16, places[i] - 5, "");

@@ -51,7 +51,7 @@ std::vector<double> power_ticks(double low, double high, double base) {
     return thinned(ticks);
 }
 
-// 1, 2, 5, 10, 20, ..; only powers of ten where these would be too many.
+// Returns 1, 2, 5, 10, 20, ..; only powers of ten where these would be too many.
 std::vector<double> decimal_ticks(double low, double high) {
     if (high > 1000 * low) return power_ticks(low, high, 10);
     std::vector<double> ticks;

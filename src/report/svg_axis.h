@@ -13,7 +13,7 @@ struct Axis {
     double low = 0, high = 1, begin = 0, end = 1;  // the range of values, and its ends in pixels
     bool log = false;
     [[nodiscard]] double map(double value) const;
-    // Whether the axis can show the value: it is finite and, on a logarithmic axis, above 0.
+    // Returns whether the axis can show the value: it is finite and, on a logarithmic axis, above 0.
     [[nodiscard]] bool shows(double value) const;
 };
 

@@ -17,7 +17,7 @@ constexpr const char* kFont = "DejaVu Sans, Verdana, Bitstream Vera Sans, sans-s
 
 // Returns the width of a character in ems, a little more than DejaVu Sans's.
 double character_width(unsigned char c) {
-    // First byte of a multi-byte character; from E3 on they are as wide as they are high.
+    // c is the first byte of a multi-byte character; from E3 on, characters are as wide as they are high.
     if (c >= 0x80) return c >= 0xE3 ? 1.05 : 0.8;
     if (std::string_view("ijlI.,:;'|!()[]").find(static_cast<char>(c)) != std::string_view::npos) return 0.4;
     if (std::string_view("mwMW@%").find(static_cast<char>(c)) != std::string_view::npos) return 1.0;

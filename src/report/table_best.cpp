@@ -23,7 +23,7 @@ std::vector<RowPair> paired(const Rows& best, const Rows& rows) {
     return pairs;
 }
 
-// Whether `rows` are significantly worse than `best`.
+// Returns whether `rows` are significantly worse than `best`.
 bool clearly_worse(const Rows& best, const Rows& rows) {
     const auto pairs = paired(best, rows);
     if (pairs.empty()) return false;

@@ -44,8 +44,8 @@ std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
     return Interval{in(row.ppl_ci->low), in(row.ppl_ci->high)};
 }
 
-// For each block of a seed, its loss at `to` minus its loss at `from`; nullopt where the two lengths do not have the
-// same blocks.
+// Returns, for each block of a seed, its loss at `to` minus its loss at `from`; nullopt where the two lengths do not
+// have the same blocks.
 std::optional<std::vector<double>> block_differences(const EvalResult& from, const EvalResult& to) {
     const auto blocks = from.block_nll.size();
     const bool same = from.data == to.data && from.tokens == to.tokens && blocks == to.block_nll.size();

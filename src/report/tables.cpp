@@ -14,7 +14,7 @@ namespace longbow {
 
 namespace {
 
-// A model of a table with its rows. Models are in the order in which they appear.
+// Is a model of a table with its rows. Models are in the order in which they appear.
 struct Model {
     std::string key;
     std::vector<const EvalResult*> rows;

@@ -28,8 +28,8 @@ public:
     Cadence() = default;  // never due
     // A value of 0 is never due.
     Cadence(const Duration& every, const RunUnits& units, double seconds_now);
-    // Whether it is due after update number `update` (the first is 1), `seconds` into the run. In updates, epochs and
-    // tokens this is a pure function of the update, so that a resumed run keeps the rhythm.
+    // Returns whether it is due after update number `update` (the first is 1), `seconds` into the run. In updates,
+    // epochs and tokens this is a pure function of the update, so that a resumed run keeps the rhythm.
     bool due(std::int64_t update, double seconds);
 
 private:

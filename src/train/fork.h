@@ -25,7 +25,7 @@ ForkPlan plan_fork(const std::filesystem::path& checkpoint, const Config& config
 // Throws ConfigError if tensors differ in name or shape; the message names them and the settings that made them differ.
 void check_fork_weights(const std::filesystem::path& checkpoint, const Config& config, const LanguageModel& model);
 
-// Whether `from` is a run's directory without a suffix that chooses a checkpoint; then the last one is meant.
+// Returns whether `from` is a run's directory without a suffix that chooses a checkpoint; then the last one is meant.
 bool names_a_run(const std::string& from);
 
 // Writes RUN/fork.json, which says where the run was forked from.

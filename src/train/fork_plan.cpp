@@ -63,7 +63,7 @@ private:
         for (const auto& change : changes_) texts.push_back(change.key + ": " + change.before + " -> " + change.after);
         return join(texts, "; ");
     }
-    // Whether an update or an epoch differs from what it was in the source run.
+    // Returns whether an update or an epoch differs from what it was in the source run.
     [[nodiscard]] bool units_change() const {
         const auto &a = before_.train, &b = after_.train;
         return !same_data_ || a.length != b.length || a.batch != b.batch || a.accumulate != b.accumulate || a.order != b.order;

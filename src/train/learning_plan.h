@@ -14,10 +14,11 @@ void resolve_schedule(Session& session);
 // Returns the learning rates of the next update and of the last one: "0.01", "from 0.005 to 0.001".
 std::string rates_ahead(const Session& session);
 
-// For a run that continues with a later train.stop than `before` had: logs the learning rates ahead. Throws ConfigError
+// Logs the learning rates ahead of a run that continues with a later train.stop than `before` had. Throws ConfigError
 // if they would be 0; the message has the command that forks the run.
 void check_raised_stop(const Session& session, const Config& before);
-// The same check for a fork, whose next update would run at a learning rate of 0, or which has nothing left to train.
+// Makes the same check for a fork, whose next update would run at a learning rate of 0, or which has nothing left to
+// train.
 void check_fork_ahead(const Session& session, const std::string& from);
 
 }  // namespace longbow

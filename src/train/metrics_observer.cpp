@@ -20,8 +20,8 @@ namespace {
 
 constexpr double kPlainInterval = 10;  // seconds between log lines if stderr is no terminal and shows no progress line
 
-// Whether a row of metrics.jsonl belongs to the history of this state. A validation that was cut short is run again
-// from its first length, so its rows do not count.
+// Returns whether a row of metrics.jsonl belongs to the history of this state. A validation that was cut short is run
+// again from its first length, so its rows do not count.
 bool belongs_to(const TrainState& state, const Json& row) {
     const auto update = row.value("update", std::int64_t{-1});
     if (update < 0 || update > state.updates) return false;

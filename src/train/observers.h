@@ -78,12 +78,12 @@ private:
     CheckpointWriter writer_;
 };
 
-// Validation by protocol `paper` at the configured lengths, on the whole split or its first eval.valid_tokens.
+// Runs validation by protocol `paper` at the configured lengths, on the whole split or its first eval.valid_tokens.
 class Validation {
 public:
     explicit Validation(const Session& session);
-    // Whether validation is due after this update and has not run yet. (A run that was stopped during a validation runs
-    // it when it is resumed.)
+    // Returns whether validation is due after this update and has not run yet. (A run that was stopped during a
+    // validation runs it when it is resumed.)
     [[nodiscard]] bool due(const Session& session, bool last);
     // Writes the rows of metrics.jsonl, and records the best validation in session.state. Returns whether this is the
     // best one. Throws InterruptedError on a signal.

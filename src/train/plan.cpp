@@ -93,7 +93,7 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     }
     auto known = config;
     known.data.expect_vocab_size = vocab_size;
-    // An assumption: at least a full batch of them.
+    // The validation tokens are not known yet; at least a full batch of them is assumed.
     const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;
     const std::string from = config.data.expect_vocab_size > 0 ? "data.expect_vocab_size and data.expect_train_tokens"
                              : !config.tokenizer.file.empty()  ? "tokenizer.file"

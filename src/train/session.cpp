@@ -106,7 +106,7 @@ void init_from(Session& session) {
     log::info("weights from " + source.string());
 }
 
-// The checkpoint that the run is resumed or forked from; the same on all ranks.
+// Holds the checkpoint that the run is resumed or forked from; it is the same on all ranks.
 struct Start {
     std::optional<fs::path> resumed, forked;
 };

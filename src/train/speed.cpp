@@ -26,7 +26,7 @@ constexpr double kPilotFlops = 1e9;                   // of the pilot, a first l
 constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a timed pass, at most
 constexpr std::int64_t kMadeUpTokens = 1 << 16;
 
-// The part of a micro-batch that is timed.
+// Describes the part of a micro-batch that is timed.
 struct Part {
     Config config;
     std::int64_t rows = 1, length = 0;

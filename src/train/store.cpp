@@ -35,16 +35,16 @@ const Origin* origin_of(const TrainRequest& request, const char* key) {
     return found == request.origins.end() ? nullptr : &found->second;
 }
 
-// Whether data.store was set in a higher layer than data.train. The text then belongs to the store that the lower file
-// names.
+// Returns whether data.store was set in a higher layer than data.train. The text then belongs to the store that the
+// lower file names.
 bool text_is_of_another_store(const TrainRequest& request) {
     const auto* store = origin_of(request, "data.store");
     const auto* text = origin_of(request, "data.train");
     return store != nullptr && text != nullptr && store->layer > text->layer;
 }
 
-// Whether data.train was set in a higher layer than data.store, or data.store not at all (RUN/store). The user then
-// means a store of that text.
+// Returns whether data.train was set in a higher layer than data.store, or data.store not at all (RUN/store). The user
+// then means a store of that text.
 bool text_was_set_for_this_run(const TrainRequest& request) {
     const auto* store = origin_of(request, "data.store");
     const auto* text = origin_of(request, "data.train");

@@ -24,9 +24,9 @@ TokenStore open_store(const TrainRequest& request);
 // is not `tokenizer`.
 std::filesystem::path first_weights(const Config& config, const Tokenizer& tokenizer);
 
-// Whether the existing store was made from other text than the configuration names, as far as that can be told without
-// reading the text. Warns if the user cannot know it; throws DataError if the user has set data.train for this run
-// although the store has other text.
+// Returns whether the existing store was made from other text than the configuration names, as far as that can be told
+// without reading the text. Warns if the user cannot know it; throws DataError if the user has set data.train for this
+// run although the store has other text.
 bool text_is_foreign(const TrainRequest& request);
 
 }  // namespace longbow

@@ -86,7 +86,7 @@ void say_hello(const Session& session) {
 
 void train_on(Session& session, Metrics& metrics, Validation& validation, Checkpoints& checkpoints) {
     auto& ranks = *session.ranks;
-    // Of update 0: a full disk shows now, and a run that diverges has a checkpoint to name.
+    // This is the checkpoint of update 0: a full disk is noticed now, and a run that diverges has a checkpoint to name.
     checkpoints.save(session, metrics);
     checkpoints.settle();
     if (validate(session, validation, checkpoints, metrics, session.finished())) {

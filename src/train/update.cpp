@@ -62,7 +62,7 @@ void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor
     at::_foreach_mul_(gradients, factor);
 }
 
-// The numbers that all ranks agree on.
+// Holds the numbers that all ranks agree on.
 struct Agreed {
     double nll = 0, norm = 0, seconds = 0;
     bool stop = false;

@@ -18,7 +18,7 @@ namespace longbow {
 
 namespace {
 
-// Rank 0's scratch directory; all ranks have its path.
+// Owns rank 0's scratch directory; all ranks have its path.
 class ScratchDirectory {
 public:
     ScratchDirectory(const fs::path& parent, Communicator& ranks)

@@ -27,7 +27,7 @@
 
 namespace longbow {
 
-// What a resumed run needs besides weights and optimizer slots. No random state is stored: everything random is a
+// Holds what a resumed run needs besides weights and optimizer slots. No random state is stored: everything random is a
 // function of (seed, update, micro-batch, rank).
 struct TrainState {
     std::int64_t updates = 0;  // done so far
@@ -72,14 +72,14 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
                      const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint);
 
-// Which rank writes a snapshot, and whether each rank holds a part of the optimizer's state.
+// Says which rank writes a snapshot, and whether each rank holds a part of the optimizer's state.
 struct CheckpointRanks {
     int rank = 0, world = 1;
     bool sharded = false;
 };
 
-// A copy of a checkpoint's contents in host memory, independent of the model that goes on training. It is all that
-// write_snapshot() needs, on any thread.
+// Holds a copy of a checkpoint's contents in host memory, independent of the model that goes on training. It is all
+// that write_snapshot() needs, on any thread.
 struct CheckpointSnapshot {
     CheckpointRanks ranks;
     // Rank 0's; if the optimizer is sharded, `optimizer` is each rank's own part.

@@ -25,8 +25,8 @@ class ProcessGroup;
 
 namespace longbow {
 
-// Small messages between threads of different ranks. It has its own connection to the store, because the collectives
-// belong to the main thread.
+// Passes small messages between threads of different ranks. It has its own connection to the store, because the
+// collectives belong to the main thread.
 class Mailbox {
 public:
     virtual ~Mailbox() = default;
@@ -48,8 +48,8 @@ public:
     [[nodiscard]] int rank() const;
     [[nodiscard]] int world() const;
     [[nodiscard]] bool leader() const { return rank() == 0; }
-    // True if no launcher started this process. (A single rank that torchrun started is not alone: it is a world of 1
-    // and runs the same code as many ranks.)
+    // Returns true if no launcher started this process. (A single rank that torchrun started is not alone: it is a
+    // world of 1 and runs the same code as many ranks.)
     [[nodiscard]] bool alone() const;
 
     // Adds up the ranks' tensors in place. Every rank gets the same bits.
@@ -80,7 +80,7 @@ public:
     void fail(const std::string& what) noexcept;
 
     [[nodiscard]] std::unique_ptr<Mailbox> mailbox() const;
-    // nullptr when alone.
+    // Returns nullptr when alone.
     [[nodiscard]] const c10::intrusive_ptr<c10d::ProcessGroup>& group() const;
 
 private:

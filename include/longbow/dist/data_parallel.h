@@ -15,7 +15,7 @@
 
 namespace longbow {
 
-// The elements [begin, end) of a flattened parameter.
+// Names the elements [begin, end) of a flattened parameter.
 struct ParameterPiece {
     std::size_t parameter = 0;  // its index among the parameters
     std::int64_t begin = 0, end = 0;

@@ -17,8 +17,8 @@ namespace longbow {
 // JSON.
 inline constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 
-// A measurement with its numbers. Losses are in nats. Sums are computed in fp64 over per-token fp32 values, in stream
-// order.
+// Holds a measurement with its numbers. Losses are in nats. Sums are computed in fp64 over per-token fp32 values, in
+// stream order.
 struct EvalResult : Measurement {
     bool operator==(const EvalResult&) const = delete;  // rows are never compared as a whole; compare measurement()
     [[nodiscard]] const Measurement& measurement() const { return *this; }
@@ -59,7 +59,7 @@ struct EvalResult : Measurement {
 
     // Number of blocks that intervals come from.
     [[nodiscard]] std::int64_t blocks() const { return (tokens + kIntervalBlock - 1) / kIntervalBlock; }
-    // Whether the mean loss is not finite, or so large that its perplexity overflows.
+    // Returns whether the mean loss is not finite, or so large that its perplexity overflows.
     [[nodiscard]] bool diverged() const;
 };
 

@@ -31,8 +31,8 @@ void take_settings(Measurement& measurement, const EvalRequest& request);
 // Returns the request for this stream's windows: within its documents if wanted, and of its first max_stream_tokens.
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request);
 
-// One evaluation of a stream. Its windows are planned once and shared by the code that counts, times, scores and
-// summarises them.
+// Describes one evaluation of a stream. Its windows are planned once and shared by the code that counts, times, scores
+// and summarises them.
 struct EvalPlan {
     EvalRequest request;
     std::vector<EvalWindow> windows;
@@ -42,7 +42,7 @@ struct EvalPlan {
 // Throws what plan_windows() throws.
 EvalPlan plan_evaluation(const TokenStream& stream, const EvalRequest& request);
 
-// The plans of a command, cached so that runs that are measured alike on one stream share them. Streams must outlive
+// Caches the plans of a command, so that runs that are measured alike on one stream share them. Streams must outlive
 // this object; returned references stay valid.
 class EvalPlans {
 public:
@@ -52,7 +52,7 @@ private:
     std::map<std::pair<const TokenStream*, std::string>, EvalPlan> plans_;
 };
 
-// What evaluate_tokens() did, for tokens_per_second. A resumed evaluation counts only what this call computed.
+// Counts what evaluate_tokens() did, for tokens_per_second. A resumed evaluation counts only what this call computed.
 struct EvalTiming {
     double seconds = 0;
     std::int64_t tokens = 0;      // scored by this call
@@ -60,12 +60,12 @@ struct EvalTiming {
     double visited_fraction = 1;
 };
 
-// Which of an evaluation's batches this rank computes, and how the ranks combine their results. Batches are the same
-// whatever the number of ranks, and each goes to one rank (batch i to rank i mod world), so that every token's nll has
-// the same bits as in one process. Sums over tokens are computed from the combined losses in stream order, in fp64.
+// Says which of an evaluation's batches this rank computes, and how the ranks combine their results. Batches are the
+// same whatever the number of ranks, and each goes to one rank (batch i to rank i mod world), so that every token's nll
+// has the same bits as in one process. Sums over tokens are computed from the combined losses in stream order, in fp64.
 struct EvalShare {
     int rank = 0, world = 1;
-    // A logical "or" over the ranks; all of them call it.
+    // Computes a logical "or" over the ranks; all of them call it.
     std::function<bool(bool)> any = [](bool mine) { return mine; };
     std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
     std::function<std::string(const std::string&)> from_leader = [](const std::string& mine) { return mine; };

@@ -8,7 +8,7 @@
 
 namespace longbow {
 
-// How a stream is scored. To add a setting, add a member here, a part to the list in measurement.cpp, and a key in
+// Says how a stream is scored. To add a setting, add a member here, a part to the list in measurement.cpp, and a key in
 // eval_result.cpp.
 struct EvalSettings {
     std::string protocol = "paper";
@@ -20,7 +20,7 @@ struct EvalSettings {
     bool operator==(const EvalSettings&) const = default;
 };
 
-// The settings, and fingerprints of the model and data that they were applied to. The configuration's fingerprint
+// Holds the settings, and fingerprints of the model and data that they were applied to. The configuration's fingerprint
 // includes the attention back-end and every other override of the checkpoint's settings.
 struct Measurement : EvalSettings {
     std::string split;

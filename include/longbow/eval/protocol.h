@@ -11,8 +11,8 @@
 
 namespace longbow {
 
-// One window. Its inputs are the positions [begin, end) of the shifted stream: input p predicts target p, and input 0
-// is the boundary id. The targets [score_begin, end) are scored.
+// Describes one window. Its inputs are the positions [begin, end) of the shifted stream: input p predicts target p, and
+// input 0 is the boundary id. The targets [score_begin, end) are scored.
 struct EvalWindow {
     std::int64_t begin, end, score_begin;
     // The first input is replaced by the boundary id, as llamacpp puts a BOS before each chunk.
@@ -20,7 +20,8 @@ struct EvalWindow {
     bool operator==(const EvalWindow&) const = default;
 };
 
-// The targets [first, last) that a protocol cuts into windows: those of a stream, or of one of its documents.
+// Holds the range of targets [first, last) that a protocol cuts into windows: those of a stream, or of one of its
+// documents.
 struct EvalStretch {
     std::int64_t first, last;
     std::int64_t length, stride;  // tokens of a window; targets that a window adds, never 0
@@ -36,15 +37,15 @@ struct EvalProtocol {
     bool within_documents = true;      // whether windows may begin anew at each document
     // Whether all targets are scored at every length, so that numbers at two lengths are about the same targets.
     bool scores_all = true;
-    // The default stride; absent: the length. Tables call it by its title, which is empty if the protocol has no other
-    // stride.
+    // Returns the default stride; if it is absent, the default is the length. Tables call it by its title, which is
+    // empty if the protocol has no other stride.
     std::function<std::int64_t(std::int64_t length)> default_stride{};
     std::string default_stride_title{};
     // Adds the windows of one stretch in the order of their targets, none of which is scored twice. May throw
     // UsageError for a stretch that is too short.
     std::function<void(const EvalStretch&, std::vector<EvalWindow>&)> plan{};
-    // The number that the protocol's own tool would print for the losses [scored targets], if it weighs tokens
-    // unevenly; absent: exp of their mean.
+    // Returns the number that the protocol's own tool would print for the losses [scored targets], if it weighs tokens
+    // unevenly. If it is absent, that number is exp of their mean.
     std::function<double(const std::vector<float>& nll, const std::vector<EvalWindow>& windows)> tool_ppl{};
 
     [[nodiscard]] std::int64_t stride_at(std::int64_t length) const { return default_stride ? default_stride(length) : length; }

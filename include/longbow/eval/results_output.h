@@ -23,7 +23,7 @@ public:
     [[nodiscard]] std::vector<EvalResult> known() const;
     // Appends a row. Throws Error: full disk, a pipe whose reader has gone.
     void add(const EvalResult& row);
-    // Whether rows go to standard output, so that nothing else may be printed there.
+    // Returns whether rows go to standard output, so that nothing else may be printed there.
     [[nodiscard]] bool is_standard_output() const { return place_.descriptor == 1; }
     // Returns the folder for partial results: that of the results file, else the run's folder; empty if neither is
     // writable.

@@ -7,7 +7,7 @@
 
 namespace longbow {
 
-// A lock on a folder, held by this process and its children: as long as one of them lives, no other process works in
+// Holds a lock on a folder for this process and its children: as long as one of them lives, no other process works in
 // the folder. The constructor waits for the last holder and logs that it waits. It throws InterruptedError when a
 // signal asks to stop meanwhile.
 class ChildrenLock {

@@ -8,7 +8,8 @@
 
 namespace longbow {
 
-// The commands of one model: each is the arguments without the program's name, in the order in which they must run.
+// Lists the commands of one model: each is the arguments without the program's name, in the order in which they must
+// run.
 struct ModelCommands {
     std::string name;
     std::vector<std::vector<std::string>> commands;

@@ -15,12 +15,12 @@
 
 namespace longbow {
 
-// How fast this machine trains and evaluates a model, from which the plan's time is estimated.
+// Says how fast this machine trains and evaluates a model, from which the plan's time is estimated.
 struct LocalSpeed {
     double update_seconds = 0;       // of one whole update of the configuration
     std::vector<double> evaluation;  // seconds for each FLOP (model/flops.h), one for each timed evaluation
 };
-// A kind of evaluation whose speed is to be measured.
+// Describes a kind of evaluation whose speed is to be measured.
 struct TimedEval {
     std::int64_t length = 0, stride = 0;
     bool one_at_a_time = false;
@@ -28,7 +28,7 @@ struct TimedEval {
 };
 using SpeedMeter = std::function<LocalSpeed(const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals)>;
 
-// Where a grid's models are trained, and with what resources.
+// Says where a grid's models are trained, and with what resources.
 struct GridRequest {
     std::filesystem::path run_dir;
     ConfigContext context;  // what the models' configurations may name
@@ -39,7 +39,7 @@ struct GridRequest {
     SpeedMeter meter;  // if set, the plan also estimates the time on this machine
 };
 
-// The evaluations of one model that a single command does.
+// Lists the evaluations of one model that a single command does.
 struct PlannedEval {
     std::string file;  // in the run's folder: results.jsonl, early.jsonl, speed.jsonl
     std::string split;

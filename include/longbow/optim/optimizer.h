@@ -15,7 +15,7 @@
 
 namespace longbow {
 
-// A tensor that the optimizer keeps for each parameter, such as Adam's first moment.
+// Describes a tensor that the optimizer keeps for each parameter, such as Adam's first moment.
 struct OptimizerSlot {
     std::string name;                 // "exp_avg", "exp_avg_sq", "momentum"
     std::vector<at::Tensor> tensors;  // one a parameter, of the parameter's shape

@@ -13,7 +13,7 @@
 
 namespace longbow {
 
-// One update after the warm-up, as a schedule sees it.
+// Describes one update after the warm-up, as a schedule sees it.
 struct SchedulePoint {
     const ScheduleConfig& schedule;  // with defaults filled in for options that the configuration leaves out
     double peak_lr = 0;
@@ -54,7 +54,7 @@ bool register_schedule(ScheduleEntry entry);
 // After it the schedule's own formula applies. Throws ConfigError for a name that is not registered.
 double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period);
 
-// Whether the schedule has an end, which is so if it reads schedule.period.
+// Returns whether the schedule has an end, which is so if it reads schedule.period.
 bool has_period(const ScheduleConfig& schedule);
 
 }  // namespace longbow

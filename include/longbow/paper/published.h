@@ -31,8 +31,8 @@ struct PublishedTable {
     [[nodiscard]] int decimals(std::size_t column) const;
 };
 
-// A curve read off a figure. `panel` is for example "left_lvalid_1024" (empty if the figure has one panel), `name`
-// "alibi_L512".
+// Holds a curve read off a figure. `panel` is for example "left_lvalid_1024" (empty if the figure has one panel),
+// `name` "alibi_L512".
 struct PublishedCurve {
     std::string panel, name;
     std::vector<std::vector<double>> points;

@@ -32,7 +32,7 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
 std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request);
 std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& request);
 
-// One of the paper's statements, checked against our numbers.
+// Holds one of the paper's statements, checked against our numbers.
 struct Claim {
     std::string text;
     double ratio = 0, bound = 0;

@@ -21,7 +21,7 @@ enum class Quantity {
     gpu_hours,  // hours of training on one device
 };
 
-// What one published cell measures. Lengths are the paper's.
+// Describes what one published cell measures. Lengths are the paper's.
 struct Target {
     std::string dataset;  // "wikitext103", "bookcorpus", "cc100"
     std::string method;   // named as our position methods: "alibi", "sinusoidal", "rotary", "t5"
@@ -40,7 +40,7 @@ std::string method_of(const std::string& published);
 // Returns nullopt if the paper measured nothing there, or quotes another publication.
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column);
 
-// The scale of a reproduction: the paper's grid itself, or a small copy of it.
+// Describes the scale of a reproduction: the paper's grid itself, or a small copy of it.
 struct Scale {
     std::string name = "paper";
     std::int64_t divisor = 1;            // divides lengths and strides (except stride 1)

@@ -19,8 +19,8 @@ namespace longbow {
 // Each member of the structs below has a default value, so that a method names only the members that it needs and no
 // compiler warns about the missing ones.
 
-// What a method adds to the attention scores, after they are scaled by 1/sqrt(head_dim). It depends only on the
-// distance i - j >= 0 from query i to key j.
+// Describes what a method adds to the attention scores, after they are scaled by 1/sqrt(head_dim). It depends only on
+// the distance i - j >= 0 from query i to key j.
 struct BiasSpec {
     enum class Kind { none, slopes, table };
     Kind kind = Kind::none;
@@ -28,7 +28,7 @@ struct BiasSpec {
     at::Tensor table{};   // [heads, M]; may require a gradient: bias = table[h, min(i - j, M - 1)]
 };
 
-// The properties of the model that a method may depend on.
+// Lists the properties of the model that a method may depend on.
 struct PositionContext {
     std::int64_t layers = 0;
     std::int64_t dim = 0;

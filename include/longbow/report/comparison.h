@@ -25,8 +25,8 @@ struct Comparison {
     std::int64_t diverged_a = 0, diverged_b = 0;  // numbers of seeds
 };
 
-// Whether two rows were measured in the same way (Measurement::kHow). It says nothing about the text; compare_rows()
-// refuses different texts.
+// Returns whether two rows were measured in the same way (Measurement::kHow). It says nothing about the text;
+// compare_rows() refuses different texts.
 bool measured_alike(const EvalResult& a, const EvalResult& b);
 // Returns whether two rows scored the same text: equal data and number of tokens or, for different tokenizers, equal
 // numbers of raw bytes.
@@ -37,7 +37,7 @@ bool same_text(const EvalResult& a, const EvalResult& b);
 // rows without blocks, and different tokenizers compared per token.
 Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& per = "");
 
-// One side of a comparison: the rows of one method, from runs of one seed or several.
+// Describes one side of a comparison: the rows of one method, from runs of one seed or several.
 struct ComparisonSide {
     std::string input;                    // as the user gave it
     std::string name;                     // "alibi"; for a single run "alibi/seed-1"

@@ -14,22 +14,24 @@
 
 namespace longbow {
 
-// Nats a token with a 95 % interval (core/interval.h). The interval's blocks of text are the same at every length.
+// Holds nats a token with a 95 % interval (core/interval.h). The interval's blocks of text are the same at every
+// length.
 struct Nats {
     double value = 0;
     std::optional<Interval> interval;
 };
 
-// One evaluation length. Both evaluations score the same targets: `apart` in windows without overlap, `sliding` in
-// overlapping ones, in which every target after the first window has at least length - stride tokens of context.
+// Holds the losses at one evaluation length. Both evaluations score the same targets: `apart` in windows without
+// overlap, `sliding` in overlapping ones, in which every target after the first window has at least length - stride
+// tokens of context.
 struct EarlyTokenLength {
     EvalResult apart, sliding;
     Nats early_cost;  // nll of `apart` minus nll of `sliding`: the cost of the early tokens at this length
 };
 
-// What changes from the shortest length to a longer one, in nats a token: gain = early + context. `gain` is the gain of
-// the windows without overlap, `context` that of the sliding ones, and `early` the difference, which comes from having
-// fewer early tokens.
+// Says what changes from the shortest length to a longer one, in nats a token: gain = early + context. `gain` is the
+// gain of the windows without overlap, `context` that of the sliding ones, and `early` the difference, which comes from
+// having fewer early tokens.
 struct EarlyTokenGain {
     std::int64_t from = 0, to = 0;
     Nats gain, early, context;

@@ -14,14 +14,14 @@ std::string corpus_text(const std::string& name, const std::string& fingerprint)
 std::string metric_title(Metric metric);  // "Perplexity"
 std::string metric_key(Metric metric);    // "ppl"
 
-// "59.10", or "diverged". With several seeds "59.10 ± 0.31" (`plus_minus` stands between the numbers), followed by the
-// number of seeds if the table's cells differ in it.
+// Formats a cell as "59.10", or "diverged". With several seeds "59.10 ± 0.31" (`plus_minus` stands between the
+// numbers), followed by the number of seeds if the table's cells differ in it.
 std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus = " ± ");
 // Returns the cell's 95 % interval, "59.02 to 59.18 (student-t, 95 blocks), 97,280 tokens", or the reason why it has
 // none.
 std::string cell_hint(const ReportTable& table, const ReportCell& cell);
-// "1.456 [1.449, 1.463]", or "1.456 ± 0.008" for several seeds. The two lengths follow if the table's rows differ in
-// them. `none` is returned for a row without growth.
+// Formats a growth as "1.456 [1.449, 1.463]", or "1.456 ± 0.008" for several seeds. The two lengths follow if the
+// table's rows differ in them. `none` is returned for a row without growth.
 std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none, const std::string& plus_minus = " ± ");
 std::string growth_heading(const ReportTable& table);
 bool has_growth(const ReportTable& table);

@@ -9,7 +9,7 @@
 
 namespace longbow {
 
-// One run as the report sees it: the rows of its results.jsonl, and the files beside it.
+// Describes one run as the report sees it: the rows of its results.jsonl, and the files beside it.
 struct ReportRun {
     std::string name;     // its folder's name
     std::string results;  // path of its results.jsonl
@@ -26,7 +26,7 @@ struct ReportRun {
 // or a row is damaged.
 std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
 
-// Where runs of the two lists have the same name, renames them and their rows so that the folders above them tell them
+// Renames runs of the two lists that have the same name, and their rows, so that the folders above them tell them
 // apart.
 void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
 

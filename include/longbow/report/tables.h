@@ -17,7 +17,7 @@ enum class Metric { ppl, nll, bpb, ppl_per_word };
 // Throws UsageError that lists the known metrics.
 Metric metric_from(const std::string& name);
 
-// A model at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
+// Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
     double mean = 0, sd = 0;
     // Seeds: those with a value; tokens, blocks: scored by the last of them.
@@ -31,9 +31,9 @@ struct ReportCell {
     bool best = false;
 };
 
-// The ratio of the perplexity at length `to` to that at length `from`. With one seed, `interval` says what to expect on
-// other text of the same kind; it comes from the same blocks at both lengths (absent below kLeastBlocks, and when the
-// two lengths did not score the same targets). With several seeds, `sd` is the standard deviation over them.
+// Holds the ratio of the perplexity at length `to` to that at length `from`. With one seed, `interval` says what to
+// expect on other text of the same kind; it comes from the same blocks at both lengths (absent below kLeastBlocks, and
+// when the two lengths did not score the same targets). With several seeds, `sd` is the standard deviation over them.
 struct ReportGrowth {
     std::int64_t from = 0, to = 0;
     double ratio = 0, sd = 0;
@@ -51,8 +51,9 @@ struct ReportRow {
     std::optional<ReportGrowth> growth;
 };
 
-// Rows that were measured alike. Rows that differ in corpus, protocol, split, stride, tokens scored, documents or dtype
-// never share a table. Rows of different tokenizers share one only where the metric compares them, on the same text.
+// Holds rows that were measured alike. Rows that differ in corpus, protocol, split, stride, tokens scored, documents or
+// dtype never share a table. Rows of different tokenizers share one only where the metric compares them, on the same
+// text.
 struct ReportTable {
     Metric metric = Metric::ppl;
     std::string split, protocol, stride_text, dtype;
@@ -70,7 +71,7 @@ struct ReportTable {
     [[nodiscard]] std::string corpus() const;
     // Returns what the table measured, in words: corpus, split, protocol, stride, tokens scored.
     [[nodiscard]] std::string heading() const;
-    // Whether every length scored the same targets, so that a line may join its points.
+    // Returns whether every length scored the same targets, so that a line may join its points.
     [[nodiscard]] bool same_targets() const;
 };
 

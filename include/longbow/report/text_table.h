@@ -20,7 +20,7 @@ std::string markdown_table(const TextTable& table);
 std::string latex_table(const TextTable& table, const std::string& caption);
 // The LaTeX package that latex_table() needs, as a LaTeX comment.
 extern const char* const kLatexPackages;
-// The first cell of each row becomes a heading. On narrow screens the table scrolls on its own.
+// Makes an HTML table. The first cell of each row becomes a heading. On narrow screens the table scrolls on its own.
 std::string html_table(const TextTable& table);
 
 }  // namespace longbow

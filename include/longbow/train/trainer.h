@@ -15,7 +15,7 @@
 
 namespace longbow {
 
-// The source of a run that is forked from another (train/fork.h).
+// Names the source of a run that is forked from another (train/fork.h).
 struct Fork {
     std::string from;                  // as the user named it
     std::filesystem::path checkpoint;  // empty: the new run has checkpoints already and continues from them
