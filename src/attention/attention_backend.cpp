@@ -1,4 +1,4 @@
-// Choice of a back-end by name or by `auto`.
+// Chooses a back-end by its name or by `auto`.
 #include "longbow/attention/attention_backend.h"
 
 #include <array>
@@ -29,7 +29,8 @@ std::vector<std::string> attention_backend_names() {
 
 namespace {
 
-// The fused kernels for GPUs have been shown right on the host only (tests/emulator): there they serve who names them, and `auto` passes them by.
+// The fused kernels for GPUs have been tested on the host only (tests/emulator). There they run if named, and `auto`
+// does not choose them.
 bool chosen_by_auto(const AttentionBackend& backend, const AttentionRequest& request) {
     return backend.name() != "fused" || !starts_with(request.device, "cuda");
 }

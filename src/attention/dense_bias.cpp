@@ -1,4 +1,4 @@
-// The bias as a matrix, causal mask included.
+// Computes the bias as a matrix, including the causal mask.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
@@ -13,16 +13,18 @@ namespace longbow {
 at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length, const at::TensorOptions& options) {
     const auto index = options.dtype(at::kLong).requires_grad(false);
     const auto query = at::arange(key_length - query_length, key_length, index).unsqueeze(1);
-    const auto distance = query.sub(at::arange(key_length, index));  // [Lq, Lk], negative in the future
+    const auto distance = query.sub(at::arange(key_length, index));  // [Lq, Lk], negative for keys in the future
     at::Tensor dense;
     switch (bias.kind) {
         case BiasSpec::Kind::none: dense = at::zeros({1, query_length, key_length}, options); break;
         case BiasSpec::Kind::slopes:
-            // -slope * (i - j), never slope * j: the products stay exact near the diagonal, at any length.
+            // The bias is computed as -slope * (i - j) and never as slope * j, so that the products stay exact near the
+            // diagonal at any length.
             dense = bias.slopes.to(options.dtype()).neg().view({-1, 1, 1}).mul(distance.to(options.dtype()));
             break;
         case BiasSpec::Kind::table:
-            // embedding() rather than index(): its backward is deterministic, and quick where many pairs share an entry.
+            // embedding() is used instead of index() because its backward pass is deterministic, and fast where many
+            // pairs share an entry.
             dense = at::embedding(bias.table.t(), distance.clamp(0, bias.table.size(1) - 1)).permute({2, 0, 1}).to(options.dtype());
             break;
     }

@@ -29,10 +29,11 @@ AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size)
 }
 
 BandSplit AdaptiveBands::split(const at::Tensor& ids) const {
-    // Bucket 0 is below the first bound, the last one beyond the vocabulary: neither may hold anything.
+    // Bucket 0 is below the first bound and the last one beyond the vocabulary; neither may contain an id.
     const auto bucket = at::bucketize(ids, boundaries_.to(ids.device()), /*out_int32=*/false, /*right=*/true);
     const auto buckets = at::arange(static_cast<std::int64_t>(bounds_.size()) + 1, bucket.options());
-    const auto counts = bucket.unsqueeze(0).eq(buckets.unsqueeze(1)).sum(1).cpu();  // (bincount would wait for the device twice more)
+    // bincount() would wait for the device twice more.
+    const auto counts = bucket.unsqueeze(0).eq(buckets.unsqueeze(1)).sum(1).cpu();
     const auto* count = counts.const_data_ptr<std::int64_t>();
     if (count[0] + count[bounds_.size()] > 0) {
         const auto wrong = count[0] > 0 ? ids.min() : ids.max();

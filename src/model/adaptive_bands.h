@@ -1,5 +1,5 @@
-// A vocabulary sorted by frequency, cut into bands: the rarer a band's words, the narrower their embeddings (Baevski and Auli 2019,
-// "Adaptive Input Representations"; Grave et al. 2017 for the output).
+// Cuts a vocabulary that is sorted by frequency into bands: the rarer a band's words, the narrower their embeddings
+// (Baevski and Auli 2019, "Adaptive Input Representations"; Grave et al. 2017 for the output).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,25 +11,27 @@
 
 namespace longbow {
 
-// Which of a list of ids are in which band.
+// Says which ids of a list are in which band.
 struct BandSplit {
     at::Tensor band;                   // [n] int64: each id's band
-    at::Tensor order;                  // [n] int64: places of the list sorted by band, in their own order within each
-    std::vector<std::int64_t> begins;  // [bands + 1]: where each band's places begin in `order`
+    at::Tensor order;                  // [n] int64: the list's indices sorted by band, in list order within each band
+    std::vector<std::int64_t> begins;  // [bands + 1]: where each band begins in `order`
 
-    // Places of the ids in band i, [n_i].
+    // Returns the list's indices of the ids in band i, [n_i].
     [[nodiscard]] at::Tensor places(std::size_t i) const { return order.slice(0, begins[i], begins[i + 1]); }
 };
 
 class AdaptiveBands {
 public:
-    // By model.adaptive_cutoffs and adaptive_factor. Throws ConfigError when a cutoff leaves no word of the vocabulary for the last band.
+    // Cuts the vocabulary by model.adaptive_cutoffs and adaptive_factor. Throws ConfigError if a cutoff leaves no word
+    // for the last band.
     AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size);
     [[nodiscard]] std::size_t count() const { return dims_.size(); }
     [[nodiscard]] std::int64_t begin(std::size_t band) const { return bounds_[band]; }  // its first id
     [[nodiscard]] std::int64_t words(std::size_t band) const { return bounds_[band + 1] - bounds_[band]; }
     [[nodiscard]] std::int64_t dim(std::size_t band) const { return dims_[band]; }  // of its embeddings
-    // ids [n] int64, on any device. Waits for the device once. Throws DataError for an id outside the vocabulary.
+    // Finds the band of each of `ids` ([n] int64 on any device). Waits for the device once. Throws DataError for an id
+    // outside the vocabulary.
     [[nodiscard]] BandSplit split(const at::Tensor& ids) const;
 
 private:

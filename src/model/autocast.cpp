@@ -11,7 +11,7 @@ at::ScalarType scalar_type(DType dtype) {
         case DType::bf16: return at::kBFloat16;
         case DType::fp16: return at::kHalf;
     }
-    return at::kFloat;  // no other value; g++ wants an end
+    return at::kFloat;  // there is no other value; g++ warns without this
 }
 
 AutocastScope::AutocastScope(c10::DeviceType device, at::ScalarType dtype)
@@ -26,7 +26,7 @@ AutocastScope::AutocastScope(c10::DeviceType device, at::ScalarType dtype)
 
 AutocastScope::~AutocastScope() {
     if (!active_) return;
-    // The cache holds cast copies of weights, which the next update changes.
+    // The cache holds cast copies of the weights, which the next update changes.
     if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
     at::autocast::set_autocast_enabled(device_, enabled_before_);
     at::autocast::set_autocast_dtype(device_, dtype_before_);

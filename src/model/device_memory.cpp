@@ -23,8 +23,8 @@ void count(std::int64_t bytes) {
     }
 }
 
-// LibTorch's CPU allocator, with each block's size in front of it: a deleter is told the address alone. The front is as long as the
-// alignment that tensors have (64 bytes), so that they keep it.
+// Wraps LibTorch's CPU allocator and stores each block's size in front of the block, since a deleter gets only the
+// address. The prefix is as long as the alignment of tensors (64 bytes), so that they keep it.
 class CountingAllocator final : public c10::Allocator {
 public:
     explicit CountingAllocator(c10::Allocator& inner) : free_(inner.raw_deleter()), inner_(inner) { the_ = this; }

@@ -1,4 +1,5 @@
-// Keys and values of a growing window, in buffers that double: adding a token copies that token, not the window.
+// Implements the key-value cache. Its buffers double when they are full, so that adding a token copies that token and
+// not the window.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
@@ -11,7 +12,8 @@ namespace longbow {
 
 namespace {
 
-// Puts `fresh` [batch, heads, n, head_dim] after the first `length` entries of `buffer` -> all length + n entries.
+// Puts `fresh` [batch, heads, n, head_dim] after the first `length` entries of `buffer` and returns all length + n
+// entries.
 at::Tensor put(at::Tensor& buffer, const at::Tensor& fresh, std::int64_t length) {
     const auto end = length + fresh.size(2);
     if (!buffer.defined() || buffer.size(2) < end) {

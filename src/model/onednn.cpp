@@ -12,7 +12,8 @@ namespace longbow {
 
 namespace {
 
-// Below this many rows (decoding) the product is bound by memory, and oneDNN would compile a kernel for each new count of rows.
+// Below this many rows (decoding) the product is bound by memory, and oneDNN would compile a kernel for each new number
+// of rows.
 constexpr std::int64_t kFewestRows = 32;
 
 }  // namespace
@@ -48,8 +49,8 @@ at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows) {
     return rows >= kManyRows && weight.size(0) >= weight.size(1) && weight.stride(1) == 1 ? transposed(weight).t() : weight;
 }
 
-// oneDNN wants the first operand's rows contiguous and ATen would copy it slowly where they are not, as in a weight gradient (a = dy^T):
-// then the smaller of dy and x is transposed here, and the product computed from that side.
+// oneDNN needs contiguous rows in the first operand, and ATen would copy slowly where they are not, as in a weight
+// gradient (a = dy^T). There the smaller of dy and x is transposed here, and the product is computed from that side.
 at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b) {
     if (a.stride(1) == 1 || a.stride(0) != 1 || b.stride(1) != 1) {
         return onednn_linear(a, b.t(), std::nullopt, "none");

@@ -1,4 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header, because at::parallel_for runs in
+// parallel only in files compiled with OpenMP.
 #include "onednn_layer.h"
 
 #include <ATen/ops/empty.h>
@@ -21,12 +22,12 @@ struct Wanted {
 struct Gradients {
     at::Tensor x, weight, bias;
 };
-struct Sums {  // one thread's
+struct Sums {  // of one thread
     WeightGradient weight;
     at::Tensor bias;
 };
 
-// dy [rows, out], x [rows, in], contiguous.
+// Holds the gradients of a linear layer; dy [rows, out] and x [rows, in] are contiguous.
 Gradients differentiate(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight, const Wanted& wanted) {
     const auto rows = x.size(0);
     const auto threads = row_chunks::threads_for(rows, weight);

@@ -1,4 +1,4 @@
-// A linear layer through oneDNN with its gradients.
+// Computes a linear layer through oneDNN, with its gradients.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,8 +7,8 @@
 
 namespace longbow {
 
-// activation(x W^T + bias), or residual + x W^T + bias (then relu is false). x [..., in], weight [out, in], bias [out], residual [..., out], all
-// where onednn_serves (onednn.h). Differentiable once.
+// Returns activation(x W^T + bias), or residual + x W^T + bias (relu must then be false). x [..., in], weight [out,
+// in], bias [out], residual [..., out], for tensors that onednn_serves() (onednn.h) accepts. Differentiable once.
 at::Tensor onednn_layer(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, bool relu,
                         const std::optional<at::Tensor>& residual = std::nullopt);
 

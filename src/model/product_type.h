@@ -1,4 +1,4 @@
-// What autocast asks of code that ATen's own autocast does not see (custom autograd functions).
+// Applies autocast in code that ATen's own autocast does not reach (custom autograd functions).
 #pragma once
 
 #include <ATen/autocast_mode.h>
@@ -6,7 +6,8 @@
 
 namespace longbow {
 
-// The type in which a matrix product of `x` is computed here and now: autocast's for fp32 where it is on, else x's own.
+// Returns the type in which a matrix product of `x` must be computed now: autocast's if it is enabled (never for fp64),
+// else x's own.
 inline at::ScalarType product_type(const at::Tensor& x) {
     const auto device = x.device().type();
     if (x.scalar_type() != at::kDouble && at::autocast::is_autocast_enabled(device)) {

@@ -1,4 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header, because at::parallel_for runs in
+// parallel only in files compiled with OpenMP.
 #include "residual_norm.h"
 
 #include <ATen/Parallel.h>
@@ -26,8 +27,8 @@ struct Rows {
     std::int64_t dim;
 };
 
-// With h = (x - mean) / deviation and g = dy * weight, dx = (g - mean(g) - h * mean(g * h)) / deviation + dresidual; sums of dy * h and dy go to
-// dweight and dbias.
+// With h = (x - mean) / deviation and g = dy * weight, dx = (g - mean(g) - h * mean(g * h)) / deviation + dresidual.
+// The sums of dy * h and dy are added to dweight and dbias.
 LONGBOW_VECTOR_CLONES void differentiate(const Rows& rows, std::int64_t begin, std::int64_t end, float* __restrict dweight,
                                          float* __restrict dbias) {
     const std::int64_t dim = rows.dim;
@@ -90,7 +91,7 @@ public:
         const auto count = x.numel() / std::max<std::int64_t>(1, dim);
         constexpr std::int64_t kFewestRows = 32;
         const auto threads = at::in_parallel_region() ? 1 : std::clamp<std::int64_t>(count / kFewestRows, 1, at::get_num_threads());
-        auto sums = at::zeros({threads, 2, dim}, x.options());  // of dweight, dbias
+        auto sums = at::zeros({threads, 2, dim}, x.options());  // for each thread: of dweight, dbias
         const Rows rows{x.const_data_ptr<float>(),        saved[2].const_data_ptr<float>(),
                         saved[3].const_data_ptr<float>(), saved[1].const_data_ptr<float>(),
                         dy.const_data_ptr<float>(),       dresidual.defined() ? dresidual.const_data_ptr<float>() : nullptr,

@@ -1,4 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header, because at::parallel_for runs in
+// parallel only in files compiled with OpenMP.
 #include "softmax_rows.h"
 
 #include <ATen/Parallel.h>
@@ -16,18 +17,18 @@ namespace longbow {
 
 namespace {
 
-// e^x for x <= 0, relative error 2e-7, in steps that a compiler turns into vector instructions; 0 below e^-87, NaN for NaN.
+// e^x for x <= 0 with a relative error of 2e-7, in steps that a compiler can vectorize; 0 below e^-87, NaN for NaN.
 [[gnu::always_inline]] inline float exp_of(float x) {
-    constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: what is added to it is rounded to whole numbers
+    constexpr float kRounder = 12582912.0F;  // 1.5 * 2^23: adding it to a number rounds that to an integer
     constexpr float kLog2e = 1.44269504F;
-    constexpr float kLn2High = 0.693145752F;  // few bits: n * kLn2High is exact
+    constexpr float kLn2High = 0.693145752F;  // few bits, so that n * kLn2High is exact
     constexpr float kLn2Low = 1.42860677e-6F;
     constexpr float kLowest = -87.0F;
     const float inside = x < kLowest ? kLowest : x;
     const float shifted = inside * kLog2e + kRounder;
     const float n = shifted - kRounder;
     const float r = inside - n * kLn2High - n * kLn2Low;
-    // Taylor's series to r^7 on |r| <= ln2 / 2: what is left out is below 1e-8.
+    // Taylor's series to r^7 on |r| <= ln2 / 2; the omitted terms are below 1e-8.
     float p = 1.0F / 5040.0F;
     p = p * r + 1.0F / 720.0F;
     p = p * r + 1.0F / 120.0F;
@@ -36,7 +37,7 @@ namespace {
     p = p * r + 0.5F;
     p = p * r + 1.0F;
     p = p * r + 1.0F;
-    // 2^n by its bits. Not std::bit_cast: a function of another target would not be inlined here.
+    // 2^n from its bits. std::bit_cast is not used because a function for another target would not be inlined here.
     constexpr std::uint32_t kRounderBits = 0x4B400000;
     constexpr std::uint32_t kBias = 127;
     std::uint32_t bits = 0;
@@ -56,8 +57,8 @@ LONGBOW_VECTOR_CLONES float largest_of(const float* row, std::int64_t words) {
     return largest;
 }
 
-// The sum of e^(x - largest); the powers themselves to `powers`, unless it is null. Stretches are summed apart: a float would lose what a large
-// vocabulary adds to it.
+// The sum of e^(x - largest). The powers themselves are written to `powers` unless it is null. Stretches of kStretch
+// words are summed separately, since a float sum would lose the small terms of a large vocabulary.
 constexpr std::int64_t kStretch = 256;
 LONGBOW_VECTOR_CLONES double sum_of_powers(const float* row, std::int64_t words, float largest, float* powers) {
     double total = 0.0;
@@ -88,7 +89,7 @@ LONGBOW_VECTOR_CLONES void multiply(float* row, std::int64_t words, float factor
     }
 }
 
-// Each row's log p(target); with `gradient`, the rows become p - onehot(target).
+// Computes log p(target) of each row. If `gradient` is given, the rows there become p - onehot(target).
 at::Tensor over_rows(const float* logits, float* gradient, const at::Tensor& rows, const at::Tensor& target) {
     const auto words = rows.size(1);
     const auto stride = rows.stride(0);
@@ -96,7 +97,7 @@ at::Tensor over_rows(const float* logits, float* gradient, const at::Tensor& row
     auto out = at::empty({rows.size(0), 1}, rows.options());
     const auto* wanted = targets.const_data_ptr<std::int64_t>();
     float* log_p = out.mutable_data_ptr<float>();
-    constexpr std::int64_t kGrain = 1 << 15;  // elements worth another thread
+    constexpr std::int64_t kGrain = 1 << 15;  // elements that are worth another thread
     at::parallel_for(0, rows.size(0), std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, words)),
                      [&](std::int64_t begin, std::int64_t end) {
                          for (auto i = begin; i < end; ++i) {

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::int64_t kPartDim = 2;
 
-// Whether the gradients are the parts of one contiguous packed tensor, in order.
+// Whether the gradients are the consecutive parts of one contiguous packed tensor.
 bool parts_of_one(const torch::autograd::variable_list& parts, at::IntArrayRef packed) {
     const auto part = packed[3] * packed[4];
     const std::array<std::int64_t, 4> strides = {packed[1] * 3 * part, 3 * part, packed[4], 1};

@@ -13,8 +13,9 @@ namespace longbow {
 
 namespace {
 
-// A block of 16 x 16 reads and writes whole cache lines; inside it, 4 x 4 in registers. Rows are often a power of two apart, and then share a
-// few sets of the cache: the order of the loops keeps the lines that are being written few, and finishes them before the next.
+// A block of 16 x 16 reads and writes whole cache lines; inside it, 4 x 4 squares are transposed in registers. Rows are
+// often a power of two apart and then share few sets of the cache, so the loops' order keeps few lines being written at
+// a time and finishes them before the next.
 constexpr std::int64_t kBlock = 16;
 
 #ifdef __SSE2__
@@ -59,7 +60,7 @@ at::Tensor transposed(const at::Tensor& x) {
             const auto j = stripe * kBlock;
             for (std::int64_t i = 0; i < rows; i += kBlock) {
                 if (i + kBlock <= rows && j + kBlock <= columns) {
-                    // Rows lie too far apart for the hardware to foresee.
+                    // Rows lie too far apart for the hardware prefetcher.
                     constexpr std::int64_t kAhead = 3 * kBlock;
                     for (auto row = i + kAhead; row < std::min(i + kAhead + kBlock, rows); ++row)
                         __builtin_prefetch(in + row * in_row + j, 0, 2);

@@ -1,5 +1,6 @@
-// A function compiled a second time for CPUs with AVX2 and FMA, and chosen when the program starts. Only where GCC can choose by what the CPU has:
-// from version 12 on it knows the level x86-64-v3 ("arch=haswell" would serve that one model alone).
+// Compiles a function a second time for CPUs with AVX2 and FMA; the copy is chosen when the program starts. Only GCC
+// can choose by the CPU's features, and only from version 12 on does it know the level x86-64-v3 ("arch=haswell" would
+// match that CPU model alone).
 #pragma once
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 12

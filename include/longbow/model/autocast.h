@@ -1,4 +1,4 @@
-// Mixed precision as a scope: inside it, matrix products of fp32 weights run in bf16 or fp16.
+// Turns mixed precision on for a scope: inside it, matrix products of fp32 weights run in bf16 or fp16.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -10,7 +10,8 @@ namespace longbow {
 
 at::ScalarType scalar_type(DType dtype);
 
-// Autocast on the device's type while it lives, when dtype is bf16 or fp16; nothing for fp32 and fp64. Scopes may nest.
+// Enables autocast on the device's type during its lifetime if dtype is bf16 or fp16; does nothing for fp32 and fp64.
+// Scopes may nest.
 class AutocastScope {
 public:
     AutocastScope(c10::DeviceType device, at::ScalarType dtype);

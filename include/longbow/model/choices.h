@@ -1,4 +1,5 @@
-// What a model's closed settings may be. The model room acts on them; config/config.h names the types.
+// Defines the values of `model`'s closed settings. config/config.h includes this file, so it includes core/choice.h
+// alone; the model room acts on the values.
 #pragma once
 
 #include "longbow/core/choice.h"
