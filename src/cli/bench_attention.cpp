@@ -54,7 +54,7 @@ struct Contestant {
 struct Work {
     AttentionInput input;
     at::Tensor gradient;
-    // Of the forward pass, over the pairs that causality leaves; the backward pass has 5/2 times as many.
+    // Operations of the forward pass, over the pairs that causality leaves; the backward pass has 5/2 times as many.
     double operations;
 };
 

@@ -125,7 +125,7 @@ std::shared_ptr<LanguageModel> model_of(const Part& part, const SpeedRequest& re
 }
 
 struct Timing {
-    // Of the quickest update: other work on the machine only makes updates slower.
+    // Seconds of the quickest update: other work on the machine only makes updates slower.
     double pass = INFINITY, step = INFINITY;
 };
 

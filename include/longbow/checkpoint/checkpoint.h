@@ -64,7 +64,7 @@ Json to_json(const TrainState& state);
 // Throws CheckpointError that names `file` if a field is missing or has the wrong type.
 TrainState train_state_from_json(const Json& json, const std::string& file);
 
-// RUN/checkpoints/step-00000600 for update 600.
+// Returns RUN/checkpoints/step-00000600 for update 600.
 std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int64_t update);
 
 // Writes RUN/checkpoints/step-N as one transaction, replacing an existing step-N, and then points RUN/checkpoints/last
@@ -123,7 +123,7 @@ std::filesystem::path run_of_checkpoints(const std::filesystem::path& folder);
 // directory, RUN@last, RUN@best, RUN@step=N. Throws CheckpointError or UsageError.
 std::filesystem::path resolve_checkpoint(const std::string& text);
 // Returns the newest checkpoint of a run that passes verify_checkpoint(). Damaged ones are skipped with a warning.
-// nullopt if there is none.
+// The result is nullopt if there is none.
 std::optional<std::filesystem::path> newest_whole_checkpoint(const std::filesystem::path& run);
 // Checks sizes and hashes against the manifest. Throws CheckpointError that names the damaged file.
 void verify_checkpoint(const std::filesystem::path& checkpoint);

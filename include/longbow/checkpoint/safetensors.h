@@ -25,7 +25,7 @@ struct SafetensorsFile {
 // Throws CheckpointError with the file's name on any damage. The file may come from anyone, so nothing in it is
 // trusted.
 SafetensorsFile read_safetensors(const std::filesystem::path& path);
-// Writes the tensors in the given order and syncs the file. Not atomic by itself: callers write into a
+// Writes the tensors in the given order and syncs the file. This is not atomic by itself: callers write into a
 // DirectoryTransaction.
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);

@@ -64,7 +64,7 @@ public:
     // Runs `work` on rank 0 while the others wait without a time limit. If rank 0 throws InterruptedError, all ranks
     // throw it.
     void leader_first(const char* what, const std::function<void()>& work);
-    // True on every rank if `mine` is true on any.
+    // Returns true on every rank if `mine` is true on any.
     bool any(bool mine);
 
     // Tells the watchdog what this rank is doing, for its report: "update 12: backward". The watchdog takes each call

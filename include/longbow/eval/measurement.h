@@ -24,7 +24,7 @@ struct EvalSettings {
 // includes the attention back-end and every other override of the checkpoint's settings.
 struct Measurement : EvalSettings {
     std::string split;
-    // Of the computation, as text, so that rows of later versions with new types can be read.
+    // The computation's type, as text so that rows of later versions with new types can be read.
     std::string dtype = "fp32";
     std::string checkpoint, data, tokenizer, config;
     bool operator==(const Measurement&) const = default;
@@ -42,9 +42,10 @@ struct Measurement : EvalSettings {
         kTokenizer = 1 << 9,
         kConfig = 1 << 10,
     };
+    // kHow says how something was measured, but not which model and text. kAsked is what a grid of models compares.
     static constexpr unsigned kHow =
-        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;           // how it was measured, not which model and text
-    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;  // what a grid of models compares
+        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
+    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;
     static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig;
 
     // Returns these parts as one string. Two keys are equal if and only if the parts are.

@@ -1,6 +1,6 @@
-// An evaluation protocol says which windows an evaluation scores. Each is one file of this room, protocol_NAME.cpp,
-// which registers an EvalProtocol; otherwise only its test and its row in docs/evaluation.md name it. That row defines
-// the protocol and names the tool that it follows.
+// An evaluation protocol says which windows an evaluation scores. Each protocol is one file of this room,
+// protocol_NAME.cpp, which registers an EvalProtocol; otherwise only its test and its row in docs/evaluation.md name
+// it. That row defines the protocol and names the tool that it follows.
 #pragma once
 
 #include <cstdint>

@@ -65,7 +65,7 @@ struct PlannedModel {
     double tokens = 0;                                              // of the whole training
     // early_updates is an intermediate stop at which the `early` evaluations are made; 0: none.
     std::int64_t updates = 0, early_updates = 0, done_updates = 0;
-    // Of what is missing, from the plan's assumed throughput.
+    // Costs of the missing updates, from the plan's assumed throughput.
     double train_seconds = 0;
     double train_flops = 0;
     std::vector<PlannedEval> early, evals;

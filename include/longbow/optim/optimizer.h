@@ -1,6 +1,6 @@
-// Optimizers update a model's parameters. Their state is kept as named slots, so that checkpoints can hold it. Each is
-// one file of this room, which registers the optimizer and its options (LONGBOW_REGISTER_OPTIMIZER); otherwise only its
-// test and docs/configuration.md name it.
+// Optimizers update a model's parameters. Their state is kept as named slots, so that checkpoints can hold it. Each
+// optimizer is one file of this room, which registers the optimizer and its options (LONGBOW_REGISTER_OPTIMIZER);
+// otherwise only its test and docs/configuration.md name it.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,6 +1,6 @@
-// Learning-rate schedules are pure functions of the update's number. Each is one file of this room, schedule_NAME.cpp,
-// which registers the schedule and its options (LONGBOW_REGISTER_SCHEDULE); otherwise only its test and
-// docs/configuration.md name it.
+// Learning-rate schedules are pure functions of the update's number. Each schedule is one file of this room,
+// schedule_NAME.cpp, which registers the schedule and its options (LONGBOW_REGISTER_SCHEDULE); otherwise only its test
+// and docs/configuration.md name it.
 #pragma once
 
 #include <cstdint>

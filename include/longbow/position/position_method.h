@@ -51,7 +51,7 @@ public:
     // Returns the bias of the scores in `layer`, which is in [0, layers). Only methods whose bias_differs_by_layer() is
     // true use the argument.
     virtual BiasSpec bias(std::int64_t /*layer*/) { return {}; }
-    // False: bias(0) serves every layer and is called once a forward pass.
+    // If this is false, bias(0) serves every layer and is called once a forward pass.
     [[nodiscard]] virtual bool bias_differs_by_layer() const { return false; }
     // Returns the longest window that the method can serve; 0 means any. Callers check it before they start work
     // (learned positions end with their table).

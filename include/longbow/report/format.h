@@ -8,7 +8,7 @@
 
 namespace longbow {
 
-// "austen/store (xxh3:..)", or "data xxh3:.." if the name is empty.
+// Returns "austen/store (xxh3:..)", or "data xxh3:.." if the name is empty.
 std::string corpus_text(const std::string& name, const std::string& fingerprint);
 
 std::string metric_title(Metric metric);  // "Perplexity"
@@ -25,7 +25,7 @@ std::string cell_hint(const ReportTable& table, const ReportCell& cell);
 std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none, const std::string& plus_minus = " ± ");
 std::string growth_heading(const ReportTable& table);
 bool has_growth(const ReportTable& table);
-// "1024", followed by the number of scored tokens if the table's lengths differ in it.
+// Returns "1024", followed by the number of scored tokens if the table's lengths differ in it.
 std::string length_heading(const ReportTable& table, std::int64_t length);
 // Returns what a reader must know to read the table, in notes of a sentence or two.
 std::vector<std::string> table_notes(const ReportTable& table);

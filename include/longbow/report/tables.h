@@ -20,7 +20,7 @@ Metric metric_from(const std::string& name);
 // Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
     double mean = 0, sd = 0;
-    // Seeds: those with a value; tokens, blocks: scored by the last of them.
+    // `seeds` counts those with a value; `tokens` and `blocks` are what the last of them scored.
     std::int64_t seeds = 0, tokens = 0, blocks = 0;
     // Seeds whose loss is not a number, and seeds whose loss is one although this metric is not (exp overflows).
     std::int64_t diverged = 0, valueless = 0;
@@ -57,7 +57,7 @@ struct ReportRow {
 struct ReportTable {
     Metric metric = Metric::ppl;
     std::string split, protocol, stride_text, dtype;
-    // Of the corpus, as the rows name it; empty if they are all of earlier versions.
+    // Names of the corpus, as the rows give them; empty if they are all of earlier versions.
     std::vector<std::string> data_names;
     std::vector<std::string> data, tokenizers;  // fingerprints; several of each in a table of different tokenizers
     bool within_documents = false;

@@ -25,7 +25,7 @@ struct MachineSpeed {
     double update_seconds = 0;       // of a whole update: all micro-batches and the optimizer's step
     double flop_seconds = 0;         // for each FLOP of a training pass (flops.h; backward included)
     std::vector<double> evaluation;  // seconds for each FLOP, one a request
-    // Of the timed model; fewer than the configuration's if an update would take too long.
+    // Layers of the timed model; fewer than the configuration's if an update would take too long.
     std::int64_t layers = 0;
 };
 

@@ -69,7 +69,7 @@ void check_ranks(const TrainRequest& request, int ranks);
 std::string training_plan(const TrainRequest& request, int ranks = 1);
 
 // Returns the part of the plan that is known before the store exists: parameters, tokens of an update, updates an
-// epoch. Empty if data.expect_vocab_size is not set.
+// epoch. It is empty if data.expect_vocab_size is not set.
 std::string expected_plan(const Config& config);
 
 // Checks every checkpoint of the run against its manifest. Then trains from the last checkpoint but one to the last
