@@ -146,6 +146,7 @@ std::vector<MeasuredRun> load(const EarlyTokenFlags& flags, MeasuredText& text, 
 
 int dry_run(const EarlyTokenFlags& flags, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
+    prepare_process(device);
     const auto limit = flags.request.max_stream_tokens;
     MeasuredText text(flags.data, {}, flags.split, common.threads, limit > 0 ? std::min(limit, kAssumedTokens) : kAssumedTokens);
     EvalPlans plans;
@@ -167,6 +168,7 @@ int dry_run(const EarlyTokenFlags& flags, const CommonOptions& common) {
 int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
     install_stop_handlers();
     const auto device = resolve_device(common.device);
+    prepare_process(device);
     MeasuredText text(flags.data, {}, flags.split, common.threads);
     EvalPlans plans;
     auto runs = load(flags, text, plans);

@@ -70,6 +70,7 @@ int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
     request.origins = std::move(loaded.origins);
     request.run_dir = "bench";  // only used in messages
     request.device = resolve_device(common.device);
+    prepare_process(request.device);
     request.threads = common.threads;
     UpdateTimer timer(request);
     for (int i = 0; i < flags.warmup; ++i) timer.step();

@@ -180,6 +180,7 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
 int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     if (flags.skip_threshold == 0.0) throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
     const auto device = resolve_device(common.device);
+    prepare_process(device);
     flags.lengths = distinct_lengths(flags.lengths);
     leave_once(flags.backends);
     leave_once(flags.dtypes);

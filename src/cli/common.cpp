@@ -26,16 +26,11 @@ int available_cores() {
     return std::max(1, CPU_COUNT(&set));
 }
 
-int gpu_count() {
-    if (!load_cuda() || !at::hasCUDA()) return 0;
-    return static_cast<int>(at::getNumGPUs());
-}
+int gpu_count() { return static_cast<int>(gpu_report().gpus.size()); }
 
 }  // namespace
 
 std::string resolve_device(const std::string& text) {
-    keep_freed_memory();  // called here, since only verbs that compute ask for a device
-    count_cpu_memory();
     if (text == "cpu") return "cpu";
     if (text == "auto") return gpu_count() > 0 ? "cuda:0" : "cpu";
     int index = 0;
@@ -56,6 +51,12 @@ std::string resolve_device(const std::string& text) {
             strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(), count, count == 1 ? "" : "s"));
     }
     return strprintf("cuda:%d", index);
+}
+
+void prepare_process(const std::string& device) {
+    keep_freed_memory();
+    count_cpu_memory();
+    if (device != "cpu" && !(load_cuda() && at::hasCUDA())) throw Error("LibTorch has no CUDA, and the device is " + device);
 }
 
 void apply_common(CommonOptions& options) {

@@ -33,6 +33,7 @@ void check_flags(EvalFlags& flags) {
 }
 
 int dry_run(const EvalFlags& flags, const Ranked& ranked) {
+    prepare_process(ranked.device);
     const auto limit = flags.request.max_stream_tokens;
     MeasuredText text(flags.data, flags.text, flags.split, ranked.threads, limit > 0 ? std::min(limit, kAssumedTokens) : kAssumedTokens);
     EvalPlans windows;

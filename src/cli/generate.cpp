@@ -29,6 +29,7 @@ int run(const Flags& flags, const CommonOptions& common) {
     request.stop_at_boundary = !flags.past_boundary;
     check_request(request);
     const auto device = resolve_device(common.device);
+    prepare_process(device);
     auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
     check_prompt(*loaded.model, *loaded.tokenizer, request);
     loaded.model->to(torch::Device(device));

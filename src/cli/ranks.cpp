@@ -62,6 +62,7 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
     if (launch.rank != 0) log::initialise_rank(launch.rank, common.log_level);
     Ranked ranked;
     ranked.device = rank_device(common.device, launch);
+    prepare_process(ranked.device);
     ranked.threads = rank_threads(common, launch);
     at::set_num_threads(ranked.threads);
     ranked.ranks = std::make_shared<Communicator>(launch, c10::Device(ranked.device), timeout);

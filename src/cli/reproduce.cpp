@@ -62,6 +62,7 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
 // each of the paper's data sets.
 SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
+    prepare_process(device);
     if (request.threads > 0) at::set_num_threads(request.threads);
     const double budget = request.scale.divisor == 1 ? 1 : 0.6;
     return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {

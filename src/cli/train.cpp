@@ -122,6 +122,7 @@ void add_train(CLI::App& app, VerbContext& context) {
         if (flags->dry_run) {
             request.plan_only = true;
             request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;
+            if (flags->plan_device.empty()) prepare_process(request.device);  // the plan times updates here
             check_request(request, ranks);
             std::cout << training_plan(request, ranks);
             return 0;
