@@ -14,7 +14,8 @@ namespace longbow {
 
 namespace {
 
-constexpr int kStateVersion = 2;
+// Version 2 held XXH3's private states where 3 has the checksums of what was written. Both say enough to go on: files are hashed anew.
+constexpr int kStateVersion = 3, kOldestStateVersion = 2;
 
 Json source_json(const Source& source) {
     return {{"name", text_of_name(source.name)},
@@ -100,7 +101,9 @@ Json state_json(const PrepareState& state) {
 }
 
 PrepareState parse_state(const Json& json) {
-    if (json.at("format") != "longbow.preparing" || json.at("version") != kStateVersion) throw DataError("of another version of longbow");
+    const Json& version = json.at("version");
+    if (json.at("format") != "longbow.preparing" || version < kOldestStateVersion || version > kStateVersion)
+        throw DataError("of another version of longbow");
     PrepareState state;
     state.settings = json.at("settings");
     state.tokenizer = json.at("tokenizer").get<std::string>();

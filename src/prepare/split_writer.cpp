@@ -1,8 +1,10 @@
 #include "split_writer.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "longbow/core/error.h"
+#include "longbow/core/signals.h"
 
 namespace longbow {
 
@@ -17,7 +19,35 @@ RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
             {state.at("raw_bytes").get<std::uint64_t>(), state.at("words").get<std::uint64_t>()}};
 }
 
+// States of version 2 have no checksums.
+void check_digest(const Hasher& hasher, const std::string& saved, const fs::path& path) {
+    if (!saved.empty() && hasher.digest() != saved) {
+        throw Error(path.string() + " holds other bytes than were written to it: remove " + path.parent_path().parent_path().string() +
+                    " to make the store anew");
+    }
+}
+
+// Calls `use` with the first `bytes` of a file, in order and in pieces that hold whole ids.
+template <typename Use>
+void read_pieces(const fs::path& path, std::uint64_t bytes, const Use& use) {
+    constexpr std::uint64_t kPiece = 1 << 22;
+    const MappedFile file(path);
+    if (file.size() < bytes) throw Error(path.string() + " has lost what was written to it");
+    for (std::uint64_t begin = 0; begin < bytes; begin += kPiece) {
+        if (stop_requested()) {
+            throw InterruptedError(std::string("stopped by ") + stop_signal_name() +
+                                   " while reading what was written before; the same command goes on from there");
+        }
+        use(file.text().substr(begin, std::min(kPiece, bytes - begin)));
+    }
+}
+
 }  // namespace
+
+SplitWriter::Hashed::Hashed(const fs::path& path, const Json& state) : file(path, state.at("bytes").get<std::uint64_t>()) {
+    read_pieces(path, file.position(), [&](std::string_view piece) { hasher.update(piece); });
+    check_digest(hasher, state.value("checksum", ""), path);
+}
 
 std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes) {
     return configured > 0 ? static_cast<std::uint64_t>(configured) : (std::uint64_t{1} << 30) / static_cast<std::uint64_t>(id_bytes);
@@ -41,8 +71,7 @@ SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& to
       tokens_in_shard_(state.at("tokens_in_shard").get<std::uint64_t>()),
       documents_(documents_path(folder_, split), state.at("document_ends")),
       cumulative_(cumulative_path(folder_, split), state.at("cumulative")),
-      last_document_end_(state.at("last_document_end").get<std::int64_t>()),
-      ids_hasher_(state.at("ids").get<std::string>()) {
+      last_document_end_(state.at("last_document_end").get<std::int64_t>()) {
     manifest_.name = std::move(split);
     manifest_.documents = state.at("documents").get<std::int64_t>();
     for (const auto& shard : state.at("shards")) {
@@ -51,13 +80,40 @@ SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& to
     }
     if (tokens_in_shard_ > 0)
         shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
+    read_back();
+}
+
+// The fingerprint of the split is of its ids as 32 bits each, whatever the shards' width.
+void SplitWriter::read_back() {
+    std::vector<TokenId> wide;
+    const auto add_ids = [&](std::string_view piece) {
+        if (id_bytes_ == 4) return ids_hasher_.update(piece);
+        narrow_.resize(piece.size() / 2);
+        std::memcpy(narrow_.data(), piece.data(), piece.size());
+        wide.assign(narrow_.begin(), narrow_.end());
+        ids_hasher_.update(wide.data(), wide.size() * sizeof(TokenId));
+    };
+    for (const auto& shard : manifest_.shards) {
+        Hasher hasher;
+        read_pieces(folder_ / shard.file, shard.bytes, [&](std::string_view piece) {
+            hasher.update(piece);
+            add_ids(piece);
+        });
+        check_digest(hasher, shard.checksum, folder_ / shard.file);
+    }
+    if (shard_) read_pieces(folder_ / shard_name(manifest_.name, manifest_.shards.size()), shard_->file.position(), add_ids);
 }
 
 Json SplitWriter::save() {
     const RawCount total = offsets_.total();
-    Json state = {{"tokens", offsets_.tokens()}, {"documents", manifest_.documents},        {"raw_bytes", total.bytes},
-                  {"words", total.words},        {"last_document_end", last_document_end_}, {"tokens_in_shard", tokens_in_shard_},
-                  {"ids", ids_hasher_.state()},  {"document_ends", documents_.save()},      {"cumulative", cumulative_.save()},
+    Json state = {{"tokens", offsets_.tokens()},
+                  {"documents", manifest_.documents},
+                  {"raw_bytes", total.bytes},
+                  {"words", total.words},
+                  {"last_document_end", last_document_end_},
+                  {"tokens_in_shard", tokens_in_shard_},
+                  {"document_ends", documents_.save()},
+                  {"cumulative", cumulative_.save()},
                   {"shards", Json::array()}};
     for (const auto& shard : manifest_.shards) state["shards"].push_back({{"bytes", shard.bytes}, {"checksum", shard.checksum}});
     if (shard_) state["shard"] = shard_->save();

@@ -21,8 +21,8 @@ std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes);
 class SplitWriter {
 public:
     SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens);
-    // Resumes from the state that another writer saved, and cuts off what was written after that. Throws Error when
-    // files are missing or too short.
+    // Goes on where another one saved `state`: what was written since is cut off, and what was written before is read back and hashed anew.
+    // Throws Error when files are missing, too short, or hold other bytes than were written to them; InterruptedError when a signal came.
     SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state);
     void add(const EncodedChunk& chunk);
     // Brings everything added so far to the disk, and returns the state from which to resume.
@@ -36,11 +36,10 @@ private:
     // A file with a running checksum of what is written to it.
     struct Hashed {
         explicit Hashed(const fs::path& path) : file(path) {}
-        Hashed(const fs::path& path, const Json& state)
-            : file(path, state.at("bytes").get<std::uint64_t>()), hasher(state.at("hash").get<std::string>()) {}
+        Hashed(const fs::path& path, const Json& state);
         Json save() {
             file.sync();
-            return {{"bytes", file.position()}, {"hash", hasher.state()}};
+            return {{"bytes", file.position()}, {"checksum", hasher.digest()}};
         }
         void write(const void* data, std::size_t size) {
             file.write(data, size);
@@ -54,6 +53,7 @@ private:
         Hasher hasher;
     };
 
+    void read_back();  // the shards, for the fingerprint of all ids
     void write_ids(const std::vector<TokenId>& ids);
     void close_shard();
     void write_mark(const RawCount& counts);

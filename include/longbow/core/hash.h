@@ -25,11 +25,8 @@ public:
     Hasher& operator=(const Hasher&) = delete;
     void update(const void* data, std::size_t size);
     void update(std::string_view text) { update(text.data(), text.size()); }
+    // Of all that was hashed so far; more may follow.
     [[nodiscard]] std::string digest() const;
-    // Returns the state after everything hashed so far, as text. Hasher(state()) continues from it, also in another
-    // process, and throws Error when the text is damaged or from another version of the library.
-    [[nodiscard]] std::string state() const;
-    explicit Hasher(const std::string& state);
 
 private:
     struct State;

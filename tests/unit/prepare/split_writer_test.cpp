@@ -9,7 +9,9 @@
 
 #include "longbow/core/error.h"
 #include "longbow/data/token_store.h"
+#include "prepare/prepare_state.h"
 #include "unit/data/store_fixture.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {
@@ -109,6 +111,62 @@ TEST_F(SplitWriterTest, WhatWasLostIsNamed) {
         FAIL();
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("train-00000.bin has lost"));
+    }
+}
+
+TEST_F(SplitWriterTest, WhatWasChangedIsNamed) {
+    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1))};
+    const test::ByteTokenizer tokenizer;
+    for (const char* name : {"train-00000.bin", "train-00003.bin", "train.documents.bin", "train.cumulative.bin"}) {
+        const auto folder = folder_ / "work" / "store";
+        fs::remove_all(folder);
+        fs::create_directories(folder);
+        Json state;
+        EncodeCursor cursor;
+        std::vector<Source> sources;
+        DataConfig documents;
+        documents.documents = DocumentRule::blank_line;
+        ASSERT_FALSE(write_on(folder, tokenizer, files, documents, 50000, 1, 1, state, cursor, sources));
+        const auto shards = state.at("shards").size();
+        ASSERT_GT(shards, 3U);
+        EXPECT_NO_THROW(SplitWriter(folder, "train", tokenizer, 50000, state));
+        auto bytes = read_file(folder / name);
+        bytes[9] = static_cast<char>(bytes[9] ^ 1);
+        write_file_atomic(folder / name, bytes);
+        try {
+            const SplitWriter writer(folder, "train", tokenizer, 50000, state);
+            FAIL() << name;
+        } catch (const Error& error) {
+            EXPECT_THAT(error.what(), HasSubstr(std::string(name) + " holds other bytes than were written to it: remove " +
+                                                (folder_ / "work").string() + " to make the store anew"));
+        }
+    }
+}
+
+// The version before kept XXH3's private state, which nothing reads any more.
+TEST_F(SplitWriterTest, AStateOfTheVersionBeforeIsGoneOnWith) {
+    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1))};
+    const test::PairTokenizer tokenizer;
+    const auto once = folder_ / "once", resumed = folder_ / "resumed";
+    for (const auto& folder : {once, resumed}) fs::create_directories(folder);
+    Json state;
+    EncodeCursor cursor;
+    std::vector<Source> sources;
+    ASSERT_TRUE(write_on(once, tokenizer, files, DataConfig(), 50000, 1 << 30, 1, state, cursor, sources));
+    state = nullptr;
+    ASSERT_FALSE(write_on(resumed, tokenizer, files, DataConfig(), 50000, 1, 1, state, cursor, sources));
+    state["ids"] = "xxh3-802:0123";
+    for (const char* file : {"document_ends", "cumulative", "shard"}) {
+        EXPECT_EQ(state.at(file).erase("checksum"), 1U) << file;
+        state[file]["hash"] = "xxh3-802:0123";
+    }
+    ASSERT_TRUE(write_on(resumed, tokenizer, files, DataConfig(), 50000, 1 << 30, 1, state, cursor, sources));
+    EXPECT_EQ(contents(once), contents(resumed));
+
+    Json saved = state_json(PrepareState());
+    for (const auto& [version, taken] : {std::pair(1, false), std::pair(2, true), std::pair(3, true), std::pair(4, false)}) {
+        saved["version"] = version;
+        EXPECT_EQ(test::error_of([&] { parse_state(saved); }), taken ? "no error" : "of another version of longbow") << version;
     }
 }
 
