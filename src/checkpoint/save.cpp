@@ -15,7 +15,7 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "manifest.h"
-#include "stored_parts.h"
+#include "optimizer_file.h"
 
 namespace longbow {
 
@@ -28,24 +28,14 @@ at::Tensor host_copy(const at::Tensor& tensor) {
 
 std::vector<NamedTensor> copy_model(const LanguageModel& model) {
     std::vector<NamedTensor> tensors;
-    for (const auto& stored : model.stored_tensors()) tensors.push_back({stored.name, host_copy(stored.value)});
+    for (const auto& stored : model.stored_tensors()) tensors.push_back({stored.name, host_copy(stored.tensor)});
     return tensors;
 }
 
-// Each slot tensor flat, as the elements [begin, end) of its parameter, by the names under which the parameter's parts are stored.
-void copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<ParameterPiece>& pieces,
-                    CheckpointSnapshot& snapshot) {
-    snapshot.ranges = Json::object();
-    for (const auto& slot : optimizer.slots()) {
-        for (std::size_t i = 0; i < slot.tensors.size(); ++i) {
-            const auto flat = slot.tensors[i].reshape({-1});
-            for (const auto& part : stored_parts(model, pieces.empty() ? whole_parameter(model, i) : pieces[i])) {
-                const std::string name = slot.name + "/" + part.name;
-                snapshot.optimizer.push_back({name, host_copy(flat.slice(0, part.from, part.from + part.end - part.begin))});
-                snapshot.ranges[name] = {part.begin, part.end};
-            }
-        }
-    }
+std::vector<TensorSlice> copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<at::Tensor>& owned) {
+    auto slices = optimizer_slices(model, optimizer, owned);
+    for (auto& slice : slices) slice.values = host_copy(slice.values);
+    return slices;
 }
 
 void write_text(const fs::path& path, const std::string& text) {
@@ -71,7 +61,7 @@ fs::path checkpoint_path(const fs::path& run, std::int64_t update) {
     return run / "checkpoints" / strprintf("step-%08lld", static_cast<long long>(update));
 }
 
-CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces,
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<at::Tensor>& owned,
                                  const TrainState& state, const Config& config, const Tokenizer& tokenizer,
                                  const std::string& data_fingerprint, const CheckpointRanks& ranks) {
     CheckpointSnapshot snapshot;
@@ -80,7 +70,7 @@ CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimize
     snapshot.tokenizer = &tokenizer;
     if (ranks.rank == 0) snapshot.model = copy_model(model);
     snapshot.with_optimizer = optimizer != nullptr && (ranks.rank == 0 || ranks.sharded);
-    if (snapshot.with_optimizer) copy_optimizer(model, *optimizer, pieces, snapshot);
+    if (snapshot.with_optimizer) snapshot.optimizer = copy_optimizer(model, *optimizer, owned);
     snapshot.metadata = {{"longbow.format", std::to_string(kCheckpointFormat)},
                          {"longbow.config", config_json(config, registered_config_context()).dump()},
                          {"longbow.vocab_size", std::to_string(model.vocab_size())}};
@@ -98,8 +88,7 @@ CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimize
 namespace {
 
 void write_optimizer(const fs::path& folder, const CheckpointSnapshot& snapshot) {
-    write_safetensors(folder / optimizer_file(snapshot.ranks), snapshot.optimizer,
-                      {{"longbow.format", std::to_string(kCheckpointFormat)}, {"longbow.ranges", snapshot.ranges.dump()}});
+    write_optimizer_file(folder / optimizer_file(snapshot.ranks), snapshot.optimizer);
 }
 
 // Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is on the disk.
@@ -189,7 +178,7 @@ void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mai
 
 void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state, const Config& config,
                      const Tokenizer& tokenizer, const std::string& data_fingerprint) {
-    write_snapshot(run, take_snapshot(model, optimizer, {}, state, config, tokenizer, data_fingerprint), nullptr, 0);
+    write_snapshot(run, take_snapshot(model, optimizer, model.parameters(), state, config, tokenizer, data_fingerprint), nullptr, 0);
 }
 
 void mark_best(const fs::path& run, std::int64_t update) {

@@ -49,13 +49,17 @@ struct DataParallel::Impl {
     std::unique_ptr<FixedReducer> reducer;
     std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
-    // For each piece: its bucket, and its offset within this rank's share of the bucket.
-    std::vector<std::pair<std::size_t, std::int64_t>> places;
+    // Where a flat part of a parameter that this rank owns lies: the parameter, and the part's first element in it and in this rank's share of
+    // the bucket.
+    struct Part {
+        std::size_t bucket, parameter;
+        std::int64_t in_parameter, in_share;
+    };
+    std::vector<Part> parts;  // one each of owned_, when sharded
 };
 
 DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters, const DistConfig& config)
     : parameters_(parameters), impl_(std::make_unique<Impl>(communicator)) {
-    for (std::size_t i = 0; i < parameters.size(); ++i) pieces_.push_back({i, 0, parameters[i].numel()});
     owned_ = parameters;
     if (communicator.alone()) return;
 
@@ -80,16 +84,15 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
     const HookState state{group, wire_type(config.reduce_dtype)};
     sharded_ = config.shard_optimizer;
     impl_->reducer->register_comm_hook(sharded_ ? scatter_hook(state, impl_->scattering) : sum_hook(state));
-    if (sharded_) cut_pieces();
+    if (sharded_) take_share();
 }
 
 DataParallel::~DataParallel() {
     if (impl_->reducer != nullptr) impl_->reducer->remove_autograd_hooks();
 }
 
-// Of each bucket of n elements, rank r owns [r * share, (r + 1) * share) with share = ceil(n / world).
-void DataParallel::cut_pieces() {
-    pieces_.clear();
+// Of each bucket of n elements, rank r has [r * share, (r + 1) * share) with share = ceil(n / world).
+void DataParallel::take_share() {
     owned_.clear();
     const auto rank = impl_->communicator.rank();
     for (std::size_t b = 0; b < impl_->buckets.size(); ++b) {
@@ -101,8 +104,7 @@ void DataParallel::cut_pieces() {
             const auto size = parameters_[index].numel();
             const auto begin = std::max<std::int64_t>(first - place, 0), end = std::min(last - place, size);
             if (begin < end) {
-                pieces_.push_back({index, begin, end});
-                impl_->places.emplace_back(b, place + begin - first);
+                impl_->parts.push_back({b, index, begin, place + begin - first});
                 owned_.push_back(parameters_[index].detach().view({-1}).slice(0, begin, end));
             }
             place += size;
@@ -129,9 +131,10 @@ void DataParallel::before_last_backward() {
 void DataParallel::after_last_backward() {
     if (!sharded_) return;
     impl_->communicator.guarded([&] { impl_->scattering->finish(); });
-    for (std::size_t i = 0; i < pieces_.size(); ++i) {
-        const auto& gradient = parameters_[pieces_[i].parameter].grad();
-        owned_[i].mutable_grad() = gradient.view({-1}).slice(0, pieces_[i].begin, pieces_[i].end);
+    for (std::size_t i = 0; i < owned_.size(); ++i) {
+        const auto& part = impl_->parts[i];
+        const auto& gradient = parameters_[part.parameter].grad();
+        owned_[i].mutable_grad() = gradient.view({-1}).narrow(0, part.in_parameter, owned_[i].numel());
     }
 }
 
@@ -145,8 +148,8 @@ void DataParallel::after_step() {
             const auto options = parameters_[bucket.parameters.front()].options().requires_grad(false);
             const auto share = share_of(bucket.elements, communicator.world());
             auto mine = at::empty({share}, options);
-            for (; next < pieces_.size() && impl_->places[next].first == b; ++next) {
-                mine.narrow(0, impl_->places[next].second, owned_[next].numel()).copy_(owned_[next]);
+            for (; next < owned_.size() && impl_->parts[next].bucket == b; ++next) {
+                mine.narrow(0, impl_->parts[next].in_share, owned_[next].numel()).copy_(owned_[next]);
             }
             auto all = at::empty({share * communicator.world()}, options);
             communicator.group()->_allgather_base(all, mine)->wait();

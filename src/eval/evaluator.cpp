@@ -30,7 +30,7 @@ constexpr double kPartialInterval = 60;  // seconds between saves of partial res
 std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& device) {
     Hasher hasher;
     for (const auto& stored : model.stored_tensors()) {
-        const auto value = stored.value.detach().to(torch::kCPU).contiguous();
+        const auto value = stored.tensor.detach().to(torch::kCPU).contiguous();
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }

@@ -52,11 +52,11 @@ void AdaptiveEmbedding::reset_parameters() {
     }
 }
 
-void AdaptiveEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {
+void AdaptiveEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const {
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const std::string band = "embed.bands." + std::to_string(i);
-        pieces.push_back({band + ".weight", tables_[i], 0, bands_.words(i)});
-        pieces.push_back(StoredPiece::whole(band + ".projection", projections_[i]));
+        tensors.push_back({band + ".weight", tables_[i].narrow(0, 0, bands_.words(i))});
+        tensors.push_back({band + ".projection", projections_[i]});
     }
 }
 

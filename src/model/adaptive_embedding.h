@@ -15,7 +15,7 @@ public:
     AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
     void reset_parameters() override;
-    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+    void list_tensors(std::vector<NamedTensor>& tensors) const override;
 
     [[nodiscard]] const AdaptiveBands& bands() const { return bands_; }
     // [words_i, dim_i]; band 0 of a tied model: [words_0 + bands - 1, dim], of which the last rows are the head's.

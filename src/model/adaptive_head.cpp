@@ -115,17 +115,17 @@ void AdaptiveHead::reset_parameters() {
     init_band_matrix(words_[0].narrow(0, bands_.words(0), classes), init_);
 }
 
-void AdaptiveHead::list_pieces(std::vector<StoredPiece>& pieces) const {
+void AdaptiveHead::list_tensors(std::vector<NamedTensor>& tensors) const {
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const std::string band = "head.bands." + std::to_string(i);
         if (!tied_words_) {
-            pieces.push_back({band + ".weight", words_[i], 0, bands_.words(i)});
+            tensors.push_back({band + ".weight", words_[i].narrow(0, 0, bands_.words(i))});
         }
         if (i > 0 && !tied_projections_) {
-            pieces.push_back(StoredPiece::whole(band + ".projection", projections_[i]));
+            tensors.push_back({band + ".projection", projections_[i]});
         }
     }
-    pieces.push_back({"head.classes", words_[0], bands_.words(0), static_cast<std::int64_t>(bands_.count()) - 1});
+    tensors.push_back({"head.classes", words_[0].narrow(0, bands_.words(0), static_cast<std::int64_t>(bands_.count()) - 1)});
 }
 
 }  // namespace longbow

@@ -21,7 +21,7 @@ public:
     // [n, vocab]: log-probabilities.
     at::Tensor logits(const at::Tensor& hidden) override;
     void reset_parameters() override;
-    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+    void list_tensors(std::vector<NamedTensor>& tensors) const override;
 
 private:
     at::Tensor first_targets(const at::Tensor& targets, const BandSplit& split) const;

@@ -31,12 +31,12 @@ void Block::reset_parameters() {
     feed_forward_.reset_biases();
 }
 
-void Block::list_pieces(std::vector<StoredPiece>& pieces) const {
+void Block::list_tensors(std::vector<NamedTensor>& tensors) const {
     const std::string layer = "layers." + std::to_string(layer_) + ".";
-    norm1_->list_pieces(layer + "norm1", pieces);
-    attention_.list_pieces(layer, pieces);
-    norm2_->list_pieces(layer + "norm2", pieces);
-    feed_forward_.list_pieces(layer, pieces);
+    norm1_->list_tensors(layer + "norm1", tensors);
+    attention_.list_tensors(layer, tensors);
+    norm2_->list_tensors(layer + "norm2", tensors);
+    feed_forward_.list_tensors(layer, tensors);
 }
 
 }  // namespace longbow

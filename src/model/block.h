@@ -9,9 +9,9 @@
 
 #include "feed_forward.h"
 #include "longbow/config/config.h"
+#include "longbow/model/named_tensor.h"
 #include "norm.h"
 #include "self_attention.h"
-#include "stored_piece.h"
 
 namespace longbow {
 
@@ -21,7 +21,7 @@ public:
     // x [batch, length, dim] -> the same shape.
     at::Tensor forward(const at::Tensor& x, const BlockPass& pass);
     void reset_parameters();
-    void list_pieces(std::vector<StoredPiece>& pieces) const;
+    void list_tensors(std::vector<NamedTensor>& tensors) const;
 
 private:
     std::int64_t layer_;

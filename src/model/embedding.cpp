@@ -19,8 +19,6 @@ void TokenEmbedding::reset_parameters() {
     weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
 }
 
-void TokenEmbedding::list_pieces(std::vector<StoredPiece>& pieces) const {
-    pieces.push_back(StoredPiece::whole("embed.tokens.weight", weight_));
-}
+void TokenEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const { tensors.push_back({"embed.tokens.weight", weight_}); }
 
 }  // namespace longbow

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "stored_piece.h"
+#include "longbow/model/named_tensor.h"
 
 namespace longbow {
 
@@ -18,7 +18,7 @@ public:
     virtual at::Tensor forward(const at::Tensor& tokens) = 0;
     // Initial values, drawn from the default generator.
     virtual void reset_parameters() = 0;
-    virtual void list_pieces(std::vector<StoredPiece>& pieces) const = 0;
+    virtual void list_tensors(std::vector<NamedTensor>& tensors) const = 0;
 };
 
 class TokenEmbedding final : public Embedding {
@@ -26,7 +26,7 @@ public:
     TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
     void reset_parameters() override;
-    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+    void list_tensors(std::vector<NamedTensor>& tensors) const override;
     [[nodiscard]] const at::Tensor& weight() const { return weight_; }
 
 private:

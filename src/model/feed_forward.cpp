@@ -87,17 +87,17 @@ void FeedForward::reset_biases() {
     }
 }
 
-void FeedForward::list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const {
+void FeedForward::list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const {
     for (const auto& [kind, parameter] : {std::pair{"weight", in_weight_}, std::pair{"bias", in_bias_}}) {
         if (!parameter.defined()) continue;
-        pieces.push_back({layer + "ffn.in." + kind, parameter, 0, config_.ffn_dim});
+        tensors.push_back({layer + "ffn.in." + kind, parameter.narrow(0, 0, config_.ffn_dim)});
         if (config_.activation == Activation::swiglu) {
-            pieces.push_back({layer + "ffn.gate." + kind, parameter, config_.ffn_dim, config_.ffn_dim});
+            tensors.push_back({layer + "ffn.gate." + kind, parameter.narrow(0, config_.ffn_dim, config_.ffn_dim)});
         }
     }
-    pieces.push_back(StoredPiece::whole(layer + "ffn.out.weight", out_weight_));
+    tensors.push_back({layer + "ffn.out.weight", out_weight_});
     if (config_.bias) {
-        pieces.push_back(StoredPiece::whole(layer + "ffn.out.bias", out_bias_));
+        tensors.push_back({layer + "ffn.out.bias", out_bias_});
     }
 }
 

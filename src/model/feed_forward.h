@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "stored_piece.h"
+#include "longbow/model/named_tensor.h"
 
 namespace longbow {
 
@@ -24,7 +24,7 @@ public:
 
     void reset_weights();
     void reset_biases();
-    void list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const;
+    void list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const;
 
 private:
     at::Tensor activated(const at::Tensor& x);   // [.., dim] -> [.., ffn_dim]

@@ -17,7 +17,6 @@
 #include "norm.h"
 #include "product_type.h"
 #include "recompute.h"
-#include "stored_piece.h"
 
 namespace longbow {
 
@@ -79,7 +78,6 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
     }
     head_ = register_module("head", make_head(config_, vocab_size, *embedding_, device));
     const auto type = config_.train.dtype == DType::fp64 ? at::kDouble : at::kFloat;
-    list_pieces();
     if (device.is_meta()) return;  // shapes alone: there is nothing to draw, and nowhere to compute
     convert_floating(*this, type);
     reset_parameters();
@@ -162,37 +160,23 @@ const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t e
     return positions_;
 }
 
-void LanguageModel::list_pieces() {
-    embedding_->list_pieces(pieces_);
+std::vector<NamedTensor> LanguageModel::stored_tensors() const {
+    std::vector<NamedTensor> tensors;
+    embedding_->list_tensors(tensors);
     for (const auto& item : position_->named_parameters()) {
-        pieces_.push_back(StoredPiece::whole("position." + item.key(), item.value()));
+        tensors.push_back({"position." + item.key(), item.value()});
     }
     for (const auto& block : blocks_) {
-        block->list_pieces(pieces_);
+        block->list_tensors(tensors);
     }
     if (final_norm_ != nullptr) {
-        final_norm_->list_pieces("final_norm", pieces_);
+        final_norm_->list_tensors("final_norm", tensors);
     }
-    head_->list_pieces(pieces_);
-}
-
-std::vector<StoredTensor> LanguageModel::stored_tensors() const {
-    std::vector<StoredTensor> stored;
-    for (const auto& piece : pieces_) {
-        stored.push_back({piece.name, piece.of(piece.parameter.detach())});
+    head_->list_tensors(tensors);
+    for (auto& [name, tensor] : tensors) {
+        tensor = tensor.detach();
     }
-    return stored;
-}
-
-std::vector<StoredTensor> LanguageModel::stored_views(std::size_t parameter_index, const at::Tensor& like) const {
-    const auto parameter = parameters().at(parameter_index);
-    std::vector<StoredTensor> views;
-    for (const auto& piece : pieces_) {
-        if (piece.parameter.is_same(parameter)) {
-            views.push_back({piece.name, piece.of(like)});
-        }
-    }
-    return views;
+    return tensors;
 }
 
 void LanguageModel::reset_parameters() {
@@ -216,10 +200,10 @@ std::int64_t LanguageModel::parameter_count() const {
     return count;
 }
 
-bool LanguageModel::decays(const at::Tensor& parameter) const {
-    for (const auto& piece : pieces_) {
-        if (piece.parameter.is_same(parameter)) {
-            return parameter.dim() > 1 && !starts_with(piece.name, "position.");
+bool LanguageModel::decays(const at::Tensor& tensor) const {
+    for (const auto& item : named_parameters()) {
+        if (item.value().is_alias_of(tensor)) {
+            return item.value().dim() > 1 && !starts_with(item.key(), "position.");
         }
     }
     return false;

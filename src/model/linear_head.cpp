@@ -41,9 +41,9 @@ void LinearHead::reset_parameters() {
     weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
 }
 
-void LinearHead::list_pieces(std::vector<StoredPiece>& pieces) const {
+void LinearHead::list_tensors(std::vector<NamedTensor>& tensors) const {
     if (!tied_) {
-        pieces.push_back(StoredPiece::whole("head.weight", weight_));
+        tensors.push_back({"head.weight", weight_});
     }
 }
 

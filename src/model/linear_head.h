@@ -2,8 +2,8 @@
 #pragma once
 
 #include "longbow/config/config.h"
+#include "longbow/model/named_tensor.h"
 #include "longbow/model/output_head.h"
-#include "stored_piece.h"
 
 namespace longbow {
 
@@ -15,7 +15,7 @@ public:
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     at::Tensor logits(const at::Tensor& hidden) override;
     void reset_parameters() override;
-    void list_pieces(std::vector<StoredPiece>& pieces) const override;
+    void list_tensors(std::vector<NamedTensor>& tensors) const override;
 
 private:
     at::Tensor weight_;  // [vocab, dim]

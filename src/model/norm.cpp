@@ -35,9 +35,9 @@ void Norm::reset_parameters() {
     }
 }
 
-void Norm::list_pieces(const std::string& name, std::vector<StoredPiece>& pieces) const {
-    pieces.push_back(StoredPiece::whole(name + ".weight", weight_));
-    if (bias_.defined()) pieces.push_back(StoredPiece::whole(name + ".bias", bias_));
+void Norm::list_tensors(const std::string& name, std::vector<NamedTensor>& tensors) const {
+    tensors.push_back({name + ".weight", weight_});
+    if (bias_.defined()) tensors.push_back({name + ".bias", bias_});
 }
 
 }  // namespace longbow

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "stored_piece.h"
+#include "longbow/model/named_tensor.h"
 
 namespace longbow {
 
@@ -21,7 +21,7 @@ public:
     std::tuple<at::Tensor, at::Tensor> beside_residual(const at::Tensor& x);
     void reset_parameters();
 
-    void list_pieces(const std::string& name, std::vector<StoredPiece>& pieces) const;
+    void list_tensors(const std::string& name, std::vector<NamedTensor>& tensors) const;
 
 private:
     bool rms_;

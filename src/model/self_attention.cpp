@@ -84,20 +84,20 @@ void SelfAttention::reset_biases() {
     }
 }
 
-void SelfAttention::list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const {
+void SelfAttention::list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const {
     const auto dim = config_.dim;
     const std::string attention = layer + "attention.";
-    pieces.push_back({attention + "q.weight", qkv_weight_, 0, dim});
-    pieces.push_back({attention + "k.weight", qkv_weight_, dim, dim});
-    pieces.push_back({attention + "v.weight", qkv_weight_, 2 * dim, dim});
-    pieces.push_back(StoredPiece::whole(attention + "out.weight", out_weight_));
+    tensors.push_back({attention + "q.weight", qkv_weight_.narrow(0, 0, dim)});
+    tensors.push_back({attention + "k.weight", qkv_weight_.narrow(0, dim, dim)});
+    tensors.push_back({attention + "v.weight", qkv_weight_.narrow(0, 2 * dim, dim)});
+    tensors.push_back({attention + "out.weight", out_weight_});
     if (config_.bias) {
-        pieces.push_back({attention + "q.bias", qkv_bias_, 0, dim});
+        tensors.push_back({attention + "q.bias", qkv_bias_.narrow(0, 0, dim)});
         if (config_.key_bias) {
-            pieces.push_back({attention + "k.bias", qkv_bias_, dim, dim});
+            tensors.push_back({attention + "k.bias", qkv_bias_.narrow(0, dim, dim)});
         }
-        pieces.push_back({attention + "v.bias", qkv_bias_, qkv_bias_.size(0) - dim, dim});
-        pieces.push_back(StoredPiece::whole(attention + "out.bias", out_bias_));
+        tensors.push_back({attention + "v.bias", qkv_bias_.narrow(0, qkv_bias_.size(0) - dim, dim)});
+        tensors.push_back({attention + "out.bias", out_bias_});
     }
 }
 

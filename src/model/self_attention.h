@@ -10,8 +10,8 @@
 #include "longbow/attention/attention_backend.h"
 #include "longbow/config/config.h"
 #include "longbow/model/language_model.h"
+#include "longbow/model/named_tensor.h"
 #include "longbow/position/position_method.h"
-#include "stored_piece.h"
 
 namespace longbow {
 
@@ -40,7 +40,7 @@ public:
     void reset_weights();
     void reset_biases();
     // layer: "layers.0."
-    void list_pieces(const std::string& layer, std::vector<StoredPiece>& pieces) const;
+    void list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const;
 
 private:
     at::Tensor attend(const at::Tensor& x, const BlockPass& pass, bool training);  // before the output projection

@@ -74,7 +74,7 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     const RateMeter meter;
     state.train_seconds = session.ranks->alone() ? session.seconds() : state.train_seconds;
     auto snapshot = std::make_shared<CheckpointSnapshot>(
-        take_snapshot(*session.model, session.optimizer.get(), session.parallel->pieces(), state, session.config, *session.tokenizer,
+        take_snapshot(*session.model, session.optimizer.get(), session.parallel->owned(), state, session.config, *session.tokenizer,
                       session.train->fingerprint(), {session.ranks->rank(), session.ranks->world(), session.parallel->sharded()}));
     session.saved_update = state.updates;
     const double copied = meter.elapsed();

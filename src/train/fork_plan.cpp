@@ -180,11 +180,11 @@ void check_fork_weights(const fs::path& checkpoint, const Config& config, const 
     for (const auto& wanted : model.stored_tensors()) {
         const auto found = stored.find(wanted.name);
         if (found == stored.end()) {
-            problems.push_back(wanted.name + " " + shape_text(wanted.value.sizes()) + " is not in the checkpoint");
+            problems.push_back(wanted.name + " " + shape_text(wanted.tensor.sizes()) + " is not in the checkpoint");
         } else {
-            if (found->second.sizes() != wanted.value.sizes()) {
+            if (found->second.sizes() != wanted.tensor.sizes()) {
                 problems.push_back(wanted.name + " has the shape " + shape_text(found->second.sizes()) + " in the checkpoint and " +
-                                   shape_text(wanted.value.sizes()) + " in the new run");
+                                   shape_text(wanted.tensor.sizes()) + " in the new run");
             }
             stored.erase(found);
         }

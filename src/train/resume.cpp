@@ -88,7 +88,7 @@ void warn_of_other_machine(const Session& session) {
 }  // namespace
 
 void resume_from(const fs::path& checkpoint, Session& session) {
-    load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
+    load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->owned());
     const auto& state = session.state;
     std::error_code error;
     if (fs::equivalent(checkpoint, checkpoint_path(session.run, state.updates), error)) session.saved_update = state.updates;
@@ -101,7 +101,7 @@ void resume_from(const fs::path& checkpoint, Session& session) {
 }
 
 void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session) {
-    if (plan.optimizer) load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->pieces());
+    if (plan.optimizer) load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->owned());
     if (!session.ranks->leader()) return;
     warn_of_other_machine(session);
     const auto& state = session.state;

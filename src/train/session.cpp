@@ -81,7 +81,7 @@ void make_optimizer(Session& session) {
     session.ranks->broadcast(weights);
     session.parallel = std::make_unique<DataParallel>(*session.ranks, session.parameters, session.config.dist);
     std::vector<bool> decay;
-    for (const auto& piece : session.parallel->pieces()) decay.push_back(session.model->decays(session.parameters[piece.parameter]));
+    for (const auto& owned : session.parallel->owned()) decay.push_back(session.model->decays(owned));
     session.optimizer = make_optimizer(session.config.optim, session.parallel->owned(), decay);
 }
 

@@ -63,7 +63,7 @@ public:
     Updates(const Part& part, std::shared_ptr<LanguageModel> model, const TokenStream& stream)
         : part_(part), model_(std::move(model)), stream_(stream), parameters_(model_->parameters()), parallel_(ranks_, parameters_, {}) {
         std::vector<bool> decay;
-        for (const auto& piece : parallel_.pieces()) decay.push_back(model_->decays(parameters_[piece.parameter]));
+        for (const auto& owned : parallel_.owned()) decay.push_back(model_->decays(owned));
         optimizer_ = make_optimizer(part.config.optim, parallel_.owned(), decay);
     }
 

@@ -22,6 +22,7 @@
 
 #include "longbow/model/language_model.h"
 #include "longbow/model/linear.h"
+#include "unit/stored_gradients.h"
 
 namespace {
 
@@ -64,7 +65,7 @@ struct Fairseq {
 
     explicit Fairseq(const Work& all) : work(all) {
         std::map<std::string, at::Tensor> stored;
-        for (const auto& tensor : work.model->stored_tensors()) stored[tensor.name] = tensor.value.detach().requires_grad_(true);
+        for (const auto& tensor : work.model->stored_tensors()) stored[tensor.name] = tensor.tensor.detach().requires_grad_(true);
         for (int i = 0; i < 3; ++i) {
             words[i] = stored.at("embed.bands." + std::to_string(i) + ".weight");
             projections[i] = stored.at("embed.bands." + std::to_string(i) + ".projection");
@@ -141,11 +142,7 @@ int compare(Work& work) {
     const auto loss = work.model->head().loss(work.hidden, work.targets, 1.0);
     loss.backward();
     std::map<std::string, at::Tensor> found = {{"hidden", work.hidden.grad()}};
-    const auto parameters = work.model->parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-        if (!parameters[i].grad().defined()) continue;
-        for (const auto& view : work.model->stored_views(i, parameters[i].grad())) found[view.name] = view.value;
-    }
+    found.merge(longbow::test::stored_gradients(*work.model));
     std::printf("{");
     const char* comma = "";
     for (const auto& [name, gradient] : expected) {

@@ -53,7 +53,7 @@ inline std::string fairseq_name(const std::string& ours) {
 
 inline void set_weights(const LanguageModel& model, const Tensors& theirs) {
     const torch::NoGradGuard no_grad;
-    for (const auto& stored : model.stored_tensors()) stored.value.copy_(theirs.at(fairseq_name(stored.name)));
+    for (const auto& stored : model.stored_tensors()) stored.tensor.copy_(theirs.at(fairseq_name(stored.name)));
 }
 
 }  // namespace longbow::test

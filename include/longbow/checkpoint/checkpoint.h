@@ -18,9 +18,10 @@
 #include <vector>
 
 #include "longbow/checkpoint/safetensors.h"
+#include "longbow/checkpoint/tensor_slice.h"
 #include "longbow/config/config.h"
 #include "longbow/core/json.h"
-#include "longbow/dist/data_parallel.h"
+#include "longbow/dist/communicator.h"
 #include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
 #include "longbow/text/tokenizer.h"
@@ -82,17 +83,16 @@ struct CheckpointRanks {
 // that write_snapshot() needs, on any thread.
 struct CheckpointSnapshot {
     CheckpointRanks ranks;
-    // Rank 0's; if the optimizer is sharded, `optimizer` is each rank's own part.
-    std::vector<NamedTensor> model, optimizer;
+    std::vector<NamedTensor> model;  // rank 0's
     bool with_optimizer = false;
-    Json ranges, about;  // ranges of the optimizer's tensors; contents of the manifest
+    std::vector<TensorSlice> optimizer;  // rank 0's whole, or each rank's own part when the optimizer is sharded
+    Json about;                          // of the manifest
     std::map<std::string, std::string> metadata;
     TrainState state;
     const Tokenizer* tokenizer = nullptr;  // must outlive the snapshot
 };
-// `pieces` says for each of the optimizer's tensors which part of which parameter it belongs to; empty: each belongs to
-// a whole parameter.
-CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<ParameterPiece>& pieces,
+// `owned`: what the optimizer updates, the model's parameters or flat views of parts of them (DataParallel::owned()).
+CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<at::Tensor>& owned,
                                  const TrainState& state, const Config& config, const Tokenizer& tokenizer,
                                  const std::string& data_fingerprint, const CheckpointRanks& ranks = {});
 // Does what save_checkpoint() does. If the optimizer is sharded, all ranks do it together: each writes its file into
@@ -146,9 +146,8 @@ LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
 // Loads only the weights into an existing model (init_from, resume). Throws CheckpointError that names the tensor if
 // one is missing, surplus or has the wrong shape.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
-// Loads the optimizer's state from the checkpoint's files, whatever the number of ranks that wrote them. `pieces` is as
-// for take_snapshot().
+// The optimizer's state from the files of however many ranks wrote it; `owned` as for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
-                    const std::vector<ParameterPiece>& pieces = {});
+                    const std::vector<at::Tensor>& owned);
 
 }  // namespace longbow

@@ -9,12 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace longbow {
+#include "longbow/model/named_tensor.h"
 
-struct NamedTensor {
-    std::string name;
-    at::Tensor tensor;
-};
+namespace longbow {
 
 struct SafetensorsFile {
     // Views of a memory mapping that the tensors keep alive. Copy them before training on them.

@@ -15,12 +15,6 @@
 
 namespace longbow {
 
-// Names the elements [begin, end) of a flattened parameter.
-struct ParameterPiece {
-    std::size_t parameter = 0;  // its index among the parameters
-    std::int64_t begin = 0, end = 0;
-};
-
 class DataParallel {
 public:
     // `parameters` are contiguous leaves, all of which take part in every backward pass. In a run of one process alone
@@ -30,10 +24,9 @@ public:
     DataParallel(const DataParallel&) = delete;
     DataParallel& operator=(const DataParallel&) = delete;
 
-    // Returns the tensors that this rank's optimizer updates: the parameters, or flat views of this rank's pieces of
-    // them when the optimizer is sharded. They have their gradients after after_last_backward().
+    // What this rank's optimizer updates: the parameters, or flat views of its parts of them. Their gradients are there after the last
+    // backward pass of an update.
     [[nodiscard]] const std::vector<at::Tensor>& owned() const { return owned_; }
-    [[nodiscard]] const std::vector<ParameterPiece>& pieces() const { return pieces_; }
     [[nodiscard]] bool sharded() const { return sharded_; }
 
     // Call it before the first backward pass of an update. It clears the gradients.
@@ -47,10 +40,9 @@ public:
 
 private:
     struct Impl;
-    void cut_pieces();
+    void take_share();
 
     std::vector<at::Tensor> parameters_, owned_;
-    std::vector<ParameterPiece> pieces_;
     bool sharded_ = false;
     std::unique_ptr<Impl> impl_;
 };

@@ -11,6 +11,7 @@
 
 #include "longbow/attention/attention_backend.h"
 #include "longbow/config/config.h"
+#include "longbow/model/named_tensor.h"
 #include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
 
@@ -19,7 +20,6 @@ namespace longbow {
 class Block;
 class Embedding;
 class Norm;
-struct StoredPiece;
 
 // Keys and values of the tokens seen so far, a pair a layer: [batch, heads, capacity, head_dim], of which the first `length` are
 // filled. For generation: refuses to work under gradients.
@@ -29,12 +29,6 @@ struct KvCache {
 
     // key, value [batch, heads, n, head_dim] of the new tokens -> those of all tokens [batch, heads, length + n, head_dim].
     std::pair<at::Tensor, at::Tensor> append(std::size_t layer, const at::Tensor& key, const at::Tensor& value);
-};
-
-// A weight as files know it: a view of a parameter (q, k, v are one GEMM in memory and three tensors on disk).
-struct StoredTensor {
-    std::string name;
-    at::Tensor value;
 };
 
 class LanguageModel : public torch::nn::Module {
@@ -53,22 +47,20 @@ public:
     // The back-end for the weights' present device and type.
     AttentionBackend& attention();
 
-    // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format.
-    std::vector<StoredTensor> stored_tensors() const;
-    // The same views for any tensor shaped as a parameter (an optimizer slot): parameter index in parameters() order.
-    std::vector<StoredTensor> stored_views(std::size_t parameter_index, const at::Tensor& like) const;
+    // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format. Each is a parameter, or rows of one (q,
+    // k and v are one matrix in memory and three tensors on disk), and shares its memory.
+    std::vector<NamedTensor> stored_tensors() const;
 
     // Draws all weights anew from the default generator (seed it first).
     void reset_parameters();
     [[nodiscard]] std::int64_t parameter_count() const;
     [[nodiscard]] std::int64_t vocab_size() const { return vocab_size_; }
     [[nodiscard]] const Config& config() const { return config_; }
-    // Parameters that weight decay leaves alone: norms, biases, the position method's.
-    [[nodiscard]] bool decays(const at::Tensor& parameter) const;
+    // Does weight decay act on this parameter, or on the one that this is a view of? It leaves norms, biases and the position method's alone.
+    [[nodiscard]] bool decays(const at::Tensor& tensor) const;
 
 private:
     const at::Tensor& positions_of(std::int64_t begin, std::int64_t end, at::Device device);
-    void list_pieces();
 
     Config config_;
     std::int64_t vocab_size_;
@@ -79,8 +71,7 @@ private:
     std::vector<std::shared_ptr<Block>> blocks_;
     std::shared_ptr<Embedding> embedding_;
     std::shared_ptr<Norm> final_norm_;  // null: none
-    std::vector<StoredPiece> pieces_;
-    at::Tensor positions_;  // of the last window
+    at::Tensor positions_;              // of the last window
     std::int64_t positions_begin_ = 0;
 };
 

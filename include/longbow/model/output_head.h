@@ -8,7 +8,7 @@
 
 namespace longbow {
 
-struct StoredPiece;
+struct NamedTensor;
 
 class OutputHead : public torch::nn::Module {
 public:
@@ -23,8 +23,8 @@ public:
     virtual at::Tensor logits(const at::Tensor& hidden) = 0;
     // Initial values of the head's own parameters; drawn from the default generator.
     virtual void reset_parameters() = 0;
-    // The head's own parameters under their names in files.
-    virtual void list_pieces(std::vector<StoredPiece>& pieces) const = 0;
+    // The head's own parameters, or views of their rows, under their names in files.
+    virtual void list_tensors(std::vector<NamedTensor>& tensors) const = 0;
 };
 
 }  // namespace longbow

@@ -9,6 +9,7 @@
 
 #include <fstream>
 
+#include "checkpoint/optimizer_file.h"
 #include "longbow/checkpoint/safetensors.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -90,7 +91,7 @@ TEST_F(Checkpoints, WeightsOptimizerAndStateComeBackBitForBit) {
     for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(before[i].equal(after[i])) << i;
 
     auto other = make_optimizer(config.optim, after, std::vector<bool>(after.size(), true));
-    load_optimizer(checkpoint_path(run, 1), *saved.model, *other);
+    load_optimizer(checkpoint_path(run, 1), *saved.model, *other, after);
     EXPECT_EQ(other->steps(), 1);
     for (std::size_t s = 0; s < other->slots().size(); ++s) {
         for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(other->slots()[s].tensors[i].equal(optimizer->slots()[s].tensors[i]));
@@ -116,14 +117,48 @@ TEST_F(Checkpoints, OptimizerPartsOfSeveralRanksMakeUpTheWhole) {
         write_safetensors(checkpoint_path(run, 1) / ("optimizer-0000" + std::to_string(rank) + "-of-00002.safetensors"), parts[rank],
                           {{"longbow.ranges", ranges[rank].dump()}});
     }
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer); }),
+    EXPECT_THAT(error_of<CheckpointError>([&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer, model->parameters()); }),
                 HasSubstr("do not make up"))
         << "both the whole and the parts are there";
     fs::remove(file);
     const auto expected = optimizer->slots()[0].tensors[0].clone();
     optimizer->slots()[0].tensors[0].zero_();
-    load_optimizer(checkpoint_path(run, 1), *model, *optimizer);
+    load_optimizer(checkpoint_path(run, 1), *model, *optimizer, model->parameters());
     EXPECT_TRUE(optimizer->slots()[0].tensors[0].equal(expected));
+}
+
+// A rank owns flat parts of parameters, cut without regard to the stored tensors in them.
+TEST_F(Checkpoints, PartsOfParametersTakeTheirElementsOfTheState) {
+    train_a_step();
+    save(1);
+    std::map<std::string, TensorSlice> whole;
+    for (const auto& slice : optimizer_slices(*model, *optimizer, model->parameters())) {
+        EXPECT_EQ(slice.begin, 0);
+        EXPECT_EQ(slice.end, slice.size);
+        EXPECT_TRUE(whole.emplace(slice.name, slice).second) << slice.name;
+    }
+    std::map<std::string, std::int64_t> covered;
+    bool cut = false;
+    for (int rank = 0; rank < 2; ++rank) {
+        std::vector<at::Tensor> owned;
+        for (const auto& parameter : model->parameters()) {
+            const auto flat = parameter.detach().view({-1});
+            const auto middle = flat.numel() / 2 + 1;
+            owned.push_back(rank == 0 ? flat.slice(0, 0, middle) : flat.slice(0, middle));
+        }
+        const auto other = make_optimizer(config.optim, owned, std::vector<bool>(owned.size(), true));
+        load_optimizer(checkpoint_path(run, 1), *model, *other, owned);
+        for (const auto& slice : optimizer_slices(*model, *other, owned)) {
+            const auto& of = whole.at(slice.name);
+            ASSERT_EQ(slice.size, of.size) << slice.name;
+            EXPECT_TRUE(slice.values.equal(of.values.slice(0, slice.begin, slice.end))) << slice.name;
+            covered[slice.name] += slice.end - slice.begin;
+            cut = cut || (slice.begin > 0 && slice.name.find("attention.k.weight") != std::string::npos);
+        }
+    }
+    EXPECT_TRUE(cut);
+    ASSERT_EQ(covered.size(), whole.size());
+    for (const auto& [name, count] : covered) EXPECT_EQ(count, whole.at(name).size) << name;
 }
 
 TEST_F(Checkpoints, DamageIsNamedAndAnOlderOneTaken) {

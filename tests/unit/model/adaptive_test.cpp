@@ -14,11 +14,13 @@
 #include "model/adaptive_bands.h"
 #include "unit/model/gemm_scope.h"
 #include "unit/model/tiny.h"
+#include "unit/stored_gradients.h"
 
 namespace longbow {
 namespace {
 
 using test::largest_difference;
+using test::stored_gradients;
 namespace F = torch::nn::functional;
 
 // 37 words in bands of 10, 15 and 12 words, with 24, 12 and 6 dimensions.
@@ -35,7 +37,7 @@ struct Plain {
     std::map<std::string, at::Tensor> weights;
 
     explicit Plain(const LanguageModel& model) {
-        for (const auto& stored : model.stored_tensors()) weights[stored.name] = stored.value.clone().requires_grad_(true);
+        for (const auto& stored : model.stored_tensors()) weights[stored.name] = stored.tensor.clone().requires_grad_(true);
     }
     at::Tensor words(int band) const {
         return either("head.bands." + std::to_string(band) + ".weight", "embed.bands." + std::to_string(band) + ".weight");
@@ -69,17 +71,6 @@ struct Plain {
         return log_probabilities(hidden).gather(1, targets.unsqueeze(1)).sum().neg();
     }
 };
-
-// Returns the gradient of each stored tensor by its name.
-std::map<std::string, at::Tensor> stored_gradients(const LanguageModel& model) {
-    std::map<std::string, at::Tensor> gradients;
-    const auto parameters = model.parameters();
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-        if (!parameters[i].grad().defined()) continue;
-        for (const auto& view : model.stored_views(i, parameters[i].grad())) gradients[view.name] = view.value;
-    }
-    return gradients;
-}
 
 class AdaptiveHeadTest : public testing::TestWithParam<std::tuple<bool, bool>> {};
 
@@ -238,7 +229,7 @@ TEST(AdaptiveBands, ACutoffBeyondTheVocabularyIsRefused) {
 TEST(AdaptiveModel, StartsAsFairseqAndIsStoredUnderItsNames) {
     const auto model = test::tiny_model(adaptive_config("fp32"));
     std::map<std::string, at::Tensor> stored;
-    for (const auto& tensor : model->stored_tensors()) stored[tensor.name] = tensor.value;
+    for (const auto& tensor : model->stored_tensors()) stored[tensor.name] = tensor.tensor;
     EXPECT_FALSE(stored.contains("embed.tokens.weight"));
     EXPECT_EQ(stored.at("head.classes").sizes(), (std::vector<std::int64_t>{2, 24}));
     EXPECT_LE(stored.at("head.classes").abs().max().item<double>(), std::sqrt(6.0 / 26));

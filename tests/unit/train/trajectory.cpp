@@ -148,7 +148,7 @@ TEST(Trajectory, ThirtyUpdatesEndWithTheirWeights) {
         if (update != 0 && update != 1 && update != 9 && update != 29) continue;
         const auto weights = test::read_tensors(folder() + "weights_" + std::to_string(update) + ".safetensors");
         for (const auto& stored : session.model->stored_tensors()) {
-            EXPECT_LT((stored.value - weights.at(test::fairseq_name(stored.name))).abs().max().item<double>(), tolerance)
+            EXPECT_LT((stored.tensor - weights.at(test::fairseq_name(stored.name))).abs().max().item<double>(), tolerance)
                 << stored.name << " after update " << update;
         }
     }
