@@ -9,6 +9,7 @@
 
 #include <cmath>
 
+#include "first_weights.h"
 #include "longbow/model/linear.h"
 
 namespace longbow {
@@ -62,24 +63,23 @@ void AdaptiveEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const {
 
 void init_band_words(const at::Tensor& words, FirstWeights init) {
     const at::NoGradGuard no_grad;
-    if (init == FirstWeights::gpt2) {
-        words.normal_(0.0, 0.02);
-        return;
-    }
-    words.normal_(0.0, 1.0 / std::sqrt(static_cast<double>(words.size(1))));
-    if (words.size(0) > 1) {
-        words[1].zero_();  // fairseq clears its padding id's row in every band
+    words.normal_(0.0, word_deviation(init, words.size(1)));
+    switch (init) {
+        case FirstWeights::fairseq:
+            if (words.size(0) > 1) words[1].zero_();  // it clears its padding id's row in every band
+            break;
+        case FirstWeights::gpt2: break;
     }
 }
 
 void init_band_matrix(const at::Tensor& matrix, FirstWeights init) {
     const at::NoGradGuard no_grad;
-    if (init == FirstWeights::gpt2) {
-        matrix.normal_(0.0, 0.02);
-        return;
+    switch (init) {
+        case FirstWeights::fairseq:  // xavier
+            draw_uniform(matrix, std::sqrt(6.0 / static_cast<double>(matrix.size(0) + matrix.size(1))));
+            break;
+        case FirstWeights::gpt2: matrix.normal_(0.0, kGpt2Deviation); break;
     }
-    const double bound = std::sqrt(6.0 / static_cast<double>(matrix.size(0) + matrix.size(1)));
-    matrix.uniform_(-bound, bound);
 }
 
 }  // namespace longbow

@@ -4,7 +4,7 @@
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 
-#include <cmath>
+#include "first_weights.h"
 
 namespace longbow {
 
@@ -16,7 +16,7 @@ at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedd
 
 void TokenEmbedding::reset_parameters() {
     const at::NoGradGuard no_grad;
-    weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
+    weight_.normal_(0.0, word_deviation(init_, weight_.size(1)));
 }
 
 void TokenEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const { tensors.push_back({"embed.tokens.weight", weight_}); }

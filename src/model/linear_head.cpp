@@ -3,10 +3,9 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
-#include <cmath>
-
 #include "chunked_loss.h"
 #include "dropout.h"
+#include "first_weights.h"
 
 namespace longbow {
 
@@ -38,7 +37,7 @@ void LinearHead::reset_parameters() {
         return;
     }
     const at::NoGradGuard no_grad;
-    weight_.normal_(0.0, init_ == FirstWeights::gpt2 ? 0.02 : 1.0 / std::sqrt(static_cast<double>(weight_.size(1))));
+    weight_.normal_(0.0, word_deviation(init_, weight_.size(1)));
 }
 
 void LinearHead::list_tensors(std::vector<NamedTensor>& tensors) const {
