@@ -3,7 +3,7 @@
 # One file an instruction set, chosen among at run time; each keeps all its code in unnamed namespaces (kernels/cpu/geometry.h). Optimised
 # in every build type: unoptimised intrinsics are a hundred times slower.
 set(_kernels "${PROJECT_SOURCE_DIR}/src/attention/kernels")
-file(GLOB _sources CONFIGURE_DEPENDS "${_kernels}/*.cpp" "${_kernels}/cpu/*.cpp")
+file(GLOB _sources CONFIGURE_DEPENDS "${_kernels}/cpu/*.cpp")
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   list(FILTER _sources EXCLUDE REGEX "/avx[^/]*\\.cpp$")
 endif()
@@ -13,12 +13,12 @@ target_link_libraries(longbow_attention_kernels PRIVATE longbow_options)
 set(_avx2 -mavx2 -mfma -mf16c)
 # g++ 12 takes the intrinsics' own placeholders for uninitialised variables (GCC bug 105593).
 set(_avx512 ${_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-maybe-uninitialized -Wno-uninitialized)
-set_source_files_properties("${_kernels}/skip_table.cpp" "${_kernels}/cpu/portable.cpp" PROPERTIES COMPILE_OPTIONS "-O3")
+set_source_files_properties("${_kernels}/cpu/skip_table.cpp" "${_kernels}/cpu/portable.cpp" PROPERTIES COMPILE_OPTIONS "-O3")
 set_source_files_properties("${_kernels}/cpu/avx2.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx2}")
 set_source_files_properties("${_kernels}/cpu/avx512.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512}")
 set_source_files_properties("${_kernels}/cpu/avx512_bf16.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512};-mavx512bf16")
 
-# The same for GPUs (kernels/cuda/attention.h).
+# The same for GPUs (kernels/attention.h).
 if(LONGBOW_CUDA)
   file(GLOB _cuda CONFIGURE_DEPENDS "${_kernels}/cuda/*.cu")
   add_library(longbow_attention_cuda STATIC ${_cuda})

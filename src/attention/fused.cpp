@@ -1,27 +1,19 @@
 // Our own operator (fused_attention.h): no matrix of scores or biases in memory, and with slopes, far blocks that the bias has made
 // negligible are skipped.
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
 
 #include <cmath>
-#include <mutex>
 
 #include "backends.h"
+#include "longbow/attention/dropout_seed.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/machine.h"
 
 namespace longbow {
 
 namespace {
-
-// From the default CPU generator, which the trainer seeds from (seed, update, micro-batch, rank): the mask is a function of it.
-std::int64_t draw_seed() {
-    auto generator = at::detail::getDefaultCPUGenerator();
-    const std::lock_guard lock(generator.mutex());
-    return static_cast<std::int64_t>(at::check_generator<at::CPUGeneratorImpl>(generator)->random64());
-}
 
 // Empty when the CUDA kernels run on this device.
 std::string gpu_refuses(const std::string& device) {
@@ -56,25 +48,19 @@ public:
 
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-        FusedAttentionOptions options;
-        options.dropout = in.dropout;
-        options.skip_threshold = skip_threshold_;
-        if (in.dropout > 0.0) {
-            options.dropout_seed = draw_seed();
-        }
-        const auto of_kind = [&](BiasSpec::Kind kind, const at::Tensor& t) {
-            return in.bias.kind == kind ? std::optional<at::Tensor>(t) : std::nullopt;
-        };
+        FusedAttentionCall call{.q = in.q, .k = in.k, .v = in.v, .dropout = in.dropout, .skip_threshold = skip_threshold_};
+        if (in.bias.kind == BiasSpec::Kind::slopes) call.slopes = in.bias.slopes;
+        if (in.bias.kind == BiasSpec::Kind::table) call.table = in.bias.table;
+        if (in.dropout > 0.0) call.dropout_seed = draw_dropout_seed();
         if (measuring_ && skips_) {
-            const auto [out, lse, visited] = fused_attention_visited(in.q, in.k, in.v, in.bias.slopes, std::nullopt, std::nullopt, options);
+            const auto [out, lse, visited] = fused_attention_visited(call);
             visited_ += visited.mean().item<double>();
             ++measured_calls_;
             if (!at::GradMode::is_enabled()) {
                 return out;
             }
         }
-        return std::get<0>(fused_attention(in.q, in.k, in.v, of_kind(BiasSpec::Kind::slopes, in.bias.slopes),
-                                           of_kind(BiasSpec::Kind::table, in.bias.table), std::nullopt, options));
+        return std::get<0>(fused_attention(call));
     }
 
     [[nodiscard]] bool skips() const override { return skips_; }

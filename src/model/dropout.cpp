@@ -1,6 +1,5 @@
 #include "dropout.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Dispatch.h>
 #include <ATen/OpMathType.h>
 #include <ATen/Parallel.h>
@@ -8,20 +7,14 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <mutex>
 #include <optional>
 
+#include "longbow/attention/dropout_seed.h"
 #include "longbow/core/random.h"
 
 namespace longbow {
 
 namespace {
-
-std::int64_t draw_seed() {
-    auto generator = at::detail::getDefaultCPUGenerator();
-    const std::lock_guard lock(generator.mutex());
-    return static_cast<std::int64_t>(at::check_generator<at::CPUGeneratorImpl>(generator)->random64());
-}
 
 // out = base + x * mask / (1 - p), base may be null; element 2i and 2i+1 take the halves of one 64-bit hash.
 template <class X, class Out>
@@ -65,7 +58,7 @@ class AddDropout : public torch::autograd::Function<AddDropout> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<at::Tensor>& residual, const at::Tensor& x,
                               double p) {
-        const auto seed = draw_seed();
+        const auto seed = draw_dropout_seed();
         context->saved_data["seed"] = seed;
         context->saved_data["p"] = p;
         context->saved_data["residual"] = residual.has_value();

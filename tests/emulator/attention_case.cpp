@@ -7,7 +7,7 @@
 #include <random>
 #include <stdexcept>
 
-#include "../../src/attention/kernels/cuda/attention.h"
+#include "../../src/attention/kernels/attention.h"
 #include "../../src/attention/kernels/cuda/device.h"
 #include "../../src/attention/kernels/philox.h"
 
@@ -232,9 +232,9 @@ void Case::expect() {
 void Case::forward() {
     out_.poison();
     std::fill(lse_.begin(), lse_.end(), NAN);
-    workspace_.assign(longbow_cuda_attention_forward_workspace(&call_) / sizeof(double) + 2, NAN);
+    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_forward_workspace(&call_)) / sizeof(double) + 2, NAN);
     call_.workspace = workspace_.data();
-    if (longbow_cuda_attention_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
+    if (longbow_attention_cuda_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
 }
 
 void Case::backward(bool want_bias_gradient) {
@@ -244,9 +244,9 @@ void Case::backward(bool want_bias_gradient) {
     call_.dout = dout_.view(), call_.dq = dq_.view(), call_.dk = dk_.view(), call_.dv = dv_.view();
     if (want_bias_gradient && call_.slopes != nullptr) call_.dslopes = dslopes_.data();
     if (want_bias_gradient && call_.table != nullptr) call_.dtable = dtable_.data();
-    workspace_.assign(longbow_cuda_attention_backward_workspace(&call_) / sizeof(double) + 2, NAN);
+    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_backward_workspace(&call_)) / sizeof(double) + 2, NAN);
     call_.workspace = workspace_.data();
-    if (longbow_cuda_attention_backward(&call_) != LONGBOW_OK) throw std::runtime_error("backward: not supported");
+    if (longbow_attention_cuda_backward(&call_) != LONGBOW_OK) throw std::runtime_error("backward: not supported");
 }
 
 Case::Errors Case::errors() {

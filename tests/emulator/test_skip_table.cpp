@@ -4,8 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "attention/kernels/cuda/attention.h"
-#include "attention/kernels/skip_table.h"
+#include "attention/kernels/attention.h"
 #include "emulator/attention_case.h"
 #include "emulator/emulator.h"
 
@@ -14,19 +13,21 @@ namespace {
 
 constexpr float kExact = 24.0f * 0.6931471805599453f;
 
-std::vector<std::int32_t> of_cpu(const longbow_attention& call, float threshold) {
-    const int heads = call.batch * call.heads;
-    std::vector<std::int32_t> first(static_cast<std::size_t>(heads * ((call.query_length + 63) / 64)), -1);
-    longbow_skip_table(&call, threshold, first.data(), nullptr, 0, heads);
+std::vector<std::int32_t> table_of(longbow_attention call, float threshold, longbow_attention_bytes* bytes, longbow_attention_table* make) {
+    const int blocks = (call.query_length + LONGBOW_BLOCK - 1) / LONGBOW_BLOCK;
+    std::vector<std::int32_t> first(static_cast<std::size_t>(call.batch * call.heads * blocks), -1);
+    std::vector<double> workspace(static_cast<std::size_t>(bytes(&call)) / sizeof(double) + 1, NAN);
+    call.workspace = workspace.data();
+    EXPECT_EQ(make(&call, threshold, first.data(), nullptr), LONGBOW_OK);
     return first;
 }
 
-std::vector<std::int32_t> of_gpu(longbow_attention call, float threshold) {
-    std::vector<std::int32_t> first(static_cast<std::size_t>(call.batch * call.heads * ((call.query_length + 63) / 64)), -1);
-    std::vector<float> workspace(longbow_cuda_skip_table_workspace(&call) / sizeof(float) + 1, NAN);
-    call.workspace = workspace.data();
-    EXPECT_EQ(longbow_cuda_skip_table(&call, threshold, first.data()), LONGBOW_OK);
-    return first;
+std::vector<std::int32_t> of_cpu(const longbow_attention& call, float threshold) {
+    return table_of(call, threshold, &longbow_attention_cpu_skip_table_workspace, &longbow_attention_cpu_skip_table);
+}
+
+std::vector<std::int32_t> of_gpu(const longbow_attention& call, float threshold) {
+    return table_of(call, threshold, &longbow_attention_cuda_skip_table_workspace, &longbow_attention_cuda_skip_table);
 }
 
 Shape long_shape(longbow_dtype dtype) {

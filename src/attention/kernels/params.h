@@ -8,9 +8,14 @@ extern "C" {
 
 enum longbow_dtype : std::int32_t { LONGBOW_F32 = 0, LONGBOW_BF16 = 1, LONGBOW_F16 = 2 };
 
-// The CPU kernels compute LONGBOW_ROW_GROUP rows of queries together. A block of 64 rows has LONGBOW_ROW_GROUPS such
-// groups, the last of which is shorter.
-enum longbow_row_groups : std::int32_t { LONGBOW_ROW_GROUP = 6, LONGBOW_ROW_GROUPS = 11 };
+// Queries and keys of a block: what the table of skipped blocks counts in.
+enum longbow_block : std::int32_t { LONGBOW_BLOCK = 64 };
+
+// Queries that the CPU's kernels take together, and how many such groups are in a block.
+enum longbow_row_groups : std::int32_t {
+    LONGBOW_ROW_GROUP = 6,
+    LONGBOW_ROW_GROUPS = (LONGBOW_BLOCK + LONGBOW_ROW_GROUP - 1) / LONGBOW_ROW_GROUP
+};
 
 enum longbow_status : std::int32_t {
     LONGBOW_OK = 0,
@@ -18,8 +23,13 @@ enum longbow_status : std::int32_t {
     LONGBOW_FAILED = 2,       // a launch or an allocation failed; the operator asks the runtime for the reason
 };
 
-// A tensor [batch, heads, length, head_dim]. Strides are in elements; head_dim is contiguous (the operator sees to
-// that).
+// How to run tasks 0 .. tasks - 1, each in a thread of its own if it likes; returns when all are done.
+struct longbow_parallel {
+    void* context;
+    void (*run)(void* context, std::int32_t tasks, void (*task)(void* data, std::int32_t index), void* data);
+};
+
+// [batch, heads, length, head_dim]; strides in elements; head_dim is contiguous (the operator sees to that).
 struct longbow_tensor4 {
     void* data;
     std::int64_t batch, head, row;
@@ -50,29 +60,27 @@ struct longbow_attention {
     std::int32_t dropout_keep;  // 256: no dropout
     std::uint64_t dropout_seed, dropout_offset;
 
-    // The first 64-key block that each 64-query block must visit, [batch, heads, ceil(query_length / 64)]
-    // (skip_table.h); null: the first block of all. Blocks of queries are counted from query 0, blocks of keys from key
-    // 0.
+    // First block of keys that each block of queries must visit, [batch, heads, ceil(query_length / LONGBOW_BLOCK)] (skip_table.h); null: all.
+    // Blocks of queries are counted from query 0, blocks of keys from key 0.
     const std::int32_t* first_key_block;
     // On the CPU, the number of entries that first_key_block has for each block of queries. 0 or 1: one entry.
     // LONGBOW_ROW_GROUPS: one for each group of rows, none below the one before it, so that the first entry holds for
     // the whole block.
     std::int32_t first_key_groups;
-    // The CPU's forward pass can skip more blocks than the table says (cpu/narrowing.h). It does so if these three are
-    // set; CUDA ignores them.
-    const float* longest_keys;   // [batch, heads, ceil(key_length / 64)]: the largest |k| of blocks 0 .. b
-    float skip_threshold;        // the weights that are left out stay below exp(-skip_threshold) of a row's sum
-    // Output in the form of first_key_block with LONGBOW_ROW_GROUPS entries: the first block whose weights were summed.
-    std::int32_t* visited_from;
+    // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
+    const float* longest_keys;   // [batch, heads, ceil(key_length / LONGBOW_BLOCK)]: the largest |k| of each block and all to its left
+    float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
+    std::int32_t* visited_from;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
 
     // For the backward pass only. A gradient that is not wanted has data = null.
     longbow_tensor4 dout, dq, dk, dv;
     float* dslopes;  // [batch, heads], overwritten; null: not wanted
     float* dtable;   // [heads, table_length], overwritten; null: not wanted
 
-    void* workspace;       // as many bytes as the kernel's *_workspace function says
-    void* stream;          // CUDA stream; null on CPU
-    std::int32_t threads;  // CPU: number of threads to use
+    void* workspace;                   // of the size that the kernel's *_workspace function says
+    void* stream;                      // CUDA stream; null on CPU
+    std::int32_t threads;              // CPU: threads to use
+    const longbow_parallel* parallel;  // CPU: how; null: one task after the other
 };
 
 }  // extern "C"

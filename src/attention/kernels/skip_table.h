@@ -13,14 +13,8 @@
 
 extern "C" {
 
-// Fills `first`, [batch, heads, ceil(query_length / 64)], for heads [begin, end) of batch * heads, which are
-// independent of each other. Heads whose slope is not positive get 0, which skips nothing. The call must be causal and
-// have slopes and no distance table (see longbow_skip_table_helps). Also fills `longest`, longest_keys of params.h,
-// unless it is null.
-void longbow_skip_table(const longbow_attention* params, float threshold, std::int32_t* first, float* longest, std::int32_t begin,
-                        std::int32_t end);
-
-// Whether a table can leave anything out; if not, none need be made.
-bool longbow_skip_table_helps(const longbow_attention* params, float threshold);
+// Whether a table can leave anything out: else none need be made. attention.h has the functions that make one. Heads whose slope is not
+// above zero skip nothing in it.
+bool longbow_attention_can_skip(const longbow_attention* call, float threshold);
 
 }  // extern "C"

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 namespace longbow {
@@ -16,7 +15,7 @@ void check_four(const at::Tensor& t, const char* name) {
                       " dimensions");
 }
 
-void check_bias(const AttentionCall& call) {
+void check_bias(const FusedAttentionCall& call) {
     const auto batch = call.q.size(0);
     const auto heads = call.q.size(1);
     if (call.slopes) {
@@ -53,7 +52,7 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
 
 // q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the same views of one
 // such buffer, and joining them costs nothing.
-bool views_of_one(const AttentionCall& c) {
+bool views_of_one(const FusedAttentionCall& c) {
     const auto step = c.q.size(1) * c.q.size(3);
     const auto size = c.q.element_size();
     const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
@@ -72,7 +71,7 @@ std::int32_t dtype_of(at::ScalarType type) {
     }
 }
 
-void check_call(const AttentionCall& call) {
+void check_call(const FusedAttentionCall& call) {
     const auto& q = call.q;
     check_four(q, "q");
     check_four(call.k, "k");
@@ -96,11 +95,12 @@ void check_call(const AttentionCall& call) {
     check_bias(call);
     TORCH_CHECK_VALUE(call.window >= 0 && call.window < kMost, "fused_attention: window must be 0 (none) or more, not ", call.window);
     TORCH_CHECK_VALUE(call.dropout >= 0.0 && call.dropout < 1.0, "fused_attention: dropout must be in [0, 1), not ", call.dropout);
-    TORCH_CHECK_VALUE(std::isfinite(call.scale), "fused_attention: scale is ", call.scale);
+    TORCH_CHECK_VALUE(std::isfinite(*call.scale), "fused_attention: scale is ", *call.scale);
 }
 
-double scale_or_default(std::optional<double> scale, const at::Tensor& q) {
-    return scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(-1))));
+FusedAttentionCall with_scale(FusedAttentionCall call) {
+    if (!call.scale) call.scale = 1.0 / std::sqrt(static_cast<double>(call.q.size(-1)));
+    return call;
 }
 
 double checked_skip_threshold(double threshold) {
@@ -109,13 +109,7 @@ double checked_skip_threshold(double threshold) {
     return threshold < 0.0 ? 24.0 * std::numbers::ln2 : threshold;
 }
 
-longbow_attention boundary_of(AttentionCall& call) {
-    call.q = with_dense_rows(call.q);
-    call.k = with_dense_rows(call.k);
-    call.v = with_dense_rows(call.v);
-    make_dense(call.slopes, at::kFloat);
-    make_dense(call.table, at::kFloat);
-    make_dense(call.lengths, at::kInt);
+longbow_attention shape_of(const FusedAttentionCall& call) {
     longbow_attention a{};
     a.batch = static_cast<std::int32_t>(call.q.size(0));
     a.heads = static_cast<std::int32_t>(call.q.size(1));
@@ -125,7 +119,19 @@ longbow_attention boundary_of(AttentionCall& call) {
     a.dtype = dtype_of(call.q.scalar_type());
     a.causal = call.causal ? 1 : 0;
     a.window = static_cast<std::int32_t>(call.window);
-    a.scale = static_cast<float>(call.scale);
+    a.lengths = call.lengths ? call.lengths->const_data_ptr<std::int32_t>() : nullptr;
+    return a;
+}
+
+longbow_attention boundary_of(FusedAttentionCall& call) {
+    call.q = with_dense_rows(call.q);
+    call.k = with_dense_rows(call.k);
+    call.v = with_dense_rows(call.v);
+    make_dense(call.slopes, at::kFloat);
+    make_dense(call.table, at::kFloat);
+    make_dense(call.lengths, at::kInt);
+    auto a = shape_of(call);
+    a.scale = static_cast<float>(*call.scale);
     a.q = rows_of_tensor(call.q);
     a.k = rows_of_tensor(call.k);
     a.v = rows_of_tensor(call.v);
@@ -137,7 +143,6 @@ longbow_attention boundary_of(AttentionCall& call) {
         a.table = call.table->const_data_ptr<float>();
         a.table_length = static_cast<std::int32_t>(call.table->size(1));
     }
-    a.lengths = call.lengths ? call.lengths->const_data_ptr<std::int32_t>() : nullptr;
     a.dropout_keep = std::max(1, static_cast<std::int32_t>(std::lround((1.0 - call.dropout) * 256.0)));
     a.dropout_seed = static_cast<std::uint64_t>(call.dropout_seed);
     a.dropout_offset = static_cast<std::uint64_t>(call.dropout_offset);
@@ -152,7 +157,7 @@ at::Tensor empty_merged(const at::Tensor& like) {
     return at::empty({like.size(0), like.size(2), like.size(1), like.size(3)}, like.options()).transpose(1, 2);
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const AttentionCall& call) {
+std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const FusedAttentionCall& call) {
     const auto& q = call.q;
     if (!views_of_one(call)) {
         return {empty_merged(q), empty_merged(call.k), empty_merged(call.v)};

@@ -2,17 +2,31 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <numbers>
 
 #include "attention/kernels/cpu/attention_cpu.h"
 #include "attention/kernels/skip_table.h"
+#include "attention/ops/call.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kBlock = 64;  // queries and keys
+std::int64_t blocks_of(std::int64_t length) { return (length + LONGBOW_BLOCK - 1) / LONGBOW_BLOCK; }
+
+// Runs one of the kernels in a workspace of the size that it wants; throws where none serves or the start fails.
+template <class Kernel, class... Arguments>
+void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& q, longbow_attention_bytes* bytes, Kernel* kernel,
+         Arguments... arguments) {
+    const auto workspace = at::empty({bytes(&a)}, q.options().dtype(at::kByte));
+    a.workspace = workspace.data_ptr();
+    const auto status = kernel(&a, arguments...);
+    TORCH_CHECK(status != LONGBOW_UNSUPPORTED, "fused_attention: no ", device.name, " kernel for q ", q.sizes());
+    TORCH_CHECK(status == LONGBOW_OK, "fused_attention: a ", device.name, " kernel could not be started on ", q.device(), "; ",
+                device.needs);
+}
 
 struct SkipTable {
     at::Tensor first;    // [batch, heads, blocks of queries], or empty where nothing can be skipped
@@ -21,25 +35,25 @@ struct SkipTable {
 
 SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
-    if (!longbow_skip_table_helps(&a, static_cast<float>(threshold))) {
+    if (!longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
         return {at::empty({0}, ints), {}};
     }
-    const auto blocks = [](std::int64_t length) { return (length + kBlock - 1) / kBlock; };
-    SkipTable table{at::empty({a.batch, a.heads, blocks(a.query_length)}, ints), {}};
+    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}};
     float* longest = nullptr;
     if (device.narrows) {  // a quarter of what may be left out is the table's
-        table.longest = at::empty({a.batch, a.heads, blocks(a.key_length)}, q.options().dtype(at::kFloat));
+        table.longest = at::empty({a.batch, a.heads, blocks_of(a.key_length)}, q.options().dtype(at::kFloat));
         longest = table.longest.mutable_data_ptr<float>();
         threshold += 2.0 * std::numbers::ln2;
     }
-    device.skip_table(a, static_cast<float>(threshold), table.first.mutable_data_ptr<std::int32_t>(), longest, q);
+    run(device, a, q, device.skip_table_workspace, device.skip_table, static_cast<float>(threshold),
+        table.first.mutable_data_ptr<std::int32_t>(), longest);
     return table;
 }
 
 // The kernels' view of a table of first blocks: empty, [batch, heads, blocks of queries], or, where the forward pass narrows it, with a fourth
 // dimension for groups of rows.
 void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
-    const auto blocks = (std::int64_t{a.query_length} + kBlock - 1) / kBlock;
+    const auto blocks = blocks_of(a.query_length);
     const bool fits =
         table.numel() == 0 || (table.dim() >= 3 && table.size(0) == a.batch && table.size(1) == a.heads && table.size(2) == blocks &&
                                (table.dim() == 3 || (narrows && table.dim() == 4 && table.size(3) == LONGBOW_ROW_GROUPS)));
@@ -52,9 +66,10 @@ void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
 
 }  // namespace
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice& device, AttentionCall call, double skip_threshold) {
+ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call) {
+    const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    const double threshold = checked_skip_threshold(skip_threshold);
+    const double threshold = checked_skip_threshold(call.skip_threshold);
     auto a = device.boundary(call);
     const auto& q = call.q;
     auto out = empty_merged(q);
@@ -71,57 +86,54 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> forward_on(const AttentionDevice&
             a.skip_threshold = static_cast<float>(threshold);
             a.visited_from = visited.mutable_data_ptr<std::int32_t>();
         }
-        device.forward(a, q);
+        run(device, a, q, device.forward_workspace, device.forward);
     }
     return {out, lse, visited};
 }
 
-std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor> backward_on(const AttentionDevice& device, AttentionCall call,
-                                                                                   const at::Tensor& grad, const at::Tensor& out,
-                                                                                   const at::Tensor& lse, const at::Tensor& first_key_block,
-                                                                                   bool slopes_grad, bool table_grad) {
+BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
+    const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    TORCH_CHECK_VALUE(grad.sizes() == call.q.sizes() && out.sizes() == call.q.sizes(), "fused_attention_backward: grad ", grad.sizes(),
-                      " and out ", out.sizes(), " must be as q ", call.q.sizes());
+    TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(), "fused_attention_backward: grad ",
+                      call.grad.sizes(), " and out ", call.out.sizes(), " must be as q ", call.q.sizes());
     const auto [dq, dk, dv] = empty_gradients(call);  // before q, k, v may become copies, which would hide that they are one buffer
     auto a = device.boundary(call);
     const auto& q = call.q;
     const auto floats = q.options().dtype(at::kFloat);
-    auto dslopes = at::empty(slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
-    auto dtable = at::empty(table_grad ? call.table->sizes() : at::IntArrayRef{0}, floats);
+    auto dslopes = at::empty(call.slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
+    auto dtable = at::empty(call.table_grad ? call.table->sizes() : at::IntArrayRef{0}, floats);
     // Each copy lives until the kernels have been started.
-    const auto dout = device.readable(grad.to(q.scalar_type()));
-    const auto readable_out = device.readable(out);
-    const auto whole_lse = lse.contiguous();
-    a.out = device.rows(readable_out);
-    a.lse = whole_lse.data_ptr<float>();
-    set_table(a, first_key_block, device.narrows);
+    const auto dout = device.readable(call.grad.to(q.scalar_type()));
+    const auto out = device.readable(call.out);
+    const auto lse = call.lse.contiguous();
+    a.out = device.rows(out);
+    a.lse = lse.data_ptr<float>();
+    set_table(a, call.first_key_block, device.narrows);
     a.dout = device.rows(dout);
     a.dq = device.rows(dq);
     a.dk = device.rows(dk);
     a.dv = device.rows(dv);
-    a.dslopes = slopes_grad ? dslopes.mutable_data_ptr<float>() : nullptr;
-    a.dtable = table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
-    device.backward(a, q);
+    a.dslopes = call.slopes_grad ? dslopes.mutable_data_ptr<float>() : nullptr;
+    a.dtable = call.table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
+    run(device, a, q, device.backward_workspace, device.backward);
     return {dq, dk, dv, dslopes, dtable};
 }
 
-at::Tensor first_key_block_on(const AttentionDevice& device, AttentionCall call, double skip_threshold) {
+at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
+    call = with_scale(std::move(call));
+    call.v = call.k;  // which blocks are visited is no matter of the values
+    if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
+    const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    return skip_table(device, device.boundary(call), checked_skip_threshold(skip_threshold), call.q).first;
+    auto readable = call;
+    const auto a = device.boundary(readable);
+    return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);
 }
 
 // The table is small: it is counted on the CPU.
-at::Tensor visited_share(const AttentionCall& call, const at::Tensor& first_key_block) {
-    longbow_attention a{};
-    a.batch = static_cast<std::int32_t>(call.q.size(0));
-    a.heads = static_cast<std::int32_t>(call.q.size(1));
-    a.query_length = static_cast<std::int32_t>(call.q.size(2));
-    a.key_length = static_cast<std::int32_t>(call.k.size(2));
-    a.causal = call.causal ? 1 : 0;
-    a.window = static_cast<std::int32_t>(call.window);
-    const auto lengths = call.lengths ? call.lengths->to(at::kCPU, at::kInt).contiguous() : at::Tensor();
-    a.lengths = lengths.defined() ? lengths.const_data_ptr<std::int32_t>() : nullptr;
+at::Tensor visited_share(FusedAttentionCall call, const at::Tensor& first_key_block) {
+    if (call.lengths) call.lengths = call.lengths->to(at::kCPU, at::kInt).contiguous();
+    auto a = shape_of(call);
     const auto table = first_key_block.to(at::kCPU);
     set_table(a, table, true);
     auto fraction = at::ones({call.q.size(0), call.q.size(1)}, at::kFloat);

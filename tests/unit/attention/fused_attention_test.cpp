@@ -27,7 +27,7 @@ TEST_P(Instructions, EqualTheFormulaForEveryShape) {
                 SCOPED_TRACE(testing::Message() << rows << " x " << columns << (causal ? " causal " : " ") << toString(type));
                 auto c = make_case({2, 3, rows, columns, 32}, type);
                 c.slopes = geometric_slopes(3);
-                c.options.causal = causal;
+                c.causal = causal;
                 expect_equals_formula(c);
             }
         }
@@ -39,7 +39,7 @@ TEST_P(Instructions, EqualTheFormulaForEveryBias) {
         for (const bool causal : {true, false}) {
             SCOPED_TRACE(testing::Message() << columns << (causal ? " causal" : ""));
             auto c = make_case({2, 3, 150, columns, 40});
-            c.options.causal = causal;
+            c.causal = causal;
             expect_equals_formula(c);
             c.slopes = torch::tensor({0.5, 0.0, -0.05}, torch::kFloat);
             expect_equals_formula(c);
@@ -61,15 +61,15 @@ TEST_P(Instructions, WindowScaleAndRaggedLengths) {
             SCOPED_TRACE(testing::Message() << causal << " " << toString(type));
             auto c = make_case({4, 2, 140, 140, 32}, type);
             c.slopes = geometric_slopes(2);
-            c.options.causal = causal;
-            c.options.window = 30;
-            c.options.scale = 0.3;
+            c.causal = causal;
+            c.window = 30;
+            c.scale = 0.3;
             expect_equals_formula(c);
-            c.options.window = 0;
+            c.window = 0;
             c.lengths = torch::tensor({140, 0, 77, 1});
             expect_equals_formula(c);
             c = make_case({3, 2, 90, 150, 32}, type);
-            c.options.causal = causal;
+            c.causal = causal;
             c.lengths = torch::tensor({150, 61, 20}, torch::kInt);
             expect_equals_formula(c);
         }
@@ -86,8 +86,8 @@ TEST_P(Instructions, WhatIsBeyondTheLengthsIsNeverRead) {
         *t = t->detach().requires_grad_(true);
     }
     for (const bool causal : {true, false}) {
-        c.options.causal = causal;
-        const auto out = std::get<0>(fused(c));
+        c.causal = causal;
+        const auto out = std::get<0>(fused_attention(c));
         EXPECT_FALSE(out.isnan().any().item<bool>());
         EXPECT_EQ(largest(out.select(0, 1).slice(1, 40)), 0.0);
         for (const auto& gradient : torch::autograd::grad({out}, {c.q, c.k, c.v}, {torch::ones_like(out)})) {
@@ -116,9 +116,9 @@ TEST_P(Instructions, DropoutIsTheDeclaredFunctionForwardAndBackward) {
         SCOPED_TRACE(toString(type));
         auto c = make_case({2, 2, 101, 150, 32}, type);
         c.slopes = geometric_slopes(2);
-        c.options.dropout = 0.3;
-        c.options.dropout_seed = 1234567890123;
-        c.options.dropout_offset = 5;
+        c.dropout = 0.3;
+        c.dropout_seed = 1234567890123;
+        c.dropout_offset = 5;
         expect_equals_formula(c);
     }
 }
@@ -128,7 +128,7 @@ TEST_P(Instructions, NotANumberIsNotHidden) {
         auto c = make_case({1, 1, 100, 100, 32});
         c.slopes = geometric_slopes(1);
         c.q.select(2, row).fill_(std::numeric_limits<float>::quiet_NaN());
-        const auto out = std::get<0>(fused(c));
+        const auto out = std::get<0>(fused_attention(c));
         EXPECT_TRUE(out.select(2, row).isnan().all().item<bool>()) << row;
         EXPECT_EQ(out.isnan().sum().item<std::int64_t>(), 32) << row;
     }
@@ -141,7 +141,7 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
         for (const auto* t : {&c.slopes, &c.table}) {
             if (*t) inputs.push_back(**t);
         }
-        const auto out = std::get<0>(fused(c));
+        const auto out = std::get<0>(fused_attention(c));
         auto all = torch::autograd::grad({out}, inputs, {weight});
         all.push_back(out.detach());
         return all;
@@ -185,7 +185,7 @@ TEST(FusedAttention, GradientsOfOnePackedBufferAreViewsOfOneBuffer) {
     for (auto* t : {&c.q, &c.k, &c.v}) {
         t->requires_grad_(true);
     }
-    const auto out = std::get<0>(fused(c));
+    const auto out = std::get<0>(fused_attention(c));
     const auto gradients = torch::autograd::grad({out}, {c.q, c.k, c.v}, {torch::randn(out.sizes())});
     for (int i = 0; i < 3; ++i) {
         EXPECT_TRUE(gradients[i].storage().is_alias_of(gradients[0].storage()));
@@ -198,21 +198,21 @@ TEST(FusedAttention, DropoutKeepsItsShareOfTheWeights) {
     auto c = make_case({4, 4, 64, 64, 8});
     c.q = torch::zeros_like(c.q);
     c.v = torch::ones_like(c.v);
-    c.options.causal = false;
-    c.options.dropout = 0.25;
-    const auto out = std::get<0>(fused(c)).select(3, 0);  // each output is the number of kept keys / 64 / 0.75
+    c.causal = false;
+    c.dropout = 0.25;
+    const auto out = std::get<0>(fused_attention(c)).select(3, 0);  // kept keys / 64 / 0.75
     EXPECT_NEAR(out.mean().item<double>(), 1.0, 0.01);
     EXPECT_NEAR(out.var().item<double>(), 0.25 / 0.75 / 64, 0.25 / 0.75 / 64 * 0.2);
-    const auto again = std::get<0>(fused(c)).select(3, 0);
+    const auto again = std::get<0>(fused_attention(c)).select(3, 0);
     EXPECT_TRUE(again.equal(out));
-    c.options.dropout_seed = 1;
-    EXPECT_FALSE(std::get<0>(fused(c)).select(3, 0).equal(out));
+    c.dropout_seed = 1;
+    EXPECT_FALSE(std::get<0>(fused_attention(c)).select(3, 0).equal(out));
 }
 
 TEST(FusedAttention, ArgumentsThatCannotBeServedAreNamed) {
     const auto message = [](const Case& c) -> std::string {
         try {
-            fused(c);
+            fused_attention(c);
         } catch (const c10::ValueError& error) {
             return error.what_without_backtrace();
         }
@@ -233,9 +233,9 @@ TEST(FusedAttention, ArgumentsThatCannotBeServedAreNamed) {
     EXPECT_THAT(with([](Case& c) { c.slopes = torch::ones({2}); }), testing::HasSubstr("alibi_slopes must be"));
     EXPECT_THAT(with([](Case& c) { c.table = torch::ones({3}); }), testing::HasSubstr("distance_bias must be"));
     EXPECT_THAT(with([](Case& c) { c.lengths = torch::ones({2}); }), testing::HasSubstr("lengths must be integers"));
-    EXPECT_THAT(with([](Case& c) { c.options.window = -1; }), testing::HasSubstr("window"));
-    EXPECT_THAT(with([](Case& c) { c.options.dropout = 1.0; }), testing::HasSubstr("dropout"));
-    EXPECT_THAT(with([](Case& c) { c.options.skip_threshold = 0.0; }), testing::HasSubstr("skip_threshold"));
+    EXPECT_THAT(with([](Case& c) { c.window = -1; }), testing::HasSubstr("window"));
+    EXPECT_THAT(with([](Case& c) { c.dropout = 1.0; }), testing::HasSubstr("dropout"));
+    EXPECT_THAT(with([](Case& c) { c.skip_threshold = 0.0; }), testing::HasSubstr("skip_threshold"));
 }
 
 }  // namespace

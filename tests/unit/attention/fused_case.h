@@ -28,11 +28,7 @@ struct Shape {
     std::int64_t batch, heads, rows, columns, head_dim;
 };
 
-struct Case {
-    at::Tensor q, k, v;  // [batch, heads, length, head_dim]
-    std::optional<at::Tensor> slopes, table, lengths;
-    FusedAttentionOptions options;
-};
+using Case = FusedAttentionCall;
 
 // Makes views of one packed buffer if the lengths are the same, as the model passes them; otherwise of buffers [batch,
 // length, heads, head_dim].
@@ -57,15 +53,15 @@ inline at::Tensor geometric_slopes(std::int64_t heads) {
 
 // Returns the mask of philox.h as a tensor [batch, heads, rows, columns] of 0 and 256 / keep.
 inline at::Tensor dropout_mask(const Case& c) {
-    const int keep = static_cast<int>(std::lround((1.0 - c.options.dropout) * 256.0));
+    const int keep = static_cast<int>(std::lround((1.0 - c.dropout) * 256.0));
     auto mask = torch::zeros({c.q.size(0), c.q.size(1), c.q.size(2), c.k.size(2)}, torch::kDouble);
     auto m = mask.accessor<double, 4>();
     for (std::int64_t b = 0; b < mask.size(0); ++b) {
         for (std::int64_t h = 0; h < mask.size(1); ++h) {
             for (std::int64_t i = 0; i < mask.size(2); ++i) {
                 for (std::int64_t j = 0; j < mask.size(3); ++j) {
-                    const auto block = dropout_bytes(static_cast<std::uint64_t>(c.options.dropout_seed),
-                                                     static_cast<std::uint64_t>(c.options.dropout_offset), static_cast<std::uint32_t>(i),
+                    const auto block = dropout_bytes(static_cast<std::uint64_t>(c.dropout_seed),
+                                                     static_cast<std::uint64_t>(c.dropout_offset), static_cast<std::uint32_t>(i),
                                                      static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * mask.size(1) + h));
                     m[b][h][i][j] = dropout_keeps(block, static_cast<int>(j % 16), keep) ? 256.0 / keep : 0.0;
                 }
@@ -83,7 +79,7 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     const auto key = torch::arange(columns);
     const auto distance = position.sub(key);
     auto scores = torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3))
-                      .mul(c.options.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3)))));
+                      .mul(c.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3)))));
     if (c.slopes) {
         auto slopes = c.slopes->to(torch::kDouble);
         slopes = slopes.dim() == 1 ? slopes.view({1, -1, 1, 1}) : slopes.view({slopes.size(0), slopes.size(1), 1, 1});
@@ -94,9 +90,9 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
                                 .index_select(1, distance.abs().clamp_max(c.table->size(1) - 1).flatten())
                                 .view({1, -1, rows, columns}));
     }
-    auto hidden = c.options.causal ? distance.lt(0) : torch::zeros_like(distance, torch::kBool);
-    if (c.options.window > 0) {
-        hidden = hidden.logical_or(distance.ge(c.options.window));
+    auto hidden = c.causal ? distance.lt(0) : torch::zeros_like(distance, torch::kBool);
+    if (c.window > 0) {
+        hidden = hidden.logical_or(distance.ge(c.window));
     }
     hidden = hidden.view({1, 1, rows, columns});
     if (c.lengths) {
@@ -108,17 +104,13 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     scores = scores.masked_fill(hidden, -kInf).masked_fill(empty, 0.0);
     const auto lse = scores.logsumexp(3).masked_fill(empty.squeeze(3), -kInf);
     auto weights = scores.softmax(3).masked_fill(empty, 0.0);
-    if (c.options.dropout > 0.0) {
+    if (c.dropout > 0.0) {
         weights = weights.mul(dropout_mask(c));
     }
     return {torch::matmul(weights, c.v.to(torch::kDouble)), lse};
 }
 
-inline std::tuple<at::Tensor, at::Tensor> fused(const Case& c) {
-    return fused_attention(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.options);
-}
-
-// Returns the largest magnitude; NaN counts as infinite.
+// NaN counts as infinitely far.
 inline double largest(const at::Tensor& t) {
     return t.numel() == 0 ? 0.0 : t.isnan().any().item<bool>() ? kInf : t.abs().max().item<double>();
 }
@@ -144,7 +136,7 @@ inline void expect_equals_formula(Case c) {
             inputs.push_back(**t);
         }
     }
-    const auto [out, lse] = fused(c);
+    const auto [out, lse] = fused_attention(c);
     const auto [wanted, wanted_lse] = expected(c);
     ASSERT_EQ(out.sizes(), c.q.sizes());
     EXPECT_EQ(out.scalar_type(), type);

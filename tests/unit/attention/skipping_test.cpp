@@ -19,9 +19,8 @@ at::Tensor first_blocks(const Case& c) {
         const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
         const std::optional<at::Tensor>&, bool, std::int64_t, double, std::int64_t, std::int64_t, double, double);
     static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_forward", "").typed<Signature>();
-    const double scale = c.options.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3))));
-    return std::get<2>(op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.options.causal, c.options.window, 0.0, 0, 0, scale,
-                               c.options.skip_threshold));
+    const double scale = c.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3))));
+    return std::get<2>(op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.causal, c.window, 0.0, 0, 0, scale, c.skip_threshold));
 }
 
 // Returns the softmax weights in fp64, [batch, heads, rows, columns], without skipping or dropout.
@@ -41,12 +40,12 @@ TEST_P(Skipping, ChangesNothingThatCounts) {
             *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
         }
         c.slopes = torch::tensor({1.0, 0.5, 0.1, 0.01}, torch::kFloat);
-        const auto fraction = visited_fraction(c.q, c.k, c.slopes, c.options);
+        const auto fraction = visited_fraction(c);
         EXPECT_LT(fraction.min().item<double>(), 0.5);
         const auto weight = torch::randn(c.q.sizes());
         const auto run = [&](double threshold) {
-            c.options.skip_threshold = threshold;
-            const auto [out, lse] = fused(c);
+            c.skip_threshold = threshold;
+            const auto [out, lse] = fused_attention(c);
             auto all = torch::autograd::grad({out}, {c.q, c.k, c.v}, {weight});
             all.push_back(out.detach());
             all.push_back(lse.detach());
@@ -71,8 +70,8 @@ TEST_P(Skipping, LeavesOutWhatItsThresholdSays) {
     c.k = torch::ones_like(c.k);
     c.slopes = torch::tensor({0.5, 0.1}, torch::kFloat);
     const auto run = [&](double threshold) {
-        c.options.skip_threshold = threshold;
-        return std::get<0>(fused(c));
+        c.skip_threshold = threshold;
+        return std::get<0>(fused_attention(c));
     };
     const auto whole = run(kInf);
     EXPECT_LE(largest((run(-1.0) - whole).abs().amax(3).div(whole.abs().amax(3))), 1e-7);
@@ -154,12 +153,12 @@ TEST_P(Skipping, KeepsFarKeysThatCount) {
     c.k = c.k.clone();
     c.k.select(2, 128).zero_().select(2, 0).fill_(40.0);
     c.q.select(2, 1400).zero_().select(2, 0).fill_(50.0);
-    const auto [out, lse] = fused(c);
+    const auto [out, lse] = fused_attention(c);
     const auto [wanted, wanted_lse] = expected(c);
     EXPECT_LT(largest(out - wanted), 3e-6);
     EXPECT_LT(largest(out.select(2, 1400) - c.v.select(2, 128)), 1e-3);
     c.k.select(2, 128).select(2, 0).fill_(std::nan(""));
-    const auto spoilt = std::get<0>(fused(c)).isnan().any(3);  // [batch, heads, queries]
+    const auto spoilt = std::get<0>(fused_attention(c)).isnan().any(3);  // [batch, heads, queries]
     EXPECT_FALSE(spoilt.slice(2, 0, 128).any().item<bool>());
     EXPECT_TRUE(spoilt.slice(2, 128).all().item<bool>());
 }
@@ -176,8 +175,8 @@ TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
         SCOPED_TRACE(type);
         auto c = make_case({1, 1, kLength, kLength, 40}, type);
         c.slopes = torch::tensor({0.01}, torch::kFloat);
-        c.options.skip_threshold = kInf;
-        const auto [out, lse] = fused(c);
+        c.skip_threshold = kInf;
+        const auto [out, lse] = fused_attention(c);
         const auto grad = torch::randn(c.q.sizes()).to(type);
         c.k = c.k.clone();
         c.k.select(2, 5).fill_(std::nan(""));
@@ -206,15 +205,14 @@ INSTANTIATE_TEST_SUITE_P(Cpu, Skipping, testing::Values("portable", "avx2", "avx
 TEST(VisitedFraction, CountsBlocksBelowTheDiagonal) {
     const auto q = torch::zeros({1, 3, 64 * 8, 16});  // all scores are 0, so the slope alone decides
     const auto slopes = torch::tensor({1.0, 0.0, -1.0}, torch::kFloat);
-    FusedAttentionOptions options;
-    const auto fraction = visited_fraction(q, q, slopes, options);
-    // With slope 1, keys at a distance of 24 ln 2 - ln(1 - 1/e) = 17.1 or more are left out, so each block visits
-    // itself and the one before.
+    Case c{.q = q, .k = q, .slopes = slopes};
+    const auto fraction = visited_fraction(c);
+    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one before.
     EXPECT_NEAR(fraction[0][0].item<double>(), 15.0 / 36.0, 1e-6);
     EXPECT_EQ(fraction[0][1].item<double>(), 1.0);
     EXPECT_EQ(fraction[0][2].item<double>(), 1.0);
-    options.skip_threshold = kInf;
-    EXPECT_EQ(visited_fraction(q, q, slopes, options).min().item<double>(), 1.0);
+    c.skip_threshold = kInf;
+    EXPECT_EQ(visited_fraction(c).min().item<double>(), 1.0);
 }
 
 }  // namespace

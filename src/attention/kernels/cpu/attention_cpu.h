@@ -1,5 +1,4 @@
-// Declares the CPU kernels of attention as the operators call them. Results depend, in their last bits, on the
-// instruction set but never on the number of threads.
+// What the CPU offers beside the functions that every device has (../attention.h).
 #pragma once
 
 #include <cstdint>
@@ -8,22 +7,8 @@
 
 extern "C" {
 
-// A way to run tasks 0 .. tasks - 1, each perhaps in a thread of its own. run() returns when all are done.
-struct longbow_parallel {
-    void* context;
-    void (*run)(void* context, std::int32_t tasks, void (*task)(void* data, std::int32_t index), void* data);
-};
-
-// Return the bytes that `workspace` must hold, 64-byte aligned. `threads` and the wanted gradients must be set.
-std::int64_t longbow_attention_cpu_forward_workspace(const longbow_attention* params);
-std::int64_t longbow_attention_cpu_backward_workspace(const longbow_attention* params);
-
-longbow_status longbow_attention_cpu_forward(const longbow_attention* params, const longbow_parallel* parallel);
-longbow_status longbow_attention_cpu_backward(const longbow_attention* params, const longbow_parallel* parallel);
-
-// Sets fraction [batch, heads] to the share of blocks that first_key_block leaves of those that causality and the
-// window leave; it is 1 where nothing is skipped.
-void longbow_attention_cpu_visited(const longbow_attention* params, float* fraction);
+// Share of the blocks that causality and the window leave which first_key_block leaves too, [batch, heads]: 1 where nothing is skipped.
+void longbow_attention_cpu_visited(const longbow_attention* call, float* fraction);
 
 // Returns the highest rate, in floating point operations a second, that one thread's matrix products reach, measured
 // for 10 ms at the call. `longbow bench attention` states speeds as a fraction of it.

@@ -8,10 +8,12 @@
 #include <numeric>
 #include <vector>
 
+#include "attention/kernels/attention.h"
 #include "attention_cpu.h"
 #include "bias_gradient.h"
 #include "dispatch.h"
 #include "geometry.h"
+#include "parallel.h"
 
 namespace longbow::cpu {
 namespace {
@@ -120,20 +122,7 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
     return neighbours.imbalance <= kAsGood * longest_first.imbalance ? neighbours : longest_first;
 }
 
-template <class Task>
-void run(const longbow_parallel* parallel, int tasks, const Task& task) {
-    if (tasks == 1 || parallel == nullptr) {
-        for (int i = 0; i < tasks; ++i) {
-            task(i);
-        }
-        return;
-    }
-    const auto call = [](void* data, std::int32_t index) { (*static_cast<const Task*>(data))(index); };
-    parallel->run(parallel->context, tasks, call, const_cast<Task*>(&task));
-}
-
-// Sizes in bytes of the workspace's parts: each thread's scratch, the partial sums of the bias gradient, one row of a
-// table's gradient.
+// The workspace: each thread's scratch, the partial sums of the bias's gradient, one row of a table's gradient.
 struct Layout {
     std::int64_t scratch, bias_gradient, table;
     [[nodiscard]] std::int64_t total(int threads) const { return scratch * threads + bias_gradient + table; }
@@ -158,16 +147,16 @@ Layout backward_layout(const longbow_attention& a) {
 
 using namespace longbow::cpu;
 
-std::int64_t longbow_attention_cpu_forward_workspace(const longbow_attention* params) {
-    return forward_layout(*params).total(std::max(1, params->threads));
+std::int64_t longbow_attention_cpu_forward_workspace(const longbow_attention* call) {
+    return forward_layout(*call).total(std::max(1, call->threads));
 }
 
-std::int64_t longbow_attention_cpu_backward_workspace(const longbow_attention* params) {
-    return backward_layout(*params).total(std::max(1, params->threads));
+std::int64_t longbow_attention_cpu_backward_workspace(const longbow_attention* call) {
+    return backward_layout(*call).total(std::max(1, call->threads));
 }
 
-longbow_status longbow_attention_cpu_forward(const longbow_attention* params, const longbow_parallel* parallel) {
-    const longbow_attention& a = *params;
+longbow_status longbow_attention_cpu_forward(const longbow_attention* call) {
+    const longbow_attention& a = *call;
     if (!served(a)) {
         return LONGBOW_UNSUPPORTED;
     }
@@ -186,7 +175,7 @@ longbow_status longbow_attention_cpu_forward(const longbow_attention* params, co
     const int pieces = a.longest_keys != nullptr ? threads * kPiecesEach : threads;
     const auto begins = stretches(query_costs(a), pieces);
     std::atomic<int> next{0};
-    run(parallel, threads, [&](int i) {
+    run(a.parallel, threads, [&](int i) {
         for (int piece = next++; piece < pieces; piece = next++) {
             kernels.forward(a, begins[piece], begins[piece + 1], memory + layout.scratch * i);
         }
@@ -194,8 +183,8 @@ longbow_status longbow_attention_cpu_forward(const longbow_attention* params, co
     return LONGBOW_OK;
 }
 
-longbow_status longbow_attention_cpu_backward(const longbow_attention* params, const longbow_parallel* parallel) {
-    const longbow_attention& a = *params;
+longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
+    const longbow_attention& a = *call;
     if (!served(a)) {
         return LONGBOW_UNSUPPORTED;
     }
@@ -213,7 +202,7 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
     if (threads == 1) {
         kernels.backward(a, kAll, 0, heads_of(a), partial, memory);
     } else if (shares.imbalance < kTwoPasses) {
-        run(parallel, threads, [&](int i) {
+        run(a.parallel, threads, [&](int i) {
             const auto& heads = shares.of_thread[i];
             for (std::size_t first = 0, last = 0; first < heads.size(); first = last) {
                 for (last = first + 1; last < heads.size() && heads[last] == heads[last - 1] + 1;) ++last;
@@ -224,9 +213,9 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* params, c
         const std::int64_t grain = a.dtable != nullptr ? BiasGradient::kChunk : 1;
         const auto queries = stretches(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
         const auto keys = stretches(key_costs(a), threads);
-        run(parallel, threads,
+        run(a.parallel, threads,
             [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
-        run(parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
+        run(a.parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
     }
     if (a.dslopes != nullptr || a.dtable != nullptr) {
         kernels.finish_bias_gradient(a, partial, table);
@@ -246,13 +235,13 @@ double longbow_attention_cpu_peak(std::int32_t dtype) {
     return best;
 }
 
-void longbow_attention_cpu_visited(const longbow_attention* params, float* fraction) {
-    longbow_attention all = *params;
+void longbow_attention_cpu_visited(const longbow_attention* call, float* fraction) {
+    longbow_attention all = *call;
     all.first_key_block = nullptr;
-    const int blocks = blocks_of(params->query_length);
-    const Units visited = query_costs(*params);
+    const int blocks = blocks_of(call->query_length);
+    const Units visited = query_costs(*call);
     const Units visible = query_costs(all);
-    for (int head = 0; head < heads_of(*params); ++head) {
+    for (int head = 0; head < heads_of(*call); ++head) {
         const auto first = static_cast<std::ptrdiff_t>(head) * blocks;
         const auto sum = [&](const Units& costs) {
             return std::accumulate(costs.begin() + first, costs.begin() + first + blocks, std::int64_t{0}) - blocks;

@@ -11,10 +11,7 @@
 namespace longbow::cpu {
 namespace {
 
-constexpr int kTile = 64;  // queries or keys in a block; first_key_block counts in these
-
-constexpr int kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
-static_assert(kRowGroups == (kTile + kRowGroup - 1) / kRowGroup);
+constexpr int kTile = LONGBOW_BLOCK, kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
 
 constexpr int least(int a, int b) { return a < b ? a : b; }
 constexpr int most(int a, int b) { return a > b ? a : b; }
@@ -45,7 +42,7 @@ inline const std::int32_t* first_blocks_of(const longbow_attention& a, int batch
     return a.first_key_block + (row * blocks_of(a.query_length) + block) * most(1, a.first_key_groups);
 }
 
-// Returns the 64-key blocks that query block `block` of one head must visit; empty if none of its queries sees a key.
+// The blocks of keys that query block `block` of one head must visit; empty when none of its queries sees a key.
 inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head, int block) {
     const Window window = window_of(a, batch);
     const int first_query = window.offset + block * kTile;

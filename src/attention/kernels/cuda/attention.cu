@@ -1,5 +1,5 @@
-// Checks what a call must fulfil, and runs the kernels of its input type.
-#include "attention.h"
+// The C boundary: what a call must fulfil, and the kernels of its input type.
+#include "../attention.h"
 
 #include "backward_launch.h"
 #include "forward_launch.h"
@@ -34,18 +34,18 @@ longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass 
 
 using namespace longbow::cuda;
 
-std::size_t longbow_cuda_attention_forward_workspace(const longbow_attention* call) { return forward_workspace(*call); }
+std::int64_t longbow_attention_cuda_forward_workspace(const longbow_attention* call) { return forward_workspace(*call); }
 
-longbow_status longbow_cuda_attention_forward(const longbow_attention* call) {
+longbow_status longbow_attention_cuda_forward(const longbow_attention* call) {
     if (!supported(*call)) return LONGBOW_UNSUPPORTED;
     return by_type(*call, forward<float>, forward<Bf16>, forward<F16>);
 }
 
-std::size_t longbow_cuda_attention_backward_workspace(const longbow_attention* call) {
+std::int64_t longbow_attention_cuda_backward_workspace(const longbow_attention* call) {
     return call->dtype == LONGBOW_F32 ? backward_workspace<float>(*call) : backward_workspace<Bf16>(*call);
 }
 
-longbow_status longbow_cuda_attention_backward(const longbow_attention* call) {
+longbow_status longbow_attention_cuda_backward(const longbow_attention* call) {
     if (!supported(*call) || !aligned(call->dout, call->dtype == LONGBOW_F32 ? 4 : 2)) return LONGBOW_UNSUPPORTED;
     return by_type(*call, backward<float>, backward<Bf16>, backward<F16>);
 }

@@ -2,8 +2,6 @@
 // backward_<type>.cu instantiate them for one input type each.
 #pragma once
 
-#include <cstddef>
-
 #include "backward.h"
 #include "bias_gradient.h"
 
@@ -34,7 +32,7 @@ struct BackwardWorkspace {
         const int rows = query_rows<T>(call.head_dim);
         return (call.query_length + rows - 1) / rows;
     }
-    [[nodiscard]] std::size_t bytes() const { return static_cast<std::size_t>(2 * row_terms + slope_parts + table_parts) * sizeof(float); }
+    [[nodiscard]] std::int64_t bytes() const { return (2 * row_terms + slope_parts + table_parts) * std::int64_t{sizeof(float)}; }
 };
 
 template <class T, int kDim>
@@ -87,7 +85,7 @@ longbow_status backward(const longbow_attention& call) {
 }
 
 template <class T>
-std::size_t backward_workspace(const longbow_attention& call) {
+std::int64_t backward_workspace(const longbow_attention& call) {
     return BackwardWorkspace<T>(call).bytes();
 }
 

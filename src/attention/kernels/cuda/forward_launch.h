@@ -2,8 +2,6 @@
 // one input type each.
 #pragma once
 
-#include <cstddef>
-
 #include "combine.h"
 #include "forward.h"
 
@@ -23,12 +21,11 @@ inline int split_count(const longbow_attention& call) {
     return splits > 1 ? static_cast<int>(splits) : 1;
 }
 
-inline std::size_t forward_workspace(const longbow_attention& call) {
+inline std::int64_t forward_workspace(const longbow_attention& call) {
     const int splits = split_count(call);
     if (splits == 1) return 0;
-    const std::size_t rows = static_cast<std::size_t>(call.batch) * static_cast<std::size_t>(call.heads) *
-                             static_cast<std::size_t>(splits) * static_cast<std::size_t>(call.query_length);
-    return rows * (static_cast<std::size_t>(call.head_dim) + 1) * sizeof(float);
+    const std::int64_t rows = static_cast<std::int64_t>(call.batch) * call.heads * splits * call.query_length;
+    return rows * (call.head_dim + 1) * std::int64_t{sizeof(float)};
 }
 
 template <class T, int kDim, int kWarps>

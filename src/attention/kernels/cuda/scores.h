@@ -10,7 +10,7 @@ namespace longbow::cuda {
 
 constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
-constexpr int kSkipBlock = 64;  // queries or keys in a block of the skip table
+constexpr int kSkipBlock = LONGBOW_BLOCK;
 
 LONGBOW_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
 LONGBOW_DEVICE int larger(int a, int b) { return a > b ? a : b; }

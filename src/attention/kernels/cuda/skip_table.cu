@@ -1,7 +1,7 @@
 // Starts the kernels that make the skip table.
 #include "skip_table.h"
 
-#include "attention.h"
+#include "../attention.h"
 
 namespace longbow::cuda {
 namespace {
@@ -24,13 +24,13 @@ longbow_status make(const longbow_attention& call, float threshold, std::int32_t
 }  // namespace
 }  // namespace longbow::cuda
 
-std::size_t longbow_cuda_skip_table_workspace(const longbow_attention* call) {
-    return static_cast<std::size_t>(call->batch) * static_cast<std::size_t>(call->heads) *
-           static_cast<std::size_t>(longbow::cuda::blocks_of(call->key_length)) * sizeof(float);
+std::int64_t longbow_attention_cuda_skip_table_workspace(const longbow_attention* call) {
+    return std::int64_t{sizeof(float)} * call->batch * call->heads * longbow::cuda::blocks_of(call->key_length);
 }
 
-longbow_status longbow_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first) {
+longbow_status longbow_attention_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first, float* longest) {
     using namespace longbow::cuda;
+    if (longest != nullptr) return LONGBOW_UNSUPPORTED;
     switch (call->dtype) {
         case LONGBOW_F32: return make<float>(*call, threshold, first);
         case LONGBOW_BF16: return make<Bf16>(*call, threshold, first);

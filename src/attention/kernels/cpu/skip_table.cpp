@@ -1,19 +1,19 @@
-#include "skip_table.h"
+// The table of skipped blocks on the CPU; ../skip_table.h has the rule.
+#include "attention/kernels/skip_table.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <vector>
 
-#include "attention/kernels/cpu/geometry.h"
+#include "attention/kernels/attention.h"
+#include "geometry.h"
+#include "parallel.h"
+#include "scratch.h"
 
-namespace longbow {
+namespace longbow::cpu {
 
 namespace {
-
-using cpu::blocks_of;
-using cpu::kTile;
 
 float wide(float x) { return x; }
 
@@ -72,7 +72,7 @@ template <class T>
 // The dot products that the table is made of: |key|^2 of each key j, and for each query i below `queries` |query|^2 and
 // query . key with its own key i + offset.
 struct Dots {
-    std::vector<float> keys, queries, owns;
+    float *keys, *queries, *owns;
 };
 
 // Computes all dot products in one pass over the rows. The AVX2 clone below gives the same numbers as the default,
@@ -108,11 +108,12 @@ LONGBOW_ALSO_AVX2 void dots(const Rows<F16>& q, const Rows<F16>& k, int keys, in
 template <class T>
 class Table {
 public:
-    Table(const longbow_attention& a, float threshold) : a_(a), threshold_(threshold), offset_(a.key_length - a.query_length) {
-        dots_.keys.resize(a.key_length);
-        dots_.queries.resize(a.query_length);
-        dots_.owns.resize(a.query_length);
-    }
+    Table(const longbow_attention& a, float threshold, Scratch& scratch)
+        : a_(a),
+          threshold_(threshold),
+          offset_(a.key_length - a.query_length),
+          dots_{scratch.take<float>(a.key_length), scratch.take<float>(a.query_length), scratch.take<float>(a.query_length)},
+          longest_(scratch.take<double>(blocks_of(a.key_length))) {}
 
     void head(int batch_head, std::int32_t* first, float* longest) {
         const int batch = batch_head / a_.heads;
@@ -124,15 +125,14 @@ public:
             if (longest != nullptr) std::fill(longest, longest + blocks_of(a_.key_length), std::numeric_limits<float>::infinity());
             return;
         }
-        const int keys = cpu::window_of(a_, batch).keys;
+        const int keys = window_of(a_, batch).keys;
         const auto rows = [&](const longbow_tensor4& t) {
             return Rows<T>{static_cast<const T*>(t.data) + batch * t.batch + head * t.head, t.row};
         };
         dots(rows(a_.q), rows(a_.k), keys, a_.query_length, offset_, a_.head_dim, dots_);
         find_longest_keys(keys);
-        if (longest != nullptr) std::copy_n(longest_.begin(), blocks_of(a_.key_length), longest);
-        // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys.
-        const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));
+        if (longest != nullptr) std::copy_n(longest_, blocks_of(a_.key_length), longest);
+        const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
         for (int block = 0; block < blocks; ++block) {
             // Starts at the block of the first query's own key.
             int needed = offset_ >= 0 ? (offset_ + block * kTile) / kTile : 0;
@@ -162,7 +162,7 @@ public:
 private:
     // Sets longest_[b] to the largest |k| in blocks 0 .. b, or to NaN if one of them is NaN.
     void find_longest_keys(int keys) {
-        longest_.assign(static_cast<std::size_t>(blocks_of(a_.key_length)) + 1, 0.0);
+        std::fill_n(longest_, blocks_of(a_.key_length), 0.0);
         float longest = 0.0f;
         for (int j = 0; j < keys; ++j) {
             longest = dots_.keys[j] > longest || std::isnan(dots_.keys[j]) ? dots_.keys[j] : longest;
@@ -174,34 +174,49 @@ private:
     float threshold_;
     int offset_;
     Dots dots_;
-    std::vector<double> longest_;
+    double* longest_;
 };
 
+std::int64_t scratch_of(const longbow_attention& a) {
+    Scratch counter(nullptr);
+    Table<float>(a, 0.0f, counter);
+    return counter.used();
+}
+
 template <class T>
-void fill(const longbow_attention& a, float threshold, std::int32_t* first, float* longest, int begin, int end) {
-    Table<T> table(a, threshold);
-    for (std::int64_t head = begin; head < end; ++head) {
-        table.head(static_cast<int>(head), first + head * blocks_of(a.query_length),
-                   longest == nullptr ? nullptr : longest + head * blocks_of(a.key_length));
-    }
+void fill(const longbow_attention& a, float threshold, std::int32_t* first, float* longest) {
+    const std::int64_t heads = std::int64_t{a.batch} * a.heads;
+    const int tasks = static_cast<int>(std::clamp<std::int64_t>(heads, 1, std::max(1, a.threads)));
+    run(a.parallel, tasks, [&](int task) {
+        Scratch scratch(static_cast<char*>(a.workspace) + scratch_of(a) * task);
+        Table<T> table(a, threshold, scratch);
+        for (auto head = heads * task / tasks; head < heads * (task + 1) / tasks; ++head) {
+            table.head(static_cast<int>(head), first + head * blocks_of(a.query_length),
+                       longest == nullptr ? nullptr : longest + head * blocks_of(a.key_length));
+        }
+    });
 }
 
 }  // namespace
 
-}  // namespace longbow
+}  // namespace longbow::cpu
 
-void longbow_skip_table(const longbow_attention* params, float threshold, std::int32_t* first, float* longest, std::int32_t begin,
-                        std::int32_t end) {
-    switch (params->dtype) {
-        case LONGBOW_BF16: longbow::fill<longbow::Bf16>(*params, threshold, first, longest, begin, end); break;
-        case LONGBOW_F16: longbow::fill<longbow::F16>(*params, threshold, first, longest, begin, end); break;
-        default: longbow::fill<float>(*params, threshold, first, longest, begin, end); break;
+std::int64_t longbow_attention_cpu_skip_table_workspace(const longbow_attention* call) {
+    return longbow::cpu::scratch_of(*call) * std::max(1, call->threads);
+}
+
+longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, float threshold, std::int32_t* first, float* longest) {
+    using namespace longbow::cpu;
+    switch (call->dtype) {
+        case LONGBOW_F32: fill<float>(*call, threshold, first, longest); return LONGBOW_OK;
+        case LONGBOW_BF16: fill<Bf16>(*call, threshold, first, longest); return LONGBOW_OK;
+        case LONGBOW_F16: fill<F16>(*call, threshold, first, longest); return LONGBOW_OK;
+        default: return LONGBOW_UNSUPPORTED;
     }
 }
 
-bool longbow_skip_table_helps(const longbow_attention* params, float threshold) {
-    // With two blocks of keys or fewer nothing can be left out: the nearest key of the block to the left of a block of
-    // queries is at distance 1 from the first query.
-    return params->causal != 0 && params->slopes != nullptr && params->table == nullptr && params->query_length > 1 &&
-           std::isfinite(threshold) && params->key_length > 2 * longbow::cpu::kTile;
+bool longbow_attention_can_skip(const longbow_attention* call, float threshold) {
+    // Two blocks and fewer: the next block to the left is at distance 1.
+    return call->causal != 0 && call->slopes != nullptr && call->table == nullptr && call->query_length > 1 && std::isfinite(threshold) &&
+           call->key_length > 2 * LONGBOW_BLOCK;
 }

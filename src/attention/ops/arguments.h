@@ -1,0 +1,122 @@
+// The dispatcher hands an operator its arguments one by one, in the order of its schema (ops.cpp). Here that order stands once an operator, as
+// references to the members of a struct: read, they are the arguments of a call; assigned to, they fill in the struct of a call that arrives.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <type_traits>
+
+#include "longbow/attention/fused_attention.h"
+
+namespace longbow {
+
+// What the derivative is given: the call, the gradient of its output, and what the forward pass gave.
+struct BackwardCall : FusedAttentionCall {
+    at::Tensor grad, out, lse, first_key_block;
+    bool slopes_grad = false, table_grad = false;  // whether these two are wanted
+};
+
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;                           // out, lse, first_key_block
+using BackwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;  // dq, dk, dv, dslopes, dtable
+
+template <class Call>
+auto tensors_of(Call& c) {
+    return std::tie(c.q, c.k, c.v);
+}
+
+template <class Call>
+auto numbers_of(Call& c) {
+    return std::tie(c.causal, c.window, c.dropout, c.dropout_seed, c.dropout_offset);
+}
+
+template <class Call>
+auto bias_and_numbers_of(Call& c) {
+    return std::tuple_cat(std::tie(c.slopes, c.table, c.lengths), numbers_of(c));
+}
+
+// The operators. To those behind fused_attention the scale is a number: a call that they are given has one.
+struct FusedAttentionOperator {
+    static constexpr auto kName = "fused_attention";
+    using Call = FusedAttentionCall;
+    using Result = std::tuple<at::Tensor, at::Tensor>;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tuple_cat(tensors_of(c), bias_and_numbers_of(c), std::tie(c.scale, c.skip_threshold));
+    }
+};
+
+struct ForwardOperator {
+    static constexpr auto kName = "fused_attention_forward";
+    using Call = FusedAttentionCall;
+    using Result = ForwardResult;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tuple_cat(tensors_of(c), bias_and_numbers_of(c), std::tie(*c.scale, c.skip_threshold));
+    }
+};
+
+struct BackwardOperator {
+    static constexpr auto kName = "fused_attention_backward";
+    using Call = BackwardCall;
+    using Result = BackwardResult;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tuple_cat(std::tie(c.grad), tensors_of(c), std::tie(c.out, c.lse, c.first_key_block), bias_and_numbers_of(c),
+                              std::tie(*c.scale, c.slopes_grad, c.table_grad));
+    }
+};
+
+struct VisitedOperator {
+    static constexpr auto kName = "visited_fraction";
+    using Call = FusedAttentionCall;
+    using Result = at::Tensor;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tie(c.q, c.k, c.slopes, c.causal, c.window, c.scale, c.skip_threshold);
+    }
+};
+
+// The operator as the dispatcher types it: numbers by value, tensors by reference.
+template <class Result, class Arguments>
+struct SignatureFrom;
+template <class Result, class... Members>
+struct SignatureFrom<Result, std::tuple<Members&...>> {
+    using Type = Result(std::conditional_t<std::is_trivially_copyable_v<Members>, std::remove_const_t<Members>, Members&>...);
+};
+template <class Operator>
+using SignatureOf =
+    typename SignatureFrom<typename Operator::Result, decltype(Operator::arguments(std::declval<const typename Operator::Call&>()))>::Type;
+
+// Through the dispatcher, which chooses by the tensors' device.
+template <class Operator>
+typename Operator::Result dispatch(const typename Operator::Call& call) {
+    static const auto op = c10::Dispatcher::singleton()
+                               .findSchemaOrThrow((std::string("longbow::") + Operator::kName).c_str(), "")
+                               .template typed<SignatureOf<Operator>>();
+    return std::apply([](const auto&... arguments) { return op.call(arguments...); }, Operator::arguments(call));
+}
+
+// `kFunction`, which takes a call, as a function that the dispatcher can call.
+template <class Operator, auto kFunction, class Signature = SignatureOf<Operator>>
+struct Received;
+template <class Operator, auto kFunction, class... Arguments>
+struct Received<Operator, kFunction, typename Operator::Result(Arguments...)> {
+    static typename Operator::Result run(Arguments... arguments) {
+        typename Operator::Call call{};
+        call.scale.emplace();  // so that the scale of operators to which it is a number can be assigned to
+        Operator::arguments(call) = std::tie(arguments...);
+        return kFunction(std::move(call));
+    }
+};
+
+// Registers it: `m` is what TORCH_LIBRARY_IMPL names.
+template <class Operator, auto kFunction, class Library>
+void implement(Library& m) {
+    m.impl(Operator::kName, &Received<Operator, kFunction>::run);
+}
+
+}  // namespace longbow
