@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <initializer_list>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -35,13 +34,13 @@ public:
     }
 
 private:
-    // `keys` are the keys that the message is about. The first that the user has set tells where to look.
-    [[noreturn]] void refuse(std::initializer_list<const char*> keys, const std::string& message) const {
-        for (const auto* key : keys) {
+    // `keys`: those that the message is about; the first one that the user has set tells where to look.
+    [[noreturn]] void refuse(const std::vector<std::string>& keys, const std::string& message) const {
+        for (const auto& key : keys) {
             const auto found = origins_.find(key);
             if (found != origins_.end()) throw ConfigError(found->second.place + ": " + key + ": " + message);
         }
-        throw ConfigError(std::string(*keys.begin()) + ": " + message);
+        throw ConfigError(keys.front() + ": " + message);
     }
 
     void model() const {
@@ -61,14 +60,10 @@ private:
     }
 
     void tokenizer() const {
-        const auto& t = c_.tokenizer;
         if (c_.data.train.empty()) return;
-        if (t.kind == "wordpiece" && t.file.empty()) {
-            refuse({"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file");
-        }
-        if (t.kind == "bpe" && t.file.empty() && t.vocab_size != 0 && t.vocab_size < 257) {
-            refuse({"tokenizer.vocab_size", "tokenizer.kind"},
-                   "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>");
+        for (const auto& kind : context_.tokenizers) {
+            if (kind.name != c_.tokenizer.kind || !kind.check) continue;
+            if (const auto objection = kind.check(c_)) refuse(objection->keys, objection->message);
         }
     }
 
@@ -114,11 +109,20 @@ private:
     const Origins& origins_;
 };
 
+// All keys that the configuration may hold: the sections' and those of the objects that it chooses.
+std::vector<Field> keys_of(const Config& config, const ConfigContext& context) {
+    auto fields = config_fields(context);
+    for (const auto& selector : selectors()) {
+        for (auto& option : option_fields(context, selector, selector.chosen(config))) fields.push_back(std::move(option));
+    }
+    return fields;
+}
+
 }  // namespace
 
 void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins) {
-    const auto fields = config_fields(context);
-    // Resetting one key may leave others without effect: without data.train, tokenizer.kind is useless.
+    const auto fields = keys_of(config, context);
+    // One that goes may take others with it: without data.train there is no use for tokenizer.kind.
     for (bool again = true; again;) {
         again = false;
         for (const auto& field : fields) {
@@ -132,7 +136,7 @@ void drop_own_without_effect(Config& config, const ConfigContext& context, Origi
 }
 
 void check_config(const Config& config, const ConfigContext& context, const Origins& origins) {
-    const auto fields = config_fields(context);
+    const auto fields = keys_of(config, context);
     for (const auto& field : fields) {
         const auto set = origins.find(field.path());
         const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);

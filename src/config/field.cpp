@@ -91,9 +91,11 @@ const Selector* selector_of(const std::string& section) {
 
 namespace {
 
-Field option_field(const OptionSpec& option, const Selector& selector) {
+using OptionsOf = OptionMap& (*)(Config&);
+
+Field option_field(const OptionSpec& option, const std::string& section, OptionsOf options_of) {
     Field field;
-    field.section = selector.section;
+    field.section = section;
     field.name = option.key;
     field.help = option.help;
     field.default_value = std::visit([](const auto& value) { return FieldValue(value); }, option.default_value);
@@ -101,16 +103,17 @@ Field option_field(const OptionSpec& option, const Selector& selector) {
     field.minimum = option.minimum;
     field.maximum = option.maximum;
     field.since_version = option.since;
-    field.get = [key = option.key, fallback = field.default_value, options = selector.options](const Config& config) {
-        const auto& set = options(const_cast<Config&>(config));  // the accessor serves reading and writing
+    field.conditions = option.conditions;
+    field.get = [key = option.key, fallback = field.default_value, options_of](const Config& config) {
+        const auto& set = options_of(const_cast<Config&>(config));  // the accessor is one for reading and writing
         const auto found = set.find(key);
         if (found == set.end()) return fallback;
         return std::visit([](const auto& v) { return FieldValue(v); }, found->second);
     };
-    field.set = [key = option.key, options = selector.options](Config& config, const FieldValue& value) {
+    field.set = [key = option.key, options_of](Config& config, const FieldValue& value) {
         std::visit(
             [&](const auto& v) {
-                if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); }) options(config)[key] = v;
+                if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); }) options_of(config)[key] = v;
             },
             value);
     };
@@ -123,8 +126,28 @@ std::vector<Field> option_fields(const ConfigContext& context, const Selector& s
     std::vector<Field> fields;
     for (const auto& variant : context.*selector.variants) {
         if (variant.name != name) continue;
-        for (const auto& option : variant.options) fields.push_back(option_field(option, selector));
+        for (const auto& option : variant.options) fields.push_back(option_field(option, selector.section, selector.options));
     }
+    return fields;
+}
+
+std::vector<Field> tokenizer_option_fields(const ConfigContext& context) {
+    std::vector<Field> fields;
+    const auto options_of = [](Config& config) -> OptionMap& { return config.tokenizer.options; };
+    for (const auto& kind : context.tokenizers) {
+        for (const auto& option : kind.options) {
+            auto field = option_field(option, "tokenizer", options_of);
+            field.conditions.insert(field.conditions.begin(), {"tokenizer.kind", "tokenizer.kind: " + kind.name,
+                                                               [name = kind.name](const Config& c) { return c.tokenizer.kind == name; }});
+            // A default is not kept, so that configurations that say the same are equal.
+            field.set = [set = field.set, key = option.key, fallback = field.default_value](Config& config, const FieldValue& value) {
+                config.tokenizer.options.erase(key);
+                if (value != fallback) set(config, value);
+            };
+            fields.push_back(std::move(field));
+        }
+    }
+    std::sort(fields.begin(), fields.end(), [](const Field& a, const Field& b) { return a.name < b.name; });
     return fields;
 }
 
@@ -142,7 +165,9 @@ std::vector<Field> effective_fields(const Config& config, const ConfigContext& c
         const bool selects = selector != nullptr && selector->key == field.name;
         if (field.without_effect(config) == nullptr) fields.push_back(std::move(field));
         if (!selects) continue;
-        for (auto& option : option_fields(context, *selector, selector->chosen(config))) fields.push_back(std::move(option));
+        for (auto& option : option_fields(context, *selector, selector->chosen(config))) {
+            if (option.without_effect(config) == nullptr) fields.push_back(std::move(option));
+        }
     }
     return fields;
 }

@@ -87,23 +87,13 @@ void declare_attention(std::vector<Field>& fields) {
 void declare_tokenizer(std::vector<Field>& fields) {
     SectionFields key("tokenizer", &Config::tokenizer, fields);
     using T = TokenizerConfig;
-    key("kind", &T::kind, "word (fairseq dictionary), bpe (byte level), wordpiece (BERT vocabulary) or sentencepiece")
-        .choices({"word", "bpe", "wordpiece", "sentencepiece"})
-        .when("data.train", kText, has_text);
-    key("file", &T::file,
-        "Vocabulary to use as it is: dict.txt, a folder or prefix of vocab.json and merges.txt, vocab.txt, or a .model; "
-        "empty: learnt from data.train")
-        .when("data.train", kText, has_text);
+    key("kind", &T::kind, "").when("data.train", kText, has_text);  // describe_tokenizers() says what kinds there are
+    key("file", &T::file, "Vocabulary to use as it is").when("data.train", kText, has_text);
     key("vocab_size", &T::vocab_size,
         "Size of the vocabulary that is learnt (word: the most frequent words are kept); 0: the kind's default")
         .unit("tokens")
         .range(0, 4194304)
         .when("data.train", kText, has_text)
-        .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
-    key("lowercase", &T::lowercase, "Lower-case and strip accents first, as uncased BERT vocabularies expect")
-        .when("tokenizer.kind", "tokenizer.kind: wordpiece", [](const Config& c) { return c.tokenizer.kind == "wordpiece"; });
-    key("sentencepiece_model", &T::sentencepiece_model, "What sentencepiece learns")
-        .when("tokenizer.kind", "tokenizer.kind: sentencepiece", [](const Config& c) { return c.tokenizer.kind == "sentencepiece"; })
         .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
 }
 
@@ -316,6 +306,26 @@ Condition needs_reader(const ConfigContext& context, const Selector& selector, c
             }};
 }
 
+// "a, b or c" with last = " or ".
+std::string listed(const std::vector<std::string>& parts, const std::string& last) {
+    if (parts.size() < 2) return join(parts, "");
+    return join({parts.begin(), parts.end() - 1}, ", ") + last + parts.back();
+}
+
+void describe_tokenizers(Field& field, const ConfigContext& context) {
+    std::vector<std::string> kinds, files;
+    for (const auto& kind : context.tokenizers) {
+        kinds.push_back(kind.help.empty() ? kind.name : kind.name + " (" + kind.help + ")");
+        files.push_back(kind.file_help);
+    }
+    if (field.name == "file") {
+        field.help += ": " + listed(files, ", or ") + "; empty: learnt from data.train";
+    } else if (field.name == "kind") {
+        field.help = listed(kinds, " or ");
+        for (const auto& kind : context.tokenizers) field.allowed.push_back(kind.name);
+    }
+}
+
 }  // namespace
 
 const std::vector<Section>& config_sections() {
@@ -339,7 +349,11 @@ const std::vector<Section>& config_sections() {
 std::vector<Field> config_fields(const ConfigContext& context) {
     static const std::vector<Field> declared = declare_all();
     auto fields = declared;
+    const auto text = std::find_if(fields.begin(), fields.end(), [](const Field& field) { return field.section == "data"; });
+    const auto kinds_own = tokenizer_option_fields(context);
+    fields.insert(text, kinds_own.begin(), kinds_own.end());
     for (auto& field : fields) {
+        if (field.section == "tokenizer") describe_tokenizers(field, context);
         if (const auto* selector = selector_of(field.section)) {
             if (field.name == selector->key) {
                 for (const auto& variant : context.*selector->variants) field.allowed.push_back(variant.name);

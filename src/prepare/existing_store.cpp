@@ -9,6 +9,7 @@
 #include "longbow/data/token_store.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/tokenizer.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "split_writer.h"
 #include "work_folder.h"
 
@@ -106,7 +107,7 @@ void check_nothing_foreign(const fs::path& folder) {
 Json training_settings(const TokenizerConfig& config) {
     if (!config.file.empty()) return nullptr;
     Json json = {{"vocab_size", config.vocab_size}};
-    if (config.kind == "sentencepiece") json["sentencepiece_model"] = name_of(config.sentencepiece_model);
+    json.update(learning_options(config));
     return json;
 }
 

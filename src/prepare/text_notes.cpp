@@ -16,7 +16,7 @@ bool is_blank(std::string_view text, std::size_t at) {
 }  // namespace
 
 TextNotes::TextNotes(const Tokenizer& tokenizer, TextCounts counts)
-    : kind_(tokenizer.kind()),
+    : nuls_(tokenizer.keeps_nul() ? "are kept" : tokenizer.kind() + " leaves out"),
       name_(tokenizer.token_text(tokenizer.boundary())),
       whole_words_(tokenizer.boundary_per_line()),
       counts_(counts) {}
@@ -54,7 +54,7 @@ void TextNotes::warn(const std::string& where) const {
     }
     if (counts_.nuls > 0) {
         log::warn(strprintf("%s: the text holds %s NUL characters, which %s: are its files damaged, or UTF-16 without a byte order mark?",
-                            where.c_str(), with_commas(counts_.nuls).c_str(), kind_ == "wordpiece" ? "wordpiece leaves out" : "are kept"));
+                            where.c_str(), with_commas(counts_.nuls).c_str(), nuls_.c_str()));
     }
 }
 

@@ -26,8 +26,8 @@ public:
 private:
     void count_names(std::string_view text);
 
-    std::string kind_, name_;  // kind of the tokenizer; name of its boundary token
-    bool whole_words_;         // count the name only as a word of its own
+    std::string nuls_, name_;  // what becomes of NULs, in words; the boundary's name
+    bool whole_words_;         // the name counts where it is a word of its own alone
     std::string tail_;         // end of the last chunk, shorter than the name
     TextCounts counts_;
 };

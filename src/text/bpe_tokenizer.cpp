@@ -1,5 +1,9 @@
 #include "bpe_tokenizer.h"
 
+#include <filesystem>
+
+#include "bpe_trainer.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "meta.h"
 #include "pretokenize.h"
 
@@ -23,7 +27,57 @@ std::string BpeTokenizer::token_text(TokenId id) const { return model_.names[che
 std::size_t BpeTokenizer::safe_split(std::string_view text) const { return last_word_boundary(text); }
 
 std::map<std::string, std::string> BpeTokenizer::files() const {
-    return {{kMetaFile, meta_text("bpe")}, {"vocab.json", format_vocab_json(model_)}, {"merges.txt", format_merges(model_)}};
+    return {{kMetaFile, meta_text(kKind)}, {"vocab.json", format_vocab_json(model_)}, {"merges.txt", format_merges(model_)}};
 }
+
+namespace {
+
+// GPT-2's two files: a folder, one of the two, or what stands before "vocab.json" in their names.
+std::unique_ptr<Tokenizer> open_bpe(const TokenizerConfig& config) {
+    const auto& file = config.file;
+    std::string prefix = file;
+    if (std::filesystem::is_directory(file)) {
+        prefix += '/';
+    } else {
+        for (const std::string_view ending : {"vocab.json", "merges.txt"}) {
+            if (file.ends_with(ending)) prefix = file.substr(0, file.size() - ending.size());
+        }
+    }
+    const auto vocab = prefix + "vocab.json", merges = prefix + "merges.txt";
+    return std::make_unique<BpeTokenizer>(parse_bpe(read_vocabulary(vocab), vocab, read_vocabulary(merges), merges));
+}
+
+// What `tokenizers`' BpeTrainer learns from the same documents as whole strings; <|endoftext|> is the last id.
+std::unique_ptr<Tokenizer> learn_bpe(const TokenizerConfig& config, const TrainingText& text) {
+    const auto size = learnt_size(config);
+    check_bpe_size(size);
+    const WordRule rule{last_word_boundary, [](std::string_view piece, WordCounts& counts) {
+                            for_each_word(piece, [&](std::string_view word) { counts.add(word); });
+                        }};
+    return std::make_unique<BpeTokenizer>(train_bpe(count_words(text, rule), size));
+}
+
+std::unique_ptr<Tokenizer> load_bpe(const StoredTokenizer& stored) {
+    return std::make_unique<BpeTokenizer>(
+        parse_bpe(stored.file("vocab.json"), stored.place + "vocab.json", stored.file("merges.txt"), stored.place + "merges.txt"));
+}
+
+std::optional<Objection> object_to_size(const Config& config) {
+    const auto size = config.tokenizer.vocab_size;
+    if (!config.tokenizer.file.empty() || size == 0 || size >= 257) return std::nullopt;
+    return Objection{{"tokenizer.vocab_size", "tokenizer.kind"},
+                     "a byte-level vocabulary has at least 257 entries: 256 bytes and <|endoftext|>"};
+}
+
+}  // namespace
+
+LONGBOW_REGISTER_TOKENIZER({.name = BpeTokenizer::kKind,
+                            .help = "byte level",
+                            .file_help = "a folder or prefix of vocab.json and merges.txt",
+                            .files = {"vocab.json", "merges.txt"},
+                            .check = object_to_size,
+                            .open = open_bpe,
+                            .learn = learn_bpe,
+                            .load = load_bpe});
 
 }  // namespace longbow

@@ -10,7 +10,8 @@ namespace longbow {
 class BpeTokenizer : public Tokenizer {
 public:
     explicit BpeTokenizer(BpeModel model);
-    [[nodiscard]] std::string kind() const override { return "bpe"; }
+    static constexpr const char* kKind = "bpe";
+    [[nodiscard]] std::string kind() const override { return kKind; }
     [[nodiscard]] std::int64_t vocab_size() const override { return static_cast<std::int64_t>(model_.names.size()); }
     [[nodiscard]] TokenId boundary() const override { return model_.boundary; }
     void encode(std::string_view text, std::vector<TokenId>& ids) const override;

@@ -2,8 +2,10 @@
 // vocabulary files.
 #pragma once
 
-#include <map>
+#include <cstdint>
+#include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
@@ -12,6 +14,7 @@
 namespace longbow {
 
 inline const std::string kMetaFile = "tokenizer.meta.json";
+inline const std::string kNothingToLearn = "the training text holds no words: nothing to learn a vocabulary from";
 
 // Returns the text of that file: {"format": 1, "kind": kind, ...options}.
 std::string meta_text(const std::string& kind, const Json& options = Json::object());
@@ -30,7 +33,10 @@ std::string_view vocabulary_text(std::string_view text, const std::string& name,
 // remove the token's.
 std::string vocabulary_file(std::string text);
 
-// Makes a tokenizer from the files that files() returned. `place` precedes their names in messages.
-std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place);
+// A vocabulary's file. Throws DataError.
+std::string read_vocabulary(const std::filesystem::path& path);
+
+// Tokens of a vocabulary that is learnt to a size: tokenizer.vocab_size, or 2,048.
+std::int64_t learnt_size(const TokenizerConfig& config);
 
 }  // namespace longbow

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "longbow/core/utf8.h"
+#include "longbow/telemetry/log.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "meta.h"
 
 namespace longbow {
@@ -102,7 +104,45 @@ bool SentencePieceTokenizer::newline_is_unknown() const {
 }
 
 std::map<std::string, std::string> SentencePieceTokenizer::files() const {
-    return {{kMetaFile, meta_text("sentencepiece")}, {"tokenizer.model", model_}};
+    return {{kMetaFile, meta_text(kKind)}, {"tokenizer.model", model_}};
 }
+
+namespace {
+
+std::unique_ptr<Tokenizer> open_sentencepiece(const TokenizerConfig& config) {
+    auto tokenizer = std::make_unique<SentencePieceTokenizer>(read_vocabulary(config.file), config.file);
+    if (tokenizer->newline_is_unknown()) {
+        log::warn(config.file +
+                  ": this model has no piece for a newline, so that each line's end is <unk>; train it with byte_fallback, "
+                  "or with the newline among its user_defined_symbols, to tell lines apart");
+    }
+    return tokenizer;
+}
+
+std::unique_ptr<Tokenizer> learn_sentencepiece(const TokenizerConfig& config, const TrainingText& text) {
+    const auto model = option_choice<SentencePieceModel>(config.options, "sentencepiece_model");
+    return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(text.files, text.jsonl_key, model, learnt_size(config)),
+                                                    "the trained model");
+}
+
+std::unique_ptr<Tokenizer> load_sentencepiece(const StoredTokenizer& stored) {
+    return std::make_unique<SentencePieceTokenizer>(stored.file("tokenizer.model"), stored.place + "tokenizer.model");
+}
+
+OptionSpec model_option() {
+    auto option = choice_option("sentencepiece_model", SentencePieceModel::unigram, "What sentencepiece learns");
+    option.conditions = {{"tokenizer.file", "no tokenizer.file", [](const Config& config) { return config.tokenizer.file.empty(); }}};
+    return option;
+}
+
+}  // namespace
+
+LONGBOW_REGISTER_TOKENIZER({.name = SentencePieceTokenizer::kKind,
+                            .file_help = "a .model",
+                            .options = {model_option()},
+                            .files = {"tokenizer.model"},
+                            .open = open_sentencepiece,
+                            .learn = learn_sentencepiece,
+                            .load = load_sentencepiece});
 
 }  // namespace longbow

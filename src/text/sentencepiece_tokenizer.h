@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "longbow/core/choice.h"
 #include "longbow/text/tokenizer.h"
 
 namespace sentencepiece {
@@ -14,13 +15,23 @@ class SentencePieceProcessor;
 
 namespace longbow {
 
+// What sentencepiece learns.
+enum class SentencePieceModel { unigram, bpe };
+
+template <>
+struct ChoiceTable<SentencePieceModel> {
+    static constexpr Choice<SentencePieceModel> values[] = {{SentencePieceModel::unigram, "unigram", "a unigram language model"},
+                                                            {SentencePieceModel::bpe, "bpe", "byte-pair merges"}};
+};
+
 class SentencePieceTokenizer : public Tokenizer {
 public:
     // Takes a .model file's contents; `name` stands for it in messages. Throws DataError on damage, or when the model
     // has no </s>.
     SentencePieceTokenizer(std::string model, const std::string& name);
     ~SentencePieceTokenizer() override;
-    [[nodiscard]] std::string kind() const override { return "sentencepiece"; }
+    static constexpr const char* kKind = "sentencepiece";
+    [[nodiscard]] std::string kind() const override { return kKind; }
     [[nodiscard]] std::int64_t vocab_size() const override;
     [[nodiscard]] TokenId boundary() const override;
     void encode(std::string_view text, std::vector<TokenId>& ids) const override;

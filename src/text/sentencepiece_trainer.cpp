@@ -12,6 +12,7 @@
 #include "longbow/core/utf8.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
+#include "meta.h"
 #include "sentencepiece_tokenizer.h"
 
 namespace longbow {
@@ -135,7 +136,7 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
                       static_cast<long long>(vocab_size)));
     }
     const auto sentences = sample_lines(files, jsonl_key).take();
-    if (sentences.empty()) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
+    if (sentences.empty()) throw DataError(kNothingToLearn);
     Sentences iterator(sentences);
     std::string model;
     const auto status = sentencepiece::SentencePieceTrainer::Train(

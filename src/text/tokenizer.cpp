@@ -1,65 +1,94 @@
-// Opens, trains, saves and loads tokenizers of the kind that the configuration names.
+// The registered kinds, and the way in: opening, training, saving and loading whichever kind the configuration or a folder names.
 #include "longbow/text/tokenizer.h"
 
 #include <algorithm>
 
-#include "bpe_tokenizer.h"
-#include "bpe_trainer.h"
+#include "longbow/config/context.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/json_text.h"
+#include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
-#include "longbow/telemetry/log.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "meta.h"
-#include "pretokenize.h"
-#include "sentencepiece_tokenizer.h"
-#include "word_tokenizer.h"
-#include "wordpiece_tokenizer.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kDefaultVocabSize = 2048;
+Registry<TokenizerKind>& registry() {
+    static Registry<TokenizerKind> kinds("tokenizer");
+    return kinds;
+}
 
-std::string read_data_file(const fs::path& path) {
+const ContextSource context_source([](ConfigContext& context) {
+    for (const auto& kind : tokenizer_kinds()) {
+        context.tokenizers.push_back({kind.name, kind.help, kind.file_help, kind.options, kind.check});
+    }
+});
+
+const TokenizerKind& kind_of(const TokenizerConfig& config) {
+    if (const auto* kind = registry().find(config.kind)) return *kind;
+    throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
+}
+
+TokenizerConfig complete(const TokenizerConfig& config, const TokenizerKind& kind) {
+    auto whole = config;
+    fill_defaults(whole.options, kind.options);
+    return whole;
+}
+
+std::map<std::string, std::string> read_folder(const fs::path& folder) {
+    std::map<std::string, std::string> files;
+    for (const auto& name : tokenizer_file_names()) {
+        if (fs::is_regular_file(folder / name)) files[name] = read_vocabulary(folder / name);
+    }
+    return files;
+}
+
+// Files as files() gave them, `place` in front of their names in messages.
+std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
+    StoredTokenizer stored{files, place, {}};
+    stored.meta = parse_json(stored.file(kMetaFile));
+    const auto& meta = stored.meta;
+    const bool whole = meta.is_object() && meta.contains("kind") && meta["kind"].is_string();
+    if (!whole) throw DataError(place + kMetaFile + " is damaged: no kind");
+    if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
+    const auto name = meta["kind"].get<std::string>();
+    if (const auto* kind = registry().find(name)) return kind->load(stored);
+    throw DataError(place + kMetaFile + ": unknown kind \"" + name + "\"");
+}
+
+}  // namespace
+
+const std::vector<TokenizerKind>& tokenizer_kinds() { return registry().entries(); }
+
+bool register_tokenizer(TokenizerKind kind) {
+    for (const auto& other : tokenizer_kinds()) {
+        for (const auto& option : other.options) {
+            const auto same = [&](const OptionSpec& one) { return one.key == option.key; };
+            if (std::none_of(kind.options.begin(), kind.options.end(), same)) continue;
+            throw ConfigError("tokenizer." + option.key + " is an option of both " + other.name + " and " + kind.name +
+                              "; give one another key");
+        }
+    }
+    return registry().add(std::move(kind));
+}
+
+const std::string& StoredTokenizer::file(const std::string& name) const {
+    const auto found = files.find(name);
+    if (found == files.end()) throw DataError(place + name + " is missing");
+    return found->second;
+}
+
+std::string read_vocabulary(const fs::path& path) {
     try {
         return read_file(path);
     } catch (const Error& error) {
         throw DataError(error.what());
     }
 }
-
-std::string require(const std::map<std::string, std::string>& files, const std::string& name, const std::string& place) {
-    const auto found = files.find(name);
-    if (found == files.end()) throw DataError(place + name + " is missing");
-    return found->second;
-}
-
-std::map<std::string, std::string> read_folder(const fs::path& folder) {
-    std::map<std::string, std::string> files;
-    for (const auto& name : tokenizer_file_names()) {
-        if (fs::is_regular_file(folder / name)) files[name] = read_data_file(folder / name);
-    }
-    return files;
-}
-
-// Opens GPT-2's two files. `file` is their folder, one of them, or what precedes "vocab.json" in their names.
-std::unique_ptr<Tokenizer> open_bpe(const std::string& file) {
-    std::string prefix = file;
-    if (fs::is_directory(file)) {
-        prefix += '/';
-    } else {
-        for (const std::string_view ending : {"vocab.json", "merges.txt"}) {
-            if (file.ends_with(ending)) prefix = file.substr(0, file.size() - ending.size());
-        }
-    }
-    const auto vocab = prefix + "vocab.json", merges = prefix + "merges.txt";
-    return std::make_unique<BpeTokenizer>(parse_bpe(read_data_file(vocab), vocab, read_data_file(merges), merges));
-}
-
-}  // namespace
 
 std::string_view vocabulary_text(std::string_view text, const std::string& name, bool nul) {
     if (const auto fault = not_utf8(text); !fault.empty()) throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
@@ -77,6 +106,8 @@ std::string meta_text(const std::string& kind, const Json& options) {
     return meta.dump(2) + "\n";
 }
 
+std::int64_t learnt_size(const TokenizerConfig& config) { return config.vocab_size != 0 ? config.vocab_size : 2048; }
+
 std::string Tokenizer::fingerprint() const {
     Hasher hasher;
     for (const auto& [name, contents] : files()) {
@@ -86,33 +117,12 @@ std::string Tokenizer::fingerprint() const {
     return hasher.digest();
 }
 
-std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
-    const auto meta = parse_json(require(files, kMetaFile, place));
-    const bool whole = meta.is_object() && meta.contains("kind") && meta["kind"].is_string();
-    if (!whole) throw DataError(place + kMetaFile + " is damaged: no kind");
-    if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
-    const auto kind = meta["kind"].get<std::string>();
-    if (kind == "word") {
-        return std::make_unique<WordTokenizer>(Dictionary::parse(require(files, "dict.txt", place), place + "dict.txt"));
-    }
-    if (kind == "bpe") {
-        return std::make_unique<BpeTokenizer>(parse_bpe(require(files, "vocab.json", place), place + "vocab.json",
-                                                        require(files, "merges.txt", place), place + "merges.txt"));
-    }
-    if (kind == "wordpiece") {
-        const auto lowercase = meta.value("lowercase", Json());
-        if (!lowercase.is_boolean()) throw DataError(place + kMetaFile + " is damaged: \"lowercase\" is missing");
-        return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(require(files, "vocab.txt", place), place + "vocab.txt"),
-                                                    lowercase.get<bool>());
-    }
-    if (kind == "sentencepiece") {
-        return std::make_unique<SentencePieceTokenizer>(require(files, "tokenizer.model", place), place + "tokenizer.model");
-    }
-    throw DataError(place + kMetaFile + ": unknown kind \"" + kind + "\"");
-}
-
 const std::vector<std::string>& tokenizer_file_names() {
-    static const std::vector<std::string> names{kMetaFile, "dict.txt", "vocab.json", "merges.txt", "vocab.txt", "tokenizer.model"};
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all{kMetaFile};
+        for (const auto& kind : tokenizer_kinds()) all.insert(all.end(), kind.files.begin(), kind.files.end());
+        return all;
+    }();
     return names;
 }
 
@@ -134,50 +144,24 @@ std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
         if (tokenizer->kind() == config.kind) return tokenizer;
         throw DataError(config.file + " holds a " + tokenizer->kind() + " tokenizer, but tokenizer.kind is " + config.kind);
     }
-    if (config.kind == "word") return std::make_unique<WordTokenizer>(Dictionary::parse(read_data_file(config.file), config.file));
-    if (config.kind == "bpe") return open_bpe(config.file);
-    if (config.kind == "wordpiece") {
-        return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(read_data_file(config.file), config.file), config.lowercase);
-    }
-    if (config.kind == "sentencepiece") {
-        auto tokenizer = std::make_unique<SentencePieceTokenizer>(read_data_file(config.file), config.file);
-        if (tokenizer->newline_is_unknown()) {
-            log::warn(config.file +
-                      ": this model has no piece for a newline, so that each line's end is <unk>; train it with byte_fallback, "
-                      "or with the newline among its user_defined_symbols, to tell lines apart");
-        }
-        return tokenizer;
-    }
-    throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
+    const auto& kind = kind_of(config);
+    return kind.open(complete(config, kind));
 }
 
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
                                            const std::string& jsonl_key) {
-    const auto size = config.vocab_size != 0 ? config.vocab_size : kDefaultVocabSize;
-    const auto not_empty = [](WordCounts counts) {
-        if (counts.size() == 0) throw DataError("the training text holds no words: nothing to learn a vocabulary from");
-        return counts;
-    };
-    if (config.kind == "word") {
-        Dictionary::check_limit(config.vocab_size);
-        const auto counts = not_empty(count_words(files, jsonl_key, threads, WordTokenizer::rule()));
-        return std::make_unique<WordTokenizer>(Dictionary::from_counts(counts, config.vocab_size));
+    const auto& kind = kind_of(config);
+    return kind.learn(complete(config, kind), {files, jsonl_key, threads});
+}
+
+Json learning_options(const TokenizerConfig& config) {
+    const auto& kind = kind_of(config);
+    Json options = Json::object();
+    const auto whole = complete(config, kind);
+    for (const auto& option : kind.options) {
+        options[option.key] = std::visit([](const auto& value) { return Json(value); }, whole.options.at(option.key));
     }
-    if (config.kind == "bpe") {
-        check_bpe_size(size);
-        const WordRule rule{last_word_boundary, [](std::string_view text, WordCounts& counts) {
-                                for_each_word(text, [&](std::string_view word) { counts.add(word); });
-                            }};
-        return std::make_unique<BpeTokenizer>(train_bpe(not_empty(count_words(files, jsonl_key, threads, rule)), size));
-    }
-    if (config.kind == "sentencepiece") {
-        return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(files, jsonl_key, config.sentencepiece_model, size),
-                                                        "the trained model");
-    }
-    if (config.kind == "wordpiece") {
-        throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");
-    }
-    throw ConfigError("tokenizer.kind: unknown kind \"" + config.kind + "\"");
+    return options;
 }
 
 }  // namespace longbow

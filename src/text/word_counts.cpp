@@ -14,6 +14,7 @@
 #include "longbow/telemetry/progress.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
+#include "meta.h"
 
 namespace longbow {
 
@@ -186,6 +187,12 @@ WordCounts count_words(const std::vector<std::string>& files, const std::string&
         counts[i] = {};
     }
     return std::move(counts[0]);
+}
+
+WordCounts count_words(const TrainingText& text, const WordRule& rule) {
+    auto counts = count_words(text.files, text.jsonl_key, text.threads, rule);
+    if (counts.size() == 0) throw DataError(kNothingToLearn);
+    return counts;
 }
 
 }  // namespace longbow

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "longbow/core/utf8.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "meta.h"
 #include "unicode.h"
 
@@ -73,7 +74,7 @@ std::string WordTokenizer::decode(const std::vector<TokenId>& ids) const {
 std::string WordTokenizer::token_text(TokenId id) const { return dictionary_.symbol(checked_id(*this, id)); }
 
 std::map<std::string, std::string> WordTokenizer::files() const {
-    return {{kMetaFile, meta_text("word")}, {"dict.txt", dictionary_.format()}};
+    return {{kMetaFile, meta_text(kKind)}, {"dict.txt", dictionary_.format()}};
 }
 
 std::size_t WordTokenizer::last_line_end(std::string_view text) {
@@ -91,5 +92,25 @@ WordRule WordTokenizer::rule() {
                     text, [&](std::string_view word) { counts.add(word); }, [] {});
             }};
 }
+
+LONGBOW_REGISTER_TOKENIZER({.name = WordTokenizer::kKind,
+                            .help = "fairseq dictionary",
+                            .file_help = "dict.txt",
+                            .files = {"dict.txt"},
+                            .open =
+                                [](const TokenizerConfig& config) {
+                                    return std::make_unique<WordTokenizer>(Dictionary::parse(read_vocabulary(config.file), config.file));
+                                },
+                            .learn =
+                                [](const TokenizerConfig& config, const TrainingText& text) {
+                                    Dictionary::check_limit(config.vocab_size);
+                                    return std::make_unique<WordTokenizer>(
+                                        Dictionary::from_counts(count_words(text, WordTokenizer::rule()), config.vocab_size));
+                                },
+                            .load =
+                                [](const StoredTokenizer& stored) {
+                                    return std::make_unique<WordTokenizer>(
+                                        Dictionary::parse(stored.file("dict.txt"), stored.place + "dict.txt"));
+                                }});
 
 }  // namespace longbow

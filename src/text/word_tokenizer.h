@@ -10,7 +10,8 @@ namespace longbow {
 class WordTokenizer : public Tokenizer {
 public:
     explicit WordTokenizer(Dictionary dictionary) : dictionary_(std::move(dictionary)) {}
-    [[nodiscard]] std::string kind() const override { return "word"; }
+    static constexpr const char* kKind = "word";
+    [[nodiscard]] std::string kind() const override { return kKind; }
     [[nodiscard]] std::int64_t vocab_size() const override { return static_cast<std::int64_t>(dictionary_.size()); }
     [[nodiscard]] TokenId boundary() const override { return Dictionary::kEnd; }
     [[nodiscard]] bool boundary_per_line() const override { return true; }

@@ -6,6 +6,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/text/reader.h"
+#include "longbow/text/tokenizer_kind.h"
 #include "meta.h"
 #include "unicode.h"
 #include "word_cache.h"
@@ -124,7 +125,44 @@ std::size_t WordPieceTokenizer::safe_split(std::string_view text) const {
 std::map<std::string, std::string> WordPieceTokenizer::files() const {
     std::string text;
     for (const auto& token : vocab_.tokens) text += token + '\n';
-    return {{kMetaFile, meta_text("wordpiece", {{"lowercase", uncased_}})}, {"vocab.txt", vocabulary_file(std::move(text))}};
+    return {{kMetaFile, meta_text(kKind, {{"lowercase", uncased_}})}, {"vocab.txt", vocabulary_file(std::move(text))}};
 }
+
+namespace {
+
+std::unique_ptr<Tokenizer> open_wordpiece(const TokenizerConfig& config) {
+    return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(read_vocabulary(config.file), config.file),
+                                                option_bool(config.options, "lowercase"));
+}
+
+std::unique_ptr<Tokenizer> load_wordpiece(const StoredTokenizer& stored) {
+    const auto lowercase = stored.meta.value("lowercase", Json());
+    if (!lowercase.is_boolean()) throw DataError(stored.place + kMetaFile + " is damaged: \"lowercase\" is missing");
+    return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(stored.file("vocab.txt"), stored.place + "vocab.txt"),
+                                                lowercase.get<bool>());
+}
+
+std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, const TrainingText& /*text*/) {
+    throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");
+}
+
+std::optional<Objection> object_to_no_file(const Config& config) {
+    if (!config.tokenizer.file.empty()) return std::nullopt;
+    return Objection{{"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file"};
+}
+
+}  // namespace
+
+LONGBOW_REGISTER_TOKENIZER({.name = WordPieceTokenizer::kKind,
+                            .help = "BERT vocabulary",
+                            .file_help = "vocab.txt",
+                            .options = {{.key = "lowercase",
+                                         .default_value = false,
+                                         .help = "Lower-case and strip accents first, as uncased BERT vocabularies expect"}},
+                            .files = {"vocab.txt"},
+                            .check = object_to_no_file,
+                            .open = open_wordpiece,
+                            .learn = refuse_to_learn,
+                            .load = load_wordpiece});
 
 }  // namespace longbow

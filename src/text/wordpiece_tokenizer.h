@@ -22,9 +22,11 @@ struct WordPieceVocab {
 class WordPieceTokenizer : public Tokenizer {
 public:
     WordPieceTokenizer(WordPieceVocab vocab, bool uncased);
-    [[nodiscard]] std::string kind() const override { return "wordpiece"; }
+    static constexpr const char* kKind = "wordpiece";
+    [[nodiscard]] std::string kind() const override { return kKind; }
     [[nodiscard]] std::int64_t vocab_size() const override { return static_cast<std::int64_t>(vocab_.tokens.size()); }
     [[nodiscard]] TokenId boundary() const override { return vocab_.separator; }
+    [[nodiscard]] bool keeps_nul() const override { return false; }
     void encode(std::string_view text, std::vector<TokenId>& ids) const override;
     // Joins tokens with spaces and "##" pieces without. White space and case of the text are lost.
     [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override;

@@ -60,7 +60,7 @@ int main(int argc, char** argv) {
         if (args.size() >= 3 && args[0] == "open") {
             config.kind = args[1];
             config.file = args[2];
-            config.lowercase = args.size() > 3 && args[3] == "lowercase";
+            if (args.size() > 3 && args[3] == "lowercase") config.options["lowercase"] = true;
             encode_documents(*longbow::open_tokenizer(config));
             return 0;
         }
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
             std::vector<std::string> files;
             for (std::size_t i = 5; i < args.size(); ++i) {
                 if (args[i].starts_with("model="))
-                    config.sentencepiece_model = longbow::choice_named<longbow::SentencePieceModel>(args[i].substr(6)).value();
+                    config.options["sentencepiece_model"] = args[i].substr(6);
                 else
                     files.push_back(args[i]);
             }

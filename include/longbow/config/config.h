@@ -17,13 +17,11 @@
 #include "longbow/data/choices.h"
 #include "longbow/dist/choices.h"
 #include "longbow/model/choices.h"
-#include "longbow/text/choices.h"
 #include "longbow/train/choices.h"
 
 namespace longbow {
 
-// The options of a registered object (a position method, an optimizer, a schedule), which it declares itself; see
-// config/options.h.
+// Options of a registered object (a position method, a kind of tokenizer), declared by itself; see config/options.h.
 using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
 using OptionMap = std::map<std::string, OptionValue>;
 
@@ -66,13 +64,10 @@ struct AttentionConfig {
 };
 
 struct TokenizerConfig {
-    std::string kind = "bpe";     // word | bpe | wordpiece | sentencepiece
-    // The trained vocabulary is a dict.txt, a folder or prefix of vocab.json and merges.txt, a vocab.txt, or a .model.
-    // Without it one is trained on data.train.
-    std::string file;
-    std::int64_t vocab_size = 0;  // size if trained here, or a limit (word); 0: the kind's default
-    bool lowercase = false;       // wordpiece: uncased vocabularies
-    SentencePieceModel sentencepiece_model = SentencePieceModel::unigram;  // kind of a model that is trained here
+    std::string kind = "bpe";     // a registered kind
+    std::string file;             // a vocabulary as it is; empty: learnt from data.train
+    std::int64_t vocab_size = 0;  // of one that is learnt; 0: the kind's default
+    OptionMap options;            // the kind's own; one that is left out has its default
     bool operator==(const TokenizerConfig&) const = default;
 };
 

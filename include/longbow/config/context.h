@@ -2,6 +2,8 @@
 // config depends on none of these rooms.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,9 +11,20 @@
 
 namespace longbow {
 
+// A kind of tokenizer. Its options stand among the keys of the section `tokenizer`, each with the kind as its first condition: like
+// tokenizer.kind itself they have an effect only where there is text to read.
+struct TokenizerVariant {
+    std::string name{};
+    std::string help{};       // "byte level"; may be empty
+    std::string file_help{};  // what tokenizer.file may be: "dict.txt"
+    std::vector<OptionSpec> options{};
+    std::function<std::optional<Objection>(const Config&)> check{};  // of configurations with text to read; empty: all can be served
+};
+
 struct ConfigContext {
     std::vector<Variant> position_methods;
     std::vector<Variant> optimizers, schedules;
+    std::vector<TokenizerVariant> tokenizers;
     std::vector<std::string> attention_backends;
 };
 

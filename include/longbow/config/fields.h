@@ -24,18 +24,12 @@
 
 #include "longbow/config/config.h"
 #include "longbow/config/load.h"
+#include "longbow/config/options.h"
 
 namespace longbow {
 
 // The value of a field. Unsigned members are stored as integers of at least 0.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, Duration, std::vector<std::int64_t>, std::vector<std::string>>;
-
-// A condition under which a field has an effect.
-struct Condition {
-    std::string decider;  // the key that decides: "optim.name"
-    std::string need;     // the requirement, for messages: "optim.name: adamw"
-    std::function<bool(const Config&)> holds;
-};
 
 struct Field {
     std::string section, name;
@@ -76,9 +70,8 @@ struct Section {
     std::string name, help;
 };
 
-// These return the sections, and their fields in the order of config.h. `context` supplies what only the registries
-// know: the choices of position.method and attention.backend, and which methods have slopes. Keys of the chosen objects
-// are not included; option_fields() has them.
+// Sections and their fields in the order of config.h. What only the registries know (choices of position.method and attention.backend, which
+// methods have slopes, what the kinds of tokenizers are) is filled in from `context`; keys of the chosen objects come from option_fields().
 const std::vector<Section>& config_sections();
 std::vector<Field> config_fields(const ConfigContext& context);
 
@@ -98,7 +91,9 @@ const std::vector<Selector>& selectors();
 const Selector* selector_of(const std::string& section);
 // Returns the options of one object as fields of the selector's section; none for a name that `context` does not have.
 std::vector<Field> option_fields(const ConfigContext& context, const Selector& selector, const std::string& name);
-// Returns whether the object that `config` chooses in this section reads the section's shared key.
+// The options of all kinds of tokenizers, by name; config_fields() has them among the section's keys.
+std::vector<Field> tokenizer_option_fields(const ConfigContext& context);
+// Whether the object that `config` chooses in this section reads the section's shared key.
 bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key);
 
 // Returns all fields that have an effect in this configuration: those of config_fields() and of the chosen objects.

@@ -2,21 +2,38 @@
 // checks, help and schema as every other key.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/core/choice.h"
 
 namespace longbow {
+
+// When a key has an effect: the key that decides, in words, and as a test.
+struct Condition {
+    std::string decider;  // "optim.name"
+    std::string need;     // "optim.name: adamw"
+    std::function<bool(const Config&)> holds;
+};
+
+// Why a registered object cannot serve a configuration, and the keys that this is about: the first one that the user has set tells where to look.
+struct Objection {
+    std::vector<std::string> keys;
+    std::string message;
+};
 
 struct OptionSpec {
     std::string key{};
     OptionValue default_value{};  // its alternative is the option's type
     std::string help{};
-    std::vector<std::string> choices{};          // of texts; empty: any
-    std::optional<double> minimum{}, maximum{};  // of numbers
-    std::string since{};                         // version that added it, if after 0.2.0; see Field::since()
+    std::vector<std::string> choices{};          // strings only; empty: any
+    std::optional<double> minimum{}, maximum{};  // numbers only
+    std::string since{};                         // the version that brought the option, when it is newer than 0.2.0; see Field::since()
+    std::vector<Condition> conditions{};         // when it has an effect, beside its object being the chosen one; all must hold
 };
 
 // What a registered object adds to its section.
@@ -37,5 +54,19 @@ bool option_bool(const OptionMap& options, const std::string& key);
 std::int64_t option_int(const OptionMap& options, const std::string& key);
 double option_double(const OptionMap& options, const std::string& key);
 std::string option_string(const OptionMap& options, const std::string& key);
+
+// An option that is a closed choice (core/choice.h): its names are checked, and what each means is part of the help.
+template <IsChoice E>
+OptionSpec choice_option(std::string key, E default_value, const std::string& help) {
+    return {.key = std::move(key),
+            .default_value = std::string(name_of(default_value)),
+            .help = help + " (" + choice_help<E>() + ")",
+            .choices = choice_names<E>()};
+}
+
+template <IsChoice E>
+E option_choice(const OptionMap& options, const std::string& key) {
+    return choice_named<E>(option_string(options, key)).value();
+}
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// Tokenizers turn text into ids and back. A tokenizer may be used by several threads.
+// Tokenizers: text to ids and back. Thread-safe once made. tokenizer_kind.h says how to add a kind.
 //
 // The text of a special token ("<|endoftext|>", "[SEP]", "</s>") in a document is encoded as text, not as the token.
 // Only word, as fairseq does, reads <s> <pad> </s> <unk> as its specials. Decoding prints a special token by its name,
@@ -33,6 +33,8 @@ public:
     // Returns true if the boundary ends each line and encode() puts it there (word). For the other kinds the caller
     // appends it to each document.
     [[nodiscard]] virtual bool boundary_per_line() const { return false; }
+    // Whether a NUL of the text has an id (wordpiece, as BERT, leaves it out).
+    [[nodiscard]] virtual bool keeps_nul() const { return true; }
 
     // Appends the ids of `text`, which must be valid UTF-8. A document may be encoded in parts only if it is cut where
     // safe_split() allows.
@@ -51,24 +53,21 @@ public:
     [[nodiscard]] std::string fingerprint() const;
 };
 
-// Returns every file name that a tokenizer's files() may have.
+// Every name that save_tokenizer() gives a file.
 const std::vector<std::string>& tokenizer_file_names();
-// Loads a tokenizer from a folder that has its files (a store, a checkpoint): tokenizer.meta.json, which holds the kind
-// and options, and the kind's own files. Throws DataError.
+// From a folder that holds a tokenizer's files as files() gave them (a store, a checkpoint): reads "tokenizer.meta.json"
+// {"kind": ..., options} and the kind's own files. Throws DataError.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // Writes the tokenizer's files into the folder, which is created if necessary. Throws Error.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 
-// Opens the user's own vocabulary files, named by config.file: fairseq's dict.txt, GPT-2's vocab.json and merges.txt,
-// BERT's vocab.txt, or a .model. Throws DataError.
+// From the user's own file (config.file set), of which each kind says what it may be. Throws DataError; ConfigError for a kind that nobody has
+// registered.
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
-// Trains a vocabulary of kind word, bpe or sentencepiece on text files, when config.file is empty. Files may be
-// compressed; those of JSON lines (json_lines.h) have their text under `jsonl_key`. vocab_size counts every token,
-// bytes and specials included; 0 means 2,048 for bpe and sentencepiece, and every word for word. bpe learns what the
-// BpeTrainer of `tokenizers` learns from the same documents as whole strings; its <|endoftext|> is the last id. The
-// result does not depend on `threads`. Memory is bounded by the number of distinct words, not by the text. Throws
-// DataError and ConfigError.
+// Learns a vocabulary from text files (config.file empty). Files may be compressed. vocab_size counts every token, bytes and specials included; 0
+// is the kind's default. Files of JSON lines (json_lines.h) have their text under `jsonl_key`. `threads` as given; the result does not depend
+// on it. Memory bounded by distinct words, not by text. Throws DataError; ConfigError for a kind that learns none or that nobody has registered.
 std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
                                            const std::string& jsonl_key = "text");
 

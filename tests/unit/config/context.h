@@ -6,6 +6,12 @@
 
 namespace longbow {
 
+inline std::optional<Objection> no_bytes_missing(const Config& config) {
+    const auto size = config.tokenizer.vocab_size;
+    if (size == 0 || size >= 257) return std::nullopt;
+    return Objection{{"tokenizer.vocab_size", "tokenizer.kind"}, "at least 257"};
+}
+
 inline ConfigContext test_context() {
     ConfigContext context;
     context.position_methods = {
@@ -27,6 +33,21 @@ inline ConfigContext test_context() {
         {"cosine", "Half a wave", {}, false, {"min_lr", "period", "restarts"}},
         {"inverse_sqrt", "As fairseq", {}},
         {"linear", "A line", {}, false, {"min_lr", "period"}},
+    };
+    context.tokenizers = {
+        {.name = "bpe", .help = "byte level", .file_help = "vocab.json", .check = no_bytes_missing},
+        {.name = "sentencepiece",
+         .file_help = "a .model",
+         .options = {{.key = "sentencepiece_model",
+                      .default_value = std::string("unigram"),
+                      .help = "What it learns",
+                      .choices = {"unigram", "bpe"},
+                      .conditions = {{"tokenizer.file", "no tokenizer.file", [](const Config& c) { return c.tokenizer.file.empty(); }}}}}},
+        {.name = "word", .help = "whole words", .file_help = "dict.txt"},
+        {.name = "wordpiece",
+         .help = "BERT vocabulary",
+         .file_help = "vocab.txt",
+         .options = {{.key = "lowercase", .default_value = false, .help = "Lower-case first"}}},
     };
     context.attention_backends = {"reference", "sdpa"};
     return context;

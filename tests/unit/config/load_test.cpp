@@ -161,6 +161,8 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
         {"data: {train: a.txt}\ntokenizer: {lowercase: true}\n",
          "tokenizer.lowercase has no effect here: it needs tokenizer.kind: wordpiece, and tokenizer.kind is bpe"},
         {"tokenizer: {kind: word}\n", "tokenizer.kind has no effect here: it needs data.train"},
+        {"data: {train: a.txt}\ntokenizer: {kind: sentencepiece, file: a.model, sentencepiece_model: bpe}\n",
+         "tokenizer.sentencepiece_model has no effect here: it needs no tokenizer.file, and tokenizer.file is a.model; remove it"},
         {"data: {train: a.txt}\ntokenizer: {file: dict.txt, vocab_size: 300}\n",
          "tokenizer.vocab_size has no effect here: it needs no tokenizer.file"},
         {"data: {train: a.txt}\neval: {lengths: [64]}\n", "eval.lengths has no effect here: it needs data.valid"},
@@ -176,8 +178,7 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
 TEST(Load, ContradictionsAreErrors) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"model:\n  dim: 100\n", "x.yaml:2: model.dim: model.dim (100) is not a multiple of model.heads (8)"},
-        {"data: {train: a.txt}\ntokenizer: {kind: wordpiece}\n", "give its vocab.txt as tokenizer.file"},
-        {"data: {train: a.txt}\ntokenizer: {vocab_size: 256}\n", "at least 257"},
+        {"data: {train: a.txt}\ntokenizer: {vocab_size: 256}\n", "x.yaml:2: tokenizer.vocab_size: at least 257"},
         {"schedule: {warmup: 700 updates}\n", "700 updates of warm-up is more than train.stop (600 updates)"},
         {"schedule: {warmup: 1 min}\n", "a schedule is a function of the update"},
         {"schedule: {period: 1 min}\n", "a schedule is a function of the update"},

@@ -40,7 +40,7 @@ protected:
             for (char c = 'a'; c <= 'z'; ++c) text += std::string(1, c) + "\n##" + c + "\n";
             config.kind = "wordpiece";
             config.file = (folder / "vocab.txt").string();
-            config.lowercase = kind == "wordpiece uncased";
+            config.options["lowercase"] = kind == "wordpiece uncased";
             write_file_atomic(config.file, text);
             place = open_tokenizer(config);
         } else {
