@@ -74,6 +74,9 @@ public:
     void backward(bool want_bias_gradient);
 
     longbow_attention& call() { return call_; }
+    Tensor& queries() { return q_; }
+    [[nodiscard]] const Tensor& out() const { return out_; }
+    [[nodiscard]] double lse(int row) const { return lse_[static_cast<std::size_t>(row)]; }  // of the first head
 
     // The largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: relative
     // to slope_terms). NaN counts as infinite.

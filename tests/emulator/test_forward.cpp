@@ -1,6 +1,7 @@
 // Compares the forward kernels with fp64, over shapes that are multiples of no tile.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <tuple>
 
@@ -173,6 +174,28 @@ TEST(Decode, WindowLengthsAndDropout) {
     check(shape);
     shape.window = 0, shape.first_key_block = {4, 12, 13};
     check(shape);
+}
+
+// A run that diverges must be seen to: the maximum of a row ignores NaNs, its sum does not. With three queries the keys
+// are split, and the parts are combined.
+TEST(Forward, NotANumberIsNotHidden) {
+    for (const auto dtype : {LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16}) {
+        for (const int queries : {100, 3}) {
+            Shape shape = square(queries, 64, dtype);
+            shape.key_length = queries == 3 ? 700 : queries;
+            const int spoilt = queries - 2;
+            Case test(shape);
+            emulator::options() = {};
+            test.queries().set(0, 0, spoilt, 5, std::nan(""));
+            test.forward();
+            for (int row = 0; row < queries; ++row) {
+                EXPECT_EQ(std::isnan(test.lse(row)), row == spoilt) << queries << " queries, row " << row;
+                for (int d = 0; d < shape.head_dim; ++d) {
+                    ASSERT_EQ(std::isnan(test.out().at(0, 0, row, d)), row == spoilt) << queries << " queries, row " << row;
+                }
+            }
+        }
+    }
 }
 
 // For any head_dim, each eight rows must take a single pass over the banks of shared memory.

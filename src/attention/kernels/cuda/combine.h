@@ -47,10 +47,10 @@ struct CombineKernel {
                 low += weight * from[0];
                 high += weight * from[1];
             }
-            const float factor = sum > 0.0f ? 1.0f / sum : 0.0f;
+            const float factor = sum != 0.0f ? 1.0f / sum : 0.0f;  // a NaN is not zero, and is shown
             store2(out.at(row, column), low * factor, high * factor);
         }
-        if (lane.lane == 0) call.lse[head_index * call.query_length + row] = sum > 0.0f ? base + logf(sum) : -infinity();
+        if (lane.lane == 0) call.lse[head_index * call.query_length + row] = sum != 0.0f ? base + logf(sum) : -infinity();
     }
 };
 

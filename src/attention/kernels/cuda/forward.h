@@ -222,7 +222,8 @@ private:
             sum += device::shuffle_xor(sum, 1);
             sum += device::shuffle_xor(sum, 2);
             const int row = warp_row + lane.g + 8 * r;
-            const bool any = row < scores.queries && sum > 0.0f;
+            // A NaN in the sum is not zero: a row that has met one shows it, as the CPU's kernels do.
+            const bool any = row < scores.queries && sum != 0.0f;
             factor[r] = any ? dropout.factor() / sum : 0.0f;
             if (lane.t == 0 && row < call.query_length) lse[row] = any ? state.highest[r] * kLn2 + logf(sum) : -infinity();
         }
