@@ -48,7 +48,8 @@ public:
         auto [out, lse, first_key_block] = dispatch<ForwardOperator>(call);
         ctx->save_for_backward({call.q, call.k, call.v, out, lse, first_key_block, call.slopes.value_or(at::Tensor()),
                                 call.table.value_or(at::Tensor()), call.lengths.value_or(at::Tensor())});
-        ctx->saved_data["numbers"] = Numbers(numbers_of(call));
+        std::size_t i = 0;
+        std::apply([&](const auto&... numbers) { ((ctx->saved_data[number(i++)] = numbers), ...); }, numbers_of(call));
         ctx->saved_data["scale"] = *call.scale;
         ctx->saved_data["slopes_grad"] = wants_gradient(call.slopes);
         ctx->saved_data["table_grad"] = wants_gradient(call.table);
@@ -71,7 +72,9 @@ public:
         call.slopes = optional(saved[6]);
         call.table = optional(saved[7]);
         call.lengths = optional(saved[8]);
-        numbers_of(call) = ctx->saved_data.at("numbers").to<Numbers>();
+        std::size_t i = 0;
+        std::apply([&](auto&... numbers) { ((numbers = ctx->saved_data.at(number(i++)).to<std::decay_t<decltype(numbers)>>()), ...); },
+                   numbers_of(call));
         call.scale = ctx->saved_data.at("scale").toDouble();
         call.grad = grads[0];
         call.slopes_grad = ctx->saved_data.at("slopes_grad").toBool();
@@ -90,7 +93,8 @@ public:
     }
 
 private:
-    using Numbers = std::tuple<bool, std::int64_t, double, std::int64_t, std::int64_t>;  // numbers_of() a call, by value
+    // The i-th of numbers_of() a call. One entry each: GCC's array-bounds warning takes a tuple of five for an error in LibTorch.
+    static std::string number(std::size_t i) { return "number" + std::to_string(i); }
     static bool wants_gradient(const OptionalTensor& t) { return t && t->requires_grad(); }
 };
 
