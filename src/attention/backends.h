@@ -7,6 +7,23 @@
 
 namespace longbow {
 
+// What the back-ends' accounts share, in numbers, not bytes: q, k and v together; the scores; the rows' log-sum-exps.
+struct AttentionSizes {
+    AttentionSizes(const AttentionRequest& request, const AttentionPass& pass)
+        : rows(static_cast<double>(pass.batch * pass.heads * pass.length)),
+          qkv(3 * rows * static_cast<double>(request.head_dim)),
+          scores(rows * static_cast<double>(pass.length)) {}
+    double rows, qkv, scores;
+};
+// Bytes of a number of q, and of the type in which it is summed.
+inline double narrow_bytes(const AttentionPass& pass) { return static_cast<double>(c10::elementSize(pass.type)); }
+inline double wide_bytes(const AttentionPass& pass) { return pass.type == at::kDouble ? 8 : 4; }
+inline bool on_gpu(const AttentionRequest& request) { return request.device.rfind("cuda", 0) == 0; }
+
+// Of attention step by step, with all scores in memory: copies of q, k and v for the batched products, the probabilities, and after dropout once
+// more with a mask (on a CPU in their type).
+AttentionMemory step_by_step_memory(const AttentionRequest& request, const AttentionPass& pass);
+
 std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request);
 std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& request);
 std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& request);

@@ -63,6 +63,17 @@ public:
         return std::get<0>(fused_attention(call));
     }
 
+    [[nodiscard]] AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const override {
+        const AttentionSizes sizes(request, pass);
+        AttentionMemory memory;
+        memory.kept = sizes.rows * sizeof(float);
+        memory.backward = sizes.qkv * narrow_bytes(pass);
+        if (!on_gpu(request))
+            memory.backward += static_cast<double>(fused_attention_workspace(pass.type, pass.batch, pass.heads, pass.length,
+                                                                             request.head_dim, pass.table_length, pass.threads));
+        return memory;
+    }
+
     [[nodiscard]] bool skips() const override { return skips_; }
 
     void measure_visited(bool on) override {

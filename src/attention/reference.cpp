@@ -28,9 +28,25 @@ public:
         const auto weights = at::dropout(scores.softmax(-1), in.dropout, in.dropout > 0.0);
         return at::matmul(weights, in.v.to(wide)).to(in.q.scalar_type());
     }
+
+    [[nodiscard]] AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const override {
+        auto memory = step_by_step_memory(request, pass);
+        memory.evaluation = 2 * AttentionSizes(request, pass).scores * wide_bytes(pass);
+        return memory;
+    }
 };
 
 }  // namespace
+
+AttentionMemory step_by_step_memory(const AttentionRequest& request, const AttentionPass& pass) {
+    const AttentionSizes sizes(request, pass);
+    const double wide = wide_bytes(pass);
+    AttentionMemory memory;
+    memory.copies = sizes.qkv * wide;
+    memory.kept = sizes.scores * (request.dropout > 0 ? 2 * wide + (on_gpu(request) ? 1 : wide) : wide);
+    memory.backward = sizes.qkv * wide + 2 * sizes.scores * wide;
+    return memory;
+}
 
 std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& /*request*/) {
     return std::make_unique<ReferenceAttention>();

@@ -53,6 +53,28 @@ public:
         return blocks_of_rows(in, type);
     }
 
+    // ATen's formula goes step by step where no kernel of its own serves: on a CPU with dropout, or with a mask that is learnt.
+    [[nodiscard]] AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const override {
+        const AttentionSizes sizes(request, pass);
+        const bool gpu = on_gpu(request);
+        AttentionMemory memory;
+        if (!gpu && (request.dropout > 0 || request.bias_needs_grad)) {
+            memory = step_by_step_memory(request, pass);
+        } else {
+            memory.kept = sizes.rows * sizeof(float);
+            memory.backward = sizes.qkv * narrow_bytes(pass);
+            if (request.bias_needs_grad)
+                memory.backward += sizes.scores * narrow_bytes(pass);  // the mask's gradient, before the batch's sum
+        }
+        if (request.bias == BiasSpec::Kind::none) return memory;
+        const auto heads = static_cast<double>(pass.heads), square = static_cast<double>(pass.length * pass.length);
+        const double mask = square * heads * (gpu ? narrow_bytes(pass) : wide_bytes(pass));
+        // Of a mask that is learnt the gradient too, and the distances and the mask of the future, which its derivative keeps.
+        constexpr double kDistance = sizeof(std::int64_t) + sizeof(bool);
+        memory.masks = request.bias_needs_grad ? 2 * mask + kDistance * square : mask;
+        return memory;
+    }
+
 private:
     // CPU kernels take an fp32 mask beside half-precision queries; CUDA's want the type of the queries.
     static at::ScalarType mask_type(const at::TensorOptions& q) {

@@ -15,6 +15,12 @@ void check_share(const TrainConfig& config, int world) {
                   static_cast<long long>(config.batch * config.accumulate), world));
 }
 
+LargestShare largest_share(const TrainConfig& config, int world) {
+    if (config.accumulate % world == 0) return {config.batch, config.accumulate / world};
+    const auto inputs = (config.batch * config.accumulate + world - 1) / world;
+    return {std::min(config.batch, inputs), (inputs + config.batch - 1) / config.batch};
+}
+
 UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank, int world) {
     check_share(config, world);
     const bool whole = config.accumulate % world == 0;

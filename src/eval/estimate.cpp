@@ -25,7 +25,7 @@ public:
           stream_(stream),
           device_(model.parameters().front().device()),
           autocast_(device_.type(), scalar_type(dtype)),
-          forward_(model.config(), model_sizes(model.config(), model.vocab_size())) {}
+          forward_(model) {}
 
     [[nodiscard]] double flops(const EvalBatch& batch) const {
         return static_cast<double>(batch.count) * forward_.window(batch.inputs, batch.scored);

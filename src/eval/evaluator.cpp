@@ -78,7 +78,7 @@ EvalShare evaluation_share(Communicator& ranks) {
 }
 
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows) {
-    const ForwardFlops forward(config, model_sizes(config, vocab_size));
+    const ForwardFlops forward(config, vocab_size);
     double flops = 0;
     for (const auto& window : merge_windows(windows)) flops += forward.window(window.end - window.begin, window.end - window.score_begin);
     return flops;
@@ -98,7 +98,7 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
     }
     const auto windows = merge_windows(plan.windows);
     const auto batches = make_batches(windows, request.max_batch_tokens);
-    const ForwardFlops forward(model.config(), model_sizes(model.config(), model.vocab_size()));
+    const ForwardFlops forward(model);
     const auto flops_of = [&](const EvalBatch& batch) {
         return static_cast<double>(batch.count) * forward.window(batch.inputs, batch.scored);
     };

@@ -23,8 +23,7 @@ double passes(const PlannedEval& eval, double scored, std::int64_t length) {
     return eval.one_at_a_time ? windows : windows * static_cast<double>(length) / kBatchTokens;
 }
 
-double eval_flops(const PlannedEval& eval, const PlannedModel& model, std::int64_t length) {
-    const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
+double eval_flops(const PlannedEval& eval, const ForwardFlops& forward, std::int64_t length) {
     const auto stride = eval.stride == 0 ? length : std::min(eval.stride, length);
     return scored_tokens(eval) / static_cast<double>(stride) * forward.window(length, stride);
 }
@@ -53,17 +52,17 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
     for (const auto& model : plan.models) {
         if (model.done()) continue;
         const auto& group = model.timed_as;
+        const ForwardFlops forward(model.config, vocab_size(model));
         const std::vector<TimedEval> kinds(timed[group].begin(), timed[group].end());
         if (flop_seconds.count(group) == 0) {
             const auto speed = request.meter(model.config, vocab_size(model), kinds);
-            const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
             flop_seconds[group] = speed.update_seconds / (3 * tokens_per_update(model.config) * forward.token(model.config.train.length));
             for (std::size_t i = 0; i < kinds.size(); ++i) speeds[group][kinds[i]] = speed.evaluation[i];
         }
         seconds += model.train_flops * flop_seconds[group];
         for (const auto* evals : {&model.early, &model.evals}) {
             for (const auto& eval : *evals) {
-                for (const auto length : eval.missing) seconds += eval_flops(eval, model, length) * speeds[group][kind_of(eval, length)];
+                for (const auto length : eval.missing) seconds += eval_flops(eval, forward, length) * speeds[group][kind_of(eval, length)];
             }
         }
     }
@@ -78,12 +77,12 @@ double scored_tokens(const PlannedEval& eval) {
 
 void count_flops(GridPlan& plan) {
     for (auto& model : plan.models) {
-        const ForwardFlops forward(model.config, model_sizes(model.config, vocab_size(model)));
+        const ForwardFlops forward(model.config, vocab_size(model));
         model.train_flops = 3 * updates_left(model) * tokens_per_update(model.config) * forward.token(model.config.train.length);
         for (auto* evals : {&model.early, &model.evals}) {
             for (auto& eval : *evals) {
                 for (const auto length : eval.missing)
-                    eval.flops += eval_flops(eval, model, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
+                    eval.flops += eval_flops(eval, forward, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
             }
         }
     }

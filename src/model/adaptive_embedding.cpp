@@ -7,6 +7,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "first_weights.h"
@@ -43,6 +44,15 @@ at::Tensor AdaptiveEmbedding::forward(const at::Tensor& tokens) {
     auto shape = tokens.sizes().vec();
     shape.push_back(projections_[0].size(0));
     return at::cat(parts).index_select(0, place_in_parts).view(shape);
+}
+
+EmbeddingMemory AdaptiveEmbedding::memory(const PassSizes& pass) const {
+    EmbeddingMemory memory;
+    for (const auto& table : tables_)
+        memory.table_gradient = std::max(memory.table_gradient, static_cast<double>(table.numel()) * pass.wide);
+    // Once more than in an embedding of one table: the gradient in the order of the bands.
+    memory.gradient = 3 * pass.tokens * static_cast<double>(projections_[0].size(0)) * pass.wide;
+    return memory;
 }
 
 void AdaptiveEmbedding::reset_parameters() {

@@ -14,6 +14,8 @@ class AdaptiveEmbedding final : public Embedding {
 public:
     AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
+    [[nodiscard]] EmbeddingMemory memory(const PassSizes& pass) const override;
+    [[nodiscard]] std::int64_t product_weights() const override { return projections_[0].numel(); }
     void reset_parameters() override;
     void list_tensors(std::vector<NamedTensor>& tensors) const override;
 

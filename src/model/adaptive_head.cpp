@@ -7,6 +7,7 @@
 #include <ATen/ops/where.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "chunked_loss.h"
 #include "dropout.h"
@@ -100,6 +101,40 @@ at::Tensor AdaptiveHead::logits(const at::Tensor& hidden) {
         parts.push_back(within.add(first.narrow(1, bands_.words(0) + static_cast<std::int64_t>(i) - 1, 1)));
     }
     return at::cat(parts, 1);
+}
+
+// Which share of the tokens is a band's is not known before they are read. By Zipf's law over the ranks of the vocabulary it is this.
+double AdaptiveHead::expected_share(std::size_t band) const {
+    double words = 0;
+    for (std::size_t i = 0; i < bands_.count(); ++i) words += static_cast<double>(bands_.words(i));
+    const double begin = 1 + static_cast<double>(bands_.begin(band)), end = begin + static_cast<double>(bands_.words(band));
+    return std::log(end / begin) / std::log(words + 1);
+}
+
+HeadMemory AdaptiveHead::memory(const PassSizes& pass) const {
+    const auto dim = static_cast<double>(words_[0].size(1));
+    HeadMemory memory;
+    double held = dropout_ > 0 ? pass.tokens * dim * pass.wide : 0;  // its output
+    for (std::size_t i = 0; i < bands_.count(); ++i) {
+        const auto words = words_[i].size(0), band_dim = words_[i].size(1);
+        const double tokens = i == 0 ? pass.tokens : pass.tokens * expected_share(i);
+        if (i > 0) {
+            // The tokens of this band, gathered (kept by the projection, in its type) and projected.
+            const double gathered = tokens * (dim + static_cast<double>(band_dim)) * pass.narrow;
+            held += gathered;
+            memory.handed_on += gathered;
+        }
+        const auto loss = chunked_loss_memory(pass, tokens, words, band_dim, i == 0 ? chunk_ : chunk(i));
+        memory.loss = std::max(memory.loss, held + loss.kept + loss.most);
+        held += loss.kept;
+        memory.handed_on += loss.kept;
+        memory.weight_gradients += loss.weight_gradient;
+    }
+    // Each band's tokens go back to their places in a tensor of all tokens, which is added to the sum.
+    memory.hidden_gradient = 2 * pass.tokens * dim * pass.wide;
+    if (tied_words_) memory.tied_gradients = memory.weight_gradients;
+    memory.evaluation = chunked_nll_memory(pass, words_[0].size(0), words_[0].size(1), chunk_);
+    return memory;
 }
 
 void AdaptiveHead::reset_parameters() {

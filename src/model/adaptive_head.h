@@ -20,11 +20,14 @@ public:
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     // [n, vocab]: log-probabilities.
     at::Tensor logits(const at::Tensor& hidden) override;
+    [[nodiscard]] HeadMemory memory(const PassSizes& pass) const override;
+    [[nodiscard]] std::int64_t product_weights() const override { return words_[0].numel(); }
     void reset_parameters() override;
     void list_tensors(std::vector<NamedTensor>& tensors) const override;
 
 private:
     at::Tensor first_targets(const at::Tensor& targets, const BandSplit& split) const;
+    [[nodiscard]] double expected_share(std::size_t band) const;
     // Tokens whose logits over band i are held at once.
     [[nodiscard]] std::int64_t chunk(std::size_t band) const;
 

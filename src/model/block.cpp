@@ -1,11 +1,12 @@
 #include "block.h"
 
+#include <algorithm>
 #include <string>
 
 namespace longbow {
 
 Block::Block(const ModelConfig& config, std::int64_t layer, const at::TensorOptions& options)
-    : layer_(layer), attention_(config, layer), feed_forward_(config) {
+    : layer_(layer), dim_(config.dim), attention_(config, layer), feed_forward_(config) {
     norm1_ = register_module("norm1", std::make_shared<Norm>(config, options));
     norm2_ = register_module("norm2", std::make_shared<Norm>(config, options));
     attention_.register_weights(*this, options);
@@ -20,6 +21,28 @@ at::Tensor Block::forward(const at::Tensor& x, const BlockPass& pass) {
     const auto attended = attention_.forward(attention_in, residual, pass, is_training());
     const auto [ffn_in, ffn_residual] = norm2_->beside_residual(attended);
     return feed_forward_.forward(ffn_in, ffn_residual, is_training());
+}
+
+LayerMemory Block::memory(const PassSizes& pass) const {
+    const double stream = pass.tokens * static_cast<double>(dim_) * pass.wide;
+    const auto norm1 = norm1_->memory(pass), norm2 = norm2_->memory(pass);
+    const auto attention = attention_.memory(pass);
+    const auto feed_forward = feed_forward_.memory(pass);
+    // Each norm keeps the residual stream that it reads.
+    const double at_norm1 = stream + norm1.kept;
+    const double at_norm2 = stream + norm2.kept;
+    LayerMemory memory;
+    memory.input = stream;
+    memory.kept = at_norm1 + attention.kept + at_norm2 + feed_forward.kept;
+    memory.copies = attention.copies + feed_forward.copies;
+    // Back through the sub-layers, each of which gives up what it has kept. The stream's gradient is there at every moment.
+    const double back_through_ffn = memory.kept + memory.copies + stream + feed_forward.backward;
+    const double behind = attention.projection_copies + stream + feed_forward.gradients + attention.gradients;
+    const double back_through_attention = at_norm1 + attention.kept + behind + attention.backward;
+    const double back_through_projection = at_norm1 + behind + attention.projection_backward;
+    memory.backward = std::max({back_through_ffn, back_through_attention, back_through_projection});
+    memory.evaluation = std::max(norm1.evaluation + attention.evaluation, stream + norm2.evaluation + feed_forward.evaluation);
+    return memory;
 }
 
 void Block::reset_parameters() {

@@ -9,6 +9,7 @@
 
 #include "feed_forward.h"
 #include "longbow/config/config.h"
+#include "longbow/model/memory.h"
 #include "longbow/model/named_tensor.h"
 #include "norm.h"
 #include "self_attention.h"
@@ -20,11 +21,14 @@ public:
     Block(const ModelConfig& config, std::int64_t layer, const at::TensorOptions& options = {});
     // x [batch, length, dim] -> the same shape.
     at::Tensor forward(const at::Tensor& x, const BlockPass& pass);
+    [[nodiscard]] LayerMemory memory(const PassSizes& pass) const;
+    // Numbers of the weights that multiply each token.
+    [[nodiscard]] std::int64_t product_weights() const { return attention_.product_weights() + feed_forward_.product_weights(); }
     void reset_parameters();
     void list_tensors(std::vector<NamedTensor>& tensors) const;
 
 private:
-    std::int64_t layer_;
+    std::int64_t layer_, dim_;
     std::shared_ptr<Norm> norm1_, norm2_;
     SelfAttention attention_;
     FeedForward feed_forward_;

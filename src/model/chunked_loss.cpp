@@ -13,6 +13,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "longbow/model/linear.h"
@@ -26,12 +27,17 @@ namespace longbow {
 
 namespace {
 
+// A matrix of at most so many numbers is a small one.
+constexpr std::int64_t kSmallMatrix = 4 << 20;
+// Numbers of a softmax that are computed at once on a CPU: few enough that they stay in the cache.
+constexpr std::int64_t kCachedNumbers = 1 << 18;
+
 at::ScalarType wide_type(const at::Tensor& weight) { return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
 
 // Rows of a softmax at a time: on CPU few enough that the second copy, which ATen's softmax makes, stays in the cache.
 std::int64_t softmax_rows_at_a_time(const at::Tensor& logits) {
-    constexpr std::int64_t kElements = 1 << 18;
-    return logits.device().is_cpu() ? std::max<std::int64_t>(1, kElements / std::max<std::int64_t>(1, logits.size(1))) : logits.size(0);
+    return logits.device().is_cpu() ? std::max<std::int64_t>(1, kCachedNumbers / std::max<std::int64_t>(1, logits.size(1)))
+                                    : logits.size(0);
 }
 
 // logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns log p(target) [n, 1].
@@ -61,8 +67,7 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
 // serve where oneDNN does (onednn.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
 // chunk: ATen's product serves, which needs no copy and adds to a sum.
 bool serves_onednn(const at::Tensor& dlogits, const at::Tensor& weight) {
-    constexpr std::int64_t kSmallWeight = 4 << 20;  // elements
-    return weight.numel() <= kSmallWeight && onednn_serves(dlogits, weight);
+    return weight.numel() <= kSmallMatrix && onednn_serves(dlogits, weight);
 }
 
 at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) {
@@ -86,6 +91,9 @@ void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::T
 struct Gradients {
     at::Tensor hidden, weight;
 };
+
+// How many threads take rows of their own: as many logits at a time, in all threads, as one chunk has.
+std::int64_t threads_of_chunk(std::int64_t threads, std::int64_t chunk) { return std::min(threads, chunk / kFewestRowsOfThread); }
 
 // The sum of log p(target), and the gradients of its opposite, each thread taking its rows through all of it. For what serves_onednn.
 double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, std::int64_t threads,
@@ -127,9 +135,7 @@ public:
             dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));  // half precision would round before the scaling
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
-        // As many logits at a time, in all threads, as one chunk has.
-        constexpr std::int64_t kFewestRows = 64;
-        const auto threads = std::min(row_chunks::threads_for(rows, weight_in), chunk / kFewestRows);
+        const auto threads = threads_of_chunk(row_chunks::threads_for(rows, weight_in), chunk);
         if (threads > 1 && hidden_grad && weight_grad && serves_onednn(all_hidden, weight_in)) {
             Gradients gradients{dhidden, at::Tensor()};
             sum.sub_(log_likelihood_by_thread(all_hidden, weight_in, targets, threads, chunk / threads, gradients));
@@ -173,7 +179,49 @@ public:
     }
 };
 
+// What the gradients of the matrix and of the hidden states take in a chunk before they are in their places.
+double product_memory(const PassSizes& pass, double tokens, std::int64_t words, std::int64_t dim, double chunk) {
+    const auto numbers = words * dim;
+    const auto matrix = static_cast<double>(numbers), width = static_cast<double>(dim);
+    if (pass.half) return matrix * pass.narrow;
+    if (!pass.onednn || numbers > kSmallMatrix) return 0;  // the product adds by itself
+    const auto whole_chunk = static_cast<std::int64_t>(chunk);
+    const auto threads =
+        threads_of_chunk(RowThreads::of(static_cast<std::int64_t>(pass.tokens), numbers, pass.threads).threads, whole_chunk);
+    if (threads > 1) {
+        // Each thread's rows; one of the matrices is kept.
+        const auto rows = RowThreads::sharing(static_cast<std::int64_t>(std::ceil(tokens)), threads);
+        return static_cast<double>(rows.matrices(whole_chunk / threads) - 1) * matrix * pass.wide + chunk * width * pass.wide;
+    }
+    // A product, and its transpose where the matrix is higher than wide; the first product is the sum itself.
+    const auto matrices = (words > dim ? 2 : 1) - (chunk >= tokens ? 1 : 0);
+    return matrices * matrix * pass.wide + chunk * (words > dim ? width : static_cast<double>(words)) * pass.wide;
+}
+
 }  // namespace
+
+ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std::int64_t words, std::int64_t dim, std::int64_t chunk) {
+    const double numbers = tokens * static_cast<double>(dim) + static_cast<double>(words * dim);
+    const double rows = std::min(static_cast<double>(chunk), tokens);
+    const double logits = rows * static_cast<double>(words);
+    // The softmax in a tensor of its own: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache, none in fp32.
+    const bool in_place = !pass.cuda && !pass.half && pass.wide == sizeof(float);
+    const double cached = std::min(logits, static_cast<double>(std::max(words, kCachedNumbers)));
+    const double softmax = (pass.cuda ? logits : in_place ? 0 : cached) * pass.wide * (pass.half ? 2 : 1);
+    ChunkedLossMemory memory;
+    memory.kept = numbers * pass.wide;
+    memory.weight_gradient = static_cast<double>(words * dim) * pass.wide;
+    memory.most = logits * pass.narrow + std::max(softmax, product_memory(pass, tokens, words, dim, rows));
+    if (pass.half) memory.most += numbers * pass.narrow;  // hidden states and matrix in half precision, held through all chunks
+    return memory;
+}
+
+double chunked_nll_memory(const PassSizes& pass, std::int64_t words, std::int64_t dim, std::int64_t chunk) {
+    const double logits = std::min(static_cast<double>(chunk), pass.tokens) * static_cast<double>(words);
+    // The logits and, but for fp32 on a CPU, their logarithms; in half precision the matrix's copy, and the logits before they are widened.
+    const double wide = (!pass.cuda && pass.wide == sizeof(float) ? 1 : 2) * logits * pass.wide;
+    return pass.half ? wide + (logits + static_cast<double>(words * dim)) * pass.narrow : wide;
+}
 
 at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale, std::int64_t chunk) {
     const bool grad = at::GradMode::is_enabled();

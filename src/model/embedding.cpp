@@ -14,6 +14,11 @@ TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_siz
 
 at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedding(weight_, tokens); }
 
+// The tokens' gradient is there behind the scale of the embedding and before it.
+EmbeddingMemory TokenEmbedding::memory(const PassSizes& pass) const {
+    return {static_cast<double>(weight_.numel()) * pass.wide, 2 * pass.tokens * static_cast<double>(weight_.size(1)) * pass.wide};
+}
+
 void TokenEmbedding::reset_parameters() {
     const at::NoGradGuard no_grad;
     weight_.normal_(0.0, word_deviation(init_, weight_.size(1)));

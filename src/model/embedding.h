@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "longbow/config/config.h"
+#include "longbow/model/memory.h"
 #include "longbow/model/named_tensor.h"
 
 namespace longbow {
@@ -16,6 +17,10 @@ class Embedding : public torch::nn::Module {
 public:
     // tokens [batch, length] int64 -> [batch, length, dim], unscaled.
     virtual at::Tensor forward(const at::Tensor& tokens) = 0;
+    // What the way back from the embedded tokens takes.
+    [[nodiscard]] virtual EmbeddingMemory memory(const PassSizes& pass) const = 0;
+    // Numbers of the weights that multiply each token, as far as most tokens take them.
+    [[nodiscard]] virtual std::int64_t product_weights() const = 0;
     // Initial values, drawn from the default generator.
     virtual void reset_parameters() = 0;
     virtual void list_tensors(std::vector<NamedTensor>& tensors) const = 0;
@@ -25,6 +30,8 @@ class TokenEmbedding final : public Embedding {
 public:
     TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& tokens) override;
+    [[nodiscard]] EmbeddingMemory memory(const PassSizes& pass) const override;
+    [[nodiscard]] std::int64_t product_weights() const override { return 0; }
     void reset_parameters() override;
     void list_tensors(std::vector<NamedTensor>& tensors) const override;
     [[nodiscard]] const at::Tensor& weight() const { return weight_; }

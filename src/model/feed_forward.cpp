@@ -13,16 +13,37 @@
 #include "longbow/model/linear.h"
 #include "onednn.h"
 #include "relu_ffn.h"
+#include "row_threads.h"
 
 namespace longbow {
 
-std::int64_t FeedForward::in_rows() const {
+namespace {
+
+// Tensors of the hidden layer's size, [batch, length, ffn_dim].
+struct HiddenStates {
+    double kept = 0;       // which the backward pass reads
+    double gradients = 0;  // at once
+    double evaluation = 0;
+};
+
+HiddenStates states_of(Activation activation, bool with_dropout) {
+    switch (activation) {
+        case Activation::relu: return {1, with_dropout ? 1.0 : 2.0, 2};  // its derivative reads its own output, which stays until then
+        case Activation::gelu: return {2, 1, 2};
+        case Activation::swiglu: return {4, 2, 4};
+    }
+    return {};
+}
+
+}  // namespace
+
+bool FeedForward::gated() const {
     switch (config_.activation) {
         case Activation::relu:
-        case Activation::gelu: return config_.ffn_dim;
-        case Activation::swiglu: return 2 * config_.ffn_dim;
+        case Activation::gelu: return false;
+        case Activation::swiglu: return true;
     }
-    return 0;
+    return false;
 }
 
 void FeedForward::register_weights(torch::nn::Module& block, const at::TensorOptions& options) {
@@ -58,6 +79,35 @@ at::Tensor FeedForward::activated(const at::Tensor& x) {
     return {};
 }
 
+FeedForwardMemory FeedForward::memory(const PassSizes& pass) const {
+    const double hidden = pass.tokens * static_cast<double>(config_.dim) * pass.narrow;
+    const double elements = pass.tokens * static_cast<double>(config_.ffn_dim), inner = elements * pass.narrow;
+    const double weights = static_cast<double>(product_weights());
+    const bool with_dropout = config_.activation_dropout > 0;
+    const auto states = states_of(config_.activation, with_dropout);
+    FeedForwardMemory memory;
+    memory.kept = states.kept * inner;
+    if (with_dropout) memory.kept += inner + (pass.cuda ? elements : 0);  // a GPU's dropout keeps its mask, a byte each
+    if (pass.cuda && config_.dropout > 0) memory.kept += pass.tokens * static_cast<double>(config_.dim);
+    if (pass.half) memory.copies = weights * pass.narrow;
+    if (pass.gradients_stay) memory.gradients = weights * pass.wide;
+    // Dropout and half precision make a second tensor of the gradient that comes in.
+    if (pass.half || config_.dropout > 0) memory.backward = hidden;
+    memory.evaluation = hidden;
+    if (config_.activation == Activation::relu && !with_dropout && pass.onednn) {
+        const auto one_function = relu_ffn_memory(pass, config_.dim, config_.ffn_dim);
+        memory.backward += one_function.backward;
+        memory.evaluation += one_function.evaluation;
+        return memory;
+    }
+    // The gradients of the hidden layer and of the weight behind it.
+    const auto rows = RowThreads::of(static_cast<std::int64_t>(pass.tokens), out_weight_.numel(), pass.threads);
+    const auto matrices = pass.onednn && rows.threads > 1 ? rows.matrices() : 1;
+    memory.backward += states.gradients * inner + static_cast<double>(matrices * out_weight_.numel()) * pass.wide;
+    memory.evaluation += states.evaluation * inner;
+    return memory;
+}
+
 void FeedForward::reset_weights() {
     const at::NoGradGuard no_grad;
     const auto dim = static_cast<double>(config_.dim);
@@ -91,7 +141,7 @@ void FeedForward::list_tensors(const std::string& layer, std::vector<NamedTensor
     for (const auto& [kind, parameter] : {std::pair{"weight", in_weight_}, std::pair{"bias", in_bias_}}) {
         if (!parameter.defined()) continue;
         tensors.push_back({layer + "ffn.in." + kind, parameter.narrow(0, 0, config_.ffn_dim)});
-        if (config_.activation == Activation::swiglu) {
+        if (gated()) {
             tensors.push_back({layer + "ffn.gate." + kind, parameter.narrow(0, config_.ffn_dim, config_.ffn_dim)});
         }
     }

@@ -1,5 +1,6 @@
 #include "longbow/model/language_model.h"
 
+#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 
@@ -11,6 +12,7 @@
 #include "block.h"
 #include "dropout.h"
 #include "embedding.h"
+#include "generator_state.h"
 #include "linear_head.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -25,13 +27,6 @@ PositionContext position_context(const Config& config) {
 }
 
 namespace {
-
-void check(const ModelConfig& model) {
-    if (model.dim % model.heads != 0) {
-        throw ConfigError(strprintf("model.heads: %ld heads do not divide model.dim = %ld evenly", static_cast<long>(model.heads),
-                                    static_cast<long>(model.dim)));
-    }
-}
 
 std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size, const at::TensorOptions& options) {
     if (model.adaptive_cutoffs.empty()) {
@@ -67,7 +62,6 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 
 LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device) : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
-    check(model);
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
@@ -200,6 +194,14 @@ std::int64_t LanguageModel::parameter_count() const {
     return count;
 }
 
+std::int64_t LanguageModel::layer_product_weights() const {
+    std::int64_t count = 0;
+    for (const auto& block : blocks_) count += block->product_weights();
+    return count;
+}
+
+std::int64_t LanguageModel::head_product_weights() const { return embedding_->product_weights() + head_->product_weights(); }
+
 bool LanguageModel::decays(const at::Tensor& tensor) const {
     for (const auto& item : named_parameters()) {
         if (item.value().is_alias_of(tensor)) {
@@ -211,6 +213,14 @@ bool LanguageModel::decays(const at::Tensor& tensor) const {
 
 std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size) {
     return std::make_shared<LanguageModel>(config, vocab_size);
+}
+
+std::shared_ptr<LanguageModel> make_meta_model(const Config& config, std::int64_t vocab_size) {
+    const auto& generator = at::globalContext().defaultGenerator(at::kCPU);
+    const auto state = state_of(generator);
+    auto model = std::make_shared<LanguageModel>(config, vocab_size, at::kMeta);
+    set_state_of(generator, state);  // the position method may have drawn its first weights
+    return model;
 }
 
 }  // namespace longbow

@@ -32,6 +32,19 @@ at::Tensor LinearHead::logits(const at::Tensor& hidden) {
     return values.scalar_type() == at::kDouble ? values : values.to(at::kFloat);
 }
 
+HeadMemory LinearHead::memory(const PassSizes& pass) const {
+    const auto words = weight_.size(0), dim = weight_.size(1);
+    const auto loss = chunked_loss_memory(pass, pass.tokens, words, dim, chunk_);
+    HeadMemory memory;
+    memory.loss = loss.kept + loss.most;
+    if (dropout_ > 0) memory.loss += pass.tokens * static_cast<double>(dim) * pass.wide;  // its output
+    memory.handed_on = loss.kept;
+    memory.weight_gradients = loss.weight_gradient;
+    if (tied_) memory.tied_gradients = memory.weight_gradients;
+    memory.evaluation = chunked_nll_memory(pass, words, dim, chunk_);
+    return memory;
+}
+
 void LinearHead::reset_parameters() {
     if (tied_) {
         return;

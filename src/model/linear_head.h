@@ -14,6 +14,8 @@ public:
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     at::Tensor logits(const at::Tensor& hidden) override;
+    [[nodiscard]] HeadMemory memory(const PassSizes& pass) const override;
+    [[nodiscard]] std::int64_t product_weights() const override { return weight_.numel(); }
     void reset_parameters() override;
     void list_tensors(std::vector<NamedTensor>& tensors) const override;
 

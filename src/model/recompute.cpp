@@ -5,28 +5,18 @@
 
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
-#include <ATen/core/Generator.h>
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "generator_state.h"
 
 namespace longbow {
 
 namespace {
-
-at::Tensor state_of(at::Generator generator) {
-    const std::lock_guard lock(generator.mutex());
-    return generator.get_state();
-}
-
-void set_state_of(at::Generator generator, const at::Tensor& state) {
-    const std::lock_guard lock(generator.mutex());
-    generator.set_state(state);
-}
 
 // The default generators that a block may draw from: the CPU's (seeds of our own masks on every device) and its device's (ATen's masks).
 // A GPU's state is two numbers on the host, so that this never waits for it.

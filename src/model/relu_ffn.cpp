@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "onednn.h"
@@ -120,6 +121,20 @@ public:
 };
 
 }  // namespace
+
+ReluFfnMemory relu_ffn_memory(const PassSizes& pass, std::int64_t dim, std::int64_t ffn_dim) {
+    const auto [threads, share] = RowThreads::of(static_cast<std::int64_t>(pass.tokens), dim * ffn_dim, pass.threads);
+    constexpr auto kRows = row_chunks::kRows;
+    // Each thread's sums of both weights' gradients and a product of a chunk; at the end one sum's transpose.
+    const auto matrices = std::max((share > kRows ? 3 : 2) * threads, 2 * threads + 1);
+    const auto of_chunks = threads * std::min(kRows, share) * (ffn_dim + dim);
+    const auto forgotten = threads > 1 ? threads * std::min(kRowsToForget, share) : static_cast<std::int64_t>(pass.tokens);
+    ReluFfnMemory memory;
+    memory.backward = pass.tokens * static_cast<double>(dim) * pass.wide;  // the input's gradient
+    memory.backward += static_cast<double>(matrices * dim * ffn_dim + of_chunks) * pass.wide;
+    memory.evaluation = static_cast<double>(forgotten * ffn_dim) * pass.wide;
+    return memory;
+}
 
 at::Tensor relu_ffn(const at::Tensor& x, const at::Tensor& weight_in, const at::Tensor& bias_in, const at::Tensor& weight_out,
                     const at::Tensor& bias_out, const at::Tensor& residual) {

@@ -4,7 +4,18 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+
+#include "longbow/model/memory.h"
+
 namespace longbow {
+
+// Bytes for x [.., dim] and a hidden layer of ffn_dim, beside what its caller and its backward pass keep.
+struct ReluFfnMemory {
+    double backward = 0;
+    double evaluation = 0;  // the hidden layer, or the parts of it that are there at once
+};
+ReluFfnMemory relu_ffn_memory(const PassSizes& pass, std::int64_t dim, std::int64_t ffn_dim);
 
 // x and residual [..., dim], weight_in [ffn_dim, dim], weight_out [dim, ffn_dim]; biases and residual may be undefined -> [..., dim].
 // Differentiable, once. How sums round may depend on the number of threads.

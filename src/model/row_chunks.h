@@ -9,17 +9,15 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "row_threads.h"
+
 namespace longbow::row_chunks {
 
-constexpr std::int64_t kRows = 512;  // 2 MiB of fp32 at a width of 1,024
+constexpr std::int64_t kRows = RowThreads::kChunk;
 
-// How many threads may each sum a gradient of its own of `weight`: one where it is large, or the rows are few, whose products are quicker
-// whole.
+// How many threads may each sum a gradient of its own of `weight` here and now.
 inline std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
-    constexpr std::int64_t kFewestRows = 64;
-    constexpr std::int64_t kMostNumbers = 4 << 20;  // of one weight, in all threads together
-    const auto threads = std::min<std::int64_t>(at::get_num_threads(), rows / kFewestRows);
-    return at::in_parallel_region() || threads * weight.numel() > kMostNumbers ? 1 : std::max<std::int64_t>(1, threads);
+    return at::in_parallel_region() ? 1 : RowThreads::of(rows, weight.numel(), at::get_num_threads()).threads;
 }
 
 // work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal shares, one after another.

@@ -10,6 +10,7 @@
 
 #include "first_weights.h"
 #include "longbow/model/linear.h"
+#include "row_threads.h"
 #include "split_qkv.h"
 
 namespace longbow {
@@ -46,6 +47,27 @@ at::Tensor SelfAttention::attend(const at::Tensor& x, const BlockPass& pass, boo
     input.dropout = training ? config_.attention_dropout : 0.0;
     input.scratch = pass.scratch;
     return pass.backend.forward(input).transpose(1, 2).reshape({batch, length, config_.dim});
+}
+
+SelfAttentionMemory SelfAttention::memory(const PassSizes& pass) const {
+    const double dim = static_cast<double>(config_.dim);
+    const double hidden = pass.tokens * dim * pass.narrow;
+    const double qkv = static_cast<double>(qkv_weight_.numel()), out = static_cast<double>(out_weight_.numel());
+    // q, k and v are three views of one projection; turned queries and keys are tensors of their own beside it.
+    const double projected = (pass.rotates ? 5 : 3) * hidden;
+    const double mask = pass.cuda && config_.dropout > 0 ? pass.tokens * dim : 0;  // a GPU's dropout keeps a byte each
+    SelfAttentionMemory memory;
+    memory.kept = (pass.attention.copies > 0 ? pass.attention.copies : projected) + pass.attention.kept + hidden + mask;
+    if (pass.half) memory.copies = (qkv + out) * pass.narrow;
+    if (pass.half) memory.projection_copies = qkv * pass.narrow;
+    memory.backward = hidden + pass.attention.backward;
+    // The gradients of q, k and v, of the input (oneDNN: from transposed operands, transposed back) and of the weight.
+    const auto rows = RowThreads::of(static_cast<std::int64_t>(pass.tokens), qkv_weight_.numel(), pass.threads);
+    const double weight = pass.onednn ? static_cast<double>(rows.matrices()) * pass.wide : pass.wide + (pass.half ? pass.narrow : 0);
+    memory.projection_backward = 4 * hidden + (pass.onednn ? pass.tokens * dim * pass.wide : 0) + qkv * weight;
+    if (pass.gradients_stay) memory.gradients = out * pass.wide;
+    memory.evaluation = projected + 2 * hidden + pass.attention.evaluation;  // with the output before and behind its projection
+    return memory;
 }
 
 at::Tensor SelfAttention::qkv_bias() const {

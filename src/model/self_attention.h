@@ -10,6 +10,7 @@
 #include "longbow/attention/attention_backend.h"
 #include "longbow/config/config.h"
 #include "longbow/model/language_model.h"
+#include "longbow/model/memory.h"
 #include "longbow/model/named_tensor.h"
 #include "longbow/position/position_method.h"
 
@@ -25,6 +26,17 @@ struct BlockPass {
     KvCache* cache;  // may be null
 };
 
+// Bytes, beside its input and the residual stream.
+struct SelfAttentionMemory {
+    double kept = 0;                 // for the backward pass: q, k, v, what the back-end keeps, its output
+    double copies = 0;               // of its weights in half precision
+    double projection_copies = 0;    // of these, of the projection to q, k, v
+    double backward = 0;             // of the output's projection and the back-end, beside `kept` and the gradient that comes in
+    double projection_backward = 0;  // of the projection to q, k, v, when `kept` has gone
+    double gradients = 0;            // of the output's projection, as far as they stay
+    double evaluation = 0;
+};
+
 // Its parameters are the block's, which registers all weights of its parts before all biases: norms of gradients and the ranks' buckets follow
 // that order, and so do the numbers of every run made so far.
 class SelfAttention {
@@ -36,9 +48,13 @@ public:
     // residual + dropout(attention(x)); x, residual and result [batch, length, dim]. training: dropout is on.
     at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, const BlockPass& pass, bool training);
 
+    [[nodiscard]] SelfAttentionMemory memory(const PassSizes& pass) const;
+
     // First weights, drawn from the default generator in an order that later versions keep: GPT-2's biases come behind all weights of the block.
     void reset_weights();
     void reset_biases();
+    // Numbers of the weights that multiply each token.
+    [[nodiscard]] std::int64_t product_weights() const { return qkv_weight_.numel() + out_weight_.numel(); }
     // layer: "layers.0."
     void list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const;
 

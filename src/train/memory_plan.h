@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "longbow/config/config.h"
-#include "longbow/model/model_sizes.h"
 
 namespace longbow {
 

@@ -9,6 +9,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/flops.h"
+#include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
 #include "longbow/telemetry/log.h"
 #include "memory_plan.h"
@@ -109,7 +110,7 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
 std::string expected_plan(const Config& config) {
     const auto& data = config.data;
     if (data.expect_vocab_size == 0) return "";
-    std::string text = line("parameters", with_commas(model_sizes(config, data.expect_vocab_size).total));
+    std::string text = line("parameters", with_commas(make_meta_model(config, data.expect_vocab_size)->parameter_count()));
     text += line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
     if (data.expect_train_tokens == 0) return text;
     const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
@@ -127,22 +128,22 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     if (text_is_foreign(request)) forget_text(config);
     const TrainingSource source(config.data, store);
     const auto& train = source.stream();
+    const auto model = make_meta_model(config, store.vocab_size());
     ForkPlan fork;
     if (request.fork && !request.fork->checkpoint.empty()) {
         fork = plan_fork(request.fork->checkpoint, config, train, store.tokenizer_fingerprint());
-        check_fork_weights(request.fork->checkpoint, config, *make_language_model(config, store.vocab_size()));
+        check_fork_weights(request.fork->checkpoint, config, *model);
     }
     const RunUnits units = run_units(*training_order(train, config.train), config, fork.state);
     const auto total = total_updates(config, units);
-    const ModelSizes sizes = model_sizes(config, store.vocab_size());
-    const ForwardFlops forward(config, sizes);
+    const ForwardFlops forward(*model);
     const double update_flops = 3 * units.tokens_per_update * forward.token(config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
     std::string text = line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
                                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
                                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
-    text += line("parameters", with_commas(sizes.total));
+    text += line("parameters", with_commas(model->parameter_count()));
     text += line("training data", with_commas(train.size()) + " tokens in " +
                                       (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
     text += line("an update",
@@ -170,7 +171,7 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const TokenStore& held_out = valid_store ? *valid_store : store;
     const bool validates = held_out.has_split("valid");
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
-    text += line("a checkpoint", human_bytes(static_cast<double>(sizes.total) * (config.train.dtype == DType::fp64 ? 8 : 4) *
+    text += line("a checkpoint", human_bytes(static_cast<double>(model->parameter_count()) * (config.train.dtype == DType::fp64 ? 8 : 4) *
                                              static_cast<double>(1 + optimizer_slots(config.optim).size())));
     if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
     text += time_text(request,

@@ -37,12 +37,13 @@ Part part_of(const SpeedRequest& request, double limit) {
     Part part{request.config, request.config.train.batch, request.config.train.length, 0};
     auto& layers = part.config.model.layers;
     auto& length = part.length;
-    const auto flops = [&] {
-        const ForwardFlops forward(part.config, model_sizes(part.config, request.vocab_size));
-        return 3 * static_cast<double>(part.rows) * forward.window(length, length);
-    };
+    ForwardFlops forward(part.config, request.vocab_size);
+    const auto flops = [&] { return 3 * static_cast<double>(part.rows) * forward.window(length, length); };
     while (flops() > limit && part.rows > 1) part.rows = (part.rows + 1) / 2;
-    while (flops() > limit && layers > 1) layers = (layers + 1) / 2;
+    while (flops() > limit && layers > 1) {
+        layers = (layers + 1) / 2;
+        forward = ForwardFlops(part.config, request.vocab_size);
+    }
     while (flops() > limit && length > kLeastLength) length = std::max(kLeastLength, length / 2);
     part.flops = flops();
     return part;
@@ -51,7 +52,8 @@ Part part_of(const SpeedRequest& request, double limit) {
 // Returns a stream of the most frequent words in turn. With these an adaptive softmax does as much work as its FLOPs
 // say.
 std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_size) {
-    const auto words = model_sizes(config, vocab_size).bands[0].words;
+    const auto& cutoffs = config.model.adaptive_cutoffs;
+    const auto words = cutoffs.empty() ? vocab_size : cutoffs.front();
     std::vector<TokenId> ids(kMadeUpTokens);
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(static_cast<std::int64_t>(i * 7919) % words);
     return stream_of_ids(std::move(ids), 0);
@@ -168,13 +170,13 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
     }
     MachineSpeed speed;
     const auto& train = request.config.train;
-    const auto sizes = model_sizes(request.config, request.vocab_size);
+    const auto whole = make_meta_model(request.config, request.vocab_size);
     const double micro_batches = static_cast<double>(train.accumulate) * static_cast<double>(train.batch);
-    const double update_flops = 3 * micro_batches * ForwardFlops(request.config, sizes).window(train.length, train.length);
+    const double update_flops = 3 * micro_batches * ForwardFlops(*whole).window(train.length, train.length);
     speed.layers = part.config.model.layers;
     speed.flop_seconds = timing.pass / part.flops;
-    speed.update_seconds =
-        update_flops * speed.flop_seconds + timing.step * static_cast<double>(sizes.total) / static_cast<double>(model->parameter_count());
+    speed.update_seconds = update_flops * speed.flop_seconds +
+                           timing.step * static_cast<double>(whole->parameter_count()) / static_cast<double>(model->parameter_count());
     if (request.evaluations.empty()) return speed;
     auto measured = model;
     if (request.evaluations.front().dtype != train.dtype) {  // an evaluation makes its model for its own type

@@ -62,7 +62,7 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
     const double update = speed.update_seconds / share;
     std::string text = strprintf("%-22s %s an update", "time", about_seconds(update).c_str());
     double validation = 0;
-    const ForwardFlops forward(config, model_sizes(config, time.vocab_size));
+    const ForwardFlops forward(config, time.vocab_size);
     for (std::size_t i = 0; i < requests.size(); ++i) {
         const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, time.valid->size()) : time.valid->size();
         validation += static_cast<double>(tokens) * forward.token(requests[i].length) * speed.evaluation[i] / share;

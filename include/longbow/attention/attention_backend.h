@@ -39,6 +39,23 @@ struct AttentionRequest {
     double skip_threshold = -1.0;  // fused with slopes: see fused_attention.h
 };
 
+// One layer of a pass whose memory is counted before it is run.
+struct AttentionPass {
+    at::ScalarType type = at::kFloat;  // of q, k, v
+    std::int64_t batch = 0, heads = 0, length = 0;
+    std::int64_t table_length = 0;  // of a bias table that is learnt; 0: there is none
+    int threads = 1;                // on a CPU
+};
+
+// What that layer's attention takes, in bytes of tensors.
+struct AttentionMemory {
+    double copies = 0;      // of q, k and v, which the backward pass keeps in their place; 0: it keeps them as they are
+    double kept = 0;        // for the backward pass beside them and the output: log-sum-exp, probabilities
+    double backward = 0;    // the gradients of q, k and v, and what the backward pass takes beside them
+    double evaluation = 0;  // without gradients, beside q, k, v and the output
+    double masks = 0;       // that all layers share, and if a table is learnt the mask's gradient
+};
+
 class AttentionBackend {
 public:
     virtual ~AttentionBackend() = default;
@@ -51,6 +68,8 @@ public:
                          AttentionScratch& /*scratch*/) {}
     // -> [batch, heads, Lq, head_dim], dtype of q.
     virtual at::Tensor forward(const AttentionInput& input) = 0;
+    // What forward() and its backward pass take in a run that `request` describes. The device need not be there.
+    [[nodiscard]] virtual AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const = 0;
     // Whether far blocks may be left out (their bias makes them negligible).
     [[nodiscard]] virtual bool skips() const { return false; }
     // Starts (or ends) measuring what skipping leaves of the work; it costs another look at q and k, so not on every call.

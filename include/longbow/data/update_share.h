@@ -12,14 +12,19 @@ namespace longbow {
 // One rank's part of an update: at most train.batch inputs a micro-batch. A short update at the end of an epoch may
 // leave a rank without any; such a rank computes `first` with weight 0, so that it takes part in the all-reduce.
 struct UpdateShare {
-    std::vector<std::vector<TrainingInput>>
-        micro_batches;                     // of this rank
-    std::vector<TrainingInput> first;      // one input of the update
-    std::int64_t samples = 0, tokens = 0;  // of the whole update
+    std::vector<std::vector<TrainingInput>> micro_batches;  // of this rank
+    std::vector<TrainingInput> first;                       // one input of the update
+    std::int64_t samples = 0, tokens = 0;                   // of the whole update
 };
 
 // Throws ConfigError if an update has fewer inputs than there are ranks.
 void check_share(const TrainConfig& config, int world);
+
+// The most that a rank has of an update: inputs of a micro-batch, and micro-batches.
+struct LargestShare {
+    std::int64_t inputs = 0, micro_batches = 0;
+};
+LargestShare largest_share(const TrainConfig& config, int world);
 
 // Returns the share of one rank. If `world` divides train.accumulate, each rank takes the same number of whole
 // micro-batches; otherwise the update's inputs are cut into `world` parts that differ by at most one input. Throws as

@@ -11,6 +11,7 @@
 
 #include "longbow/attention/attention_backend.h"
 #include "longbow/config/config.h"
+#include "longbow/model/memory.h"
 #include "longbow/model/named_tensor.h"
 #include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
@@ -34,7 +35,7 @@ struct KvCache {
 class LanguageModel : public torch::nn::Module {
 public:
     // vocab_size of the tokenizer; dtype fp32 or fp64 for the weights (bf16, fp16 run by autocast over fp32 weights).
-    // device kMeta: shapes without values, of which parameters are counted; what the position method makes may still be on the CPU.
+    // device kMeta: see make_meta_model().
     LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device = at::kCPU);
     ~LanguageModel() override;
 
@@ -54,6 +55,11 @@ public:
     // Draws all weights anew from the default generator (seed it first).
     void reset_parameters();
     [[nodiscard]] std::int64_t parameter_count() const;
+    // What a pass on any device takes. The model may be one of shapes alone.
+    [[nodiscard]] ModelMemory memory(const PassRequest& request) const;
+    // Numbers of the weights that multiply each token: of all layers; of the output head with the embedding's projection, if it has one.
+    [[nodiscard]] std::int64_t layer_product_weights() const;
+    [[nodiscard]] std::int64_t head_product_weights() const;
     [[nodiscard]] std::int64_t vocab_size() const { return vocab_size_; }
     [[nodiscard]] const Config& config() const { return config_; }
     // Does weight decay act on this parameter, or on the one that this is a view of? It leaves norms, biases and the position method's alone.
@@ -80,5 +86,8 @@ PositionContext position_context(const Config& config);
 AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype, const std::string& device);
 
 std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size);
+// A model of shapes without values, on the Meta device, by which parameters and memory are counted whatever its size. What the position method
+// makes by itself is on the CPU. The default generator is left as it was.
+std::shared_ptr<LanguageModel> make_meta_model(const Config& config, std::int64_t vocab_size);
 
 }  // namespace longbow

@@ -4,7 +4,10 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <cstdint>
 #include <vector>
+
+#include "longbow/model/memory.h"
 
 namespace longbow {
 
@@ -21,6 +24,10 @@ public:
     virtual at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) = 0;
     // [n, vocab] fp32 scores whose log-softmax is the model's distribution (generation; the last position only).
     virtual at::Tensor logits(const at::Tensor& hidden) = 0;
+    // What loss() and nll() over all of the pass's tokens take.
+    [[nodiscard]] virtual HeadMemory memory(const PassSizes& pass) const = 0;
+    // Numbers of the weights that multiply each token; of an adaptive head those of its first softmax, which is all that most tokens take.
+    [[nodiscard]] virtual std::int64_t product_weights() const = 0;
     // Initial values of the head's own parameters; drawn from the default generator.
     virtual void reset_parameters() = 0;
     // The head's own parameters, or views of their rows, under their names in files.

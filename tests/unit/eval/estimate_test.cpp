@@ -35,7 +35,7 @@ EvalRequest request_for(std::int64_t length, std::int64_t stride) {
 
 TEST(Estimate, FlopsAreThoseOfTheProducts) {
     const auto config = test::tiny_config();
-    const ForwardFlops forward(config, model_sizes(config, test::kVocab));
+    const ForwardFlops forward(config, test::kVocab);
     // Per token: 4 dim^2 + 2 dim ffn_dim weights in each of two layers and a tied output of vocabulary x dim; and 4 dim
     // for each layer, token and key.
     const double body = 2.0 * 2 * (4 * 24 * 24 + 2 * 24 * 40), head = 2.0 * test::kVocab * 24, key = 4.0 * 24 * 2;

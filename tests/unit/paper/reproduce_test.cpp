@@ -159,7 +159,7 @@ TEST_F(Reproduce, WhatIsThereIsDone) {
     EXPECT_EQ(missing_of("table13"), 12U);
     evaluate("demo/sinusoidal-64", "results.jsonl", 64, 1, 4096);
     EXPECT_EQ(missing_of("table13"), 11U);
-    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);  // the whole split, which the demo does not measure
+    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);          // the whole split, which the demo does not measure
     evaluate("demo/sinusoidal-64", "results.jsonl", 192, 192, 4096);  // without overlap
     EXPECT_EQ(missing_of("table13"), 11U);
 }
@@ -336,9 +336,7 @@ TEST_F(Reproduce, TheTimeHereComesFromTheMeter) {
     const auto plan = plan_reproduction(demo);
     EXPECT_EQ(calls, 1) << "three lengths of one method are timed once";
     EXPECT_THAT(asked, testing::Contains(TimedEval{64, 1, false}));
-    const auto per_token = [](const PlannedModel& model) {
-        return ForwardFlops(model.config, model_sizes(model.config, 2048)).token(model.config.train.length);
-    };
+    const auto per_token = [](const PlannedModel& model) { return ForwardFlops(model.config, 2048).token(model.config.train.length); };
     double expected = 0;
     for (const auto& model : plan.models) expected += 652 * 0.5 * per_token(model) / per_token(plan.models.front());
     EXPECT_NEAR(plan.local_seconds, expected / 2, 1e-6);

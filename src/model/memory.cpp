@@ -1,0 +1,74 @@
+// The model's account of its memory: what all parts' accounts share, and how they add up.
+#include "longbow/model/memory.h"
+
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "block.h"
+#include "embedding.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/autocast.h"
+#include "longbow/model/language_model.h"
+#include "longbow/model/linear.h"
+#include "norm.h"
+
+namespace longbow {
+
+namespace {
+
+// The method itself is asked, so that one of the user's own is counted like the others.
+bool rotates(PositionMethod& position, const ModelConfig& model) {
+    const auto query = at::zeros({1, model.heads, 1, model.dim / model.heads});
+    return !position.rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);
+}
+
+double weight_bytes(const torch::nn::Module& module, double bytes) {
+    double numbers = 0;
+    for (const auto& parameter : module.parameters()) numbers += static_cast<double>(parameter.numel());
+    return numbers * bytes;
+}
+
+}  // namespace
+
+ModelMemory LanguageModel::memory(const PassRequest& request) const {
+    const auto& model = config_.model;
+    const auto dtype = config_.train.dtype;
+    PassSizes pass;
+    pass.tokens = static_cast<double>(request.batch * request.length);
+    pass.wide = dtype == DType::fp64 ? 8 : 4;
+    pass.half = dtype == DType::bf16 || dtype == DType::fp16;
+    pass.narrow = pass.half ? 2 : pass.wide;
+    pass.cuda = starts_with(request.device, "cuda");
+    pass.onednn = !pass.cuda && dtype == DType::fp32 && gemm_library_by_rule() == GemmLibrary::onednn;
+    pass.threads = request.threads;
+    pass.rotates = rotates(*position_, model);
+    pass.gradients_stay = request.gradients_stay;
+    const auto attention = attention_request(config_, *position_, dtype, request.device);
+    const auto backend = make_attention_backend(config_.attention.backend, attention);
+    const auto table_length = attention.bias_needs_grad ? position_->bias(0).table.size(1) : 0;
+    pass.attention =
+        backend->memory(attention, {scalar_type(dtype), request.batch, model.heads, request.length, table_length, request.threads});
+
+    ModelMemory memory;
+    memory.attention = backend->name();
+    memory.wide = pass.wide;
+    memory.weights = weight_bytes(*this, pass.wide);
+    for (const auto& parameter : parameters())
+        memory.largest_weight = std::max(memory.largest_weight, static_cast<double>(parameter.numel()) * pass.wide);
+    memory.layer_weights = weight_bytes(*blocks_.front(), pass.wide);
+    memory.stream = pass.tokens * static_cast<double>(model.dim) * pass.wide;
+    if (final_norm_ != nullptr) {
+        memory.final_norm_weights = weight_bytes(*final_norm_, pass.wide);
+        memory.final_norm_input = memory.stream;
+    }
+    memory.masks = pass.attention.masks;
+    memory.embedding = embedding_->memory(pass);
+    memory.layer = blocks_.front()->memory(pass);
+    memory.head = head_->memory(pass);
+    // Beside a layer are the embedded tokens and its input, beside the losses the hidden states.
+    memory.evaluation = std::max(2 * memory.stream + memory.layer.evaluation, memory.stream + memory.head.evaluation);
+    return memory;
+}
+
+}  // namespace longbow
