@@ -29,13 +29,20 @@
 
 namespace longbow {
 
+template <>
+struct ChoiceTable<BiasSpec::Kind> {
+    static constexpr Choice<BiasSpec::Kind> values[] = {{BiasSpec::Kind::slopes, "slopes", "ALiBi's"},
+                                                        {BiasSpec::Kind::table, "table", "129 distances, learned"},
+                                                        {BiasSpec::Kind::none, "none", "no bias"}};
+};
+
 namespace {
 
 struct AttentionFlags {
     std::vector<std::int64_t> lengths = {512, 1024, 2048, 4096};
     std::vector<std::string> backends = {"fused", "sdpa"};
     std::vector<std::string> dtypes = {"fp32", "bf16"};
-    std::string bias = "slopes";
+    std::string bias{name_of(BiasSpec::Kind::slopes)};
     std::int64_t batch = 1, heads = 8, head_dim = 64;
     double skip_threshold = -1.0;
     int rounds = 7;
@@ -67,11 +74,10 @@ Work make_work(const AttentionFlags& flags, const std::string& device, at::Scala
     work.input.q = packed[0].transpose(1, 2).detach().requires_grad_(true);
     work.input.k = packed[1].transpose(1, 2).detach().requires_grad_(true);
     work.input.v = packed[2].transpose(1, 2).detach().requires_grad_(true);
-    if (flags.bias == "slopes") {
-        work.input.bias.kind = BiasSpec::Kind::slopes;
+    work.input.bias.kind = choice_named<BiasSpec::Kind>(flags.bias).value();
+    if (work.input.bias.kind == BiasSpec::Kind::slopes) {
         work.input.bias.slopes = torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
-    } else if (flags.bias == "table") {
-        work.input.bias.kind = BiasSpec::Kind::table;
+    } else if (work.input.bias.kind == BiasSpec::Kind::table) {
         work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
     }
     work.gradient = torch::randn({flags.batch, length, flags.heads, flags.head_dim}, options).to(type).transpose(1, 2);

@@ -66,7 +66,7 @@ Json comparison_json(const ComparisonSide& a, const ComparisonSide& b, const Com
               {"stride", first.stride},
               {"protocol", first.protocol},
               {"split", first.split},
-              {"per", c.per},
+              {"per", name_of(c.per)},
               {"difference", json_of(c.difference.mean)},
               {"ci", c.difference.interval ? Json{c.difference.interval->low, c.difference.interval->high} : Json()},
               {"ci_method", kIntervalMethod},
@@ -127,7 +127,7 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
     auto text = c.pairs.front().a->text() + "\n" + side_text("A", a, c, &RowPair::a, c.diverged_a) +
                 side_text("B", b, c, &RowPair::b, c.diverged_b) + "  ";
     const auto& difference = c.difference;
-    if (std::isfinite(difference.mean)) text += strprintf("B - A: %+.5f nats a %s", difference.mean, c.per.c_str());
+    if (std::isfinite(difference.mean)) text += strprintf("B - A: %+.5f nats a %s", difference.mean, std::string(name_of(c.per)).c_str());
     if (difference.interval) {
         text += strprintf(", 95 %% interval [%+.5f, %+.5f] from ", difference.interval->low, difference.interval->high);
         if (c.pairs.size() > 1) text += strprintf("%zu seeds and ", c.pairs.size());
@@ -157,7 +157,7 @@ int compare(const CompareFlags& flags) {
     const auto pairing = pair_sides(a, b, flags.request);
     std::string text;
     for (const auto& pairs : pairing.measurements) {
-        const auto comparison = compare_rows(pairs, flags.per);
+        const auto comparison = compare_rows(pairs, choice_named<LossUnit>(flags.per));
         text += flags.json ? json_text(comparison_json(a, b, comparison)) + "\n" : comparison_text(a, b, comparison);
     }
     if (!pairing.left_out.empty()) log::warn("left out, since only one side has it: " + join(pairing.left_out, "; "));
@@ -179,7 +179,7 @@ void add_compare(CLI::App& app, VerbContext& context) {
              whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N,..");
     verb->add_option("--per", flags->per, "token | word | byte; default: token, or byte when the tokenizers differ")
-        ->check(CLI::IsMember({"token", "word", "byte"}))
+        ->check(CLI::IsMember(choice_names<LossUnit>()))
         ->type_name("UNIT");
     verb->add_flag("--json", flags->json, "JSON lines on standard output");
     run_with(verb, context, [flags](const CommonOptions&) { return compare(*flags); });

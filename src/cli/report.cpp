@@ -8,6 +8,7 @@
 #include <set>
 
 #include "flag_values.h"
+#include "longbow/core/chosen.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
@@ -28,7 +29,12 @@ struct ReportFlags {
     std::string format, metric, figure, split, protocol, out, paper;
 };
 
-bool is_picture(const std::string& format) { return format == "svg" || format == "pdf" || format == "png"; }
+bool is_picture(const std::string& format) { return choice_named<PictureFormat>(format).has_value(); }
+// Whether rsvg-convert has to make it of the drawing.
+bool is_converted(const std::string& format) {
+    const auto picture = choice_named<PictureFormat>(format);
+    return picture && *picture != PictureFormat::svg;
+}
 
 // Returns the format that a file's ending stands for; empty if it stands for none.
 std::string format_of_ending(const std::string& path) {
@@ -41,11 +47,13 @@ std::string format_of_ending(const std::string& path) {
 
 std::string format_of(const ReportFlags& flags) {
     const auto ending = format_of_ending(flags.out);
-    if (flags.format.empty()) return ending.empty() ? "markdown" : ending;
+    if (flags.format.empty()) return ending.empty() ? std::string(name_of(TextFormat::markdown)) : ending;
     if (!ending.empty() && ending != flags.format && (is_picture(ending) || is_picture(flags.format)))
         throw UsageError("--format " + flags.format + " contradicts the ending of --out " + flags.out + ": give one of them");
     return flags.format;
 }
+
+Figure figure_of(const ReportFlags& flags) { return flags.figure.empty() ? Figure::lengths : chosen<Figure>("figure", flags.figure); }
 
 bool goes_to_terminal(const std::string& out) {
     if (out.empty()) return ::isatty(STDOUT_FILENO) != 0;
@@ -63,10 +71,10 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
         throw UsageError("--paper makes tables; `longbow reproduce` draws the paper's figures, with our numbers beside them");
     if (!flags.figure.empty() && !is_picture(format))
         throw UsageError("--figure chooses what --format svg, pdf or png draws; " + format + " does without");
-    if (!flags.metric.empty() && !flags.figure.empty() && flags.figure != "lengths")
+    if (!flags.metric.empty() && !flags.figure.empty() && figure_of(flags) != Figure::lengths)
         throw UsageError("--figure " + flags.figure + " draws losses: --metric would have no effect");
     if (!flags.out.empty()) check_output(flags.out);
-    if (format != "pdf" && format != "png") return;
+    if (!is_converted(format)) return;
     if (goes_to_terminal(flags.out)) throw UsageError("a " + format + " file would garble the terminal: give --out FILE." + format);
     require_rsvg_convert();
 }
@@ -103,18 +111,18 @@ std::string paper_table(const ReportFlags& flags, const std::string& format) {
     const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
     check_kept(flags.out, runs);
     const Scale scale;
-    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), format);
+    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), chosen<TextFormat>("format", format));
 }
 
 std::string results_report(const ReportFlags& flags, const std::string& format) {
-    const auto metric = metric_from(flags.metric.empty() ? "ppl" : flags.metric);
-    const auto figure = figure_from(flags.figure.empty() ? "lengths" : flags.figure);
+    const auto metric = flags.metric.empty() ? Metric::ppl : chosen<Metric>("metric", flags.metric);
+    const auto figure = figure_of(flags);
     auto runs = read_runs(flags.results);
     check_kept(flags.out, runs);
     choose_rows(runs, flags);
-    if (!is_picture(format)) return render_report(runs, metric, format);
+    if (!is_picture(format)) return render_report(runs, metric, chosen<TextFormat>("format", format));
     const auto svg = report_svg(runs, metric, figure);
-    return format == "svg" ? svg : convert_svg(svg, format);
+    return is_converted(format) ? convert_svg(svg, chosen<PictureFormat>("format", format)) : svg;
 }
 
 int report(const ReportFlags& flags) {
@@ -140,7 +148,8 @@ void add_report(CLI::App& app, VerbContext& context) {
                                    "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
                                    "(longbow reproduce makes them)")
                       ->type_name("TABLE");
-    const std::vector<std::string> formats{"markdown", "csv", "latex", "json", "html", "svg", "pdf", "png"};
+    auto formats = choice_names<TextFormat>();
+    for (const auto& picture : choice_names<PictureFormat>()) formats.push_back(picture);
     verb->add_option("--format", flags->format, join(formats, " | ") + "; default: what --out ends in, else markdown")
         ->check(CLI::IsMember(formats))
         ->type_name("FORMAT");
@@ -148,10 +157,10 @@ void add_report(CLI::App& app, VerbContext& context) {
             "--figure", flags->figure,
             "What svg, pdf and png draw: lengths (the metric against evaluation length; the default) | positions (loss by place in "
             "the window) | training (loss while training)")
-        ->check(CLI::IsMember({"lengths", "positions", "training"}))
+        ->check(CLI::IsMember(choice_names<Figure>()))
         ->type_name("FIGURE");
     verb->add_option("--metric", flags->metric, "ppl (the default) | nll | bpb (bits per byte) | ppl_per_word")
-        ->check(CLI::IsMember({"ppl", "nll", "bpb", "ppl_per_word"}))
+        ->check(CLI::IsMember(choice_names<Metric>()))
         ->type_name("METRIC")
         ->excludes(paper);
     verb->add_option("--split", flags->split, "Only rows of this split")->type_name("NAME")->excludes(paper);

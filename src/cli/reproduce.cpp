@@ -35,8 +35,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     ReproduceRequest request;
     for (const auto& word : flags.words) (word.find('=') == std::string::npos ? request.names : request.overrides).push_back(word);
     if (request.names.empty()) throw UsageError("longbow reproduce: name a table or figure, e.g. table5, or all");
-    const bool demo = flags.scale == "demo";
-    request.scale = demo ? demo_scale() : Scale{};
+    request.scale = scale_named(flags.scale);
+    const bool small = request.scale.reduced();
     request.scale.changes = request.overrides;
     request.scale.max_stream_tokens = flags.max_stream_tokens;
     if (flags.max_stream_tokens > 0) {
@@ -50,9 +50,9 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     request.device = common.device;
     // The demo's tensors are too small to occupy two threads, so each child gets one core and there are as many
     // children as cores.
-    request.jobs = flags.jobs > 0 ? flags.jobs : demo ? common.threads : 1;
+    request.jobs = flags.jobs > 0 ? flags.jobs : small ? common.threads : 1;
     request.nproc = flags.nproc;
-    request.threads = demo ? 1 : std::max(1, common.threads / (request.jobs * request.nproc));
+    request.threads = small ? 1 : std::max(1, common.threads / (request.jobs * request.nproc));
     // The commands run on another machine, which chooses.
     if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;
     return request;
@@ -64,7 +64,7 @@ SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& com
     const auto device = resolve_device(common.device);
     prepare_process(device);
     if (request.threads > 0) at::set_num_threads(request.threads);
-    const double budget = request.scale.divisor == 1 ? 1 : 0.6;
+    const double budget = request.scale.reduced() ? 0.6 : 1;
     return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
         SpeedRequest wanted;
         wanted.config = config;
@@ -132,7 +132,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->required();
     verb->add_option("--scale", flags->scale,
                      "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
-        ->check(CLI::IsMember({"paper", "demo"}))
+        ->check(CLI::IsMember(scale_names()))
         ->type_name("SCALE")
         ->capture_default_str();
     verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")

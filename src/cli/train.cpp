@@ -84,7 +84,10 @@ TrainRequest request_of(const TrainFlags& flags) {
     request.origins = std::move(loaded.origins);
     request.run_dir = flags.run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags.config.files.back()).stem()
                                             : std::filesystem::path(flags.run_dir);
-    request.resume = flags.resume;
+    static const std::map<std::string, ResumeRule> rules{{"auto", ResumeRule::newest}, {"never", ResumeRule::never}};
+    const auto rule = rules.find(flags.resume);
+    request.resume = rule == rules.end() ? ResumeRule::named : rule->second;
+    request.resume_from = flags.resume;
     return request;
 }
 

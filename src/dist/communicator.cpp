@@ -249,7 +249,7 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
         std::string stopped;
         try {
             work();
-        // All ranks must hear of it, since a run that was stopped ends on all of them.
+            // All ranks must hear of it, since a run that was stopped ends on all of them.
         } catch (const InterruptedError& error) {
             stopped = error.what();
         }

@@ -1,5 +1,6 @@
 #include "longbow/eval/measurement.h"
 
+#include "longbow/core/dtype.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/protocol.h"
 
@@ -39,7 +40,7 @@ std::string Measurement::text() const {
     words += ", protocol " + protocol + ", " + split + (split == "text" ? "" : " split");
     if (within_documents) words += ", within documents";
     if (max_stream_tokens > 0) words += ", first " + with_commas(max_stream_tokens) + " tokens";
-    return dtype == "fp32" ? words : words + ", " + dtype;
+    return dtype == name_of(DType::fp32) ? words : words + ", " + dtype;
 }
 
 }  // namespace longbow

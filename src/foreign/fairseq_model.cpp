@@ -4,6 +4,7 @@
 #include "longbow/foreign/fairseq_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "fairseq_settings.h"
@@ -21,10 +22,25 @@ constexpr std::int64_t kFirstPositionRow = 2;
 // share a storage.
 constexpr std::size_t kLargestGrowth = 32;
 
+// What a model of each position method has of it in the file.
+enum class PositionPart {
+    nothing,
+    settings,  // that it was trained with embeddings of positions; the table is computed
+    weights,   // a row a position
+    biases,    // a row a bucket
+};
+struct ImportedPosition {
+    const char* method;
+    PositionPart part;
+};
+constexpr std::array kPositions{ImportedPosition{"alibi", PositionPart::nothing},       ImportedPosition{"learned", PositionPart::weights},
+                                ImportedPosition{"none", PositionPart::nothing},        ImportedPosition{"rotary", PositionPart::nothing},
+                                ImportedPosition{"sinusoidal", PositionPart::settings}, ImportedPosition{"t5", PositionPart::biases}};
+
 class Reader {
 public:
-    Reader(const TorchFile& file, const std::string& position)
-        : file_(file), position_(position), settings_(read_fairseq_settings(file)), weights_(file) {}
+    Reader(const TorchFile& file, const ImportedPosition& position)
+        : file_(file), position_(position.method), part_(position.part), settings_(read_fairseq_settings(file)), weights_(file) {}
 
     FairseqModel read() {
         check_family();
@@ -197,29 +213,29 @@ private:
         for (const auto& name : weights_.names()) {
             if (name.ends_with("relative_attention_bias.weight") && is_plain(name)) table = name;
         }
-        if (weights_.has(learned) != (position_ == "learned")) {
-            weights_.fail(position_ == "learned"
+        if (weights_.has(learned) != (part_ == PositionPart::weights)) {
+            weights_.fail(part_ == PositionPart::weights
                               ? "it has no learned positions (" + learned + "): another --position is right"
                               : "it has learned positions (" + learned + "): --position learned is right, not " + position_);
         }
-        if (table.empty() == (position_ == "t5")) {
-            weights_.fail(position_ == "t5"
+        if (table.empty() == (part_ == PositionPart::biases)) {
+            weights_.fail(part_ == PositionPart::biases
                               ? std::string("it has no table of T5's biases (relative_attention_bias.weight): another --position is right")
                               : "it has a table of T5's biases (" + quote_foreign(table) + "): --position t5 is right, not " + position_);
         }
-        if (position_ == "sinusoidal" && !settings_.positions) {
+        if (part_ == PositionPart::settings && !settings_.positions) {
             weights_.fail(
                 "it was trained without embeddings of positions (no_token_positional_embeddings), so --position sinusoidal is not right");
         }
         auto& options = model_.config.position.options;
-        if (position_ == "learned") {
+        if (part_ == PositionPart::weights) {
             const auto sizes = weights_.sizes(learned);
             if (sizes.size() != 2 || sizes[0] <= kFirstPositionRow) weights_.fail("its tensor " + learned + " has no rows of positions");
             const auto rows = weights_.take(learned, {sizes[0], settings_.dim});
             give("position.weight", learned, rows_of(rows, kFirstPositionRow, sizes[0]));
             options["max_length"] = sizes[0] - kFirstPositionRow;
             model_.config.train.length = std::min(settings_.length, sizes[0] - kFirstPositionRow);
-        } else if (position_ == "t5") {
+        } else if (part_ == PositionPart::biases) {
             const auto sizes = weights_.sizes(table);
             if (sizes.size() != 2 || sizes[0] < 2 || sizes[0] > 256)
                 weights_.fail("its tensor " + quote_foreign(table) + " is no [buckets, heads]");
@@ -267,6 +283,7 @@ private:
 
     const TorchFile& file_;
     std::string position_;
+    PositionPart part_;
     FairseqSettings settings_;
     StateDict weights_;
     FairseqModel model_;
@@ -275,18 +292,22 @@ private:
 }  // namespace
 
 const std::vector<std::string>& fairseq_positions() {
-    static const std::vector<std::string> names = {"alibi", "learned", "none", "rotary", "sinusoidal", "t5"};
+    static const std::vector<std::string> names = [] {
+        std::vector<std::string> all;
+        for (const auto& position : kPositions) all.emplace_back(position.method);
+        return all;
+    }();
     return names;
 }
 
 FairseqModel read_fairseq_model(const TorchFile& file, const std::string& position) {
-    const auto& known = fairseq_positions();
-    if (std::find(known.begin(), known.end(), position) == known.end()) {
-        const auto near = nearest(position, known);
-        throw UsageError("--position " + position + (near ? ": did you mean " + *near + "?" : ": not known to this import;") +
-                         " known: " + join(known, ", "));
+    for (const auto& known : kPositions) {
+        if (position == known.method) return Reader(file, known).read();
     }
-    return Reader(file, position).read();
+    const auto& known = fairseq_positions();
+    const auto near = nearest(position, known);
+    throw UsageError("--position " + position + (near ? ": did you mean " + *near + "?" : ": not known to this import;") +
+                     " known: " + join(known, ", "));
 }
 
 }  // namespace longbow

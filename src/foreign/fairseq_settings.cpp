@@ -134,10 +134,11 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
 
     // These two activations mean the same in fairseq and in Longbow. fairseq's swish is not swiglu.
     const auto activation = settings.text("activation_fn", "relu");
-    if (activation != "relu" && activation != "gelu") {
+    const auto known = choice_named<Activation>(activation);
+    if (!known || (*known != Activation::relu && *known != Activation::gelu)) {
         settings.fail("its activation_fn " + quote_foreign(activation) + " is neither relu nor gelu, which longbow has");
     }
-    read.activation = choice_named<Activation>(activation).value();
+    read.activation = *known;
     constexpr double kBelowOne = 0.999999;
     read.dropout = settings.real("dropout", 0.0, 0.0, kBelowOne);
     read.attention_dropout = settings.real("attention_dropout", 0.0, 0.0, kBelowOne);

@@ -9,6 +9,7 @@
 #include "dropout.h"
 #include "longbow/core/error.h"
 #include "longbow/core/machine.h"
+#include "longbow/core/strings.h"
 #include "onednn.h"
 #include "onednn_layer.h"
 
@@ -28,16 +29,11 @@ GemmLibrary gemm_library_by_rule() {
 void set_gemm_library(GemmLibrary library) { chosen_library = library; }
 GemmLibrary gemm_library() { return chosen_library ? *chosen_library : gemm_library_by_rule(); }
 
-std::string to_string(GemmLibrary library) { return library == GemmLibrary::onednn ? "onednn" : "aten"; }
+std::string to_string(GemmLibrary library) { return std::string(name_of(library)); }
 
 GemmLibrary gemm_library_from(const std::string& name) {
-    if (name == "aten") {
-        return GemmLibrary::aten;
-    }
-    if (name == "onednn") {
-        return GemmLibrary::onednn;
-    }
-    throw ConfigError("unknown GEMM library \"" + name + "\"; known: aten, onednn");
+    if (const auto library = choice_named<GemmLibrary>(name)) return *library;
+    throw ConfigError("unknown GEMM library \"" + name + "\"; known: " + join(choice_names<GemmLibrary>(), ", "));
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {

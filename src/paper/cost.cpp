@@ -29,7 +29,8 @@ double paper_train_speed(const std::string& method, std::int64_t length) {
         for (const auto& point : curve.points) consider(point[0], point[1]);
     }
     const auto& table = published_table("table1");
-    for (std::size_t row = 0; row < table.rows.size() && (method == "rotary" || method == "t5"); ++row) {
+    const bool drawn = speed > 0;
+    for (std::size_t row = 0; row < table.rows.size() && !drawn; ++row) {
         const auto target = target_of(table, row, table.column("train_kwps"));
         if (target && target->method == method) consider(table.rows[row][1].value, table.rows[row][2].value * 1e3);
     }
@@ -42,7 +43,7 @@ double paper_eval_speed(const std::string& method, std::int64_t length) {
     double speed = 15000, gap = INFINITY;
     for (const auto* name : {"table2", "table3", "table4"}) {
         const auto& table = published_table(name);
-        const auto column = table.column((method == "t5" ? "t5_bias" : method) + "_wps");
+        const auto column = table.column(published_method(method) + "_wps");
         for (const auto& row : table.rows) {
             const double distance = std::abs(std::log(row[0].value / static_cast<double>(length)));
             if (row[column].kind != PublishedCell::Kind::number || distance >= gap) continue;
@@ -67,7 +68,7 @@ double train_cost(const PlannedModel& model, const Scale& scale) {
         model.updates > 0
             ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) / static_cast<double>(model.updates))
             : 1;
-    if (scale.divisor != 1) return left * model.tokens / kDemoTrain;
+    if (scale.reduced()) return left * model.tokens / kDemoTrain;
     if (model.dataset == "cc100") return left * cc100_hours(model.train_length) * 3600;
     return left * model.tokens / paper_train_speed(model.method, model.train_length);
 }
@@ -88,7 +89,7 @@ void eval_cost(PlannedEval& eval, const PlannedModel& model, const Scale& scale)
 }  // namespace
 
 double split_tokens(const Scale& scale, const Target& target) {
-    if (scale.divisor != 1) return target.split == "test" ? 136193 : 126124;
+    if (scale.reduced()) return target.split == "test" ? 136193 : 126124;
     if (target.dataset == "wikitext103") return target.split == "test" ? 245569 : 217646;
     return target.dataset == "cc100" ? 649000 : 250000;
 }

@@ -12,6 +12,9 @@ namespace longbow {
 
 namespace {
 
+// Of the baselines that Tables 5 and 8 evaluate at their own length alone, Figure 4 draws these.
+const std::set<std::string> kBaselinesDrawn{"sinusoidal"};
+
 FigurePanel lengths_panel(const std::string& title) {
     FigurePanel panel;
     panel.title = title;
@@ -27,7 +30,7 @@ FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     panel.log_x = panel.log_y = true;
     for (const auto& method : styled_methods()) {
         FigureCurve curve{method_title(method), method_style(method), {}, {}};
-        const auto column = table.column((method == "t5" ? "t5_bias" : method) + "_ppl");
+        const auto column = table.column(published_method(method) + "_ppl");
         for (const auto row : scale.rows_of(table)) {
             const auto target = target_of(table, row, column);
             const auto& cell = table.rows[row][column];
@@ -53,7 +56,7 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
         if (curve.points.empty()) continue;
         const auto& first = curve.points.front().target;
         const bool diagonal = table.rows[row][1].kind == PublishedCell::Kind::empty;
-        if (diagonal && first.method != "sinusoidal") continue;  // Figure 4 draws only these diagonal points
+        if (diagonal && kBaselinesDrawn.count(first.method) == 0) continue;
         curve.label =
             method_title(first.method) + (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
         curve.style = panel.curves.size();

@@ -137,14 +137,16 @@ std::string html(const Grid& grid) {
 
 }  // namespace
 
-std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, const std::string& format) {
+std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, TextFormat format) {
     const auto grid = make_grid(table, scale, ours);
-    if (format == "markdown") return markdown(grid);
-    if (format == "csv") return csv(grid, table);
-    if (format == "latex") return latex(grid);
-    if (format == "json") return json(grid, table, scale);
-    if (format == "html") return html(grid);
-    throw UsageError("unknown format '" + format + "': known are markdown, csv, latex, json, html");
+    switch (format) {
+        case TextFormat::markdown: return markdown(grid);
+        case TextFormat::csv: return csv(grid, table);
+        case TextFormat::latex: return latex(grid);
+        case TextFormat::json: return json(grid, table, scale);
+        case TextFormat::html: return html(grid);
+    }
+    return "";
 }
 
 }  // namespace longbow

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "longbow/config/load.h"
+#include "longbow/config/options.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
@@ -20,6 +21,14 @@ constexpr std::int64_t kDemoTokensAnUpdate = 1536;  // a multiple of every lengt
 std::string model_name(const Scale& scale, const Target& target) {
     const auto folder = scale.divisor == 1 ? target.dataset : scale.name;
     return folder + "/" + target.method + "-" + std::to_string(scale.length(target.train_length));
+}
+
+bool has_option(const ConfigContext& context, const std::string& method, const std::string& key) {
+    for (const auto& variant : context.position_methods) {
+        if (variant.name != method) continue;
+        return std::any_of(variant.options.begin(), variant.options.end(), [&](const OptionSpec& option) { return option.key == key; });
+    }
+    return false;
 }
 
 PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
@@ -43,7 +52,7 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     }
     // A bias is a slope times a distance. Where lengths are divided, slopes are multiplied by the same number;
     // otherwise the head with the smallest slope would hardly distinguish distances within the shortest inputs.
-    if (scale.divisor != 1 && target.method == "alibi")
+    if (scale.reduced() && has_option(request.context, target.method, "slope_scale"))
         model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
     if (!fs::exists(model.files.front())) {
         throw UsageError(model.files.front() +

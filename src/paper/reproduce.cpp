@@ -2,8 +2,10 @@
 #include "longbow/paper/reproduce.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "figures.h"
 #include "longbow/core/error.h"
@@ -41,53 +43,63 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
 
-// Checks two claims of the paper by the greatest growth of perplexity from the training length to the longest length
-// measured: that of all ALiBi models in the requested tables, and that of the sinusoidal model trained at 512.
-void add_claims(const ReproducePlan& plan, const Scale& scale, const Lookup& ours, std::vector<Claim>& claims) {
-    struct Worst {
-        double ratio = 0;
-        std::string text;
-    } alibi, sinusoidal;
+// A claim of the paper about a method's perplexity beyond the training length. It is checked by the greatest growth from
+// there to the longest length measured.
+struct ClaimRule {
+    const char *method, *text;
+    std::int64_t train_length;  // 0: of every model of the method in the tables asked for
+    bool grows;                 // true: by at least `bound`; false: by no more than that
+    double bound;
+};
+constexpr std::array kClaims{ClaimRule{"alibi", "ALiBi improves or holds with length (the worst model: ", 0, false, 1.02},
+                             ClaimRule{"sinusoidal", "sinusoidal positions break down (", 512, true, 1.2}};
+
+using Curve = std::map<std::int64_t, double>;  // perplexity by length
+// Returns the curve of each method and training length that the table holds.
+std::map<std::pair<std::string, std::int64_t>, Curve> measured_curves(const PublishedTable& table, const Scale& scale, const Lookup& ours) {
+    std::map<std::pair<std::string, std::int64_t>, Curve> curves;
+    for (const auto row : scale.rows_of(table)) {
+        for (std::size_t column = 0; column < table.columns.size(); ++column) {
+            const auto target = target_of(table, row, column);
+            if (!target || target->quantity != Quantity::ppl || target->split != "valid" || target->after_updates > 0) continue;
+            if (const auto measured = ours(*target)) curves[{target->method, target->train_length}][target->length] = measured->value;
+        }
+    }
+    return curves;
+}
+
+void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& scale, const Lookup& ours, std::vector<Claim>& claims) {
+    double worst = 0;
+    std::string text;
     for (const auto& name : plan.tables) {
         const auto& table = published_table(name);
         if (table.stride != 0) continue;
-        std::map<std::pair<std::string, std::int64_t>, std::map<std::int64_t, double>> curves;
-        for (const auto row : scale.rows_of(table)) {
-            for (std::size_t column = 0; column < table.columns.size(); ++column) {
-                const auto target = target_of(table, row, column);
-                if (!target || target->quantity != Quantity::ppl || target->split != "valid" || target->after_updates > 0) continue;
-                if (const auto measured = ours(*target)) curves[{target->method, target->train_length}][target->length] = measured->value;
-            }
-        }
-        for (const auto& [model, curve] : curves) {
+        for (const auto& [model, curve] : measured_curves(table, scale, ours)) {
+            if (model.first != rule.method || (rule.train_length > 0 && model.second != rule.train_length)) continue;
             const auto own = curve.find(model.second);
             if (own == curve.end() || curve.rbegin()->first == model.second) continue;
             double ratio = curve.rbegin()->second / own->second;
-            // A model that diverged at the longer input counts as broken down. One that diverged at its own length
-            // counts against ALiBi, and does not count for the breakdown of sinusoidal positions.
-            if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || model.first == "alibi" ? INFINITY : 0;
-            const auto text =
+            // A model that diverged at the longer input counts as broken down. One that diverged at its own length counts
+            // against the claim.
+            if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || !rule.grows ? INFINITY : 0;
+            if (!(ratio > worst)) continue;
+            worst = ratio;
+            text =
                 strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)),
                           own->second, static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
                           static_cast<long long>(scale.length(curve.rbegin()->first)));
-            if (model.first == "alibi" && ratio > alibi.ratio) alibi = {ratio, text};
-            if (model.first == "sinusoidal" && model.second == 512 && ratio > sinusoidal.ratio) sinusoidal = {ratio, text};
         }
     }
-    if (alibi.ratio > 0)
-        claims.push_back(
-            {"ALiBi improves or holds with length (the worst model: " + alibi.text + ")", alibi.ratio, 1.02, alibi.ratio <= 1.02});
-    if (sinusoidal.ratio > 0)
-        claims.push_back({"sinusoidal positions break down (" + sinusoidal.text + ")", sinusoidal.ratio, 1.2, sinusoidal.ratio >= 1.2});
+    if (worst > 0) claims.push_back({rule.text + text + ")", worst, rule.bound, rule.grows ? worst >= rule.bound : worst <= rule.bound});
 }
 
 }  // namespace
 
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
-    check_texts(plan_reproduction(request), request.scale.name == "demo" ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                                         // Before anything is made.
-                                                                         : "data/README.md says how to get it");
+    check_texts(plan_reproduction(request), request.scale.reduced() ? "run scripts/corpora/austen first (from the top of the checkout)"
+                                                                    // Before anything is made.
+                                                                    : "data/README.md says how to get it");
     const ChildrenLock lock(request.run_dir);
     // Planned again: another process may have worked while this one waited for the lock.
     const auto plan = plan_reproduction(request);
@@ -117,17 +129,17 @@ ReproductionOutput write_reproduction(const ReproducePlan& plan, const Reproduce
     for (const auto& name : plan.tables) {
         const auto& table = published_table(name);
         const auto file = [&](const char* ending) { return request.run_dir / "tables" / (name + ending); };
-        const auto text = render_paper_table(table, request.scale, ours, "markdown");
+        const auto text = render_paper_table(table, request.scale, ours, TextFormat::markdown);
         output.markdown += (output.markdown.empty() ? "" : "\n") + text;
         write(file(".md"), text);
-        write(file(".csv"), render_paper_table(table, request.scale, ours, "csv"));
-        write(file(".tex"), render_paper_table(table, request.scale, ours, "latex"));
-        write(file(".json"), render_paper_table(table, request.scale, ours, "json"));
-        write(file(".html"), render_paper_table(table, request.scale, ours, "html"));
+        write(file(".csv"), render_paper_table(table, request.scale, ours, TextFormat::csv));
+        write(file(".tex"), render_paper_table(table, request.scale, ours, TextFormat::latex));
+        write(file(".json"), render_paper_table(table, request.scale, ours, TextFormat::json));
+        write(file(".html"), render_paper_table(table, request.scale, ours, TextFormat::html));
     }
     for (const auto& name : plan.figures)
         write(request.run_dir / "figures" / (name + ".svg"), figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
-    add_claims(plan, request.scale, ours, output.claims);
+    for (const auto& rule : kClaims) add_claim(rule, plan, request.scale, ours, output.claims);
     return output;
 }
 

@@ -5,6 +5,7 @@
 #include <array>
 #include <set>
 
+#include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -23,6 +24,12 @@ std::int64_t number_at(const PublishedTable& table, std::size_t row, const std::
     if (index == table.columns.size() || table.rows[row][index].kind != Kind::number) return 0;
     return static_cast<std::int64_t>(table.rows[row][index].value);
 }
+
+struct NamedMethod {
+    const char *name, *published;
+};
+constexpr std::array kMethods{NamedMethod{"alibi", "alibi"}, NamedMethod{"sinusoidal", "sinusoidal"}, NamedMethod{"rotary", "rotary"},
+                              NamedMethod{"t5", "t5_bias"}};
 
 struct NamedQuantity {
     const char* column;
@@ -74,9 +81,17 @@ double early_stop(const PublishedTable& table, std::size_t row) {
 }  // namespace
 
 std::string method_of(const std::string& published) {
-    if (published == "t5_bias") return "t5";
-    const bool ours = published == "alibi" || published == "sinusoidal" || published == "rotary";
-    return ours ? published : "";
+    for (const auto& method : kMethods) {
+        if (published == method.published) return method.name;
+    }
+    return "";
+}
+
+std::string published_method(const std::string& method) {
+    for (const auto& one : kMethods) {
+        if (method == one.name) return one.published;
+    }
+    return method;
 }
 
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column) {
@@ -135,7 +150,7 @@ std::vector<std::size_t> Scale::rows_of(const PublishedTable& table) const {
 
 std::string Scale::banner() const {
     std::string text;
-    if (name != "paper") {
+    if (reduced()) {
         text = strprintf(
             "DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by %lld. It shows that the "
             "machinery works and which way the curves go; set beside the paper's numbers it says nothing.",
@@ -152,6 +167,15 @@ Scale demo_scale() {
     scale.rows = 10;
     scale.stride_1_tokens = 4096;
     return scale;
+}
+
+std::vector<std::string> scale_names() { return {Scale{}.name, demo_scale().name}; }
+
+Scale scale_named(const std::string& name) {
+    for (auto scale : {Scale{}, demo_scale()}) {
+        if (scale.name == name) return scale;
+    }
+    throw UsageError("unknown scale '" + name + "': known are " + join(scale_names(), ", "));
 }
 
 }  // namespace longbow

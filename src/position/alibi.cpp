@@ -19,12 +19,12 @@ std::vector<double> geometric_slopes(std::int64_t heads) {
 
 }  // namespace
 
-std::vector<double> alibi_slopes(std::int64_t heads, const std::string& rule) {
+std::vector<double> alibi_slopes(std::int64_t heads, SlopeRule rule) {
     std::int64_t lower = 1;
     while (lower * 2 <= heads) {
         lower *= 2;
     }
-    if (rule == "geometric" || lower == heads) {
+    if (rule == SlopeRule::geometric || lower == heads) {
         return geometric_slopes(heads);
     }
     auto slopes = geometric_slopes(lower);
@@ -36,7 +36,7 @@ std::vector<double> alibi_slopes(std::int64_t heads, const std::string& rule) {
 }
 
 AlibiPosition::AlibiPosition(const PositionContext& context) {
-    auto slopes = alibi_slopes(context.heads, option_string(context.options, "slopes"));
+    auto slopes = alibi_slopes(context.heads, option_choice<SlopeRule>(context.options, "slopes"));
     for (auto& slope : slopes) slope *= option_double(context.options, "slope_scale");
     slopes_ = register_buffer("slopes", at::tensor(slopes, at::kDouble));
 }
@@ -52,14 +52,15 @@ LONGBOW_REGISTER_POSITION({
     "alibi",
     "linear biases on attention scores, a slope a head; nothing learned (Press et al., 2022)",
     {{"slopes",
-      std::string("authors"),
+      std::string(name_of(SlopeRule::authors)),
       "rule when heads is not a power of two: the authors' interleave, or 2^(-8i/heads)",
-      {"authors", "geometric"},
+      choice_names<SlopeRule>(),
       {},
       {}},
      {"slope_scale", 1.0, "all slopes times this: 8 sees at 1/8 of a distance what 1 sees at the whole", {}, 1e-6, {}}},
     [](const PositionContext& context) { return std::make_shared<AlibiPosition>(context); },
     /*slopes=*/true,
+    /*title=*/"ALiBi",
 });
 
 }  // namespace longbow

@@ -8,6 +8,8 @@ LONGBOW_REGISTER_POSITION({
     "no position information: the causal mask alone (Haviv et al., 2022)",
     {},
     [](const PositionContext&) { return std::make_shared<PositionMethod>(); },
+    /*slopes=*/false,
+    /*title=*/"no positions",
 });
 
 }  // namespace longbow

@@ -26,7 +26,7 @@ bool gives_slopes(PositionMethod& method) {
 
 const ContextSource context_source([](ConfigContext& context) {
     for (const auto& method : position_methods())
-        context.position_methods.push_back({method.name, method.help, method.options, method.slopes});
+        context.position_methods.push_back({method.name, method.help, method.options, method.slopes, {}, method.title});
 });
 
 }  // namespace

@@ -13,6 +13,18 @@
 
 namespace longbow {
 
+namespace {
+
+enum class T5Init { normal, zeros };
+
+}  // namespace
+
+template <>
+struct ChoiceTable<T5Init> {
+    static constexpr Choice<T5Init> values[] = {{T5Init::normal, "normal", "deviation 1/sqrt(model.dim)"},
+                                                {T5Init::zeros, "zeros", "all alike"}};
+};
+
 at::Tensor t5_buckets(std::int64_t count, std::int64_t buckets, std::int64_t max_distance) {
     const std::int64_t exact = buckets / 2;
     const auto distance = at::arange(count, at::kLong);
@@ -23,7 +35,9 @@ at::Tensor t5_buckets(std::int64_t count, std::int64_t buckets, std::int64_t max
 }
 
 T5Position::T5Position(const PositionContext& context)
-    : dim_(context.dim), shared_(option_bool(context.options, "shared")), zeros_(option_string(context.options, "init") == "zeros") {
+    : dim_(context.dim),
+      shared_(option_bool(context.options, "shared")),
+      zeros_(option_choice<T5Init>(context.options, "init") == T5Init::zeros) {
     const auto buckets = option_int(context.options, "buckets");
     const auto max_distance = option_int(context.options, "max_distance");
     if (max_distance <= buckets / 2) {
@@ -55,8 +69,15 @@ LONGBOW_REGISTER_POSITION({
     {{"buckets", std::int64_t{32}, "buckets; half of them hold one distance each", {}, 2, {}},
      {"max_distance", std::int64_t{128}, "distances from here on share the last bucket", {}, 2, {}},
      {"shared", true, "one table for all layers (as T5 has it), or one a layer", {}, {}, {}},
-     {"init", std::string("normal"), "first values: normal with deviation 1/sqrt(model.dim), or zeros", {"normal", "zeros"}, {}, {}}},
+     {"init",
+      std::string(name_of(T5Init::normal)),
+      "first values: normal with deviation 1/sqrt(model.dim), or zeros",
+      choice_names<T5Init>(),
+      {},
+      {}}},
     [](const PositionContext& context) { return std::make_shared<T5Position>(context); },
+    /*slopes=*/false,
+    /*title=*/"T5 bias",
 });
 
 }  // namespace longbow

@@ -42,7 +42,7 @@ void check_blocks(const EvalResult& row) {
     throw DataError(row.name + ", " + row.text() + ": the row's block_nll does not hold its blocks: measure it again");
 }
 
-void check_texts(const RowPair& pair, const std::string& per) {
+void check_texts(const RowPair& pair, LossUnit per) {
     const auto& [a, b] = pair;
     const bool same = same_text(*a, *b);
     if (a->tokenizer == b->tokenizer) {
@@ -58,16 +58,16 @@ void check_texts(const RowPair& pair, const std::string& per) {
         throw DataError(strprintf("the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
                                   sum(a->block_bytes), sum(b->block_bytes)));
     }
-    if (per == "token") {
+    if (per == LossUnit::token) {
         throw DataError("the models have different tokenizers: their losses compare --per byte or --per word, not a token");
     }
 }
 
-std::vector<double> units_of(const EvalResult& row, const std::string& per) {
-    if (per == "token") return block_counts(row.tokens);
+std::vector<double> units_of(const EvalResult& row, LossUnit per) {
+    if (per == LossUnit::token) return block_counts(row.tokens);
     auto units = row.block_bytes;
     if (!(sum(units) > 0)) throw DataError(row.name + " counts no bytes of its text: compare --per token");
-    if (per == "byte") return units;
+    if (per == LossUnit::byte) return units;
     if (!(row.words > 0)) throw DataError(row.name + " counts no words: compare --per byte");
     const double words = row.words / sum(units);
     for (auto& unit : units) unit *= words;
@@ -83,7 +83,7 @@ bool same_text(const EvalResult& a, const EvalResult& b) {
     return !a.block_bytes.empty() && !b.block_bytes.empty() && std::abs(sum(a.block_bytes) - sum(b.block_bytes)) <= 0.5;
 }
 
-Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& per) {
+Comparison compare_rows(const std::vector<RowPair>& pairs, std::optional<LossUnit> per) {
     if (pairs.empty()) throw DataError("a comparison needs a row on each side");
     Comparison comparison;
     comparison.pairs = pairs;
@@ -91,7 +91,7 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& pe
     const bool alike = std::all_of(pairs.begin(), pairs.end(), [&](const RowPair& pair) {
         return pair.a->tokenizer == first.tokenizer && pair.b->tokenizer == first.tokenizer;
     });
-    comparison.per = !per.empty() ? per : alike ? "token" : "byte";
+    comparison.per = per.value_or(alike ? LossUnit::token : LossUnit::byte);
     std::vector<std::vector<double>> differences;
     for (const auto& pair : pairs) {
         for (const auto* row : {pair.a, pair.b}) check_blocks(*row);

@@ -8,13 +8,6 @@
 
 namespace longbow {
 
-Figure figure_from(const std::string& name) {
-    if (name == "lengths") return Figure::lengths;
-    if (name == "positions") return Figure::positions;
-    if (name == "training") return Figure::training;
-    throw UsageError("unknown figure '" + name + "': known are lengths, positions, training");
-}
-
 namespace {
 
 std::string nothing_to_draw(const std::vector<ReportRun>& runs, Figure figure) {

@@ -152,14 +152,16 @@ std::vector<std::string> table_notes(const ReportTable& table) {
     return notes;
 }
 
-std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format) {
+std::string render_report(const std::vector<ReportRun>& runs, Metric metric, TextFormat format) {
     const auto tables = make_tables(runs, metric);
-    if (format == "markdown") return render_markdown(tables);
-    if (format == "csv") return render_csv(tables, metric);
-    if (format == "latex") return render_latex(tables);
-    if (format == "json") return render_json(tables);
-    if (format == "html") return render_html(runs, tables);
-    throw UsageError("unknown format '" + format + "': known are markdown, csv, latex, json, html");
+    switch (format) {
+        case TextFormat::markdown: return render_markdown(tables);
+        case TextFormat::csv: return render_csv(tables, metric);
+        case TextFormat::latex: return render_latex(tables);
+        case TextFormat::json: return render_json(tables);
+        case TextFormat::html: return render_html(runs, tables);
+    }
+    return "";
 }
 
 }  // namespace longbow

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cctype>
 
+#include "longbow/config/context.h"
+
 namespace longbow {
 
 std::string method_title(const std::string& name) {
-    if (name == "alibi") return "ALiBi";
-    if (name == "t5") return "T5 bias";
-    if (name == "none") return "no positions";
+    for (const auto& method : registered_config_context().position_methods) {
+        if (method.name == name && !method.title.empty()) return method.title;
+    }
     std::string title = name;
     if (!title.empty()) title[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(title[0])));
     return title;

@@ -102,13 +102,13 @@ void require_rsvg_convert() {
         "(./scripts/setup does), or take --format svg");
 }
 
-std::string convert_svg(const std::string& svg, const std::string& format) {
+std::string convert_svg(const std::string& svg, PictureFormat format) {
     require_rsvg_convert();
     const auto program = find_rsvg_convert();
     const MemoryFile in("longbow-svg"), out("longbow-figure"), err("longbow-messages");
     in.write(svg);
-    std::vector<std::string> words{kProgram, "--format=" + format};
-    if (format == "png") words.emplace_back("--zoom=2");
+    std::vector<std::string> words{kProgram, "--format=" + std::string(name_of(format))};
+    if (format == PictureFormat::png) words.emplace_back("--zoom=2");
     const int code = run_program(program, words, in, out, err);
     auto bytes = out.read();
     if (code != 0 || bytes.empty())

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "longbow/core/dtype.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/format.h"
 #include "longbow/report/tables.h"
@@ -36,7 +37,7 @@ std::string ReportTable::heading() const {
     if (!stride_text.empty()) text += ", " + stride_text;
     if (within_documents) text += ", within documents";
     if (max_stream_tokens > 0) text += tokenizers.size() > 1 ? ", the beginning" : ", first " + with_commas(max_stream_tokens) + " tokens";
-    if (dtype != "fp32") text += ", " + dtype;
+    if (dtype != name_of(DType::fp32)) text += ", " + dtype;
     text += " (" + scored_text(*this) + ")";
     if (tokenizers.size() > 1) text += strprintf("; %zu tokenizers, lengths in each model's own tokens", tokenizers.size());
     if (own_units) text += "; a token is one of tokenizer " + tokenizers.front() + "'s";

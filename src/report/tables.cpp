@@ -98,14 +98,6 @@ ReportTable table_of(const RowGroup& group, Metric metric) {
 
 }  // namespace
 
-Metric metric_from(const std::string& name) {
-    if (name == "ppl") return Metric::ppl;
-    if (name == "nll") return Metric::nll;
-    if (name == "bpb") return Metric::bpb;
-    if (name == "ppl_per_word") return Metric::ppl_per_word;
-    throw UsageError("unknown metric '" + name + "': known are ppl, nll, bpb, ppl_per_word");
-}
-
 std::vector<ReportTable> make_tables(const std::vector<ReportRun>& runs, Metric metric) {
     const bool per_text = metric == Metric::bpb || metric == Metric::ppl_per_word;
     std::vector<ReportTable> tables;

@@ -16,13 +16,13 @@ namespace longbow {
 
 std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     const auto existing = list_checkpoints(request.run_dir);
-    if (request.resume == "never") {
+    if (request.resume == ResumeRule::never) {
         if (existing.empty()) return std::nullopt;
         throw UsageError("--resume never: " + request.run_dir.string() + " has checkpoints already (the newest of update " +
                          std::to_string(existing.back().update) + "); choose another --run-dir, or go on with --resume auto");
     }
-    if (request.resume != "auto") {
-        const fs::path path = resolve_checkpoint(request.resume);
+    if (request.resume == ResumeRule::named) {
+        const fs::path path = resolve_checkpoint(request.resume_from);
         verify_checkpoint(path);
         return path;
     }
@@ -43,7 +43,8 @@ void check_resumed_config(const fs::path& checkpoint, const TrainRequest& reques
     if (changes.empty()) return;
     throw ConfigError("cannot go on from " + checkpoint.string() + ", the configuration has changed: " + join(changes, "; ") +
                       ". Put the old values back, or start a run of its own from here: longbow train --from " +
-                      (request.resume == "auto" ? request.run_dir : checkpoint).string() + " " + join(settings, " ") + " --run-dir NEW");
+                      (request.resume == ResumeRule::newest ? request.run_dir : checkpoint).string() + " " + join(settings, " ") +
+                      " --run-dir NEW");
 }
 
 void check_resumed_data(const fs::path& checkpoint, const Session& session) {

@@ -12,7 +12,7 @@ struct UpdateTimer::Impl {
 namespace {
 
 TrainRequest without_run(TrainRequest request) {
-    request.resume = "never";
+    request.resume = ResumeRule::never;
     request.validate = false;
     return request;
 }

@@ -72,7 +72,8 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     if (data.store.empty() && data.mixture.empty()) data.store = (run / "store").string();
     request.make_store = false;
     request.run_dir = scratch.path();
-    request.resume = from.path.string();
+    request.resume = ResumeRule::named;
+    request.resume_from = from.path.string();
     request.device = device;
     const auto state = read_train_state(to.path);
     request.threads = threads > 0 ? threads : state.threads > 0 ? state.threads : at::get_num_threads();

@@ -13,7 +13,7 @@ struct ImportRequest {
     std::filesystem::path dictionary;  // its dict.txt
     // The position method that the model was trained with, which the file does not say.
     std::string position;
-    std::filesystem::path out;         // the run directory to make
+    std::filesystem::path out;  // the run directory to make
 };
 
 struct ImportReport {

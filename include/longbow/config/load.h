@@ -23,10 +23,9 @@ struct LoadRequest {
 
 // The place where a key was last set. A key that was never set has its default and no origin.
 struct Origin {
-    std::string place;  // "base.yaml:12", "override 'train.length=128'": begins messages about the key
-    std::size_t layer =
-        0;             // rank of precedence: each file is a layer above those that it includes; overrides are the last
-    bool own = false;  // longbow wrote it (a run's config.yaml, a checkpoint): dropped if without effect
+    std::string place;      // "base.yaml:12", "override 'train.length=128'": begins messages about the key
+    std::size_t layer = 0;  // rank of precedence: each file is a layer above those that it includes; overrides are the last
+    bool own = false;       // longbow wrote it (a run's config.yaml, a checkpoint): dropped if without effect
 };
 using Origins = std::map<std::string, Origin>;  // by key: "train.length"
 

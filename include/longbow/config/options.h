@@ -43,6 +43,7 @@ struct Variant {
     std::vector<OptionSpec> options{};
     bool slopes = false;               // what attention.skip_threshold needs; see PositionEntry
     std::vector<std::string> reads{};  // shared keys that it reads ("momentum"); see Field::when_read()
+    std::string title{};               // what tables and figures call it; empty: its name with a capital
 };
 
 // Adds the declared defaults of options that are missing. A configuration that was loaded has all options.

@@ -17,7 +17,7 @@ struct Launch {
     bool store_is_there = false;
     // Distinguishes a restart's keys from those of the attempt before it, for stores that outlive the ranks.
     std::string attempt = "0";
-    std::string source;         // "torchrun", "Slurm", "--nproc"; empty for a process that no launcher started
+    std::string source;  // "torchrun", "Slurm", "--nproc"; empty for a process that no launcher started
     [[nodiscard]] bool alone() const { return source.empty(); }
 };
 

@@ -55,7 +55,7 @@ private:
 // Counts what evaluate_tokens() did, for tokens_per_second. A resumed evaluation counts only what this call computed.
 struct EvalTiming {
     double seconds = 0;
-    std::int64_t tokens = 0;      // scored by this call
+    std::int64_t tokens = 0;  // scored by this call
     // Share of attention's blocks visited when far ones are skipped, measured on the first batch.
     double visited_fraction = 1;
 };
@@ -75,7 +75,7 @@ EvalShare evaluation_share(Communicator& ranks);
 
 // Options of an evaluation beside what it measures.
 struct EvalOptions {
-    std::string label = {};              // for messages and the progress line; empty: neither is shown
+    std::string label = {};  // for messages and the progress line; empty: neither is shown
     // The progress line of a command of which this evaluation is a part, in units of evaluation_flops(); nullptr: it
     // has its own.
     WorkProgress* whole = nullptr;

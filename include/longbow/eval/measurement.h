@@ -43,8 +43,7 @@ struct Measurement : EvalSettings {
         kConfig = 1 << 10,
     };
     // kHow says how something was measured, but not which model and text. kAsked is what a grid of models compares.
-    static constexpr unsigned kHow =
-        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
+    static constexpr unsigned kHow = kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
     static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;
     static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig;
 

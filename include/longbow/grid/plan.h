@@ -62,7 +62,7 @@ struct PlannedModel {
     std::string timed_as;
     std::vector<std::string> files, overrides;
     Config config;
-    double tokens = 0;                                              // of the whole training
+    double tokens = 0;  // of the whole training
     // early_updates is an intermediate stop at which the `early` evaluations are made; 0: none.
     std::int64_t updates = 0, early_updates = 0, done_updates = 0;
     // Costs of the missing updates, from the plan's assumed throughput.

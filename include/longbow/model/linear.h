@@ -5,9 +5,15 @@
 
 #include <string>
 
+#include "longbow/core/choice.h"
+
 namespace longbow {
 
 enum class GemmLibrary { aten, onednn };
+template <>
+struct ChoiceTable<GemmLibrary> {
+    static constexpr Choice<GemmLibrary> values[] = {{GemmLibrary::aten, "aten", "MKL"}, {GemmLibrary::onednn, "onednn", "oneDNN"}};
+};
 
 // Which library fp32 linears use on CPU, once a run. By rule (AMD: oneDNN, else ATen's MKL), not by a timing at start: on a busy machine
 // timings choose differently each time. The trainer stores the choice in the run directory, so that a resumed run computes the same bits.

@@ -4,11 +4,11 @@
 #include <string>
 
 #include "longbow/paper/lookup.h"
+#include "longbow/report/format.h"
 
 namespace longbow {
 
-// `format` is markdown, csv, latex, json or html; UsageError is thrown for another. With a lookup that finds nothing,
-// only the published table is shown.
-std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, const std::string& format);
+// With a lookup that finds nothing, only the published table is shown.
+std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, TextFormat format);
 
 }  // namespace longbow

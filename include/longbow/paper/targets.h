@@ -35,7 +35,9 @@ struct Target {
 };
 
 // Returns our name for a position method of the paper's tables ("t5_bias" is "t5"); empty if it is none of ours.
+// published_method() is the way back.
 std::string method_of(const std::string& published);
+std::string published_method(const std::string& method);
 
 // Returns nullopt if the paper measured nothing there, or quotes another publication.
 std::optional<Target> target_of(const PublishedTable& table, std::size_t row, std::size_t column);
@@ -48,6 +50,8 @@ struct Scale {
     std::int64_t stride_1_tokens = 0;    // scored by evaluations of stride 1; 0: the whole split
     std::int64_t max_stream_tokens = 0;  // scored by every other evaluation; 0: the whole split
     std::vector<std::string> changes;    // settings that the caller changed, for the label
+    // Whether this is a small copy of the grid, and not the paper's models.
+    [[nodiscard]] bool reduced() const { return divisor != 1; }
     [[nodiscard]] std::int64_t length(std::int64_t paper) const { return paper >= divisor ? paper / divisor : 1; }
     [[nodiscard]] std::int64_t stride(const Target& target) const;  // in tokens, never 0
     [[nodiscard]] std::int64_t stream_tokens(const Target& target) const;
@@ -58,5 +62,8 @@ struct Scale {
     [[nodiscard]] std::string banner() const;
 };
 Scale demo_scale();
+// The names of the scales. scale_named() throws UsageError for any other.
+std::vector<std::string> scale_names();
+Scale scale_named(const std::string& name);
 
 }  // namespace longbow

@@ -67,6 +67,7 @@ struct PositionEntry {
     std::function<std::shared_ptr<PositionMethod>(const PositionContext&)> make{};
     // whether bias() returns slopes, with any options; attention may then skip far keys (attention.skip_threshold)
     bool slopes = false;
+    std::string title{};  // in tables and figures: "ALiBi"; empty: the name with a capital
 };
 
 // Returns all registered methods, sorted by name.

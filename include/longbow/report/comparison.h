@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "longbow/core/choice.h"
 #include "longbow/core/interval.h"
 #include "longbow/eval/eval_result.h"
 #include "longbow/report/runs.h"
@@ -17,9 +18,18 @@ struct RowPair {
     const EvalResult *a, *b;  // of one seed, measured alike
 };
 
+// What a loss is divided by. A word or a byte compares unlike tokenizers too.
+enum class LossUnit { token, word, byte };
+template <>
+struct ChoiceTable<LossUnit> {
+    static constexpr Choice<LossUnit> values[] = {{LossUnit::token, "token", "of one tokenizer alone"},
+                                                  {LossUnit::word, "word", "of the raw text"},
+                                                  {LossUnit::byte, "byte", "of the raw text"}};
+};
+
 struct Comparison {
     std::vector<RowPair> pairs;  // one a seed
-    std::string per;             // token | word | byte: the unit of `difference`
+    LossUnit per{};              // the unit of `difference`
     MeanEstimate difference;     // b - a, nats a unit; its mean is NaN if a model diverged
     std::optional<double> p_value;
     std::int64_t diverged_a = 0, diverged_b = 0;  // numbers of seeds
@@ -32,10 +42,10 @@ bool measured_alike(const EvalResult& a, const EvalResult& b);
 // numbers of raw bytes.
 bool same_text(const EvalResult& a, const EvalResult& b);
 
-// Compares b with a over all pairs. `per` is token, word or byte; empty means token, or byte where the tokenizers
+// Compares b with a over all pairs. Without `per` the unit is token, or byte where the tokenizers
 // differ (b's losses are then mapped to a's blocks by their raw bytes). Throws DataError for rows of different texts,
 // rows without blocks, and different tokenizers compared per token.
-Comparison compare_rows(const std::vector<RowPair>& pairs, const std::string& per = "");
+Comparison compare_rows(const std::vector<RowPair>& pairs, std::optional<LossUnit> per = {});
 
 // Describes one side of a comparison: the rows of one method, from runs of one seed or several.
 struct ComparisonSide {

@@ -36,7 +36,16 @@ std::string render_latex(const std::vector<ReportTable>& tables);
 std::string render_json(const std::vector<ReportTable>& tables);
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables);
 
-// `format` is markdown, csv, latex, json or html. Throws UsageError that lists them.
-std::string render_report(const std::vector<ReportRun>& runs, Metric metric, const std::string& format);
+enum class TextFormat { markdown, csv, latex, json, html };
+template <>
+struct ChoiceTable<TextFormat> {
+    static constexpr Choice<TextFormat> values[] = {{TextFormat::markdown, "markdown", "GitHub's Markdown"},
+                                                    {TextFormat::csv, "csv", "a row a value"},
+                                                    {TextFormat::latex, "latex", "tables for pdfLaTeX"},
+                                                    {TextFormat::json, "json", "everything that is known of each value"},
+                                                    {TextFormat::html, "html", "a page with charts"}};
+};
+
+std::string render_report(const std::vector<ReportRun>& runs, Metric metric, TextFormat format);
 
 }  // namespace longbow

@@ -7,7 +7,7 @@
 
 namespace longbow {
 
-// Returns "ALiBi", "T5 bias", "no positions"; any other name with a capital first letter.
+// Returns the title of the method's registration ("ALiBi", "T5 bias"); any other name with a capital first letter.
 std::string method_title(const std::string& name);
 
 // Returns the methods whose colour and marker are the same on every page. A method's index in this list is its style

@@ -8,14 +8,20 @@
 #include <string>
 #include <vector>
 
+#include "longbow/core/choice.h"
 #include "longbow/report/runs.h"
 
 namespace longbow {
 
 // ppl and nll are per token. bpb (bits per byte) and ppl_per_word also compare models with different tokenizers.
 enum class Metric { ppl, nll, bpb, ppl_per_word };
-// Throws UsageError that lists the known metrics.
-Metric metric_from(const std::string& name);
+template <>
+struct ChoiceTable<Metric> {
+    static constexpr Choice<Metric> values[] = {{Metric::ppl, "ppl", "perplexity a token"},
+                                                {Metric::nll, "nll", "nats a token"},
+                                                {Metric::bpb, "bpb", "bits per byte"},
+                                                {Metric::ppl_per_word, "ppl_per_word", "perplexity a word"}};
+};
 
 // Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
@@ -24,9 +30,9 @@ struct ReportCell {
     std::int64_t seeds = 0, tokens = 0, blocks = 0;
     // Seeds whose loss is not a number, and seeds whose loss is one although this metric is not (exp overflows).
     std::int64_t diverged = 0, valueless = 0;
-    std::int64_t unreached = 0;                // seeds whose text has no window of this length
-    std::optional<Interval> interval;          // of a single seed's value, 95 %; absent below kLeastBlocks
-    std::string interval_method;               // rows of earlier versions name the older method
+    std::int64_t unreached = 0;        // seeds whose text has no window of this length
+    std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
+    std::string interval_method;       // rows of earlier versions name the older method
     // The lowest of its column, or not clearly worse; set where a column has several rows.
     bool best = false;
 };
@@ -45,7 +51,7 @@ struct ReportRow {
     std::string label, name, position;
     std::string data, tokenizer;  // fingerprints
     std::int64_t train_length = 0, updates = 0;
-    std::map<std::int64_t, ReportCell> cells;                             // by evaluation length
+    std::map<std::int64_t, ReportCell> cells;  // by evaluation length
     // The rows behind the cells: by length, one a seed.
     std::map<std::int64_t, std::vector<const EvalResult*>> measurements;
     std::optional<ReportGrowth> growth;

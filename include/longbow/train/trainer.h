@@ -21,6 +21,13 @@ struct Fork {
     std::filesystem::path checkpoint;  // empty: the new run has checkpoints already and continues from them
 };
 
+// Says where a run goes on.
+enum class ResumeRule {
+    newest,  // from its newest whole checkpoint, if it has any
+    never,   // it must have none
+    named,   // from a checkpoint that the user names
+};
+
 struct TrainRequest {
     Config config;
     // Where the configuration's keys were set, as far as it was read from files. This decides for which store
@@ -30,10 +37,11 @@ struct TrainRequest {
     std::optional<Fork> fork;
     // --dry-run. Text that is missing is then no error if data.expect_vocab_size says what the store would be like.
     bool plan_only = false;
-    bool make_store = true;       // whether to make a missing store from data.train
-    std::string resume = "auto";  // auto | never | a checkpoint's path
-    std::string device = "cpu";   // cpu | cuda:N
-    int threads = 1;              // for preparing a store
+    bool make_store = true;  // whether to make a missing store from data.train
+    ResumeRule resume = ResumeRule::newest;
+    std::string resume_from;                                                 // for ResumeRule::named: the checkpoint, as the user named it
+    std::string device = "cpu";                                              // cpu | cuda:N
+    int threads = 1;                                                         // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // by default no other ranks
     // A replay (`longbow verify`) runs no validation, and ends at an update of its own whatever train.stop says (-1:
     // train.stop decides).

@@ -180,7 +180,7 @@ TEST(Recompute, KeepsTheInputAlone) {
         return static_cast<double>(tensor_bytes("cpu").now - before);
     };
     const double statistics = tokens * (2 + 4) * 4;  // log-sum-exp of each head, mean and deviation of two norms
-    const double skipped = 8 * 2 * 2 * 4;                         // the table of skipped blocks
+    const double skipped = 8 * 2 * 2 * 4;            // the table of skipped blocks
     // The last layer's output, the final norm and its statistics, the ids.
     const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;
     EXPECT_NEAR(kept_by(Recompute::none), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);

@@ -107,17 +107,18 @@ TEST(PaperTable, EachHasThePapersLayout) {
     };
     ASSERT_EQ(published_tables().size(), 15U);
     for (const auto& layout : layouts) {
-        const auto text = render_paper_table(published_table(layout.table), Scale{}, nothing, "markdown");
+        const auto text = render_paper_table(published_table(layout.table), Scale{}, nothing, TextFormat::markdown);
         EXPECT_THAT(text, HasSubstr(layout.header)) << layout.table;
         EXPECT_THAT(text, HasSubstr(layout.line)) << layout.table;
         EXPECT_EQ(count_of(text, "\n|"), layout.rows + 2) << layout.table;
         EXPECT_THAT(text, Not(HasSubstr("| ours |"))) << layout.table;
-        for (const auto* format : {"csv", "latex", "html"})
+        for (const auto format : {TextFormat::csv, TextFormat::latex, TextFormat::html})
             EXPECT_FALSE(render_paper_table(published_table(layout.table), Scale{}, nothing, format).empty());
-        EXPECT_EQ(Json::parse(render_paper_table(published_table(layout.table), Scale{}, nothing, "json")).at("table").get<std::string>(),
+        EXPECT_EQ(Json::parse(render_paper_table(published_table(layout.table), Scale{}, nothing, TextFormat::json))
+                      .at("table")
+                      .get<std::string>(),
                   layout.table);
     }
-    EXPECT_THROW(render_paper_table(published_table("table1"), Scale{}, nothing, "pdf"), UsageError);
 }
 
 TEST(Target, SaysWhatACellMeasures) {
@@ -169,17 +170,17 @@ TEST(PaperTable, SetsOursBesideThePapers) {
         if (target.train_length != 512 || target.method != "alibi") return std::nullopt;
         return Measured{target.length == 512 ? 19.8 : 18.333, 17.0, 19.5, 1000};
     };
-    const auto text = render_paper_table(published_table("table5"), Scale{}, ours, "markdown");
+    const auto text = render_paper_table(published_table("table5"), Scale{}, ours, TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("| ALiBi | 512 | ours | – | – | – | 19.80 | 18.33 | 18.33 | 18.33 | 18.33 |\n"
                                 "|  |  | 95 % | – | – | – | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 |\n"
                                 "|  |  | paper | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |\n"
                                 "|  |  | difference | – | – | – | +0.07 | -0.48 | -0.17 | -0.15 | -0.07 |\n"));
     EXPECT_THAT(text, HasSubstr("| ALiBi | 1024 | paper | – | – | – | – | 18.66 |"));
     EXPECT_THAT(text, Not(HasSubstr("DEMO")));
-    for (const auto* format : {"markdown", "csv", "latex", "json", "html"}) {
+    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
         const auto demo = render_paper_table(published_table("table5"), demo_scale(), ours, format);
-        EXPECT_THAT(demo, HasSubstr("NOT A REPRODUCTION")) << format;
-        EXPECT_THAT(demo, HasSubstr("512 (64)")) << format;
+        EXPECT_THAT(demo, HasSubstr("NOT A REPRODUCTION")) << name_of(format);
+        EXPECT_THAT(demo, HasSubstr("512 (64)")) << name_of(format);
     }
 }
 
@@ -192,7 +193,7 @@ TEST(PaperTable, SpeedsAndMemoryComeInThePapersUnits) {
             default: return std::nullopt;
         }
     };
-    const auto text = render_paper_table(published_table("table6"), Scale{}, ours, "markdown");
+    const auto text = render_paper_table(published_table("table6"), Scale{}, ours, TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("| ALiBi | 512 | 3072 | ours | 247 | 28.4 | 13.6 | – | – |"));
     EXPECT_THAT(text, HasSubstr("|  |  |  | difference | -0 | +0.1 | +0.0 | – | – |"));
 }
@@ -258,11 +259,11 @@ TEST_F(Lookups, ADivergedModelIsShownAsOne) {
     bad.nll = NAN;
     bad.ppl_ci.reset();
     const std::vector<ReportRun> runs{run({bad})};
-    for (const auto* format : {"markdown", "csv", "latex", "json", "html"}) {
+    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
         std::string text;
         for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), format);
-        EXPECT_THAT(text, HasSubstr("diverged")) << format;
-        EXPECT_THAT(text, Not(testing::ContainsRegex("[ ,>\"]-?nan[^a-z]"))) << format;
+        EXPECT_THAT(text, HasSubstr("diverged")) << name_of(format);
+        EXPECT_THAT(text, Not(testing::ContainsRegex("[ ,>\"]-?nan[^a-z]"))) << name_of(format);
     }
 }
 
@@ -283,12 +284,13 @@ TEST_F(Lookups, TablesSayHowManyBlocksTheirIntervalsStandOn) {
     few.tokens = 20 * 1024;
     const std::vector<ReportRun> runs{run({row(512, 512, 20), few})};
     std::string text;
-    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), "markdown");
+    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("Student's t over 20 to 213 blocks of 1,024 targets (none below 10)"));
     few.tokens = 9 * 1024;
     const std::vector<ReportRun> short_runs{run({few})};
     text.clear();
-    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(short_runs, Scale{}), "markdown");
+    for (const auto& table : published_tables())
+        text += render_paper_table(table, Scale{}, lookup_in(short_runs, Scale{}), TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("no interval, since that takes 10 blocks"));
     EXPECT_THAT(text, Not(HasSubstr("Student's t")));
 }

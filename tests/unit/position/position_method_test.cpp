@@ -104,14 +104,14 @@ TEST(Registry, ANameCannotBeTakenTwice) { EXPECT_THROW(register_position_method(
 
 TEST(Alibi, SlopesOfThePaper) {
     // Section 3: 8 heads have 1/2 .. 1/256; 16 heads start at 2^-0.5.
-    EXPECT_THAT(alibi_slopes(8, "authors"),
+    EXPECT_THAT(alibi_slopes(8, SlopeRule::authors),
                 testing::ElementsAre(1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128, 1.0 / 256));
-    EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").front(), std::exp2(-0.5));
-    EXPECT_DOUBLE_EQ(alibi_slopes(16, "authors").back(), 1.0 / 256);
+    EXPECT_DOUBLE_EQ(alibi_slopes(16, SlopeRule::authors).front(), std::exp2(-0.5));
+    EXPECT_DOUBLE_EQ(alibi_slopes(16, SlopeRule::authors).back(), 1.0 / 256);
 }
 
 TEST(Alibi, TwelveHeadsInterleaveAsTheAuthorsDo) {
-    const auto slopes = alibi_slopes(12, "authors");
+    const auto slopes = alibi_slopes(12, SlopeRule::authors);
     ASSERT_EQ(slopes.size(), 12U);
     for (int i = 0; i < 8; ++i) {
         EXPECT_DOUBLE_EQ(slopes[i], std::exp2(-(i + 1)));
@@ -120,13 +120,13 @@ TEST(Alibi, TwelveHeadsInterleaveAsTheAuthorsDo) {
         EXPECT_DOUBLE_EQ(slopes[8 + i], std::exp2(-(i + 0.5)));
     }
     for (int i = 0; i < 12; ++i) {
-        EXPECT_DOUBLE_EQ(alibi_slopes(12, "geometric")[i], std::exp2(-8.0 * (i + 1) / 12));
+        EXPECT_DOUBLE_EQ(alibi_slopes(12, SlopeRule::geometric)[i], std::exp2(-8.0 * (i + 1) / 12));
     }
 }
 
 TEST(Alibi, AnyNumberOfHeads) {
     for (std::int64_t heads = 1; heads <= 128; ++heads) {
-        for (const std::string rule : {"authors", "geometric"}) {
+        for (const auto rule : {SlopeRule::authors, SlopeRule::geometric}) {
             const auto slopes = alibi_slopes(heads, rule);
             EXPECT_EQ(slopes.size(), static_cast<std::size_t>(heads));
             EXPECT_THAT(slopes, testing::Each(testing::AllOf(testing::Gt(0.0), testing::Lt(1.0))));

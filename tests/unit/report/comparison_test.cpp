@@ -84,7 +84,7 @@ TEST(Comparison, SeedsArePairedByNumberNotByOrder) {
     EXPECT_NEAR(c.difference.mean, 0.25, 1e-12);
     EXPECT_EQ(c.difference.seeds, 3);
     EXPECT_EQ(c.difference.blocks, 12);
-    EXPECT_EQ(c.per, "token");
+    EXPECT_EQ(c.per, LossUnit::token);
     EXPECT_NEAR(c.difference.interval->low, 0.25, 1e-9);  // every block of every seed has the same difference
 }
 
@@ -215,12 +215,12 @@ TEST(Comparison, UnlikeTokenizersComparePerByteAndWord) {
     auto b = a;
     b.tokenizer = "other";
     b.data = "other ids";
-    EXPECT_EQ(compare_rows({{&a, &b}}).per, "byte");
+    EXPECT_EQ(compare_rows({{&a, &b}}).per, LossUnit::byte);
     EXPECT_NEAR(compare_rows({{&a, &b}}).difference.mean, 0, 1e-12);
     for (auto& loss : b.block_nll) loss *= 1.5;
     EXPECT_NEAR(compare_rows({{&a, &b}}).difference.mean, a.nll / 2 / 4, 1e-12);
-    EXPECT_NEAR(compare_rows({{&a, &b}}, "word").difference.mean, a.nll / 2 * static_cast<double>(a.tokens) / 5000, 1e-9);
-    EXPECT_THAT(error_of<DataError>([&] { compare_rows({{&a, &b}}, "token"); }), HasSubstr("--per byte"));
+    EXPECT_NEAR(compare_rows({{&a, &b}}, LossUnit::word).difference.mean, a.nll / 2 * static_cast<double>(a.tokens) / 5000, 1e-9);
+    EXPECT_THAT(error_of<DataError>([&] { compare_rows({{&a, &b}}, LossUnit::token); }), HasSubstr("--per byte"));
     b.block_bytes[0] += 4;
     EXPECT_THAT(error_of<DataError>([&] { compare_rows({{&a, &b}}); }), HasSubstr("different texts"));
     b.block_bytes.clear();

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "longbow/core/chosen.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
 #include "report/charts.h"
@@ -60,7 +61,7 @@ std::vector<ReportRun> two_models() {
 }
 
 TEST(Report, MarkdownHoldsTheTable) {
-    const auto text = render_report(two_models(), Metric::ppl, "markdown");
+    const auto text = render_report(two_models(), Metric::ppl, TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("| Model | trained at | 64 | 1024 | ppl(1024) / ppl(64) |"));
     EXPECT_THAT(text, HasSubstr("| Sinusoidal | 64 | 60.00 | 90.00 | 1.500 [1.500, 1.500] |"));
     EXPECT_THAT(text, HasSubstr("| ALiBi | 64 | **50.00** | **49.00** | 0.980 [0.980, 0.980] |"));
@@ -98,8 +99,8 @@ TEST(Report, SeedsAreAveraged) {
     EXPECT_DOUBLE_EQ(cell.sd, std::sqrt(8.0));
     EXPECT_DOUBLE_EQ(tables[0].rows[0].growth->ratio, (1.1 + 1.0) / 2);
     EXPECT_FALSE(tables[0].rows[0].growth->interval);
-    EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("52.00 ± 2.83"));
-    EXPECT_THAT(render_report(runs, Metric::ppl, "latex"), HasSubstr("52.00 $\\pm$ 2.83"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("52.00 ± 2.83"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::latex), HasSubstr("52.00 $\\pm$ 2.83"));
 }
 
 TEST(Report, TheLastMeasurementOfAThingStands) {
@@ -132,17 +133,17 @@ TEST(Report, UnlikeMeasurementsNeverShareATable) {
 TEST(Report, CsvQuotesAndJsonParses) {
     auto runs = two_models();
     runs[0].rows[0].name = runs[0].rows[1].name = "a, \"quoted\" name";
-    const auto csv = render_report(runs, Metric::ppl, "csv");
+    const auto csv = render_report(runs, Metric::ppl, TextFormat::csv);
     EXPECT_THAT(csv, HasSubstr("Sinusoidal,\"a, \"\"quoted\"\" name\",sinusoidal,64,valid,paper,non-overlapping,false,64,12000,1,60,"));
     std::size_t commas = 0;
     for (const char c : csv.substr(0, csv.find('\n'))) commas += c == ',';
     const auto last = csv.substr(csv.rfind("\nALiBi") + 1);
     EXPECT_EQ(static_cast<std::size_t>(std::count(last.begin(), last.end(), ',')), commas);
-    const auto json = Json::parse(render_report(runs, Metric::bpb, "json"));
+    const auto json = Json::parse(render_report(runs, Metric::bpb, TextFormat::json));
     EXPECT_DOUBLE_EQ(json.at(0).at("models").at(1).at("values").at(0).at("bits_per_byte").get<double>(), 1.25);
     EXPECT_DOUBLE_EQ(json.at(0).at("models").at(1).at("growth").at("ratio").get<double>(), 0.98);
-    EXPECT_THROW(render_report(runs, Metric::ppl, "pdf"), UsageError);
-    EXPECT_THROW(metric_from("accuracy"), UsageError);
+    EXPECT_THROW(chosen<TextFormat>("format", "pdf"), UsageError);
+    EXPECT_THROW(chosen<Metric>("metric", "accuracy"), UsageError);
 }
 
 TEST(Report, ThePageStandsAlone) {
@@ -150,7 +151,7 @@ TEST(Report, ThePageStandsAlone) {
     runs[0].settings = {{"train.length", "64"}, {"position.method", "<sinusoidal>"}};
     runs[1].settings = {{"train.length", "64"}, {"position.method", "alibi"}};
     runs[0].train_nll = runs[1].train_nll = {{10, 6.0}, {20, 5.0}, {30, 4.5}};
-    auto html = render_report(runs, Metric::ppl, "html");
+    auto html = render_report(runs, Metric::ppl, TextFormat::html);
     const std::string name_space = " xmlns=\"http://www.w3.org/2000/svg\"";  // names the format; nothing is fetched
     for (auto at = html.find(name_space); at != std::string::npos; at = html.find(name_space)) html.erase(at, name_space.size());
     for (const auto* outside : {"http://", "https://", "<script", "<link", "src="}) EXPECT_THAT(html, Not(HasSubstr(outside)));
@@ -211,10 +212,10 @@ TEST(Report, HasNoNumberAtALengthThatNoWindowReached) {
     EXPECT_EQ(row.growth->to, 128);
     EXPECT_THAT(position_chart(tables.at(0)).title, HasSubstr("window of 128 tokens"));
     EXPECT_TRUE(std::isnan(length_chart(tables.at(0)).series.at(0).y.at(2)));
-    for (const auto* format : {"markdown", "csv", "latex", "json", "html"}) {
-        EXPECT_THAT(render_report(runs, Metric::ppl, format), Not(HasSubstr("99.25"))) << format;
+    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
+        EXPECT_THAT(render_report(runs, Metric::ppl, format), Not(HasSubstr("99.25"))) << name_of(format);
     }
-    EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("no such window"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("no such window"));
 }
 
 }  // namespace

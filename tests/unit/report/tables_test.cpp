@@ -143,7 +143,7 @@ TEST(Tables, LengthsThatScoreUnlikeTokensAreNotJoinedAndSaySo) {
     EXPECT_THAT(tables[0].heading(), HasSubstr("(tokens scored differ by length)"));
     EXPECT_FALSE(length_chart(tables[0]).series[0].line);
     EXPECT_THAT(length_chart(tables[0]).caption, HasSubstr("not joined"));
-    EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("| 64 (5,936 tokens) | 128 (5,872 tokens) |"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("| 64 (5,936 tokens) | 128 (5,872 tokens) |"));
 }
 
 // Returns a row of the same text in other tokens: twice as many, of half the bytes each.
@@ -204,7 +204,7 @@ TEST(Tables, BoldIsTheBestAndWhatIsNotClearlyWorse) {
     auto few = std::vector{measured("alibi", 64, 50, 1, 9000), measured("t5", 64, 80, 1, 9000)};
     const std::vector<ReportRun> runs{run_with("a", few)};
     EXPECT_THAT(bold(make_tables(runs, Metric::ppl).at(0), 64), ElementsAre(true, true));
-    EXPECT_THAT(render_report(runs, Metric::ppl, "markdown"), HasSubstr("below 10 blocks nothing is"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("below 10 blocks nothing is"));
 }
 
 TEST(Tables, BoldPairsSeeds) {

@@ -299,7 +299,7 @@ private:
     ScoreGradients<Arithmetic> score_gradients_;
     TwoFloats* delta_;
     float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
-    float *queries_, *output_gradients_;              // packed as left operands
+    float *queries_, *output_gradients_;  // packed as left operands
     // Packed as right operands whose depth is the queries; the same buffers if a word holds one number.
     float *queries_right_, *output_gradients_right_;
     std::uint8_t* packed_;

@@ -128,7 +128,7 @@ private:
     static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // as exponents of 2
     // If each weight of a tile is below 2^kNegligible of the limit, a bound on their sum is good enough.
     static constexpr float kNegligible = -11.0f;
-    static constexpr float kLog2Tile = 6.0f;  // log2(kTile)
+    static constexpr float kLog2Tile = 6.0f;       // log2(kTile)
     static constexpr float kRoundedUp = 1.00001f;  // covers the rounding errors of fp32 sums of squares
 
     // An upper bound of log2 of the sum of exp(-slope n) over all n >= 0, which is 1 / (1 - exp(-slope)): 1 -

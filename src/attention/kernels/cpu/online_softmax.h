@@ -34,7 +34,7 @@ public:
         }
     }
 
-    [[nodiscard]] float scale() const { return scale_; }             // factor from raw scores to base 2
+    [[nodiscard]] float scale() const { return scale_; }  // factor from raw scores to base 2
     // [kTile, kTile]: raw scores, which the caller fills in; after weigh_tile(), weights as a left operand.
     [[nodiscard]] float* scores() const { return scores_; }
     // [kTile, width]: the values summed with the weights; the caller adds each tile's product.
