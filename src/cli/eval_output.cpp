@@ -1,18 +1,16 @@
 #include "eval_output.h"
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/telemetry/number_text.h"
 #include "longbow/telemetry/terminal.h"
 
 namespace longbow {
 
 namespace {
-
-std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-"; }
 
 std::string interval_text(const EvalResult& row) { return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-"; }
 
@@ -55,10 +53,10 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
                                              std::to_string(row.stride),
                                              with_commas(row.tokens),
                                              row.diverged() ? "diverged" : strprintf("%.4f", row.nll),
-                                             value_text(row.ppl, 2),
+                                             number_or_dash(row.ppl, 2),
                                              interval_text(row),
-                                             value_text(row.bits_per_byte, 4),
-                                             value_text(row.ppl_per_word, 2),
+                                             number_or_dash(row.bits_per_byte, 4),
+                                             number_or_dash(row.ppl_per_word, 2),
                                              human_count(row.tokens_per_second),
                                              strprintf("%.0f", row.peak_memory_mb)};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);

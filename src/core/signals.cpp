@@ -72,6 +72,9 @@ void install_stop_handlers() {
     saves = true;
 }
 
+StopHandlersScope::StopHandlersScope() : installed_before_(saves) { install_stop_handlers(); }
+StopHandlersScope::~StopHandlersScope() { saves = installed_before_; }
+
 bool stop_requested() { return received != 0; }
 
 const char* stop_signal_name() {

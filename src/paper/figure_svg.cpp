@@ -5,11 +5,8 @@
 #include <set>
 
 #include "figures.h"
-#include "longbow/core/files.h"
 #include "longbow/core/json.h"
 #include "longbow/core/json_number.h"
-#include "longbow/core/json_text.h"
-#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/svg.h"
 
@@ -108,14 +105,12 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
     return [&runs, scale](const Target& target) {
         std::vector<std::pair<double, double>> points;
         for (const auto& run : runs) {
-            const auto file = whole_path(run.results).parent_path() / "metrics.jsonl";
             const bool other = scale.divisor == 1 && run.results.find(target.dataset) == std::string::npos;
-            if (other || !model_matches(run, target, scale) || !fs::exists(file)) continue;
+            if (other || !model_matches(run, target, scale) || run.metrics.empty()) continue;
             points.clear();
             double hours = 0;
-            for (const auto& line : split(read_file(file), '\n')) {
-                const auto row = parse_json(line);
-                if (!row.is_object() || !row.contains("timing")) continue;
+            for (const auto& row : run.metrics) {
+                if (!row.contains("timing")) continue;
                 if (row.value("event", "") == "train") hours = number_at(row["timing"], "seconds") / 3600;
                 const bool wanted = row.value("event", "") == "valid" &&
                                     row.value("length", std::int64_t{0}) == scale.length(target.length) &&

@@ -11,7 +11,6 @@
 #include "longbow/core/interval.h"
 #include "longbow/core/json.h"
 #include "longbow/core/json_number.h"
-#include "longbow/core/json_text.h"
 #include "longbow/core/output.h"
 #include "longbow/core/safetensors_header.h"
 #include "longbow/core/strings.h"
@@ -37,11 +36,8 @@ public:
     const std::vector<Json>& training() {
         if (training_) return *training_;
         training_.emplace();
-        const auto file = folder_ / "metrics.jsonl";
-        if (!fs::exists(file)) return *training_;
-        for (const auto& line : split(read_file(file), '\n')) {
-            auto row = parse_json(line);
-            if (row.is_object() && row.value("event", "") == "train" && row.contains("timing")) training_->push_back(std::move(row));
+        for (const auto& row : run_.metrics) {
+            if (row.value("event", "") == "train" && row.contains("timing")) training_->push_back(row);
         }
         return *training_;
     }

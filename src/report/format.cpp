@@ -19,11 +19,13 @@ std::string value_text(double value, Metric metric) {
     return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
 }
 
-// Returns the different numbers of seeds among the table's cells.
+// The numbers of seeds that the cells' values are of.
 std::set<std::int64_t> seed_counts(const ReportTable& table) {
     std::set<std::int64_t> counts;
     for (const auto& row : table.rows) {
-        for (const auto& [length, cell] : row.cells) counts.insert(cell.seeds + cell.diverged + cell.valueless);
+        for (const auto& [length, cell] : row.cells) {
+            if (cell.seeds > 0) counts.insert(cell.seeds);
+        }
     }
     return counts;
 }
@@ -88,12 +90,14 @@ std::string metric_key(Metric metric) {
 }
 
 std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus) {
-    const auto without = cell.diverged + cell.valueless;
     if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : cell.unreached > 0 ? "no such window" : "no value";
     auto text = value_text(cell.mean, table.metric);
     if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, table.metric);
-    if (without > 0)
-        text += strprintf(" (%lld of %lld seeds diverged)", static_cast<long long>(without), static_cast<long long>(cell.seeds + without));
+    const auto all = static_cast<long long>(cell.seeds + cell.diverged + cell.valueless);
+    if (cell.diverged > 0)
+        text += strprintf(" (%lld of %lld seeds diverged)", static_cast<long long>(cell.diverged), all);
+    else if (cell.valueless > 0)
+        text += strprintf(" (%lld of %lld seeds without a value)", static_cast<long long>(cell.valueless), all);
     else if (seed_counts(table).size() > 1)
         text += strprintf(" (%lld)", static_cast<long long>(cell.seeds));
     return text;

@@ -62,7 +62,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
         log::warn(file.string() + ": " + not_utf8(text) + "; the report leaves this run's training out");
         return;
     }
-    for (const auto& json : longbow::read_metrics(file)) {
+    run.metrics = longbow::read_metrics(file);
+    for (const auto& json : run.metrics) {
         if (!json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");
         if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});

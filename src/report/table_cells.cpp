@@ -69,10 +69,12 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
             continue;
         }
         const double value = value_of(row, metric);
-        if (std::isfinite(value))
+        if (row.diverged())
+            ++cell.diverged;  // though its loss, and so its bits a byte, may be a number
+        else if (std::isfinite(value))
             values.push_back(value);
         else
-            ++(row.diverged() ? cell.diverged : cell.valueless);
+            ++cell.valueless;
         cell.tokens = row.tokens;
         cell.blocks = row.blocks();
         cell.interval = interval_in(row, metric);

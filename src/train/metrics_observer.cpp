@@ -11,6 +11,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/device_memory.h"
 #include "longbow/telemetry/log.h"
+#include "longbow/telemetry/number_text.h"
 #include "observers.h"
 #include "session.h"
 
@@ -26,6 +27,11 @@ bool belongs_to(const TrainState& state, const Json& row) {
     const auto update = row.value("update", std::int64_t{-1});
     if (update < 0 || update > state.updates) return false;
     return row.value("event", "") != "valid" || update <= state.validated_update;
+}
+
+// No update since the last line had a finite loss: under a loss scale that is overflow, which a smaller scale mends.
+std::string loss_text(const Config& config, double loss) {
+    return std::isfinite(loss) || config.train.dtype == DType::fp16 ? number_or_dash(loss, 4) : "diverged";
 }
 
 Json finite_or_null(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
@@ -117,12 +123,12 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const std::vector<ProgressColumn> columns{
         {eta_text(eta)},
         {strprintf("update %lld%s", static_cast<long long>(counted), total.c_str())},
-        {strprintf("loss %.4f", loss)},
-        {strprintf("ppl %.2f", std::exp(loss))},
+        {"loss " + loss_text(session.config, loss)},
+        {"ppl " + number_or_dash(std::exp(loss), 2)},
         {state.skipped_updates > 0 ? strprintf("skipped %lld", static_cast<long long>(state.skipped_updates)) : ""},
         {human_count(tokens_per_second_) + " tokens/s"},
         {strprintf("lr %.3g", result.lr)},
-        {strprintf("|g| %.3g", result.grad_norm)},
+        {std::isfinite(result.grad_norm) ? strprintf("|g| %.3g", result.grad_norm) : "|g| -"},
         {strprintf("tensors %.0f MB", peak_memory_mb(session.device.str()))}};
     if (file_) progress_.show(columns, last);
     if (!due) return;

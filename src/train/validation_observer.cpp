@@ -40,7 +40,8 @@ bool Validation::run(Session& session, Metrics& metrics) const {
         const auto nll = evaluate_tokens(*session.model, *session.valid, plan_evaluation(*session.valid, request), options);
         const double mean = std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
         if (shown.empty()) decisive = mean;
-        shown.push_back(strprintf("%.2f at %lld", std::exp(mean), static_cast<long long>(length)));
+        const auto ppl = std::isfinite(std::exp(mean)) ? strprintf("%.2f", std::exp(mean)) : "diverged";
+        shown.push_back(ppl + " at " + std::to_string(length));
         metrics.append({{"event", "valid"},
                         {"update", state.updates},
                         {"length", length},

@@ -209,6 +209,16 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         self.refuse(4, "metrics.jsonl", path, "--figure", "training", "--format", "svg")
         self.assertEqual(len(path.read_text().splitlines()), 6)
 
+    def test_a_damaged_line_of_the_metrics_is_named_once(self):
+        path = self.write("run/results.jsonl", [row("alibi", "alibi", 512, 20, train_length=512)])
+        rows = [json.dumps({"event": "train", "update": update, "loss": 3.5, "timing": {"tokens_per_second": 100 * update, "seconds": 1, "memory_mb": 5}}) + "\n"
+                for update in (1, 2, 3)]
+        (path.parent / "metrics.jsonl").write_text(rows[0] + "{damaged\n" + "".join(rows[1:]))
+        for arguments in (["--format", "html"], ["--paper", "table2", "--format", "json"]):
+            done = self.run_any("report", path, *arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(done.stderr.count("metrics.jsonl:2: no JSON object"), 1, done.stderr)
+
     def test_split_and_protocol_choose_rows(self):
         path = self.write("kinds.jsonl", [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 64, 71, split="test"), row("alibi", "alibi", 64, 72, protocol="lm-eval")])
         self.assertEqual(self.run_ok(path).count("###"), 3)

@@ -1,5 +1,6 @@
 """Tests what a run of `longbow train` writes and what it refuses, through the real binary."""
 import json
+import os
 import signal
 import struct
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import unittest
 
 import train_case
+from patience import PATIENCE, wait_for
 from train_case import TrainCase
 
 class Training(TrainCase):
@@ -73,6 +75,36 @@ class Training(TrainCase):
         self.assertIn("update 21 -> 24: the same weights and optimizer, bit for bit", done.stdout)
         done = subprocess.run([train_case.LONGBOW, "inspect", "checkpoint", str(train_case.BASE), "--json"], capture_output=True, text=True)
         self.assertEqual(json.loads(done.stdout)["manifest"]["position"], "alibi")
+
+    def test_what_has_no_value_is_no_number(self):
+        run = self.fresh("without-value")
+        done = train_case.train(run, "optim.lr=1000", "optim.weight_decay=1", "schedule.name=constant", "schedule.warmup=0 updates", "train.max_bad_updates=1000", "train.stop=50 updates")
+        self.assert_exit(done, 0)
+        verified = subprocess.run([train_case.LONGBOW, "verify", str(run), "--threads", "1", "--device", "cpu"], capture_output=True, text=True)
+        self.assert_exit(verified, 0, "loss diverged", "ppl -", "|g| -")
+        for text in (done.stdout + done.stderr, verified.stdout + verified.stderr):
+            self.assertNotRegex(text, r"\b(nan|inf)\b")
+
+    def test_timing_updates_keeps_nothing(self):
+        """The store is missing: one is made for the time, also where a signal comes while it is made."""
+        place = self.fresh("timed")
+        place.mkdir()
+        options = [train_case.LONGBOW, "bench", "train", "-c", str(train_case.CONFIG_FILE), "--threads", "1", "--device", "cpu", "--steps", "1", "--warmup-steps", "0"]
+        options.append(f"data.store={place / 'store'}")
+        more = {"env": {**os.environ, "TMPDIR": str(place)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        done = subprocess.run([*options, f"data.train=[{train_case.FOLDER / 'train.txt'}]"], **more)
+        self.assert_exit(done, 0, f"preparing {place}/longbow-bench-")
+        self.assertIn("ms an update", done.stdout)
+        self.assertEqual(list(place.iterdir()), [])
+        self.assert_exit(subprocess.run(options, **more), 3, "no token store")  # the file below names text of another store
+        more["env"]["LONGBOW_FAILPOINT"] = "data.chunk=wait"
+        process = subprocess.Popen([*options, f"data.train=[{train_case.FOLDER / 'train.txt'}]"], **more)
+        wait_for(lambda: process.poll() is not None or list(place.glob("longbow-bench-*/*")))
+        process.send_signal(signal.SIGTERM)
+        stderr = process.communicate(timeout=PATIENCE)[1]
+        self.assertEqual(process.returncode, 75, stderr)
+        self.assertIn("nothing is kept", stderr)
+        self.assertEqual(list(place.iterdir()), [])
 
     def test_the_plan_of_a_dry_run(self):
         run = self.fresh("planned")

@@ -14,7 +14,17 @@ namespace longbow {
 void take_signals();
 // From now on the first signal only sets stop_requested(). A command that saves its state calls this before its work.
 void install_stop_handlers();
-// Returns whether a signal has come since then.
+// install_stop_handlers() while it lives: for a step that has something to remove before the process ends.
+class StopHandlersScope {
+public:
+    StopHandlersScope();
+    ~StopHandlersScope();
+    StopHandlersScope(const StopHandlersScope&) = delete;
+    StopHandlersScope& operator=(const StopHandlersScope&) = delete;
+
+private:
+    bool installed_before_;
+};
 bool stop_requested();
 // Returns the signal's name ("SIGINT") for messages, or an empty text when none has come.
 const char* stop_signal_name();

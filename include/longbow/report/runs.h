@@ -19,7 +19,8 @@ struct ReportRun {
     struct Point {
         double update, value;
     };
-    std::vector<Point> train_nll;  // from metrics.jsonl; nats a token
+    std::vector<Json> metrics;     // rows of metrics.jsonl
+    std::vector<Point> train_nll;  // the training losses in them; nats a token
 };
 
 // `inputs` are results.jsonl files, run directories, or folders of runs. Throws DataError if there is nothing to read

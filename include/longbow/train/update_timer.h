@@ -10,8 +10,8 @@ namespace longbow {
 
 class UpdateTimer {
 public:
-    // Opens data and model as train() would; prepares the store first if it is missing. Nothing is written to
-    // `request.run_dir`.
+    // Opens data and model as train() would. A store that is missing is prepared in a temporary folder, which is gone once it is open. Throws
+    // InterruptedError where a signal ends that, with the folder gone too. `request.run_dir` is not written to.
     explicit UpdateTimer(const TrainRequest& request);
     ~UpdateTimer();
     // Runs one update and returns its seconds.

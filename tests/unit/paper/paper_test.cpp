@@ -13,6 +13,7 @@
 #include "longbow/core/hash.h"
 #include "longbow/core/json.h"
 #include "longbow/core/strings.h"
+#include "longbow/telemetry/metrics.h"
 
 namespace longbow {
 namespace {
@@ -225,6 +226,7 @@ protected:
         ReportRun run;
         run.results = (folder_ / "results.jsonl").string();
         run.rows = std::move(rows);
+        run.metrics = read_metrics(folder_ / "metrics.jsonl");
         return run;
     }
     std::filesystem::path folder_;

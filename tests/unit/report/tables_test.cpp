@@ -207,6 +207,40 @@ TEST(Tables, BoldIsTheBestAndWhatIsNotClearlyWorse) {
     EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("below 10 blocks nothing is"));
 }
 
+// A loss whose perplexity no number holds may still have bits a byte.
+TEST(Tables, ADivergedSeedIsNoneOfThoseWithAValue) {
+    std::vector<EvalResult> rows;
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        rows.push_back(measured("alibi", 64, 50, seed));
+        rows.push_back(measured("rotary", 64, 50, seed));
+        if (seed == 1) continue;
+        rows.back().nll = 800;
+        rows.back().ppl = kNoValue;
+        rows.back().bits_per_byte = 800 / std::log(2.0) / 4;
+    }
+    const std::vector<ReportRun> runs{run_with("a", rows)};
+    const auto table = make_tables(runs, Metric::bpb).at(0);
+    for (const auto& row : table.rows) {
+        const auto& cell = row.cells.at(64);
+        EXPECT_EQ(cell.seeds, row.position == "alibi" ? 3 : 1);
+        EXPECT_EQ(cell.diverged, row.position == "alibi" ? 0 : 2);
+        EXPECT_NEAR(cell.mean, std::log(50) / std::log(2.0) / 4, 1e-9);
+        EXPECT_THAT(cell_text(table, cell), HasSubstr(row.position == "alibi" ? " (3)" : " (2 of 3 seeds diverged)"));
+    }
+    const std::vector<ReportRun> one_model{run_with("a", {rows[1], rows[3], rows[5]})};
+    const auto alone = make_tables(one_model, Metric::bpb).at(0);
+    EXPECT_THAT(cell_text(alone, alone.rows.at(0).cells.at(64)), HasSubstr("(2 of 3 seeds diverged)"));
+    for (const auto& note : table_notes(alone)) EXPECT_THAT(note, Not(HasSubstr("seeds"))) << "one seed has no deviation";
+}
+
+TEST(Tables, ASeedWithoutAValueDidNotDiverge) {
+    std::vector<EvalResult> rows{measured("alibi", 64, 50, 1), measured("alibi", 64, 50, 2)};
+    rows[1].bits_per_byte = kNoValue;
+    const std::vector<ReportRun> runs{run_with("a", rows)};
+    const auto table = make_tables(runs, Metric::bpb).at(0);
+    EXPECT_THAT(cell_text(table, table.rows.at(0).cells.at(64)), HasSubstr("(1 of 2 seeds without a value)"));
+}
+
 TEST(Tables, BoldPairsSeeds) {
     const auto seeds = [](const std::string& position, double ppl, double spread) {
         std::vector<EvalResult> rows;
