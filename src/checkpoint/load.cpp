@@ -1,7 +1,9 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 
-#include <map>
+#include <algorithm>
+#include <functional>
+#include <set>
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/safetensors.h"
@@ -28,8 +30,11 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
     return config_from_json(json, path.string(), registered_config_context());
 }
 
-void load_weights(const fs::path& checkpoint, LanguageModel& model) {
-    const at::NoGradGuard no_grad;
+namespace {
+
+// The checkpoint's tensor for each of the model's; throws where they are not the same.
+void match_weights(const fs::path& checkpoint, const LanguageModel& model,
+                   const std::function<void(const StoredTensor&, const at::Tensor&)>& take) {
     const auto path = checkpoint / kModelFile;
     auto file = read_safetensors(path);
     for (const auto& stored : model.stored_tensors()) {
@@ -41,7 +46,7 @@ void load_weights(const fs::path& checkpoint, LanguageModel& model) {
             throw CheckpointError(path.string() + ": " + stored.name + " has the shape " + shape_text(found->second.sizes()) +
                                   ", the model needs " + shape_text(stored.tensor.sizes()));
         }
-        stored.tensor.copy_(found->second);
+        take(stored, found->second);
         file.tensors.erase(found);
     }
     if (!file.tensors.empty()) {
@@ -50,7 +55,19 @@ void load_weights(const fs::path& checkpoint, LanguageModel& model) {
     }
 }
 
-void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer, const std::vector<at::Tensor>& owned) {
+}  // namespace
+
+void load_weights(const fs::path& checkpoint, LanguageModel& model) {
+    const at::NoGradGuard no_grad;
+    match_weights(checkpoint, model, [](const StoredTensor& stored, const at::Tensor& value) { stored.value.copy_(value); });
+}
+
+void check_weights(const fs::path& checkpoint, const LanguageModel& model) {
+    match_weights(checkpoint, model, [](const StoredTensor&, const at::Tensor&) {});
+}
+
+void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
+                    const std::vector<ParameterPiece>& pieces) {
     const at::NoGradGuard no_grad;
     std::map<std::string, std::vector<TensorSlice>> found;
     bool any = false;
@@ -69,7 +86,7 @@ void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Opti
     optimizer.set_steps(read_train_state(checkpoint).optimizer_steps);
 }
 
-LoadedCheckpoint load_checkpoint(const fs::path& checkpoint) {
+LoadedCheckpoint open_checkpoint(const fs::path& checkpoint) {
     verify_checkpoint(checkpoint);
     LoadedCheckpoint loaded;
     loaded.path = checkpoint;
@@ -81,10 +98,20 @@ LoadedCheckpoint load_checkpoint(const fs::path& checkpoint) {
     if (!vocab.is_number_integer() || vocab.get<std::int64_t>() < loaded.tokenizer->vocab_size()) {
         throw CheckpointError((checkpoint / "manifest.json").string() + ": vocab_size does not fit the tokenizer");
     }
-    loaded.model = make_language_model(loaded.config, vocab.get<std::int64_t>());
-    load_weights(checkpoint, *loaded.model);
-    loaded.model->eval();
     loaded.fingerprint = loaded.manifest["files"][kModelFile]["hash"].get<std::string>();
+    return loaded;
+}
+
+std::shared_ptr<LanguageModel> load_model(const LoadedCheckpoint& checkpoint, const Config& config) {
+    auto model = make_language_model(config, checkpoint.manifest["vocab_size"].get<std::int64_t>());
+    load_weights(checkpoint.path, *model);
+    model->eval();
+    return model;
+}
+
+LoadedCheckpoint load_checkpoint(const fs::path& checkpoint) {
+    auto loaded = open_checkpoint(checkpoint);
+    loaded.model = load_model(loaded, loaded.config);
     return loaded;
 }
 

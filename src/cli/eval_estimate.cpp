@@ -1,35 +1,45 @@
 #include "eval_estimate.h"
 
+#include <iostream>
+#include <vector>
+
 #include "longbow/core/strings.h"
 #include "longbow/eval/estimate.h"
 #include "longbow/telemetry/terminal.h"
 
 namespace longbow {
 
-WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const std::vector<EstimatedWork>& work, const std::string& device,
-                           double budget, int width) {
+namespace {
+
+constexpr double kSeconds = 2;  // of passes timed, for all runs
+
+struct WorkEstimate {
+    std::string text;  // a table, a line an evaluation
+    double seconds = 0;
+};
+
+WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, double budget, int width) {
+    auto& run = planned.run;
     auto& model = ready_model(run, device);
     std::vector<const EvalPlan*> timed;
-    for (const auto& one : work) {
-        if (one.done.empty()) timed.push_back(one.plan);
+    for (const auto& row : planned.rows) {
+        if (row.to_measure) timed.push_back(row.plan);
     }
-    const auto speeds = timed.empty() ? std::vector<double>() : seconds_per_flop(model, stream, timed, budget);
+    const auto speeds = timed.empty() ? std::vector<double>() : seconds_per_flop(model, *planned.stream, timed, budget);
 
     WorkEstimate estimate;
     std::vector<TableColumn> table{{"length", 0, {}}, {"stride", 1, {}}, {"windows", 3, {}},
                                    {"tokens", 2, {}}, {"FLOPs", 4, {}},  {"time", 0, {}}};
     auto speed = speeds.begin();
-    for (const auto& [plan, done] : work) {
-        const auto& request = plan->request;
-        const double flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), plan->windows);
-        const double seconds = done.empty() ? flops * *speed++ : 0;
+    for (const auto& row : planned.rows) {
+        const double seconds = row.to_measure ? row.flops * *speed++ : 0;
         estimate.seconds += seconds;
-        const std::vector<std::string> cells{std::to_string(request.length),
-                                             std::to_string(stride_of(request)),
-                                             with_commas(static_cast<std::int64_t>(plan->windows.size())),
-                                             with_commas(plan->scored()),
-                                             strprintf("%.3g", flops),
-                                             done.empty() ? about_seconds(seconds) : done};
+        const std::vector<std::string> cells{std::to_string(row.expected.length),
+                                             std::to_string(row.expected.stride),
+                                             with_commas(static_cast<std::int64_t>(row.plan->windows.size())),
+                                             with_commas(row.plan->scored()),
+                                             strprintf("%.3g", row.flops),
+                                             row.to_measure ? about_seconds(seconds) : "done"};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     const auto heading =
@@ -39,17 +49,31 @@ WorkEstimate estimate_work(MeasuredRun& run, const TokenStream& stream, const st
     return estimate;
 }
 
-std::string assumed_text(const MeasuredText& text, const std::string& store, int width) {
-    if (!text.is_assumed()) return "";
-    return wrapped(
-               store + " is no token store yet, so that its tokens cannot be counted: " + with_commas(text.assumed()) + " stand for them.",
-               width) +
+// That the tokens are assumed, where they are.
+std::string assumed_text(const MeasurePlan& plan, int width) {
+    if (!plan.text().is_assumed()) return "";
+    return wrapped(plan.request().store + " is no token store yet, so that its tokens cannot be counted: " +
+                       with_commas(plan.text().assumed()) + " stand for them.",
+                   width) +
            "\n";
 }
 
-std::string estimate_total(double seconds, const std::string& device, int threads) {
-    return strprintf("in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
-                     about_seconds(seconds).c_str(), device.c_str(), threads);
+}  // namespace
+
+void print_estimates(MeasurePlan& plan) {
+    const int width = stdout_is_terminal() ? stdout_width() : 0;
+    const auto& request = plan.request();
+    const double budget = kSeconds / static_cast<double>(plan.runs().size());
+    double seconds = 0;
+    for (auto& run : plan.runs()) {
+        const auto estimate = estimate_work(run, request.device, budget, width);
+        run.run.checkpoint.model.reset();
+        std::cout << estimate.text << "\n" << std::flush;
+        seconds += estimate.seconds;
+    }
+    std::cout << assumed_text(plan, width)
+              << strprintf("in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
+                           about_seconds(seconds).c_str(), request.device.c_str(), request.threads);
 }
 
 }  // namespace longbow

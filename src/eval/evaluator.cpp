@@ -54,14 +54,15 @@ void keep_whole(const std::filesystem::path& partial, const std::string& key, co
 
 }  // namespace
 
-void check_length(LanguageModel& model, std::int64_t length) {
-    const auto limit = model.position().max_length();
+void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
     if (limit > 0 && length > limit) {
         throw UsageError(strprintf("length %lld: position method '%s' of this model ends at %lld; evaluate at %lld or less",
-                                   static_cast<long long>(length), model.config().position.method.c_str(), static_cast<long long>(limit),
+                                   static_cast<long long>(length), config.position.method.c_str(), static_cast<long long>(limit),
                                    static_cast<long long>(limit)));
     }
 }
+
+void check_length(LanguageModel& model, std::int64_t length) { check_length(model.config(), model.position().max_length(), length); }
 
 EvalShare evaluation_share(Communicator& ranks) {
     if (ranks.alone()) return {};

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 
 #include "longbow/core/error.h"
 #include "longbow/core/interval.h"
@@ -128,6 +129,8 @@ const EvalPlan& EvalPlans::of(const TokenStream& stream, const EvalRequest& requ
     return found != plans_.end() ? found->second : plans_.emplace(key, plan_evaluation(stream, request)).first->second;
 }
 
+double mean_nll(const std::vector<float>& nll) { return std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size()); }
+
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row) {
     const auto& request = plan.request;
     const auto& windows = plan.windows;
@@ -152,9 +155,8 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.block_nll = block_sums(nll);
     result.block_bytes = bytes_of_blocks(stream, windows);
 
-    double total = 0;
-    for (const float value : nll) total += value;
-    result.nll = total / static_cast<double>(tokens);
+    const double total = std::accumulate(nll.begin(), nll.end(), 0.0);
+    result.nll = mean_nll(nll);
     result.ppl = std::exp(result.nll);
     const auto& protocol = protocol_named(request.protocol);
     result.tool_ppl = protocol.tool_ppl ? protocol.tool_ppl(nll, windows) : result.ppl;

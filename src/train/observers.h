@@ -10,6 +10,7 @@
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/writer.h"
 #include "longbow/core/json.h"
+#include "longbow/eval/evaluator.h"
 #include "longbow/telemetry/metrics.h"
 #include "longbow/telemetry/progress.h"
 #include "longbow/telemetry/tensorboard.h"
@@ -85,12 +86,12 @@ public:
     // Returns whether validation is due after this update and has not run yet. (A run that was stopped during a
     // validation runs it when it is resumed.)
     [[nodiscard]] bool due(const Session& session, bool last);
-    // Writes the rows of metrics.jsonl, and records the best validation in session.state. Returns whether this is the
-    // best one. Throws InterruptedError on a signal.
-    bool run(Session& session, Metrics& metrics) const;
+    // Rows in metrics.jsonl; records the best in session.state and returns whether this is it. Throws InterruptedError on a signal.
+    bool run(Session& session, Metrics& metrics);
 
 private:
     Cadence every_;
+    EvalPlans plans_;  // the same at each validation
 };
 
 }  // namespace longbow

@@ -1,7 +1,6 @@
 // Runs the trainer's validations.
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
@@ -18,7 +17,7 @@ bool Validation::due(const Session& session, bool last) {
     return every_.due(session.state.updates, session.state.train_seconds) || last;
 }
 
-bool Validation::run(Session& session, Metrics& metrics) const {
+bool Validation::run(Session& session, Metrics& metrics) {
     metrics.pause();
     auto& state = session.state;
     const auto& config = session.config;
@@ -37,8 +36,8 @@ bool Validation::run(Session& session, Metrics& metrics) const {
         EvalOptions options;
         options.label = "validation at " + std::to_string(length);
         options.share = share;
-        const auto nll = evaluate_tokens(*session.model, *session.valid, plan_evaluation(*session.valid, request), options);
-        const double mean = std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
+        const auto nll = evaluate_tokens(*session.model, *session.valid, plans_.of(*session.valid, request), options);
+        const double mean = mean_nll(nll);
         if (shown.empty()) decisive = mean;
         const auto ppl = std::isfinite(std::exp(mean)) ? strprintf("%.2f", std::exp(mean)) : "diverged";
         shown.push_back(ppl + " at " + std::to_string(length));

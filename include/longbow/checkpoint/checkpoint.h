@@ -141,10 +141,15 @@ struct LoadedCheckpoint {
 Json read_manifest(const std::filesystem::path& checkpoint);
 TrainState read_train_state(const std::filesystem::path& checkpoint);
 Config read_checkpoint_config(const std::filesystem::path& checkpoint);
-// Verifies the checkpoint, builds the model from the stored configuration and loads its weights.
+// Verifies and loads all but the model, which is absent: for whoever builds it otherwise than as it was trained.
+LoadedCheckpoint open_checkpoint(const std::filesystem::path& checkpoint);
+// A model of this configuration (the checkpoint's, with another type or attention maybe) with the checkpoint's weights, in evaluation mode.
+std::shared_ptr<LanguageModel> load_model(const LoadedCheckpoint& checkpoint, const Config& config);
+// open_checkpoint() with its model as it was trained.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
-// Loads only the weights into an existing model (init_from, resume). Throws CheckpointError that names the tensor if
-// one is missing, surplus or has the wrong shape.
+// Throws CheckpointError unless every tensor of the model is there with its shape, and no other. The model may be without values (Meta device).
+void check_weights(const std::filesystem::path& checkpoint, const LanguageModel& model);
+// Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear errors.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
 // The optimizer's state from the files of however many ranks wrote it; `owned` as for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,

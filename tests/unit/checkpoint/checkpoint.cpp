@@ -77,6 +77,23 @@ protected:
     }
 };
 
+TEST_F(Checkpoints, AModelWithoutValuesShowsWhetherTheWeightsFit) {
+    save(1);
+    const auto opened = open_checkpoint(checkpoint_path(run, 1));
+    EXPECT_FALSE(opened.model);
+    const auto fault = [&] {
+        return error_of<CheckpointError>([&] { check_weights(opened.path, LanguageModel(config, tokenizer->vocab_size(), at::kMeta)); });
+    };
+    EXPECT_EQ(fault(), "no error");
+    config.model.ffn_dim = 32;
+    EXPECT_THAT(fault(), HasSubstr("has the shape"));
+    config.model.ffn_dim = 24;
+    config.model.layers = 1;
+    EXPECT_THAT(fault(), HasSubstr("has no place"));
+    config.model.layers = 3;
+    EXPECT_THAT(fault(), HasSubstr("has no tensor layers.2"));
+}
+
 TEST_F(Checkpoints, WeightsOptimizerAndStateComeBackBitForBit) {
     train_a_step();
     save(1);

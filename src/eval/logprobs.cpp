@@ -1,0 +1,44 @@
+#include "longbow/eval/logprobs.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+
+namespace longbow {
+
+std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length) {
+    auto name = run;
+    std::replace(name.begin(), name.end(), '/', '-');  // one file, not one in a folder that nobody made
+    std::string path;
+    for (std::size_t at = 0; at < pattern.size();) {
+        const auto rest = std::string_view(pattern).substr(at);
+        if (starts_with(rest, "{run}")) {
+            path += name;
+            at += 5;
+        } else if (starts_with(rest, "{length}")) {
+            path += std::to_string(length);
+            at += 8;
+        } else {
+            path += pattern[at++];
+        }
+    }
+    return path;
+}
+
+void write_logprobs(const std::string& path, const std::vector<float>& nll) {
+    std::string header = strprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", nll.size());
+    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');  // magic, version and length take 10 bytes; data start at 64 n
+    header += '\n';
+    std::string bytes = std::string("\x93NUMPY\x01\x00", 8);
+    bytes += static_cast<char>(header.size() & 0xff);
+    bytes += static_cast<char>(header.size() >> 8);
+    bytes += header;
+    std::vector<float> logprobs(nll.size());
+    for (std::size_t i = 0; i < nll.size(); ++i) logprobs[i] = -nll[i];
+    bytes.append(reinterpret_cast<const char*>(logprobs.data()), logprobs.size() * sizeof(float));
+    write_file_atomic(path, bytes);
+}
+
+}  // namespace longbow

@@ -1,0 +1,131 @@
+#include "longbow/eval/measure.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
+#include "longbow/core/strings.h"
+#include "longbow/model/device_memory.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr std::int64_t kAssumedTokens = 1'000'000;  // in place of a store that is not there; fewer where fewer are to be scored
+
+std::int64_t assumed_tokens(const MeasureRequest& request) {
+    if (!request.only_estimates) return 0;
+    std::int64_t most = 0;
+    for (const auto& evaluation : request.evaluations) {
+        const auto limit = evaluation.max_stream_tokens;
+        most = std::max(most, limit > 0 ? std::min(limit, kAssumedTokens) : kAssumedTokens);
+    }
+    return most;
+}
+
+EvalRequest of_run(EvalRequest request, const MeasuredRun& run) {
+    request.dtype = run.dtype;
+    return request;
+}
+
+// What results.jsonl is searched for.
+EvalResult row_without_numbers(const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
+    const auto& checkpoint = run.checkpoint;
+    auto config = checkpoint.config;
+    const auto print = [&] { return config_fingerprint(config, registered_config_context()); };
+    EvalResult row;
+    row.name = run.name;
+    row.position = config.position.method;
+    row.train_length = config.train.length;
+    row.seed = config.train.seed;
+    row.updates = checkpoint.state.updates;
+    row.checkpoint = checkpoint.fingerprint;
+    row.tokenizer = run.tokenizer;
+    row.config = print();
+    config.train.seed = 0;
+    config.train.seeds.clear();
+    row.config_group = print();
+    row.data = stream.fingerprint();
+    take_settings(row, request);
+    return row;
+}
+
+std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& evaluations) {
+    const auto of_length =
+        std::count_if(evaluations.begin(), evaluations.end(), [&](const EvalRequest& one) { return one.length == row.length; });
+    return row.name + strprintf(", length %lld", static_cast<long long>(row.length)) +
+           (of_length > 1 ? strprintf(", stride %lld", static_cast<long long>(row.stride)) : "");
+}
+
+}  // namespace
+
+MeasurePlan::MeasurePlan(MeasureRequest request, bool warns, const std::function<void(const MeasuredRun&)>& check)
+    : request_(std::move(request)), text_(request_.store, request_.files, request_.split, request_.threads, assumed_tokens(request_)) {
+    std::set<std::pair<const TokenStream*, std::int64_t>> warned;  // runs that share a text are warned of it once
+    auto runs = load_runs(request_.checkpoints, request_.model, [&](const MeasuredRun& run) {
+        const auto& stream = text_.stream(run);
+        for (const auto& evaluation : request_.evaluations) {
+            const auto own = of_run(evaluation, run);
+            windows_.of(stream, own);
+            check_length(run.checkpoint.config, run.max_length, own.length);
+            if (warns && warned.emplace(&stream, own.length).second) warn_if_unreached(plan_request(stream, own));
+        }
+        if (check) check(run);
+    });
+    for (auto& run : runs) plan_rows(runs_.emplace_back(PlannedRun{std::move(run), nullptr, {}, {}}));
+}
+
+void MeasurePlan::plan_rows(PlannedRun& planned) {
+    const auto& run = planned.run;
+    planned.stream = &text_.stream(run);
+    for (const auto& evaluation : request_.evaluations) {
+        auto& row = planned.rows.emplace_back();
+        row.plan = &windows_.of(*planned.stream, of_run(evaluation, run));
+        row.expected = row_without_numbers(run, *planned.stream, row.plan->request);
+        row.expected.split = text_.split();
+        row.expected.device = request_.device;
+        row.label = label_of(row.expected, request_.evaluations);
+        row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), row.plan->windows);
+    }
+}
+
+double MeasurePlan::flops() const {
+    double flops = 0;
+    for (const auto& planned : runs_) {
+        for (const auto& row : planned.rows) flops += row.to_measure ? row.flops : 0;
+    }
+    return flops;
+}
+
+void MeasurePlan::each_run(const std::function<void(PlannedRun&)>& work) {
+    for (auto& planned : runs_) {
+        runs_.size() == 1 ? work(planned) : named(planned.run, [&] { work(planned); });
+        planned.run.checkpoint.model.reset();  // one model at a time
+    }
+}
+
+MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedRow& row, const std::filesystem::path& partial,
+                        WorkProgress& progress, const EvalShare& share) {
+    auto& model = ready_model(run.run, row.expected.device);
+    reset_peak_memory(row.expected.device);
+    EvalTiming timing;
+    EvalOptions options;
+    options.label = row.label;
+    options.whole = &progress;
+    options.partial = partial;
+    options.keep_partial = true;  // until the caller has what it makes of the row
+    options.timing = &timing;
+    options.share = share;
+    MeasuredRow measured;
+    measured.nll = evaluate_tokens(model, *run.stream, *row.plan, options);
+    measured.row = summarise(measured.nll, *run.stream, *row.plan, row.expected);
+    measured.row.data_name = plan.text().name();
+    measured.row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
+    measured.row.visited_fraction = timing.visited_fraction;
+    measured.row.peak_memory_mb = peak_memory_mb(row.expected.device);
+    return measured;
+}
+
+}  // namespace longbow
