@@ -42,6 +42,8 @@ void complete(EvalFlags& flags) {
         check_plan({flags.evaluation.protocol, length, flags.evaluation.stride, 0, {}});
     }
     if (request.store.empty() == request.files.empty()) throw UsageError("longbow eval needs either --data STORE or --text FILE");
+    if (printable(request.data_set) != request.data_set)
+        throw UsageError("--data-set " + printable(request.data_set) + ": a name is one line of UTF-8");
     if (!request.token_logprobs.empty() && flags.lengths.size() > 1 && request.token_logprobs.find("{length}") == std::string::npos) {
         throw UsageError("--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
     }
@@ -100,6 +102,10 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
         ->allow_extra_args(false);
     verb->add_option("--split", request.split, "Split of the store")->capture_default_str()->type_name("NAME");
+    verb->add_option(
+            "--data-set", request.data_set,
+            "The data set's name for the rows, e.g. wikitext103; default: the one that the path of the store or text names, if it does")
+        ->type_name("NAME");
     add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024", whole_number())->required()->type_name("L,..");
     verb->add_option("--stride", evaluation.stride,
                      "Targets a window, with up to length - stride tokens of context; default: the protocol's")

@@ -31,6 +31,17 @@ std::string store_name(const fs::path& store) {
     return says_little && !above.empty() ? above + "/" + name : name;
 }
 
+std::string data_set_of(const fs::path& path) {
+    static const std::array known{"wikitext103", "bookcorpus", "cc100", "austen"};
+    std::string found;
+    for (const auto* name : known) {
+        if (path.string().find(name) == std::string::npos) continue;
+        if (!found.empty()) return "";
+        found = name;
+    }
+    return found;
+}
+
 std::string text_name(const std::vector<std::string>& files) {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < std::min(files.size(), kNamedFiles); ++i) names.push_back(file_name(files[i]));

@@ -85,6 +85,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("checkpoint", r.checkpoint, true);
     field("data", r.data, true);
     field("data_name", r.data_name, false);
+    field("data_set", r.data_set, false);
     field("tokenizer", r.tokenizer, true);
     field("config", r.config, true);
     field("config_group", r.config_group, false);
@@ -100,6 +101,7 @@ void visit_fields(Result& r, Visit&& field) {
 Json to_json(const EvalResult& result) {
     Json json;
     visit_fields(result, [&](const char* key, const auto& value, bool) {
+        if (std::strcmp(key, "data_set") == 0 && result.data_set.empty()) return;
         json[key] = json_of(value);
         if (std::strcmp(key, "ppl") != 0) return;
         json["ppl_ci"] = result.ppl_ci ? json_of(std::vector<double>{result.ppl_ci->low, result.ppl_ci->high}) : Json();

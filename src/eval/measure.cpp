@@ -85,6 +85,7 @@ void MeasurePlan::plan_rows(PlannedRun& planned) {
         row.plan = &windows_.of(*planned.stream, of_run(evaluation, run));
         row.expected = row_without_numbers(run, *planned.stream, row.plan->request);
         row.expected.split = text_.split();
+        row.expected.data_set = request_.data_set.empty() ? text_.data_set() : request_.data_set;
         row.expected.device = request_.device;
         row.label = label_of(row.expected, request_.evaluations);
         row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), row.plan->windows);

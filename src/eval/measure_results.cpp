@@ -42,7 +42,9 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
 }
 
 fs::path partial_of(const PlannedRun& run, const PlannedRow& row) {
-    const auto key = fingerprint(json_text(to_json(row.expected)));
+    auto losses = row.expected;
+    losses.data_set.clear();  // they are the same, whatever the data is called
+    const auto key = fingerprint(json_text(to_json(losses)));
     return run.partials.empty() ? fs::path() : run.partials / (".eval-" + key.substr(key.size() - 12) + ".partial");
 }
 
@@ -104,8 +106,8 @@ void ResultsMeasurement::find_known(PlannedRun& run) {
     }
     run.partials = ranks_.from_leader(partials);
     for (auto& row : run.rows) {
-        const auto found = std::find_if(known.rbegin(), known.rend(),
-                                        [&](const EvalResult& one) { return one.measurement() == row.expected.measurement(); });
+        const auto found =
+            std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& one) { return one.matches(row.expected, Measurement::kAll); });
         if (found != known.rend() && !request_.again) row.known = *found;
         row.to_measure = ranks_.from_leader(row.known && request_.token_logprobs.empty() ? "known" : "").empty();
     }

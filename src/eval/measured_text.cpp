@@ -38,6 +38,8 @@ MeasuredText::MeasuredText(const std::string& store, std::vector<std::string> fi
 
 std::string MeasuredText::name() const { return files_.empty() ? store_name(path_) : text_name(files_); }
 
+std::string MeasuredText::data_set() const { return data_set_of(files_.empty() ? path_ : join(files_, "\n")); }
+
 const TokenStream& MeasuredText::stream(const MeasuredRun& run) {
     if (!store_) return encoded(run);
     if (store_->tokenizer_fingerprint() != run.tokenizer) {

@@ -22,6 +22,7 @@ void visit_parts(const Measurement& m, Visit&& part) {
     part(Measurement::kData, m.data);
     part(Measurement::kTokenizer, m.tokenizer);
     part(Measurement::kConfig, m.config);
+    part(Measurement::kDataSet, m.data_set);
 }
 
 }  // namespace
@@ -29,9 +30,14 @@ void visit_parts(const Measurement& m, Visit&& part) {
 std::string Measurement::key(unsigned parts) const {
     std::string key;
     visit_parts(*this, [&](Part which, const std::string& value) {
-        if ((parts & which) != 0) key += value + "\n";  // no name of a split or protocol contains a newline
+        if ((parts & which) != 0) key += value + "\n";  // no name holds an end of line
     });
     return key;
+}
+
+bool Measurement::matches(const Measurement& other, unsigned parts) const {
+    if (data_set.empty() || other.data_set.empty()) parts &= ~kDataSet;
+    return key(parts) == other.key(parts);
 }
 
 std::string Measurement::text() const {

@@ -47,6 +47,7 @@ Command eval_command(const PlannedModel& model, const PlannedEval& eval, const G
                     "--split",   eval.split,
                     "--lengths", join(lengths, ","),
                     "--out",     (run / eval.file).string()};
+    if (!model.data_set.empty()) command.insert(command.end(), {"--data-set", model.data_set});
     if (eval.stride > 0) command.insert(command.end(), {"--stride", std::to_string(eval.stride)});
     if (eval.stream_tokens > 0) command.insert(command.end(), {"--max-stream-tokens", std::to_string(eval.stream_tokens)});
     if (eval.one_at_a_time) command.insert(command.end(), {"--max-tokens", "1"});

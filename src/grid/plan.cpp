@@ -54,7 +54,7 @@ bool is_newer(const fs::path& file, const fs::path& run) {
     return !error && rows >= fs::last_write_time(run / "checkpoints" / "last" / "manifest.json", error);
 }
 
-void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool trained) {
+void mark_missing(std::vector<PlannedEval>& evals, const std::string& data_set, const fs::path& run, bool trained) {
     std::map<std::string, std::vector<EvalResult>> files;
     for (auto& eval : evals) {
         if (files.count(eval.file) == 0) files[eval.file] = read_results((run / eval.file).string());
@@ -64,6 +64,7 @@ void mark_missing(std::vector<PlannedEval>& evals, const fs::path& run, bool tra
             wanted.stride = eval.stride == 0 ? length : eval.stride;
             wanted.split = eval.split;
             wanted.max_stream_tokens = eval.stream_tokens;
+            wanted.data_set = data_set;
             const auto& rows = files[eval.file];
             const bool there =
                 trained && is_newer(run / eval.file, run) &&
@@ -144,8 +145,8 @@ void find_done(PlannedModel& model, const GridRequest& request) {
     const auto run = request.run_dir / model.name;
     model.done_updates = saved_updates(run, model.config);
     check_settings(model, run, request.context);
-    mark_missing(model.evals, run, model.trained());
-    mark_missing(model.early, run, model.done_updates >= model.early_updates);
+    mark_missing(model.evals, model.data_set, run, model.trained());
+    mark_missing(model.early, model.data_set, run, model.done_updates >= model.early_updates);
     if (model.done_updates > model.early_updates) {
         // Past that update: they were measured then or cannot be any more.
         for (auto& eval : model.early) eval.missing.clear();

@@ -91,6 +91,13 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
     return chart;
 }
 
+// By the names in its rows; of a run of before, by its path.
+bool is_of_data_set(const ReportRun& run, const Target& target, const Scale& scale) {
+    const auto named = std::find_if(run.rows.begin(), run.rows.end(), [](const EvalResult& row) { return !row.data_set.empty(); });
+    if (named != run.rows.end()) return named->data_set == scale.data_set(target);
+    return scale.divisor != 1 || run.results.find(target.dataset) != std::string::npos;
+}
+
 bool model_matches(const ReportRun& run, const Target& target, const Scale& scale) {
     const auto value = [&](const char* key) {
         const auto found = run.settings.find(key);
@@ -105,8 +112,7 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
     return [&runs, scale](const Target& target) {
         std::vector<std::pair<double, double>> points;
         for (const auto& run : runs) {
-            const bool other = scale.divisor == 1 && run.results.find(target.dataset) == std::string::npos;
-            if (other || !model_matches(run, target, scale) || run.metrics.empty()) continue;
+            if (!is_of_data_set(run, target, scale) || !model_matches(run, target, scale) || run.metrics.empty()) continue;
             points.clear();
             double hours = 0;
             for (const auto& row : run.metrics) {

@@ -58,9 +58,10 @@ public:
         return std::nullopt;
     }
 
-    // Returns whether the run may belong to this data set: not if its store's path names another of the paper's data
-    // sets.
-    [[nodiscard]] bool may_be_of(const std::string& dataset) const {
+    // A row of before names no data set. Its run's store may: if that is another of the paper's, the row is none of this one.
+    [[nodiscard]] bool is_of(const EvalResult& row, const Target& target, const Scale& scale) const {
+        if (!row.data_set.empty()) return row.data_set == scale.data_set(target);
+        const auto& dataset = target.dataset;
         const auto store = run_.settings.find("data.store");
         if (store == run_.settings.end() || store->second.find(dataset) != std::string::npos) return true;
         const auto known = {"wikitext103", "bookcorpus", "cc100"};
@@ -75,8 +76,8 @@ private:
     std::optional<double> parameters_;
 };
 
-bool is_model(const EvalResult& row, const Target& target, const Scale& scale) {
-    return row.position == target.method && row.train_length == scale.length(target.train_length);
+bool is_model(const RunFiles& run, const EvalResult& row, const Target& target, const Scale& scale) {
+    return run.is_of(row, target, scale) && row.position == target.method && row.train_length == scale.length(target.train_length);
 }
 
 // For an early stop, the row with the fewest updates counts: the model may have been measured again later in its
@@ -90,7 +91,7 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
     wanted.split = target.split;
     wanted.max_stream_tokens = scale.stream_tokens(target);
     for (const auto& row : run.rows(measurement_file(target))) {
-        const bool same = is_model(row, target, scale) && row.matches(wanted, Measurement::kAsked);
+        const bool same = is_model(run, row, target, scale) && row.matches(wanted, Measurement::kAsked);
         if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,
@@ -119,7 +120,7 @@ std::optional<Measured> training(RunFiles& run, const Target& target, const Scal
     const auto& evaluated = run.rows(measurement_file(target));
     auto own = evaluated.end();
     for (auto row = evaluated.begin(); row != evaluated.end(); ++row) {
-        if (is_model(*row, target, scale) && (own == evaluated.end() || row->updates < own->updates)) own = row;
+        if (is_model(run, *row, target, scale) && (own == evaluated.end() || row->updates < own->updates)) own = row;
     }
     if (own == evaluated.end()) return std::nullopt;
     const auto plain = [](double value) { return Measured{value, std::nullopt, std::nullopt, 0}; };
@@ -152,7 +153,6 @@ Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale) {
     return [files, scale](const Target& target) {
         std::optional<Measured> found;
         for (auto& run : *files) {
-            if (!run.may_be_of(target.dataset)) continue;
             auto measured = target.length > 0 ? evaluation(run, target, scale) : training(run, target, scale);
             if (measured) found = measured;
         }

@@ -36,6 +36,9 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     PlannedModel model;
     model.name = model_name(scale, target);
     model.dataset = target.dataset;
+    const bool other_data = std::any_of(request.overrides.begin(), request.overrides.end(),
+                                        [](const std::string& change) { return starts_with(change, "data."); });
+    if (!other_data) model.data_set = scale.data_set(target);
     model.method = target.method;
     model.train_length = target.train_length;
     // At the paper's scale even a part of a model takes seconds, so one model of each data set is timed. In the demo,

@@ -164,6 +164,7 @@ Scale demo_scale() {
     Scale scale;
     scale.name = "demo";
     scale.divisor = 8;
+    scale.corpus = "austen";
     scale.rows = 10;
     scale.stride_1_tokens = 4096;
     return scale;

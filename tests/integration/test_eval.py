@@ -77,6 +77,19 @@ class Eval(unittest.TestCase):
                     "checkpoint", "data", "tokenizer", "config"):
             self.assertTrue(rows[0][key], key)
 
+    def test_a_row_carries_the_name_of_its_data_set(self):
+        plain, = self.evaluate("alibi", "named.jsonl", "--lengths", 16)
+        self.assertNotIn("data_set", plain)
+        again, = self.evaluate("alibi", "named.jsonl", "--lengths", 16, "--data-set", "wikitext103")
+        self.assertEqual(again, plain, "a row without a name is of any")
+        named, = self.evaluate("alibi", "named.jsonl", "--lengths", 16, "--data-set", "wikitext103", "--again")
+        self.assertEqual((named["data_set"], named["nll"]), ("wikitext103", plain["nll"]))
+        shutil.copytree(self.home / "store", self.home / "cc100/store")
+        self.addCleanup(shutil.rmtree, self.home / "cc100")
+        rows = self.run_ok("eval", "runs/alibi", "--data", "cc100/store", "--out", "by-path.jsonl", "--lengths", 16, "--json")
+        self.assertEqual(json.loads(rows)["data_set"], "cc100")
+        self.refuse(2, "--data-set", "eval", "runs/alibi", "--data", "store", "--lengths", 16, "--data-set", "two\nlines")
+
     def test_default_place_and_table(self):
         table = self.run_ok("eval", "runs/sinusoidal", "--data", "store", "--lengths", "16")
         self.assertIn("ppl/word", table)

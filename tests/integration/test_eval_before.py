@@ -42,7 +42,7 @@ class RowsOfBefore(unittest.TestCase):
     def test_no_row_is_measured_again(self):
         known = iter(self.rows)
         for arguments in EVALUATIONS:
-            rows, said = self.eval(*arguments)
+            rows, said = self.eval(*arguments, "--data-set", "wikitext103")
             self.assertEqual(said.count("already in"), len(rows), said)
             for row in rows:
                 self.assertEqual(row, next(known))

@@ -23,6 +23,7 @@ struct MeasureRequest {
     std::string store;                     // a token store, or else
     std::vector<std::string> files;        // text, encoded by each checkpoint's tokenizer
     std::string split = "valid";           // of the store
+    std::string data_set;                  // its name, for rows; empty: the one that the path of the store or text names, if it does
     std::vector<EvalRequest> evaluations;  // of each run, in this order; a run's own type takes the place of theirs
     std::string device = "cpu";
     int threads = 1;

@@ -20,8 +20,9 @@ public:
     const TokenStream& stream(const MeasuredRun& run);
     // The split's name, for rows.
     [[nodiscard]] std::string split() const { return files_.empty() ? split_ : "text"; }
-    // What people call it (data/store_name.h).
+    // What people call it, and the data set that its path names (data/store_name.h).
     [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string data_set() const;
     // There is no store: so many tokens are assumed.
     [[nodiscard]] bool is_assumed() const { return assumed_ > 0; }
     [[nodiscard]] std::int64_t assumed() const { return assumed_; }

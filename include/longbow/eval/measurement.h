@@ -27,6 +27,7 @@ struct Measurement : EvalSettings {
     // The computation's type, as text so that rows of later versions with new types can be read.
     std::string dtype = "fp32";
     std::string checkpoint, data, tokenizer, config;
+    std::string data_set;  // the data set's name, "wikitext103"; empty: none was given, as in rows of before
     bool operator==(const Measurement&) const = default;
 
     enum Part : unsigned {
@@ -41,16 +42,18 @@ struct Measurement : EvalSettings {
         kData = 1 << 8,
         kTokenizer = 1 << 9,
         kConfig = 1 << 10,
+        kDataSet = 1 << 11,
     };
-    // kHow says how something was measured, but not which model and text. kAsked is what a grid of models compares.
-    static constexpr unsigned kHow = kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
-    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit;
-    static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig;
+    static constexpr unsigned kHow =
+        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;                      // but not of which model and text
+    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;  // what a grid of models asks for
+    static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig | kDataSet;
 
     // Returns these parts as one string. Two keys are equal if and only if the parts are.
     [[nodiscard]] std::string key(unsigned parts = kAll) const;
-    [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const { return key(parts) == other.key(parts); }
-    // Returns the parts of kHow in words: "length 1024, protocol paper, valid split".
+    // Whether these parts are equal. A data set without a name is any: rows of before name none.
+    [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const;
+    // kHow in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
 };
 

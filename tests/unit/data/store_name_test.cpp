@@ -14,6 +14,14 @@ TEST(StoreName, IsTheFolderOrWhatTellsMore) {
     EXPECT_EQ(store_name("/store"), "store");
 }
 
+TEST(StoreName, ADataSetIsThatOfThePath) {
+    EXPECT_EQ(data_set_of("data/corpora/wikitext103/store"), "wikitext103");
+    EXPECT_EQ(data_set_of("/scratch/cc100-bpe"), "cc100");
+    EXPECT_EQ(data_set_of("data/corpora/austen/valid.txt"), "austen");
+    EXPECT_EQ(data_set_of("data/mine"), "");
+    EXPECT_EQ(data_set_of("cc100/bookcorpus"), "") << "either";
+}
+
 TEST(StoreName, OfTextFiles) {
     EXPECT_EQ(text_name({"my.txt"}), "my.txt");
     EXPECT_EQ(text_name({"a/b.txt", "c.txt"}), "b.txt + c.txt");

@@ -32,23 +32,36 @@ const std::vector<Change>& changes() {
         {M::kData, [](M& m) { m.data = "xxh3:1"; }},
         {M::kTokenizer, [](M& m) { m.tokenizer = "xxh3:1"; }},
         {M::kConfig, [](M& m) { m.config = "xxh3:1"; }},
+        {M::kDataSet, [](M& m) { m.data_set = "cc100"; }},
     };
     return list;
 }
 
 TEST(Measurement, EveryPartTellsMeasurementsApart) {
     unsigned all = 0;
-    std::set<std::string> keys{Measurement{}.key()};
+    Measurement one;
+    one.data_set = "wikitext103";
+    std::set<std::string> keys{one.key()};
     for (const auto& change : changes()) {
-        Measurement other;
+        auto other = one;
         change.make(other);
-        EXPECT_FALSE(other == Measurement{});
+        EXPECT_FALSE(other == one);
         EXPECT_TRUE(keys.insert(other.key()).second) << other.key();
-        EXPECT_FALSE(other.matches({}, change.part));
-        EXPECT_TRUE(other.matches({}, Measurement::kAll & ~change.part));
+        EXPECT_FALSE(other.matches(one, change.part));
+        EXPECT_TRUE(other.matches(one, Measurement::kAll & ~change.part));
         all |= change.part;
     }
     EXPECT_EQ(all, Measurement::kAll);
+}
+
+TEST(Measurement, ADataSetWithoutANameIsAny) {
+    Measurement named, before;
+    named.data_set = "cc100";
+    EXPECT_TRUE(named.matches(before, Measurement::kAll));
+    EXPECT_TRUE(before.matches(named, Measurement::kAll));
+    EXPECT_FALSE(named == before);
+    before.length = 8;
+    EXPECT_FALSE(before.matches(named, Measurement::kAll));
 }
 
 TEST(Measurement, NoPartRunsIntoTheNext) {

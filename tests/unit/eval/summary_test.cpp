@@ -161,6 +161,10 @@ TEST(Results, RowsComeBackAsTheyWere) {
     EXPECT_EQ(json.at("blocks"), 1);
     EXPECT_EQ(to_json(eval_result_from_json(json, "x:1")), json);
     EXPECT_TRUE(r.measurement() == eval_result_from_json(json, "x:1").measurement());
+    EXPECT_FALSE(json.contains("data_set")) << "a name that nobody gave";
+    r.data_set = "cc100";
+    EXPECT_EQ(to_json(r).at("data_set"), "cc100");
+    EXPECT_EQ(eval_result_from_json(to_json(r), "x:1").data_set, "cc100");
     auto other = json;
     other.erase("nll");
     EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);

@@ -8,6 +8,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/eval/eval_result.h"
 #include "longbow/grid/commands.h"
 #include "longbow/grid/cost.h"
 #include "longbow/grid/run.h"
@@ -87,6 +88,32 @@ TEST_F(Grid, WhatIsMissingBecomesCommands) {
     chains = model_commands(plan_, request_);
     ASSERT_EQ(chains[0].commands.size(), 2U) << "trained: only the evaluations are left";
     EXPECT_THAT(models_text(plan_, request_), HasSubstr("trained"));
+}
+
+TEST_F(Grid, RowsOfAnotherDataSetAreNotTheModels) {
+    auto& model = plan_.models.front();
+    find_done(model, request_);
+    for (const auto& word : model_commands(plan_, request_)[0].commands[1]) EXPECT_NE(word, "--data-set") << "the model has no name for it";
+    model.data_set = "mine";
+    EXPECT_THAT(join(model_commands(plan_, request_)[0].commands[1], " "), HasSubstr("--data-set mine"));
+
+    train(10);
+    const auto results = (request_.run_dir / model.name / "results.jsonl").string();
+    const auto missing_with = [&](std::int64_t length, const std::string& data_set) {
+        EvalResult row;
+        row.position = "alibi";
+        row.split = "valid";
+        row.length = row.stride = length;
+        row.tokens = 1000;
+        row.data_set = data_set;
+        append_result(results, row);
+        model.evals[0].missing.clear();
+        find_done(model, request_);
+        return model.evals[0].missing.count(length) > 0;
+    };
+    EXPECT_TRUE(missing_with(64, "yours"));
+    EXPECT_FALSE(missing_with(64, "mine"));
+    EXPECT_FALSE(missing_with(128, "")) << "a row of before";
 }
 
 TEST_F(Grid, AMissingTextIsSaidWithItsRemedy) {

@@ -305,6 +305,22 @@ TEST_F(Lookups, KeepDataSetsApart) {
     EXPECT_TRUE(ours({"bookcorpus", "alibi", 512, Quantity::ppl, 512, 0, "valid", 0}));
 }
 
+TEST_F(Lookups, ARowsOwnDataSetCountsMoreThanItsStoresPath) {
+    auto named = row(512, 512, 20);
+    named.data_set = "wikitext103";
+    std::vector<ReportRun> runs{run({named})};
+    runs[0].settings["data.store"] = "data/corpora/bookcorpus/store";
+    const auto ours = lookup_in(runs, Scale{});
+    EXPECT_TRUE(ours({"wikitext103", "alibi", 512, Quantity::ppl, 512, 0, "valid", 0}));
+    EXPECT_FALSE(ours({"bookcorpus", "alibi", 512, Quantity::ppl, 512, 0, "valid", 0}));
+    auto demo = row(64, 64, 20);
+    demo.train_length = 64;
+    demo.data_set = "austen";
+    const std::vector<ReportRun> small{run({demo})};
+    EXPECT_TRUE(lookup_in(small, demo_scale())({"wikitext103", "alibi", 512, Quantity::ppl, 512, 0, "valid", 0}));
+    EXPECT_FALSE(lookup_in(small, Scale{})({"wikitext103", "alibi", 64, Quantity::ppl, 64, 0, "valid", 0})) << "Austen is no WikiText";
+}
+
 TEST_F(Lookups, TrainingComesFromMetricsAndAnEarlyStopFromItsOwnFile) {
     std::ofstream(folder_ / "metrics.jsonl")
         << "{\"event\":\"train\",\"update\":40,\"timing\":{\"seconds\":3600,\"tokens_per_second\":100,\"memory_mb\":900}}\n"

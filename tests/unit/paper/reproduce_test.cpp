@@ -132,6 +132,7 @@ TEST_F(Reproduce, TheDemoIsSmall) {
     const auto demo = plan({"table2", "table5", "table13", "figure1"}, demo_scale());
     for (const auto& model : demo.models) {
         EXPECT_EQ(model.updates, 652) << model.name;
+        EXPECT_EQ(model.data_set, "austen") << model.name;
         EXPECT_DOUBLE_EQ(model.tokens, 652 * 1536) << model.name;
         EXPECT_EQ(model.config.train.batch * model.config.train.length, 1536) << model.name;
         for (const auto& eval : model.evals) {
@@ -190,7 +191,7 @@ TEST_F(Reproduce, EarlyStopsAreMeasuredOnTheWay) {
         ASSERT_GE(chain->commands.size(), 4U);
         EXPECT_THAT(join(chain->commands[0], " "), HasSubstr("train.stop=46700 updates"));
         EXPECT_THAT(join(chain->commands[1], " "), HasSubstr("cc100/sinusoidal-1024@last"));
-        EXPECT_THAT(join(chain->commands[1], " "), HasSubstr("early.jsonl"));
+        EXPECT_THAT(join(chain->commands[1], " "), HasSubstr("early.jsonl --data-set cc100"));
         EXPECT_THAT(join(chain->commands[2], " "), Not(HasSubstr("train.stop")));
         EXPECT_EQ(chain->commands[2].front(), "train");
         EXPECT_EQ(chain->commands[3].front(), "eval");
