@@ -34,6 +34,8 @@ std::uint64_t unsigned_number(const Json& value, const std::string& file, const 
 
 // Parses the header and detects duplicate tensor names, which the JSON library accepts silently.
 Json parse_json(std::string_view text, const std::string& file) {
+    // The library takes a NUL for the end of its text, so what follows one would be passed over.
+    if (text.find('\0') != std::string_view::npos) damaged(file, "its header is no JSON");
     std::set<std::string> names;
     bool duplicate = false;
     const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {

@@ -117,6 +117,7 @@ std::string quote_foreign(std::string_view foreign) {
     std::string text = "\"";
     for (const char c : foreign.substr(0, kShown)) {
         if (c >= ' ' && c <= '~') {
+            if (c == '"' || c == '\\') text += '\\';  // else a name could end its quotes, or imitate an escape
             text += c;
         } else {
             text += strprintf("\\x%02x", static_cast<unsigned char>(c));

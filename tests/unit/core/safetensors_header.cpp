@@ -50,6 +50,7 @@ TEST(SafetensorsHeader, RefusesDamage) {
         {file_of(good, 7), "outside the file"},
         {file_of(good, 9), "end before the file"},
         {file_of("{", 0), "no JSON"},
+        {file_of(good + std::string(1, '\0') + "left over", 8), "no JSON"},
         {file_of("[]", 0), "no JSON object"},
         {file_of(R"({"a":1})", 0), "lacks dtype"},
         {file_of(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", 8), "does not know"},

@@ -204,6 +204,7 @@ TEST(Unpickler, EveryTruncationIsRefused) {
 TEST(Unpickler, ForeignTextIsShownHarmless) {
     EXPECT_EQ(quote_foreign("a\x1b[2Jb\n"), "\"a\\x1b[2Jb\\x0a\"");
     EXPECT_EQ(quote_foreign(std::string(100, 'x')), "\"" + std::string(60, 'x') + "..\"");
+    EXPECT_EQ(quote_foreign("a\"b\\x41\x1b"), R"("a\"b\\x41\x1b")") << "neither ends its quotes nor imitates an escape";
     EXPECT_TRUE(is_plain("transformer_lm") && is_plain(""));
     EXPECT_FALSE(is_plain("a\x1b[2J") || is_plain(std::string(61, 'x')) || is_plain(std::string(62, 'x')));
 }
