@@ -12,6 +12,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "manifest.h"
 #include "optimizer_file.h"
@@ -25,7 +26,7 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
     if (found == file.metadata.end()) {
         throw CheckpointError(path.string() + " carries no longbow.config: it was not written by longbow (see `longbow import`)");
     }
-    const Json json = Json::parse(found->second, nullptr, /*allow_exceptions=*/false);
+    const Json json = parse_json(found->second);
     if (json.is_discarded()) throw CheckpointError(path.string() + ": its longbow.config is no JSON");
     return config_from_json(json, path.string(), registered_config_context());
 }

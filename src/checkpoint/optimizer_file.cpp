@@ -5,6 +5,7 @@
 #include "longbow/checkpoint/safetensors.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json.h"
+#include "longbow/core/json_text.h"
 #include "manifest.h"
 
 namespace longbow {
@@ -51,7 +52,7 @@ void write_optimizer_file(const std::filesystem::path& path, const std::vector<T
 void read_optimizer_file(const std::filesystem::path& path, std::map<std::string, std::vector<TensorSlice>>& found) {
     const auto file = read_safetensors(path);
     const auto text = file.metadata.find(kRanges);
-    const Json ranges = Json::parse(text == file.metadata.end() ? "" : text->second, nullptr, /*allow_exceptions=*/false);
+    const Json ranges = parse_json(text == file.metadata.end() ? std::string_view() : text->second);
     for (const auto& [name, tensor] : file.tensors) {
         const auto range = ranges.is_object() ? ranges.find(name) : ranges.end();
         if (!ranges.is_object() || range == ranges.end() || !range->is_array() || range->size() != 2 || !(*range)[0].is_number_integer() ||

@@ -2,7 +2,6 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <charconv>
@@ -16,15 +15,6 @@
 namespace longbow {
 
 namespace {
-
-// Returns the number of cores that this process may run on. A container or taskset may leave it fewer than the machine
-// has.
-int available_cores() {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-    return std::max(1, CPU_COUNT(&set));
-}
 
 int gpu_count() { return static_cast<int>(gpu_report().gpus.size()); }
 

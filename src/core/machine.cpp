@@ -37,13 +37,18 @@ std::uint64_t meminfo_bytes(std::string_view key) {
 
 }  // namespace
 
+int available_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return std::max(1, CPU_COUNT(&set));
+}
+
 CpuInfo cpu_info() {
     CpuInfo info;
     info.vendor = proc_value("/proc/cpuinfo", "vendor_id");
     info.model = proc_value("/proc/cpuinfo", "model name");
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    if (sched_getaffinity(0, sizeof set, &set) == 0) info.cores = std::max(1, CPU_COUNT(&set));
+    info.cores = available_cores();
     // The kernel lists a feature only when it has enabled it, which the cpuid instruction alone does not tell (AMX).
     const auto flags = split(proc_value("/proc/cpuinfo", "flags"), ' ');
     static constexpr struct {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
-#include <thread>
 
 #include "encode_pipeline.h"
 #include "existing_store.h"
@@ -14,6 +13,7 @@
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
+#include "longbow/core/machine.h"
 #include "longbow/core/output.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
@@ -155,9 +155,7 @@ public:
     }
 
 private:
-    [[nodiscard]] int threads() const {
-        return request_.threads > 0 ? request_.threads : static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    }
+    [[nodiscard]] int threads() const { return request_.threads > 0 ? request_.threads : available_cores(); }
 
     void go_on_or_start() {
         std::string reason;

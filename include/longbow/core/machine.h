@@ -16,6 +16,9 @@ struct CpuInfo {
 };
 CpuInfo cpu_info();
 
+// Returns the number of cores that this process may run on: a container or taskset may leave it fewer than the machine has.
+int available_cores();
+
 struct MemoryInfo {
     std::uint64_t total = 0;  // bytes, as `available`
     std::uint64_t available = 0;
