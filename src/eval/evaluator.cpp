@@ -52,6 +52,153 @@ void keep_whole(const std::filesystem::path& partial, const std::string& key, co
     }
 }
 
+// One evaluation under way. Batches come in rounds of one a rank, so that the losses that are there after a round are a
+// beginning of the stream, which can be saved and resumed from by any number of ranks.
+class Evaluation {
+public:
+    Evaluation(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options)
+        : model_(model),
+          stream_(stream),
+          options_(options),
+          share_(options.share),
+          world_(static_cast<std::size_t>(share_.world)),
+          rank_(static_cast<std::size_t>(share_.rank)),
+          device_(model.parameters().front().device()),
+          windows_(merge_windows(plan.windows)),
+          batches_(make_batches(windows_, plan.request.max_batch_tokens)),
+          forward_(model.config(), model_sizes(model.config(), model.vocab_size())),
+          total_(plan.scored()),
+          nll_(static_cast<std::size_t>(total_)),
+          own_progress_(total_flops()),
+          progress_(options.whole != nullptr ? *options.whole : own_progress_) {
+        if (!options_.partial.empty()) key_ = partial_key(model, stream, plan.request, device_.str());
+    }
+
+    std::vector<float> run() {
+        auto next = resume();
+        meter_ = RateMeter();
+        for (; next < batches_.size(); next += world_) run_round(next);
+        share_.sum(nll_);
+        finish();
+        return std::move(nll_);
+    }
+
+private:
+    [[nodiscard]] double flops_of(const EvalBatch& batch) const {
+        return static_cast<double>(batch.count) * forward_.window(batch.inputs, batch.scored);
+    }
+
+    [[nodiscard]] double total_flops() const {
+        double total = 0;
+        for (const auto& batch : batches_) total += flops_of(batch);
+        return total;
+    }
+
+    // Takes over the losses that an interrupted call saved. Returns the first batch that is left to compute.
+    std::size_t resume() {
+        const auto& label = options_.label;
+        const auto kept = rank_ == 0 ? read_partial(options_.partial, key_) : std::vector<float>();
+        std::copy_n(kept.begin(), std::min(kept.size(), nll_.size()), nll_.begin());
+        if (!kept.empty() && !label.empty()) {
+            log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
+                                with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total_).c_str()));
+        }
+        std::size_t place = 0, next = 0;
+        const auto known = std::stoull(share_.from_leader(std::to_string(kept.size())));
+        for (const auto& batch : batches_) {
+            begins_.push_back(place);
+            place += batch.count * static_cast<std::size_t>(batch.scored);
+            if (place <= known) next = begins_.size();
+        }
+        for (std::size_t i = 0; i < next; ++i) progress_.skip(flops_of(batches_[i]));
+        // The losses of a batch that was saved in part are computed anew, by whichever rank, and summed over the ranks.
+        if (next < begins_.size()) clear_from(nll_, begins_[next]);
+        return next;
+    }
+
+    static void clear_from(std::vector<float>& nll, std::size_t begin) {
+        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begin), nll.end(), 0.0F);
+    }
+
+    void run_round(std::size_t next) {
+        const auto done = begins_[next];
+        share_.progress();
+        failpoint("eval.batch");
+        save_or_stop(done);
+        if (next + rank_ < batches_.size()) run_batch(next + rank_);
+        const auto end = next + world_ < batches_.size() ? begins_[next + world_] : nll_.size();
+        computed_ += end - done;
+        for (auto i = next; i < std::min(next + world_, batches_.size()); ++i) progress_.advance(flops_of(batches_[i]));
+        if (options_.label.empty() || rank_ != 0) return;
+        progress_.show({{options_.label, /*cut=*/true},
+                        {with_commas(static_cast<std::int64_t>(end)) + "/" + with_commas(total_) + " tokens"},
+                        {human_count(meter_.rate(static_cast<double>(computed_))) + " tokens/s"}});
+    }
+
+    void run_batch(std::size_t index) {
+        auto& attention = model_.attention();
+        const bool measured = computed_ == 0 && options_.timing != nullptr;  // the share of visited blocks, once
+        if (computed_ == 0) attention.measure_visited(measured && attention.skips());
+        score_batch(model_, stream_, windows_, batches_[index], device_, nll_.data() + begins_[index]);
+        if (!measured) return;
+        options_.timing->visited_fraction = attention.visited().value_or(1.0);
+        attention.measure_visited(false);
+    }
+
+    // Saves the losses of the first `done` tokens when it is time to, and ends the evaluation when a rank was told to.
+    void save_or_stop(std::size_t done) {
+        const auto& partial = options_.partial;
+        const bool stop = share_.any(stop_requested());
+        if (!partial.empty() && (stop || share_.any(computed_ > 0 && meter_.elapsed() - saved_at_ > kPartialInterval))) {
+            auto whole = nll_;
+            clear_from(whole, done);
+            share_.sum(whole);
+            if (rank_ == 0) write_partial(partial, key_, whole, done);
+            saved_at_ = meter_.elapsed();
+        }
+        if (!stop) return;
+        progress_.finish();
+        const std::string signal = stop_signal_name();
+        throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", options_.label.c_str(),
+                                         signal.empty() ? "another rank was told to stop" : signal.c_str(),
+                                         with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total_).c_str(),
+                                         partial.empty() ? "" : "; run the same command again to go on"));
+    }
+
+    void finish() {
+        if (options_.whole == nullptr) progress_.finish();
+        if (options_.timing != nullptr) {
+            options_.timing->seconds = meter_.elapsed();
+            options_.timing->tokens = static_cast<std::int64_t>(computed_);
+        }
+        if (options_.partial.empty() || rank_ != 0) return;
+        if (!options_.keep_partial) {
+            std::filesystem::remove(options_.partial);
+        } else if (computed_ > 0) {
+            keep_whole(options_.partial, key_, nll_);
+        }
+    }
+
+    LanguageModel& model_;
+    const TokenStream& stream_;
+    const EvalOptions& options_;
+    const EvalShare& share_;
+    const std::size_t world_, rank_;
+    const torch::Device device_;
+    const std::vector<EvalWindow> windows_;
+    const std::vector<EvalBatch> batches_;
+    const ForwardFlops forward_;
+    const std::int64_t total_;         // scored tokens
+    std::vector<float> nll_;           // [total_]; of ranks' batches that are not computed yet: 0
+    std::vector<std::size_t> begins_;  // of each batch's tokens in nll_
+    std::string key_;
+    WorkProgress own_progress_;
+    WorkProgress& progress_;
+    RateMeter meter_;
+    double saved_at_ = 0;
+    std::size_t computed_ = 0;  // tokens of this call
+};
+
 }  // namespace
 
 void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
@@ -86,114 +233,16 @@ double evaluation_flops(const Config& config, std::int64_t vocab_size, const std
 }
 
 std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options) {
-    const auto& request = plan.request;
-    const auto& label = options.label;
-    const auto& partial = options.partial;
-    const auto& share = options.share;
-    auto* timing = options.timing;
-    check_length(model, request.length);
-    const auto dtype = scalar_type(request.dtype);
+    check_length(model, plan.request.length);
+    const auto dtype = scalar_type(plan.request.dtype);
     const auto weights = model.parameters().front();
     if (dtype == torch::kDouble && weights.scalar_type() != torch::kDouble) {
         throw UsageError("dtype fp64 needs a model with fp64 weights");
     }
-    const auto windows = merge_windows(plan.windows);
-    const auto batches = make_batches(windows, request.max_batch_tokens);
-    const ForwardFlops forward(model);
-    const auto flops_of = [&](const EvalBatch& batch) {
-        return static_cast<double>(batch.count) * forward.window(batch.inputs, batch.scored);
-    };
-    const auto total = plan.scored();
-    double total_flops = 0;
-    for (const auto& batch : batches) total_flops += flops_of(batch);
-
     const torch::NoGradGuard no_grad;
     const ModeScope evaluation(model);
     const AutocastScope autocast(weights.device().type(), dtype);
-
-    std::vector<float> nll(static_cast<std::size_t>(total));
-    const auto key = partial.empty() ? std::string() : partial_key(model, stream, request, weights.device().str());
-    const auto kept = share.rank == 0 ? read_partial(partial, key) : std::vector<float>();
-    std::copy_n(kept.begin(), std::min(kept.size(), nll.size()), nll.begin());
-    if (!kept.empty() && !label.empty())
-        log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
-                            with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total).c_str()));
-
-    // Batches come in rounds with one for each rank, so that after a round all targets up to some place are scored.
-    std::vector<std::size_t> begins;  // index of each batch's first token
-    std::size_t place = 0, next = 0;
-    const auto known = std::stoull(share.from_leader(std::to_string(kept.size())));
-    for (const auto& batch : batches) {
-        begins.push_back(place);
-        place += batch.count * static_cast<std::size_t>(batch.scored);
-        if (place <= known) next = begins.size();
-    }
-    WorkProgress own(total_flops);
-    WorkProgress& progress = options.whole != nullptr ? *options.whole : own;
-    for (std::size_t i = 0; i < next; ++i) progress.skip(flops_of(batches[i]));
-    const auto world = static_cast<std::size_t>(share.world), rank = static_cast<std::size_t>(share.rank);
-    if (next < begins.size())
-        // These are computed anew, by whichever rank.
-        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begins[next]), nll.end(), 0.0F);
-    const auto together = [&](std::size_t done) {
-        auto whole = nll;
-        std::fill(whole.begin() + static_cast<std::ptrdiff_t>(done), whole.end(), 0.0F);
-        share.sum(whole);
-        return whole;
-    };
-
-    const RateMeter meter;
-    double saved_at = 0;
-    std::size_t computed = 0;
-    auto& attention = model.attention();
-    for (; next < batches.size(); next += world) {
-        const auto done = begins[next];
-        share.progress();
-        failpoint("eval.batch");
-        const bool stop = share.any(stop_requested());
-        if (!partial.empty() && (stop || share.any(computed > 0 && meter.elapsed() - saved_at > kPartialInterval))) {
-            const auto whole = together(done);
-            if (rank == 0) write_partial(partial, key, whole, done);
-            saved_at = meter.elapsed();
-        }
-        if (stop) {
-            progress.finish();
-            const std::string signal = stop_signal_name();
-            throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", label.c_str(),
-                                             signal.empty() ? "another rank was told to stop" : signal.c_str(),
-                                             with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total).c_str(),
-                                             partial.empty() ? "" : "; run the same command again to go on"));
-        }
-        if (next + rank < batches.size()) {
-            if (computed == 0) attention.measure_visited(timing != nullptr && attention.skips());
-            score_batch(model, stream, windows, batches[next + rank], weights.device(), nll.data() + begins[next + rank]);
-            if (computed == 0 && timing != nullptr) {
-                timing->visited_fraction = attention.visited().value_or(1.0);
-                attention.measure_visited(false);
-            }
-        }
-        const auto end = next + world < batches.size() ? begins[next + world] : nll.size();
-        computed += end - done;
-        for (auto i = next; i < std::min(next + world, batches.size()); ++i) progress.advance(flops_of(batches[i]));
-        if (label.empty() || rank != 0) continue;
-        progress.show({{label, /*cut=*/true},
-                       {with_commas(static_cast<std::int64_t>(end)) + "/" + with_commas(total) + " tokens"},
-                       {human_count(meter.rate(static_cast<double>(computed))) + " tokens/s"}});
-    }
-    share.sum(nll);
-    if (options.whole == nullptr) progress.finish();
-    if (timing != nullptr) {
-        timing->seconds = meter.elapsed();
-        timing->tokens = static_cast<std::int64_t>(computed);
-    }
-    if (!partial.empty() && rank == 0) {
-        if (!options.keep_partial) {
-            std::filesystem::remove(partial);
-        } else if (computed > 0) {
-            keep_whole(partial, key, nll);
-        }
-    }
-    return nll;
+    return Evaluation(model, stream, plan, options).run();
 }
 
 }  // namespace longbow
