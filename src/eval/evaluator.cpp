@@ -66,7 +66,7 @@ public:
           device_(model.parameters().front().device()),
           windows_(merge_windows(plan.windows)),
           batches_(make_batches(windows_, plan.request.max_batch_tokens)),
-          forward_(model.config(), model_sizes(model.config(), model.vocab_size())),
+          forward_(model),
           total_(plan.scored()),
           nll_(static_cast<std::size_t>(total_)),
           own_progress_(total_flops()),
