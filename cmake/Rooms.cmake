@@ -93,6 +93,7 @@ function(longbow_unit_tests room)
     # One process a file: loading LibTorch for each case would cost more than the cases.
     foreach(source IN LISTS sources)
       get_filename_component(stem "${source}" NAME_WE)
+      string(REGEX REPLACE "_test$" "" stem "${stem}")
       file(STRINGS "${source}" lines REGEX "^(TEST|TEST_P|TEST_F|INSTANTIATE_TEST_SUITE_P)\\(")
       set(filter "")
       foreach(line IN LISTS lines)

@@ -4,7 +4,7 @@ LONGBOW)."""
 import json
 import unittest
 
-from ranks_common import FOLDER, furthest, longbow, losses, make_corpus as setUpModule, remove_corpus as tearDownModule, tensors, train, weights
+from ranks_case import FOLDER, furthest, longbow, losses, make_corpus as setUpModule, remove_corpus as tearDownModule, tensors, train, weights
 
 
 class Ranks(unittest.TestCase):

@@ -17,7 +17,7 @@ import unittest
 from pathlib import Path
 
 from patience import PATIENCE, wait_for
-from ranks_common import ENVIRONMENT, FOLDER, LONGBOW, longbow, make_corpus as setUpModule, remove_corpus as tearDownModule, train
+from ranks_case import ENVIRONMENT, FOLDER, LONGBOW, longbow, make_corpus as setUpModule, remove_corpus as tearDownModule, train
 
 KILLS = int(os.environ.get("LONGBOW_KILLS", "4"))
 SEED = int(os.environ.get("LONGBOW_SEED", "1"))

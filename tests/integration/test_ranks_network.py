@@ -8,7 +8,7 @@ import unittest
 from pathlib import Path
 
 from patience import PATIENCE, wait_for
-from ranks_common import ENVIRONMENT, FOLDER, LONGBOW, make_corpus, remove_corpus, train
+from ranks_case import ENVIRONMENT, FOLDER, LONGBOW, make_corpus, remove_corpus, train
 
 HOSTS = (f"lb{os.getpid()}a", f"lb{os.getpid()}b")
 SETTINGS = ("train.dtype=fp32", "checkpoint.every=20 updates", "schedule.name=constant", "dist.timeout=20",

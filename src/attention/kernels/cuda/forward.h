@@ -11,7 +11,7 @@
 namespace longbow::cuda {
 
 // Sizes of a block's tiles. They shrink as head_dim grows, so that no register is spilled and the registers of a
-// multiprocessor hold two blocks of 16-bit types or one of fp32 (tests/emulator/static_gates.py checks both).
+// multiprocessor hold two blocks of 16-bit types or one of fp32 (tests/emulator/test_static_gates.py checks both).
 template <class T, int kDim_, int kWarps>
 struct ForwardShape {
     static constexpr bool kHalf = sizeof(T) == 2;

@@ -3,7 +3,7 @@ enough that several blocks share a multiprocessor, and the tiles need exactly th
 found, for every architecture. Needs no GPU, only NVIDIA's cuobjdump and nvdisasm (PyPI: nvidia-cuda-cuobjdump,
 nvidia-cuda-nvdisasm). The exit status is 77 without them or in a build without CUDA.
 
-    static_gates.py LIBRARY
+    test_static_gates.py LIBRARY
 """
 import collections
 import concurrent.futures
