@@ -6,7 +6,7 @@
 #include "revision.h"
 
 int main(int argc, char** argv) {
-    longbow::take_signals();
+    longbow::block_stop_signals();
     longbow::guard_standard_output();
     longbow::set_revision(LONGBOW_REVISION);
     return longbow::run_cli(argc, argv);

@@ -72,18 +72,18 @@ std::vector<CheckpointEntry> list_checkpoints(const fs::path& run) {
 fs::path run_of_checkpoints(const fs::path& folder) {
     if (folder.empty()) return {};
     std::error_code error;
-    for (const auto& place : {fs::absolute(without_slash(folder)), fs::weakly_canonical(folder, error)}) {
+    for (const auto& place : {fs::absolute(without_trailing_slashes(folder)), fs::weakly_canonical(folder, error)}) {
         if (place.filename() == "checkpoints" && !list_checkpoints(place.parent_path()).empty()) return place.parent_path();
     }
     return {};
 }
 
 fs::path resolve_checkpoint(const std::string& text) {
-    const fs::path path = without_slash(text);
+    const fs::path path = without_trailing_slashes(text);
     if (!fs::exists(path)) {
         const auto name = path.string();
         if (const auto at = name.rfind('@'); at != std::string::npos && at > 0) {
-            const fs::path run = without_slash(name.substr(0, at));
+            const fs::path run = without_trailing_slashes(name.substr(0, at));
             if (!fs::is_directory(run)) throw CheckpointError(run.string() + " is no run directory: nothing is there");
             return checkpoint_of_run(run, name.substr(at + 1));
         }

@@ -66,7 +66,7 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
         const auto& run = planned.run;
         const auto folder = out_of(flags, run, runs.size() > 1);
         if (folder.empty()) return;
-        if (const auto [other, fresh] = folders.emplace(folder, &run); !fresh) {
+        if (const auto [other, inserted] = folders.emplace(folder, &run); !inserted) {
             throw UsageError("--out: " + folder.string() + " would hold the figures of " + other->second->checkpoint.path.string() +
                              " and of " + run.checkpoint.path.string() + ": analyze them by a command each");
         }
@@ -99,13 +99,13 @@ EarlyTokenAnalysis analyse(const MeasurePlan& plan, PlannedRun& run, WorkProgres
     std::vector<MeasuredRow> rows;
     for (const auto& row : run.rows) rows.push_back(measure_row(plan, run, row, partial_of(run, row), progress));
     std::vector<EarlyTokenLength> lengths;
-    std::vector<std::vector<float>> apart, sliding;
+    std::vector<std::vector<float>> disjoint, sliding;
     for (std::size_t i = 0; i < rows.size(); i += 2) {
         lengths.push_back({std::move(rows[i].row), std::move(rows[i + 1].row), {}});
-        apart.push_back(std::move(rows[i].nll));
+        disjoint.push_back(std::move(rows[i].nll));
         sliding.push_back(std::move(rows[i + 1].nll));
     }
-    return analyse_early_tokens(std::move(lengths), apart, sliding);
+    return analyse_early_tokens(std::move(lengths), disjoint, sliding);
 }
 
 MeasureRequest request_on(const EarlyTokenFlags& flags, const CommonOptions& common) {
@@ -120,7 +120,7 @@ int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
     MeasurePlan plan(request_on(flags, common));
     const bool several = plan.runs().size() > 1;
     check_outputs(flags, plan.runs());
-    WorkProgress progress(plan.flops(), WorkProgress::Of::command);
+    WorkProgress progress(plan.flops(), WorkProgress::Scope::command);
     Json all = Json::array();
     plan.each_run([&](PlannedRun& run) {
         const auto out = out_of(flags, run.run, several);

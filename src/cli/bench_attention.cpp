@@ -111,7 +111,7 @@ void run_once(Contestant& contestant, const Work& work, const std::string& devic
 }
 
 // Runs the first pass, which is not timed: it measures memory and the share of blocks that skipping visits.
-void look_at(Contestant& contestant, const Work& work, const std::string& device) {
+void run_untimed(Contestant& contestant, const Work& work, const std::string& device) {
     reset_peak_memory(device);
     const auto before = tensor_bytes(device).now;
     run_once(contestant, work, device);
@@ -161,7 +161,7 @@ void print_rows(const AttentionFlags& flags, const CommonOptions& common, const 
 }
 
 // Keeps the first appearance of each name.
-void leave_once(std::vector<std::string>& names) {
+void remove_duplicates(std::vector<std::string>& names) {
     std::vector<std::string> once;
     for (auto& name : names) {
         if (std::find(once.begin(), once.end(), name) == once.end())
@@ -188,8 +188,8 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     prepare_process(device);
     flags.lengths = distinct_lengths(flags.lengths);
-    leave_once(flags.backends);
-    leave_once(flags.dtypes);
+    remove_duplicates(flags.backends);
+    remove_duplicates(flags.dtypes);
     // What a back-end cannot do must be refused before the first line of the table.
     for (const auto& name_of_type : flags.dtypes) {
         const auto dtype = choice_named<DType>(name_of_type).value();
@@ -216,7 +216,7 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
                 contestants.emplace_back();
                 contestants.back().backend = make_attention_backend(name, request);
             }
-            for (auto& contestant : contestants) look_at(contestant, work, device);
+            for (auto& contestant : contestants) run_untimed(contestant, work, device);
             double peak = 0;
             for (int round = 0; round < flags.rounds; ++round) {
                 for (auto& contestant : contestants) run_once(contestant, work, device);

@@ -72,7 +72,7 @@ std::string path_of(const CLI::App* app) {
 }
 
 // Returns the innermost verb that the command line named.
-CLI::App* deepest(CLI::App* app) {
+CLI::App* deepest_subcommand(CLI::App* app) {
     while (true) {
         const auto parsed = app->get_subcommands();
         if (parsed.empty()) return app;
@@ -83,9 +83,9 @@ CLI::App* deepest(CLI::App* app) {
 // Returns the message for a command line that CLI11 rejected. CLI11's own messages make no suggestions, and a required
 // flag that is missing hides a misspelt one, so words that were not understood are examined first.
 std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
-    auto* verb = deepest(&app);
+    auto* verb = deepest_subcommand(&app);
     const std::string path = path_of(verb);
-    if (const auto slip = slip_in(*verb); !slip.empty()) return path + ": " + slip;
+    if (const auto slip = usage_mistake_in(*verb); !slip.empty()) return path + ": " + slip;
     for (const auto& word : verb->remaining(true)) {
         if (word.size() > 1 && word[0] == '-') {
             const std::string flag = word.substr(0, word.find('='));
@@ -166,7 +166,7 @@ int run(int argc, char** argv) {
         app.parse(words_of(argc, argv));
     } catch (const CLI::Success& request) {  // --help, --version
         // `longbow trian --help` asks for the help of a command that does not exist.
-        const auto* verb = deepest(&app);
+        const auto* verb = deepest_subcommand(&app);
         const auto left = verb->remaining(true);
         if (!verb_names(*verb).empty() && !left.empty() && !starts_with(left.front(), "-"))
             throw UsageError(usage_message(app, CLI::ExtrasError(left)));
@@ -176,8 +176,8 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         throw UsageError(usage_message(app, error));
     }
-    auto* verb = deepest(&app);
-    if (const auto slip = slip_in(*verb); !slip.empty()) throw UsageError(path_of(verb) + ": " + slip);
+    auto* verb = deepest_subcommand(&app);
+    if (const auto slip = usage_mistake_in(*verb); !slip.empty()) throw UsageError(path_of(verb) + ": " + slip);
     if (!context.action) {
         throw UsageError(path_of(verb) + ": a command is missing; there are: " + join(verb_names(*verb), ", "));
     }

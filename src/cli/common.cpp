@@ -50,7 +50,7 @@ void prepare_process(const std::string& device) {
 }
 
 void apply_common(CommonOptions& options) {
-    log::initialise(options.log_level, options.quiet);
+    log::initialize(options.log_level, options.quiet);
     if (options.device != "auto") resolve_device(options.device);
     options.threads_given = options.threads != 0;
     if (options.threads == 0) options.threads = available_cores();

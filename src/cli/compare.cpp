@@ -54,7 +54,7 @@ Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json();
 // decide by.
 Json verdict_json(const MeanEstimate& difference) {
     if (!difference.interval) return nullptr;
-    if (!difference.clear()) return "none";
+    if (!difference.excludes_zero()) return "none";
     return difference.mean < 0 ? "b" : "a";
 }
 
@@ -118,9 +118,9 @@ std::string verdict_text(const Comparison& c) {
                          static_cast<long long>(kLeastBlocks));
     }
     const std::string better = difference.mean < 0 ? "B" : "A";
-    if (c.pairs.size() > 1) return difference.clear() ? better + " is better" : "no clear difference";
-    return difference.clear() ? better + " is better, of these two models (one seed a side says nothing of others)"
-                              : "no clear difference between these two models";
+    if (c.pairs.size() > 1) return difference.excludes_zero() ? better + " is better" : "no clear difference";
+    return difference.excludes_zero() ? better + " is better, of these two models (one seed a side says nothing of others)"
+                                      : "no clear difference between these two models";
 }
 
 std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, const Comparison& c) {
@@ -139,7 +139,7 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
 
 // Throws UsageError if both sides are the same results: they differ by exactly nothing, and the user has named one of
 // them by mistake.
-void refuse_one_thing(const Input& a, const Input& b) {
+void refuse_identical_sides(const Input& a, const Input& b) {
     const auto place = [](const fs::path& path) { return fs::exists(path / "results.jsonl") ? path / "results.jsonl" : path; };
     std::error_code error;
     if (a.select != b.select || !fs::equivalent(place(a.path), place(b.path), error)) return;
@@ -150,10 +150,10 @@ int compare(const CompareFlags& flags) {
     const auto input_a = input_of(flags.a), input_b = input_of(flags.b);
     auto runs_a = read_runs({input_a.path});
     auto runs_b = read_runs({input_b.path});
-    name_apart(runs_a, runs_b);
+    make_names_unique(runs_a, runs_b);
     const auto a = comparison_side(runs_a, flags.a, input_a.select);
     const auto b = comparison_side(runs_b, flags.b, input_b.select);
-    refuse_one_thing(input_a, input_b);
+    refuse_identical_sides(input_a, input_b);
     const auto pairing = pair_sides(a, b, flags.request);
     std::string text;
     for (const auto& pairs : pairing.measurements) {

@@ -20,7 +20,7 @@ struct WorkEstimate {
 
 WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, double budget, int width) {
     auto& run = planned.run;
-    auto& model = ready_model(run, device);
+    auto& model = model_on_device(run, device);
     std::vector<const EvalPlan*> timed;
     for (const auto& row : planned.rows) {
         if (row.to_measure) timed.push_back(row.plan);
@@ -39,7 +39,7 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
                                              with_commas(static_cast<std::int64_t>(row.plan->windows.size())),
                                              with_commas(row.plan->scored()),
                                              strprintf("%.3g", row.flops),
-                                             row.to_measure ? about_seconds(seconds) : "done"};
+                                             row.to_measure ? rounded_duration_text(seconds) : "done"};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     const auto heading =
@@ -73,7 +73,7 @@ void print_estimates(MeasurePlan& plan) {
     }
     std::cout << assumed_text(plan, width)
               << strprintf("in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
-                           about_seconds(seconds).c_str(), request.device.c_str(), request.threads);
+                           rounded_duration_text(seconds).c_str(), request.device.c_str(), request.threads);
 }
 
 }  // namespace longbow

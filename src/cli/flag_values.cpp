@@ -57,7 +57,7 @@ CLI::Validator list_of(const CLI::Validator& item) {
     return {check, item.get_description(), "list_of"};
 }
 
-std::string slip_in(CLI::App& verb) {
+std::string usage_mistake_in(CLI::App& verb) {
     std::vector<std::string> flags;
     for (const auto* option : verb.get_options()) {
         for (const auto& name : option->get_lnames()) flags.push_back("--" + name);

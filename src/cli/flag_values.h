@@ -13,7 +13,8 @@ namespace longbow {
 CLI::Validator output_file();
 // Is for ->check() of a folder that is written. Refuses `-`, which elsewhere stands for standard output.
 CLI::Validator output_folder();
-// Is for ->check(). Marks a flag that takes any text, even empty or like a flag; slip_in() then leaves it alone.
+// Is for ->check(). Marks a flag that takes any text, even empty or like a flag; usage_mistake_in() then leaves it
+// alone.
 CLI::Validator free_text();
 
 // Checks each item of a list `A,B,..` by `item`. An empty item is refused; CLI11's own lists would silently leave it
@@ -37,6 +38,6 @@ CLI::Option* add_list(CLI::App* verb, const std::string& name, std::vector<T>& t
 // value (`--out "$UNSET"` is a mistake and does not ask for the default) or another flag of the verb (in `--resume
 // --run-dir DIR` the value of --resume is missing). Check this before reporting an error of CLI11, which is often only
 // a consequence of such a slip.
-std::string slip_in(CLI::App& verb);
+std::string usage_mistake_in(CLI::App& verb);
 
 }  // namespace longbow

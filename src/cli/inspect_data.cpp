@@ -92,7 +92,7 @@ Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const
                                        {"begin", span.begin},
                                        {"end", span.end},
                                        {"text", tokenizer.decode(ids_of(stream, span))}});
-            if (mixed) json["samples"].back()["store"] = text_of_name(source.store_at(span.begin).path().string());
+            if (mixed) json["samples"].back()["store"] = escape_name(source.store_at(span.begin).path().string());
         }
     }
     return json;
@@ -151,7 +151,7 @@ int inspect_data(const InspectDataFlags& flags) {
     const TokenStore store(flags.store);
     const std::string split = flags.split.empty() ? default_split(store) : flags.split;
     const auto& stream = store.split(split);
-    Json json = {{"path", text_of_name(flags.store)}, {"manifest", store.manifest()}};
+    Json json = {{"path", escape_name(flags.store)}, {"manifest", store.manifest()}};
     if (flags.verify) {
         store.verify();
         json["verified"] = true;

@@ -40,7 +40,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     const auto list = [&](const char* key, const std::vector<std::string>& files) {
         if (files.empty()) return;
         Json names = Json::array();
-        for (const auto& file : files) names.push_back(text_of_name(file));
+        for (const auto& file : files) names.push_back(escape_name(file));
         overrides.push_back(std::string(key) + "=" + names.dump());
     };
     list("data.train", flags.train);
@@ -49,7 +49,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     if (!flags.tokenizer.empty()) {
         const auto colon = flags.tokenizer.find(':');
         overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
-        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + text_of_name(flags.tokenizer.substr(colon + 1)));
+        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + escape_name(flags.tokenizer.substr(colon + 1)));
     }
     if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
     if (!flags.documents.empty()) {
@@ -62,7 +62,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
 
 // CLI11 gives a list of files every word that follows it, including overrides such as `tokenizer.lowercase=true`. A
 // word that looks like an override and is no file is moved to the overrides.
-void give_back_overrides(std::vector<std::string>& files, std::vector<std::string>& overrides) {
+void move_misread_overrides(std::vector<std::string>& files, std::vector<std::string>& overrides) {
     const auto first = std::stable_partition(files.begin(), files.end(), [](const std::string& word) {
         const auto equals = word.find('=');
         const auto key = word.substr(0, equals);
@@ -84,7 +84,7 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
     const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
     if (held_out_only)
         load.overrides.push_back("data.train=" +
-                                 Json::array({text_of_name(flags.valid.empty() ? flags.test.front() : flags.valid.front())}).dump());
+                                 Json::array({escape_name(flags.valid.empty() ? flags.test.front() : flags.valid.front())}).dump());
     const Config config = load_config(load, registered_config_context());
     PrepareRequest request;
     request.tokenizer = config.tokenizer;
@@ -143,7 +143,7 @@ void add_prepare(CLI::App& app, VerbContext& context) {
         // longer the command runs. A lower threshold gives each buffer its own pages, which return to the system when
         // it is freed. This is done only here, since training frees large tensors too often for it.
         ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
-        for (auto* list : {&flags->train, &flags->valid, &flags->test}) give_back_overrides(*list, flags->config.overrides);
+        for (auto* list : {&flags->train, &flags->valid, &flags->test}) move_misread_overrides(*list, flags->config.overrides);
         const auto request = request_of(*flags, common.threads);
         print_result(request, prepare_store(request));
         return 0;

@@ -59,7 +59,7 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
     rank_of_messages = launch.rank;
     // A rank that has gone must cause an error with a message, not end this process by a signal.
     if (!launch.alone()) std::signal(SIGPIPE, SIG_IGN);
-    if (launch.rank != 0) log::initialise_rank(launch.rank, common.log_level);
+    if (launch.rank != 0) log::initialize_rank(launch.rank, common.log_level);
     Ranked ranked;
     ranked.device = rank_device(common.device, launch);
     prepare_process(ranked.device);
@@ -109,7 +109,7 @@ int run_ranked(const RankOptions& options, const CommonOptions& common, double t
     return run_ranks(options.nproc, own_arguments());
 }
 
-int ranks_to_be(const RankOptions& options) { return std::max(options.nproc, launch_from_environment().world); }
+int planned_rank_count(const RankOptions& options) { return std::max(options.nproc, launch_from_environment().world); }
 
 int reporting_rank() { return rank_of_messages; }
 

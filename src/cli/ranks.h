@@ -31,7 +31,7 @@ void check_ranks_can_read(const RankOptions& options, const std::vector<std::str
 int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
 
 // Returns the number of ranks that the work will have, from the launcher that started this process or from --nproc.
-int ranks_to_be(const RankOptions& options);
+int planned_rank_count(const RankOptions& options);
 
 // Returns the rank of this process, for messages; 0 without ranks.
 int reporting_rank();

@@ -121,7 +121,7 @@ void add_train(CLI::App& app, VerbContext& context) {
         flags->resume_given = resume->count() > 0;
         auto request = request_of(*flags);
         request.threads = common.threads;
-        const int ranks = ranks_to_be(flags->ranks);
+        const int ranks = planned_rank_count(flags->ranks);
         if (flags->dry_run) {
             request.plan_only = true;
             request.device = flags->plan_device.empty() ? resolve_device(common.device) : flags->plan_device;

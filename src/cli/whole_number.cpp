@@ -35,7 +35,7 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Returns the numbers that a text may mean: "64k" -> {65536, 64000}, "1e3" -> {1000}, "1_000" -> {1000}, "many" -> {},
 // and "64 128" -> {} since it is two numbers.
-std::vector<std::string> meant(const std::string& text, std::uint64_t low, std::uint64_t high) {
+std::vector<std::string> possible_values(const std::string& text, std::uint64_t low, std::uint64_t high) {
     for (std::size_t at = 1; at + 1 < text.size(); ++at) {
         if (text[at] == ' ' && is_digit(text[at - 1]) && is_digit(text[at + 1])) return {};
     }
@@ -70,7 +70,7 @@ std::string refusal(std::string text, std::uint64_t low, std::uint64_t high) {
     const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(), is_digit);
     const bool leading_zero = digits && text.size() > sign + 1 && text[sign] == '0';
     if (!digits || leading_zero) {
-        const auto values = leading_zero ? std::vector<std::string>{} : meant(text, low, high);
+        const auto values = leading_zero ? std::vector<std::string>{} : possible_values(text, low, high);
         return shown(text) + " is not a whole number" + (leading_zero ? " without leading zeros" : "") + "; write it in digits" +
                (values.empty() ? ", " + bounds_text(low, high) : ": " + join(values, " (or ") + (values.size() > 1 ? ")" : ""));
     }

@@ -15,7 +15,7 @@ class Checks {
 public:
     Checks(const Config& config, const ConfigContext& context, const Origins& origins) : c_(config), context_(context), origins_(origins) {}
 
-    void relations() const {
+    void check_relations() const {
         model();
         adaptive();
         tokenizer();
@@ -120,7 +120,7 @@ std::vector<Field> keys_of(const Config& config, const ConfigContext& context) {
 
 }  // namespace
 
-void drop_own_without_effect(Config& config, const ConfigContext& context, Origins& origins) {
+void reset_ineffective_own_keys(Config& config, const ConfigContext& context, Origins& origins) {
     const auto fields = keys_of(config, context);
     // One that goes may take others with it: without data.train there is no use for tokenizer.kind.
     for (bool again = true; again;) {
@@ -146,7 +146,7 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
                           missing->decider + " is " + value_text(decider->get(config)) +
                           "; remove it (null takes back what an included file has set)");
     }
-    Checks(config, context, origins).relations();
+    Checks(config, context, origins).check_relations();
 }
 
 }  // namespace longbow

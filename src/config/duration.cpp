@@ -40,7 +40,7 @@ constexpr double kLargest = 9007199254740992.0;
                       "; write a number and a unit, such as '600 updates', '3 epochs', '2.5B tokens', '20 min', '12 h'");
 }
 
-bool counts_whole(Duration::Unit unit) { return unit == Duration::Unit::updates || unit == Duration::Unit::tokens; }
+bool must_be_whole(Duration::Unit unit) { return unit == Duration::Unit::updates || unit == Duration::Unit::tokens; }
 
 // Writes a number in its shortest exact form: 2.5B, 600, 0.5.
 std::string amount_text(double value) {
@@ -74,7 +74,7 @@ Duration Duration::parse(const std::string& text) {
     if (found == kUnits.end()) refuse(text, "'" + std::string(unit) + "' is not a unit");
     value *= found->factor;
     if (value > kLargest) refuse(text, "it is too long");
-    if (counts_whole(found->unit) && value != std::floor(value)) refuse(text, std::string(found->text) + " must be a whole number");
+    if (must_be_whole(found->unit) && value != std::floor(value)) refuse(text, std::string(found->text) + " must be a whole number");
     return {value, found->unit};
 }
 

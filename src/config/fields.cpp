@@ -15,7 +15,7 @@ bool has_text(const Config& c) { return !c.data.train.empty(); }
 bool one_store(const Config& c) { return c.data.mixture.empty(); }
 // An existing store may have a valid split; a store that is made from text has one only when data.valid is given.
 bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
-bool learns_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
+bool trains_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
 bool is_adaptive(const Config& c) { return !c.model.adaptive_cutoffs.empty(); }
 bool restarts(const Config& c) { return c.schedule.restarts; }
@@ -94,7 +94,7 @@ void declare_tokenizer(std::vector<Field>& fields) {
         .unit("tokens")
         .range(0, 4194304)
         .when("data.train", kText, has_text)
-        .when("tokenizer.file", "no tokenizer.file", learns_vocabulary);
+        .when("tokenizer.file", "no tokenizer.file", trains_vocabulary);
 }
 
 void declare_data(std::vector<Field>& fields) {

@@ -45,7 +45,7 @@ public:
             field->set(config_, parse(*field, *assignment));
             origins_[path] = origin_of(*assignment);
         }
-        drop_own_without_effect(config_, context_, origins_);
+        reset_ineffective_own_keys(config_, context_, origins_);
         check_config(config_, context_, origins_);
         return {std::move(config_), std::move(origins_)};
     }

@@ -63,7 +63,7 @@ bool describes_text(const std::string& key) {
     return false;
 }
 
-void forget_text(Config& config) {
+void reset_text_keys(Config& config) {
     const DataConfig defaults;
     auto& data = config.data;
     config.tokenizer = {};

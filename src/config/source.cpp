@@ -46,7 +46,7 @@ struct DocumentMarks final : YAML::EventHandler {
 // Refuses anything but text before yaml-cpp (0.7) gets it, because yaml-cpp takes the byte 4 for the end of the file
 // and never returns from some texts with a NUL.
 void require_text(const std::string& text, const std::string& name) {
-    if (const auto fault = not_utf8(text); !fault.empty()) throw ConfigError(name + ": " + fault);
+    if (const auto fault = utf8_problem(text); !fault.empty()) throw ConfigError(name + ": " + fault);
     std::size_t line = 1;
     for (const char c : text) {
         if (c == '\n') ++line;
@@ -194,7 +194,7 @@ private:
         const auto one = [&](const YAML::Node& item) {
             const std::string where = place(name, item.Mark()) + ": include: ";
             if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(where + "expected a file or a list of files");
-            const fs::path path = fs::path(name).parent_path() / name_of_text(item.Scalar());
+            const fs::path path = fs::path(name).parent_path() / unescape_name(item.Scalar());
             if (!fs::exists(path)) {
                 throw ConfigError(where + "there is no file " + path.string() + " (paths are relative to the including file)");
             }

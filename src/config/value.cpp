@@ -65,7 +65,7 @@ public:
             const auto near = nearest(raw.text, allowed);
             refuse("'" + raw.text + "' is none of " + join(allowed, ", ") + (near ? "; did you mean '" + *near + "'?" : ""));
         }
-        auto text = name_of_text(raw.text);
+        auto text = unescape_name(raw.text);
         if (text.find('\0') != std::string::npos) refuse("a text cannot hold the character NUL");
         return text;
     }
@@ -178,7 +178,7 @@ std::string type_name(const FieldValue& value) {
 }
 
 std::string value_text(const FieldValue& value) {
-    const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(text_of_name(text)).dump(); };
+    const auto quoted = [](const std::string& text) { return plain(text) ? text : Json(escape_name(text)).dump(); };
     return std::visit(Overloaded{
                           [](bool v) { return std::string(v ? "true" : "false"); },
                           [](std::int64_t v) { return std::to_string(v); },
@@ -201,10 +201,10 @@ std::string value_text(const FieldValue& value) {
 
 Json value_json(const FieldValue& value) {
     return std::visit(
-        Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const std::string& v) { return Json(text_of_name(v)); },
+        Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const std::string& v) { return Json(escape_name(v)); },
                    [](const std::vector<std::string>& v) {
                        Json items = Json::array();
-                       for (const auto& item : v) items.push_back(text_of_name(item));
+                       for (const auto& item : v) items.push_back(escape_name(item));
                        return items;
                    },
                    [](const auto& v) { return Json(v); }},

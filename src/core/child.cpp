@@ -16,9 +16,9 @@ namespace longbow {
 namespace {
 
 // Blocks the signals that ask to stop while a child is made. One that reached the child before execve() would be lost.
-class SignalsHeld {
+class BlockedSignals {
 public:
-    SignalsHeld() {
+    BlockedSignals() {
         sigset_t stops;
         sigemptyset(&stops);
         sigaddset(&stops, SIGINT);
@@ -26,10 +26,10 @@ public:
         sigaddset(&stops, SIGHUP);
         sigprocmask(SIG_BLOCK, &stops, &before_);
     }
-    ~SignalsHeld() { let_go(); }
-    SignalsHeld(const SignalsHeld&) = delete;
-    SignalsHeld& operator=(const SignalsHeld&) = delete;
-    void let_go() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
+    ~BlockedSignals() { release(); }
+    BlockedSignals(const BlockedSignals&) = delete;
+    BlockedSignals& operator=(const BlockedSignals&) = delete;
+    void release() const { sigprocmask(SIG_SETMASK, &before_, nullptr); }
 
 private:
     sigset_t before_;
@@ -37,8 +37,8 @@ private:
 
 // Turns the forked child into another longbow. Everything that allocates is prepared by the parent before the fork,
 // because another of its threads may have held the allocator's lock at that moment.
-[[noreturn]] void become(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent,
-                         const SignalsHeld& held) {
+[[noreturn]] void exec_longbow(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent,
+                               const BlockedSignals& held) {
     for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, death_signal);
@@ -52,7 +52,7 @@ private:
         dup2(out, 1);
         dup2(out, 2);
     }
-    held.let_go();
+    held.release();
     execve("/proc/self/exe", arguments, environment);
     _exit(127);
 }
@@ -81,10 +81,10 @@ pid_t start_self(const std::vector<std::string>& arguments, const ChildOptions& 
     const auto argument_pointers = pointers(words), variable_pointers = pointers(variables);
     const std::string log = options.log.string();
     const pid_t parent = getpid();
-    const SignalsHeld held;
+    const BlockedSignals held;
     const pid_t child = fork();
     if (child < 0) throw Error(std::string("cannot start a process: ") + std::strerror(errno));
-    if (child == 0) become(argument_pointers.data(), variable_pointers.data(), log.c_str(), options.death_signal, parent, held);
+    if (child == 0) exec_longbow(argument_pointers.data(), variable_pointers.data(), log.c_str(), options.death_signal, parent, held);
     return child;
 }
 

@@ -174,7 +174,8 @@ void OutputFile::close() {
     if (::close(fd) != 0) fail("cannot close", path_);
 }
 
-DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace) : target_(without_slash(std::move(target))), replace_(replace) {
+DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace)
+    : target_(without_trailing_slashes(std::move(target))), replace_(replace) {
     if (fs::exists(target_) && !replace_) throw Error(target_.string() + " exists already: choose another place or remove it first");
     target_ = make_output_folder(fs::absolute(target_).parent_path()) / target_.filename();
     std::error_code error;
@@ -228,10 +229,10 @@ FolderLock::FolderLock(const fs::path& path, const char* busy) {
     // A file system without locks counts as unlocked.
     const bool held = ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     struct stat locked {
-    }, there{};
+    }, current{};
     // The previous holder may have removed the folder between open() and flock(). Then the lock is on a folder that has
     // no name any more.
-    const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &there) != 0 || locked.st_ino != there.st_ino);
+    const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &current) != 0 || locked.st_ino != current.st_ino);
     if (!held && !gone) return;
     ::close(std::exchange(fd_, -1));
     throw Error(path.string() + ": " + busy);

@@ -32,7 +32,7 @@ std::ptrdiff_t read_input(int fd, void* data, std::size_t size, const std::files
     while (true) {
         pollfd ready{fd, POLLIN, 0};
         if (::poll(&ready, 1, kPollMilliseconds) <= 0) {
-            end_if_stop_requested(("nothing comes from " + path.string()).c_str());
+            throw_if_stop_requested(("nothing comes from " + path.string()).c_str());
             continue;
         }
         const auto count = ::read(fd, data, size);

@@ -47,13 +47,13 @@ struct Followed {
 };
 
 Followed follow(const fs::path& named) {
-    auto path = without_slash(named);
+    auto path = without_trailing_slashes(named);
     for (int links = 0; links <= kMostLinks; ++links) {
         if (const auto descriptor = descriptor_of(path)) return {path, descriptor};
         std::error_code none;
         const auto target = fs::read_symlink(path, none);
         if (none) return {path, std::nullopt};
-        path = without_slash(folder_of(path) / target);
+        path = without_trailing_slashes(folder_of(path) / target);
     }
     throw Error(named.string() + ": its links lead in a circle: name the file itself");
 }
@@ -111,9 +111,9 @@ void keep_attributes(const fs::path& from, int to, const struct stat& before) {
 // A temporary file. The destructor closes it, and removes it unless place() has renamed it.
 class Temporary {
 public:
-    Temporary(fs::path path, bool anew) : path_(std::move(path)) {
+    Temporary(fs::path path, bool is_new) : path_(std::move(path)) {
         (void)::unlink(path_.c_str());  // left by an earlier process with the same number
-        fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, anew ? 0666 : 0600);
+        fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, is_new ? 0666 : 0600);
     }
     ~Temporary() {
         if (fd_ < 0) return;
@@ -146,14 +146,14 @@ void write_in_place(const OutputPlace& place, std::string_view contents) {
 void replace_file(const OutputPlace& place, const std::function<void(int fd, const fs::path& file)>& write,
                   const std::function<void()>& in_its_place) {
     struct stat before {};
-    const bool anew = ::stat(place.path.c_str(), &before) != 0;
-    Temporary temporary(temporary_beside(place.path), anew);
-    const auto in_place = [&] { return !anew && (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY); };
+    const bool is_new = ::stat(place.path.c_str(), &before) != 0;
+    Temporary temporary(temporary_beside(place.path), is_new);
+    const auto in_place = [&] { return !is_new && (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY); };
     if (temporary.fd() < 0) {
         if (in_place()) return in_its_place();
         throw_file_error("cannot create", place.named);
     }
-    if (!anew) keep_attributes(place.path, temporary.fd(), before);
+    if (!is_new) keep_attributes(place.path, temporary.fd(), before);
     write(temporary.fd(), temporary.path());
     sync_written(temporary.fd(), place.named);
     if (!temporary.place(place.path)) {
@@ -204,7 +204,7 @@ bool same_output(const fs::path& a, const fs::path& b) {
 
 std::optional<int> named_descriptor(const fs::path& path) { return follow(path).descriptor; }
 
-fs::path without_slash(fs::path path) {
+fs::path without_trailing_slashes(fs::path path) {
     while (!path.has_filename() && path.has_relative_path()) path = path.parent_path();
     return path;
 }
@@ -219,7 +219,7 @@ fs::path tidy_path(const fs::path& path) {
 fs::path whole_path(const fs::path& path) {
     const auto tidy = tidy_path(fs::absolute(path));
     const bool climbs = std::find(tidy.begin(), tidy.end(), "..") != tidy.end();
-    return without_slash(climbs ? fs::weakly_canonical(tidy) : tidy);
+    return without_trailing_slashes(climbs ? fs::weakly_canonical(tidy) : tidy);
 }
 
 fs::path follow_links(const fs::path& path) { return follow(path).path; }

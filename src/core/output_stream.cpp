@@ -24,21 +24,21 @@ constexpr int kPollMilliseconds = 50;
 constexpr std::size_t kPiece = 4096;
 
 // While this object lives, a write to a pipe without a reader fails with EPIPE and raises no signal.
-class PipeSignalHeld {
+class BlockedSigpipe {
 public:
-    PipeSignalHeld() {
+    BlockedSigpipe() {
         sigemptyset(&pipe_);
         sigaddset(&pipe_, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
     }
-    ~PipeSignalHeld() {
+    ~BlockedSigpipe() {
         const timespec now{};
         while (sigtimedwait(&pipe_, nullptr, &now) > 0) {
         }
         pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     }
-    PipeSignalHeld(const PipeSignalHeld&) = delete;
-    PipeSignalHeld& operator=(const PipeSignalHeld&) = delete;
+    BlockedSigpipe(const BlockedSigpipe&) = delete;
+    BlockedSigpipe& operator=(const BlockedSigpipe&) = delete;
 
 private:
     sigset_t pipe_{}, before_{};
@@ -54,7 +54,7 @@ int open_waiting(const OutputPlace& place) {
         const bool pipe = ::stat(place.path.c_str(), &info) == 0 && S_ISFIFO(info.st_mode);
         errno = error;
         if (error != EINTR && !(error == ENXIO && pipe)) throw_file_error("cannot open", place.named);
-        end_if_stop_requested(("nothing reads the pipe " + place.named.string()).c_str());
+        throw_if_stop_requested(("nothing reads the pipe " + place.named.string()).c_str());
         ::poll(nullptr, 0, kPollMilliseconds);
     }
 }
@@ -76,12 +76,12 @@ OutputStream::~OutputStream() {
 
 void OutputStream::write(std::string_view text) {
     std::cout.flush();  // std::cout may go to the same descriptor
-    const PipeSignalHeld held;
+    const BlockedSigpipe held;
     while (!text.empty()) {
         pollfd ready{fd_, POLLOUT, 0};
         const int count = ::poll(&ready, 1, kPollMilliseconds);
         if (count <= 0) {
-            end_if_stop_requested((name_ + " takes no more").c_str());
+            throw_if_stop_requested((name_ + " takes no more").c_str());
             continue;
         }
         const auto written = ::write(fd_, text.data(), std::min(text.size(), kPiece));

@@ -57,7 +57,7 @@ void wait_for_signals(sigset_t stops) {
 
 }  // namespace
 
-void take_signals() {
+void block_stop_signals() {
     static std::once_flag once;
     std::call_once(once, [] {
         std::signal(SIGXFSZ, SIG_IGN);  // a write beyond the limit on file sizes fails, with the file's name
@@ -68,7 +68,7 @@ void take_signals() {
 }
 
 void install_stop_handlers() {
-    take_signals();
+    block_stop_signals();
     saves = true;
 }
 
@@ -87,7 +87,7 @@ const char* stop_signal_name() {
     }
 }
 
-void end_if_stop_requested(const char* consequence) {
+void throw_if_stop_requested(const char* consequence) {
     if (stop_requested()) throw Error(std::string("stopped by ") + stop_signal_name() + ": " + consequence);
 }
 

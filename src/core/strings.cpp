@@ -119,7 +119,7 @@ std::string human_seconds(double seconds) {
                      static_cast<long long>(total % 60));
 }
 
-std::string about_seconds(double seconds) {
+std::string rounded_duration_text(double seconds) {
     constexpr double kDay = 86400, kYear = 365 * kDay;
     if (seconds >= 2 * kYear) return with_commas(static_cast<std::int64_t>(std::min(seconds / kYear, 1e15))) + " years";
     if (seconds >= 4 * kDay) return strprintf("%.0f days", seconds / kDay);

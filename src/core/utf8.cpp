@@ -86,15 +86,15 @@ std::string_view without_byte_order_mark(std::string_view text) {
     return text;
 }
 
-const char* marked_encoding(std::string_view text) {
+const char* encoding_of_bom(std::string_view text) {
     const std::string_view utf32_little("\xFF\xFE\0\0", 4), utf32_big("\0\0\xFE\xFF", 4);
     if (starts_with(text, utf32_little) || starts_with(text, utf32_big)) return "UTF-32";
     if (starts_with(text, "\xFF\xFE") || starts_with(text, "\xFE\xFF")) return "UTF-16";
     return nullptr;
 }
 
-std::string not_utf8(std::string_view text) {
-    if (const char* encoding = marked_encoding(text)) {
+std::string utf8_problem(std::string_view text) {
+    if (const char* encoding = encoding_of_bom(text)) {
         return strprintf("begins with the byte order mark of %s: convert it to UTF-8, for example iconv -f %s -t UTF-8", encoding,
                          encoding);
     }
@@ -134,7 +134,7 @@ std::string escape_invalid_utf8(std::string_view text) {
     return escaped.append(text);
 }
 
-std::string text_of_name(std::string_view name) {
+std::string escape_name(std::string_view name) {
     std::string text;
     for (std::size_t at = 0; at < name.size(); ++at) {
         if (escape_at(name.substr(at)) >= 0) {
@@ -146,7 +146,7 @@ std::string text_of_name(std::string_view name) {
     return escape_invalid_utf8(text);
 }
 
-std::string name_of_text(std::string_view text) {
+std::string unescape_name(std::string_view text) {
     std::string name;
     for (std::size_t at = 0; at < text.size();) {
         const int byte = escape_at(text.substr(at));

@@ -78,9 +78,9 @@ private:
     std::int64_t batch_, accumulate_;
 };
 
-class FrozenBatches final : public TrainingOrder {
+class FairseqTrainingOrder final : public TrainingOrder {
 public:
-    FrozenBatches(std::int64_t tokens, const TrainConfig& config)
+    FairseqTrainingOrder(std::int64_t tokens, const TrainConfig& config)
         : order_(tokens, config.length, config.batch, config.accumulate, config.seed), tokens_(tokens) {}
 
     [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
@@ -97,7 +97,7 @@ private:
 }  // namespace
 
 std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config) {
-    if (config.order == DataOrder::fairseq) return std::make_unique<FrozenBatches>(tokens, config);
+    if (config.order == DataOrder::fairseq) return std::make_unique<FairseqTrainingOrder>(tokens, config);
     return std::make_unique<ShuffledOrder>(tokens, config);
 }
 

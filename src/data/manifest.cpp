@@ -93,7 +93,7 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
     split.cumulative = read_file_entry(reader.object("cumulative"), name + ".cumulative.bin");
     if (split.cumulative.bytes != 16 * cumulative_entries(split.tokens)) reader.fail("cumulative.bytes does not fit tokens");
     for (const auto& source : reader.list("sources")) {
-        split.sources.push_back({name_of_text(source.text("name")), static_cast<std::uint64_t>(source.count("file_bytes")),
+        split.sources.push_back({unescape_name(source.text("name")), static_cast<std::uint64_t>(source.count("file_bytes")),
                                  static_cast<std::uint64_t>(source.count("text_bytes")), source.text("fingerprint")});
     }
     return split;
@@ -101,7 +101,7 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
 
 Json file_json(const StoredFile& file) { return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}}; }
 
-// All strings here are UTF-8, so that Json::dump() does not throw: names of files are escaped by text_of_name(), and in
+// All strings here are UTF-8, so that Json::dump() does not throw: names of files are escaped by escape_name(), and in
 // older stores their invalid bytes were replaced by U+FFFD.
 std::string dump(const Json& json) { return json.dump(2); }
 
@@ -130,7 +130,7 @@ Json split_json(const SplitManifest& split) {
     json["cumulative"] = file_json(split.cumulative);
     json["sources"] = Json::array();
     for (const auto& source : split.sources) {
-        json["sources"].push_back({{"name", text_of_name(source.name)},
+        json["sources"].push_back({{"name", escape_name(source.name)},
                                    {"file_bytes", source.file_bytes},
                                    {"text_bytes", source.text_bytes},
                                    {"fingerprint", source.fingerprint}});

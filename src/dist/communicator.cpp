@@ -66,7 +66,7 @@ std::string first_line(const std::exception& error) {
 StorePtr open_store(const Launch& launch, double timeout) {
     c10d::TCPStoreOptions options;
     options.port = static_cast<std::uint16_t>(launch.port);
-    options.isServer = launch.rank == 0 && !launch.store_is_there;
+    options.isServer = launch.rank == 0 && !launch.launcher_serves_store;
     options.waitWorkers = false;
     options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(timeout * 1000));
     try {
@@ -215,9 +215,9 @@ void Communicator::sum(std::vector<float>& values) {
     if (alone() || values.empty()) return;
     const auto host = at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kFloat);
     if (impl_->device.is_cpu()) return sum(host);
-    const auto there = host.to(impl_->device);
-    sum(there);
-    host.copy_(there);
+    const auto device_values = host.to(impl_->device);
+    sum(device_values);
+    host.copy_(device_values);
 }
 
 void Communicator::broadcast(const std::vector<at::Tensor>& tensors) {
@@ -225,20 +225,20 @@ void Communicator::broadcast(const std::vector<at::Tensor>& tensors) {
     impl_->guarded([&] { c10d::broadcast_coalesced(impl_->group, tensors, kBroadcastBytes); });
 }
 
-std::vector<std::string> Communicator::exchange(const std::string& mine) {
-    if (alone()) return {mine};
+std::vector<std::string> Communicator::exchange(const std::string& value) {
+    if (alone()) return {value};
     auto& self = *impl_;
     std::vector<std::string> all;
     self.guarded([&] {
         const auto name = strprintf("exchange/%lld/", static_cast<long long>(self.exchanges++));
-        self.store->set(name + std::to_string(rank()), std::vector<std::uint8_t>(mine.begin(), mine.end()));
+        self.store->set(name + std::to_string(rank()), std::vector<std::uint8_t>(value.begin(), value.end()));
         for (int other = 0; other < world(); ++other)
             all.push_back(self.take(*self.store, name + std::to_string(other), /*for_ever=*/false));
     });
     return all;
 }
 
-std::string Communicator::from_leader(const std::string& mine) { return exchange(leader() ? mine : std::string()).front(); }
+std::string Communicator::from_leader(const std::string& value) { return exchange(leader() ? value : std::string()).front(); }
 
 void Communicator::leader_first(const char* what, const std::function<void()>& work) {
     if (alone()) return work();
@@ -264,9 +264,9 @@ void Communicator::leader_first(const char* what, const std::function<void()>& w
     self.watchdog->stage(what, /*patient=*/true);
 }
 
-bool Communicator::any(bool mine) {
-    if (alone()) return mine;
-    const auto flag = at::full({1}, mine ? 1.0 : 0.0, at::TensorOptions().dtype(at::kDouble).device(impl_->device));
+bool Communicator::any(bool value) {
+    if (alone()) return value;
+    const auto flag = at::full({1}, value ? 1.0 : 0.0, at::TensorOptions().dtype(at::kDouble).device(impl_->device));
     sum(flag);
     return flag.item<double>() > 0;
 }
@@ -286,7 +286,7 @@ void Communicator::finish() {
         // No rank leaves before all have come: a launcher ends the remaining ranks when one has ended, and the store
         // ends with the rank that serves it.
         for (int other = 0; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
-        if (leader() && !self.launch.store_is_there)
+        if (leader() && !self.launch.launcher_serves_store)
             std::this_thread::sleep_for(std::chrono::milliseconds(300));  // gives the others time to read the last key
     } catch (const std::exception&) {
         // Another rank is gone already and has reported why.
@@ -304,7 +304,7 @@ void Communicator::fail(const std::string& what) noexcept {
         self.store->compareSet(kFailureKey, "", message);
         // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have read
         // the message.
-        if (leader() && !self.launch.store_is_there) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        if (leader() && !self.launch.launcher_serves_store) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     } catch (const std::exception&) {
         // The store is gone, which the other ranks notice by themselves.
     }

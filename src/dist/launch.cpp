@@ -54,7 +54,7 @@ Launch from_torchrun(const Environment& environment) {
     launch.local_rank = read.number("LOCAL_RANK", 0, kMostRanks, launch.rank);
     launch.address = read.text("MASTER_ADDR");
     launch.port = read.number("MASTER_PORT", 1, 65535);
-    launch.store_is_there = read.text("TORCHELASTIC_USE_AGENT_STORE", "") == "True";
+    launch.launcher_serves_store = read.text("TORCHELASTIC_USE_AGENT_STORE", "") == "True";
     launch.attempt = read.text("TORCHELASTIC_RESTART_COUNT", "0");
     return launch;
 }

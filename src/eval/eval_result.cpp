@@ -137,7 +137,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
         result.ppl_ci = Interval{(*ci)[0], (*ci)[1]};
     }
     const auto method = json.find("ppl_ci_method");
-    result.ppl_ci_method = method != json.end() && method->is_string() ? method->get<std::string>() : kOldIntervalMethod;
+    result.ppl_ci_method = method != json.end() && method->is_string() ? method->get<std::string>() : kBootstrapMethod;
     return result;
 }
 
@@ -161,7 +161,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
     std::vector<EvalResult> rows;
     if (!fs::exists(path)) return rows;
     const auto text = read_file(path);
-    if (marked_encoding(text) != nullptr) throw DataError(path + ": " + not_utf8(text));
+    if (encoding_of_bom(text) != nullptr) throw DataError(path + ": " + utf8_problem(text));
     const bool whole = text.empty() || text.back() == '\n';
     const auto lines = split(text, '\n');
     for (std::size_t i = 0; i < lines.size(); ++i) {

@@ -44,7 +44,7 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
 }
 
 // Saves the finished losses. The caller has them in memory, so a file that cannot be written is only a warning.
-void keep_whole(const std::filesystem::path& partial, const std::string& key, const std::vector<float>& nll) {
+void save_all_losses(const std::filesystem::path& partial, const std::string& key, const std::vector<float>& nll) {
     try {
         write_partial(partial, key, nll, nll.size());
     } catch (const Error& error) {
@@ -130,7 +130,7 @@ private:
         computed_ += end - done;
         for (auto i = next; i < std::min(next + world_, batches_.size()); ++i) progress_.advance(flops_of(batches_[i]));
         if (options_.label.empty() || rank_ != 0) return;
-        progress_.show({{options_.label, /*cut=*/true},
+        progress_.show({{options_.label, /*can_be_cut=*/true},
                         {with_commas(static_cast<std::int64_t>(end)) + "/" + with_commas(total_) + " tokens"},
                         {human_count(meter_.rate(static_cast<double>(computed_))) + " tokens/s"}});
     }
@@ -175,7 +175,7 @@ private:
         if (!options_.keep_partial) {
             std::filesystem::remove(options_.partial);
         } else if (computed_ > 0) {
-            keep_whole(options_.partial, key_, nll_);
+            save_all_losses(options_.partial, key_, nll_);
         }
     }
 
@@ -216,9 +216,9 @@ EvalShare evaluation_share(Communicator& ranks) {
     EvalShare share;
     share.rank = ranks.rank();
     share.world = ranks.world();
-    share.any = [&ranks](bool mine) { return ranks.any(mine); };
+    share.any = [&ranks](bool value) { return ranks.any(value); };
     share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
-    share.from_leader = [&ranks](const std::string& mine) { return ranks.from_leader(mine); };
+    share.from_leader = [&ranks](const std::string& value) { return ranks.from_leader(value); };
     share.progress = [&ranks, batch = std::int64_t{0}]() mutable {
         ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch)));
     };

@@ -109,7 +109,7 @@ void MeasurePlan::each_run(const std::function<void(PlannedRun&)>& work) {
 
 MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedRow& row, const std::filesystem::path& partial,
                         WorkProgress& progress, const EvalShare& share) {
-    auto& model = ready_model(run.run, row.expected.device);
+    auto& model = model_on_device(run.run, row.expected.device);
     reset_peak_memory(row.expected.device);
     EvalTiming timing;
     EvalOptions options;

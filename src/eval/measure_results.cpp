@@ -20,7 +20,7 @@ namespace longbow {
 namespace {
 
 // An output that can be written, and takes the place of none of the texts.
-void check_apart(const std::string& flag, const std::string& path, const std::vector<std::string>& texts) {
+void check_not_a_text(const std::string& flag, const std::string& path, const std::vector<std::string>& texts) {
     if (find_output(path).stream) return;
     for (const auto& text : texts) {
         if (same_output(path, text)) throw UsageError(flag + " " + path + " is the text that is measured: name another file");
@@ -61,12 +61,12 @@ ResultsMeasurement::ResultsMeasurement(ResultsRequest request, Communicator& ran
 void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
     if (!ranks_.leader() || request_.only_estimates) return;
     const auto results = results_of(run);
-    check_apart("--out", results, request_.files);
+    check_not_a_text("--out", results, request_.files);
     check_not_of_run(run, "--out", results);
     if (request_.token_logprobs.empty()) return;
     for (const auto& evaluation : request_.evaluations) {
         const auto path = logprobs_path(request_.token_logprobs, run.name, evaluation.length);
-        check_apart("--token-logprobs", path, request_.files);
+        check_not_a_text("--token-logprobs", path, request_.files);
         check_not_of_run(run, "--token-logprobs", path);
         if (!find_output(path).stream && same_output(path, results))
             throw UsageError("--token-logprobs " + path + " is the --out file: name another");
@@ -135,7 +135,7 @@ EvalResult ResultsMeasurement::measure_planned(PlannedRun& run, const PlannedRow
 void ResultsMeasurement::measure(const std::function<void(const PlannedRun&, const EvalResult&)>& row_done,
                                  const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done) {
     const bool leader = ranks_.leader();
-    WorkProgress progress(plan_.flops(), WorkProgress::Of::command);
+    WorkProgress progress(plan_.flops(), WorkProgress::Scope::command);
     plan_.each_run([&](PlannedRun& run) {
         const auto out = results_of(run.run);
         if (leader) outputs_.at(out)->open();

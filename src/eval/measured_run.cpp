@@ -106,7 +106,7 @@ std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, co
     return runs;
 }
 
-LanguageModel& ready_model(MeasuredRun& run, const std::string& device) {
+LanguageModel& model_on_device(MeasuredRun& run, const std::string& device) {
     auto& model = run.checkpoint.model;
     if (!model) model = load_model(run.checkpoint, model_config(run));
     model->to(torch::Device(device));

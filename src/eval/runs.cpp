@@ -50,7 +50,7 @@ fs::path normal(const fs::path& path) {
     const bool known = shell != nullptr && fs::path(shell).is_absolute() && fs::equivalent(shell, ".", error);
     const auto whole = path.is_absolute() ? path : (known ? fs::path(shell) : fs::current_path()) / path;
     const bool climbs = std::find(path.begin(), path.end(), "..") != path.end();
-    return without_slash(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
+    return without_trailing_slashes(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
 }
 
 // Returns the last `parts` folders of a path as text: "a/b" for two.

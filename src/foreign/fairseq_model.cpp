@@ -132,7 +132,7 @@ private:
         if (!settings_.share_output) {
             move("head.weight", weights_.has(old_output) ? old_output : output, shape);
         } else if (weights_.has(output)) {
-            weights_.take_twin(output, embedding, name);
+            weights_.take_tied(output, embedding, name);
         }
     }
 
@@ -192,7 +192,7 @@ private:
             const std::string tail = "decoder.adaptive_softmax.tail." + (band == 0 ? std::string() : std::to_string(band - 1));
             const std::string output_name = band == 0 ? head + "word_proj.weight" : tail + ".2.weight";
             if (model.tie_output) {
-                weights_.take_twin(output_name, embedding, band_name(band));
+                weights_.take_tied(output_name, embedding, band_name(band));
             } else if (band == 0) {
                 give(our_head + ".weight", head + "weight", rows_of(whole_head, 0, words));
             } else {
@@ -200,7 +200,7 @@ private:
             }
             if (band == 0) continue;
             if (model.tie_projections) {
-                weights_.take_twin(tail + ".0.weight", projection, projection_name);
+                weights_.take_tied(tail + ".0.weight", projection, projection_name);
             } else {  // a linear layer of its own, with output features first
                 give(our_head + ".projection", tail + ".0.weight", transposed(weights_.take(tail + ".0.weight", {dim, settings_.dim})));
             }

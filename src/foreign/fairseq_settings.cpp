@@ -51,7 +51,7 @@ public:
         if (*value < 1 || *value > most) fail(strprintf("its setting %s = %lld is out of range", key, static_cast<long long>(*value)));
         return *value;
     }
-    [[nodiscard]] std::optional<std::int64_t> count_if_there(const char* key, std::int64_t most) const {
+    [[nodiscard]] std::optional<std::int64_t> optional_count(const char* key, std::int64_t most) const {
         if (!tree_.integer(place_of(key), key)) return std::nullopt;
         return count(key, most);
     }
@@ -114,7 +114,7 @@ void refuse_unknown_parts(const Settings& settings, std::int64_t dim) {
     if (settings.flag("base_layers", false)) refuse("mixture-of-experts layers (base_layers)");
     if (settings.has("decoder_layers_to_keep")) refuse("layers left out (decoder_layers_to_keep)");
     for (const char* key : {"decoder_input_dim", "decoder_output_dim"}) {
-        if (settings.count_if_there(key, 65536).value_or(dim) != dim) refuse(std::string(key) + " unlike decoder_embed_dim");
+        if (settings.optional_count(key, 65536).value_or(dim) != dim) refuse(std::string(key) + " unlike decoder_embed_dim");
     }
 }
 
@@ -164,8 +164,8 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     read.tie_weights = settings.flag("tie_adaptive_weights", false);
     read.share_output = settings.flag("share_decoder_input_output_embed", false);
     constexpr std::int64_t kLongest = std::int64_t{1} << 30, kDefaultLength = 1024;  // default of language_modeling
-    read.length = settings.count_if_there("tokens_per_sample", kLongest)
-                      .value_or(settings.count_if_there("max_target_positions", kLongest).value_or(kDefaultLength));
+    read.length = settings.optional_count("tokens_per_sample", kLongest)
+                      .value_or(settings.optional_count("max_target_positions", kLongest).value_or(kDefaultLength));
 
     const auto& tree = file.tree();
     const auto history = tree.find(tree.root, "optimizer_history");

@@ -107,11 +107,11 @@ void StateDict::drop(const std::function<bool(const std::string& name)>& unwante
     std::erase_if(tensors_, [&](const auto& entry) { return unwanted(entry.first); });
 }
 
-void StateDict::take_twin(const std::string& name, const PickleTensor& kept, const std::string& kept_name) {
-    const PickleTensor twin = take(name, kept.sizes);
+void StateDict::take_tied(const std::string& name, const PickleTensor& kept, const std::string& kept_name) {
+    const PickleTensor tied = take(name, kept.sizes);
     const auto& storages = file_.tree().storages;
-    if (twin.storage == kept.storage && twin.offset == kept.offset && twin.strides == kept.strides) return;
-    if (storages[twin.storage].dtype != storages[kept.storage].dtype || file_.contiguous(twin) != file_.contiguous(kept)) {
+    if (tied.storage == kept.storage && tied.offset == kept.offset && tied.strides == kept.strides) return;
+    if (storages[tied.storage].dtype != storages[kept.storage].dtype || file_.contiguous(tied) != file_.contiguous(kept)) {
         fail("its tensors " + name + " and " + kept_name +
              " are one by its settings, and differ: it is damaged, or was put together from two models");
     }

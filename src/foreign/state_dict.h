@@ -31,7 +31,7 @@ public:
     [[nodiscard]] std::optional<double> scalar(const std::string& name) const;
     void drop(const std::function<bool(const std::string& name)>& unwanted);
     // Removes `name`, which is the tensor `kept` under another name. Throws CheckpointError when their elements differ.
-    void take_twin(const std::string& name, const PickleTensor& kept, const std::string& kept_name);
+    void take_tied(const std::string& name, const PickleTensor& kept, const std::string& kept_name);
 
     [[noreturn]] void fail(const std::string& reason) const;
 

@@ -19,7 +19,7 @@ namespace {
 constexpr std::uint64_t kLocalHeader = 0x04034b50, kCentralEntry = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
                         kEnd64Locator = 0x07064b50;
 constexpr std::size_t kEndSize = 22, kLocatorSize = 20;
-constexpr std::uint64_t kAsk64 = 0xffffffff;  // means that the value is in the zip64 extra field
+constexpr std::uint64_t kSeeZip64 = 0xffffffff;  // means that the value is in the zip64 extra field
 constexpr std::uint16_t kExtra64 = 1;
 
 using Bytes = std::span<const std::byte>;
@@ -59,8 +59,8 @@ Directory find_directory(Bytes file, const std::string& name) {
     directory.size = reader.number(4);
     directory.begin = reader.number(4);
     std::size_t limit = end;
-    const bool ask64 = directory.entries == 0xffff || directory.size == kAsk64 || directory.begin == kAsk64;
-    if (ask64 && end >= kLocatorSize) {
+    const bool see_zip64 = directory.entries == 0xffff || directory.size == kSeeZip64 || directory.begin == kSeeZip64;
+    if (see_zip64 && end >= kLocatorSize) {
         auto locator = reader_at(file, end - kLocatorSize, name);
         if (locator.number(4) != kEnd64Locator) locator.fail("the zip64 locator is missing");
         locator.take(4);
@@ -94,9 +94,9 @@ void read_extra(ByteReader extra, Entry& entry) {
         const auto id = extra.number(2), size = extra.number(2);
         ByteReader field(extra.take(size), extra.what());
         if (id != kExtra64) continue;
-        if (entry.size == kAsk64) entry.size = field.number(8);
-        if (entry.compressed == kAsk64) entry.compressed = field.number(8);
-        if (entry.header == kAsk64) entry.header = field.number(8);
+        if (entry.size == kSeeZip64) entry.size = field.number(8);
+        if (entry.compressed == kSeeZip64) entry.compressed = field.number(8);
+        if (entry.header == kSeeZip64) entry.header = field.number(8);
     }
 }
 

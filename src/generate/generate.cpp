@@ -50,7 +50,7 @@ void check_request(const GenerateRequest& request) {
     if (request.max_new_tokens < 0) {
         throw UsageError("--max-new-tokens: must be 0 or above, not " + std::to_string(request.max_new_tokens));
     }
-    if (const auto fault = not_utf8(request.prompt); !fault.empty()) throw UsageError("--prompt: " + fault);
+    if (const auto fault = utf8_problem(request.prompt); !fault.empty()) throw UsageError("--prompt: " + fault);
 }
 
 void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request) {

@@ -76,7 +76,7 @@ private:
     struct Child {
         std::size_t chain;
         double cost;
-        SharedProgress said;
+        SharedProgress reported;
         double counted = 0;  // the part of `cost` that the progress line has counted
     };
 
@@ -95,7 +95,7 @@ private:
         ChildOptions options;
         options.log = chains_[chain].log;
         Child child{chain, cost_of(chains_[chain], next_[chain]), {}};
-        options.environment.push_back(child.said.environment());
+        options.environment.push_back(child.reported.environment());
         running_.emplace(start_self(command, options), std::move(child));
     }
 
@@ -109,10 +109,10 @@ private:
     void show() {
         std::vector<std::string> names;
         for (auto& [pid, child] : running_) {
-            count(child, child.said.share());
+            count(child, child.reported.share());
             names.push_back(chains_[child.chain].name + ": " + short_text(chains_[child.chain].commands[next_[child.chain]]));
         }
-        progress_.show({{strprintf("%zu of %zu steps", done_, total_)}, {join(names, "; "), /*cut=*/true}});
+        progress_.show({{strprintf("%zu of %zu steps", done_, total_)}, {join(names, "; "), /*can_be_cut=*/true}});
     }
 
     void ended(pid_t pid, int status, bool stopping) {

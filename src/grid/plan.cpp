@@ -66,10 +66,10 @@ void mark_missing(std::vector<PlannedEval>& evals, const std::string& data_set, 
             wanted.max_stream_tokens = eval.stream_tokens;
             wanted.data_set = data_set;
             const auto& rows = files[eval.file];
-            const bool there =
-                trained && is_newer(run / eval.file, run) &&
-                std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) { return row.matches(wanted, Measurement::kAsked); });
-            if (!there) eval.missing.insert(length);
+            const bool measured = trained && is_newer(run / eval.file, run) &&
+                                  std::any_of(rows.begin(), rows.end(),
+                                              [&](const EvalResult& row) { return row.matches(wanted, Measurement::kGridConditions); });
+            if (!measured) eval.missing.insert(length);
         }
     }
 }
@@ -186,7 +186,7 @@ std::string models_text(const GridPlan& plan, const GridRequest& request) {
     text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
     if (plan.local_seconds >= 0)
         text += strprintf("on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
-                          about_seconds(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
+                          rounded_duration_text(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
     if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
     return text;
 }

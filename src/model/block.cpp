@@ -17,9 +17,9 @@ Block::Block(const ModelConfig& config, std::int64_t layer, const at::TensorOpti
 }
 
 at::Tensor Block::forward(const at::Tensor& x, const BlockPass& pass) {
-    const auto [attention_in, residual] = norm1_->beside_residual(x);
+    const auto [attention_in, residual] = norm1_->forward_with_residual(x);
     const auto attended = attention_.forward(attention_in, residual, pass, is_training());
-    const auto [ffn_in, ffn_residual] = norm2_->beside_residual(attended);
+    const auto [ffn_in, ffn_residual] = norm2_->forward_with_residual(attended);
     return feed_forward_.forward(ffn_in, ffn_residual, is_training());
 }
 

@@ -27,7 +27,7 @@ void count(std::int64_t bytes) {
 // address. The prefix is as long as the alignment of tensors (64 bytes), so that they keep it.
 class CountingAllocator final : public c10::Allocator {
 public:
-    explicit CountingAllocator(c10::Allocator& inner) : free_(inner.raw_deleter()), inner_(inner) { the_ = this; }
+    explicit CountingAllocator(c10::Allocator& inner) : free_(inner.raw_deleter()), inner_(inner) { instance_ = this; }
 
     c10::DataPtr allocate(std::size_t bytes) override {
         if (bytes == 0) return {nullptr, nullptr, &release, c10::Device(c10::kCPU)};
@@ -49,10 +49,10 @@ private:
         std::size_t bytes = 0;
         std::memcpy(&bytes, front, sizeof bytes);
         bytes_now.fetch_sub(static_cast<std::int64_t>(bytes), std::memory_order_relaxed);
-        the_->free_(front);
+        instance_->free_(front);
     }
 
-    static inline CountingAllocator* the_ = nullptr;
+    static inline CountingAllocator* instance_ = nullptr;
     c10::DeleterFnPtr free_;
     c10::Allocator& inner_;
 };

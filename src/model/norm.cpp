@@ -36,7 +36,7 @@ at::Tensor Norm::forward(const at::Tensor& x) {
     return {};
 }
 
-std::tuple<at::Tensor, at::Tensor> Norm::beside_residual(const at::Tensor& x) {
+std::tuple<at::Tensor, at::Tensor> Norm::forward_with_residual(const at::Tensor& x) {
     if (kind_ == NormKind::layernorm && at::GradMode::is_enabled() && residual_norm_serves(x, weight_)) {
         return residual_norm(x, weight_, bias_, eps_);
     }

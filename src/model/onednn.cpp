@@ -38,7 +38,7 @@ at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, cons
     return op.call(x, addend, weight, bias, "add");
 }
 
-at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows) {
+at::Tensor weight_in_fast_layout(const at::Tensor& weight, std::int64_t rows) {
     constexpr std::int64_t kManyRows = 512;
     constexpr std::int64_t kVeryManyRows = 4096;
     if (rows >= kVeryManyRows && weight.is_contiguous()) {

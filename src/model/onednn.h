@@ -26,7 +26,7 @@ at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, cons
 // Returns the weight [n, k] in the layout that makes a product with `rows` rows faster, for the two functions above
 // only. oneDNN packs a transposed weight faster than a plain one, by more than the transposition takes if there are
 // many rows and outputs. For very many rows it is oneDNN's own layout, which takes longer to make.
-at::Tensor quick_weight(const at::Tensor& weight, std::int64_t rows);
+at::Tensor weight_in_fast_layout(const at::Tensor& weight, std::int64_t rows);
 
 // Returns the product [m, n], contiguous, of a [m, k] and b [k, n]; `a` may be a transposed view.
 at::Tensor onednn_gemm(const at::Tensor& a, const at::Tensor& b);

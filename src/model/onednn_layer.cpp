@@ -62,7 +62,7 @@ public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                               const std::optional<at::Tensor>& bias, bool relu, const std::optional<at::Tensor>& residual) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        const auto quick = quick_weight(weight, rows.size(0));
+        const auto quick = weight_in_fast_layout(weight, rows.size(0));
         auto y = residual ? onednn_linear_add(rows, quick, bias, residual->reshape({-1, weight.size(0)}).contiguous())
                           : onednn_linear(rows, quick, bias, relu ? "relu" : "none");
         auto shape = x.sizes().vec();

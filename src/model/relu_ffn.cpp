@@ -41,8 +41,8 @@ public:
                               const std::optional<at::Tensor>& bias_in, const at::Tensor& weight_out,
                               const std::optional<at::Tensor>& bias_out, const std::optional<at::Tensor>& residual, bool keep) {
         const auto rows = x.reshape({-1, x.size(-1)});
-        const auto quick_in = quick_weight(weight_in, rows.size(0));
-        const auto quick_out = quick_weight(weight_out, rows.size(0));
+        const auto quick_in = weight_in_fast_layout(weight_in, rows.size(0));
+        const auto quick_out = weight_in_fast_layout(weight_out, rows.size(0));
         const auto base = residual ? residual->reshape(rows.sizes()) : at::Tensor();
         auto y = at::empty_like(rows);
         const auto threads = row_chunks::threads_for(rows.size(0), weight_in);

@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kPartDim = 2;
 
 // Whether the gradients are the consecutive parts of one contiguous packed tensor.
-bool parts_of_one(const torch::autograd::variable_list& parts, at::IntArrayRef packed) {
+bool are_parts_of_one_tensor(const torch::autograd::variable_list& parts, at::IntArrayRef packed) {
     const auto part = packed[3] * packed[4];
     const std::array<std::int64_t, 4> strides = {packed[1] * 3 * part, 3 * part, packed[4], 1};
     for (std::int64_t i = 0; i < 3; ++i) {
@@ -34,7 +34,7 @@ public:
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
         const auto shape = context->saved_data["shape"].toIntVector();
-        if (parts_of_one(gradients, shape)) {
+        if (are_parts_of_one_tensor(gradients, shape)) {
             const auto row = 3 * shape[3] * shape[4];
             return {gradients[0].as_strided(shape, {shape[1] * row, row, shape[3] * shape[4], shape[4], 1})};
         }

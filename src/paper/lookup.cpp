@@ -91,7 +91,7 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
     wanted.split = target.split;
     wanted.max_stream_tokens = scale.stream_tokens(target);
     for (const auto& row : run.rows(measurement_file(target))) {
-        const bool same = is_model(run, row, target, scale) && row.matches(wanted, Measurement::kAsked);
+        const bool same = is_model(run, row, target, scale) && row.matches(wanted, Measurement::kGridConditions);
         if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
         found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,

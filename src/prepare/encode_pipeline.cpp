@@ -23,7 +23,7 @@ namespace {
 constexpr std::size_t kKeptBytes = 8 * kChunkBytes;
 
 void take_texts(const std::string& jsonl_key, EncodedChunk& chunk) {
-    chunk.apart = true;
+    chunk.separate_documents = true;
     for_each_json_text(chunk.lines, chunk.first_line, *chunk.file, jsonl_key, [&](std::string_view text) {
         if (text.empty()) {
             ++chunk.empty_documents;
@@ -99,7 +99,7 @@ private:
     void work() {
         Lock lock(mutex_);
         while (!finished_ && !error_) {
-            if (pass_on(lock)) continue;
+            if (deliver_next(lock)) continue;
             if (todo_.size() < threads_ && read(lock)) continue;
             if (encode(lock) || read(lock)) continue;
             changed_.wait(lock);
@@ -108,7 +108,7 @@ private:
 
     // Runs `action` without the lock. Returns the exception that it threw, or null.
     template <class Action>
-    std::exception_ptr unlocked(Lock& lock, Action action) {
+    std::exception_ptr run_unlocked(Lock& lock, Action action) {
         lock.unlock();
         std::exception_ptr error;
         try {
@@ -122,8 +122,8 @@ private:
     }
 
     // Passes the next chunk or end of file to the sink, if it is ready and no other thread is doing so.
-    bool pass_on(Lock& lock) {
-        if (passing_) return false;
+    bool deliver_next(Lock& lock) {
+        if (delivering_) return false;
         if (const auto found = done_.find(head_); found != done_.end()) {
             Result result = std::move(found->second);
             done_.erase(found);
@@ -132,11 +132,11 @@ private:
                 changed_.notify_all();
                 return true;
             }
-            passing_ = true;
+            delivering_ = true;
             text_bytes_ += result.chunk->text.size();
             const EncodeCursor after{head_.file, head_.chunk + 1, text_bytes_};
-            const auto error = unlocked(lock, [&] { sink_.chunk(*result.chunk, after); });
-            passing_ = false;
+            const auto error = run_unlocked(lock, [&] { sink_.chunk(*result.chunk, after); });
+            delivering_ = false;
             if (error) error_ = error;
             ++head_.chunk;
             recycle(std::move(result.chunk));
@@ -144,12 +144,12 @@ private:
         }
         const auto file = files_.find(head_.file);
         if (file == files_.end() || !file->second.ended || file->second.chunks != head_.chunk) return false;
-        passing_ = true;
+        delivering_ = true;
         Source source = std::move(file->second.source);
         source.text_bytes = text_bytes_;
         files_.erase(file);
-        const auto error = unlocked(lock, [&] { sink_.file_done(head_.file, source); });
-        passing_ = false;
+        const auto error = run_unlocked(lock, [&] { sink_.file_done(head_.file, source); });
+        delivering_ = false;
         if (error) error_ = error;
         head_ = {head_.file + 1, 0};
         text_bytes_ = 0;
@@ -161,7 +161,7 @@ private:
         if (todo_.empty()) return false;
         auto item = todo_.extract(todo_.begin());
         auto& chunk = item.mapped();
-        const auto error = unlocked(lock, [&] { encode_chunk(request_.tokenizer, request_.documents.jsonl_key, *chunk); });
+        const auto error = run_unlocked(lock, [&] { encode_chunk(request_.tokenizer, request_.documents.jsonl_key, *chunk); });
         done_.emplace(item.key(), Result{std::move(chunk), error});
         return true;
     }
@@ -194,7 +194,7 @@ private:
             spare_.pop_back();
         }
         bool more = false;
-        const auto error = unlocked(lock, [&] {
+        const auto error = run_unlocked(lock, [&] {
             if (!chunk) chunk = std::make_unique<EncodedChunk>();
             if (!file.input) file.input = std::make_unique<InputFile>(request_.files[*index], request_.tokenizer, request_.documents);
             more = file.input->next(*chunk);
@@ -244,7 +244,7 @@ private:
     Place head_;                // the chunk that the sink gets next
     std::uint64_t text_bytes_;  // of the head's file, passed on so far
     std::size_t next_file_, end_file_;
-    bool passing_ = false, finished_ = false;
+    bool delivering_ = false, finished_ = false;
     std::exception_ptr error_;
 };
 
@@ -254,7 +254,7 @@ void EncodedChunk::clear() {
     text.clear();
     pieces.clear();
     after_space = true;
-    apart = false;
+    separate_documents = false;
     ids.clear();
     piece_ends.clear();
     empty_documents = 0;

@@ -29,11 +29,11 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
             differences.push_back("the vocabulary: another than " + config.file);
         return;
     }
-    const Json asked = training_settings(config);
+    const Json requested = training_settings(config);
     if (store.tokenizer.trained.is_null()) {
         differences.emplace_back("tokenizer.file: the store's vocabulary came from a file -> trained here");
-    } else if (store.tokenizer.trained != asked) {
-        for (const auto& [key, value] : asked.items()) {
+    } else if (store.tokenizer.trained != requested) {
+        for (const auto& [key, value] : requested.items()) {
             const Json before = store.tokenizer.trained.value(key, Json());
             if (before == value || (key == "vocab_size" && value == store.tokenizer.vocab_size)) continue;
             const auto text = [](const Json& v) { return v.is_number_integer() ? vocab_size_text(v.get<std::int64_t>()) : v.dump(); };
@@ -59,12 +59,12 @@ std::string compare_split(const SplitManifest& split, const std::vector<std::str
 
 // A store with a single shard may have been made with any shard size from its own up.
 void compare_shards(const StoreManifest& store, std::int64_t configured, std::vector<std::string>& differences) {
-    const auto asked = shard_tokens_for(configured, store.id_bytes);
+    const auto requested = shard_tokens_for(configured, store.id_bytes);
     for (const auto& split : store.splits) {
         const auto first = split.shards.front().bytes / static_cast<std::uint64_t>(store.id_bytes);
-        if (split.shards.size() > 1 ? first == asked : first <= asked) continue;
+        if (split.shards.size() > 1 ? first == requested : first <= requested) continue;
         differences.push_back(strprintf("data.shard_tokens: shards of %llu tokens -> %llu", static_cast<unsigned long long>(first),
-                                        static_cast<unsigned long long>(asked)));
+                                        static_cast<unsigned long long>(requested)));
         return;
     }
 }
@@ -76,7 +76,7 @@ bool is_store_file(const std::string& name) {
     return std::regex_match(name, split_file);
 }
 
-std::vector<std::string> foreign_in(const fs::path& folder) {
+std::vector<std::string> foreign_entries(const fs::path& folder) {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(folder)) {
         const auto name = entry.path().filename().string();
@@ -95,7 +95,7 @@ bool has_json_lines(const SplitFiles& splits) {
 }  // namespace
 
 void check_nothing_foreign(const fs::path& folder) {
-    const auto foreign = foreign_in(folder);
+    const auto foreign = foreign_entries(folder);
     if (foreign.empty()) return;
     const std::size_t most = 5;
     const std::vector<std::string> some(foreign.begin(), foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
@@ -118,7 +118,7 @@ Existing existing_at(const fs::path& out) {
     // The manifest's first lines tell a store even when it is too damaged to be opened.
     const fs::path manifest = out / kManifestFile;
     if (!fs::is_regular_file(manifest)) {
-        const bool half_moved = fs::exists(WorkFolder::place(out) / "store" / kManifestFile) && foreign_in(out).empty();
+        const bool half_moved = fs::exists(WorkFolder::path_for(out) / "store" / kManifestFile) && foreign_entries(out).empty();
         return half_moved ? Existing::nothing : Existing::other;
     }
     return read_file(manifest).find(kStoreFormat) != std::string::npos ? Existing::store : Existing::other;
@@ -148,9 +148,9 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
         return nullptr;
     };
     for (const auto& split : store.splits) {
-        bool asked = false;
-        for (const auto& [name, files] : splits) asked = asked || name == split.name;
-        if (!asked) differences.push_back("data." + split.name + ": no files now, but the store has this split");
+        bool requested = false;
+        for (const auto& [name, files] : splits) requested = requested || name == split.name;
+        if (!requested) differences.push_back("data." + split.name + ": no files now, but the store has this split");
     }
     for (const auto& [name, files] : splits) {
         if (find(name) == nullptr) differences.push_back("data." + name + ": the store has no such split");

@@ -58,21 +58,21 @@ std::vector<std::string> expand(const std::string& split, const std::vector<std:
         log::info(strprintf("%s: %s stands for %zu files", split.c_str(), name.c_str(), files.size()));
         all.insert(all.end(), files.begin(), files.end());
     }
-    return each_once(split, all);
+    return without_duplicates(split, all);
 }
 
 }  // namespace
 
-std::vector<std::string> each_once(const std::string& what, const std::vector<std::string>& files) {
+std::vector<std::string> without_duplicates(const std::string& what, const std::vector<std::string>& files) {
     std::vector<std::string> once;
     std::map<std::pair<dev_t, ino_t>, std::string> seen;
     std::string first;
     std::int64_t again = 0;
     for (const auto& file : files) {
         struct stat info {};
-        const bool there = ::stat(file.c_str(), &info) == 0;  // a missing file is refused when it is opened
-        const auto [before, fresh] = there ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
-        if (fresh) {
+        const bool exists = ::stat(file.c_str(), &info) == 0;  // a missing file is refused when it is opened
+        const auto [before, inserted] = exists ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
+        if (inserted) {
             once.push_back(file);
         } else if (again++ == 0) {
             first = file + (before->second == file ? "" : " (the same file as " + before->second + ")");
@@ -138,7 +138,7 @@ std::string text_fingerprint(const std::string& file) {
     std::string text;
     while (reader.read(text, 1 << 20)) {
         text.clear();
-        end_if_stop_requested("nothing was written");
+        throw_if_stop_requested("nothing was written");
     }
     return reader.fingerprint();
 }

@@ -16,13 +16,13 @@ using SplitFiles = std::vector<std::pair<std::string, const std::vector<std::str
 SplitFiles requested_splits(const DataConfig& data);
 
 // Replaces every folder by the files in it (without hidden ones and sub-folders) and every pattern by the files that
-// match it, each sorted by the bytes of their names, and lists each file once in a split (each_once()). Throws
+// match it, each sorted by the bytes of their names, and lists each file once in a split (without_duplicates()). Throws
 // DataError for a folder without files.
 DataConfig expand_inputs(const DataConfig& data);
 
 // Keeps only the first mention of each file, also when it is named by another path, by a link or in a folder. A
 // warning, which begins with `what`, says what was left out.
-std::vector<std::string> each_once(const std::string& what, const std::vector<std::string>& files);
+std::vector<std::string> without_duplicates(const std::string& what, const std::vector<std::string>& files);
 
 // Throws DataError that lists all files that cannot be read.
 void check_inputs(const SplitFiles& splits);

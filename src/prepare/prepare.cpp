@@ -42,8 +42,8 @@ void warn_of_shared_text(const std::vector<SplitManifest>& splits) {
     std::map<std::string, std::string> seen;
     for (const auto& split : splits) {
         for (const auto& source : split.sources) {
-            const auto [found, fresh] = seen.emplace(source.fingerprint, split.name);
-            if (!fresh && found->second != split.name) {
+            const auto [found, inserted] = seen.emplace(source.fingerprint, split.name);
+            if (!inserted && found->second != split.name) {
                 log::warn("the " + split.name + " split holds text of the " + found->second + " split (" + source.name +
                           "): its perplexity will be too low");
             }
@@ -60,7 +60,7 @@ PrepareResult result_of(const StoreManifest& store) {
 // Removes a work folder left by a prepare that was killed after it had moved the store into place. If another process
 // still holds the folder, it is left alone.
 void remove_work_folder(const fs::path& out) {
-    if (!fs::exists(WorkFolder::place(out))) return;
+    if (!fs::exists(WorkFolder::path_for(out))) return;
     try {
         const WorkFolder left(out);
     } catch (const Error&) {
@@ -134,7 +134,7 @@ public:
         : request_(request), splits_(splits), given_(std::move(given)), work_(request.out) {}
 
     PrepareResult run() {
-        go_on_or_start();
+        resume_or_start();
         check_free_space();
         const RateMeter tokenizer_time;
         const auto tokenizer = make_tokenizer();
@@ -157,9 +157,9 @@ public:
 private:
     [[nodiscard]] int threads() const { return request_.threads > 0 ? request_.threads : available_cores(); }
 
-    void go_on_or_start() {
+    void resume_or_start() {
         std::string reason;
-        work_.take_back();
+        work_.undo_partial_finish();
         if (const auto saved = work_.load()) {
             try {
                 state_ = parse_state(*saved);
@@ -177,7 +177,7 @@ private:
             reason = "nothing saved";
         }
         if (!reason.empty()) {
-            work_.start_anew();
+            work_.clear_contents();
             state_ = {};
             state_.settings = settings_json(request_);
         } else if (!state_.split.empty()) {
@@ -223,7 +223,7 @@ private:
         if (!state_.tokenizer.empty() && tokenizer->fingerprint() != state_.tokenizer) {
             log::warn(work_.path().string() + " was begun with another vocabulary" + (given ? " than " + request_.tokenizer.file : "") +
                       ": starting anew");
-            work_.start_anew();
+            work_.clear_contents();
             const auto inputs = std::move(state_.inputs);
             state_ = {};
             state_.settings = settings_json(request_);
@@ -336,7 +336,7 @@ private:
 };
 
 // Returns null when the vocabulary is to be trained.
-std::unique_ptr<Tokenizer> given_tokenizer(const PrepareRequest& request) {
+std::unique_ptr<Tokenizer> opened_tokenizer(const PrepareRequest& request) {
     if (!request.tokenizer.file.empty()) return open_tokenizer(request.tokenizer);
     if (request.data.train.empty()) {
         throw UsageError("training a " + request.tokenizer.kind +
@@ -347,9 +347,9 @@ std::unique_ptr<Tokenizer> given_tokenizer(const PrepareRequest& request) {
 
 }  // namespace
 
-PrepareResult prepare_store(const PrepareRequest& asked) {
-    PrepareRequest request = asked;
-    request.data = expand_inputs(asked.data);
+PrepareResult prepare_store(const PrepareRequest& original) {
+    PrepareRequest request = original;
+    request.data = expand_inputs(original.data);
     const auto splits = requested_splits(request.data);
     if (splits.empty()) throw UsageError("no text to prepare: name files for train, valid or test");
     if (request.out.empty()) throw UsageError("no place for the store: give --out, or data.store");
@@ -358,9 +358,9 @@ PrepareResult prepare_store(const PrepareRequest& asked) {
     try {
         PrepareResult result;
         if (reuse(request, result)) return result;
-        check_output_folder(WorkFolder::place(request.out));
+        check_output_folder(WorkFolder::path_for(request.out));
         refuse_mount_point(request.out);
-        return Preparation(request, splits, given_tokenizer(request)).run();
+        return Preparation(request, splits, opened_tokenizer(request)).run();
     } catch (const InterruptedError&) {
         throw;
     } catch (const Error& error) {

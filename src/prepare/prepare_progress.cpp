@@ -18,7 +18,7 @@ void PrepareProgress::show(const std::string& split, std::uint64_t text_bytes) {
     const auto done = static_cast<double>(position_.load());
     const double eta = meter_.eta(done - static_cast<double>(begun_), static_cast<double>(total_ - begun_));
     line_.show({{eta_text(eta)},
-                {"prepare " + split, /*cut=*/true},
+                {"prepare " + split, /*can_be_cut=*/true},
                 {human_bytes(done) + " of " + human_bytes(static_cast<double>(total_))},
                 {strprintf("%.1f MB/s", meter_.rate(static_cast<double>(text_bytes_)) / 1e6)}});
 }

@@ -18,14 +18,14 @@ namespace {
 constexpr int kStateVersion = 3, kOldestStateVersion = 2;
 
 Json source_json(const Source& source) {
-    return {{"name", text_of_name(source.name)},
+    return {{"name", escape_name(source.name)},
             {"file_bytes", source.file_bytes},
             {"text_bytes", source.text_bytes},
             {"fingerprint", source.fingerprint}};
 }
 
 Source parse_source(const Json& json) {
-    return {name_of_text(json.at("name").get<std::string>()), json.at("file_bytes").get<std::uint64_t>(),
+    return {unescape_name(json.at("name").get<std::string>()), json.at("file_bytes").get<std::uint64_t>(),
             json.at("text_bytes").get<std::uint64_t>(), json.at("fingerprint").get<std::string>()};
 }
 
@@ -89,7 +89,7 @@ Json state_json(const PrepareState& state) {
                  {"manifest", state.manifest}};
     for (const auto& [split, stamps] : state.inputs) {
         auto& list = json["inputs"][split] = Json::array();
-        for (const auto& stamp : stamps) list.push_back({text_of_name(stamp.path), stamp.bytes, stamp.modified});
+        for (const auto& stamp : stamps) list.push_back({escape_name(stamp.path), stamp.bytes, stamp.modified});
     }
     for (const auto& split : state.done) {
         Json done = split_json(split);
@@ -112,7 +112,7 @@ PrepareState parse_state(const Json& json) {
     for (const auto& [split, list] : json.at("inputs").items()) {
         for (const auto& stamp : list) {
             state.inputs[split].push_back(
-                {name_of_text(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
+                {unescape_name(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
         }
     }
     for (const auto& done : json.at("done")) {
@@ -130,8 +130,8 @@ PrepareState parse_state(const Json& json) {
 
 std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request, const SplitFiles& splits) {
     std::vector<std::string> differences;
-    const Json asked = settings_json(request);
-    for (const auto& [key, value] : asked.items()) {
+    const Json requested = settings_json(request);
+    for (const auto& [key, value] : requested.items()) {
         const Json before = state.settings.value(key, Json());
         if (before != value) differences.push_back(key + ": " + json_text(before) + " -> " + json_text(value));
     }

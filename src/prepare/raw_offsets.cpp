@@ -43,7 +43,7 @@ RawCount RawOffsets::counts_at(const EncodedChunk& chunk, std::size_t offset, st
     return {bytes_ + offset, words_};
 }
 
-void RawOffsets::share_out(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
+void RawOffsets::distribute_offsets(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
     std::uint64_t total = 0;
     for (std::size_t i = first; i < last; ++i) total += length_of(chunk.ids[i]);
     // Characters outside the vocabulary may decode to nothing. One more unit for each token keeps every offset inside.
@@ -61,7 +61,7 @@ void RawOffsets::locate(const EncodedChunk& chunk, const Piece& piece, std::size
     offsets_.clear();
     if (!tokenizer_.boundary_per_line()) {
         const std::size_t text_tokens = piece.ends_document ? last - 1 : last;
-        share_out(chunk, first, text_tokens, piece.begin, piece.end);
+        distribute_offsets(chunk, first, text_tokens, piece.begin, piece.end);
         if (piece.ends_document) offsets_.push_back(piece.end);
         return;
     }
@@ -71,7 +71,7 @@ void RawOffsets::locate(const EncodedChunk& chunk, const Piece& piece, std::size
         while (line_last < last && chunk.ids[line_last] != tokenizer_.boundary()) ++line_last;
         if (line_last < last) ++line_last;
         const std::size_t end = std::min(line_end(chunk.text, begin), piece.end);
-        share_out(chunk, token, line_last, begin, end);
+        distribute_offsets(chunk, token, line_last, begin, end);
         begin = end;
         token = line_last;
     }
@@ -99,7 +99,7 @@ void RawOffsets::add(const EncodedChunk& chunk, const OnMark& on_mark, const OnD
             const std::size_t next = i + 1 < chunk.pieces.size() ? chunk.pieces[i + 1].begin : piece.end;
             const auto end = tokens_ + static_cast<std::int64_t>(last);
             on_document(end, counts_at(chunk, next, end));
-            if (chunk.apart) after_space_ = true;
+            if (chunk.separate_documents) after_space_ = true;
         }
         first = last;
     }

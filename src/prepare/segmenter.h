@@ -25,8 +25,8 @@ struct Piece {
 struct Chunk {
     std::string text;
     std::vector<Piece> pieces;
-    bool after_space = true;  // the chunk follows whitespace or begins its file
-    bool apart = false;       // texts of JSON lines: words never span two documents
+    bool after_space = true;          // the chunk follows whitespace or begins its file
+    bool separate_documents = false;  // texts of JSON lines: words never span two documents
 };
 
 class Segmenter {

@@ -32,7 +32,7 @@ void TextNotes::add(const EncodedChunk& chunk) {
     const std::string_view text = chunk.text;
     counts_.nuls += std::count(text.begin(), text.end(), '\0');
     if (name_.empty()) return;
-    if (chunk.apart) {
+    if (chunk.separate_documents) {
         for (const auto& piece : chunk.pieces) count_names(text.substr(piece.begin, piece.end - piece.begin));
         return;
     }

@@ -14,7 +14,7 @@ namespace longbow {
 
 std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& named, const DataConfig& data,
                                             int threads) {
-    const auto files = each_once("the text", named);
+    const auto files = without_duplicates("the text", named);
     TextNotes notes(tokenizer);
     std::vector<TokenId> ids;
     std::vector<std::int64_t> ends;
@@ -31,7 +31,7 @@ std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const st
         add_known(end, counts);
     };
     const auto consume = [&](const EncodedChunk& chunk, const EncodeCursor&) {
-        end_if_stop_requested("nothing was written");
+        throw_if_stop_requested("nothing was written");
         offsets.add(chunk, on_mark, on_document);
         notes.add(chunk);
         ids.insert(ids.end(), chunk.ids.begin(), chunk.ids.end());

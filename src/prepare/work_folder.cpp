@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-fs::path place_of_store(const fs::path& out) { return without_slash(fs::weakly_canonical(fs::absolute(out))); }
+fs::path place_of_store(const fs::path& out) { return without_trailing_slashes(fs::weakly_canonical(fs::absolute(out))); }
 
 // Removes the temporary files that write_file_atomic() leaves when it is killed.
 void remove_temporaries(const fs::path& folder) {
@@ -46,7 +46,7 @@ void fill(const fs::path& from, const fs::path& target) {
     sync_path(target);
 }
 
-bool half_filled(const fs::path& store, const fs::path& out) {
+bool partially_moved(const fs::path& store, const fs::path& out) {
     std::error_code absent;
     return fs::exists(store / kManifestFile) && fs::is_directory(out, absent) && !fs::exists(out / kManifestFile);
 }
@@ -60,12 +60,12 @@ void keep_mode(const fs::path& from, const fs::path& to) {
 
 }  // namespace
 
-fs::path WorkFolder::place(const fs::path& out) {
+fs::path WorkFolder::path_for(const fs::path& out) {
     const auto path = place_of_store(out);
     return path.parent_path() / ("." + path.filename().string() + ".preparing");
 }
 
-WorkFolder::WorkFolder(const fs::path& out) : out_(place_of_store(out)), path_(place(out)) {
+WorkFolder::WorkFolder(const fs::path& out) : out_(place_of_store(out)), path_(path_for(out)) {
     make_output_folder(path_);
     lock_.emplace(path_, "another prepare is writing this store; wait for it, or choose another place");
     make_output_folder(store());
@@ -81,8 +81,8 @@ WorkFolder::~WorkFolder() {
     fs::remove(path_, ignored);  // fails if foreign files are in it
 }
 
-void WorkFolder::take_back() {
-    if (!half_filled(store(), out_)) return;
+void WorkFolder::undo_partial_finish() {
+    if (!partially_moved(store(), out_)) return;
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(out_)) files.push_back(entry.path());
     for (const auto& file : files) fs::rename(file, store() / file.filename());
@@ -112,7 +112,7 @@ void WorkFolder::save(Json state) {
     keep_ = true;
 }
 
-void WorkFolder::start_anew() {
+void WorkFolder::clear_contents() {
     keep_ = false;
     std::error_code error;
     fs::remove(path_ / "state.json", error);  // first, since the rest is useless without it

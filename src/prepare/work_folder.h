@@ -23,18 +23,18 @@ public:
     WorkFolder(const WorkFolder&) = delete;
     WorkFolder& operator=(const WorkFolder&) = delete;
 
-    static fs::path place(const fs::path& out);
+    static fs::path path_for(const fs::path& out);
 
     [[nodiscard]] const fs::path& path() const { return path_; }
     [[nodiscard]] fs::path store() const { return path_ / "store"; }
     // Moves back the files of a finish() that was interrupted.
-    void take_back();
+    void undo_partial_finish();
     // Returns the last saved state, or nothing when there is none or it is damaged (which is logged).
     std::optional<Json> load();
     // Saves a state. The store's files must have been synced as far as the state describes them.
     void save(Json state);
     // Removes the state and the store's files.
-    void start_anew();
+    void clear_contents();
     // Moves the finished store to its path, after which the destructor removes this folder. An existing store is
     // exchanged as a whole; an existing empty folder stays and receives the files, manifest.json last.
     void finish();

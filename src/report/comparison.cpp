@@ -76,7 +76,7 @@ std::vector<double> units_of(const EvalResult& row, LossUnit per) {
 
 }  // namespace
 
-bool measured_alike(const EvalResult& a, const EvalResult& b) { return a.matches(b, Measurement::kHow); }
+bool measured_alike(const EvalResult& a, const EvalResult& b) { return a.matches(b, Measurement::kConditions); }
 
 bool same_text(const EvalResult& a, const EvalResult& b) {
     if (a.tokenizer == b.tokenizer) return a.data == b.data && a.tokens == b.tokens;

@@ -41,7 +41,7 @@ std::string ppl_text(const EvalResult& row) {
 
 // Says what was measured: the corpus, how much of it, and how.
 std::string measured_text(const EarlyTokenAnalysis& analysis) {
-    const auto& first = analysis.lengths.front().apart;
+    const auto& first = analysis.lengths.front().disjoint;
     return corpus_text(first.data_name, first.data) + ", " + analysis.split + " split, " + with_commas(first.tokens) +
            strprintf(" tokens, sliding windows of stride %lld", static_cast<long long>(analysis.stride));
 }
@@ -65,24 +65,24 @@ std::string interval_note(std::int64_t blocks) {
 
 }  // namespace
 
-EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
+EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& disjoint,
                                         const std::vector<std::vector<float>>& sliding) {
-    if (rows.empty() || rows.size() != apart.size() || rows.size() != sliding.size())
+    if (rows.empty() || rows.size() != disjoint.size() || rows.size() != sliding.size())
         throw Error("an early-token analysis needs both series at each length");
     EarlyTokenAnalysis analysis;
-    const auto& first = rows.front().apart;
+    const auto& first = rows.front().disjoint;
     analysis.name = first.name;
     analysis.position = first.position;
     analysis.split = first.split;
     analysis.train_length = first.train_length;
     analysis.stride = rows.front().sliding.stride;
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        rows[i].early_cost = mean_of(difference(apart[i], sliding[i]));
+        rows[i].early_cost = mean_of(difference(disjoint[i], sliding[i]));
         if (i == 0) continue;
         EarlyTokenGain gain;
         gain.from = first.length;
-        gain.to = rows[i].apart.length;
-        const auto whole = difference(apart[0], apart[i]);
+        gain.to = rows[i].disjoint.length;
+        const auto whole = difference(disjoint[0], disjoint[i]);
         const auto context = difference(sliding[0], sliding[i]);
         gain.gain = mean_of(whole);
         gain.context = mean_of(context);
@@ -102,7 +102,7 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
                 printable(measured_text(analysis)) + "\n\n";
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
-        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.apart.length), ppl_text(row.apart).c_str(),
+        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.disjoint.length), ppl_text(row.disjoint).c_str(),
                           ppl_text(row.sliding).c_str()) +
                 with_interval(row.early_cost) + "\n";
     }
@@ -119,11 +119,11 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
         if (gain.share > 1) text += " (more than all of it: with early tokens aside, the longer context does harm)";
         text += "\n";
     }
-    return text + interval_note(first.apart.blocks());
+    return text + interval_note(first.disjoint.blocks());
 }
 
 Json early_token_json(const EarlyTokenAnalysis& analysis) {
-    const auto& first = analysis.lengths.front().apart;
+    const auto& first = analysis.lengths.front().disjoint;
     Json json{{"name", analysis.name},
               {"position", analysis.position},
               {"train_length", analysis.train_length},
@@ -137,15 +137,15 @@ Json early_token_json(const EarlyTokenAnalysis& analysis) {
               {"lengths", Json::array()},
               {"gains", Json::array()}};
     for (const auto& row : analysis.lengths) {
-        json["lengths"].push_back({{"length", row.apart.length},
-                                   {"nll", row.apart.nll},
-                                   {"ppl", row.apart.ppl},
+        json["lengths"].push_back({{"length", row.disjoint.length},
+                                   {"nll", row.disjoint.nll},
+                                   {"ppl", row.disjoint.ppl},
                                    {"sliding_nll", row.sliding.nll},
                                    {"sliding_ppl", row.sliding.ppl},
                                    {"early_cost", to_json(row.early_cost)},
-                                   {"position_begin", row.apart.position_begin},
-                                   {"tokens_by_position", row.apart.tokens_by_position},
-                                   {"nll_by_position", row.apart.nll_by_position}});
+                                   {"position_begin", row.disjoint.position_begin},
+                                   {"tokens_by_position", row.disjoint.tokens_by_position},
+                                   {"nll_by_position", row.disjoint.nll_by_position}});
     }
     for (const auto& gain : analysis.gains) {
         json["gains"].push_back({{"from", gain.from},
@@ -173,25 +173,25 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         chart->marked_x = static_cast<double>(analysis.train_length);
         chart->marked_label = "training length";
     }
-    ChartSeries apart, sliding;
-    apart.label = "without overlap";
+    ChartSeries disjoint, sliding;
+    disjoint.label = "without overlap";
     sliding.label = strprintf("sliding, stride %lld", static_cast<long long>(analysis.stride));
     sliding.style = 1;
     std::size_t style = 0;
     for (const auto& row : analysis.lengths) {
-        auto series = position_series({&row.apart});
-        series.label = strprintf("length %lld", static_cast<long long>(row.apart.length));
+        auto series = position_series({&row.disjoint});
+        series.label = strprintf("length %lld", static_cast<long long>(row.disjoint.length));
         series.style = style++;
         series.markers = false;
-        if (!row.apart.diverged()) places.series.push_back(std::move(series));
-        lengths.x_ticks.push_back(static_cast<double>(row.apart.length));
-        add_point(apart, row.apart);
+        if (!row.disjoint.diverged()) places.series.push_back(std::move(series));
+        lengths.x_ticks.push_back(static_cast<double>(row.disjoint.length));
+        add_point(disjoint, row.disjoint);
         add_point(sliding, row.sliding);
     }
-    for (auto& one : {apart, sliding}) {
+    for (auto& one : {disjoint, sliding}) {
         if (!one.x.empty()) lengths.series.push_back(one);
     }
-    if (analysis.lengths.front().apart.ppl_ci)
+    if (analysis.lengths.front().disjoint.ppl_ci)
         lengths.caption = "Bars are 95 % intervals over blocks of the text, which both curves share: the text's differences are paired.";
     std::vector<Chart> charts;
     for (const auto& chart : {places, lengths}) {

@@ -10,7 +10,7 @@ namespace {
 
 using Fields = std::vector<std::string>;
 
-std::string optional_text(bool there, double value) { return there ? number_text(value) : ""; }
+std::string optional_text(bool present, double value) { return present ? number_text(value) : ""; }
 
 Fields cell_fields(const ReportCell& cell) {
     return {cell.seeds > 0 ? number_text(cell.mean) : "", optional_text(cell.seeds > 1, cell.sd),

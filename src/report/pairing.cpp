@@ -94,7 +94,7 @@ std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& r
     std::vector<const EvalResult*> kept;
     for (const auto* row : rows) {
         const auto same = std::find_if(kept.begin(), kept.end(), [&](const EvalResult* one) {
-            return one->seed == row->seed && one->matches(*row, Measurement::kHow | Measurement::kData);
+            return one->seed == row->seed && one->matches(*row, Measurement::kConditions | Measurement::kData);
         });
         if (same == kept.end())
             kept.push_back(row);
@@ -192,21 +192,21 @@ ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::st
     const bool by_step = starts_with(select, "step=");
     const bool last = select == "last";
     std::vector<const EvalResult*> rows;
-    std::set<std::string> there;
+    std::set<std::string> available;
     std::map<std::uint64_t, std::int64_t> newest;
     for (const auto& run : runs) {
         for (const auto& row : run.rows) newest[row.seed] = std::max(newest[row.seed], row.updates);
     }
     for (const auto& run : runs) {
         for (const auto& row : run.rows) {
-            there.insert(by_step || last ? row.name + " at update " + std::to_string(row.updates) : row.name);
+            available.insert(by_step || last ? row.name + " at update " + std::to_string(row.updates) : row.name);
             const bool take = by_step ? select.substr(5) == std::to_string(row.updates)
                               : last  ? row.updates == newest.at(row.seed)
                                       : selected(row, select);
             if (take) rows.push_back(&row);
         }
     }
-    if (rows.empty()) throw DataError(input + ": no row of '" + select + "'; there are " + quoted_list(there));
+    if (rows.empty()) throw DataError(input + ": no row of '" + select + "'; there are " + quoted_list(available));
     const auto whole = select.empty() ? input : input.substr(0, input.size() - select.size() - 1);
     refuse_several_methods(rows, whole);
     ComparisonSide side{input, "", last_rows(rows, whole)};

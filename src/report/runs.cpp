@@ -45,7 +45,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
         return std::map<std::string, std::string>();
     };
     const auto text = read_file(file);
-    if (const auto fault = not_utf8(text); !fault.empty()) return left_out(fault);
+    if (const auto fault = utf8_problem(text); !fault.empty()) return left_out(fault);
     try {
         flatten(YAML::Load(text), "", settings);
     } catch (const YAML::Exception& error) {
@@ -58,8 +58,8 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
 void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
     const auto text = read_file(file);
-    if (marked_encoding(text) != nullptr) {
-        log::warn(file.string() + ": " + not_utf8(text) + "; the report leaves this run's training out");
+    if (encoding_of_bom(text) != nullptr) {
+        log::warn(file.string() + ": " + utf8_problem(text) + "; the report leaves this run's training out");
         return;
     }
     run.metrics = longbow::read_metrics(file);
@@ -143,7 +143,7 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs) {
     return runs;
 }
 
-void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b) {
+void make_names_unique(std::vector<ReportRun>& a, std::vector<ReportRun>& b) {
     std::vector<ReportRun*> all;
     for (auto* runs : {&a, &b}) {
         for (auto& run : *runs) all.push_back(&run);

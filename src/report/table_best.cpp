@@ -29,7 +29,7 @@ bool clearly_worse(const Rows& best, const Rows& rows) {
     if (pairs.empty()) return false;
     try {
         const auto difference = compare_rows(pairs).difference;
-        return difference.clear() && difference.mean > 0;
+        return difference.excludes_zero() && difference.mean > 0;
     } catch (const DataError&) {  // rows of earlier versions lack the blocks' losses
         return false;
     }

@@ -42,7 +42,7 @@ void name_series(ChartSeries& series, const ReportRun& run, const std::vector<Re
 }
 
 // Seeds of one model have the same label; they get the names of their runs instead.
-void tell_apart(std::vector<ChartSeries>& series, const std::vector<std::string>& names) {
+void make_labels_unique(std::vector<ChartSeries>& series, const std::vector<std::string>& names) {
     std::map<std::string, int> count;
     for (const auto& one : series) ++count[one.label];
     for (std::size_t i = 0; i < series.size(); ++i) {
@@ -86,7 +86,7 @@ std::vector<Chart> training_charts(const std::vector<ReportRun>& runs, const std
     }
     std::vector<Chart> charts;
     for (auto& group : groups) {
-        tell_apart(group.chart.series, group.names);
+        make_labels_unique(group.chart.series, group.names);
         charts.push_back(std::move(group.chart));
     }
     return charts;

@@ -27,7 +27,7 @@ struct State {
     }
     // A log file that cannot be written (full disk, limit on file sizes) does not end the run. It is reported once. The
     // sink is silenced and not removed, because the logger is using it.
-    void give_up_file(const std::string& what) {
+    void stop_logging_to_file(const std::string& what) {
         if (!file || file->level() == spdlog::level::off) return;
         file->set_level(spdlog::level::off);
         std::fprintf(stderr, "warning: %s; the run goes on without a log file\n", what.c_str());
@@ -38,7 +38,7 @@ struct State {
         if (file) logger->sinks().push_back(file);
         logger->set_level(level);
         logger->flush_on(spdlog::level::info);
-        logger->set_error_handler([this](const std::string& what) { give_up_file(what); });
+        logger->set_error_handler([this](const std::string& what) { stop_logging_to_file(what); });
     }
 };
 
@@ -56,15 +56,15 @@ void write(spdlog::level::level_enum level, const char* prefix, const std::strin
 
 }  // namespace
 
-void initialise(const std::string& level, bool quiet) {
+void initialize(const std::string& level, bool quiet) {
     auto& s = state();
     s.quiet = quiet;
     s.logger->set_level(spdlog::level::from_str(level));
     s.terminal->set_level(quiet ? spdlog::level::warn : spdlog::level::trace);
 }
 
-void initialise_rank(int rank, const std::string& level) {
-    initialise(level, /*quiet=*/true);
+void initialize_rank(int rank, const std::string& level) {
+    initialize(level, /*quiet=*/true);
     state().terminal->set_pattern("[rank " + std::to_string(rank) + "] %^%v%$");
 }
 

@@ -26,7 +26,7 @@ std::string progress_text(const std::vector<ProgressColumn>& columns, int width)
         const int gap = text.empty() ? 0 : kGap;
         const int room = width - used - gap;
         const int wide = display_width(column.text);
-        const bool cut = text.empty() || (column.cut && room >= kLeastCut);
+        const bool cut = text.empty() || (column.can_be_cut && room >= kLeastCut);
         if (wide > room && !cut) break;
         text += std::string(static_cast<std::size_t>(gap), ' ') + fit_width(column.text, room);
         used += gap + std::min(wide, room);
@@ -40,7 +40,7 @@ std::string progress_text(const std::vector<ProgressColumn>& columns) {
     // treats it like the others.
     std::vector<std::string> names, numbers;
     for (const auto& column : columns) {
-        if (!column.text.empty()) (column.cut ? names : numbers).push_back(printable(column.text));
+        if (!column.text.empty()) (column.can_be_cut ? names : numbers).push_back(printable(column.text));
     }
     names.insert(names.end(), numbers.begin(), numbers.end());
     return join(names, "  ");
@@ -108,7 +108,7 @@ double WorkProgress::seconds_left(double elapsed) const {
 }
 
 void WorkProgress::show(const std::vector<ProgressColumn>& more, bool force) {
-    if (of_ == Of::command) share_with_parent(share());
+    if (scope_ == Scope::command) share_with_parent(share());
     std::vector<ProgressColumn> columns{{eta_text(seconds_left(meter_.elapsed()))}, {strprintf("%.0f %%", std::floor(100 * share()))}};
     columns.insert(columns.end(), more.begin(), more.end());
     line_.show(columns, force);

@@ -101,9 +101,9 @@ std::string aligned_table(const std::vector<TableColumn>& columns, int width, st
     while (width > 0 && total > width) {
         std::size_t least = 0;
         for (std::size_t i = 1; i < columns.size(); ++i) {
-            if (shown[i] && (!shown[least] || columns[i].rank > columns[least].rank)) least = i;
+            if (shown[i] && (!shown[least] || columns[i].drop_priority > columns[least].drop_priority)) least = i;
         }
-        if (!shown[least] || columns[least].rank == 0) break;
+        if (!shown[least] || columns[least].drop_priority == 0) break;
         shown[least] = false;
         total -= widths[least] + 2;
     }

@@ -62,7 +62,7 @@ std::unique_ptr<Tokenizer> load_bpe(const StoredTokenizer& stored) {
         parse_bpe(stored.file("vocab.json"), stored.place + "vocab.json", stored.file("merges.txt"), stored.place + "merges.txt"));
 }
 
-std::optional<Objection> object_to_size(const Config& config) {
+std::optional<Objection> size_objection(const Config& config) {
     const auto size = config.tokenizer.vocab_size;
     if (!config.tokenizer.file.empty() || size == 0 || size >= 257) return std::nullopt;
     return Objection{{"tokenizer.vocab_size", "tokenizer.kind"},
@@ -75,7 +75,7 @@ LONGBOW_REGISTER_TOKENIZER({.name = BpeTokenizer::kKind,
                             .help = "byte level",
                             .file_help = "a folder or prefix of vocab.json and merges.txt",
                             .files = {"vocab.json", "merges.txt"},
-                            .check = object_to_size,
+                            .check = size_objection,
                             .open = open_bpe,
                             .learn = learn_bpe,
                             .load = load_bpe});

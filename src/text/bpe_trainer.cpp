@@ -67,7 +67,7 @@ public:
     BpeModel run(std::size_t vocab_size) {
         while (model_.names.size() + 1 < vocab_size) {
             failpoint("text.merge");
-            end_if_stop_requested("nothing was written");
+            throw_if_stop_requested("nothing was written");
             if (queue_.empty()) too_few(vocab_size);
             const auto top = queue_.top();
             queue_.pop();

@@ -68,7 +68,7 @@ bool TextReader::read(std::string& out, std::size_t limit) {
             }
         }
         const auto text = std::string_view(out).substr(start);
-        if (!s.started && marked_encoding(text) != nullptr) throw DataError(s.path.string() + ": the file " + not_utf8(text));
+        if (!s.started && encoding_of_bom(text) != nullptr) throw DataError(s.path.string() + ": the file " + utf8_problem(text));
         const auto cut = at_end ? 0 : incomplete_utf8_tail(text);
         const auto whole = text.substr(0, text.size() - cut);
         if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(bad, text);

@@ -82,7 +82,7 @@ void sample_json_lines(const std::string& file, const std::string& jsonl_key, Sa
     LineReader reader(file, 1 << 20);
     std::string lines;
     for (std::int64_t first_line = 0; reader.next(lines, first_line);) {
-        end_if_stop_requested("nothing was written");
+        throw_if_stop_requested("nothing was written");
         for_each_json_text(lines, first_line, file, jsonl_key, [&](std::string_view text) { add_lines(text, sample); });
     }
 }
@@ -91,7 +91,7 @@ void sample_plain(const std::string& file, Sample& sample) {
     TextReader reader(file);
     std::string text;
     while (reader.read(text, std::max<std::size_t>(1 << 20, text.size()))) {
-        end_if_stop_requested("nothing was written");
+        throw_if_stop_requested("nothing was written");
         const auto last = text.rfind('\n');
         if (last == std::string::npos) continue;
         add_lines(std::string_view(text).substr(0, last), sample);

@@ -91,7 +91,7 @@ std::string read_vocabulary(const fs::path& path) {
 }
 
 std::string_view vocabulary_text(std::string_view text, const std::string& name, bool nul) {
-    if (const auto fault = not_utf8(text); !fault.empty()) throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
+    if (const auto fault = utf8_problem(text); !fault.empty()) throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
     if (const auto at = text.find('\0'); at != std::string_view::npos && !nul) {
         throw DataError(name + ": byte " + std::to_string(at) + " is NUL, which no token holds: the file is damaged or of another kind");
     }

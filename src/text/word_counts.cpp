@@ -80,7 +80,7 @@ public:
     explicit CountingProgress(const std::vector<std::string>& files) : total_(static_cast<double>(total_size(files))) {}
     void next_file(const TextReader& last) { before_ += static_cast<double>(last.compressed_position()); }
     void show(const TextReader& reader) {
-        end_if_stop_requested("nothing was written");
+        throw_if_stop_requested("nothing was written");
         const auto done = before_ + static_cast<double>(reader.compressed_position());
         line_.show({{eta_text(meter_.eta(done, total_))},
                     {"counting words"},

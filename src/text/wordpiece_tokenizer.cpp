@@ -146,7 +146,7 @@ std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, co
     throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");
 }
 
-std::optional<Objection> object_to_no_file(const Config& config) {
+std::optional<Objection> missing_file_objection(const Config& config) {
     if (!config.tokenizer.file.empty()) return std::nullopt;
     return Objection{{"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file"};
 }
@@ -160,7 +160,7 @@ LONGBOW_REGISTER_TOKENIZER({.name = WordPieceTokenizer::kKind,
                                          .default_value = false,
                                          .help = "Lower-case and strip accents first, as uncased BERT vocabularies expect"}},
                             .files = {"vocab.txt"},
-                            .check = object_to_no_file,
+                            .check = missing_file_objection,
                             .open = open_wordpiece,
                             .learn = refuse_to_learn,
                             .load = load_wordpiece});

@@ -44,16 +44,16 @@ void expect_equal_weights(const Session& session) {
 
 Checkpoints::Checkpoints(const Session& session)
     : every_(session.config.checkpoint.every, session.units, session.state.train_seconds),
-      good_(session.state),
+      good_state_(session.state),
       ranks_(*session.ranks),
       mailbox_(ranks_.alone() ? nullptr : ranks_.mailbox()) {}
 
-void Checkpoints::settle() {
+void Checkpoints::wait_until_saved() {
     ranks_.stage("writing a checkpoint", /*patient=*/true);
     writer_.wait();
 }
 
-void Checkpoints::remember_good(const Session& session) { good_ = session.state; }
+void Checkpoints::remember_good_state(const Session& session) { good_state_ = session.state; }
 
 bool Checkpoints::due(const Session& session) { return every_.due(session.state.updates, session.state.train_seconds); }
 
@@ -61,7 +61,7 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     auto& state = session.state;
     if (session.saved_update == state.updates && !state_changed) return;
     metrics.pause();
-    settle();
+    wait_until_saved();
     expect_equal_weights(session);
     if (!weights_are_finite(session)) {
         if (session.saved_update < 0) throw DivergedError("the weights are not finite before the first update: look at train.init_from");
@@ -91,15 +91,15 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
 }
 
 fs::path Checkpoints::save_before_divergence(Session& session, Metrics& metrics) {
-    settle();
+    wait_until_saved();
     expect_equal_weights(session);  // a failure must end all ranks in the same way
-    if (good_.updates > session.saved_update && weights_are_finite(session)) {
+    if (good_state_.updates > session.saved_update && weights_are_finite(session)) {
         // No update since then has changed weights or optimizer, so together with the remembered state this is the
         // checkpoint of that update.
-        session.state = good_;
+        session.state = good_state_;
         save(session, metrics);
     }
-    settle();
+    wait_until_saved();
     return checkpoint_path(session.run, session.saved_update);
 }
 

@@ -46,14 +46,14 @@ Json read_fork(const fs::path& run) {
         throw CheckpointError(file.string() + " is damaged: it does not say what the run was forked from; choose another --run-dir");
     }
     for (const char* key : {"from", "checkpoint"}) {
-        if (json.contains(key) && json[key].is_string()) json[key] = name_of_text(json[key].get<std::string>());
+        if (json.contains(key) && json[key].is_string()) json[key] = unescape_name(json[key].get<std::string>());
     }
     return json;
 }
 
 // Returns the directory of a fork that has checkpoints already: the run itself or the first of its seeds; empty if
 // there is none.
-fs::path begun_in(const fs::path& run_dir) {
+fs::path find_begun_run(const fs::path& run_dir) {
     std::vector<fs::path> runs = {run_dir};
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(run_dir, error)) {
@@ -85,7 +85,7 @@ ForkSource open_fork(const std::string& from, const fs::path& run_dir) {
     const std::string named = run.empty() ? from : run.string();  // RUN/checkpoints is taken for RUN
     ForkSource source;
     source.fork.from = named;
-    if (const auto begun = begun_in(run_dir); !begun.empty()) {
+    if (const auto begun = find_begun_run(run_dir); !begun.empty()) {
         check_same_fork(begun, named);
         source.config = read_fork(begun)["config"];
         source.config_name = (begun / kForkFile).string();
@@ -130,8 +130,8 @@ void check_same_fork(const fs::path& run, const std::string& from) {
 }
 
 void write_fork(const fs::path& run, const Fork& fork) {
-    const Json json = {{"from", text_of_name(normal(fork.from))},
-                       {"checkpoint", text_of_name(fork.checkpoint.string())},
+    const Json json = {{"from", escape_name(normal(fork.from))},
+                       {"checkpoint", escape_name(fork.checkpoint.string())},
                        {"update", read_manifest(fork.checkpoint).value("update", std::int64_t{0})},
                        {"model", read_manifest(fork.checkpoint)["files"]["model.safetensors"].value("hash", "")},
                        {"config", config_of(fork.checkpoint)}};

@@ -48,12 +48,12 @@ public:
         // one.
         plan_.new_period = changed("schedule.") || changed("train.stop") || units_change();
         if (plan_.new_period) plan_.state.schedule_period = 0;
-        say("changed", changes_.empty() ? "nothing" : changes_text());
+        add_line("changed", changes_.empty() ? "nothing" : changes_text());
         return std::move(plan_);
     }
 
 private:
-    void say(const char* what, const std::string& text) { plan_.lines.push_back(strprintf("%-14s ", what) + text); }
+    void add_line(const char* what, const std::string& text) { plan_.lines.push_back(strprintf("%-14s ", what) + text); }
 
     [[nodiscard]] bool changed(const std::string& key) const {
         return std::any_of(changes_.begin(), changes_.end(), [&](const auto& change) { return starts_with(change.key, key); });
@@ -83,11 +83,11 @@ private:
         plan_.optimizer = why.empty();
         if (plan_.optimizer) {
             const bool drops = has_momentum(a) && !has_momentum(b);
-            say("optimizer", strprintf("state of %s after %lld steps%s", b.name.c_str(), static_cast<long long>(state.optimizer_steps),
-                                       drops ? ", without its momentum" : ""));
+            add_line("optimizer", strprintf("state of %s after %lld steps%s", b.name.c_str(), static_cast<long long>(state.optimizer_steps),
+                                            drops ? ", without its momentum" : ""));
         } else {
             state.optimizer_steps = 0;
-            say("optimizer", b.name + " starts anew: " + why);
+            add_line("optimizer", b.name + " starts anew: " + why);
         }
     }
 
@@ -100,10 +100,10 @@ private:
             state.samples = 0;
             state.order_updates = state.updates;
             forget_interval();
-            return say("data", "starts at its beginning: it is not what the checkpoint was trained on; epochs count anew");
+            return add_line("data", "starts at its beginning: it is not what the checkpoint was trained on; epochs count anew");
         }
         const std::string seed = a.seed == b.seed ? "" : "; another train.seed, so the same place in another order";
-        if (!units_change()) return say("data", "goes on after " + samples + " inputs" + seed);
+        if (!units_change()) return add_line("data", "goes on after " + samples + " inputs" + seed);
         const auto order = training_order(train_, a);
         const RunUnits units{order->tokens_per_update(), order->updates_per_epoch(), static_cast<double>(state.base_updates),
                              state.base_tokens, state.base_epochs};
@@ -112,14 +112,15 @@ private:
         // train.order fairseq derives its place in the data from the updates, the other order from the inputs.
         state.order_updates =
             state.updates - static_cast<std::int64_t>(std::floor(epochs * training_order(train_, b)->updates_per_epoch() + 1e-9));
-        if (a.length == b.length && a.order == b.order) return say("data", "goes on after " + samples + " inputs" + seed);
+        if (a.length == b.length && a.order == b.order) return add_line("data", "goes on after " + samples + " inputs" + seed);
         forget_interval();
         state.samples = state.samples * a.length / b.length;
-        say("data", strprintf("goes on %.2f epochs in: %s inputs of %lld tokens are %s of %lld. The order within the epoch is another, so "
-                              "some of its text comes twice and some not",
-                              epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
-                              static_cast<long long>(b.length)) +
-                        seed);
+        add_line("data",
+                 strprintf("goes on %.2f epochs in: %s inputs of %lld tokens are %s of %lld. The order within the epoch is another, so "
+                           "some of its text comes twice and some not",
+                           epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
+                           static_cast<long long>(b.length)) +
+                     seed);
     }
     void rebase(double epochs) {
         auto& state = plan_.state;
@@ -139,7 +140,7 @@ private:
         if (b.dtype == a.dtype && b.loss_scale == a.loss_scale) return;
         state.loss_scale = b.dtype == DType::fp16 ? b.loss_scale : 1.0;
         state.good_updates = 0;
-        if (b.dtype == DType::fp16) say("loss scale", strprintf("starts at %g", state.loss_scale));
+        if (b.dtype == DType::fp16) add_line("loss scale", strprintf("starts at %g", state.loss_scale));
     }
 
     // Forgets the best validation, unless it is comparable and this checkpoint is the best one: the new run does not

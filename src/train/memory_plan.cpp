@@ -71,7 +71,7 @@ private:
 
     // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets that the ranks cannot share
     // evenly, are copied; each rank's sums wait for the end of the backward pass.
-    [[nodiscard]] double travelling() const {
+    [[nodiscard]] double exchanged_gradients() const {
         if (request_.ranks == 1) return 0;
         const bool full = config_.dist.reduce_dtype == ReduceDType::full;
         const double copy = full ? memory_.weights : 2 * static_cast<double>(model_->parameter_count());
@@ -101,7 +101,7 @@ private:
     void add_gradients(Account& account, double made, double pending) const {
         account.add("gradients", held_ ? memory_.weights + pending : made);
     }
-    void add_travelling(Account& account) const { account.add("gradients on their way between ranks", travelling()); }
+    void add_exchanged_gradients(Account& account) const { account.add("gradients on their way between ranks", exchanged_gradients()); }
 
     // What the layers before `layers` have kept, and the batch.
     void add_kept(Account& account, std::int64_t layers) const {
@@ -140,7 +140,7 @@ private:
         const auto behind = static_cast<double>(config_.model.layers - 1 - index) * memory_.layer_weights;
         add_gradients(account, head.weight_gradients + memory_.final_norm_weights + behind, head.tied_gradients);
         add_kept(account, index);
-        if (index == 0) add_travelling(account);
+        if (index == 0) add_exchanged_gradients(account);
         account.add("this layer",
                     memory_.layer.backward + (recompute_ ? memory_.stream : 0));  // recomputed: its output comes out once more
         return account;
@@ -151,7 +151,7 @@ private:
         const double table = memory_.embedding.table_gradient, tied = memory_.head.tied_gradients;
         auto account = begin("at the embedding's gradient");
         add_gradients(account, memory_.weights - (tied > 0 ? 0 : table), tied);
-        add_travelling(account);
+        add_exchanged_gradients(account);
         account.add("the table's new gradient", table);
         account.add("the embedded tokens' gradient", memory_.embedding.gradient);
         account.add("token ids", token_ids());

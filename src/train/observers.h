@@ -62,17 +62,17 @@ public:
     // weights that differ between ranks (Error).
     void save(Session& session, Metrics& metrics, bool state_changed = false);
     // Waits until everything saved is on disk. Throws Error if it could not be written (a full disk).
-    void settle();
+    void wait_until_saved();
     // Throws the same Error if a write has failed by now; does not wait.
     void check() { writer_.check(); }
     // Remembers the state as one before the first of several bad updates. It is where a run that diverges ends.
-    void remember_good(const Session& session);
+    void remember_good_state(const Session& session);
     // Saves the remembered state if the weights are still finite; returns the path of the newest checkpoint.
     std::filesystem::path save_before_divergence(Session& session, Metrics& metrics);
 
 private:
     Cadence every_;
-    TrainState good_;
+    TrainState good_state_;
     Communicator& ranks_;
     std::unique_ptr<Mailbox> mailbox_;  // for the writer; null without other ranks
     std::int64_t saves_ = 0;

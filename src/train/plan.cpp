@@ -75,7 +75,7 @@ std::string fork_rates(const TrainRequest& request, const Config& config, const 
 }
 
 // Returns the vocabulary of a store that will be made from text, as far as the configuration tells; 0 if it does not.
-std::int64_t vocabulary_to_be(const Config& config) {
+std::int64_t planned_vocab_size(const Config& config) {
     if (config.data.expect_vocab_size > 0) return config.data.expect_vocab_size;
     if (!config.tokenizer.file.empty()) return open_tokenizer(config.tokenizer)->vocab_size();
     return config.tokenizer.vocab_size;
@@ -86,7 +86,7 @@ std::int64_t vocabulary_to_be(const Config& config) {
 std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto& config = request.config;
     const auto path = store_of(request).string();
-    const auto vocab_size = vocabulary_to_be(config);
+    const auto vocab_size = planned_vocab_size(config);
     if (vocab_size == 0) {
         return line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") + path +
                " is not there yet: parameters, memory, time and updates an epoch are known when it is made from data.train (longbow "
@@ -123,9 +123,9 @@ std::string expected_plan(const Config& config) {
 std::string training_plan(const TrainRequest& request, int ranks) {
     Config config = request.config;
     check_missing_store(request);
-    if (!store_is_there(request)) return plan_without_store(request, ranks);
+    if (!store_exists(request)) return plan_without_store(request, ranks);
     const TokenStore store = open_store(request);
-    if (text_is_foreign(request)) forget_text(config);
+    if (text_is_foreign(request)) reset_text_keys(config);
     const TrainingSource source(config.data, store);
     const auto& train = source.stream();
     const auto model = make_meta_model(config, store.vocab_size());

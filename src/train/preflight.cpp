@@ -24,7 +24,7 @@ void check_model(const TrainRequest& request) {
     const auto position = make_position_method(config.position.method, position_context(config));
     (void)make_attention_backend(config.attention.backend, attention_request(config, *position, config.train.dtype, request.device));
     // An existing store may have no validation split; the session checks the lengths when it has opened the store.
-    if (store_is_there(request) || config.data.valid.empty()) return;
+    if (store_exists(request) || config.data.valid.empty()) return;
     const auto limit = position->max_length();
     for (const auto length : validation_lengths(config)) {
         if (limit > 0 && length > limit) {
@@ -45,7 +45,7 @@ void check_request(const TrainRequest& request, int ranks) {
     if (const auto& from = request.config.train.init_from; !from.empty()) (void)read_manifest(resolve_checkpoint(from));
     check_missing_store(request);
     const bool known = request.plan_only && request.config.data.expect_vocab_size > 0;
-    if (!store_is_there(request) && !known) check_text_files(request.config.data);
+    if (!store_exists(request) && !known) check_text_files(request.config.data);
 }
 
 }  // namespace longbow

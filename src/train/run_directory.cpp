@@ -18,11 +18,11 @@ namespace longbow {
 RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     std::error_code error;
     for (const auto& file : {path_ / "log.txt", path_ / ".lock"}) {
-        if (!fs::exists(fs::symlink_status(file, error))) made_.push_back(file);
+        if (!fs::exists(fs::symlink_status(file, error))) created_.push_back(file);
     }
     for (fs::path folder = fs::absolute(follow_links(path_)); !folder.empty() && !fs::exists(folder, error);
          folder = folder.parent_path()) {
-        if (folder.has_filename()) made_.push_back(folder);
+        if (folder.has_filename()) created_.push_back(folder);
     }
     make_output_folder(path_);
     // These are read back when the run is resumed, and by other commands.
@@ -49,14 +49,14 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
 }
 
 RunDirectory::~RunDirectory() {
-    if (!kept_) remove_what_was_made();
+    if (!kept_) remove_created();
     ::close(lock_);
 }
 
 // Folders are removed only if they are empty, so a store that was made inside is not lost.
-void RunDirectory::remove_what_was_made() const {
+void RunDirectory::remove_created() const {
     std::error_code ignored;
-    for (const auto& path : made_) fs::remove(path, ignored);
+    for (const auto& path : created_) fs::remove(path, ignored);
 }
 
 }  // namespace longbow

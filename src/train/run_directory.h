@@ -21,10 +21,10 @@ public:
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
 private:
-    void remove_what_was_made() const;
+    void remove_created() const;
 
     std::filesystem::path path_;
-    std::vector<std::filesystem::path> made_;  // folders and files that did not exist, in the order of their removal
+    std::vector<std::filesystem::path> created_;  // folders and files that did not exist, in the order of their removal
     int lock_ = -1;
     bool kept_ = false;
 };

@@ -128,7 +128,7 @@ Start find_start(const TrainRequest& request, Communicator& ranks) {
 }
 
 // Sets how far the run has come and how far it goes. Nothing has been changed on disk yet.
-void set_course(Session& session, const Start& start, const TrainRequest& request, ForkPlan& fork) {
+void set_start_and_end(Session& session, const Start& start, const TrainRequest& request, ForkPlan& fork) {
     session.order = training_order(*session.train, session.config.train);
     session.until_update = request.until_update;
     session.state.loss_scale = session.config.train.dtype == DType::fp16 ? session.config.train.loss_scale : 1.0;
@@ -186,10 +186,10 @@ Session open_session(const TrainRequest& request) {
         if (request.validate && session.valid == nullptr) check_no_validation(request, start.resumed.has_value());
     });
     if (!ranks.leader()) open_data(session, request);
-    if (!ranks.from_leader(foreign_text ? "foreign" : "").empty()) forget_text(session.config);
+    if (!ranks.from_leader(foreign_text ? "foreign" : "").empty()) reset_text_keys(session.config);
     if (start.resumed) check_resumed_data(*start.resumed, session);
     ForkPlan fork;
-    set_course(session, start, request, fork);
+    set_start_and_end(session, start, request, fork);
     make_model(session);
     ranks.leader_first("reading weights", [&] { load_first_weights(session, start); });
     make_optimizer(session);

@@ -24,7 +24,7 @@ namespace {
 constexpr std::int64_t kLeastLength = 16;
 constexpr double kPilotFlops = 1e9;                   // of the pilot, a first look at the speed
 constexpr double kCpuFlops = 1e11, kGpuFlops = 1e13;  // of a timed pass, at most
-constexpr std::int64_t kMadeUpTokens = 1 << 16;
+constexpr std::int64_t kSyntheticTokens = 1 << 16;
 
 // Describes the part of a micro-batch that is timed.
 struct Part {
@@ -51,10 +51,10 @@ Part part_of(const SpeedRequest& request, double limit) {
 
 // Returns a stream of the most frequent words in turn. With these an adaptive softmax does as much work as its FLOPs
 // say.
-std::unique_ptr<TokenStream> made_up(const Config& config, std::int64_t vocab_size) {
+std::unique_ptr<TokenStream> synthetic_stream(const Config& config, std::int64_t vocab_size) {
     const auto& cutoffs = config.model.adaptive_cutoffs;
     const auto words = cutoffs.empty() ? vocab_size : cutoffs.front();
-    std::vector<TokenId> ids(kMadeUpTokens);
+    std::vector<TokenId> ids(kSyntheticTokens);
     for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(static_cast<std::int64_t>(i * 7919) % words);
     return stream_of_ids(std::move(ids), 0);
 }
@@ -152,7 +152,7 @@ Timing time_updates(const Part& part, const std::shared_ptr<LanguageModel>& mode
 }  // namespace
 
 MachineSpeed measure_speed(const SpeedRequest& request) {
-    const auto own = request.stream == nullptr ? made_up(request.config, request.vocab_size) : nullptr;
+    const auto own = request.stream == nullptr ? synthetic_stream(request.config, request.vocab_size) : nullptr;
     const TokenStream& stream = own ? *own : *request.stream;
     const double budget = request.evaluations.empty() ? request.budget : request.budget / 2;
 

@@ -55,13 +55,13 @@ bool text_was_set_for_this_run(const TrainRequest& request) {
 
 fs::path store_of(const TrainRequest& request) { return store_path(request.config.data, request.run_dir / "store"); }
 
-bool store_is_there(const TrainRequest& request) {
+bool store_exists(const TrainRequest& request) {
     std::error_code ignored;
     return fs::exists(store_of(request) / "manifest.json", ignored);
 }
 
 void check_missing_store(const TrainRequest& request) {
-    if (store_is_there(request)) return;
+    if (store_exists(request)) return;
     const auto& data = request.config.data;
     const auto path = store_of(request);
     if (data.train.empty() || !request.make_store) {
@@ -82,7 +82,7 @@ void check_missing_store(const TrainRequest& request) {
 TokenStore open_store(const TrainRequest& request) {
     const auto& data = request.config.data;
     const fs::path path = store_of(request);
-    if (!store_is_there(request)) {
+    if (!store_exists(request)) {
         check_missing_store(request);
         log::info("preparing " + path.string());
         prepare_store({request.config.tokenizer, data, path, request.threads, false,

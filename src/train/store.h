@@ -9,7 +9,7 @@ namespace longbow {
 
 // Returns the path where the store is, or would be made.
 std::filesystem::path store_of(const TrainRequest& request);
-bool store_is_there(const TrainRequest& request);
+bool store_exists(const TrainRequest& request);
 
 // Checks that a missing store can be made. Throws DataError if no text is named, and ConfigError if the named text
 // belongs to another store, since data.train was set in a file below the one (or the override) that names the store.

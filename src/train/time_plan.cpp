@@ -60,19 +60,19 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
     const double share = request.device == "cpu" ? 1 : ranks;
 
     const double update = speed.update_seconds / share;
-    std::string text = strprintf("%-22s %s an update", "time", about_seconds(update).c_str());
+    std::string text = strprintf("%-22s %s an update", "time", rounded_duration_text(update).c_str());
     double validation = 0;
     const ForwardFlops forward(config, time.vocab_size);
     for (std::size_t i = 0; i < requests.size(); ++i) {
         const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, time.valid->size()) : time.valid->size();
         validation += static_cast<double>(tokens) * forward.token(requests[i].length) * speed.evaluation[i] / share;
     }
-    if (!requests.empty()) text += strprintf(", %s a validation", about_seconds(validation).c_str());
+    if (!requests.empty()) text += strprintf(", %s a validation", rounded_duration_text(validation).c_str());
     if (time.updates >= 0) {
         const double tokens = static_cast<double>(config.train.batch * config.train.accumulate * config.train.length);
         const double count = requests.empty() ? 0 : validation_count(config, time, tokens);
         const auto runs = static_cast<double>(std::max<std::size_t>(1, config.train.seeds.size()));
-        text += strprintf(": about %s in all", about_seconds(runs * (time.updates * update + count * validation)).c_str());
+        text += strprintf(": about %s in all", rounded_duration_text(runs * (time.updates * update + count * validation)).c_str());
     }
     text += strprintf("\n%22s on this machine (%s, %d threads%s), by %s timed just now and scaled by FLOPs\n", "", request.device.c_str(),
                       request.threads, ranks > 1 ? strprintf(", %d ranks", ranks).c_str() : "",

@@ -29,7 +29,7 @@ Trace::Trace(std::int64_t updates, const std::filesystem::path& run, int rank, b
     : updates_(updates), file_(run / strprintf("trace-rank%d.json", rank)), gpu_(gpu) {}
 
 Trace::~Trace() {
-    if (on_) profiler::disableProfiler();  // the run ended before its last profiled update
+    if (profiling_) profiler::disableProfiler();  // the run ended before its last profiled update
 }
 
 void Trace::before_update() {
@@ -37,13 +37,13 @@ void Trace::before_update() {
     const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
     profiler::prepareProfiler(config, activities(gpu_));
     profiler::enableProfiler(config, activities(gpu_));
-    on_ = true;
+    profiling_ = true;
 }
 
 void Trace::after_update() {
     ++seen_;
-    if (!on_ || seen_ < kWarmUp + updates_) return;
-    on_ = false;
+    if (!profiling_ || seen_ < kWarmUp + updates_) return;
+    profiling_ = false;
     const auto trace = profiler::disableProfiler();
     write_file_atomic_by(file_, [&](const fs::path& file) {
         trace->save(file.string());

@@ -21,7 +21,7 @@ private:
     std::filesystem::path file_;
     bool gpu_;
     std::int64_t seen_ = 0;
-    bool on_ = false;
+    bool profiling_ = false;
 };
 
 }  // namespace longbow

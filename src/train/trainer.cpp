@@ -27,7 +27,7 @@ namespace {
 
 [[noreturn]] void stop(Session& session, Checkpoints& checkpoints, Metrics& metrics) {
     checkpoints.save(session, metrics);
-    checkpoints.settle();
+    checkpoints.wait_until_saved();
     const std::string signal = stop_signal_name();
     throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on",
                                      signal.empty() ? "another rank was told to stop" : signal.c_str(),
@@ -73,7 +73,7 @@ TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was
     return summary;
 }
 
-void say_hello(const Session& session) {
+void log_setup(const Session& session) {
     const auto& ranks = *session.ranks;
     const auto& parallel = *session.parallel;
     log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
@@ -88,7 +88,7 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
     auto& ranks = *session.ranks;
     // This is the checkpoint of update 0: a full disk is noticed now, and a run that diverges has a checkpoint to name.
     checkpoints.save(session, metrics);
-    checkpoints.settle();
+    checkpoints.wait_until_saved();
     if (validate(session, validation, checkpoints, metrics, session.finished())) {
         checkpoints.save(session, metrics, /*state_changed=*/true);
     }
@@ -110,9 +110,9 @@ void train_on(Session& session, Metrics& metrics, Validation& validation, Checkp
         const bool validated = validate(session, validation, checkpoints, metrics, last);
         const bool best = validated && session.state.best_update == session.state.updates;
         if (last || best || checkpoint_due) checkpoints.save(session, metrics);
-        if (!result.skipped) checkpoints.remember_good(session);
+        if (!result.skipped) checkpoints.remember_good_state(session);
     }
-    checkpoints.settle();
+    checkpoints.wait_until_saved();
 }
 
 // Writes what the run is, before its first checkpoint: its settings, and where it was forked from.
@@ -144,7 +144,7 @@ TrainSummary train_one(const TrainRequest& request) {
     Metrics metrics(session);
     Validation validation(session);
     Checkpoints checkpoints(session);
-    if (ranks.leader()) say_hello(session);
+    if (ranks.leader()) log_setup(session);
     const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
     try {
         train_on(session, metrics, validation, checkpoints);

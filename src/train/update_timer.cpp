@@ -58,7 +58,7 @@ Session open_with_own_store(TrainRequest request) {
 }
 
 Session open_for_timing(const TrainRequest& request) {
-    return store_is_there(request) ? open_session(request) : open_with_own_store(request);
+    return store_exists(request) ? open_session(request) : open_with_own_store(request);
 }
 
 }  // namespace

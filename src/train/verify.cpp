@@ -55,7 +55,7 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
 // Returns the run that `named` stands for. It may also be a checkpoint, or the folder of them that a shell's completion
 // makes of a run's name.
 fs::path run_with_checkpoints(const fs::path& named) {
-    const auto path = without_slash(named);
+    const auto path = without_trailing_slashes(named);
     if (!list_checkpoints(path).empty()) return path;
     return path.filename() == "checkpoints" ? fs::absolute(path).parent_path() : run_folder(path);
 }

@@ -171,7 +171,7 @@ double Case::score(int b, int h, int i, int j) const {
     return static_cast<double>(call_.scale) * sum + bias;
 }
 
-void Case::expect() {
+void Case::compute_expected() {
     const auto dim = static_cast<std::size_t>(shape.head_dim);
     const auto rows = static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.query_length);
     const auto keys = static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.key_length);
@@ -250,7 +250,7 @@ void Case::backward(bool want_bias_gradient) {
 }
 
 Case::Errors Case::errors() {
-    if (expected_.lse.empty()) expect();
+    if (expected_.lse.empty()) compute_expected();
     Errors e;
     const auto values = [&](const Tensor& tensor, int length) {
         return [&tensor, length, this](std::size_t at) {

@@ -92,7 +92,7 @@ public:
 
 private:
     void fill();
-    void expect();
+    void compute_expected();
     [[nodiscard]] double score(int b, int h, int i, int j) const;
 
     Tensor q_, k_, v_, out_, dout_, dq_, dk_, dv_;

@@ -72,11 +72,11 @@ void product_tf32(const Words (&in)[kLanes], Words (&out)[kLanes]) {
 }
 
 void multiply(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2], emulator::Compute compute) {
-    Words mine{};
-    std::memcpy(&mine.w[0], a, 16);
-    std::memcpy(&mine.w[4], b, 8);
-    std::memcpy(&mine.w[6], c, 16);
-    const Words got = emulator::meet(mine, compute);
+    Words input{};
+    std::memcpy(&input.w[0], a, 16);
+    std::memcpy(&input.w[4], b, 8);
+    std::memcpy(&input.w[6], c, 16);
+    const Words got = emulator::warp_collective(input, compute);
     std::memcpy(c, got.w, 16);
 }
 
@@ -102,10 +102,10 @@ std::uint32_t round_f16(float x) {
 }  // namespace
 
 std::uint32_t shuffle_bits(std::uint32_t value, int lane) {
-    Words mine{};
-    mine.w[0] = value;
-    mine.w[1] = static_cast<std::uint32_t>(lane);
-    return emulator::meet(mine, take_from_lane).w[0];
+    Words input{};
+    input.w[0] = value;
+    input.w[1] = static_cast<std::uint32_t>(lane);
+    return emulator::warp_collective(input, take_from_lane).w[0];
 }
 
 void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply(c, a, b, product_bf16); }

@@ -13,7 +13,7 @@
 
 namespace longbow::device {
 
-inline bool tampered(Tamper what) { return emulator::options().tamper == static_cast<int>(what); }
+inline bool fault_planted(PlantedFault what) { return emulator::options().planted_fault == static_cast<int>(what); }
 
 inline int thread() { return emulator::position().thread; }
 inline int block_x() { return emulator::position().block_x; }
@@ -62,7 +62,7 @@ inline void load_shared2(float& low, float& high, SharedAddress at) {
 }
 inline void store_shared(SharedAddress at, float value) { emulator::store_float(at, value); }
 
-inline void copy16(SharedAddress to, const void* from, bool there) { emulator::copy16(to, from, there); }
+inline void copy16(SharedAddress to, const void* from, bool in_bounds) { emulator::copy16(to, from, in_bounds); }
 inline void commit_copies() { emulator::commit_copies(); }
 template <int kPending>
 void wait_copies(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {

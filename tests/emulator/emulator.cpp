@@ -47,7 +47,7 @@ struct Fiber {
 struct Warp {
     Words in[kLanes], out[kLanes];
     int arrived = 0;
-    Compute meeting = nullptr;
+    Compute collective = nullptr;
 };
 
 // Which thread accessed a word of shared memory last, and after how many barriers.
@@ -70,8 +70,8 @@ public:
 
     void run();
     void barrier(const Place& place);
-    Words meet(const Words& mine, Compute compute);
-    void copy16(std::uint32_t to, const void* from, bool there);
+    Words warp_collective(const Words& input, Compute compute);
+    void copy16(std::uint32_t to, const void* from, bool in_bounds);
     void commit_copies() { ++fiber().group; }
     void wait_copies(int pending, const Place& place);
     const std::uint8_t* read(std::uint32_t at, std::uint32_t bytes, const char* what);
@@ -216,12 +216,12 @@ void Block::barrier(const Place& place) {
     at_barrier_.clear();
 }
 
-Words Block::meet(const Words& mine, Compute compute) {
+Words Block::warp_collective(const Words& input, Compute compute) {
     Warp& warp = warps_[static_cast<std::size_t>(current_ / kLanes)];
     const int lane = current_ % kLanes;
-    if (warp.arrived == 0) warp.meeting = compute;
-    if (warp.meeting != compute) fault("lanes of one warp meet in different operations");
-    warp.in[lane] = mine;
+    if (warp.arrived == 0) warp.collective = compute;
+    if (warp.collective != compute) fault("lanes of one warp meet in different operations");
+    warp.in[lane] = input;
     if (++warp.arrived < kLanes) {
         suspend();
         return warp.out[lane];
@@ -272,12 +272,12 @@ void Block::write(std::uint32_t at, const void* from, std::uint32_t bytes, const
     std::memcpy(shared_.data() + at, from, bytes);
 }
 
-void Block::copy16(std::uint32_t to, const void* from, bool there) {
+void Block::copy16(std::uint32_t to, const void* from, bool in_bounds) {
     check(to, 16, "copy16");
-    if (there && reinterpret_cast<std::uintptr_t>(from) % 16 != 0) fault("copy16: the source is not 16-byte aligned");
+    if (in_bounds && reinterpret_cast<std::uintptr_t>(from) % 16 != 0) fault("copy16: the source is not 16-byte aligned");
     check_write(to, 16, true);
     Copy copy{to, {}, fiber().group, false};
-    if (there) std::memcpy(copy.bytes, from, 16);
+    if (in_bounds) std::memcpy(copy.bytes, from, 16);
     if (random_.below(2) == 0) {
         std::memcpy(shared_.data() + to, copy.bytes, 16);
         copy.landed = true;
@@ -338,8 +338,8 @@ void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_by
 
 const Position& position() { return running->position(); }
 void barrier(const Place& place) { running->barrier(place); }
-Words meet(const Words& mine, Compute compute) { return running->meet(mine, compute); }
-void copy16(std::uint32_t to, const void* from, bool there) { running->copy16(to, from, there); }
+Words warp_collective(const Words& input, Compute compute) { return running->warp_collective(input, compute); }
+void copy16(std::uint32_t to, const void* from, bool in_bounds) { running->copy16(to, from, in_bounds); }
 void commit_copies() { running->commit_copies(); }
 void wait_copies(int pending, const Place& place) { running->wait_copies(pending, place); }
 void load_floats(float* to, int count, std::uint32_t at) {
@@ -372,11 +372,11 @@ void spread_matrices(const Words (&in)[kLanes], Words (&out)[kLanes]) {
 }  // namespace
 
 void load_matrices(std::uint32_t (&r)[4], std::uint32_t row, bool transposed) {
-    Words mine{};
-    mine.w[0] = transposed ? 1 : 0;
-    mine.w[1] = row;
-    std::memcpy(&mine.w[4], running->read(row, 16, "ldmatrix"), 16);
-    const Words got = running->meet(mine, spread_matrices);
+    Words input{};
+    input.w[0] = transposed ? 1 : 0;
+    input.w[1] = row;
+    std::memcpy(&input.w[4], running->read(row, 16, "ldmatrix"), 16);
+    const Words got = running->warp_collective(input, spread_matrices);
     std::memcpy(r, got.w, 16);
 }
 

@@ -20,7 +20,7 @@ struct Fault : std::runtime_error {
 // How the next launches run, and what is broken in them on purpose.
 struct Options {
     std::uint64_t seed = 1;
-    int tamper = 0;            // longbow::device::Tamper
+    int planted_fault = 0;     // longbow::device::PlantedFault
     bool check_order = true;   // report unordered accesses to shared memory
     std::string skip_barrier;  // the barrier at this place ("file:line") does nothing
     std::string weak_wait;     // the wait at this place allows one more pending group of copies
@@ -64,9 +64,9 @@ struct Words {
     std::uint32_t w[12];
 };
 using Compute = void (*)(const Words (&in)[kLanes], Words (&out)[kLanes]);
-Words meet(const Words& mine, Compute compute);
+Words warp_collective(const Words& input, Compute compute);
 
-void copy16(std::uint32_t to, const void* from, bool there);
+void copy16(std::uint32_t to, const void* from, bool in_bounds);
 void commit_copies();
 void wait_copies(int pending, const Place& place);
 float load_float(std::uint32_t at);

@@ -14,7 +14,7 @@
 namespace attention_test {
 namespace {
 
-using Tamper = longbow::device::Tamper;
+using PlantedFault = longbow::device::PlantedFault;
 
 Shape small_shape(int head_dim, longbow_dtype dtype) {
     Shape shape;
@@ -98,9 +98,12 @@ TEST(Mutations, EveryWaitIsMissed) {
 }
 
 TEST(Mutations, WrongLayoutAndBoundsAreNoticed) {
-    for (const Tamper tamper : {Tamper::read_pitch, Tamper::causal_bound, Tamper::key_bound, Tamper::window_bound}) {
-        const auto breakage = [&] { emulator::options().tamper = static_cast<int>(tamper), emulator::options().check_order = false; };
-        EXPECT_TRUE(noticed_somewhere(breakage)) << "tamper " << static_cast<int>(tamper);
+    for (const PlantedFault planted_fault :
+         {PlantedFault::read_pitch, PlantedFault::causal_bound, PlantedFault::key_bound, PlantedFault::window_bound}) {
+        const auto breakage = [&] {
+            emulator::options().planted_fault = static_cast<int>(planted_fault), emulator::options().check_order = false;
+        };
+        EXPECT_TRUE(noticed_somewhere(breakage)) << "planted fault " << static_cast<int>(planted_fault);
     }
 }
 

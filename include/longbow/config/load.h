@@ -78,6 +78,6 @@ bool decides_weights(const std::string& key);
 // fingerprints count instead.
 bool describes_text(const std::string& key);
 // Resets those keys to their defaults, except data.expect_*, which an existing store must still satisfy.
-void forget_text(Config& config);
+void reset_text_keys(Config& config);
 
 }  // namespace longbow

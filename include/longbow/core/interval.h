@@ -16,8 +16,8 @@ inline constexpr std::int64_t kIntervalBlock = 1024;  // consecutive targets in 
 // Fewer blocks give no interval and no verdict: from so little text nobody can see whether its losses are nearly
 // normal.
 inline constexpr std::int64_t kLeastBlocks = 10;
-inline constexpr const char* kIntervalMethod = "student-t";     // name of the method in rows of results.jsonl
-inline constexpr const char* kOldIntervalMethod = "bootstrap";  // of older rows, which name none: 1,000 resamples
+inline constexpr const char* kIntervalMethod = "student-t";   // name of the method in rows of results.jsonl
+inline constexpr const char* kBootstrapMethod = "bootstrap";  // of older rows, which name none: 1,000 resamples
 
 struct Interval {
     double low = 0, high = 0;
@@ -35,7 +35,7 @@ struct MeanEstimate {
     std::int64_t blocks = 0, seeds = 0;
     std::optional<Interval> interval;  // at 95 %; absent below kLeastBlocks blocks and where a sum is not finite
     // Returns whether the interval excludes 0.
-    [[nodiscard]] bool clear() const { return interval && (interval->low > 0 || interval->high < 0); }
+    [[nodiscard]] bool excludes_zero() const { return interval && (interval->low > 0 || interval->high < 0); }
 };
 
 // Estimates the mean per unit of weight from sums[seed][block] and the blocks' weights. All seeds share the blocks; one

@@ -32,7 +32,7 @@ bool same_output(const std::filesystem::path& a, const std::filesystem::path& b)
 std::optional<int> named_descriptor(const std::filesystem::path& path);
 
 // Removes trailing slashes, so that `folder/` and `folder` are one place with the same file name.
-std::filesystem::path without_slash(std::filesystem::path path);
+std::filesystem::path without_trailing_slashes(std::filesystem::path path);
 
 // Removes `.` and, where the path still leads to the same place, `..`. Behind a link it may not: `LINK/../x` lies
 // beside the target of the link.

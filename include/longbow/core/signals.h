@@ -11,7 +11,7 @@ namespace longbow {
 
 // Blocks the signals and starts the thread that waits for them. main() calls it first, before any other thread starts.
 // Until install_stop_handlers() a signal ends the process as it would without this.
-void take_signals();
+void block_stop_signals();
 // From now on the first signal only sets stop_requested(). A command that saves its state calls this before its work.
 void install_stop_handlers();
 // install_stop_handlers() while it lives: for a step that has something to remove before the process ends.
@@ -29,7 +29,7 @@ bool stop_requested();
 // Returns the signal's name ("SIGINT") for messages, or an empty text when none has come.
 const char* stop_signal_name();
 // Throws Error, "stopped by SIGINT: <consequence>", when a signal has come. It is for loops that have nothing to save.
-void end_if_stop_requested(const char* consequence);
+void throw_if_stop_requested(const char* consequence);
 // Acts as if a signal had come, for tests.
 void request_stop();
 

@@ -29,7 +29,7 @@ std::string human_bytes(double bytes);
 std::string human_count(double count);
 std::string human_seconds(double seconds);
 // Writes an estimated time: "4.2 s", "123 s", from ten minutes on as human_seconds(), then "12 days", "31 years".
-std::string about_seconds(double seconds);
+std::string rounded_duration_text(double seconds);
 
 // Returns the shortest decimal text that reads back as the same double.
 std::string number_text(double value);

@@ -34,16 +34,16 @@ inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 // contents.
 std::string_view without_byte_order_mark(std::string_view text);
 // Returns "UTF-16" or "UTF-32" when `text` begins with that encoding's byte order mark, otherwise null.
-const char* marked_encoding(std::string_view text);
+const char* encoding_of_bom(std::string_view text);
 // Says why `text` is not UTF-8 ("byte 7 (line 2) is no valid UTF-8"), for a message that begins with the file's name.
 // Returns an empty text when it is UTF-8.
-std::string not_utf8(std::string_view text);
+std::string utf8_problem(std::string_view text);
 
 // Writes each byte that is not valid UTF-8 as \xHH. Messages show file names this way, since a name need not be UTF-8.
 std::string escape_invalid_utf8(std::string_view text);
-// text_of_name() does the same for files that are read again (JSON, YAML) and must be UTF-8; name_of_text() restores
+// escape_name() does the same for files that are read again (JSON, YAML) and must be UTF-8; unescape_name() restores
 // the exact bytes. To keep this unambiguous, a backslash that would read as such an escape is itself written as \x5C.
-std::string text_of_name(std::string_view name);
-std::string name_of_text(std::string_view text);
+std::string escape_name(std::string_view name);
+std::string unescape_name(std::string_view text);
 
 }  // namespace longbow

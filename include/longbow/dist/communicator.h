@@ -58,14 +58,14 @@ public:
     // Overwrites the tensors, in place, with those of rank 0.
     void broadcast(const std::vector<at::Tensor>& tensors);
     // Returns every rank's text, in the order of ranks.
-    std::vector<std::string> exchange(const std::string& mine);
+    std::vector<std::string> exchange(const std::string& value);
     // Returns rank 0's text.
-    std::string from_leader(const std::string& mine);
+    std::string from_leader(const std::string& value);
     // Runs `work` on rank 0 while the others wait without a time limit. If rank 0 throws InterruptedError, all ranks
     // throw it.
     void leader_first(const char* what, const std::function<void()>& work);
-    // Returns true on every rank if `mine` is true on any.
-    bool any(bool mine);
+    // Returns true on every rank if `value` is true on any.
+    bool any(bool value);
 
     // Tells the watchdog what this rank is doing, for its report: "update 12: backward". The watchdog takes each call
     // as progress. A `patient` stage may take any time.

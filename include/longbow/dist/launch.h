@@ -14,7 +14,7 @@ struct Launch {
     std::string address = "127.0.0.1";    // of the TCP store where the ranks meet
     int port = 0;
     // True if the launcher (torchrun's agent, --nproc) serves the store; rank 0 is then a client of it like the others.
-    bool store_is_there = false;
+    bool launcher_serves_store = false;
     // Distinguishes a restart's keys from those of the attempt before it, for stores that outlive the ranks.
     std::string attempt = "0";
     std::string source;  // "torchrun", "Slurm", "--nproc"; empty for a process that no launcher started

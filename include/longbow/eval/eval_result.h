@@ -33,7 +33,7 @@ struct EvalResult : Measurement {
     double ppl = 0;
     // 95 %, over blocks of 1,024 consecutive targets; absent below kLeastBlocks blocks.
     std::optional<Interval> ppl_ci;
-    // kOldIntervalMethod in rows of earlier versions, whose file names none.
+    // kBootstrapMethod in rows of earlier versions, whose file names none.
     std::string ppl_ci_method = kIntervalMethod;
     double bits_per_byte = kNoValue, words = 0, ppl_per_word = kNoValue;
     // Mean over the scored targets of each bucket of places in the window.

@@ -66,9 +66,9 @@ struct EvalTiming {
 struct EvalShare {
     int rank = 0, world = 1;
     // Computes a logical "or" over the ranks; all of them call it.
-    std::function<bool(bool)> any = [](bool mine) { return mine; };
+    std::function<bool(bool)> any = [](bool value) { return value; };
     std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
-    std::function<std::string(const std::string&)> from_leader = [](const std::string& mine) { return mine; };
+    std::function<std::string(const std::string&)> from_leader = [](const std::string& value) { return value; };
     std::function<void()> progress = [] {};  // called at each batch
 };
 EvalShare evaluation_share(Communicator& ranks);

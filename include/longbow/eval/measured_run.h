@@ -18,7 +18,7 @@ struct ModelChoice {
 };
 
 struct MeasuredRun {
-    LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model is absent until ready_model()
+    LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model is absent until model_on_device()
     std::filesystem::path folder;  // RUN of RUN/checkpoints/step-N; else the checkpoint's own folder (an imported one)
     std::string name;              // for tables and rows
     DType dtype = DType::fp32;     // of the computation
@@ -35,7 +35,7 @@ std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, co
                                    const std::function<void(const MeasuredRun&)>& check);
 
 // The run's model on the device, for its computation's type and its attention. Drop run.checkpoint.model once it is measured.
-LanguageModel& ready_model(MeasuredRun& run, const std::string& device);
+LanguageModel& model_on_device(MeasuredRun& run, const std::string& device);
 
 // Does the work and adds the run's name to what goes wrong, unless it is an interruption.
 void named(const MeasuredRun& run, const std::function<void()>& work);

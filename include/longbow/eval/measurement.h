@@ -44,16 +44,17 @@ struct Measurement : EvalSettings {
         kConfig = 1 << 10,
         kDataSet = 1 << 11,
     };
-    static constexpr unsigned kHow =
-        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;                      // but not of which model and text
-    static constexpr unsigned kAsked = kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;  // what a grid of models asks for
-    static constexpr unsigned kAll = kHow | kCheckpoint | kData | kTokenizer | kConfig | kDataSet;
+    static constexpr unsigned kConditions =
+        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;  // but not of which model and text
+    static constexpr unsigned kGridConditions =
+        kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;  // what a grid of models asks for
+    static constexpr unsigned kAll = kConditions | kCheckpoint | kData | kTokenizer | kConfig | kDataSet;
 
     // Returns these parts as one string. Two keys are equal if and only if the parts are.
     [[nodiscard]] std::string key(unsigned parts = kAll) const;
     // Whether these parts are equal. A data set without a name is any: rows of before name none.
     [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const;
-    // kHow in words: "length 1024, protocol paper, valid split".
+    // kConditions in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
 };
 

@@ -35,7 +35,7 @@ struct Comparison {
     std::int64_t diverged_a = 0, diverged_b = 0;  // numbers of seeds
 };
 
-// Returns whether two rows were measured in the same way (Measurement::kHow). It says nothing about the text;
+// Returns whether two rows were measured in the same way (Measurement::kConditions). It says nothing about the text;
 // compare_rows() refuses different texts.
 bool measured_alike(const EvalResult& a, const EvalResult& b);
 // Returns whether two rows scored the same text: equal data and number of tokens or, for different tokenizers, equal

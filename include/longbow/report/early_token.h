@@ -21,12 +21,12 @@ struct Nats {
     std::optional<Interval> interval;
 };
 
-// Holds the losses at one evaluation length. Both evaluations score the same targets: `apart` in windows without
+// Holds the losses at one evaluation length. Both evaluations score the same targets: `disjoint` in windows without
 // overlap, `sliding` in overlapping ones, in which every target after the first window has at least length - stride
 // tokens of context.
 struct EarlyTokenLength {
-    EvalResult apart, sliding;
-    Nats early_cost;  // nll of `apart` minus nll of `sliding`: the cost of the early tokens at this length
+    EvalResult disjoint, sliding;
+    Nats early_cost;  // nll of `disjoint` minus nll of `sliding`: the cost of the early tokens at this length
 };
 
 // Says what changes from the shortest length to a longer one, in nats a token: gain = early + context. `gain` is the
@@ -45,9 +45,9 @@ struct EarlyTokenAnalysis {
     std::vector<EarlyTokenGain> gains;
 };
 
-// `apart` and `sliding` are the per-token nll at each length, over the same targets. The caller has filled in the
+// `disjoint` and `sliding` are the per-token nll at each length, over the same targets. The caller has filled in the
 // summaries of `rows`. Throws DataError if lengths scored different numbers of targets.
-EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& apart,
+EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& disjoint,
                                         const std::vector<std::vector<float>>& sliding);
 
 // Returns the analysis as a table for the terminal.

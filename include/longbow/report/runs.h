@@ -29,6 +29,6 @@ std::vector<ReportRun> read_runs(const std::vector<std::string>& inputs);
 
 // Renames runs of the two lists that have the same name, and their rows, so that the folders above them tell them
 // apart.
-void name_apart(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
+void make_names_unique(std::vector<ReportRun>& a, std::vector<ReportRun>& b);
 
 }  // namespace longbow

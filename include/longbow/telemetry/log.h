@@ -9,10 +9,10 @@ namespace longbow::log {
 
 // Sets the level ("trace", "debug", "info", "warn", "error" or "off"). With `quiet` the terminal shows only warnings
 // and errors.
-void initialise(const std::string& level = "info", bool quiet = false);
+void initialize(const std::string& level = "info", bool quiet = false);
 // Sets up the log of a rank other than 0: the terminal shows only warnings and errors, with the rank's number before
 // them.
-void initialise_rank(int rank, const std::string& level);
+void initialize_rank(int rank, const std::string& level);
 // From now on appends everything of level info and above to this file, too. Throws Error if it cannot be opened.
 void add_file(const std::filesystem::path& path);
 // Ends what add_file() began.

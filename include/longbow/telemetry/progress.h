@@ -11,8 +11,8 @@
 namespace longbow {
 
 struct ProgressColumn {
-    std::string text;  // left out if empty
-    bool cut = false;  // what happens if it does not fit: a name is cut, a number (false) is left out
+    std::string text;         // left out if empty
+    bool can_be_cut = false;  // what happens if it does not fit: a name is cut, a number (false) is left out
 };
 // Joins as many columns as fit into `width` terminal columns, from the first on, two spaces apart. The first is cut
 // rather than left out.
@@ -62,8 +62,8 @@ private:
 // in a unit of cost, such as FLOPs, so that parts of different cost can be added.
 class WorkProgress {
 public:
-    enum class Of { part, command };  // a command also reports to its parent (share_with_parent())
-    explicit WorkProgress(double total, Of of = Of::part) : total_(total), of_(of) {}
+    enum class Scope { part, command };  // a command also reports to its parent (share_with_parent())
+    explicit WorkProgress(double total, Scope scope = Scope::part) : total_(total), scope_(scope) {}
     // Counts work that an earlier process has done. It belongs to the whole, but not to the speed.
     void skip(double work) { skipped_ += work; }
     // Counts work that this process has done.
@@ -77,7 +77,7 @@ public:
 
 private:
     double total_, skipped_ = 0, done_ = 0;
-    Of of_;
+    Scope scope_;
     RateMeter meter_;
     ProgressLine line_;
 };

@@ -28,7 +28,7 @@ std::string wrapped(std::string_view text, int width);
 
 struct TableColumn {
     std::string heading;
-    int rank = 0;  // priority: columns of the greatest rank are dropped first; rank 0 always stays
+    int drop_priority = 0;  // columns of the greatest are dropped first; those of 0 always stay
     std::vector<std::string> cells;
 };
 // Formats right-aligned columns two spaces apart under their headings, with a newline after each line. `width` 0 keeps

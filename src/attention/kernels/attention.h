@@ -14,7 +14,7 @@ using longbow_attention_bytes = std::int64_t(const longbow_attention* call);
 using longbow_attention_pass = longbow_status(const longbow_attention* call);
 // The table of skipped blocks by the rule of skip_table.h, number for number the same on each device, into
 // `first` [batch, heads, ceil(query_length / LONGBOW_BLOCK)]: for calls that are causal and have slopes and no distance table.
-// `longest`: null, or longest_keys of params.h, which are filled in too (on CPU alone: CUDA serves no such call).
+// `longest`: null, or max_key_norms of params.h, which are filled in too (on CPU alone: CUDA serves no such call).
 using longbow_attention_table = longbow_status(const longbow_attention* call, float threshold, std::int32_t* first, float* longest);
 
 // CPU: the bits of the results depend on the instruction set, never on the threads (cpu/attention_cpu.h has what else there is).

@@ -68,9 +68,9 @@ struct longbow_attention {
     // the whole block.
     std::int32_t first_key_groups;
     // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
-    const float* longest_keys;   // [batch, heads, ceil(key_length / LONGBOW_BLOCK)]: the largest |k| of each block and all to its left
+    const float* max_key_norms;  // [batch, heads, ceil(key_length / LONGBOW_BLOCK)]: the largest |k| of each block and all to its left
     float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
-    std::int32_t* visited_from;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
+    std::int32_t* first_visited_block;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
 
     // For the backward pass only. A gradient that is not wanted has data = null.
     longbow_tensor4 dout, dq, dk, dv;

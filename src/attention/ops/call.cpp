@@ -52,7 +52,7 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
 
 // q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the same views of one
 // such buffer, and joining them costs nothing.
-bool views_of_one(const FusedAttentionCall& c) {
+bool are_views_of_one_tensor(const FusedAttentionCall& c) {
     const auto step = c.q.size(1) * c.q.size(3);
     const auto size = c.q.element_size();
     const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
@@ -159,7 +159,7 @@ at::Tensor empty_merged(const at::Tensor& like) {
 
 std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const FusedAttentionCall& call) {
     const auto& q = call.q;
-    if (!views_of_one(call)) {
+    if (!are_views_of_one_tensor(call)) {
         return {empty_merged(q), empty_merged(call.k), empty_merged(call.v)};
     }
     const auto parts = at::empty({q.size(0), q.size(2), 3, q.size(1), q.size(3)}, q.options()).unbind(2);

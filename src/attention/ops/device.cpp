@@ -82,9 +82,9 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
         set_table(a, table.first, device.narrows);
         if (table.longest.defined()) {
             visited = at::empty({q.size(0), q.size(1), table.first.size(2), LONGBOW_ROW_GROUPS}, table.first.options());
-            a.longest_keys = table.longest.const_data_ptr<float>();
+            a.max_key_norms = table.longest.const_data_ptr<float>();
             a.skip_threshold = static_cast<float>(threshold);
-            a.visited_from = visited.mutable_data_ptr<std::int32_t>();
+            a.first_visited_block = visited.mutable_data_ptr<std::int32_t>();
         }
         run(device, a, q, device.forward_workspace, device.forward);
     }

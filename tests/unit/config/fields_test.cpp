@@ -206,7 +206,7 @@ TEST(Fields, TextIsForgottenWhole) {
     Config config =
         parse_config("data: {store: s, train: a.txt, valid: b.txt, documents: line, expect_vocab_size: 9}\ntokenizer: {vocab_size: 300}\n",
                      "a", test_context());
-    forget_text(config);
+    reset_text_keys(config);
     EXPECT_EQ(config, parse_config("data: {store: s, expect_vocab_size: 9}\n", "b", test_context()));
     for (const auto* key : {"data.train", "data.documents", "tokenizer.kind", "tokenizer.file", "data.expect_vocab_size"}) {
         EXPECT_TRUE(describes_text(key)) << key;

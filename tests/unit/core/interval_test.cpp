@@ -29,7 +29,7 @@ TEST(Interval, EqualBlocksGiveTheTextbookIntervalWidened) {
     const double half = (1 + 2.0 / 10) * 2.262157162798205 * std::sqrt(55.0 / 6 / 10);
     EXPECT_NEAR(estimate.interval->low, 5.5 - half, 1e-12);
     EXPECT_NEAR(estimate.interval->high, 5.5 + half, 1e-12);
-    EXPECT_TRUE(estimate.clear());
+    EXPECT_TRUE(estimate.excludes_zero());
     // From SciPy: 2 * scipy.stats.t.sf(5.5 / sqrt(55 / 60) / 1.2, 9)
     EXPECT_NEAR(*p_value({sums}, std::vector<double>(10, 4.0)), 0.0009913493057397084, 1e-14);
 }

@@ -269,7 +269,7 @@ TEST_F(Output, WritesInPlaceWhereTheFolderTakesNoOtherFile) {
 TEST_F(Output, ALimitOnFileSizesIsAnErrorAndLosesNothing) {
     ::chmod(folder_.c_str(), 0777);
     EXPECT_EQ(in_child([&] {
-                  std::signal(SIGXFSZ, SIG_IGN);  // as take_signals() does
+                  std::signal(SIGXFSZ, SIG_IGN);  // as block_stop_signals() does
                   write_file_atomic(at("f"), "kept");
                   const rlimit limit{4096, 4096};
                   ::setrlimit(RLIMIT_FSIZE, &limit);

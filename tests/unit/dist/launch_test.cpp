@@ -41,7 +41,7 @@ TEST(Launch, TorchrunsVariables) {
     EXPECT_EQ(found.local_world, 4);
     EXPECT_EQ(found.address, "host0");
     EXPECT_EQ(found.port, 29500);
-    EXPECT_TRUE(found.store_is_there);
+    EXPECT_TRUE(found.launcher_serves_store);
     EXPECT_EQ(found.attempt, "2");
 }
 
@@ -57,7 +57,7 @@ TEST(Launch, SrunsVariables) {
     EXPECT_EQ(found.local_world, 2);
     EXPECT_EQ(found.address, "gpu07");
     EXPECT_GE(found.port, 61000);
-    EXPECT_FALSE(found.store_is_there);
+    EXPECT_FALSE(found.launcher_serves_store);
     auto other = variables;
     other["SLURM_JOB_ID"] = "124";
     EXPECT_NE(launch(other).port, found.port) << "two jobs on a host";

@@ -74,9 +74,9 @@ TEST(ResidualNorm, TheModuleGoesEitherWay) {
         Norm norm(config);
         norm.reset_parameters();
         const auto x = torch::randn({6, config.dim});
-        const auto [normal, residual] = norm.beside_residual(x);
+        const auto [normal, residual] = norm.forward_with_residual(x);
         const torch::NoGradGuard no_grad;
-        const auto [plain, same] = norm.beside_residual(x);
+        const auto [plain, same] = norm.forward_with_residual(x);
         EXPECT_LT(largest_difference(normal, plain), 1e-6) << name_of(kind);
         EXPECT_TRUE(residual.equal(x));
         EXPECT_TRUE(same.equal(x));

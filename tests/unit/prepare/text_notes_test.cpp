@@ -48,7 +48,7 @@ TEST(TextNotes, CountDocumentsOfJsonLinesApart) {
     EncodedChunk chunk;
     chunk.text = std::string("<en") + "d>a<end>" + std::string(3, '\0');
     chunk.pieces = {{0, 3, true}, {3, chunk.text.size(), true}};
-    chunk.apart = true;
+    chunk.separate_documents = true;
     notes.add(chunk);
     EXPECT_EQ(notes.counts().boundary_names, 2);
     EXPECT_EQ(notes.counts().nuls, 5);
@@ -62,9 +62,9 @@ TEST(Inputs, AFileIsReadOnceHoweverOftenItIsNamed) {
     fs::create_symlink(home / "d/a", home / "link");
     fs::create_hard_link(home / "d/b", home / "hard");
     const auto at = [&](const char* name) { return (home / name).string(); };
-    EXPECT_THAT(
-        each_once("train", {at("d/b"), at("d/a"), at("d/b"), at("d/./a"), at("link"), at("hard"), at("copy"), at("none"), at("none")}),
-        ElementsAre(at("d/b"), at("d/a"), at("copy"), at("none"), at("none")));
+    EXPECT_THAT(without_duplicates(
+                    "train", {at("d/b"), at("d/a"), at("d/b"), at("d/./a"), at("link"), at("hard"), at("copy"), at("none"), at("none")}),
+                ElementsAre(at("d/b"), at("d/a"), at("copy"), at("none"), at("none")));
     DataConfig data;
     data.train = {at("link"), at("d")};
     data.valid = {at("d/a")};

@@ -35,9 +35,9 @@ std::vector<float> windows_of(std::int64_t length, float early, float later) {
 }
 
 EarlyTokenAnalysis analysis_of(float context_gain) {
-    const std::vector<std::vector<float>> apart{windows_of(64, 9, 3), windows_of(256, 9 - context_gain, 3 - context_gain)};
+    const std::vector<std::vector<float>> disjoint{windows_of(64, 9, 3), windows_of(256, 9 - context_gain, 3 - context_gain)};
     const std::vector<std::vector<float>> sliding{std::vector<float>(4096, 3), std::vector<float>(4096, 3 - context_gain)};
-    return analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}, {row_of(256, 256), row_of(256, 16), {}}}, apart, sliding);
+    return analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}, {row_of(256, 256), row_of(256, 16), {}}}, disjoint, sliding);
 }
 
 TEST(EarlyToken, AllOfTheGainWhenContextBringsNone) {

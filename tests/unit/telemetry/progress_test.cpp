@@ -11,7 +11,7 @@ namespace longbow {
 namespace {
 
 std::vector<ProgressColumn> columns(const std::string& name) {
-    return {{"ETA 0:00:32"}, {"41 %"}, {name, /*cut=*/true}, {""}, {"43,000/126,124 tokens"}, {"30.1K tokens/s"}};
+    return {{"ETA 0:00:32"}, {"41 %"}, {name, /*can_be_cut=*/true}, {""}, {"43,000/126,124 tokens"}, {"30.1K tokens/s"}};
 }
 
 TEST(Progress, ColumnsAreDroppedByWidthFromTheLast) {
@@ -46,12 +46,12 @@ TEST(Progress, TimeLeftIsOfTheWholeWork) {
 }
 
 TEST(Progress, AnEstimateIsInFittingUnits) {
-    EXPECT_EQ(about_seconds(4.24), "4.2 s");
-    EXPECT_EQ(about_seconds(123.4), "123 s");
-    EXPECT_EQ(about_seconds(3725), "1:02:05");
-    EXPECT_EQ(about_seconds(12 * 86400.0), "12 days");
-    EXPECT_EQ(about_seconds(31.7 * 365 * 86400), "31 years");
-    EXPECT_EQ(about_seconds(-1), "?");
+    EXPECT_EQ(rounded_duration_text(4.24), "4.2 s");
+    EXPECT_EQ(rounded_duration_text(123.4), "123 s");
+    EXPECT_EQ(rounded_duration_text(3725), "1:02:05");
+    EXPECT_EQ(rounded_duration_text(12 * 86400.0), "12 days");
+    EXPECT_EQ(rounded_duration_text(31.7 * 365 * 86400), "31 years");
+    EXPECT_EQ(rounded_duration_text(-1), "?");
 }
 
 TEST(Progress, AChildTellsItsParent) {

@@ -60,8 +60,8 @@ struct PairsOfBf16 {
     // Packs to [kTile / 2, padded]; a word holds the same column of rows 2i and 2i + 1.
     static void copy_right(const Rows<const Bf16>& from, int begin, int end, int head_dim, float* tile) {
         const int width = padded(head_dim);
-        const __m512i low = each_with_like(0, 2 * kWidth);
-        const __m512i high = each_with_like(kWidth, 2 * kWidth);
+        const __m512i low = interleaving(0, 2 * kWidth);
+        const __m512i high = interleaving(kWidth, 2 * kWidth);
         for (int i = begin; i < begin + kTile; i += 2, tile += width) {
             for (int d = 0; d < width; d += 2 * kWidth) {
                 const auto words = [&](int row) {
@@ -95,18 +95,18 @@ struct PairsOfBf16 {
     // Returns 16 words; word i holds first[i] in its low half and second[i] in its high half.
     static Simd::Vec pairs_across(Simd::Vec first, Simd::Vec second) {
         const __m512i side_by_side = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(second, first));
-        return _mm512_castsi512_ps(_mm512_permutexvar_epi16(each_with_like(0, kWidth), side_by_side));
+        return _mm512_castsi512_ps(_mm512_permutexvar_epi16(interleaving(0, kWidth), side_by_side));
     }
 
 private:
     static constexpr int kWidth = Simd::kWidth;
 
-    // Returns a permutation of 16-bit numbers whose word i takes number from + i (low half) and number from + i + apart
-    // (high half).
-    static __m512i each_with_like(int from, int apart) {
+    // Returns a permutation of 16-bit numbers whose word i takes number from + i (low half) and number from + i +
+    // offset (high half).
+    static __m512i interleaving(int from, int offset) {
         const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
         const __m512i both = _mm512_or_si512(count, _mm512_slli_epi32(count, 16));
-        return _mm512_add_epi32(both, _mm512_set1_epi32(from | (from + apart) << 16));
+        return _mm512_add_epi32(both, _mm512_set1_epi32(from | (from + offset) << 16));
     }
     static Simd::Vec words_of(const Bf16* row, int word, int head_dim) {
         return Simd::load_part(reinterpret_cast<const float*>(row) + word, head_dim / 2 - word);

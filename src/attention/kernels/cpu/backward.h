@@ -51,7 +51,7 @@ public:
         keys_ = scratch.take<float>(key_slots_ * words_);
         key_gradients_ = scratch.take<float>(tile_size_);
         value_gradients_ = scratch.take<float>(tile_size_);
-        packed_ = scratch.take<std::uint8_t>(most(blocks_of(a.query_length), blocks_of(a.key_length)));
+        packed_ = scratch.take<std::uint8_t>(max_of(blocks_of(a.query_length), blocks_of(a.key_length)));
     }
 
     // Computes blocks [begin, end) of one head: blocks of queries for Gradients::queries, otherwise of keys.
@@ -72,9 +72,9 @@ public:
         }
         for (int block = end - 1; block >= begin; --block) {
             if (block > begin) {
-                expect(batch_head, block - 1);
+                plan_prefetch(batch_head, block - 1);
             } else if (more) {
-                expect(batch_head + 1, blocks_of(a_.key_length) - 1);
+                plan_prefetch(batch_head + 1, blocks_of(a_.key_length) - 1);
             }
             key_block(block);
             next_.fetch(kAllLines);
@@ -82,7 +82,7 @@ public:
         if (which_ == Gradients::all) {
             for (int block = 0; block < blocks_of(a_.query_length); ++block) {
                 next_.clear();
-                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, least((block + 2) * kTile, a_.query_length), a_.head_dim, true);
+                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, min_of((block + 2) * kTile, a_.query_length), a_.head_dim, true);
                 next_.fetch(kAllLines);
                 write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
             }
@@ -101,27 +101,27 @@ private:
         head_ = batch_head % a_.heads;
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
-        __builtin_memset(packed_, 0, static_cast<std::size_t>(most(blocks_of(a_.query_length), blocks_of(a_.key_length))));
+        __builtin_memset(packed_, 0, static_cast<std::size_t>(max_of(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
 
     // Prefetches the rows with which the next block of keys begins: its own and those of the queries at the same
     // positions.
-    void expect(int batch_head, int block) {
+    void plan_prefetch(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
         const int keys = block * kTile;
-        const int queries = most(0, keys - (a_.key_length - a_.query_length));
+        const int queries = max_of(0, keys - (a_.key_length - a_.query_length));
         const longbow_tensor4* const by_key[] = {&a_.k, &a_.v, &a_.dk, &a_.dv};
         const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
         next_.clear();
         for (const auto* rows : by_key) {
-            next_.add(*rows, batch, head, keys, least(keys + kTile, a_.key_length), a_.head_dim, rows == &a_.dk || rows == &a_.dv);
+            next_.add(*rows, batch, head, keys, min_of(keys + kTile, a_.key_length), a_.head_dim, rows == &a_.dk || rows == &a_.dv);
         }
         for (const auto* rows : by_query) {
-            next_.add(*rows, batch, head, queries, least(queries + kTile, a_.query_length), a_.head_dim, false);
+            next_.add(*rows, batch, head, queries, min_of(queries + kTile, a_.query_length), a_.head_dim, false);
         }
         if (batch_head != batch_head_) {
-            next_.add(a_.dq, batch, head, 0, least(kTile, a_.query_length), a_.head_dim, true);
+            next_.add(a_.dq, batch, head, 0, min_of(kTile, a_.query_length), a_.head_dim, true);
         }
     }
 
@@ -165,7 +165,7 @@ private:
 
     void pack_keys(int block, int slot) {
         const int first = block * kTile;
-        const int last = least(first + kTile, window_.keys);
+        const int last = min_of(first + kTile, window_.keys);
         const auto keys = rows_of<const T>(a_.k, batch_, head_);
         Arithmetic::copy_across(keys, first, last, a_.head_dim, keys_across_ + slot * words_);
         Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_across_ + slot * words_);
@@ -176,7 +176,7 @@ private:
     // infinity, which makes its weights 0.
     void pack_queries(int block, int slot) {
         const int first = block * kTile;
-        const int last = most(first, least(least(first + kTile, a_.query_length), window_.keys - window_.offset));
+        const int last = max_of(first, min_of(min_of(first + kTile, a_.query_length), window_.keys - window_.offset));
         const auto queries = rows_of<const T>(a_.q, batch_, head_);
         const auto gradients = rows_of<const T>(a_.dout, batch_, head_);
         Arithmetic::copy_left(queries, first, last, a_.head_dim, queries_ + slot * words_);
@@ -220,7 +220,7 @@ private:
     static TwoFloats exact_dot(const Narrow* a, const Narrow* b, int n) {
         Simd::Vec sum = Simd::zero();
         for (int d = 0; d < n; d += kWidth) {
-            const int count = least(kWidth, n - d);
+            const int count = min_of(kWidth, n - d);
             sum = Simd::fma(load_wide(a + d, count), load_wide(b + d, count), sum);
         }
         return {Simd::sum(sum), 0.0f};
@@ -229,15 +229,15 @@ private:
     void tile(int query_block, int key_block, int query_slot, int key_slot) {
         const int first_query = window_.offset + query_block * kTile;
         const int rows = visiting_rows(a_, batch_, head_, query_block, key_block);
-        const int keys_here = least(kTile, window_.keys - key_block * kTile);
+        const int keys_here = min_of(kTile, window_.keys - key_block * kTile);
         // Row i sees the block's keys [0, seen + i), so column j is seen by the rows from j - seen + 1 on.
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
-        const auto columns = [&](int row) { return most(0, least(seen + row, keys_here)); };
+        const auto columns = [&](int row) { return max_of(0, min_of(seen + row, keys_here)); };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
         // Single rows at a tile's end go as far as the group of rows that differentiate() handles together.
         const auto by_row = [&](int, int last) {
             constexpr int kTogether = ScoreGradients<Arithmetic>::kRows;
-            return Extent{vectors(least(last / kTogether * kTogether + kTogether, rows) - 1), 0, a_.head_dim / kPack};
+            return Extent{vectors(min_of(last / kTogether * kTogether + kTogether, rows) - 1), 0, a_.head_dim / kPack};
         };
         const auto scores_of = [&](const float* left, const float* right, float* to) {
             product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
@@ -257,7 +257,7 @@ private:
         }
         const int wide = width_ / kWidth;
         const auto by_column = [&](int first, int) {
-            return Extent{wide, most(0, least(rows, first - seen + 1)) / kPack, (rows + kPack - 1) / kPack};
+            return Extent{wide, max_of(0, min_of(rows, first - seen + 1)) / kPack, (rows + kPack - 1) / kPack};
         };
         if (which_ != Gradients::queries) {
             const auto sum_by_key = [&](const Left& left, const float* right, float* to) {
@@ -280,7 +280,7 @@ private:
             return;
         }
         const auto rows = rows_of<T>(to, batch_, head_);
-        for (int i = block * kTile; i < least(length, (block + 1) * kTile); ++i, tile += width_) {
+        for (int i = block * kTile; i < min_of(length, (block + 1) * kTile); ++i, tile += width_) {
             write_row(tile, Simd::set(factor), a_.head_dim, rows.row(i));
         }
     }

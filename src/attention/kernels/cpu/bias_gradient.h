@@ -19,8 +19,8 @@ public:
         : a_(a), partial_(partial), blocks_(blocks_of(a.query_length)), offset_(a.key_length - a.query_length) {
         // The differences of query and key block for which some pair is nearer than the table's last entry.
         const int reach = a.table_length + kTile - 3;
-        first_ = most(1 - blocks_of(a.key_length), -floor_div(offset_ + (a.causal != 0 ? kTile - 1 : reach)));
-        differences_ = most(0, least(blocks_ - 1, floor_div(reach - offset_)) - first_ + 1);
+        first_ = max_of(1 - blocks_of(a.key_length), -floor_div(offset_ + (a.causal != 0 ? kTile - 1 : reach)));
+        differences_ = max_of(0, min_of(blocks_ - 1, floor_div(reach - offset_)) - first_ + 1);
     }
 
     [[nodiscard]] bool wanted() const { return a_.dslopes != nullptr || a_.dtable != nullptr; }
@@ -77,7 +77,7 @@ public:
                 const float* sums = diagonals(head, chunk, difference);
                 for (int k = 0; k < 2 * kTile - 1; ++k) {
                     const int distance = offset_ + difference * kTile + kTile - 1 - k;
-                    table[least(distance < 0 ? -distance : distance, a_.table_length - 1)] += sums[k];
+                    table[min_of(distance < 0 ? -distance : distance, a_.table_length - 1)] += sums[k];
                 }
             }
         }

@@ -24,7 +24,7 @@ public:
         zero_ = data + back;  // zero_[k] is the bias for key position - query position = k
         const double slope = a.slopes != nullptr ? a.slopes[batch * a.slopes_batch + head] * 1.44269504088896340736 : 0.0;
         const float* table = a.table != nullptr ? a.table + static_cast<std::int64_t>(head) * a.table_length : nullptr;
-        const int seen_from = a.window > 0 ? most(-back, 1 - a.window) : -back;
+        const int seen_from = a.window > 0 ? max_of(-back, 1 - a.window) : -back;
         const int seen_to = a.causal != 0 ? 1 : ahead;
         for (int k = -back; k < seen_from; ++k) {
             zero_[k] = -__builtin_inff();
@@ -32,7 +32,7 @@ public:
         for (int k = seen_from; k < 0; ++k) {
             zero_[k] = static_cast<float>(slope * k);
         }
-        for (int k = most(0, seen_from); k < seen_to; ++k) {
+        for (int k = max_of(0, seen_from); k < seen_to; ++k) {
             zero_[k] = static_cast<float>(-slope * k);
         }
         for (int k = seen_to; k < ahead; ++k) {
@@ -40,7 +40,7 @@ public:
         }
         if (table != nullptr) {
             for (int k = seen_from; k < seen_to; ++k) {
-                zero_[k] += table[least(k < 0 ? -k : k, a.table_length - 1)] * kLog2e;
+                zero_[k] += table[min_of(k < 0 ? -k : k, a.table_length - 1)] * kLog2e;
             }
         }
     }
@@ -51,7 +51,7 @@ public:
 private:
     // The longest distances from a query back and ahead to a key, including those that pad their blocks.
     static int reach_back(const longbow_attention& a) { return a.key_length + 2 * kTile; }
-    static int reach_ahead(const longbow_attention& a) { return 2 * kTile + (a.causal != 0 ? 0 : most(a.key_length, a.query_length)); }
+    static int reach_ahead(const longbow_attention& a) { return 2 * kTile + (a.causal != 0 ? 0 : max_of(a.key_length, a.query_length)); }
     float* zero_ = nullptr;
 };
 

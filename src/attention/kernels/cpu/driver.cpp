@@ -60,7 +60,7 @@ Units key_costs(const longbow_attention& a) {
 
 // Cuts the units into consecutive stretches of about equal cost. Returns threads + 1 numbers: where each thread's
 // stretch begins, and the end. Within each run of `period` units, cuts fall only on multiples of `grain`.
-std::vector<std::int64_t> stretches(const Units& costs, int threads, std::int64_t grain = 1, std::int64_t period = 1) {
+std::vector<std::int64_t> cut_by_cost(const Units& costs, int threads, std::int64_t grain = 1, std::int64_t period = 1) {
     const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
     std::vector<std::int64_t> begins{0};
     std::int64_t done = 0;
@@ -102,7 +102,7 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
         costs.push_back(std::accumulate(first, first + per_head, std::int64_t{0}));
     }
     HeadShares neighbours{std::vector<std::vector<int>>(threads), 1.0};
-    const auto begins = stretches(costs, threads);
+    const auto begins = cut_by_cost(costs, threads);
     for (int thread = 0; thread < threads; ++thread) {
         for (auto head = begins[thread]; head < begins[thread + 1]; ++head) neighbours.of_thread[thread].push_back(static_cast<int>(head));
     }
@@ -118,8 +118,8 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
         longest_first.of_thread[least_loaded].push_back(head);
     }
     longest_first.imbalance = imbalance_of(longest_first.of_thread, costs);
-    constexpr double kAsGood = 1.01;
-    return neighbours.imbalance <= kAsGood * longest_first.imbalance ? neighbours : longest_first;
+    constexpr double kBalanceTolerance = 1.01;
+    return neighbours.imbalance <= kBalanceTolerance * longest_first.imbalance ? neighbours : longest_first;
 }
 
 // The workspace: each thread's scratch, the partial sums of the bias's gradient, one row of a table's gradient.
@@ -171,9 +171,9 @@ longbow_status longbow_attention_cpu_forward(const longbow_attention* call) {
     }
     // With narrowing, the cost of a block is known only once it has been computed. Threads therefore take one short
     // stretch after another.
-    constexpr int kPiecesEach = 8;
-    const int pieces = a.longest_keys != nullptr ? threads * kPiecesEach : threads;
-    const auto begins = stretches(query_costs(a), pieces);
+    constexpr int kRangesPerThread = 8;
+    const int pieces = a.max_key_norms != nullptr ? threads * kRangesPerThread : threads;
+    const auto begins = cut_by_cost(query_costs(a), pieces);
     std::atomic<int> next{0};
     run(a.parallel, threads, [&](int i) {
         for (int piece = next++; piece < pieces; piece = next++) {
@@ -211,8 +211,8 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
         });
     } else {
         const std::int64_t grain = a.dtable != nullptr ? BiasGradient::kChunk : 1;
-        const auto queries = stretches(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
-        const auto keys = stretches(key_costs(a), threads);
+        const auto queries = cut_by_cost(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
+        const auto keys = cut_by_cost(key_costs(a), threads);
         run(a.parallel, threads,
             [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
         run(a.parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
@@ -229,7 +229,7 @@ double longbow_attention_cpu_peak(std::int32_t dtype) {
     double best = 0.0;
     for (const auto start = Clock::now(); seconds(start) < 0.01;) {
         const auto from = Clock::now();
-        const double operations = chosen_kernels().spin(dtype, 500);
+        const double operations = chosen_kernels().multiply_at_peak(dtype, 500);
         best = std::max(best, operations / seconds(from));
     }
     return best;

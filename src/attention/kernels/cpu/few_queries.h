@@ -19,10 +19,10 @@ void score_few(const Rows<const T>& keys, int first, int count, int head_dim, in
         for (int j = 0; j < count; j += kWidth) {
             Simd::Vec partial[kWidth];
             for (int lane = 0; lane < kWidth; ++lane) {
-                const T* key = keys.row(first + least(j + lane, count - 1));
+                const T* key = keys.row(first + min_of(j + lane, count - 1));
                 partial[lane] = Simd::zero();
                 for (int d = 0; d < head_dim; d += kWidth) {
-                    partial[lane] = Simd::fma(load_wide(key + d, least(kWidth, head_dim - d)), Simd::load(query + d), partial[lane]);
+                    partial[lane] = Simd::fma(load_wide(key + d, min_of(kWidth, head_dim - d)), Simd::load(query + d), partial[lane]);
                 }
             }
             Simd::transpose(partial);
@@ -41,8 +41,8 @@ void sum_few(const Rows<const T>& values, int first, int count, int head_dim, co
     constexpr int kWidth = Simd::kWidth;
     constexpr int kVectorsAtOnce = 4;
     for (int begin = 0; begin < padded(head_dim); begin += kVectorsAtOnce * kWidth) {
-        with_count<kVectorsAtOnce>(least(kVectorsAtOnce, (padded(head_dim) - begin) / kWidth), [&](auto vectors) {
-            constexpr int kCount = decltype(vectors)::kRoom;
+        with_count<kVectorsAtOnce>(min_of(kVectorsAtOnce, (padded(head_dim) - begin) / kWidth), [&](auto vectors) {
+            constexpr int kCount = decltype(vectors)::kMaxCount;
             Simd::Vec total[kCount];
             for (int v = 0; v < kCount; ++v) {
                 total[v] = Simd::load(sums + begin + v * kWidth);
@@ -51,7 +51,7 @@ void sum_few(const Rows<const T>& values, int first, int count, int head_dim, co
                 const T* value = values.row(first + j) + begin;
                 const Simd::Vec weight = Simd::set(weights[j]);
                 for (int v = 0; v < kCount; ++v) {
-                    total[v] = Simd::fma(weight, load_wide(value + v * kWidth, least(kWidth, head_dim - begin - v * kWidth)), total[v]);
+                    total[v] = Simd::fma(weight, load_wide(value + v * kWidth, min_of(kWidth, head_dim - begin - v * kWidth)), total[v]);
                 }
             }
             for (int v = 0; v < kCount; ++v) {

@@ -40,7 +40,7 @@ public:
                 start_head(batch_head);
             }
             if (i + 1 < end) {
-                expect(static_cast<int>((i + 1) / blocks), static_cast<int>((i + 1) % blocks));
+                plan_prefetch(static_cast<int>((i + 1) / blocks), static_cast<int>((i + 1) % blocks));
             }
             query_block(block);
             next_.fetch(kAllLines);
@@ -65,18 +65,18 @@ private:
     }
 
     // Prefetches the rows with which the next block of queries begins.
-    void expect(int batch_head, int block) {
+    void plan_prefetch(int batch_head, int block) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
         const BlockRange range = visible_blocks(a_, batch, head, block);
-        const int last_block = most(0, range.end - 1);
+        const int last_block = max_of(0, range.end - 1);
         const int begin = block * kTile;
-        const int end = least(begin + kTile, a_.query_length);
+        const int end = min_of(begin + kTile, a_.query_length);
         next_.clear();
         next_.add(a_.q, batch, head, begin, end, a_.head_dim, false);
         if (range.begin < range.end && (batch_head != batch_head_ || packed_[last_block] == 0)) {
             const int first = last_block * kTile;
-            const int last = least(first + kTile, a_.key_length);
+            const int last = min_of(first + kTile, a_.key_length);
             next_.add(a_.k, batch, head, first, last, a_.head_dim, false);
             next_.add(a_.v, batch, head, first, last, a_.head_dim, false);
         }
@@ -85,7 +85,7 @@ private:
 
     void query_block(int block) {
         const int begin = block * kTile;
-        const int rows = least(kTile, a_.query_length - begin);
+        const int rows = min_of(kTile, a_.query_length - begin);
         const BlockRange range = visible_blocks(a_, batch_, head_, block);
         if (range.begin < range.end) {
             const auto queries = rows_of<const T>(a_.q, batch_, head_);
@@ -96,14 +96,14 @@ private:
             }
             softmax_.start_block();
             visit(range, block, rows);
-        } else if (a_.visited_from != nullptr) {
+        } else if (a_.first_visited_block != nullptr) {
             __builtin_memset(visited_of(block), 0, sizeof(std::int32_t) * kRowGroups);
         }
         write(begin, rows, range.begin < range.end);
     }
 
     [[nodiscard]] std::int32_t* visited_of(int block) const {
-        return a_.visited_from + (std::int64_t{batch_head_} * blocks_of(a_.query_length) + block) * kRowGroups;
+        return a_.first_visited_block + (std::int64_t{batch_head_} * blocks_of(a_.query_length) + block) * kRowGroups;
     }
 
     void visit(const BlockRange& range, int block, int rows) {
@@ -118,12 +118,12 @@ private:
             for (int group = 0; group * kRowGroup < counting; ++group) {
                 visited[group] = key_block;
             }
-            if (narrowing_.ripe(range, key_block)) {
-                first = narrowing_.settle(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
+            if (narrowing_.sums_suffice(range, key_block)) {
+                first = narrowing_.narrow(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
                                           window_.keys, softmax_.largest(), softmax_.weight(), first, key_block);
             }
         }
-        if (a_.visited_from != nullptr) {
+        if (a_.first_visited_block != nullptr) {
             __builtin_memcpy(visited_of(block), visited, sizeof visited);
         }
     }
@@ -134,7 +134,7 @@ private:
         }
         packed_[key_block] = 1;
         const int first = key_block * kTile;
-        const int last = least(first + kTile, window_.keys);
+        const int last = min_of(first + kTile, window_.keys);
         Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim, keys_ + key_block * keys_size_);
         Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
     }
@@ -144,12 +144,12 @@ private:
     int tile(int block, int key_block, int all_rows) {
         // Row i sees keys [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
-        const int keys_here = least(kTile, window_.keys - key_block * kTile);
+        const int keys_here = min_of(kTile, window_.keys - key_block * kTile);
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
-        const auto columns = [&](int row) { return a_.causal != 0 ? most(0, least(seen + row, keys_here)) : keys_here; };
+        const auto columns = [&](int row) { return a_.causal != 0 ? max_of(0, min_of(seen + row, keys_here)) : keys_here; };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
 
-        int rows = narrowing_.rows_needing(key_block, all_rows, first_query);
+        int rows = narrowing_.rows_to_visit(key_block, all_rows, first_query);
         if (few_) {
             score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, softmax_.scores());
         } else {
@@ -161,7 +161,7 @@ private:
         }
         next_.fetch(kSomeLines);
         const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
-        rows = narrowing_.rows_counting(rows, softmax_.scores(), softmax_.scale(), bias_of);
+        rows = narrowing_.rows_to_keep(rows, softmax_.scores(), softmax_.scale(), bias_of);
         if (rows == 0) {
             return 0;
         }
@@ -194,7 +194,7 @@ private:
             const int position = window_.offset + begin + i;
             if (!any || position >= window_.keys || softmax_.largest()[i] == -__builtin_inff()) {
                 for (int d = 0; d < a_.head_dim; d += kWidth) {
-                    store_narrow(out.row(begin + i) + d, Simd::zero(), least(kWidth, a_.head_dim - d));
+                    store_narrow(out.row(begin + i) + d, Simd::zero(), min_of(kWidth, a_.head_dim - d));
                 }
                 lse[i] = -__builtin_inff();
                 continue;

@@ -13,8 +13,8 @@ namespace {
 
 constexpr int kTile = LONGBOW_BLOCK, kRowGroup = LONGBOW_ROW_GROUP, kRowGroups = LONGBOW_ROW_GROUPS;
 
-constexpr int least(int a, int b) { return a < b ? a : b; }
-constexpr int most(int a, int b) { return a > b ? a : b; }
+constexpr int min_of(int a, int b) { return a < b ? a : b; }
+constexpr int max_of(int a, int b) { return a > b ? a : b; }
 inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
 
 // The keys of one batch element, and the key position of its query 0.
@@ -26,7 +26,7 @@ struct Window {
 inline Window window_of(const longbow_attention& a, int batch) {
     int keys = a.key_length;
     if (a.lengths != nullptr) {
-        keys = most(0, least(keys, a.lengths[batch]));
+        keys = max_of(0, min_of(keys, a.lengths[batch]));
     }
     return {keys, a.key_length - a.query_length};
 }
@@ -39,21 +39,21 @@ struct BlockRange {
 // Returns one block's entries of first_key_block, which must not be null.
 inline const std::int32_t* first_blocks_of(const longbow_attention& a, int batch, int head, int block) {
     const std::int64_t row = static_cast<std::int64_t>(batch) * a.heads + head;
-    return a.first_key_block + (row * blocks_of(a.query_length) + block) * most(1, a.first_key_groups);
+    return a.first_key_block + (row * blocks_of(a.query_length) + block) * max_of(1, a.first_key_groups);
 }
 
 // The blocks of keys that query block `block` of one head must visit; empty when none of its queries sees a key.
 inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head, int block) {
     const Window window = window_of(a, batch);
     const int first_query = window.offset + block * kTile;
-    const int last_query = least(window.offset + least((block + 1) * kTile, a.query_length) - 1, window.keys - 1);
+    const int last_query = min_of(window.offset + min_of((block + 1) * kTile, a.query_length) - 1, window.keys - 1);
     const int last_key = a.causal != 0 ? last_query : window.keys - 1;
     if (last_key < 0 || first_query >= window.keys) {
         return {0, 0};
     }
-    int begin = a.window > 0 ? most(0, first_query - a.window + 1) / kTile : 0;
+    int begin = a.window > 0 ? max_of(0, first_query - a.window + 1) / kTile : 0;
     if (a.first_key_block != nullptr) {
-        begin = most(begin, *first_blocks_of(a, batch, head, block));
+        begin = max_of(begin, *first_blocks_of(a, batch, head, block));
     }
     return {begin, last_key / kTile + 1};
 }
@@ -61,7 +61,7 @@ inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head
 // Returns how many leading rows of a block of queries visit a block of keys, in whole groups. The rows after them are
 // further away and skip it.
 inline int visiting_rows(const longbow_attention& a, int batch, int head, int block, int key_block) {
-    const int rows = least(kTile, a.query_length - block * kTile);
+    const int rows = min_of(kTile, a.query_length - block * kTile);
     if (a.first_key_block == nullptr || a.first_key_groups <= 1) {
         return rows;
     }
@@ -70,7 +70,7 @@ inline int visiting_rows(const longbow_attention& a, int batch, int head, int bl
     while (group > 0 && first[group - 1] > key_block) {
         --group;
     }
-    return least(rows, group * kRowGroup);
+    return min_of(rows, group * kRowGroup);
 }
 
 }  // namespace

@@ -80,7 +80,7 @@ inline void finish_bias_gradient(const longbow_attention& a, float* partial, dou
     }
 }
 
-inline double spin(std::int32_t dtype, std::int64_t repeats) {
+inline double multiply_at_peak(std::int32_t dtype, std::int64_t repeats) {
     constexpr int kColumns = Simd::kColumns * Simd::kWidth;
     float left[kRowGroup * kTile] = {};
     float right[kTile * kColumns] = {};
@@ -102,7 +102,7 @@ inline double spin(std::int32_t dtype, std::int64_t repeats) {
 }
 
 constexpr Kernels kernels_named(const char* name) {
-    return {name, &forward_scratch, &backward_scratch, &bias_gradient_size, &forward, &backward, &spin, &finish_bias_gradient};
+    return {name, &forward_scratch, &backward_scratch, &bias_gradient_size, &forward, &backward, &multiply_at_peak, &finish_bias_gradient};
 }
 
 }  // namespace

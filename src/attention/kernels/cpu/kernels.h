@@ -24,7 +24,7 @@ struct Kernels {
     void (*backward)(const longbow_attention&, int which, std::int64_t begin, std::int64_t end, float* bias_gradient, void* scratch);
     // Multiplies tiles that stay in the first-level cache, at the full speed of the arithmetic. Returns the floating
     // point operations done.
-    double (*spin)(std::int32_t dtype, std::int64_t repeats);
+    double (*multiply_at_peak)(std::int32_t dtype, std::int64_t repeats);
     // Makes dslopes and dtable from the partial sums of all heads.
     void (*finish_bias_gradient)(const longbow_attention&, float* bias_gradient, double* table_scratch);
 };

@@ -18,7 +18,7 @@ namespace {
 
 class Narrowing {
 public:
-    Narrowing(const longbow_attention& a, Scratch& scratch) : a_(a), on_(a.longest_keys != nullptr && a.first_key_block != nullptr) {
+    Narrowing(const longbow_attention& a, Scratch& scratch) : a_(a), enabled_(a.max_key_norms != nullptr && a.first_key_block != nullptr) {
         reach_ = scratch.take<float>(kTile);
         need_ = scratch.take<float>(kTile);
         limit_ = scratch.take<float>(kTile);
@@ -29,31 +29,31 @@ public:
     // Prepares for a head. Narrowing is on only where the slope is positive.
     void start_head(int batch, int head) {
         const double slope = a_.slopes != nullptr ? a_.slopes[batch * a_.slopes_batch + head] : 0.0;
-        head_on_ = on_ && slope > 0.0;
-        if (!head_on_) {
+        head_enabled_ = enabled_ && slope > 0.0;
+        if (!head_enabled_) {
             return;
         }
-        longest_ = a_.longest_keys + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
+        max_key_norms_ = a_.max_key_norms + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
         slope_ = static_cast<float>(slope * kLog2e);
         tail_ = log2_of_sum(slope);
         tile_tail_ = log2_of_sum(slope * kTile);
         threshold_ = a_.skip_threshold * kLog2e;
     }
 
-    void start_block() { settled_ = false; }
+    void start_block() { narrowed_ = false; }
     // Whether the sums can now say what else the rows need: kSummedFirst blocks are summed, counted from the diagonal,
     // and others remain.
-    [[nodiscard]] bool ripe(const BlockRange& range, int key_block) const {
-        return head_on_ && !settled_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
+    [[nodiscard]] bool sums_suffice(const BlockRange& range, int key_block) const {
+        return head_enabled_ && !narrowed_ && key_block <= range.end - kSummedFirst && key_block > range.begin;
     }
 
     // Computes from the sums so far what each row still needs, and returns the first of the blocks [begin, end) that
     // must be visited. Row i of the block of queries is at key position first_query + i; `largest`[i] is its largest
     // score (base 2) and `weights`[i] its sum of 2^(score - largest).
     template <class T>
-    int settle(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
+    int narrow(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
                int begin, int end) {
-        settled_ = true;
+        narrowed_ = true;
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
             taken_[i] = 0.0f;
@@ -76,17 +76,17 @@ public:
 
     // Returns how many leading rows of a block of queries need a block of keys, in whole groups. The first row is at
     // key position first_query.
-    [[nodiscard]] int rows_needing(int key_block, int rows, int first_query) const {
-        if (!settled_) {
+    [[nodiscard]] int rows_to_visit(int key_block, int rows, int first_query) const {
+        if (!narrowed_) {
             return rows;
         }
         const float nearest = nearest_of(key_block, first_query);
         int needing = rows;
-        while (needing > 0 && reach_[needing - 1] * longest_[key_block] + need_[needing - 1] < nearest) {
+        while (needing > 0 && reach_[needing - 1] * max_key_norms_[key_block] + need_[needing - 1] < nearest) {
             --needing;
         }
         // At least 1: needed() found such a row, which the loop above may miss by rounding.
-        return whole_groups(most(1, needing), rows);
+        return whole_groups(max_of(1, needing), rows);
     }
 
     // Returns how many leading rows of a tile of raw `scores` [kTile, kTile] count, in whole groups. The tile is to be
@@ -95,12 +95,12 @@ public:
     // room for all further tiles. bias_of(i) returns the biases of the tile's row i. A row with a score of NaN is never
     // dropped.
     template <class BiasOf>
-    int rows_counting(int rows, const float* scores, float scale, const BiasOf& bias_of) {
-        if (!settled_ || !small(rows - 1, scores, scale, bias_of(rows - 1))) {
+    int rows_to_keep(int rows, const float* scores, float scale, const BiasOf& bias_of) {
+        if (!narrowed_ || !negligible(rows - 1, scores, scale, bias_of(rows - 1))) {
             return rows;
         }
         int counting = rows - 1;
-        while (counting > 0 && small(counting - 1, scores, scale, bias_of(counting - 1))) {
+        while (counting > 0 && negligible(counting - 1, scores, scale, bias_of(counting - 1))) {
             --counting;
         }
         counting = whole_groups(counting, rows);
@@ -112,7 +112,7 @@ public:
         for (int v = 0; v < kTile / kWidth; ++v) {
             const int at = v * kWidth;
             sums[v] = Simd::fma(Simd::load(taken_ + at), share, Simd::load(dropped_ + at));
-            if (Simd::any_not_below(sums[v], Simd::set(1.0f))) {
+            if (Simd::any_above_or_nan(sums[v], Simd::set(1.0f))) {
                 return rows;
             }
         }
@@ -140,7 +140,7 @@ private:
     float square(const T* row) const {
         Simd::Vec sum = Simd::zero();
         for (int d = 0; d < a_.head_dim; d += kWidth) {
-            const Simd::Vec x = load_wide(row + d, least(kWidth, a_.head_dim - d));
+            const Simd::Vec x = load_wide(row + d, min_of(kWidth, a_.head_dim - d));
             sum = Simd::fma(x, x, sum);
         }
         return Simd::sum(sum);
@@ -150,13 +150,13 @@ private:
     [[nodiscard]] float nearest_of(int block, int first_query) const {
         return slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1));
     }
-    static int whole_groups(int rows, int all) { return least(all, (rows + kRowGroup - 1) / kRowGroup * kRowGroup); }
+    static int whole_groups(int rows, int all) { return min_of(all, (rows + kRowGroup - 1) / kRowGroup * kRowGroup); }
 
     [[nodiscard]] bool needed(int block, int first_query) const {
-        const Simd::Vec longest = Simd::set(longest_[block]);
+        const Simd::Vec longest = Simd::set(max_key_norms_[block]);
         const Simd::Vec nearest = Simd::set(nearest_of(block, first_query));
         for (int at = 0; at < kTile; at += kWidth) {
-            if (Simd::any_not_below(Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at)), nearest)) {
+            if (Simd::any_above_or_nan(Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at)), nearest)) {
                 return true;
             }
         }
@@ -165,19 +165,19 @@ private:
 
     // Whether row i of a tile weighs less than one tile may. If so, taken_[i] becomes its weight, or an upper bound, as
     // a share of that limit.
-    bool small(int i, const float* scores, float scale, const float* bias) {
+    bool negligible(int i, const float* scores, float scale, const float* bias) {
         const Simd::Vec factor = Simd::set(scale);
         const Simd::Vec limit = Simd::set(limit_[i]);
         Simd::Vec x[kTile / kWidth];
         Simd::Vec top = Simd::set(-__builtin_inff());
         for (int v = 0; v < kTile / kWidth; ++v) {
             x[v] = Simd::sub(Simd::fma(Simd::load(scores + i * kTile + v * kWidth), factor, Simd::load(bias + v * kWidth)), limit);
-            if (Simd::any_not_below(x[v], Simd::zero())) {
+            if (Simd::any_above_or_nan(x[v], Simd::zero())) {
                 return false;
             }
             top = Simd::max(x[v], top);
         }
-        if (!Simd::any_not_below(top, Simd::set(kNegligible))) {
+        if (!Simd::any_above_or_nan(top, Simd::set(kNegligible))) {
             // An upper bound: as if all kTile weights were the largest.
             taken_[i] = Simd::largest(exp2_of(Simd::add(top, Simd::set(kLog2Tile)))) * kRoundedUp;
             return true;
@@ -191,12 +191,12 @@ private:
     }
 
     const longbow_attention& a_;
-    bool on_, head_on_ = false, settled_ = false;
-    const float* longest_ = nullptr;
+    bool enabled_, head_enabled_ = false, narrowed_ = false;
+    const float* max_key_norms_ = nullptr;
     float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
-    // For each row: a block is not needed if reach_ * longest_[block] + need_ < nearest_of(block). limit_ is log2 of
-    // what the weights of one dropped tile may sum to, taken_ what the current tile's would take of that, and dropped_
-    // the part of the row's whole share that dropped tiles have used.
+    // For each row: a block is not needed if reach_ * max_key_norms_[block] + need_ < nearest_of(block). limit_ is log2
+    // of what the weights of one dropped tile may sum to, taken_ what the current tile's would take of that, and
+    // dropped_ the part of the row's whole share that dropped tiles have used.
     float *reach_, *need_, *limit_, *dropped_, *taken_;
 };
 

@@ -61,7 +61,7 @@ public:
             with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, existing, bias_of); });
             // The second product takes rows in groups, each as far as its last row sees. What the other rows of a group
             // do not see must therefore be 0.
-            for (int v = (count + kPack - 1) / kPack; !single_ && v * kPack < vectors(least(i + kRowGroup - 1, rows - 1)); ++v) {
+            for (int v = (count + kPack - 1) / kPack; !single_ && v * kPack < vectors(min_of(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
@@ -75,7 +75,7 @@ private:
     static constexpr int kPack = Arithmetic::kPack;
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kVectors = kTile / kWidth;
-    static constexpr int kRows = most(1, Simd::kInStep / kVectors);  // rows that are weighed together
+    static constexpr int kRows = max_of(1, Simd::kInterleaved / kVectors);  // rows that are weighed together
     // A row is rescaled only when its scores exceed `largest` by more than 6, so its weights are at most 2^6. Its sums
     // stay far from overflow and lose no precision.
     static constexpr float kHeadroom = 6.0f;
@@ -86,7 +86,7 @@ private:
     template <int kTogether, class N, class BiasOf>
     void weigh(N count, int first, int existing, const BiasOf& bias_of) {
         const int n = count;
-        Simd::Vec x[kTogether * N::kRoom];
+        Simd::Vec x[kTogether * N::kMaxCount];
         const Simd::Vec scale = Simd::set(scale_);
 #pragma GCC unroll 2
         for (int r = 0; r < kTogether; ++r) {
@@ -102,10 +102,10 @@ private:
                 }
                 top = Simd::max(row[v], top);
             }
-            if (Simd::any_not_below(top, Simd::set(largest_[i] + kHeadroom))) {
+            if (Simd::any_above_or_nan(top, Simd::set(largest_[i] + kHeadroom))) {
                 raise_largest(i, top);
             }
-            const Simd::Vec largest = Simd::set(largest_[i] == -__builtin_inff() ? nothing_seen(i, row, n) : largest_[i]);
+            const Simd::Vec largest = Simd::set(largest_[i] == -__builtin_inff() ? base_of_empty_row(i, row, n) : largest_[i]);
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
                 row[v] = Simd::sub(row[v], largest);
@@ -161,7 +161,7 @@ private:
     static Simd::Vec hide_from(Simd::Vec x, int lane) {
         float lanes[kWidth];
         Simd::store(lanes, x);
-        for (int i = most(0, lane); i < kWidth; ++i) {
+        for (int i = max_of(0, lane); i < kWidth; ++i) {
             lanes[i] = -__builtin_inff();
         }
         return Simd::load(lanes);
@@ -170,7 +170,7 @@ private:
     // Returns what is subtracted from row i's scores while it has seen no number: 0, so that its weights are
     // 2^-infinity = 0. The maximum ignores NaNs, but the output must show them: a row with a NaN counts as having seen
     // something.
-    float nothing_seen(int i, const Simd::Vec* x, int count) {
+    float base_of_empty_row(int i, const Simd::Vec* x, int count) {
         for (int v = 0; v < count; ++v) {
             if (Simd::any_nan(x[v])) {
                 largest_[i] = 0.0f;

@@ -44,7 +44,7 @@ void copy_tile(const Rows<T>& from, int begin, int end, int head_dim, float* til
         if (begin + i < end) {
             const T* row = from.row(begin + i);
             for (int d = 0; d < width; d += Simd::kWidth) {
-                Simd::store(tile + d, load_wide(row + d, least(Simd::kWidth, head_dim - d)));
+                Simd::store(tile + d, load_wide(row + d, min_of(Simd::kWidth, head_dim - d)));
             }
         } else {
             for (int d = 0; d < width; d += Simd::kWidth) {
@@ -61,7 +61,7 @@ void transpose_tile(int all_columns, float* tile, const Load& load) {
     constexpr int kWidth = Simd::kWidth;
     for (int i = 0; i < kTile; i += kWidth) {
         for (int d = 0; d < all_columns; d += kWidth) {
-            const int columns = least(kWidth, all_columns - d);
+            const int columns = min_of(kWidth, all_columns - d);
             Simd::Vec square[kWidth];
 #pragma GCC unroll 16
             for (int r = 0; r < kWidth; ++r) {
@@ -87,7 +87,7 @@ void transpose_tile(int all_columns, float* tile, const Load& load) {
 template <class T>
 void write_row(const float* from, Simd::Vec factor, int head_dim, T* to) {
     for (int d = 0; d < head_dim; d += Simd::kWidth) {
-        store_narrow(to + d, Simd::mul(Simd::load(from + d), factor), least(Simd::kWidth, head_dim - d));
+        store_narrow(to + d, Simd::mul(Simd::load(from + d), factor), min_of(Simd::kWidth, head_dim - d));
     }
 }
 

@@ -22,7 +22,7 @@ template <class Arithmetic>
 class ScoreGradients {
 public:
     // Rows that are handled together, as far as the last of them sees.
-    static constexpr int kRows = most(Arithmetic::kPack, Simd::kInStep / (kTile / Simd::kWidth));
+    static constexpr int kRows = max_of(Arithmetic::kPack, Simd::kInterleaved / (kTile / Simd::kWidth));
 
     // keep_rows: the caller reads gradients() afterwards.
     ScoreGradients(const longbow_attention& a, bool keep_rows, Scratch& scratch)
@@ -58,12 +58,12 @@ public:
                        const DropoutMask* mask) {
         mask_ = mask;
         for (int i = 0; i < rows; i += kRows) {
-            const int last = least(i + kRows, rows) - 1;
+            const int last = min_of(i + kRows, rows) - 1;
             const int seen = vectors(last);
             with_count<kVectors>(seen, [&](auto count) {
                 Row row[kRows];
                 for (int r = 0; r < kRows; ++r) {
-                    const int at = least(i + r, last);
+                    const int at = min_of(i + r, last);
                     row[r] = {at, bias_of(at), Simd::set(lse[at]), Simd::set(delta[at].high), Simd::set(delta[at].low)};
                 }
                 differentiate_rows(count, i, last, existing, row);
@@ -93,7 +93,7 @@ private:
     template <class N>
     void differentiate_rows(N count, int first, int last, int existing, const Row (&row)[kRows]) {
         const int n = count;
-        Simd::Vec weights[kRows * N::kRoom];
+        Simd::Vec weights[kRows * N::kMaxCount];
 #pragma GCC unroll 2
         for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
@@ -192,7 +192,7 @@ private:
     static Simd::Vec clear_from(Simd::Vec x, int lane) {
         float lanes[kWidth];
         Simd::store(lanes, x);
-        for (int i = most(0, lane); i < kWidth; ++i) {
+        for (int i = max_of(0, lane); i < kWidth; ++i) {
             lanes[i] = 0.0f;
         }
         return Simd::load(lanes);

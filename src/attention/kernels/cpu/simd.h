@@ -24,16 +24,16 @@ constexpr float kLeastPower = -126.0f;  // 2^x is 0 for smaller x, because denor
 namespace longbow::cpu {
 namespace {
 
-// A number of vectors: Count is known to the compiler, AnyCount only when the program runs. kRoom is the largest
-// possible.
+// A number of vectors: Count is known to the compiler, RuntimeCount only when the program runs. kMaxCount is the
+// largest possible.
 template <int kN>
 struct Count {
-    static constexpr int kRoom = kN;
+    static constexpr int kMaxCount = kN;
     constexpr operator int() const { return kN; }  // NOLINT(google-explicit-constructor)
 };
 template <int kMost>
-struct AnyCount {
-    static constexpr int kRoom = kMost;
+struct RuntimeCount {
+    static constexpr int kMaxCount = kMost;
     int count;
     operator int() const { return count; }  // NOLINT(google-explicit-constructor)
 };
@@ -43,19 +43,19 @@ constexpr Count<kTimes * kN> times(Count<kN> /*count*/) {
     return {};
 }
 template <int kTimes, int kMost>
-AnyCount<kTimes * kMost> times(AnyCount<kMost> count) {
+RuntimeCount<kTimes * kMost> times(RuntimeCount<kMost> count) {
     return {kTimes * count.count};
 }
 
 // Replaces x by 2^x in `count` vectors, with a relative error of 1e-7; the result is 0 for x < -126 and NaN for NaN.
-// With r = x - round(x), a polynomial of degree 5 gives 2^r, which is then scaled by 2^round(x). Simd::kInStep vectors
-// go through each step together: a CPU does not look far enough ahead to overlap the long dependent chains of vectors
-// that are handled one after another.
+// With r = x - round(x), a polynomial of degree 5 gives 2^r, which is then scaled by 2^round(x). Simd::kInterleaved
+// vectors go through each step together: a CPU does not look far enough ahead to overlap the long dependent chains of
+// vectors that are handled one after another.
 template <int kN>
 [[gnu::always_inline]] inline void exp2_each(Count<kN> /*count*/, Simd::Vec* x) {
-    if constexpr (kN > Simd::kInStep) {
-        exp2_each(Count<Simd::kInStep>{}, x);
-        exp2_each(Count<kN - Simd::kInStep>{}, x + Simd::kInStep);
+    if constexpr (kN > Simd::kInterleaved) {
+        exp2_each(Count<Simd::kInterleaved>{}, x);
+        exp2_each(Count<kN - Simd::kInterleaved>{}, x + Simd::kInterleaved);
     } else {
         constexpr float kPolynomial[] = {1.327647245e-3f, 9.675540961e-3f, 5.550713092e-2f, 2.402212024e-1f, 6.931469440e-1f, 1.0f};
         Simd::Vec r[kN], p[kN];
@@ -82,7 +82,7 @@ inline Simd::Vec exp2_of(Simd::Vec x) {
     return x;
 }
 template <int kMost>
-void exp2_each(AnyCount<kMost> count, Simd::Vec* x) {
+void exp2_each(RuntimeCount<kMost> count, Simd::Vec* x) {
     for (int v = 0; v < count; ++v) {
         x[v] = exp2_of(x[v]);
     }
@@ -93,7 +93,7 @@ void exp2_each(AnyCount<kMost> count, Simd::Vec* x) {
 template <int kMost, class Body>
 [[gnu::always_inline]] inline void with_count(int count, const Body& body) {
     if constexpr (kMost > 8) {
-        body(AnyCount<kMost>{count});
+        body(RuntimeCount<kMost>{count});
     } else if constexpr (kMost > 0) {
         if (count == kMost) {
             body(Count<kMost>{});

@@ -12,7 +12,7 @@ struct Simd {
     using Vec = __m256;
     static constexpr int kWidth = 8;
     static constexpr int kColumns = 2;
-    static constexpr int kInStep = 4;
+    static constexpr int kInterleaved = 4;
 
     static Vec zero() { return _mm256_setzero_ps(); }
     static Vec set(float x) { return _mm256_set1_ps(x); }
@@ -35,7 +35,7 @@ struct Simd {
         const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
         return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
     }
-    static bool any_not_below(Vec a, Vec b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0; }
+    static bool any_above_or_nan(Vec a, Vec b) { return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLE_UQ)) != 0; }
     static bool any_nan(Vec v) { return _mm256_movemask_ps(_mm256_cmp_ps(v, v, _CMP_UNORD_Q)) != 0; }
 
     static Vec fraction(Vec x) { return sub(x, _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)); }

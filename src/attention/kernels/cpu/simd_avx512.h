@@ -11,8 +11,8 @@ namespace {
 struct Simd {
     using Vec = __m512;
     static constexpr int kWidth = 16;
-    static constexpr int kColumns = 4;  // width in vectors of the matrix product's register block
-    static constexpr int kInStep = 8;   // vectors that are faster handled together than one after another
+    static constexpr int kColumns = 4;      // width in vectors of the matrix product's register block
+    static constexpr int kInterleaved = 8;  // vectors that are faster handled together than one after another
 
     static Vec zero() { return _mm512_setzero_ps(); }
     static Vec set(float x) { return _mm512_set1_ps(x); }
@@ -28,7 +28,7 @@ struct Simd {
     static float sum(Vec v) { return _mm512_reduce_add_ps(v); }
     static float largest(Vec v) { return _mm512_reduce_max_ps(v); }
     // Whether any lane of a is above b's, or either is NaN.
-    static bool any_not_below(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0; }
+    static bool any_above_or_nan(Vec a, Vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ) != 0; }
     static bool any_nan(Vec v) { return _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q) != 0; }
 
     // The parts of exp2_each (simd.h): fraction() returns x - round(x), scaled() returns p * 2^round(x).

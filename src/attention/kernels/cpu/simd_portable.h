@@ -12,7 +12,7 @@ struct Simd {
     using Bits = std::uint32_t __attribute__((vector_size(16)));
     static constexpr int kWidth = 4;
     static constexpr int kColumns = 2;
-    static constexpr int kInStep = 1;
+    static constexpr int kInterleaved = 1;
 
     static Vec zero() { return Vec{}; }
     static Vec set(float x) { return Vec{x, x, x, x}; }
@@ -35,7 +35,7 @@ struct Simd {
         const float b = v[2] > v[3] ? v[2] : v[3];
         return a > b ? a : b;
     }
-    static bool any_not_below(Vec a, Vec b) {
+    static bool any_above_or_nan(Vec a, Vec b) {
         const auto below = a <= b;
         return (below[0] & below[1] & below[2] & below[3]) == 0;
     }

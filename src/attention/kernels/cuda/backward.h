@@ -89,7 +89,7 @@ struct BackwardKernel {
 
 private:
     LONGBOW_DEVICE void column_range(int& first, int& end, const Scores& scores, const Place& place) const {
-        const int last_row = smaller(place.first_row + Shape::kRows, kKeyRows ? scores.keys : scores.queries) - 1;
+        const int last_row = min_of(place.first_row + Shape::kRows, kKeyRows ? scores.keys : scores.queries) - 1;
         first = end = 0;
         if (last_row < place.first_row) return;
         const int from = kKeyRows ? scores.first_query(place.first_row) : scores.first_key(place.first_row);
@@ -107,7 +107,7 @@ private:
             while (tile < end && first[tile * Shape::kColumns / kSkipBlock] > place.first_row / kSkipBlock) ++tile;
             return tile;
         } else {
-            return larger(tile, first[place.first_row / kSkipBlock] * (kSkipBlock / Shape::kColumns));
+            return max_of(tile, first[place.first_row / kSkipBlock] * (kSkipBlock / Shape::kColumns));
         }
     }
 

@@ -177,7 +177,7 @@ private:
         // This thread sums the diagonal on which row - column is this.
         const int diagonal = device::thread() - (Shape::kTile - 1);
         float sum = 0.0f;
-        for (int row = larger(diagonal, 0); row < smaller(Shape::kTile + diagonal, Shape::kTile); ++row) {
+        for (int row = max_of(diagonal, 0); row < min_of(Shape::kTile + diagonal, Shape::kTile); ++row) {
             sum += device::load_shared(at(row, row - diagonal));
         }
         to[device::thread()] = sum;

@@ -9,7 +9,7 @@
 
 namespace longbow::device {
 
-LONGBOW_DEVICE constexpr bool tampered(Tamper) { return false; }
+LONGBOW_DEVICE constexpr bool fault_planted(PlantedFault) { return false; }
 
 LONGBOW_DEVICE int thread() { return static_cast<int>(threadIdx.x); }
 LONGBOW_DEVICE int block_x() { return static_cast<int>(blockIdx.x); }
@@ -45,10 +45,10 @@ LONGBOW_DEVICE void store_shared(SharedAddress at, float value) {
     asm volatile("st.shared.f32 [%0], %1;" ::"r"(at), "f"(value) : "memory");
 }
 
-// --- Asynchronous copies of 16 bytes from global to shared memory. If `there` is false, nothing is read and zeros are
-// written.
-LONGBOW_DEVICE void copy16(SharedAddress to, const void* from, bool there) {
-    const int bytes = there ? 16 : 0;
+// --- Asynchronous copies of 16 bytes from global to shared memory. If `in_bounds` is false, nothing is read and zeros
+// are written.
+LONGBOW_DEVICE void copy16(SharedAddress to, const void* from, bool in_bounds) {
+    const int bytes = in_bounds ? 16 : 0;
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
 }
 LONGBOW_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }

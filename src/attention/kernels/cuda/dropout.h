@@ -33,12 +33,12 @@ struct Dropout {
         // Four lanes share a pair of rows. They need the draws of both rows r for kTiles / 2 groups k of keys; draw
         // number 2 k + r is lane number % 4's.
         constexpr int kDraws = kTiles;
-        constexpr int kMine = (kDraws + 3) / 4;
-        PhiloxBlock mine[kMine];
+        constexpr int kLaneBlocks = (kDraws + 3) / 4;
+        PhiloxBlock lane_blocks[kLaneBlocks];
         LONGBOW_UNROLL
-        for (int i = 0; i < kMine; ++i) {
+        for (int i = 0; i < kLaneBlocks; ++i) {
             const int number = 4 * i + lane.t;
-            mine[i] = draw(first_query + lane.g + 8 * (number & 1), first_key + 16 * (number >> 1));
+            lane_blocks[i] = draw(first_query + lane.g + 8 * (number & 1), first_key + 16 * (number >> 1));
         }
         std::uint32_t mask = 0;
         LONGBOW_UNROLL
@@ -47,7 +47,7 @@ struct Dropout {
             const int from = (lane.lane & ~3) + (number & 3);
             std::uint32_t word[4];
             LONGBOW_UNROLL
-            for (int w = 0; w < 4; ++w) word[w] = device::shuffle(mine[number >> 2].word[w], from);
+            for (int w = 0; w < 4; ++w) word[w] = device::shuffle(lane_blocks[number >> 2].word[w], from);
             LONGBOW_UNROLL
             for (int n = 0; n < 2; ++n) {  // key 8 n + 2 t + e: byte 2 (t & 1) + e of word 2 n + t / 2
                 const std::uint32_t bytes = lane.t < 2 ? word[2 * n] : word[2 * n + 1];
@@ -66,10 +66,10 @@ struct Dropout {
     template <int kTiles>
     LONGBOW_DEVICE std::uint32_t mask_of_key_rows(const Lane& lane, int first_query, int first_key) const {
         constexpr int kQueries = 8 * kTiles;
-        constexpr int kMine = (kQueries + 31) / 32;
-        PhiloxBlock mine[kMine];
+        constexpr int kLaneBlocks = (kQueries + 31) / 32;
+        PhiloxBlock lane_blocks[kLaneBlocks];
         LONGBOW_UNROLL
-        for (int i = 0; i < kMine; ++i) mine[i] = draw(first_query + 32 * i + lane.lane, first_key);
+        for (int i = 0; i < kLaneBlocks; ++i) lane_blocks[i] = draw(first_query + 32 * i + lane.lane, first_key);
         std::uint32_t mask = 0;
         LONGBOW_UNROLL
         for (int n = 0; n < kTiles; ++n) {
@@ -78,7 +78,7 @@ struct Dropout {
                 const int query = 8 * n + 2 * lane.t + e;
                 std::uint32_t word[4];
                 LONGBOW_UNROLL
-                for (int w = 0; w < 4; ++w) word[w] = device::shuffle(mine[8 * n / 32].word[w], query & 31);
+                for (int w = 0; w < 4; ++w) word[w] = device::shuffle(lane_blocks[8 * n / 32].word[w], query & 31);
                 LONGBOW_UNROLL
                 for (int r = 0; r < 2; ++r) {  // key g + 8 r: byte g % 4 of word 2 r + g / 4
                     const std::uint32_t bytes = lane.g < 4 ? word[2 * r] : word[2 * r + 1];

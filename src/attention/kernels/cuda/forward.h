@@ -44,7 +44,7 @@ struct ForwardKernel {
 
     struct State {
         float out[kDim / 8][4];
-        float highest[2], sum[2];  // of this lane's two rows; sum holds this lane's part, and four lanes share a row
+        float row_max[2], sum[2];  // of this lane's two rows; sum holds this lane's part, and four lanes share a row
     };
 
     LONGBOW_DEVICE void operator()() const {
@@ -58,7 +58,7 @@ struct ForwardKernel {
         const int first_row = block * Shape::kRows;
 
         const Scores scores(call, batch, head);
-        const int last_row = smaller(first_row + Shape::kRows, scores.queries) - 1;
+        const int last_row = min_of(first_row + Shape::kRows, scores.queries) - 1;
         int first_tile = 0, end_tile = 0;
         if (last_row >= first_row) visible_tiles(first_tile, end_tile, scores, first_row, last_row, split);
 
@@ -74,11 +74,11 @@ private:
         if (call.first_key_block != nullptr) {
             const int query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
             const std::int64_t at = (static_cast<std::int64_t>(device::block_z()) * call.heads + device::block_y()) * query_blocks;
-            key = larger(key, kSkipBlock * call.first_key_block[at + first_row / kSkipBlock]);
+            key = max_of(key, kSkipBlock * call.first_key_block[at + first_row / kSkipBlock]);
         }
         const int all_first = key / Shape::kKeys;
         const int all_end = (scores.end_key(last_row) + Shape::kKeys - 1) / Shape::kKeys;
-        const int count = larger(all_end - all_first, 0);
+        const int count = max_of(all_end - all_first, 0);
         first = all_first + static_cast<int>(static_cast<std::int64_t>(count) * split / splits);
         end = all_first + static_cast<int>(static_cast<std::int64_t>(count) * (split + 1) / splits);
     }
@@ -90,12 +90,12 @@ private:
             for (float& sum : sums) sum = 0.0f;
         }
         LONGBOW_UNROLL
-        for (int r = 0; r < 2; ++r) state.highest[r] = -infinity(), state.sum[r] = 0.0f;
+        for (int r = 0; r < 2; ++r) state.row_max[r] = -infinity(), state.sum[r] = 0.0f;
     }
 
     LONGBOW_DEVICE void attend(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row, int first_tile,
                                int end_tile) const {
-        constexpr int kHeld = Shape::kQueriesInRegisters ? kDim / 16 : 1;
+        constexpr int kQueryFragments = Shape::kQueriesInRegisters ? kDim / 16 : 1;
         const Tile<T, kDim> k_tile{device::shared_memory()};
         const Tile<T, kDim> v_tile{k_tile.base + Shape::kKeyBytes};
         const Tile<T, kDim> q_tile{v_tile.base + (Shape::kQueriesInRegisters ? 0 : Shape::kKeyBytes)};
@@ -107,12 +107,12 @@ private:
         start_loading<Shape::kKeys, kThreads>(k_tile, k, (end_tile - 1) * Shape::kKeys, scores.keys, call.head_dim);
         device::commit_copies();
 
-        typename Math::A queries[kHeld];
+        typename Math::A queries[kQueryFragments];
         if (Shape::kQueriesInRegisters) {
             device::wait_copies<0>();
             device::sync();
             LONGBOW_UNROLL
-            for (int d = 0; d < kHeld; ++d) Math::load(queries[d], q_tile, lane, 16 * lane.warp, 16 * d);
+            for (int d = 0; d < kQueryFragments; ++d) Math::load(queries[d], q_tile, lane, 16 * lane.warp, 16 * d);
         }
         for (int tile = end_tile - 1; tile >= first_tile; --tile) {
             const int key = tile * Shape::kKeys;
@@ -126,7 +126,7 @@ private:
             products(x, queries, q_tile, k_tile, lane);
             const ScoreTile<!Shape::kHalf, false, kKeyTiles> elements(scores, warp_row + lane.g, key + 2 * lane.t);
             elements.apply(x, scores.kind(first_row, Shape::kRows, key, Shape::kKeys), warp_row + lane.g);
-            soften(x, state);
+            update_softmax(x, state);
             if (dropout.active()) drop(x, dropout.mask_of_query_rows<kKeyTiles>(lane, warp_row, key));
 
             device::wait_copies<0>();
@@ -149,9 +149,9 @@ private:
         }
     }
 
-    template <int kHeld>
-    LONGBOW_DEVICE static void products(float (&x)[kKeyTiles][4], const typename Math::A (&queries)[kHeld], const Tile<T, kDim>& q_tile,
-                                        const Tile<T, kDim>& k_tile, const Lane& lane) {
+    template <int kQueryFragments>
+    LONGBOW_DEVICE static void products(float (&x)[kKeyTiles][4], const typename Math::A (&queries)[kQueryFragments],
+                                        const Tile<T, kDim>& q_tile, const Tile<T, kDim>& k_tile, const Lane& lane) {
         LONGBOW_UNROLL
         for (auto& sums : x) {
             LONGBOW_UNROLL
@@ -161,7 +161,7 @@ private:
         for (int d = 0; d < kDim / 16; ++d) {
             typename Math::A a;
             if (Shape::kQueriesInRegisters) {
-                a = queries[kHeld > 1 ? d : 0];
+                a = queries[kQueryFragments > 1 ? d : 0];
             } else {
                 Math::load(a, q_tile, lane, 16 * lane.warp, 16 * d);
             }
@@ -176,18 +176,18 @@ private:
 
     // Replaces scores by probabilities relative to the highest score so far, and rescales what is summed already to the
     // new highest.
-    LONGBOW_DEVICE static void soften(float (&x)[kKeyTiles][4], State& state) {
+    LONGBOW_DEVICE static void update_softmax(float (&x)[kKeyTiles][4], State& state) {
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
-            float highest = state.highest[r];
+            float row_max = state.row_max[r];
             LONGBOW_UNROLL
-            for (int n = 0; n < kKeyTiles; ++n) highest = fmaxf(highest, fmaxf(x[n][2 * r], x[n][2 * r + 1]));
-            highest = fmaxf(highest, device::shuffle_xor(highest, 1));
-            highest = fmaxf(highest, device::shuffle_xor(highest, 2));
-            const float base = highest == -infinity() ? 0.0f : highest;  // without a key yet, exp2(-inf - 0) = 0
-            const float shrink = device::exp2_fast(state.highest[r] - base);
-            state.highest[r] = highest;
-            float sum = state.sum[r] * shrink;
+            for (int n = 0; n < kKeyTiles; ++n) row_max = fmaxf(row_max, fmaxf(x[n][2 * r], x[n][2 * r + 1]));
+            row_max = fmaxf(row_max, device::shuffle_xor(row_max, 1));
+            row_max = fmaxf(row_max, device::shuffle_xor(row_max, 2));
+            const float base = row_max == -infinity() ? 0.0f : row_max;  // without a key yet, exp2(-inf - 0) = 0
+            const float rescale = device::exp2_fast(state.row_max[r] - base);
+            state.row_max[r] = row_max;
+            float sum = state.sum[r] * rescale;
             LONGBOW_UNROLL
             for (int n = 0; n < kKeyTiles; ++n) {
                 LONGBOW_UNROLL
@@ -198,7 +198,7 @@ private:
             }
             state.sum[r] = sum;
             LONGBOW_UNROLL
-            for (auto& sums : state.out) sums[2 * r] *= shrink, sums[2 * r + 1] *= shrink;
+            for (auto& sums : state.out) sums[2 * r] *= rescale, sums[2 * r + 1] *= rescale;
         }
     }
 
@@ -225,7 +225,7 @@ private:
             // A NaN in the sum is not zero: a row that has met one shows it, as the CPU's kernels do.
             const bool any = row < scores.queries && sum != 0.0f;
             factor[r] = any ? dropout.factor() / sum : 0.0f;
-            if (lane.t == 0 && row < call.query_length) lse[row] = any ? state.highest[r] * kLn2 + logf(sum) : -infinity();
+            if (lane.t == 0 && row < call.query_length) lse[row] = any ? state.row_max[r] * kLn2 + logf(sum) : -infinity();
         }
         if (splits == 1) {
             store_rows(Matrix<T>(call.out, batch, head), state.out, factor, lane, warp_row, call.query_length, 0, call.head_dim);

@@ -35,8 +35,8 @@ struct Tile {
     }
     // The address for reads. It differs from slot() only in tests that plant a fault.
     LONGBOW_DEVICE device::SharedAddress at(int row, int column) const {
-        const auto astray = static_cast<std::uint32_t>(device::tampered(device::Tamper::read_pitch) ? row * 16 : 0);
-        return slot(row, column) - astray;
+        const auto fault_offset = static_cast<std::uint32_t>(device::fault_planted(device::PlantedFault::read_pitch) ? row * 16 : 0);
+        return slot(row, column) - fault_offset;
     }
 };
 

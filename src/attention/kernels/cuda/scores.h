@@ -12,8 +12,8 @@ constexpr float kLog2E = 1.4426950408889634f;
 constexpr float kLn2 = 0.6931471805599453f;
 constexpr int kSkipBlock = LONGBOW_BLOCK;
 
-LONGBOW_DEVICE int smaller(int a, int b) { return a < b ? a : b; }
-LONGBOW_DEVICE int larger(int a, int b) { return a > b ? a : b; }
+LONGBOW_DEVICE int min_of(int a, int b) { return a < b ? a : b; }
+LONGBOW_DEVICE int max_of(int a, int b) { return a > b ? a : b; }
 LONGBOW_DEVICE float infinity() { return device::float_of(0x7F800000u); }
 
 // How a tile lies relative to the masks and the diagonal.
@@ -42,22 +42,22 @@ struct Scores {
           window(call.window),
           causal(call.causal != 0) {
         if (call.lengths != nullptr) {
-            keys = smaller(keys, larger(call.lengths[batch], 0));
-            queries = smaller(queries, larger(keys - offset, 0));
+            keys = min_of(keys, max_of(call.lengths[batch], 0));
+            queries = min_of(queries, max_of(keys - offset, 0));
         }
     }
 
     // Return the keys [first, end) that any query of rows first_query .. last_query sees by causality, window and
     // lengths. The skip table is applied by the kernels.
-    LONGBOW_DEVICE int first_key(int first_query) const { return window > 0 ? larger(first_query + offset - window + 1, 0) : 0; }
+    LONGBOW_DEVICE int first_key(int first_query) const { return window > 0 ? max_of(first_query + offset - window + 1, 0) : 0; }
     LONGBOW_DEVICE int end_key(int last_query) const {
-        const int bound = last_query + offset + (device::tampered(device::Tamper::causal_bound) ? 2 : 1);
-        return causal ? larger(smaller(keys, bound), 0) : keys;
+        const int bound = last_query + offset + (device::fault_planted(device::PlantedFault::causal_bound) ? 2 : 1);
+        return causal ? max_of(min_of(keys, bound), 0) : keys;
     }
     // Return the queries [first, end) that see any key of first_key .. last_key.
-    LONGBOW_DEVICE int first_query(int first_key) const { return causal ? larger(first_key - offset, 0) : 0; }
+    LONGBOW_DEVICE int first_query(int first_key) const { return causal ? max_of(first_key - offset, 0) : 0; }
     LONGBOW_DEVICE int end_query(int last_key) const {
-        return window > 0 ? larger(smaller(queries, last_key + window - offset), 0) : queries;
+        return window > 0 ? max_of(min_of(queries, last_key + window - offset), 0) : queries;
     }
 
     // Returns the kind of a tile; `query` and `key` are the indices of its first query and key.
@@ -119,8 +119,8 @@ private:
     // Sets the lowest and the highest distance that is seen. Where rows are queries, the last key also bounds the
     // distance from below; where rows are keys, a row beyond the last key gets a bound that no distance reaches.
     LONGBOW_DEVICE void bounds(float (&lowest)[2], float& highest, int row) const {
-        const float least = scores.causal ? (device::tampered(device::Tamper::causal_bound) ? -1.0f : 0.0f) : -infinity();
-        const int last_key = scores.keys - (device::tampered(device::Tamper::key_bound) ? 0 : 1);
+        const float least = scores.causal ? (device::fault_planted(device::PlantedFault::causal_bound) ? -1.0f : 0.0f) : -infinity();
+        const int last_key = scores.keys - (device::fault_planted(device::PlantedFault::key_bound) ? 0 : 1);
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
             if (kKeyRows) {
@@ -129,7 +129,7 @@ private:
                 lowest[r] = fmaxf(least, static_cast<float>(row + 8 * r + scores.offset - last_key));
             }
         }
-        const int reach = scores.window - (device::tampered(device::Tamper::window_bound) ? 0 : 1);
+        const int reach = scores.window - (device::fault_planted(device::PlantedFault::window_bound) ? 0 : 1);
         highest = scores.window > 0 ? static_cast<float>(reach) : infinity();
     }
 
@@ -177,7 +177,7 @@ private:
                 LONGBOW_UNROLL
                 for (int e = 0; e < 2; ++e) {
                     const int d = distance[r] + step(n, e);
-                    const int entry = smaller(d < 0 ? -d : d, scores.table_last);
+                    const int entry = min_of(d < 0 ? -d : d, scores.table_last);
                     const float score = fmaf(x[n][2 * r + e], scores.scale, scores.table[entry] * kLog2E);
                     const auto real = static_cast<float>(d);
                     x[n][2 * r + e] = real >= lowest[r] && real <= highest ? score : -infinity();

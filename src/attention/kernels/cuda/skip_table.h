@@ -134,7 +134,7 @@ struct FirstBlocksKernel {
         device::sync();
         if (device::thread() != 0) return;
         for (int i = 0; i < kGroups; ++i) {
-            needed = smaller(needed, static_cast<int>(device::bits_of(device::load_shared(base + static_cast<std::uint32_t>(4 * i)))));
+            needed = min_of(needed, static_cast<int>(device::bits_of(device::load_shared(base + static_cast<std::uint32_t>(4 * i)))));
         }
         first[head_index * device::blocks_x() + device::block_x()] = needed;
     }

@@ -29,8 +29,8 @@ LONGBOW_DEVICE void start_loading(const Tile<T, kDim>& tile, const Matrix<T>& fr
     for (int i = device::thread(); i < kRows * kChunks; i += kThreads) {
         const int row = i / kChunks;
         const int column = i % kChunks * kChunk;
-        const bool there = first + row < rows && column < columns;
-        device::copy16(tile.slot(row, column), there ? from.at(first + row, column) : from.data, there);
+        const bool in_bounds = first + row < rows && column < columns;
+        device::copy16(tile.slot(row, column), in_bounds ? from.at(first + row, column) : from.data, in_bounds);
     }
 }
 
