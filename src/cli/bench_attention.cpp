@@ -198,8 +198,7 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     }
     if (!flags.json) {
         std::cout << strprintf(
-            "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks "
-            "count as done)\n",
+            "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks count as done)\n",
             flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
             static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
             common.threads, flags.rounds);

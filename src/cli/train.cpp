@@ -65,8 +65,7 @@ TrainRequest request_of(const TrainFlags& flags) {
         }
         if (!flags.config.files.empty()) {
             throw UsageError(
-                "--from takes the settings of the run that it starts from, so there is no -c beside it: give what is to change "
-                "as key.sub=value");
+                "--from takes the settings of the run that it starts from, so there is no -c beside it: give what is to change as key.sub=value");
         }
         if (flags.run_dir.empty()) throw UsageError("--from starts a new run: name its directory with --run-dir");
         const auto source = open_fork(flags.from, flags.run_dir);
@@ -75,8 +74,7 @@ TrainRequest request_of(const TrainFlags& flags) {
         request.fork = source.fork;
     } else if (flags.config.files.empty()) {
         throw UsageError(
-            "train: a configuration is needed: -c FILE, or --from RUN to go on from another run's weights; see longbow train "
-            "--help");
+            "train: a configuration is needed: -c FILE, or --from RUN to go on from another run's weights; see longbow train --help");
     }
     auto loaded = load_with_origins(load, registered_config_context());
     if (request.fork) check_fork_settings(loaded);

@@ -76,9 +76,7 @@ void declare_attention(std::vector<Field>& fields) {
     SectionFields key("attention", &Config::attention, fields);
     key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
     key("skip_threshold", &AttentionConfig::skip_threshold,
-        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact "
-        "in "
-        "fp32; 0: off")
+        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in fp32; 0: off")
         .at_least(0)
         .when("attention.backend", "attention.backend: auto or fused",
               [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
@@ -103,15 +101,13 @@ void declare_data(std::vector<Field>& fields) {
     key("store", &D::store, "Folder of the token store; made from the text below when it is missing")
         .when("data.mixture", kOneStore, one_store);
     key("mixture", &D::mixture,
-        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. "
-        "All have "
+        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. All have "
         "one tokenizer; the first serves for validation. In place of data.store")
         .unique()
         .when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == DataOrder::shuffled; });
     key("valid_store", &D::valid_store, "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
     key("train", &D::train,
-        "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, "
-        ".zst); those "
+        "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, .zst); those "
         "named .jsonl, .ndjson or .json hold a document a line, others plain text")
         .when("data.mixture", kOneStore, one_store);
     key("valid", &D::valid, "Text to validate on, as data.train").when("data.train", kText, has_text);
@@ -127,8 +123,7 @@ void declare_data(std::vector<Field>& fields) {
         .range(0, 1LL << 40)
         .when("data.train", kText, has_text);
     key("expect_vocab_size", &D::expect_vocab_size,
-        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; "
-        "0: any")
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
         .unit("ids")
         .range(0, 4194304);
     key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any")
@@ -163,8 +158,7 @@ void declare_schedule(std::vector<Field>& fields) {
         .at_least(0)
         .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("warmup_at_init", &S::warmup_at_init,
-        "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the "
-        "warm-up runs at the peak")
+        "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the warm-up runs at the peak")
         .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when_read();
     key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
@@ -214,8 +208,7 @@ void declare_train(std::vector<Field>& fields) {
         .unit("updates")
         .range(0, 1000);
     key("skip_second_tail_words", &T::skip_second_tail_words,
-        "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes "
-        "it for padding")
+        "No loss within its band for the second word of each band after the first (ids cutoff + 1), as in the paper's code, which takes it for padding")
         .when(kAdaptive, kAdaptive, is_adaptive);
 }
 
@@ -243,8 +236,7 @@ void declare_checkpoint(std::vector<Field>& fields) {
     SectionFields key("checkpoint", &Config::checkpoint, fields);
     using C = CheckpointConfig;
     key("every", &C::every,
-        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and "
-        "when "
+        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and when "
         "validation finds a best; 0 updates: only then");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")

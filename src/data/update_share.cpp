@@ -10,8 +10,7 @@ namespace longbow {
 void check_share(const TrainConfig& config, int world) {
     if (config.batch * config.accumulate >= world) return;
     throw ConfigError(
-        strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise "
-                  "train.batch",
+        strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise train.batch",
                   static_cast<long long>(config.batch * config.accumulate), world));
 }
 

@@ -31,10 +31,8 @@ std::string dictionary_mismatch(const std::string& dictionary, const FairseqMode
         ++lines;
         if (before >= 0 && count > before) {
             return strprintf(
-                "line %lld has a higher count (%lld) than the line before it (%lld). fairseq sorts its dictionaries by falling count, and "
-                "a "
-                "word's line is its id: in another order the model reads other words. Take the dict.txt that the training data was made "
-                "with",
+                "line %lld has a higher count (%lld) than the line before it (%lld). fairseq sorts its dictionaries by falling count, and a "
+                "word's line is its id: in another order the model reads other words. Take the dict.txt that the training data was made with",
                 static_cast<long long>(lines), static_cast<long long>(count), static_cast<long long>(before));
         }
         before = count;
@@ -48,8 +46,7 @@ std::string dictionary_mismatch(const std::string& dictionary, const FairseqMode
         padding
             ? "The lines \"madeupwordNNNN 0\" are missing with which fairseq-preprocess fills the vocabulary up to a multiple of 8: take "
               "the dict.txt that it wrote"
-            : "Take the dict.txt that the training data was made with (fairseq-preprocess writes it; the same text and options give "
-              "the same one)");
+            : "Take the dict.txt that the training data was made with (fairseq-preprocess writes it; the same text and options give the same one)");
 }
 
 }  // namespace longbow

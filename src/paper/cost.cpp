@@ -104,8 +104,7 @@ void estimate_seconds(ReproducePlan& plan, const Scale& scale) {
     plan.assumption = scale.divisor == 1
                           ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
                             "1.3B models from Table 12, "
-                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of "
-                            "250,000 tokens."
+                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of 250,000 tokens."
                           : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain, kDemoEval);
 }
 

@@ -59,8 +59,7 @@ std::string bars_text(const ReportTable& table) {
     std::string text;
     if (interval)
         text +=
-            " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: whether two models differ, "
-            "the "
+            " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: whether two models differ, the "
             "table and longbow compare say better.";
     if (spread) text += " Bars of models with several seeds are one standard deviation over seeds either way.";
     if (few) text += strprintf(" No bars: they need %lld blocks of text.", static_cast<long long>(kLeastBlocks));

@@ -50,14 +50,11 @@ std::string table_html(const ReportTable& table) {
 
 const char* const kHowToRead =
     "<h2>How to read this</h2>\n<ul>\n"
-    "<li><b>Perplexity</b> is exp of the mean negative log-likelihood of a token; lower is better. It compares models of one tokenizer "
-    "only; "
+    "<li><b>Perplexity</b> is exp of the mean negative log-likelihood of a token; lower is better. It compares models of one tokenizer only; "
     "bits per byte compares across tokenizers.</li>\n"
-    "<li><b>Evaluation length</b> is the number of tokens that the model sees at once. The same text is cut into windows of that length; "
-    "under "
+    "<li><b>Evaluation length</b> is the number of tokens that the model sees at once. The same text is cut into windows of that length; under "
     "protocol <code>paper</code> every token is scored exactly once at every length.</li>\n"
-    "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method "
-    "extrapolates. "
+    "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method extrapolates. "
     "Brackets hold the 95 % interval by Student's t over blocks of 1,024 consecutive tokens, the same ones at both lengths (none below 10 "
     "blocks); ± is the standard deviation over seeds.</li>\n"
     "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they hold the spread "

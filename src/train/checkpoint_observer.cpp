@@ -66,8 +66,7 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     if (!weights_are_finite(session)) {
         if (session.saved_update < 0) throw DivergedError("the weights are not finite before the first update: look at train.init_from");
         throw DivergedError(
-            strprintf("diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a "
-                      "longer schedule.warmup",
+            strprintf("diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a longer schedule.warmup",
                       static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
     }
     metrics.sync();

@@ -17,8 +17,7 @@ namespace {
 void check_expected(const fs::path& store, const char* key, std::int64_t expected, std::int64_t found, const char* what) {
     if (expected == 0 || expected == found) return;
     throw DataError(
-        strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what "
-                  "you have",
+        strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what you have",
                   store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
 }
 

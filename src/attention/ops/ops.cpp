@@ -28,14 +28,12 @@ TORCH_LIBRARY(longbow, m) {
     // entries for groups of rows, ops/device.h).
     m.def(
         "fused_attention_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
-        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold) -> (Tensor out, Tensor lse, "
-        "Tensor first_key_block)");
+        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold) -> (Tensor out, Tensor lse, Tensor first_key_block)");
     // dalibi_slopes [batch, heads] and ddistance_bias are empty where not wanted.
     m.def(
         "fused_attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor first_key_block, "
         "Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, int window, float dropout, int dropout_seed, "
-        "int dropout_offset, float scale, bool slopes_grad, bool table_grad) -> (Tensor dq, Tensor dk, Tensor dv, Tensor dalibi_slopes, "
-        "Tensor ddistance_bias)");
+        "int dropout_offset, float scale, bool slopes_grad, bool table_grad) -> (Tensor dq, Tensor dk, Tensor dv, Tensor dalibi_slopes, Tensor ddistance_bias)");
 }
 
 class FusedAttentionFunction : public torch::autograd::Function<FusedAttentionFunction> {

@@ -183,8 +183,7 @@ TEST(Fields, SkippingIsForMethodsThatDeclareSlopes) {
     EXPECT_EQ(with("mine").attention.skip_threshold, 9.0);
     EXPECT_EQ(with("alibi").attention.skip_threshold, 9.0);
     EXPECT_THAT(test::error_of<ConfigError>([&] { with("t5"); }),
-                HasSubstr("attention.skip_threshold has no effect here: it needs a position.method with slopes (alibi, mine), and "
-                          "position.method is t5"));
+                HasSubstr("attention.skip_threshold has no effect here: it needs a position.method with slopes (alibi, mine), and position.method is t5"));
     EXPECT_THAT(config_reference(context), HasSubstr("Only with a position.method with slopes (alibi, mine) and"));
 }
 

@@ -165,9 +165,7 @@ TEST(Tables, UnlikeTokenizersStandSideBySidePerByte) {
     EXPECT_THAT(tables[1].heading(), HasSubstr("a token is one of tokenizer xxh3:00000000000000bb's"));
     EXPECT_EQ(tables[2].metric, Metric::bpb);
     EXPECT_EQ(tables[2].heading(),
-              "austen/store = austen-bytes, valid split, protocol paper, non-overlapping (the same 48,000 bytes scored); 2 tokenizers, "
-              "lengths in "
-              "each model's own tokens");
+              "austen/store = austen-bytes, valid split, protocol paper, non-overlapping (the same 48,000 bytes scored); 2 tokenizers, lengths in each model's own tokens");
     ASSERT_THAT(tables[2].rows, SizeIs(2));
     EXPECT_EQ(tables[2].rows[0].label, "ALiBi (austen/store)");
     EXPECT_FALSE(tables[2].rows[0].growth);

@@ -60,8 +60,7 @@ TEST(JsonLines, RefuseANulAndKeepOneThatIsWrittenOut) {
 }
 
 TEST(JsonLines, TakePythonsNumbersUnderOtherKeys) {
-    EXPECT_THAT(texts("{\"score\": NaN, \"text\": \"NaN\", \"l\": [Infinity, -Infinity], \"NaN\": {\"x\": NaN}}\n{\"text\":\"a \\\" "
-                      "NaN\",\"s\":NaN}"),
+    EXPECT_THAT(texts("{\"score\": NaN, \"text\": \"NaN\", \"l\": [Infinity, -Infinity], \"NaN\": {\"x\": NaN}}\n{\"text\":\"a \\\" NaN\",\"s\":NaN}"),
                 ElementsAre("NaN", "a \" NaN"));
     EXPECT_THAT(problem("{\"text\": NaN}"), HasSubstr("the key \"text\" holds a number where a string"));
     EXPECT_THAT(problem("NaN"), HasSubstr("holds a number where an object"));
