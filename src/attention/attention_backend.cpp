@@ -15,7 +15,9 @@ namespace {
 // Fastest first: `auto` takes the first that serves the request.
 constexpr std::array kMakers = {&make_fused_attention, &make_sdpa_attention, &make_reference_attention};
 
-const ContextSource context_source([](ConfigContext& context) { context.attention_backends = attention_backend_names(); });
+const ContextSource context_source([](ConfigContext& context) {
+    context.attention_backends = attention_backend_names();
+});
 
 }  // namespace
 
@@ -52,7 +54,8 @@ std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name
             reason = std::move(refusal);
         }
     }
-    const std::string rest = able.empty() ? "no back-end serves this configuration" : "these can serve it: auto, " + join(able, ", ");
+    const std::string rest =
+        able.empty() ? "no back-end serves this configuration" : "these can serve it: auto, " + join(able, ", ");
     if (!reason.empty()) {
         throw ConfigError("attention.backend: " + name + " cannot serve this configuration: " + reason + "; " + rest);
     }

@@ -20,8 +20,8 @@ inline double narrow_bytes(const AttentionPass& pass) { return static_cast<doubl
 inline double wide_bytes(const AttentionPass& pass) { return pass.type == at::kDouble ? 8 : 4; }
 inline bool on_gpu(const AttentionRequest& request) { return request.device.rfind("cuda", 0) == 0; }
 
-// Of attention step by step, with all scores in memory: copies of q, k and v for the batched products, the probabilities, and after dropout once
-// more with a mask (on a CPU in their type).
+// Of attention step by step, with all scores in memory: copies of q, k and v for the batched products, the
+// probabilities, and after dropout once more with a mask (on a CPU in their type).
 AttentionMemory step_by_step_memory(const AttentionRequest& request, const AttentionPass& pass);
 
 std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request);

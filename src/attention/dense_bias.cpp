@@ -10,7 +10,8 @@
 
 namespace longbow {
 
-at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length, const at::TensorOptions& options) {
+at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length,
+                      const at::TensorOptions& options) {
     const auto index = options.dtype(at::kLong).requires_grad(false);
     const auto query = at::arange(key_length - query_length, key_length, index).unsqueeze(1);
     const auto distance = query.sub(at::arange(key_length, index));  // [Lq, Lk], negative for keys in the future
@@ -25,7 +26,9 @@ at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int6
         case BiasSpec::Kind::table:
             // embedding() is used instead of index() because its backward pass is deterministic, and fast where many
             // pairs share an entry.
-            dense = at::embedding(bias.table.t(), distance.clamp(0, bias.table.size(1) - 1)).permute({2, 0, 1}).to(options.dtype());
+            dense = at::embedding(bias.table.t(), distance.clamp(0, bias.table.size(1) - 1))
+                        .permute({2, 0, 1})
+                        .to(options.dtype());
             break;
     }
     return dense.masked_fill(distance.lt(0), -std::numeric_limits<double>::infinity()).unsqueeze(0);

@@ -1,5 +1,5 @@
-// Our own operator (fused_attention.h): no matrix of scores or biases in memory, and with slopes, far blocks that the bias has made
-// negligible are skipped.
+// Our own operator (fused_attention.h): no matrix of scores or biases in memory, and with slopes, far blocks that the
+// bias has made negligible are skipped.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -33,7 +33,8 @@ std::string gpu_refuses(const std::string& device) {
 class FusedAttention final : public AttentionBackend {
 public:
     explicit FusedAttention(const AttentionRequest& request)
-        : skip_threshold_(request.skip_threshold), skips_(request.bias == BiasSpec::Kind::slopes && !std::isinf(request.skip_threshold)) {}
+        : skip_threshold_(request.skip_threshold),
+          skips_(request.bias == BiasSpec::Kind::slopes && !std::isinf(request.skip_threshold)) {}
     [[nodiscard]] std::string name() const override { return "fused"; }
 
     [[nodiscard]] std::string refuses(const AttentionRequest& request) const override {
@@ -48,7 +49,8 @@ public:
 
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-        FusedAttentionCall call{.q = in.q, .k = in.k, .v = in.v, .dropout = in.dropout, .skip_threshold = skip_threshold_};
+        FusedAttentionCall call{
+            .q = in.q, .k = in.k, .v = in.v, .dropout = in.dropout, .skip_threshold = skip_threshold_};
         if (in.bias.kind == BiasSpec::Kind::slopes) call.slopes = in.bias.slopes;
         if (in.bias.kind == BiasSpec::Kind::table) call.table = in.bias.table;
         if (in.dropout > 0.0) call.dropout_seed = draw_dropout_seed();
@@ -69,8 +71,8 @@ public:
         memory.kept = sizes.rows * sizeof(float);
         memory.backward = sizes.qkv * narrow_bytes(pass);
         if (!on_gpu(request))
-            memory.backward += static_cast<double>(fused_attention_workspace(pass.type, pass.batch, pass.heads, pass.length,
-                                                                             request.head_dim, pass.table_length, pass.threads));
+            memory.backward += static_cast<double>(fused_attention_workspace(
+                pass.type, pass.batch, pass.heads, pass.length, request.head_dim, pass.table_length, pass.threads));
         return memory;
     }
 
@@ -85,7 +87,8 @@ public:
     }
 
     [[nodiscard]] std::optional<double> visited() const override {
-        return measured_calls_ == 0 ? std::nullopt : std::optional<double>(visited_ / static_cast<double>(measured_calls_));
+        return measured_calls_ == 0 ? std::nullopt
+                                    : std::optional<double>(visited_ / static_cast<double>(measured_calls_));
     }
 
 private:

@@ -1,8 +1,10 @@
-// ATen's scaled_dot_product_attention. With a bias it needs a dense mask [1, heads, Lq, Lk]; what this file adds is that the mask is
-// built rarely and stays small:
-// - A bias depends on i - j alone, so that the mask of fewer rows or fewer keys is the bottom right corner of a larger one. One mask is
+// ATen's scaled_dot_product_attention. With a bias it needs a dense mask [1, heads, Lq, Lk]; what this file adds is
+// that the mask is built rarely and stays small:
+// - A bias depends on i - j alone, so that the mask of fewer rows or fewer keys is the bottom right corner of a larger
+// one. One mask is
 //   kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
-// - Without gradients, long queries go in blocks of rows that see only the keys up to their end: memory is O(Lk) rather than O(Lk^2), and
+// - Without gradients, long queries go in blocks of rows that see only the keys up to their end: memory is O(Lk) rather
+// than O(Lk^2), and
 //   the half of the work above the diagonal, which a masked call would compute, is left out.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
@@ -27,14 +29,16 @@ public:
     [[nodiscard]] std::string name() const override { return "sdpa"; }
     [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
 
-    void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query, AttentionScratch& scratch) override {
+    void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query,
+                 AttentionScratch& scratch) override {
         if (bias.table.defined() && bias.table.requires_grad()) {
             scratch.dense = dense_bias(bias, length, length, query.dtype(mask_type(query)));
         }
     }
 
     at::Tensor forward(const AttentionInput& in) override {
-        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);  // it would round the mask to 8 bits
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(
+            c10::autocast_dispatch_keyset);  // it would round the mask to 8 bits
         const auto rows = in.q.size(2);
         const auto columns = in.k.size(2);
         if (in.bias.kind == BiasSpec::Kind::none && rows == columns) {
@@ -53,7 +57,8 @@ public:
         return blocks_of_rows(in, type);
     }
 
-    // ATen's formula goes step by step where no kernel of its own serves: on a CPU with dropout, or with a mask that is learnt.
+    // ATen's formula goes step by step where no kernel of its own serves: on a CPU with dropout, or with a mask that is
+    // learnt.
     [[nodiscard]] AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const override {
         const AttentionSizes sizes(request, pass);
         const bool gpu = on_gpu(request);
@@ -69,7 +74,8 @@ public:
         if (request.bias == BiasSpec::Kind::none) return memory;
         const auto heads = static_cast<double>(pass.heads), square = static_cast<double>(pass.length * pass.length);
         const double mask = square * heads * (gpu ? narrow_bytes(pass) : wide_bytes(pass));
-        // Of a mask that is learnt the gradient too, and the distances and the mask of the future, which its derivative keeps.
+        // Of a mask that is learnt the gradient too, and the distances and the mask of the future, which its derivative
+        // keeps.
         constexpr double kDistance = sizeof(std::int64_t) + sizeof(bool);
         memory.masks = request.bias_needs_grad ? 2 * mask + kDistance * square : mask;
         return memory;
@@ -101,12 +107,12 @@ private:
     at::Tensor kept_mask(const AttentionInput& in, std::int64_t rows, std::int64_t columns, at::ScalarType type) {
         const bool is_table = in.bias.kind == BiasSpec::Kind::table;
         auto& mask = is_table && in.scratch != nullptr ? in.scratch->dense : mask_;
-        const bool same_bias =
-            (is_table && in.scratch != nullptr) || (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
-        if (!mask.defined() || !same_bias || mask.scalar_type() != type || mask.device() != in.q.device() || mask.size(2) < rows ||
-            mask.size(3) < columns) {
-            // Whole windows (training, evaluation) get their exact size; a query shorter than its keys is a decoder that will come back
-            // with one key more each time.
+        const bool same_bias = (is_table && in.scratch != nullptr) ||
+                               (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
+        if (!mask.defined() || !same_bias || mask.scalar_type() != type || mask.device() != in.q.device() ||
+            mask.size(2) < rows || mask.size(3) < columns) {
+            // Whole windows (training, evaluation) get their exact size; a query shorter than its keys is a decoder
+            // that will come back with one key more each time.
             const auto kept_columns = rows == columns ? columns : columns + kSpareColumns;
             mask = dense_bias(in.bias, rows, kept_columns, mask_options(in, type));
             if (&mask == &mask_) {
@@ -121,15 +127,16 @@ private:
         const auto rows = in.q.size(2);
         const auto columns = in.k.size(2);
         const auto mask = kept_mask(in, kRowBlock, columns, type);
-        // Laid out [batch, length, heads, head_dim], as ATen's own kernel does: the caller's merge of the heads is then free.
+        // Laid out [batch, length, heads, head_dim], as ATen's own kernel does: the caller's merge of the heads is then
+        // free.
         auto out = at::empty({in.q.size(0), rows, in.q.size(1), in.q.size(3)}, in.q.options()).transpose(1, 2);
         for (std::int64_t begin = 0; begin < rows; begin += kRowBlock) {
             const auto end = std::min(begin + kRowBlock, rows);
             const auto visible = columns - rows + end;
             const auto corner = mask.slice(2, kRowBlock - (end - begin)).slice(3, columns - visible);
             out.slice(2, begin, end)
-                .copy_(at::scaled_dot_product_attention(in.q.slice(2, begin, end), in.k.slice(2, 0, visible), in.v.slice(2, 0, visible),
-                                                        corner, in.dropout));
+                .copy_(at::scaled_dot_product_attention(in.q.slice(2, begin, end), in.k.slice(2, 0, visible),
+                                                        in.v.slice(2, 0, visible), corner, in.dropout));
         }
         return out;
     }
@@ -141,6 +148,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& /*request*/) { return std::make_unique<SdpaAttention>(); }
+std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& /*request*/) {
+    return std::make_unique<SdpaAttention>();
+}
 
 }  // namespace longbow

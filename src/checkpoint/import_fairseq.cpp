@@ -66,9 +66,11 @@ void copy_weights(const TorchFile& file, const FairseqModel& model, LanguageMode
         const auto found = given.find(stored.name);
         if (found == given.end()) throw CheckpointError(file.name() + " gives no values for " + stored.name);
         const auto& [name, source, tensor] = *found->second;
-        if (!stored.tensor.sizes().equals(tensor.sizes)) throw CheckpointError(file.name() + ": " + source + " does not fit " + name);
+        if (!stored.tensor.sizes().equals(tensor.sizes))
+            throw CheckpointError(file.name() + ": " + source + " does not fit " + name);
         auto bytes = file.contiguous(tensor);
-        const auto values = at::from_blob(bytes.data(), tensor.sizes, scalar_type(file.tree().storages[tensor.storage].dtype));
+        const auto values =
+            at::from_blob(bytes.data(), tensor.sizes, scalar_type(file.tree().storages[tensor.storage].dtype));
         if (!at::isfinite(values).all().item<bool>()) {
             throw CheckpointError(file.name() + ": " + source +
                                   " holds values that are no finite numbers: it is damaged, or its training diverged");
@@ -76,7 +78,8 @@ void copy_weights(const TorchFile& file, const FairseqModel& model, LanguageMode
         stored.tensor.copy_(values);
         given.erase(found);
     }
-    if (!given.empty()) throw CheckpointError(file.name() + ": longbow's model has no place for " + given.begin()->second->source);
+    if (!given.empty())
+        throw CheckpointError(file.name() + ": longbow's model has no place for " + given.begin()->second->source);
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
     const auto file = read_safetensors(path);
     const auto found = file.metadata.find("longbow.config");
     if (found == file.metadata.end()) {
-        throw CheckpointError(path.string() + " carries no longbow.config: it was not written by longbow (see `longbow import`)");
+        throw CheckpointError(path.string() +
+                              " carries no longbow.config: it was not written by longbow (see `longbow import`)");
     }
     const Json json = parse_json(found->second);
     if (json.is_discarded()) throw CheckpointError(path.string() + ": its longbow.config is no JSON");
@@ -41,11 +42,13 @@ void match_weights(const fs::path& checkpoint, const LanguageModel& model,
     for (const auto& stored : model.stored_tensors()) {
         const auto found = file.tensors.find(stored.name);
         if (found == file.tensors.end()) {
-            throw CheckpointError(path.string() + " has no tensor " + stored.name + ": its model differs from the configured one");
+            throw CheckpointError(path.string() + " has no tensor " + stored.name +
+                                  ": its model differs from the configured one");
         }
         if (found->second.sizes() != stored.tensor.sizes()) {
-            throw CheckpointError(path.string() + ": " + stored.name + " has the shape " + shape_text(found->second.sizes()) +
-                                  ", the model needs " + shape_text(stored.tensor.sizes()));
+            throw CheckpointError(path.string() + ": " + stored.name + " has the shape " +
+                                  shape_text(found->second.sizes()) + ", the model needs " +
+                                  shape_text(stored.tensor.sizes()));
         }
         take(stored, found->second);
         file.tensors.erase(found);
@@ -60,7 +63,8 @@ void match_weights(const fs::path& checkpoint, const LanguageModel& model,
 
 void load_weights(const fs::path& checkpoint, LanguageModel& model) {
     const at::NoGradGuard no_grad;
-    match_weights(checkpoint, model, [](const StoredTensor& stored, const at::Tensor& value) { stored.value.copy_(value); });
+    match_weights(checkpoint, model,
+                  [](const StoredTensor& stored, const at::Tensor& value) { stored.value.copy_(value); });
 }
 
 void check_weights(const fs::path& checkpoint, const LanguageModel& model) {
@@ -78,10 +82,13 @@ void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Opti
         read_optimizer_file(entry.path(), found);
         any = true;
     }
-    if (!any) throw CheckpointError(checkpoint.string() + " has no optimizer file: it can start a run (train.init_from), not continue one");
+    if (!any)
+        throw CheckpointError(checkpoint.string() +
+                              " has no optimizer file: it can start a run (train.init_from), not continue one");
     for (const auto& slice : optimizer_slices(model, optimizer, owned)) {
         const auto parts = found.find(slice.name);
-        if (parts == found.end()) throw CheckpointError(checkpoint.string() + ": the optimizer's files lack " + slice.name);
+        if (parts == found.end())
+            throw CheckpointError(checkpoint.string() + ": the optimizer's files lack " + slice.name);
         fill_slice(slice, parts->second, checkpoint.string() + ": " + slice.name);
     }
     optimizer.set_steps(read_train_state(checkpoint).optimizer_steps);

@@ -50,7 +50,8 @@ fs::path checkpoint_of_run(const fs::path& run, const std::string& which) {
     if (starts_with(which, "step=")) {
         if (const auto update = step_of("step-" + which.substr(5))) {
             if (const auto path = checkpoint_path(run, *update); fs::is_directory(path)) return path;
-            throw CheckpointError(run.string() + " has no checkpoint of update " + std::to_string(*update) + ": " + existing_steps(run));
+            throw CheckpointError(run.string() + " has no checkpoint of update " + std::to_string(*update) + ": " +
+                                  existing_steps(run));
         }
     }
     throw UsageError("checkpoint " + run.string() + "@" + which + ": expected @best, @last or @step=N");
@@ -73,7 +74,8 @@ fs::path run_of_checkpoints(const fs::path& folder) {
     if (folder.empty()) return {};
     std::error_code error;
     for (const auto& place : {fs::absolute(without_trailing_slashes(folder)), fs::weakly_canonical(folder, error)}) {
-        if (place.filename() == "checkpoints" && !list_checkpoints(place.parent_path()).empty()) return place.parent_path();
+        if (place.filename() == "checkpoints" && !list_checkpoints(place.parent_path()).empty())
+            return place.parent_path();
     }
     return {};
 }
@@ -101,7 +103,8 @@ fs::path resolve_checkpoint(const std::string& text) {
     if (fs::is_directory(path / "seed-1") || !list_checkpoints(path.parent_path()).empty()) {
         throw CheckpointError(text + " is no single run: name one of the directories in it");
     }
-    throw CheckpointError(text + " is no checkpoint and no run directory (a checkpoint holds manifest.json and model.safetensors)");
+    throw CheckpointError(
+        text + " is no checkpoint and no run directory (a checkpoint holds manifest.json and model.safetensors)");
 }
 
 std::optional<fs::path> newest_whole_checkpoint(const fs::path& run) {
@@ -127,7 +130,8 @@ void prune_checkpoints(const fs::path& run, std::int64_t keep_last, bool keep_be
         if (path.filename() == best) continue;
         // The checkpoint is first renamed to a hidden name, so that a removal that is cut short leaves no checkpoint
         // that looks damaged.
-        const fs::path gone = path.parent_path() / ("." + path.filename().string() + ".gone-" + std::to_string(::getpid()));
+        const fs::path gone =
+            path.parent_path() / ("." + path.filename().string() + ".gone-" + std::to_string(::getpid()));
         std::error_code error;
         fs::rename(path, gone, error);
         failpoint("checkpoint.in_prune");

@@ -33,7 +33,8 @@ Json build_manifest(Json about, const std::filesystem::path& folder, const Json&
     for (const auto& [name, entry] : known.items()) {
         // Another host wrote the file and this one does not see it (yet). The checkpoint would not be whole.
         if (!about["files"].contains(name))
-            throw Error((folder / name).string() + " was written by another rank and cannot be seen here: is it a shared file system?");
+            throw Error((folder / name).string() +
+                        " was written by another rank and cannot be seen here: is it a shared file system?");
     }
     return about;
 }
@@ -45,12 +46,14 @@ Json read_manifest(const std::filesystem::path& checkpoint) {
         throw CheckpointError(checkpoint.string() + " is no whole checkpoint: it has no manifest.json");
     }
     Json manifest = parse_json(read_file(path));
-    if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") || !manifest["files"].is_object()) {
+    if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") ||
+        !manifest["files"].is_object()) {
         throw CheckpointError(path.string() + " is damaged: it is no manifest of a checkpoint");
     }
     if (manifest["format"] != kCheckpointFormat) {
-        throw CheckpointError(path.string() + ": format " + manifest["format"].dump() + " is not known to this build (it knows " +
-                              std::to_string(kCheckpointFormat) + "); use the version that wrote it, or a newer one");
+        throw CheckpointError(path.string() + ": format " + manifest["format"].dump() +
+                              " is not known to this build (it knows " + std::to_string(kCheckpointFormat) +
+                              "); use the version that wrote it, or a newer one");
     }
     return manifest;
 }
@@ -62,18 +65,20 @@ void verify_checkpoint(const std::filesystem::path& checkpoint) {
     for (const auto& [name, about] : manifest["files"].items()) {
         const auto path = checkpoint / name;
         // A file's name must not be a path: a manifest must not lead outside the checkpoint.
-        if (name.empty() || name.find('/') != std::string::npos || name[0] == '.' || !about.is_object() || !about.contains("size") ||
-            !about.contains("hash")) {
-            throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged at \"" + name.substr(0, 80) + "\"");
+        if (name.empty() || name.find('/') != std::string::npos || name[0] == '.' || !about.is_object() ||
+            !about.contains("size") || !about.contains("hash")) {
+            throw CheckpointError((checkpoint / "manifest.json").string() + " is damaged at \"" + name.substr(0, 80) +
+                                  "\"");
         }
         std::error_code error;
         const auto size = std::filesystem::file_size(path, error);
         if (error) throw CheckpointError(path.string() + " is missing: the checkpoint is damaged");
         if (about["size"] != size) {
-            throw CheckpointError(path.string() + " is damaged: it has " + std::to_string(size) + " bytes, its manifest says " +
-                                  about["size"].dump());
+            throw CheckpointError(path.string() + " is damaged: it has " + std::to_string(size) +
+                                  " bytes, its manifest says " + about["size"].dump());
         }
-        if (about["hash"] != fingerprint_file(path)) throw CheckpointError(path.string() + " is damaged: its hash is not the manifest's");
+        if (about["hash"] != fingerprint_file(path))
+            throw CheckpointError(path.string() + " is damaged: its hash is not the manifest's");
     }
 }
 

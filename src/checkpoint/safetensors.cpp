@@ -70,7 +70,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
                        const std::map<std::string, std::string>& metadata) {
     SafetensorsHeader header;
     header.metadata = metadata;
-    for (const auto& tensor : tensors) header.tensors.push_back({tensor.name, dtype_name(tensor), tensor.tensor.sizes().vec(), 0, 0});
+    for (const auto& tensor : tensors)
+        header.tensors.push_back({tensor.name, dtype_name(tensor), tensor.tensor.sizes().vec(), 0, 0});
     const std::string head = build_safetensors_header(header);
     OutputFile file(path);
     file.write(head);

@@ -32,7 +32,8 @@ std::vector<NamedTensor> copy_model(const LanguageModel& model) {
     return tensors;
 }
 
-std::vector<TensorSlice> copy_optimizer(const LanguageModel& model, Optimizer& optimizer, const std::vector<at::Tensor>& owned) {
+std::vector<TensorSlice> copy_optimizer(const LanguageModel& model, Optimizer& optimizer,
+                                        const std::vector<at::Tensor>& owned) {
     auto slices = optimizer_slices(model, optimizer, owned);
     for (auto& slice : slices) slice.values = host_copy(slice.values);
     return slices;
@@ -46,7 +47,8 @@ void write_text(const fs::path& path, const std::string& text) {
 
 // A new link is renamed over the old one: there is never none.
 void point_link(const fs::path& link, const std::string& target) {
-    const fs::path temporary = link.parent_path() / ("." + link.filename().string() + ".tmp-" + std::to_string(::getpid()));
+    const fs::path temporary =
+        link.parent_path() / ("." + link.filename().string() + ".tmp-" + std::to_string(::getpid()));
     std::error_code ignored;
     fs::remove(temporary, ignored);
     if (::symlink(target.c_str(), temporary.c_str()) != 0 || ::rename(temporary.c_str(), link.c_str()) != 0) {
@@ -91,7 +93,8 @@ void write_optimizer(const fs::path& folder, const CheckpointSnapshot& snapshot)
     write_optimizer_file(folder / optimizer_file(snapshot.ranks), snapshot.optimizer);
 }
 
-// Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is on the disk.
+// Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is
+// on the disk.
 Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std::string& key) {
     Json files = Json::object();
     for (int rank = 1; rank < snapshot.ranks.world; ++rank) {
@@ -118,9 +121,10 @@ void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std
     if (!outcome.empty()) throw Error("rank 0: " + outcome);
 }
 
-// Rank 0's part. `begun` hears where the unfinished checkpoint lies, `others` gives the files that other ranks have put there by then.
-void write_whole(const fs::path& run, const CheckpointSnapshot& snapshot, const std::function<void(const fs::path&)>& begun,
-                 const std::function<Json()>& others) {
+// Rank 0's part. `begun` hears where the unfinished checkpoint lies, `others` gives the files that other ranks have put
+// there by then.
+void write_whole(const fs::path& run, const CheckpointSnapshot& snapshot,
+                 const std::function<void(const fs::path&)>& begun, const std::function<Json()>& others) {
     const fs::path target = checkpoint_path(run, snapshot.state.updates);
     {
         DirectoryTransaction transaction(target, /*replace=*/true);
@@ -176,9 +180,10 @@ void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mai
     if (failure) std::rethrow_exception(failure);
 }
 
-void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state, const Config& config,
-                     const Tokenizer& tokenizer, const std::string& data_fingerprint) {
-    write_snapshot(run, take_snapshot(model, optimizer, model.parameters(), state, config, tokenizer, data_fingerprint), nullptr, 0);
+void save_checkpoint(const fs::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
+                     const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint) {
+    write_snapshot(run, take_snapshot(model, optimizer, model.parameters(), state, config, tokenizer, data_fingerprint),
+                   nullptr, 0);
 }
 
 void mark_best(const fs::path& run, std::int64_t update) {

@@ -43,7 +43,9 @@ void each_field(State& state, Visit&& visit) {
 }
 
 // Fields that the states of earlier versions do not have. Their default values describe those versions' behaviour.
-bool is_younger(std::string_view name) { return name == "ranks" || starts_with(name, "base_") || name == "order_updates"; }
+bool is_younger(std::string_view name) {
+    return name == "ranks" || starts_with(name, "base_") || name == "order_updates";
+}
 
 }  // namespace
 
@@ -73,7 +75,8 @@ TrainState train_state_from_json(const Json& json, const std::string& file) {
             throw CheckpointError(file + ": " + name + " has the wrong type");
         }
     });
-    if (state.updates < 0 || state.samples < 0 || state.tokens < 0) throw CheckpointError(file + ": a count is negative");
+    if (state.updates < 0 || state.samples < 0 || state.tokens < 0)
+        throw CheckpointError(file + ": a count is negative");
     return state;
 }
 

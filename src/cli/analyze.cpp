@@ -40,7 +40,8 @@ void complete(EarlyTokenFlags& flags) {
     auto& stride = flags.evaluation.stride;
     lengths = distinct_lengths(lengths);
     std::sort(lengths.begin(), lengths.end());
-    if (lengths.size() < 2) throw UsageError("longbow analyze early-token compares lengths: give two or more, e.g. --lengths 64,256");
+    if (lengths.size() < 2)
+        throw UsageError("longbow analyze early-token compares lengths: give two or more, e.g. --lengths 64,256");
     if (stride == 0) stride = std::max<std::int64_t>(1, lengths.front() / 4);
     if (stride >= lengths.front()) {
         throw UsageError(strprintf("--stride %lld leaves windows of the shortest length, %lld, no context: take less",
@@ -67,8 +68,9 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
         const auto folder = out_of(flags, run, runs.size() > 1);
         if (folder.empty()) return;
         if (const auto [other, inserted] = folders.emplace(folder, &run); !inserted) {
-            throw UsageError("--out: " + folder.string() + " would hold the figures of " + other->second->checkpoint.path.string() +
-                             " and of " + run.checkpoint.path.string() + ": analyze them by a command each");
+            throw UsageError("--out: " + folder.string() + " would hold the figures of " +
+                             other->second->checkpoint.path.string() + " and of " + run.checkpoint.path.string() +
+                             ": analyze them by a command each");
         }
         check_output_folder(folder);
     }
@@ -78,20 +80,23 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
     }
 }
 
-// What is kept of each evaluation until the whole analysis is done: beside its outputs, or in the run; nowhere where neither can be
-// written to.
+// What is kept of each evaluation until the whole analysis is done: beside its outputs, or in the run; nowhere where
+// neither can be written to.
 fs::path partial_of(const PlannedRun& planned, const PlannedRow& row) {
     const auto& expected = row.expected;
-    const auto key = fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", expected.checkpoint.c_str(), expected.data.c_str(),
-                                           static_cast<long long>(expected.length), static_cast<long long>(expected.stride),
-                                           static_cast<long long>(expected.max_stream_tokens), expected.dtype.c_str()));
-    return planned.partials.empty() ? fs::path() : planned.partials / (".analyze-" + key.substr(key.size() - 12) + ".partial");
+    const auto key =
+        fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", expected.checkpoint.c_str(), expected.data.c_str(),
+                              static_cast<long long>(expected.length), static_cast<long long>(expected.stride),
+                              static_cast<long long>(expected.max_stream_tokens), expected.dtype.c_str()));
+    return planned.partials.empty() ? fs::path()
+                                    : planned.partials / (".analyze-" + key.substr(key.size() - 12) + ".partial");
 }
 
 fs::path partial_folder(const fs::path& out, const MeasuredRun& run) {
     if (!out.empty()) return out;
     if (::access(run.folder.c_str(), W_OK) == 0) return run.folder;
-    log::warn(run.folder.string() + " cannot be written to: an interruption will lose what is done (--out names another place)");
+    log::warn(run.folder.string() +
+              " cannot be written to: an interruption will lose what is done (--out names another place)");
     return {};
 }
 
@@ -128,7 +133,8 @@ int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
         const auto analysis = analyse(plan, run, progress);
         progress.finish();
         all.push_back(early_token_json(analysis));
-        if (!flags.json) std::cout << (&run == &plan.runs().front() ? "" : "\n") << early_token_text(analysis) << std::flush;
+        if (!flags.json)
+            std::cout << (&run == &plan.runs().front() ? "" : "\n") << early_token_text(analysis) << std::flush;
         if (!out.empty()) {
             write_file_atomic(out / "early-token.json", json_text(all.back(), 2) + "\n");
             write_file_atomic(out / "early-token.svg", early_token_svg(analysis));
@@ -152,14 +158,18 @@ void add_analyze(CLI::App& app, VerbContext& context) {
     auto* group = add_verb_group(app, "analyze", "Say why a result is what it is", example);
     auto flags = std::make_shared<EarlyTokenFlags>();
     auto& request = flags->request;
-    auto* verb = add_verb(*group, context, "early-token",
-                          "How much of the gain from longer inputs is the early-token curse (appendix B of the ALiBi paper)", example);
-    verb->add_option("CHECKPOINT", request.checkpoints,
-                     "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+    auto* verb = add_verb(
+        *group, context, "early-token",
+        "How much of the gain from longer inputs is the early-token curse (appendix B of the ALiBi paper)", example);
+    verb->add_option(
+            "CHECKPOINT", request.checkpoints,
+            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
         ->required();
     verb->add_option("--data", request.store, "Token store (longbow prepare)")->type_name("STORE")->required();
     verb->add_option("--split", request.split, "Split of the store")->capture_default_str()->type_name("NAME");
-    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, two or more", whole_number())->required()->type_name("L,..");
+    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, two or more", whole_number())
+        ->required()
+        ->type_name("L,..");
     verb->add_option("--stride", flags->evaluation.stride,
                      "Of the sliding windows; default: a quarter of the shortest length (the paper's: 1)")
         ->check(whole_number())
@@ -167,11 +177,13 @@ void add_analyze(CLI::App& app, VerbContext& context) {
     verb->add_option("--max-stream-tokens", flags->evaluation.max_stream_tokens, "Only the first N tokens of the split")
         ->check(whole_number())
         ->type_name("N");
-    verb->add_option("--out", flags->out, "Folder for early-token.json and the figure early-token.svg; of several runs a folder each in it")
+    verb->add_option("--out", flags->out,
+                     "Folder for early-token.json and the figure early-token.svg; of several runs a folder each in it")
         ->check(output_folder())
         ->type_name("DIR");
     verb->add_flag("--json", flags->json, "JSON on standard output instead of text; of several runs an array");
-    verb->add_flag("--dry-run", request.only_estimates, "Print what is to be measured and how long it will take here; nothing is written");
+    verb->add_flag("--dry-run", request.only_estimates,
+                   "Print what is to be measured and how long it will take here; nothing is written");
     run_with(verb, context, [flags](const CommonOptions& common) {
         complete(*flags);
         return flags->request.only_estimates ? dry_run(*flags, common) : early_token(*flags, common);

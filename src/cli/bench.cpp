@@ -98,27 +98,31 @@ int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
                        {"seconds_max", seconds.back()}};
         std::cout << row.dump() << "\n";
     } else {
-        std::cout << strprintf("%.1f ms an update at least (median %.1f, %zu updates), %s tokens/s, gemm %s, %d threads\n",
-                               seconds.front() * 1e3, median * 1e3, seconds.size(),
-                               human_count(timer.tokens_per_update() / seconds.front()).c_str(), timer.gemm_library().c_str(),
-                               common.threads);
+        std::cout << strprintf(
+            "%.1f ms an update at least (median %.1f, %zu updates), %s tokens/s, gemm %s, %d threads\n",
+            seconds.front() * 1e3, median * 1e3, seconds.size(),
+            human_count(timer.tokens_per_update() / seconds.front()).c_str(), timer.gemm_library().c_str(),
+            common.threads);
     }
     return 0;
 }
 
 void add_bench(CLI::App& app, VerbContext& context) {
-    auto* group =
-        add_verb_group(app, "bench", "Measure the speed of this build on this machine", "longbow bench train -c configs/demo/alibi.yaml");
+    auto* group = add_verb_group(app, "bench", "Measure the speed of this build on this machine",
+                                 "longbow bench train -c configs/demo/alibi.yaml");
     auto flags = std::make_shared<BenchTrainFlags>();
     auto* verb = add_verb(*group, context, "train", "Time training updates of a configuration; nothing is kept",
                           "longbow bench train -c configs/demo/alibi.yaml --steps 7 --threads 1");
     add_config_arguments(verb, flags->config);
-    verb->add_option("--steps", flags->steps, "Updates to time")->check(whole_number(1, 1000000))->capture_default_str();
+    verb->add_option("--steps", flags->steps, "Updates to time")
+        ->check(whole_number(1, 1000000))
+        ->capture_default_str();
     verb->add_option("--warmup-steps", flags->warmup, "Updates before the first timed one")
         ->check(whole_number(0, 1000000))
         ->capture_default_str();
     verb->add_flag("--json", flags->json, "One line of JSON");
-    verb->add_flag("--serve", flags->serve, "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
+    verb->add_flag("--serve", flags->serve,
+                   "One update for each line on stdin, answered by its milliseconds (for scripts/bench)");
     verb->add_flag("--profile", flags->profile, "Where the time of an update goes on CPU: operators by their own time")
         ->excludes("--serve")
         ->excludes("--json");

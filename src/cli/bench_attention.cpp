@@ -76,7 +76,8 @@ Work make_work(const AttentionFlags& flags, const std::string& device, at::Scala
     work.input.v = packed[2].transpose(1, 2).detach().requires_grad_(true);
     work.input.bias.kind = choice_named<BiasSpec::Kind>(flags.bias).value();
     if (work.input.bias.kind == BiasSpec::Kind::slopes) {
-        work.input.bias.slopes = torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
+        work.input.bias.slopes =
+            torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
     } else if (work.input.bias.kind == BiasSpec::Kind::table) {
         work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
     }
@@ -124,8 +125,9 @@ void run_untimed(Contestant& contestant, const Work& work, const std::string& de
     contestant.visited = contestant.backend->visited();
 }
 
-void print_rows(const AttentionFlags& flags, const CommonOptions& common, const std::string& device, std::int64_t length,
-                const std::string& dtype, const std::vector<Contestant>& contestants, double operations, double peak) {
+void print_rows(const AttentionFlags& flags, const CommonOptions& common, const std::string& device,
+                std::int64_t length, const std::string& dtype, const std::vector<Contestant>& contestants,
+                double operations, double peak) {
     for (const auto& c : contestants) {
         const double forward = operations / c.forward;
         const double backward = 2.5 * operations / c.backward;
@@ -151,10 +153,13 @@ void print_rows(const AttentionFlags& flags, const CommonOptions& common, const 
             std::cout << row.dump() << std::endl;
             continue;
         }
-        const auto share = [&](double rate) { return peak > 0 ? strprintf("%5.1f", 100 * rate / peak) : std::string("    -"); };
-        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s", static_cast<long long>(length),
-                               dtype.c_str(), c.backend->name().c_str(), c.forward * 1e3, forward / 1e9, share(forward).c_str(),
-                               c.backward * 1e3, backward / 1e9, share(backward).c_str(), c.memory_mb,
+        const auto share = [&](double rate) {
+            return peak > 0 ? strprintf("%5.1f", 100 * rate / peak) : std::string("    -");
+        };
+        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s",
+                               static_cast<long long>(length), dtype.c_str(), c.backend->name().c_str(),
+                               c.forward * 1e3, forward / 1e9, share(forward).c_str(), c.backward * 1e3, backward / 1e9,
+                               share(backward).c_str(), c.memory_mb,
                                c.visited ? strprintf("%.3f", *c.visited).c_str() : "-")
                   << std::endl;
     }
@@ -184,7 +189,8 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
 }
 
 int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
-    if (flags.skip_threshold == 0.0) throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
+    if (flags.skip_threshold == 0.0)
+        throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
     const auto device = resolve_device(common.device);
     prepare_process(device);
     flags.lengths = distinct_lengths(flags.lengths);
@@ -200,9 +206,10 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
         std::cout << strprintf(
             "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks count as done)\n",
             flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
-            static_cast<long long>(flags.head_dim), device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(),
-            common.threads, flags.rounds);
-        std::cout << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
+            static_cast<long long>(flags.head_dim),
+            device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(), common.threads, flags.rounds);
+        std::cout
+            << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
     }
     for (const auto& name_of_type : flags.dtypes) {
         const auto dtype = choice_named<DType>(name_of_type).value();
@@ -231,17 +238,20 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
 
 void add_bench_attention(CLI::App& group, VerbContext& context) {
     auto flags = std::make_shared<AttentionFlags>();
-    auto* verb = add_verb(group, context, "attention", "Time the attention back-ends side by side, forward and backward",
-                          "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
+    auto* verb =
+        add_verb(group, context, "attention", "Time the attention back-ends side by side, forward and backward",
+                 "longbow bench attention --lengths 1024,4096 --backends fused,sdpa --dtypes fp32 --threads 1");
     std::vector<std::string> lengths;
     for (const auto length : flags->lengths) lengths.push_back(std::to_string(length));
     add_list(verb, "--lengths", flags->lengths, "Tokens a sequence", whole_number(1, 1 << 24))
         ->type_name("L,..")
         ->default_str(join(lengths, ","));
-    add_list(verb, "--backends", flags->backends, "Back-ends, in turn within each round", CLI::IsMember(attention_backend_names()))
+    add_list(verb, "--backends", flags->backends, "Back-ends, in turn within each round",
+             CLI::IsMember(attention_backend_names()))
         ->type_name("NAME,..")
         ->default_str(join(flags->backends, ","));
-    add_list(verb, "--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16", CLI::IsMember({"fp32", "bf16", "fp16"}))
+    add_list(verb, "--dtypes", flags->dtypes, "Of q, k and v: fp32, bf16, fp16",
+             CLI::IsMember({"fp32", "bf16", "fp16"}))
         ->type_name("DTYPE,..")
         ->default_str(join(flags->dtypes, ","));
     verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
@@ -249,11 +259,15 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
         ->capture_default_str();
     verb->add_option("--batch", flags->batch, "Sequences")->check(whole_number(1, 1 << 20))->capture_default_str();
     verb->add_option("--heads", flags->heads, "Heads")->check(whole_number(1, 4096))->capture_default_str();
-    verb->add_option("--head-dim", flags->head_dim, "Numbers a head")->check(whole_number(1, 1024))->capture_default_str();
+    verb->add_option("--head-dim", flags->head_dim, "Numbers a head")
+        ->check(whole_number(1, 1024))
+        ->capture_default_str();
     verb->add_option("--skip-threshold", flags->skip_threshold,
                      "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
         ->capture_default_str();
-    verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")->check(whole_number(1, 1000000))->capture_default_str();
+    verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")
+        ->check(whole_number(1, 1000000))
+        ->capture_default_str();
     verb->add_flag("--json", flags->json, "A line of JSON a row");
     run_with(verb, context, [flags](const CommonOptions& common) { return bench_attention(*flags, common); });
 }

@@ -47,7 +47,8 @@ int report(std::string message, ExitCode code, const char* kind = "error") {
 
 std::vector<std::string> verb_names(const CLI::App& app) {
     std::vector<std::string> names;
-    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(verb->get_name());
+    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+        names.push_back(verb->get_name());
     return names;
 }
 
@@ -67,7 +68,8 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 
 std::string path_of(const CLI::App* app) {
     std::string path = app->get_name();
-    for (const auto* parent = app->get_parent(); parent != nullptr; parent = parent->get_parent()) path = parent->get_name() + " " + path;
+    for (const auto* parent = app->get_parent(); parent != nullptr; parent = parent->get_parent())
+        path = parent->get_name() + " " + path;
     return path;
 }
 
@@ -95,7 +97,8 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
         const auto verbs = verb_names(*verb);
         if (!verbs.empty()) {
             const auto near = suggestion(word, verbs);
-            return path + ": unknown command '" + word + "'" + (near.empty() ? "; there are: " + join(verbs, ", ") : near);
+            return path + ": unknown command '" + word + "'" +
+                   (near.empty() ? "; there are: " + join(verbs, ", ") : near);
         }
         return path + ": unexpected argument '" + word + "'; see " + path + " --help";
     }
@@ -108,7 +111,8 @@ std::string usage_message(CLI::App& app, const CLI::ParseError& error) {
                    "' is not a number that it can take";
         }
     }
-    return path + ": " + error.what() + (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
+    return path + ": " + error.what() +
+           (dynamic_cast<const CLI::RequiredError*>(&error) ? "; see " + path + " --help" : "");
 }
 
 // From version 2.4 on CLI11 refuses names with `=` in them, so positional arguments for overrides have a plain name,

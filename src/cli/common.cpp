@@ -34,11 +34,12 @@ std::string resolve_device(const std::string& text) {
     }
     const int count = gpu_count();
     if (count == 0) {
-        throw UsageError("--device " + text + ": no CUDA device can be used here (`longbow doctor` says why); take --device cpu or auto");
+        throw UsageError("--device " + text +
+                         ": no CUDA device can be used here (`longbow doctor` says why); take --device cpu or auto");
     }
     if (index >= count) {
-        throw UsageError(
-            strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(), count, count == 1 ? "" : "s"));
+        throw UsageError(strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(),
+                                   count, count == 1 ? "" : "s"));
     }
     return strprintf("cuda:%d", index);
 }
@@ -46,7 +47,8 @@ std::string resolve_device(const std::string& text) {
 void prepare_process(const std::string& device) {
     keep_freed_memory();
     count_cpu_memory();
-    if (device != "cpu" && !(load_cuda() && at::hasCUDA())) throw Error("LibTorch has no CUDA, and the device is " + device);
+    if (device != "cpu" && !(load_cuda() && at::hasCUDA()))
+        throw Error("LibTorch has no CUDA, and the device is " + device);
 }
 
 void apply_common(CommonOptions& options) {

@@ -17,15 +17,17 @@ struct CommonOptions {
 // is done.
 void apply_common(CommonOptions& options);
 
-// "auto" | "cpu" | "cuda" | "cuda:N" -> "cpu" or "cuda:N". auto takes the first GPU when there is one. Throws UsageError that says what
-// is missing (a build without CUDA, no GPU seen, a number past the last GPU). Changes nothing in this process.
+// "auto" | "cpu" | "cuda" | "cuda:N" -> "cpu" or "cuda:N". auto takes the first GPU when there is one. Throws
+// UsageError that says what is missing (a build without CUDA, no GPU seen, a number past the last GPU). Changes nothing
+// in this process.
 std::string resolve_device(const std::string& text);
 
 // Sets this process up to compute on `device`, as resolve_device() names it, until it ends:
 // - malloc keeps what is freed and asks for large pages (keep_freed_memory());
 // - each tensor on the CPU is counted, for the bytes that rows and metrics report (count_cpu_memory());
 // - for a GPU, LibTorch's CUDA part is loaded (load_cuda()).
-// A verb that computes calls it once, before it makes tensors or threads. Throws Error when the CUDA part cannot be loaded.
+// A verb that computes calls it once, before it makes tensors or threads. Throws Error when the CUDA part cannot be
+// loaded.
 void prepare_process(const std::string& device);
 
 }  // namespace longbow

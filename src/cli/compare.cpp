@@ -91,10 +91,12 @@ Json comparison_json(const ComparisonSide& a, const ComparisonSide& b, const Com
     return json;
 }
 
-std::string value_text(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "no value"; }
+std::string value_text(double value, int decimals) {
+    return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "no value";
+}
 
-std::string side_text(const char* letter, const ComparisonSide& side, const Comparison& c, const EvalResult* RowPair::*rows,
-                      std::int64_t diverged) {
+std::string side_text(const char* letter, const ComparisonSide& side, const Comparison& c,
+                      const EvalResult* RowPair::*rows, std::int64_t diverged) {
     auto text = std::string("  ") + letter + " " + printable(side.name) + ": ";
     if (diverged > 0 && c.pairs.size() == 1) return text + "diverged\n";
     text += std::string(c.pairs.size() > 1 ? "mean " : "") + "ppl " + value_text(mean_ppl(c.pairs, rows), 2) + ", " +
@@ -102,10 +104,12 @@ std::string side_text(const char* letter, const ComparisonSide& side, const Comp
     if (c.pairs.size() > 1) {
         std::vector<std::string> each;
         for (const auto& pair : c.pairs)
-            each.push_back(strprintf("%llu: ", static_cast<unsigned long long>((pair.*rows)->seed)) + value_text((pair.*rows)->ppl, 2));
+            each.push_back(strprintf("%llu: ", static_cast<unsigned long long>((pair.*rows)->seed)) +
+                           value_text((pair.*rows)->ppl, 2));
         text += " (ppl by seed " + join(each, ", ") + ")";
     }
-    if (diverged > 0) text += strprintf("; %lld of %zu seeds diverged", static_cast<long long>(diverged), c.pairs.size());
+    if (diverged > 0)
+        text += strprintf("; %lld of %zu seeds diverged", static_cast<long long>(diverged), c.pairs.size());
     return text + "\n";
 }
 
@@ -119,15 +123,17 @@ std::string verdict_text(const Comparison& c) {
     }
     const std::string better = difference.mean < 0 ? "B" : "A";
     if (c.pairs.size() > 1) return difference.excludes_zero() ? better + " is better" : "no clear difference";
-    return difference.excludes_zero() ? better + " is better, of these two models (one seed a side says nothing of others)"
-                                      : "no clear difference between these two models";
+    return difference.excludes_zero()
+               ? better + " is better, of these two models (one seed a side says nothing of others)"
+               : "no clear difference between these two models";
 }
 
 std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, const Comparison& c) {
     auto text = c.pairs.front().a->text() + "\n" + side_text("A", a, c, &RowPair::a, c.diverged_a) +
                 side_text("B", b, c, &RowPair::b, c.diverged_b) + "  ";
     const auto& difference = c.difference;
-    if (std::isfinite(difference.mean)) text += strprintf("B - A: %+.5f nats a %s", difference.mean, std::string(name_of(c.per)).c_str());
+    if (std::isfinite(difference.mean))
+        text += strprintf("B - A: %+.5f nats a %s", difference.mean, std::string(name_of(c.per)).c_str());
     if (difference.interval) {
         text += strprintf(", 95 %% interval [%+.5f, %+.5f] from ", difference.interval->low, difference.interval->high);
         if (c.pairs.size() > 1) text += strprintf("%zu seeds and ", c.pairs.size());
@@ -140,7 +146,9 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
 // Throws UsageError if both sides are the same results: they differ by exactly nothing, and the user has named one of
 // them by mistake.
 void refuse_identical_sides(const Input& a, const Input& b) {
-    const auto place = [](const fs::path& path) { return fs::exists(path / "results.jsonl") ? path / "results.jsonl" : path; };
+    const auto place = [](const fs::path& path) {
+        return fs::exists(path / "results.jsonl") ? path / "results.jsonl" : path;
+    };
     std::error_code error;
     if (a.select != b.select || !fs::equivalent(place(a.path), place(b.path), error)) return;
     throw UsageError("longbow compare: " + a.path + " and " + b.path + " are the same results: name two that differ");
@@ -167,14 +175,16 @@ int compare(const CompareFlags& flags) {
 
 void add_compare(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<CompareFlags>();
-    auto* verb = add_verb(app, context, "compare", "Is the difference between two models, or two methods of several seeds, real?",
-                          "longbow compare runs/alibi runs/sinusoidal --lengths 1024     # folders of seeds, or single runs\n"
-                          "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
+    auto* verb = add_verb(
+        app, context, "compare", "Is the difference between two models, or two methods of several seeds, real?",
+        "longbow compare runs/alibi runs/sinusoidal --lengths 1024     # folders of seeds, or single runs\n"
+        "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
     const std::string side =
         "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
     verb->add_option("RESULT_A", flags->a, side)->required();
     verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
-    add_list(verb, "--lengths", flags->request.lengths, "Only these evaluation lengths", whole_number())->type_name("L,..");
+    add_list(verb, "--lengths", flags->request.lengths, "Only these evaluation lengths", whole_number())
+        ->type_name("L,..");
     add_list(verb, "--seeds", flags->request.seeds, "Only the runs of these seeds",
              whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N,..");

@@ -84,7 +84,8 @@ void print_list(const std::string& prefix, const ConfigContext& known) {
         }
     }
     std::erase_if(fields, [&](const Field& field) { return !starts_with(field.path(), prefix); });
-    if (fields.empty()) throw UsageError("no key begins with '" + prefix + "'; `longbow config list` shows all of them");
+    if (fields.empty())
+        throw UsageError("no key begins with '" + prefix + "'; `longbow config list` shows all of them");
     std::size_t key_width = 0, type_width = 0, value_width = 0;
     for (const auto& field : fields) {
         key_width = std::max(key_width, field.path().size());
@@ -96,7 +97,9 @@ void print_list(const std::string& prefix, const ConfigContext& known) {
         const std::string unit = field.unit_text.empty() ? "" : " [" + field.unit_text + "]";
         std::string needs;
         for (const auto& condition : field.conditions) needs += "; only with " + condition.need;
-        const auto column = [](const std::string& text, std::size_t width) { return text + std::string(width - text.size() + 2, ' '); };
+        const auto column = [](const std::string& text, std::size_t width) {
+            return text + std::string(width - text.size() + 2, ' ');
+        };
         std::cout << column(field.path(), key_width) << column(type_name(field.default_value), type_width)
                   << column(value_text(field.default_value), value_width) << field.help << unit
                   << (accepts.empty() ? "" : " (" + accepts + ")") << needs << "\n";
@@ -105,7 +108,8 @@ void print_list(const std::string& prefix, const ConfigContext& known) {
 
 void add_list(CLI::App& parent, VerbContext& context) {
     auto flags = std::make_shared<ListFlags>();
-    auto* verb = add_verb(parent, context, "list", "Print every key with its type, default and meaning", "longbow config list optim");
+    auto* verb = add_verb(parent, context, "list", "Print every key with its type, default and meaning",
+                          "longbow config list optim");
     auto* prefix = verb->add_option("PREFIX", flags->prefix, "Only keys that begin so, e.g. train or optim.beta");
     verb->add_flag("--markdown", flags->markdown, "The reference page docs/configuration.md")->excludes(prefix);
     run_with(verb, context, [flags](const CommonOptions&) {
@@ -120,7 +124,8 @@ void add_list(CLI::App& parent, VerbContext& context) {
 }
 
 void add_config(CLI::App& app, VerbContext& context) {
-    auto* group = add_verb_group(app, "config", "Show, check and explain configurations", "longbow config show -c configs/demo/alibi.yaml");
+    auto* group = add_verb_group(app, "config", "Show, check and explain configurations",
+                                 "longbow config show -c configs/demo/alibi.yaml");
     add_show(*group, context);
     add_check(*group, context);
     add_schema(*group, context);

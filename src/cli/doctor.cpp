@@ -49,13 +49,14 @@ void check_processor(Findings& findings) {
     const auto cpu = cpu_info();
     const bool vectors = !cpu.features.empty();
     findings.expect(vectors, "processor",
-                    strprintf("%s, %d core%s, %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores, cpu.cores == 1 ? "" : "s",
-                              vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
+                    strprintf("%s, %d core%s, %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores,
+                              cpu.cores == 1 ? "" : "s", vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
                     "it will work, slowly");
     findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
     findings.ok("attention", "fused kernels for " + fused_attention_instructions());
     const auto memory = memory_info();
-    findings.expect(memory.available >= 2 * kGiB, "memory", bytes_text(memory.available) + " of " + bytes_text(memory.total) + " free",
+    findings.expect(memory.available >= 2 * kGiB, "memory",
+                    bytes_text(memory.available) + " of " + bytes_text(memory.total) + " free",
                     "the demo needs about 2 GiB; close something");
 }
 
@@ -64,7 +65,8 @@ void check_torch(Findings& findings) {
         const auto sum = at::matmul(at::ones({8, 64}), at::ones({64, 8})).sum().item<double>();
         if (sum != 8 * 64 * 8) {
             findings.fail("LibTorch",
-                          build_info().torch + ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
+                          build_info().torch +
+                              ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
             return;
         }
         findings.ok("LibTorch", build_info().torch + ", a matrix product is right");
@@ -85,8 +87,8 @@ void check_gpus(Findings& findings) {
     for (std::size_t i = 0; i < report.gpus.size(); ++i) {
         const auto& gpu = report.gpus[i];
         const auto problem = gpu_smoke_test(static_cast<int>(i));
-        const auto text = strprintf("%zu: %s, compute capability %d.%d, %s, driver for CUDA %s", i, gpu.name.c_str(), gpu.major, gpu.minor,
-                                    bytes_text(gpu.memory).c_str(), report.driver.c_str());
+        const auto text = strprintf("%zu: %s, compute capability %d.%d, %s, driver for CUDA %s", i, gpu.name.c_str(),
+                                    gpu.major, gpu.minor, bytes_text(gpu.memory).c_str(), report.driver.c_str());
         findings.expect(problem.empty(), "GPU", text, problem + " (--device cpu works)");
     }
 }
@@ -105,14 +107,16 @@ fs::path cache_folder() {
 
 void check_surroundings(Findings& findings) {
     const auto program = find_rsvg_convert();
-    findings.expect(!program.empty(), "figures", program.empty() ? "no rsvg-convert" : program,
-                    "only `longbow report --format pdf` and png need it; ./scripts/setup brings it (Debian package librsvg2-bin)");
+    findings.expect(
+        !program.empty(), "figures", program.empty() ? "no rsvg-convert" : program,
+        "only `longbow report --format pdf` and png need it; ./scripts/setup brings it (Debian package librsvg2-bin)");
     std::error_code none;
     const auto cache = cache_folder();
     findings.expect(fs::exists(cache, none), "cache", cache.string(),
                     "not there yet; ./scripts/setup makes it (LONGBOW_CACHE names another place)");
     const auto free = free_space(fs::current_path());
-    findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(), "checkpoints may not fit");
+    findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(),
+                    "checkpoints may not fit");
     const fs::path austen = "data/corpora/austen/train.txt";
     findings.expect(fs::exists(austen, none), "corpus", austen.string(),
                     "not here; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
@@ -121,8 +125,8 @@ void check_surroundings(Findings& findings) {
 int doctor() {
     Findings findings;
     const auto& build = build_info();
-    findings.ok("Longbow",
-                build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " + build.type + ", " + build.compiler);
+    findings.ok("Longbow", build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " +
+                               build.type + ", " + build.compiler);
     check_processor(findings);
     check_torch(findings);
     check_gpus(findings);
@@ -132,7 +136,8 @@ int doctor() {
 }
 
 void add_doctor(CLI::App& app, VerbContext& context) {
-    auto* verb = add_verb(app, context, "doctor", "What this machine has, what is missing, and what to do", "longbow doctor");
+    auto* verb =
+        add_verb(app, context, "doctor", "What this machine has, what is missing, and what to do", "longbow doctor");
     run_with(verb, context, [](const CommonOptions&) { return doctor(); });
 }
 

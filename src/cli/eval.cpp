@@ -41,11 +41,14 @@ void complete(EvalFlags& flags) {
         request.evaluations.back().length = length;
         check_plan({flags.evaluation.protocol, length, flags.evaluation.stride, 0, {}});
     }
-    if (request.store.empty() == request.files.empty()) throw UsageError("longbow eval needs either --data STORE or --text FILE");
+    if (request.store.empty() == request.files.empty())
+        throw UsageError("longbow eval needs either --data STORE or --text FILE");
     if (printable(request.data_set) != request.data_set)
         throw UsageError("--data-set " + printable(request.data_set) + ": a name is one line of UTF-8");
-    if (!request.token_logprobs.empty() && flags.lengths.size() > 1 && request.token_logprobs.find("{length}") == std::string::npos) {
-        throw UsageError("--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
+    if (!request.token_logprobs.empty() && flags.lengths.size() > 1 &&
+        request.token_logprobs.find("{length}") == std::string::npos) {
+        throw UsageError(
+            "--token-logprobs with several lengths needs {length} in the file name, e.g. logprobs-{length}.npy");
     }
 }
 
@@ -60,7 +63,8 @@ int eval(const EvalFlags& flags, const Ranked& ranked) {
     auto& ranks = *ranked.ranks;
     install_stop_handlers();
     for (const auto& file : flags.request.files) {
-        if (ranks.leader() && !can_be_read_again(file) && fs::exists(file)) log::info("waiting for the text that comes from " + file);
+        if (ranks.leader() && !can_be_read_again(file) && fs::exists(file))
+            log::info("waiting for the text that comes from " + file);
     }
     ranks.stage("reading the checkpoints and the text", /*patient=*/true);
     ResultsMeasurement measurement(request_on(flags, ranked), ranks);
@@ -86,14 +90,16 @@ int dry_run(const EvalFlags& flags, const Ranked& ranked) {
 
 void add_eval(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<EvalFlags>();
-    auto* verb = add_verb(app, context, "eval", "Perplexity of checkpoints at several lengths",
-                          "longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024\n"
-                          "  longbow eval runs/alibi@last --text my.txt --lengths 512 --stride 256 --json\n"
-                          "  longbow eval runs/alibi runs/rotary --data data/corpora/austen/store --lengths 1024 --out both.jsonl");
+    auto* verb = add_verb(
+        app, context, "eval", "Perplexity of checkpoints at several lengths",
+        "longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024\n"
+        "  longbow eval runs/alibi@last --text my.txt --lengths 512 --stride 256 --json\n"
+        "  longbow eval runs/alibi runs/rotary --data data/corpora/austen/store --lengths 1024 --out both.jsonl");
     auto& request = flags->request;
     auto& evaluation = flags->evaluation;
-    verb->add_option("CHECKPOINT", request.checkpoints,
-                     "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+    verb->add_option(
+            "CHECKPOINT", request.checkpoints,
+            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
         ->required();
     verb->add_option("--data", request.store, "Token store (longbow prepare)")->type_name("STORE");
     verb->add_option("--text", request.files, "Text file, encoded with the checkpoint's tokenizer; may be repeated")
@@ -106,7 +112,9 @@ void add_eval(CLI::App& app, VerbContext& context) {
             "--data-set", request.data_set,
             "The data set's name for the rows, e.g. wikitext103; default: the one that the path of the store or text names, if it does")
         ->type_name("NAME");
-    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024", whole_number())->required()->type_name("L,..");
+    add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024", whole_number())
+        ->required()
+        ->type_name("L,..");
     verb->add_option("--stride", evaluation.stride,
                      "Targets a window, with up to length - stride tokens of context; default: the protocol's")
         ->check(whole_number())
@@ -128,18 +136,21 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->type_name("DTYPE");
     auto backends = attention_backend_names();
     backends.emplace_back("auto");
-    verb->add_option("--attention", request.model.attention, join(backends, " | ") + "; default: as the checkpoint's configuration says")
+    verb->add_option("--attention", request.model.attention,
+                     join(backends, " | ") + "; default: as the checkpoint's configuration says")
         ->check(CLI::IsMember(backends))
         ->type_name("BACKEND");
     verb->add_option("--out", request.out, "results.jsonl that takes all rows; default: each run's own")
         ->transform(output_file())
         ->type_name("FILE");
-    verb->add_option("--token-logprobs", request.token_logprobs,
-                     "NumPy file of one log-probability a scored token; {run} and {length} stand for the run's name and the length")
+    verb->add_option(
+            "--token-logprobs", request.token_logprobs,
+            "NumPy file of one log-probability a scored token; {run} and {length} stand for the run's name and the length")
         ->transform(output_file())
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
-    verb->add_flag("--dry-run", request.only_estimates, "Print what is to be measured and how long it will take here; nothing is written");
+    verb->add_flag("--dry-run", request.only_estimates,
+                   "Print what is to be measured and how long it will take here; nothing is written");
     verb->add_flag("--again", request.again, "Measure again what results.jsonl has already");
     add_rank_arguments(verb, flags->ranks);
     run_with(verb, context, [flags](const CommonOptions& common) {
@@ -147,7 +158,8 @@ void add_eval(CLI::App& app, VerbContext& context) {
         check_ranks_can_read(flags->ranks, flags->request.files);
         if (flags->request.only_estimates)
             return dry_run(*flags, {std::make_shared<Communicator>(), resolve_device(common.device), common.threads});
-        return run_ranked(flags->ranks, common, DistConfig{}.timeout, [&](const Ranked& ranked) { return eval(*flags, ranked); });
+        return run_ranked(flags->ranks, common, DistConfig{}.timeout,
+                          [&](const Ranked& ranked) { return eval(*flags, ranked); });
     });
 }
 LONGBOW_REGISTER_VERB(30, add_eval);

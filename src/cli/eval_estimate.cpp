@@ -43,8 +43,9 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     const auto heading =
-        strprintf("%s: %s, %s parameters, %s, %s attention", printable(run.name).c_str(), run.checkpoint.config.position.method.c_str(),
-                  with_commas(model.parameter_count()).c_str(), std::string(name_of(run.dtype)).c_str(), model.attention().name().c_str());
+        strprintf("%s: %s, %s parameters, %s, %s attention", printable(run.name).c_str(),
+                  run.checkpoint.config.position.method.c_str(), with_commas(model.parameter_count()).c_str(),
+                  std::string(name_of(run.dtype)).c_str(), model.attention().name().c_str());
     estimate.text = wrapped(heading, width) + "\n\n" + aligned_table(table, width);
     return estimate;
 }
@@ -72,8 +73,9 @@ void print_estimates(MeasurePlan& plan) {
         seconds += estimate.seconds;
     }
     std::cout << assumed_text(plan, width)
-              << strprintf("in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
-                           rounded_duration_text(seconds).c_str(), request.device.c_str(), request.threads);
+              << strprintf(
+                     "in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
+                     rounded_duration_text(seconds).c_str(), request.device.c_str(), request.threads);
 }
 
 }  // namespace longbow

@@ -7,8 +7,8 @@
 
 namespace longbow {
 
-// Prints a table a run, with its evaluations that are yet to be measured timed on the plan's device for some seconds in all, and the whole's
-// time on this machine.
+// Prints a table a run, with its evaluations that are yet to be measured timed on the plan's device for some seconds in
+// all, and the whole's time on this machine.
 void print_estimates(MeasurePlan& plan);
 
 }  // namespace longbow

@@ -11,7 +11,9 @@ namespace longbow {
 
 namespace {
 
-std::string interval_text(const EvalResult& row) { return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-"; }
+std::string interval_text(const EvalResult& row) {
+    return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-";
+}
 
 // Where a row has no interval, why; where there are some, what they are.
 std::string interval_note(const std::vector<EvalResult>& rows) {
@@ -22,29 +24,31 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
     }
     const auto blocks = least == most ? with_commas(least) : with_commas(least) + " to " + with_commas(most);
     if (most < kLeastBlocks)
-        return strprintf("no interval: %s block%s of 1,024 targets, and %lld are needed", blocks.c_str(), most == 1 ? "" : "s",
-                         static_cast<long long>(kLeastBlocks));
+        return strprintf("no interval: %s block%s of 1,024 targets, and %lld are needed", blocks.c_str(),
+                         most == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
     std::set<std::string> methods;  // rows of before, measured once and for all, have another
     for (const auto& row : rows) methods.insert(row.ppl_ci_method);
-    return "95 % intervals: " + join({methods.begin(), methods.end()}, ", ") + " over " + blocks + " blocks of 1,024 targets";
+    return "95 % intervals: " + join({methods.begin(), methods.end()}, ", ") + " over " + blocks +
+           " blocks of 1,024 targets";
 }
 
 }  // namespace
 
 std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     const auto& first = rows.front();
-    const auto heading =
-        strprintf("%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s", printable(first.name).c_str(),
-                  first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
-                  first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
-    std::vector<TableColumn> table{{"length", 0, {}},   {"stride", 4, {}},        {"tokens", 3, {}},    {"nll", 2, {}},
-                                   {"ppl", 0, {}},      {"95 % interval", 1, {}}, {"bits/byte", 5, {}}, {"ppl/word", 6, {}},
-                                   {"tokens/s", 7, {}}, {"tensors MB", 8, {}}};
+    const auto heading = strprintf(
+        "%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s", printable(first.name).c_str(),
+        first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
+        first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
+    std::vector<TableColumn> table{{"length", 0, {}},    {"stride", 4, {}},   {"tokens", 3, {}},
+                                   {"nll", 2, {}},       {"ppl", 0, {}},      {"95 % interval", 1, {}},
+                                   {"bits/byte", 5, {}}, {"ppl/word", 6, {}}, {"tokens/s", 7, {}},
+                                   {"tensors MB", 8, {}}};
     std::string unreached;
     for (const auto& row : rows) {
         if (!row.reached()) {
-            unreached += wrapped(strprintf("no window reached length %lld: the longest had %s tokens", static_cast<long long>(row.length),
-                                           with_commas(row.longest_window).c_str()),
+            unreached += wrapped(strprintf("no window reached length %lld: the longest had %s tokens",
+                                           static_cast<long long>(row.length), with_commas(row.longest_window).c_str()),
                                  width) +
                          "\n";
         }
@@ -61,8 +65,8 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     std::vector<std::string> left_out;
-    auto text = wrapped(heading, width) + "\n\n" + aligned_table(table, width, &left_out) + "\n" + wrapped(interval_note(rows), width) +
-                "\n" + unreached;
+    auto text = wrapped(heading, width) + "\n\n" + aligned_table(table, width, &left_out) + "\n" +
+                wrapped(interval_note(rows), width) + "\n" + unreached;
     if (!left_out.empty()) text += wrapped("left out for want of width: " + join(left_out, ", "), width) + "\n";
     return text;
 }

@@ -8,7 +8,8 @@
 
 namespace longbow {
 
-// Of one run's rows, in at most `width` columns of a terminal, where the least important columns are left out and named; 0: all of them.
+// Of one run's rows, in at most `width` columns of a terminal, where the least important columns are left out and
+// named; 0: all of them.
 std::string eval_table(const std::vector<EvalResult>& rows, int width = 0);
 
 }  // namespace longbow

@@ -20,7 +20,9 @@ bool takes_any_text(CLI::Option& option) {
 std::string expectation(const std::string& type) { return type.empty() || type == "TEXT" ? "" : ": expected " + type; }
 
 // Returns the flag in a word: --threads for both --threads and --threads=2; empty if the word is no flag.
-std::string flag_in(const std::string& text) { return text.size() > 1 && text[0] == '-' ? text.substr(0, text.find('=')) : ""; }
+std::string flag_in(const std::string& text) {
+    return text.size() > 1 && text[0] == '-' ? text.substr(0, text.find('=')) : "";
+}
 
 }  // namespace
 
@@ -33,12 +35,14 @@ CLI::Validator output_file() {
 }
 
 CLI::Validator output_folder() {
-    return {[](const std::string& path) {
-                return path == "-"
-                           ? std::string("'-' is standard output elsewhere, and a folder is made here: name one (./- if it is called so)")
-                           : std::string();
-            },
-            "", "output_folder"};
+    return {
+        [](const std::string& path) {
+            return path == "-"
+                       ? std::string(
+                             "'-' is standard output elsewhere, and a folder is made here: name one (./- if it is called so)")
+                       : std::string();
+        },
+        "", "output_folder"};
 }
 
 CLI::Validator free_text() {

@@ -34,17 +34,21 @@ int run(const Flags& flags, const CommonOptions& common) {
     check_prompt(*loaded.model, *loaded.tokenizer, request);
     loaded.model->to(torch::Device(device));
     std::cout << request.prompt << std::flush;
-    generate(*loaded.model, *loaded.tokenizer, request, [](const std::string& piece) { std::cout << piece << std::flush; });
+    generate(*loaded.model, *loaded.tokenizer, request,
+             [](const std::string& piece) { std::cout << piece << std::flush; });
     std::cout << '\n';
     return 0;
 }
 
 void add_generate(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
-    auto* verb = add_verb(app, context, "generate", "Continue a prompt with a trained model",
-                          "longbow generate runs/alibi --prompt \"It is a truth universally acknowledged\" --temperature 0.8 --top-p 0.95");
+    auto* verb = add_verb(
+        app, context, "generate", "Continue a prompt with a trained model",
+        "longbow generate runs/alibi --prompt \"It is a truth universally acknowledged\" --temperature 0.8 --top-p 0.95");
     auto& request = flags->request;
-    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")->required();
+    verb->add_option("CHECKPOINT", flags->checkpoint,
+                     "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")
+        ->required();
     verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->check(free_text())->required();
     verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")
         ->check(whole_number(0))

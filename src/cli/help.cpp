@@ -16,7 +16,8 @@ const CLI::App& verb_named(const CLI::App& parent, const std::string& word) {
         if (verb->get_name() == word) return *verb;
         names.push_back(verb->get_name());
     }
-    if (names.empty()) throw UsageError("longbow help: " + parent.get_name() + " has no commands of its own, such as '" + word + "'");
+    if (names.empty())
+        throw UsageError("longbow help: " + parent.get_name() + " has no commands of its own, such as '" + word + "'");
     const auto near = nearest(word, names);
     throw UsageError("longbow help: unknown command '" + word + "'" +
                      (near ? ", did you mean '" + *near + "'?" : "; there are: " + join(names, ", ")));

@@ -17,25 +17,29 @@ int run(const ImportRequest& request) {
     const auto report = import_fairseq(request);
     const auto& model = report.config.model;
     std::cout << strprintf("%s: %s%s parameters (%s in the file), %s ids\n", report.checkpoint.c_str(),
-                           report.architecture.empty() ? "" : (report.architecture + ", ").c_str(), with_commas(report.parameters).c_str(),
-                           report.weights_dtype.c_str(), with_commas(report.vocab_size).c_str())
-              << strprintf("  %lld layers, dim %lld, %lld heads, ffn %lld, %s, %s final norm, %s\n", static_cast<long long>(model.layers),
-                           static_cast<long long>(model.dim), static_cast<long long>(model.heads), static_cast<long long>(model.ffn_dim),
+                           report.architecture.empty() ? "" : (report.architecture + ", ").c_str(),
+                           with_commas(report.parameters).c_str(), report.weights_dtype.c_str(),
+                           with_commas(report.vocab_size).c_str())
+              << strprintf("  %lld layers, dim %lld, %lld heads, ffn %lld, %s, %s final norm, %s\n",
+                           static_cast<long long>(model.layers), static_cast<long long>(model.dim),
+                           static_cast<long long>(model.heads), static_cast<long long>(model.ffn_dim),
                            std::string(name_of(model.activation)).c_str(), model.final_norm ? "with a" : "no",
                            model.adaptive_cutoffs.empty() ? "plain embedding" : "adaptive embedding and softmax")
-              << strprintf("  position %s (as --position says), trained at length %lld%s\n", report.config.position.method.c_str(),
-                           static_cast<long long>(report.config.train.length),
+              << strprintf("  position %s (as --position says), trained at length %lld%s\n",
+                           report.config.position.method.c_str(), static_cast<long long>(report.config.train.length),
                            report.updates > 0 ? (" for " + with_commas(report.updates) + " updates").c_str() : "");
     return 0;
 }
 
 void add_import(CLI::App& app, VerbContext& context) {
-    auto* group = add_verb_group(app, "import", "Make a checkpoint out of another program's",
-                                 "longbow import fairseq checkpoint_best.pt --dict dict.txt --position alibi --out runs/imported");
+    auto* group = add_verb_group(
+        app, "import", "Make a checkpoint out of another program's",
+        "longbow import fairseq checkpoint_best.pt --dict dict.txt --position alibi --out runs/imported");
     auto request = std::make_shared<ImportRequest>();
-    auto* verb = add_verb(*group, context, "fairseq", "A language model of fairseq's transformer_lm family (the paper's models)",
-                          "longbow import fairseq alibi_wt103_L512.pt --dict wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
-                          "  longbow eval runs/alibi-512 --text wiki.valid.tokens --lengths 512,3072");
+    auto* verb = add_verb(
+        *group, context, "fairseq", "A language model of fairseq's transformer_lm family (the paper's models)",
+        "longbow import fairseq alibi_wt103_L512.pt --dict wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
+        "  longbow eval runs/alibi-512 --text wiki.valid.tokens --lengths 512,3072");
     verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any age; nothing in it is executed")
         ->required()
         ->type_name("FILE.pt");
@@ -43,10 +47,14 @@ void add_import(CLI::App& app, VerbContext& context) {
         ->required()
         ->type_name("dict.txt");
     verb->add_option("--position", request->position,
-                     "Position method that the model was trained with, which the file does not say: " + join(fairseq_positions(), " | "))
+                     "Position method that the model was trained with, which the file does not say: " +
+                         join(fairseq_positions(), " | "))
         ->required()
         ->type_name("METHOD");
-    verb->add_option("--out", request->out, "Run directory to make")->check(output_folder())->required()->type_name("DIR");
+    verb->add_option("--out", request->out, "Run directory to make")
+        ->check(output_folder())
+        ->required()
+        ->type_name("DIR");
     run_with(verb, context, [request](const CommonOptions&) { return run(*request); });
 }
 

@@ -20,7 +20,8 @@ struct Flags {
 Json tensors_json(const std::filesystem::path& file) {
     Json tensors = Json::array();
     for (const auto& [name, tensor] : read_safetensors(file).tensors) {
-        tensors.push_back({{"name", name}, {"dtype", c10::toString(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
+        tensors.push_back(
+            {{"name", name}, {"dtype", c10::toString(tensor.scalar_type())}, {"shape", tensor.sizes().vec()}});
     }
     return tensors;
 }
@@ -28,18 +29,21 @@ Json tensors_json(const std::filesystem::path& file) {
 void print_text(const Json& about) {
     std::cout << about["path"].get<std::string>() << "\n";
     for (const char* key : {"update", "position", "train_length", "parameters", "vocab_size", "data", "tokenizer"}) {
-        std::cout << strprintf("  %-16s ", key) << (about["manifest"].contains(key) ? json_text(about["manifest"][key]) : "?") << "\n";
+        std::cout << strprintf("  %-16s ", key)
+                  << (about["manifest"].contains(key) ? json_text(about["manifest"][key]) : "?") << "\n";
     }
     std::cout << "state\n";
-    for (const auto& [key, value] : about["state"].items()) std::cout << strprintf("  %-16s ", key.c_str()) << json_text(value) << "\n";
+    for (const auto& [key, value] : about["state"].items())
+        std::cout << strprintf("  %-16s ", key.c_str()) << json_text(value) << "\n";
     std::cout << "files\n";
     for (const auto& [name, file] : about["manifest"]["files"].items()) {
-        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str()) << file.value("hash", "")
-                  << "\n";
+        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str())
+                  << file.value("hash", "") << "\n";
     }
     std::cout << "weights\n";
     for (const auto& tensor : about["weights"]) {
-        std::cout << strprintf("  %-40s %-8s ", tensor["name"].get<std::string>().c_str(), tensor["dtype"].get<std::string>().c_str())
+        std::cout << strprintf("  %-40s %-8s ", tensor["name"].get<std::string>().c_str(),
+                               tensor["dtype"].get<std::string>().c_str())
                   << tensor["shape"].dump() << "\n";
     }
     if (about.contains("verified")) std::cout << "every file has the size and hash of the manifest\n";
@@ -49,7 +53,8 @@ void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
     auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint holds",
                           "longbow inspect checkpoint runs/alibi@last --verify");
-    verb->add_option("CHECKPOINT", flags->checkpoint, "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")
+    verb->add_option("CHECKPOINT", flags->checkpoint,
+                     "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")
         ->required();
     verb->add_flag("--verify", flags->verify, "Check every file against the manifest's sizes and hashes");
     verb->add_flag("--json", flags->json, "JSON instead of text");

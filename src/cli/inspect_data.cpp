@@ -36,7 +36,9 @@ constexpr std::size_t kShownSources = 20;
 
 // A span of tokens may begin or end inside a character. JSON replaces the broken bytes, plain output shows them as
 // escapes.
-std::string dump(const Json& json, int indent = -1) { return json.dump(indent, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json, int indent = -1) {
+    return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
 
 std::int64_t whole_number(std::string_view text, const std::string& where) {
     std::int64_t value = 0;
@@ -55,7 +57,8 @@ Span parse_span(const std::string& text, std::int64_t size) {
     const std::string end = text.substr(colon + 1);
     const Span span{begin.empty() ? 0 : whole_number(begin, where), end.empty() ? size : whole_number(end, where)};
     if (span.begin >= span.end || span.end > size) {
-        throw UsageError(where + ": the split has " + with_commas(size) + " tokens, so that BEGIN < END <= " + std::to_string(size));
+        throw UsageError(where + ": the split has " + with_commas(size) +
+                         " tokens, so that BEGIN < END <= " + std::to_string(size));
     }
     return span;
 }
@@ -66,23 +69,33 @@ std::vector<TokenId> ids_of(const TokenStream& stream, Span span) {
     return {wide.begin(), wide.end()};
 }
 
-std::string default_split(const TokenStore& store) { return store.has_split("train") ? "train" : store.splits().front(); }
+std::string default_split(const TokenStore& store) {
+    return store.has_split("train") ? "train" : store.splits().front();
+}
 
 Json span_json(const TokenStream& stream, const Tokenizer& tokenizer, Span span) {
     const auto ids = ids_of(stream, span);
-    Json json = {{"begin", span.begin}, {"end", span.end}, {"ids", ids}, {"tokens", Json::array()}, {"text", tokenizer.decode(ids)}};
+    Json json = {{"begin", span.begin},
+                 {"end", span.end},
+                 {"ids", ids},
+                 {"tokens", Json::array()},
+                 {"text", tokenizer.decode(ids)}};
     for (const auto id : ids) json["tokens"].push_back(tokenizer.token_text(id));
     return json;
 }
 
-Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const TrainConfig& train, std::int64_t update) {
+Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const TrainConfig& train,
+                 std::int64_t update) {
     const auto& stream = source.stream();
     const bool mixed = stream.parts().size() > 1;
     const auto order = training_order(stream, train);
     const auto position = position_of_update(train, update);
-    Json json = {
-        {"update", update},        {"seed", train.seed}, {"length", train.length}, {"batch", train.batch}, {"accumulate", train.accumulate},
-        {"samples", Json::array()}};
+    Json json = {{"update", update},
+                 {"seed", train.seed},
+                 {"length", train.length},
+                 {"batch", train.batch},
+                 {"accumulate", train.accumulate},
+                 {"samples", Json::array()}};
     for (std::int64_t micro = 0; micro < train.accumulate; ++micro) {
         for (const auto& block : order->micro_batch(position, micro)) {
             const Span span{block.begin, block.begin + block.length};
@@ -101,23 +114,25 @@ Json update_json(const TrainingSource& source, const Tokenizer& tokenizer, const
 void print_summary(const TokenStore& store) {
     const Json& manifest = store.manifest();
     const Json& tokenizer = manifest["tokenizer"];
-    std::cout << store.path().string() << ": " << tokenizer["kind"].get<std::string>() << " tokenizer, " << with_commas(store.vocab_size())
-              << " tokens, boundary id " << tokenizer["boundary"] << ", " << 8 * manifest["id_bytes"].get<int>()
-              << "-bit ids, documents by " << manifest["documents"].get<std::string>() << "\ntokenizer " << store.tokenizer_fingerprint()
-              << '\n';
+    std::cout << store.path().string() << ": " << tokenizer["kind"].get<std::string>() << " tokenizer, "
+              << with_commas(store.vocab_size()) << " tokens, boundary id " << tokenizer["boundary"] << ", "
+              << 8 * manifest["id_bytes"].get<int>() << "-bit ids, documents by "
+              << manifest["documents"].get<std::string>() << "\ntokenizer " << store.tokenizer_fingerprint() << '\n';
     for (const auto& name : store.splits()) {
         const Json& split = manifest["splits"][name];
         const auto tokens = split["tokens"].get<std::int64_t>();
         const auto bytes = split["raw_bytes"].get<std::int64_t>();
-        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes %14s words  %.3f bytes/token  %s\n", name.c_str(),
-                               with_commas(tokens).c_str(), with_commas(split["documents"].get<std::int64_t>()).c_str(),
-                               with_commas(bytes).c_str(), with_commas(split["words"].get<std::int64_t>()).c_str(),
-                               static_cast<double>(bytes) / static_cast<double>(tokens), split["fingerprint"].get<std::string>().c_str());
+        std::cout << strprintf(
+            "%-6s %14s tokens %10s documents %16s bytes %14s words  %.3f bytes/token  %s\n", name.c_str(),
+            with_commas(tokens).c_str(), with_commas(split["documents"].get<std::int64_t>()).c_str(),
+            with_commas(bytes).c_str(), with_commas(split["words"].get<std::int64_t>()).c_str(),
+            static_cast<double>(bytes) / static_cast<double>(tokens), split["fingerprint"].get<std::string>().c_str());
         if (split["shards"].size() > 1) std::cout << strprintf("       in %zu files\n", split["shards"].size());
         std::size_t shown = 0;
         for (const auto& source : split["sources"]) {
             if (shown++ == kShownSources) {
-                std::cout << strprintf("       and from %zu more files (--json lists all)\n", split["sources"].size() - kShownSources);
+                std::cout << strprintf("       and from %zu more files (--json lists all)\n",
+                                       split["sources"].size() - kShownSources);
                 break;
             }
             std::cout << strprintf("       from %s (%s bytes of text, %s)\n", source["name"].get<std::string>().c_str(),
@@ -129,12 +144,15 @@ void print_summary(const TokenStore& store) {
 
 void print_update(const Json& update) {
     std::cout << strprintf("update %lld (seed %llu): %zu sequences of %lld tokens\n", update["update"].get<long long>(),
-                           update["seed"].get<unsigned long long>(), update["samples"].size(), update["length"].get<long long>());
+                           update["seed"].get<unsigned long long>(), update["samples"].size(),
+                           update["length"].get<long long>());
     for (const auto& sample : update["samples"]) {
-        std::cout << strprintf("sample %lld (epoch %lld, micro-batch %lld), targets [%lld, %lld): ", sample["sample"].get<long long>(),
-                               sample["epoch"].get<long long>(), sample["micro_batch"].get<long long>(), sample["begin"].get<long long>(),
+        std::cout << strprintf("sample %lld (epoch %lld, micro-batch %lld), targets [%lld, %lld): ",
+                               sample["sample"].get<long long>(), sample["epoch"].get<long long>(),
+                               sample["micro_batch"].get<long long>(), sample["begin"].get<long long>(),
                                sample["end"].get<long long>())
-                  << (sample.contains("store") ? "(" + sample["store"].get<std::string>() + ") " : "") << dump(sample["text"]) << '\n';
+                  << (sample.contains("store") ? "(" + sample["store"].get<std::string>() + ") " : "")
+                  << dump(sample["text"]) << '\n';
     }
 }
 
@@ -179,24 +197,27 @@ int inspect_data(const InspectDataFlags& flags) {
 
 void add_inspect_data(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<InspectDataFlags>();
-    auto* verb =
-        add_verb(inspect_group(app), context, "data", "What a token store holds; any span as text; what an update will see; checksums",
-                 "longbow inspect data store --split valid --tokens 0:100\n"
-                 "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
-                 "  longbow inspect data store --verify");
+    auto* verb = add_verb(inspect_group(app), context, "data",
+                          "What a token store holds; any span as text; what an update will see; checksums",
+                          "longbow inspect data store --split valid --tokens 0:100\n"
+                          "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
+                          "  longbow inspect data store --verify");
     verb->add_option("STORE", flags->store, "Folder of the store")->required();
     verb->add_option("--split", flags->split, "Split to look at; default: train, or the first")->type_name("NAME");
-    verb->add_option("--tokens", flags->tokens, "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")
+    verb->add_option("--tokens", flags->tokens,
+                     "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")
         ->type_name("BEGIN:END");
-    auto* update = verb->add_option("--update", flags->update, "Which sequences update N of a training run sees (1 is the first)")
-                       ->type_name("N")
-                       ->check(longbow::whole_number(1, std::uint64_t{1} << 40));
+    auto* update =
+        verb->add_option("--update", flags->update, "Which sequences update N of a training run sees (1 is the first)")
+            ->type_name("N")
+            ->check(longbow::whole_number(1, std::uint64_t{1} << 40));
     add_config_arguments(verb, flags->config, false);
     verb->get_option("--config")->needs(update);
     verb->add_flag("--verify", flags->verify, "Compare every file with its checksum");
     verb->add_flag("--json", flags->json, "Print JSON");
     run_with(verb, context, [flags](const CommonOptions&) {
-        if (flags->update == 0 && !flags->config.overrides.empty()) throw UsageError("longbow inspect data: overrides need --update");
+        if (flags->update == 0 && !flags->config.overrides.empty())
+            throw UsageError("longbow inspect data: overrides need --update");
         return inspect_data(*flags);
     });
 }

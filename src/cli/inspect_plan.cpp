@@ -49,14 +49,16 @@ PlanSummary summarise_plan(const std::vector<EvalWindow>& windows) {
 }
 
 std::string window_text(const EvalWindow& w) {
-    return strprintf("  inputs [%lld, %lld)%s, scored [%lld, %lld)\n", static_cast<long long>(w.begin), static_cast<long long>(w.end),
-                     w.boundary_first ? " behind a boundary" : "", static_cast<long long>(w.score_begin), static_cast<long long>(w.end));
+    return strprintf("  inputs [%lld, %lld)%s, scored [%lld, %lld)\n", static_cast<long long>(w.begin),
+                     static_cast<long long>(w.end), w.boundary_first ? " behind a boundary" : "",
+                     static_cast<long long>(w.score_begin), static_cast<long long>(w.end));
 }
 
 int inspect_plan(PlanFlags& flags) {
     flags.lengths = distinct_lengths(flags.lengths);
     for (const auto length : flags.lengths) check_plan({flags.request.protocol, length, flags.request.stride, 0, {}});
-    if (flags.store.empty() == (flags.tokens == 0)) throw UsageError("longbow inspect plan needs either a STORE or --tokens N");
+    if (flags.store.empty() == (flags.tokens == 0))
+        throw UsageError("longbow inspect plan needs either a STORE or --tokens N");
     if (flags.store.empty() && (flags.request.within_documents || flags.request.max_stream_tokens > 0)) {
         throw UsageError("longbow inspect plan: --within-documents and --max-stream-tokens need a STORE");
     }
@@ -75,7 +77,10 @@ int inspect_plan(PlanFlags& flags) {
         if (flags.json) {
             Json rows = Json::array();
             for (const auto& w : windows)
-                rows.push_back({{"begin", w.begin}, {"end", w.end}, {"score_begin", w.score_begin}, {"boundary_first", w.boundary_first}});
+                rows.push_back({{"begin", w.begin},
+                                {"end", w.end},
+                                {"score_begin", w.score_begin},
+                                {"boundary_first", w.boundary_first}});
             text += Json{{"protocol", request.protocol},
                          {"length", length},
                          {"stride", stride},
@@ -89,13 +94,16 @@ int inspect_plan(PlanFlags& flags) {
                     "\n";
             continue;
         }
-        text += strprintf("protocol %s, length %lld, stride %lld, %s tokens\n", request.protocol.c_str(), static_cast<long long>(length),
-                          static_cast<long long>(stride), with_commas(plan.tokens).c_str());
-        text += strprintf("  %s windows in %s passes over the model: %s inputs, %s targets scored (%.2f inputs a target)\n",
-                          with_commas(s.windows).c_str(), with_commas(s.passes).c_str(), with_commas(s.inputs).c_str(),
-                          with_commas(s.scored).c_str(), static_cast<double>(s.inputs) / static_cast<double>(s.scored));
-        text += strprintf("  context before a target's input: %lld to %lld, mean %.1f\n", static_cast<long long>(s.least_context),
-                          static_cast<long long>(s.most_context), s.mean_context);
+        text +=
+            strprintf("protocol %s, length %lld, stride %lld, %s tokens\n", request.protocol.c_str(),
+                      static_cast<long long>(length), static_cast<long long>(stride), with_commas(plan.tokens).c_str());
+        text +=
+            strprintf("  %s windows in %s passes over the model: %s inputs, %s targets scored (%.2f inputs a target)\n",
+                      with_commas(s.windows).c_str(), with_commas(s.passes).c_str(), with_commas(s.inputs).c_str(),
+                      with_commas(s.scored).c_str(), static_cast<double>(s.inputs) / static_cast<double>(s.scored));
+        text +=
+            strprintf("  context before a target's input: %lld to %lld, mean %.1f\n",
+                      static_cast<long long>(s.least_context), static_cast<long long>(s.most_context), s.mean_context);
         const auto count = std::min(static_cast<std::size_t>(flags.show), windows.size());
         for (std::size_t i = 0; i < count; ++i) text += window_text(windows[i]);
         if (windows.size() > count + 1) text += "  ...\n";
@@ -114,9 +122,14 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
     verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(whole_number())->type_name("N");
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
     add_list(verb, "--lengths", flags->lengths, "Evaluation lengths", whole_number())->required()->type_name("L,..");
-    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")->check(whole_number())->type_name("S");
-    verb->add_option("--protocol", flags->request.protocol, join(protocol_names(), " | "))->capture_default_str()->type_name("NAME");
-    verb->add_flag("--within-documents", flags->request.within_documents, "Windows begin anew at each document (needs a STORE)");
+    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")
+        ->check(whole_number())
+        ->type_name("S");
+    verb->add_option("--protocol", flags->request.protocol, join(protocol_names(), " | "))
+        ->capture_default_str()
+        ->type_name("NAME");
+    verb->add_flag("--within-documents", flags->request.within_documents,
+                   "Windows begin anew at each document (needs a STORE)");
     verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
         ->check(whole_number())
         ->type_name("N");

@@ -41,8 +41,8 @@ OptionValue parse_option(const OptionSpec& spec, const std::string& text) {
             std::size_t used = 0;
             const double number = std::stod(text, &used);
             const bool whole = std::holds_alternative<std::int64_t>(spec.default_value);
-            if (used == text.size() && number >= spec.minimum.value_or(number) && number <= spec.maximum.value_or(number) &&
-                (!whole || number == std::floor(number))) {
+            if (used == text.size() && number >= spec.minimum.value_or(number) &&
+                number <= spec.maximum.value_or(number) && (!whole || number == std::floor(number))) {
                 return whole ? OptionValue(static_cast<std::int64_t>(number)) : OptionValue(number);
             }
         }
@@ -92,9 +92,11 @@ void print_table(const at::Tensor& table, std::int64_t length) {
         const auto column = [&](std::int64_t distance) { return values.select(1, std::min(distance, columns - 1)); };
         std::int64_t end = begin + 1;
         while (end < length && column(end).equal(column(begin))) ++end;
-        std::cout << strprintf("%-14s",
-                               (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
-        for (std::int64_t head = 0; head < values.size(0); ++head) std::cout << strprintf(" %9.5f", column(begin)[head].item<double>());
+        std::cout << strprintf(
+            "%-14s",
+            (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
+        for (std::int64_t head = 0; head < values.size(0); ++head)
+            std::cout << strprintf(" %9.5f", column(begin)[head].item<double>());
         std::cout << '\n';
         begin = end;
     }
@@ -114,7 +116,8 @@ int run(const Flags& flags) {
     switch (bias.kind) {
         case BiasSpec::Kind::slopes: print_slopes(bias.slopes, flags.length); break;
         case BiasSpec::Kind::table:
-            std::cout << "distances past " << bias.table.size(1) - 1 << " share the last value; values are a fresh model's (seed 1)\n";
+            std::cout << "distances past " << bias.table.size(1) - 1
+                      << " share the last value; values are a fresh model's (seed 1)\n";
             print_table(bias.table, flags.length);
             break;
         case BiasSpec::Kind::none: std::cout << "adds nothing to the attention scores\n"; break;
@@ -125,16 +128,22 @@ int run(const Flags& flags) {
 
 void add_inspect_position(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
-    auto* verb = add_verb(inspect_group(app), context, "position", "What a position method adds to the attention scores, as numbers",
-                          "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
+    auto* verb = add_verb(
+        inspect_group(app), context, "position", "What a position method adds to the attention scores, as numbers",
+        "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
     verb->add_option("METHOD", flags->method, "alibi, t5, .. (longbow config list)")->required();
     verb->add_option(kOptionArgument, flags->options, "Options of the method, as under position: in a config");
-    verb->add_option("--heads", flags->heads, "Heads of a layer")->type_name("H")->check(whole_number(1, 4096))->capture_default_str();
+    verb->add_option("--heads", flags->heads, "Heads of a layer")
+        ->type_name("H")
+        ->check(whole_number(1, 4096))
+        ->capture_default_str();
     verb->add_option("--length", flags->length, "Distances to show")
         ->type_name("L")
         ->check(whole_number(1, 1 << 20))
         ->capture_default_str();
-    verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")->type_name("D")->check(whole_number(1, 1 << 20));
+    verb->add_option("--dim", flags->dim, "model.dim; default: 64 a head")
+        ->type_name("D")
+        ->check(whole_number(1, 1 << 20));
     run_with(verb, context, [flags](const CommonOptions&) { return run(*flags); });
 }
 

@@ -44,7 +44,8 @@ void add_thread(const std::vector<profiler::LegacyEvent>& events, std::map<std::
 }  // namespace
 
 std::vector<OperatorTime> operator_profile(const std::function<void()>& work) {
-    profiler::enableProfilerLegacy(profiler::ProfilerConfig(torch::profiler::impl::ProfilerState::CPU, /*report_input_shapes=*/true));
+    profiler::enableProfilerLegacy(
+        profiler::ProfilerConfig(torch::profiler::impl::ProfilerState::CPU, /*report_input_shapes=*/true));
     work();
     std::map<std::string, OperatorTime> sums;
     for (const auto& thread : profiler::disableProfilerLegacy()) add_thread(thread, sums);

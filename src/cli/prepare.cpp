@@ -49,7 +49,8 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     if (!flags.tokenizer.empty()) {
         const auto colon = flags.tokenizer.find(':');
         overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
-        if (colon != std::string::npos) overrides.push_back("tokenizer.file=" + escape_name(flags.tokenizer.substr(colon + 1)));
+        if (colon != std::string::npos)
+            overrides.push_back("tokenizer.file=" + escape_name(flags.tokenizer.substr(colon + 1)));
     }
     if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
     if (!flags.documents.empty()) {
@@ -66,7 +67,8 @@ void move_misread_overrides(std::vector<std::string>& files, std::vector<std::st
     const auto first = std::stable_partition(files.begin(), files.end(), [](const std::string& word) {
         const auto equals = word.find('=');
         const auto key = word.substr(0, equals);
-        const bool looks_so = equals != std::string::npos && key.find('.') != std::string::npos && key.find('/') == std::string::npos;
+        const bool looks_so =
+            equals != std::string::npos && key.find('.') != std::string::npos && key.find('/') == std::string::npos;
         return !looks_so || std::filesystem::exists(word);
     });
     overrides.insert(overrides.end(), std::make_move_iterator(first), std::make_move_iterator(files.end()));
@@ -81,10 +83,12 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
     // A store may consist of held-out text alone, with a vocabulary from a file. A config cannot express that, since
     // its keys about text need data.train; so the first held-out file stands in for data.train while the settings are
     // checked.
-    const bool held_out_only = flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
+    const bool held_out_only =
+        flags.config.files.empty() && flags.train.empty() && !(flags.valid.empty() && flags.test.empty());
     if (held_out_only)
-        load.overrides.push_back("data.train=" +
-                                 Json::array({escape_name(flags.valid.empty() ? flags.test.front() : flags.valid.front())}).dump());
+        load.overrides.push_back(
+            "data.train=" +
+            Json::array({escape_name(flags.valid.empty() ? flags.test.front() : flags.valid.front())}).dump());
     const Config config = load_config(load, registered_config_context());
     PrepareRequest request;
     request.tokenizer = config.tokenizer;
@@ -106,8 +110,9 @@ void print_result(const PrepareRequest& request, const PrepareResult& result) {
     if (result.reused) {
         std::cout << strprintf("%s: kept, already prepared from the same text and settings\n", request.out.c_str());
     } else {
-        std::cout << strprintf("%s: written in %.1f s, %.1f MB/s (vocabulary: %.1f s)\n", request.out.c_str(), result.seconds,
-                               static_cast<double>(result.encoded_bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
+        std::cout << strprintf(
+            "%s: written in %.1f s, %.1f MB/s (vocabulary: %.1f s)\n", request.out.c_str(), result.seconds,
+            static_cast<double>(result.encoded_bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
     }
 }
 
@@ -124,14 +129,18 @@ void add_prepare(CLI::App& app, VerbContext& context) {
                      "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
                      "learnt from the train files")
         ->type_name("KIND[:FILE]");
-    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")->type_name("N")->check(whole_number(0));
+    verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learnt")
+        ->type_name("N")
+        ->check(whole_number(0));
     const auto files = [&](const char* name, std::vector<std::string>& target, const char* help) {
         verb->add_option(name, target, help)->type_name("FILE..");
     };
-    files("--train", flags->train, "Text to train on: files, folders, patterns; .jsonl, .ndjson and .json hold a document a line");
+    files("--train", flags->train,
+          "Text to train on: files, folders, patterns; .jsonl, .ndjson and .json hold a document a line");
     files("--valid", flags->valid, "Text to validate on");
     files("--test", flags->test, "Text kept for the test split");
-    verb->add_option("--documents", flags->documents, "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")
+    verb->add_option("--documents", flags->documents,
+                     "Where a document of plain text ends: file | line | blank_line[:N] (N empty lines)")
         ->type_name("RULE");
     verb->add_option("--out", flags->out, "Folder of the store; default: data.store of the config")
         ->check(output_folder())
@@ -143,7 +152,8 @@ void add_prepare(CLI::App& app, VerbContext& context) {
         // longer the command runs. A lower threshold gives each buffer its own pages, which return to the system when
         // it is freed. This is done only here, since training frees large tensors too often for it.
         ::mallopt(M_MMAP_THRESHOLD, 128 << 10);
-        for (auto* list : {&flags->train, &flags->valid, &flags->test}) move_misread_overrides(*list, flags->config.overrides);
+        for (auto* list : {&flags->train, &flags->valid, &flags->test})
+            move_misread_overrides(*list, flags->config.overrides);
         const auto request = request_of(*flags, common.threads);
         print_result(request, prepare_store(request));
         return 0;

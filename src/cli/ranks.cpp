@@ -55,7 +55,8 @@ int rank_threads(const CommonOptions& common, const Launch& launch) {
     return std::clamp(threads, 1, common.threads);
 }
 
-int run_as_rank(const Launch& launch, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
+int run_as_rank(const Launch& launch, const CommonOptions& common, double timeout,
+                const std::function<int(const Ranked&)>& work) {
     rank_of_messages = launch.rank;
     // A rank that has gone must cause an error with a message, not end this process by a signal.
     if (!launch.alone()) std::signal(SIGPIPE, SIG_IGN);
@@ -85,7 +86,8 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
 }  // namespace
 
 void add_rank_arguments(CLI::App* verb, RankOptions& options) {
-    verb->add_option("--nproc", options.nproc, "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
+    verb->add_option("--nproc", options.nproc,
+                     "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
         ->type_name("N")
         ->check(whole_number(1, 1024))
         ->capture_default_str();
@@ -97,15 +99,19 @@ void check_ranks_can_read(const RankOptions& options, const std::vector<std::str
     if (launch.source == "--nproc" || (options.nproc == 1 && launch.alone())) return;
     for (const auto& file : files) {
         const bool once = named_descriptor(file).has_value() || (fs::exists(file) && !can_be_read_again(file));
-        if (once) throw UsageError(file + " can be read once, and each rank reads it: write it to a file first, or leave --nproc away");
+        if (once)
+            throw UsageError(
+                file + " can be read once, and each rank reads it: write it to a file first, or leave --nproc away");
     }
 }
 
-int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work) {
+int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout,
+               const std::function<int(const Ranked&)>& work) {
     const auto launch = launch_from_environment();
     if (options.nproc == 1 || launch.source == "--nproc") return run_as_rank(launch, common, timeout, work);
     if (!launch.alone())
-        throw UsageError("--nproc is for starting ranks without " + launch.source + ", which has started this process: leave it away");
+        throw UsageError("--nproc is for starting ranks without " + launch.source +
+                         ", which has started this process: leave it away");
     return run_ranks(options.nproc, own_arguments());
 }
 

@@ -28,7 +28,8 @@ void check_ranks_can_read(const RankOptions& options, const std::vector<std::str
 // Runs `work` in this process, alone or as one of the ranks that a launcher started; with --nproc N, starts N processes
 // that run it and waits for them. `timeout` is in seconds, like dist.timeout. Ranks other than 0 print only warnings
 // and errors.
-int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout, const std::function<int(const Ranked&)>& work);
+int run_ranked(const RankOptions& options, const CommonOptions& common, double timeout,
+               const std::function<int(const Ranked&)>& work);
 
 // Returns the number of ranks that the work will have, from the launcher that started this process or from --nproc.
 int planned_rank_count(const RankOptions& options);

@@ -49,11 +49,14 @@ std::string format_of(const ReportFlags& flags) {
     const auto ending = format_of_ending(flags.out);
     if (flags.format.empty()) return ending.empty() ? std::string(name_of(TextFormat::markdown)) : ending;
     if (!ending.empty() && ending != flags.format && (is_picture(ending) || is_picture(flags.format)))
-        throw UsageError("--format " + flags.format + " contradicts the ending of --out " + flags.out + ": give one of them");
+        throw UsageError("--format " + flags.format + " contradicts the ending of --out " + flags.out +
+                         ": give one of them");
     return flags.format;
 }
 
-Figure figure_of(const ReportFlags& flags) { return flags.figure.empty() ? Figure::lengths : chosen<Figure>("figure", flags.figure); }
+Figure figure_of(const ReportFlags& flags) {
+    return flags.figure.empty() ? Figure::lengths : chosen<Figure>("figure", flags.figure);
+}
 
 bool goes_to_terminal(const std::string& out) {
     if (out.empty()) return ::isatty(STDOUT_FILENO) != 0;
@@ -68,14 +71,16 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
     if (flags.results.empty() && flags.paper.empty())
         throw UsageError("longbow report needs RESULTS (results.jsonl, a run, or a folder of runs), or --paper TABLE");
     if (is_picture(format) && !flags.paper.empty())
-        throw UsageError("--paper makes tables; `longbow reproduce` draws the paper's figures, with our numbers beside them");
+        throw UsageError(
+            "--paper makes tables; `longbow reproduce` draws the paper's figures, with our numbers beside them");
     if (!flags.figure.empty() && !is_picture(format))
         throw UsageError("--figure chooses what --format svg, pdf or png draws; " + format + " does without");
     if (!flags.metric.empty() && !flags.figure.empty() && figure_of(flags) != Figure::lengths)
         throw UsageError("--figure " + flags.figure + " draws losses: --metric would have no effect");
     if (!flags.out.empty()) check_output(flags.out);
     if (!is_converted(format)) return;
-    if (goes_to_terminal(flags.out)) throw UsageError("a " + format + " file would garble the terminal: give --out FILE." + format);
+    if (goes_to_terminal(flags.out))
+        throw UsageError("a " + format + " file would garble the terminal: give --out FILE." + format);
     require_rsvg_convert();
 }
 
@@ -83,7 +88,8 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
 void check_kept(const std::string& out, const std::vector<ReportRun>& runs) {
     if (out.empty()) return;
     for (const auto& run : runs) {
-        if (same_output(out, run.results)) throw UsageError("--out " + out + " holds results of this report: name another file");
+        if (same_output(out, run.results))
+            throw UsageError("--out " + out + " holds results of this report: name another file");
         for (const char* name : {"config.yaml", "metrics.jsonl"}) {
             if (same_output(out, fs::path(run.results).parent_path() / name))
                 throw UsageError("--out " + out + " is the " + name + " of a run of this report: name another file");
@@ -99,11 +105,14 @@ void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
     for (auto& run : runs) {
         std::erase_if(run.rows, [&](const EvalResult& row) {
             kinds.insert(row.split + " split by protocol " + row.protocol);
-            return (!flags.split.empty() && row.split != flags.split) || (!flags.protocol.empty() && row.protocol != flags.protocol);
+            return (!flags.split.empty() && row.split != flags.split) ||
+                   (!flags.protocol.empty() && row.protocol != flags.protocol);
         });
         left += run.rows.size();
     }
-    if (left == 0) throw DataError("no row is of that split and protocol; the results have " + join({kinds.begin(), kinds.end()}, ", "));
+    if (left == 0)
+        throw DataError("no row is of that split and protocol; the results have " +
+                        join({kinds.begin(), kinds.end()}, ", "));
 }
 
 // Returns a published table, with our numbers beside it as far as the results have them.
@@ -111,7 +120,8 @@ std::string paper_table(const ReportFlags& flags, const std::string& format) {
     const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
     check_kept(flags.out, runs);
     const Scale scale;
-    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale), chosen<TextFormat>("format", format));
+    return render_paper_table(published_table(flags.paper), scale, lookup_in(runs, scale),
+                              chosen<TextFormat>("format", format));
 }
 
 std::string results_report(const ReportFlags& flags, const std::string& format) {
@@ -140,14 +150,17 @@ int report(const ReportFlags& flags) {
 
 void add_report(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReportFlags>();
-    auto* verb = add_verb(app, context, "report", "Tables, pages and figures of measured results",
-                          "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
-                          "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
+    auto* verb = add_verb(
+        app, context, "report", "Tables, pages and figures of measured results",
+        "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
+        "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
     verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
-    auto* paper = verb->add_option("--paper", flags->paper,
-                                   "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
-                                   "(longbow reproduce makes them)")
-                      ->type_name("TABLE");
+    auto* paper =
+        verb->add_option(
+                "--paper", flags->paper,
+                "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
+                "(longbow reproduce makes them)")
+            ->type_name("TABLE");
     auto formats = choice_names<TextFormat>();
     for (const auto& picture : choice_names<PictureFormat>()) formats.push_back(picture);
     verb->add_option("--format", flags->format, join(formats, " | ") + "; default: what --out ends in, else markdown")
@@ -165,7 +178,9 @@ void add_report(CLI::App& app, VerbContext& context) {
         ->excludes(paper);
     verb->add_option("--split", flags->split, "Only rows of this split")->type_name("NAME")->excludes(paper);
     verb->add_option("--protocol", flags->protocol, "Only rows of this protocol")->type_name("NAME")->excludes(paper);
-    verb->add_option("--out", flags->out, "File to write; default: standard output")->transform(output_file())->type_name("PATH");
+    verb->add_option("--out", flags->out, "File to write; default: standard output")
+        ->transform(output_file())
+        ->type_name("PATH");
     run_with(verb, context, [flags](const CommonOptions&) { return report(*flags); });
 }
 LONGBOW_REGISTER_VERB(50, add_report);

@@ -33,7 +33,8 @@ struct ReproduceFlags {
 
 ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& common) {
     ReproduceRequest request;
-    for (const auto& word : flags.words) (word.find('=') == std::string::npos ? request.names : request.overrides).push_back(word);
+    for (const auto& word : flags.words)
+        (word.find('=') == std::string::npos ? request.names : request.overrides).push_back(word);
     if (request.names.empty()) throw UsageError("longbow reproduce: name a table or figure, e.g. table5, or all");
     request.scale = scale_named(flags.scale);
     const bool small = request.scale.reduced();
@@ -42,7 +43,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     if (flags.max_stream_tokens > 0) {
         request.scale.stride_1_tokens =
             request.scale.stride_1_tokens > 0 ? std::min(request.scale.stride_1_tokens, flags.max_stream_tokens) : 0;
-        request.scale.changes.push_back("the first " + with_commas(flags.max_stream_tokens) + " tokens of each split alone are scored");
+        request.scale.changes.push_back("the first " + with_commas(flags.max_stream_tokens) +
+                                        " tokens of each split alone are scored");
     }
     request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
     request.configs = flags.configs;
@@ -86,8 +88,8 @@ SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& com
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
-        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS", claim.text.c_str(), claim.ratio,
-                               claim.bound);
+        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS",
+                               claim.text.c_str(), claim.ratio, claim.bound);
         all = all && claim.holds;
     }
     if (!all && decides) throw Error("a claim of the paper does not hold in these results");
@@ -121,10 +123,11 @@ int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
 
 void add_reproduce(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReproduceFlags>();
-    auto* verb =
-        add_verb(app, context, "reproduce", "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
-                 "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
-                 "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
+    auto* verb = add_verb(
+        app, context, "reproduce",
+        "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
+        "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
+        "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
     verb->add_option(
             "NAME", flags->words,
             "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
@@ -138,18 +141,24 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")
         ->check(output_folder())
         ->type_name("DIR");
-    verb->add_option("--configs", flags->configs, "Folder of the models' config files")->type_name("DIR")->capture_default_str();
-    verb->add_option("--max-stream-tokens", flags->max_stream_tokens, "Score only the first N tokens of each split (the output says so)")
+    verb->add_option("--configs", flags->configs, "Folder of the models' config files")
+        ->type_name("DIR")
+        ->capture_default_str();
+    verb->add_option("--max-stream-tokens", flags->max_stream_tokens,
+                     "Score only the first N tokens of each split (the output says so)")
         ->check(whole_number())
         ->type_name("N");
-    verb->add_option("--jobs", flags->jobs, "Models at work at once; default: paper 1, demo as many as there are threads")
+    verb->add_option("--jobs", flags->jobs,
+                     "Models at work at once; default: paper 1, demo as many as there are threads")
         ->check(whole_number(1, 1024))
         ->type_name("N");
-    verb->add_option("--nproc", flags->nproc, "Ranks that share each model's training and evaluations: one GPU each (docs/distributed.md)")
+    verb->add_option("--nproc", flags->nproc,
+                     "Ranks that share each model's training and evaluations: one GPU each (docs/distributed.md)")
         ->check(whole_number(1, 1024))
         ->type_name("N");
     verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
-    auto* print = verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
+    auto* print =
+        verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
     verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")
         ->transform(output_file())
         ->type_name("FILE")

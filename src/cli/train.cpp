@@ -30,12 +30,15 @@ struct TrainFlags {
 };
 
 // A run that has almost diverged has a loss whose exponential overflows a double.
-std::string perplexity_text(double value) { return std::isfinite(value) ? strprintf("%.2f", value) : "beyond all numbers"; }
+std::string perplexity_text(double value) {
+    return std::isfinite(value) ? strprintf("%.2f", value) : "beyond all numbers";
+}
 
 void print_summary(const TrainSummary& summary) {
-    std::cout << summary.run_dir.string() << ": " << (summary.was_finished ? "finished already, " : "") << with_commas(summary.updates)
-              << " updates";
-    if (summary.best_valid_ppl > 0) std::cout << ", best validation perplexity " << perplexity_text(summary.best_valid_ppl);
+    std::cout << summary.run_dir.string() << ": " << (summary.was_finished ? "finished already, " : "")
+              << with_commas(summary.updates) << " updates";
+    if (summary.best_valid_ppl > 0)
+        std::cout << ", best validation perplexity " << perplexity_text(summary.best_valid_ppl);
     std::cout << ", " << summary.checkpoint.string() << "\n";
 }
 
@@ -46,11 +49,13 @@ void print_seeds(const TrainSummary& all) {
     for (const auto& one : all.seeds) squares += std::pow(one.best_valid_ppl - all.best_valid_ppl, 2);
     if (all.best_valid_ppl <= 0) return;
     if (!std::isfinite(all.best_valid_ppl)) {
-        std::cout << strprintf("%zu seeds: no mean, since a validation perplexity is beyond all numbers\n", all.seeds.size());
+        std::cout << strprintf("%zu seeds: no mean, since a validation perplexity is beyond all numbers\n",
+                               all.seeds.size());
         return;
     }
-    std::cout << strprintf("%zu seeds: best validation perplexity %.2f +- %.2f (mean and standard deviation)\n", all.seeds.size(),
-                           all.best_valid_ppl, std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
+    std::cout << strprintf("%zu seeds: best validation perplexity %.2f +- %.2f (mean and standard deviation)\n",
+                           all.seeds.size(), all.best_valid_ppl,
+                           std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
 }
 
 // The configuration comes from -c and the overrides, or with --from from the forked run and the overrides.
@@ -80,8 +85,9 @@ TrainRequest request_of(const TrainFlags& flags) {
     if (request.fork) check_fork_settings(loaded);
     request.config = std::move(loaded.config);
     request.origins = std::move(loaded.origins);
-    request.run_dir = flags.run_dir.empty() ? std::filesystem::path("runs") / std::filesystem::path(flags.config.files.back()).stem()
-                                            : std::filesystem::path(flags.run_dir);
+    request.run_dir = flags.run_dir.empty()
+                          ? std::filesystem::path("runs") / std::filesystem::path(flags.config.files.back()).stem()
+                          : std::filesystem::path(flags.run_dir);
     static const std::map<std::string, ResumeRule> rules{{"auto", ResumeRule::newest}, {"never", ResumeRule::never}};
     const auto rule = rules.find(flags.resume);
     request.resume = rule == rules.end() ? ResumeRule::named : rule->second;
@@ -91,27 +97,32 @@ TrainRequest request_of(const TrainFlags& flags) {
 
 void add_train(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<TrainFlags>();
-    auto* verb = add_verb(app, context, "train", "Train a model, or go on with a run that was interrupted",
-                          "longbow train -c configs/demo/alibi.yaml\n"
-                          "  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128\n"
-                          "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
+    auto* verb = add_verb(
+        app, context, "train", "Train a model, or go on with a run that was interrupted",
+        "longbow train -c configs/demo/alibi.yaml\n"
+        "  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128\n"
+        "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
     add_config_arguments(verb, flags->config, /*required=*/false);
     add_rank_arguments(verb, flags->ranks);
     verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")
         ->check(output_folder())
         ->type_name("DIR");
-    auto* resume = verb->add_option("--resume", flags->resume,
-                                    "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
-                       ->type_name("auto|never|CHECKPOINT")
-                       ->capture_default_str();
-    verb->add_option("--from", flags->from,
-                     "Start a new run from this one's weights, optimizer state and place in the data, with its settings but for the "
-                     "overrides; RUN alone is its last checkpoint. Takes no -c, needs --run-dir")
+    auto* resume =
+        verb->add_option(
+                "--resume", flags->resume,
+                "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
+            ->type_name("auto|never|CHECKPOINT")
+            ->capture_default_str();
+    verb->add_option(
+            "--from", flags->from,
+            "Start a new run from this one's weights, optimizer state and place in the data, with its settings but for the "
+            "overrides; RUN alone is its last checkpoint. Takes no -c, needs --run-dir")
         ->type_name("RUN[@last|@best|@step=N]");
-    auto* dry_run =
-        verb->add_flag("--dry-run", flags->dry_run, "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
-    verb->add_option("--plan-device", flags->plan_device,
-                     "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
+    auto* dry_run = verb->add_flag("--dry-run", flags->dry_run,
+                                   "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
+    verb->add_option(
+            "--plan-device", flags->plan_device,
+            "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
         ->type_name("cpu|cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->needs(dry_run);

@@ -23,18 +23,23 @@ bool register_verb(int order, VerbAdder add) {
 
 std::vector<VerbEntry> registered_verbs() {
     auto sorted = entries();
-    std::stable_sort(sorted.begin(), sorted.end(), [](const VerbEntry& a, const VerbEntry& b) { return a.order < b.order; });
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const VerbEntry& a, const VerbEntry& b) { return a.order < b.order; });
     return sorted;
 }
 
-CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help, const std::string& example) {
+CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help,
+                   const std::string& example) {
     auto* verb = parent.add_subcommand(name, help);
     verb->footer("\nExample:\n  " + example);
     auto& common = context.common;
     const std::string group = "Common options";
     verb->set_help_flag("-h,--help", "Print this help and exit")->group(group);
     verb->set_version_flag("--version", version_text, "Print the build and exit")->group(group);
-    verb->add_option("--device", common.device, "auto | cpu | cuda[:N]")->type_name("DEVICE")->capture_default_str()->group(group);
+    verb->add_option("--device", common.device, "auto | cpu | cuda[:N]")
+        ->type_name("DEVICE")
+        ->capture_default_str()
+        ->group(group);
     verb->add_option("--threads", common.threads, "CPU threads; default: every core that this process may use")
         ->type_name("N")
         ->check(whole_number(1, 4096))
@@ -48,7 +53,8 @@ CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& na
     return verb;
 }
 
-CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example) {
+CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help,
+                         const std::string& example) {
     auto* verb = parent.add_subcommand(name, help);
     verb->footer("\nExample:\n  " + example);
     verb->set_version_flag("--version", version_text, "Print the build and exit");
@@ -61,11 +67,12 @@ void run_with(CLI::App* verb, VerbContext& context, VerbAction action) {
 }
 
 CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bool required) {
-    auto* files = verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
-                      ->type_name("FILE")
-                      ->expected(1)
-                      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-                      ->allow_extra_args(false);
+    auto* files =
+        verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
+            ->type_name("FILE")
+            ->expected(1)
+            ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+            ->allow_extra_args(false);
     if (required) files->required();
     verb->add_option(kOverrideArgument, arguments.overrides, "Overrides of the config, e.g. train.length=128")
         ->type_name("")

@@ -50,14 +50,17 @@ bool register_verb(int order, VerbAdder add);
 
 // Stands at namespace scope in a verb's .cpp. The orders in use are: prepare 10, train 20, eval 30, compare 40, report
 // 50, generate 60, inspect 70, config 80, verify 90, doctor 100, bench 110; new ones go between them.
-#define LONGBOW_REGISTER_VERB(order, adder) static const bool longbow_verb_registered = ::longbow::register_verb(order, adder)
+#define LONGBOW_REGISTER_VERB(order, adder) \
+    static const bool longbow_verb_registered = ::longbow::register_verb(order, adder)
 
 // Adds a verb that runs something, with the flags that every verb has. `example` is shown at the end of its --help and
 // may have several lines.
-CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help, const std::string& example);
+CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& name, const std::string& help,
+                   const std::string& example);
 
 // Adds a verb that only has verbs below it (`longbow config`), one of which must follow.
-CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help, const std::string& example);
+CLI::App* add_verb_group(CLI::App& parent, const std::string& name, const std::string& help,
+                         const std::string& example);
 
 // Sets the action that the verb runs once all flags have been read. It returns the exit code.
 void run_with(CLI::App* verb, VerbContext& context, VerbAction action);

@@ -47,10 +47,12 @@ std::vector<std::string> possible_values(const std::string& text, std::uint64_t 
     const auto [rest, error] = std::from_chars(lower.data(), lower.data() + lower.size(), number);
     std::vector<std::string> found;
     if (error != std::errc{}) return found;
-    for (const double factor : factors(std::string(rest, static_cast<std::size_t>(lower.data() + lower.size() - rest)))) {
+    for (const double factor :
+         factors(std::string(rest, static_cast<std::size_t>(lower.data() + lower.size() - rest)))) {
         const double value = number * factor;
         const bool whole = value == std::floor(value) && std::abs(value) < 9e15;
-        if (whole && value >= static_cast<double>(low) && value <= static_cast<double>(high)) found.push_back(strprintf("%.0f", value));
+        if (whole && value >= static_cast<double>(low) && value <= static_cast<double>(high))
+            found.push_back(strprintf("%.0f", value));
     }
     return found;
 }
@@ -61,24 +63,29 @@ std::string bounds_text(std::uint64_t low, std::uint64_t high) {
 }
 
 // Returns the user's text as quoted in a message; shortened if it is long.
-std::string shown(const std::string& text) { return "'" + (text.size() > 40 ? text.substr(0, 37) + "..." : text) + "'"; }
+std::string shown(const std::string& text) {
+    return "'" + (text.size() > 40 ? text.substr(0, 37) + "..." : text) + "'";
+}
 
 std::string refusal(std::string text, std::uint64_t low, std::uint64_t high) {
     text.erase(0, text.find_first_not_of(' '));  // as in "512, 1024"
     if (text.size() > 1 && text[0] == '+') text.erase(0, 1);
     const std::size_t sign = !text.empty() && text[0] == '-' ? 1 : 0;
-    const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(), is_digit);
+    const bool digits =
+        text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(), is_digit);
     const bool leading_zero = digits && text.size() > sign + 1 && text[sign] == '0';
     if (!digits || leading_zero) {
         const auto values = leading_zero ? std::vector<std::string>{} : possible_values(text, low, high);
-        return shown(text) + " is not a whole number" + (leading_zero ? " without leading zeros" : "") + "; write it in digits" +
-               (values.empty() ? ", " + bounds_text(low, high) : ": " + join(values, " (or ") + (values.size() > 1 ? ")" : ""));
+        return shown(text) + " is not a whole number" + (leading_zero ? " without leading zeros" : "") +
+               "; write it in digits" +
+               (values.empty() ? ", " + bounds_text(low, high)
+                               : ": " + join(values, " (or ") + (values.size() > 1 ? ")" : ""));
     }
     std::uint64_t value = 0;
     const bool fits = sign == 0 && std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
     if (fits && value >= low && value <= high) return {};
-    const auto bounds =
-        high >= kLargest && sign == 0 && (!fits || value > high) ? "at most " + std::to_string(high) : bounds_text(low, high);
+    const auto bounds = high >= kLargest && sign == 0 && (!fits || value > high) ? "at most " + std::to_string(high)
+                                                                                 : bounds_text(low, high);
     return shown(text) + " is out of range, it must be " + bounds;
 }
 

@@ -13,7 +13,8 @@ namespace {
 
 class Checks {
 public:
-    Checks(const Config& config, const ConfigContext& context, const Origins& origins) : c_(config), context_(context), origins_(origins) {}
+    Checks(const Config& config, const ConfigContext& context, const Origins& origins)
+        : c_(config), context_(context), origins_(origins) {}
 
     void check_relations() const {
         model();
@@ -22,14 +23,19 @@ public:
         schedule();
         data();
         if (c_.train.seeds.size() == 1) {
-            refuse({"train.seeds"}, "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
+            refuse({"train.seeds"},
+                   "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
         const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
-        const auto longest = c_.eval.lengths.empty() ? c_.train.length : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
+        const auto longest = c_.eval.lengths.empty()
+                                 ? c_.train.length
+                                 : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
         if (validates && c_.eval.max_batch_tokens < longest) {
-            refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},
-                   strprintf("a forward pass holds %lld tokens (eval.max_batch_tokens), fewer than the longest window of %lld",
-                             static_cast<long long>(c_.eval.max_batch_tokens), static_cast<long long>(longest)));
+            refuse(
+                {"eval.max_batch_tokens", "eval.lengths", "train.length"},
+                strprintf(
+                    "a forward pass holds %lld tokens (eval.max_batch_tokens), fewer than the longest window of %lld",
+                    static_cast<long long>(c_.eval.max_batch_tokens), static_cast<long long>(longest)));
         }
     }
 
@@ -45,17 +51,21 @@ private:
 
     void model() const {
         if (c_.model.dim % c_.model.heads == 0) return;
-        refuse({"model.heads", "model.dim"}, strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
-                                                       static_cast<long long>(c_.model.dim), static_cast<long long>(c_.model.heads)));
+        refuse({"model.heads", "model.dim"},
+               strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
+                         static_cast<long long>(c_.model.dim), static_cast<long long>(c_.model.heads)));
     }
 
     void adaptive() const {
         const auto& cutoffs = c_.model.adaptive_cutoffs;
-        if (!std::is_sorted(cutoffs.begin(), cutoffs.end())) refuse({"model.adaptive_cutoffs"}, "the first ids of the bands must ascend");
-        if (static_cast<double>(c_.model.dim) < std::pow(c_.model.adaptive_factor, static_cast<double>(cutoffs.size()))) {
-            refuse({"model.adaptive_factor", "model.adaptive_cutoffs"},
-                   strprintf("model.dim (%lld) leaves no element for band %zu: choose a smaller factor or fewer cutoffs",
-                             static_cast<long long>(c_.model.dim), cutoffs.size()));
+        if (!std::is_sorted(cutoffs.begin(), cutoffs.end()))
+            refuse({"model.adaptive_cutoffs"}, "the first ids of the bands must ascend");
+        if (static_cast<double>(c_.model.dim) <
+            std::pow(c_.model.adaptive_factor, static_cast<double>(cutoffs.size()))) {
+            refuse(
+                {"model.adaptive_factor", "model.adaptive_cutoffs"},
+                strprintf("model.dim (%lld) leaves no element for band %zu: choose a smaller factor or fewer cutoffs",
+                          static_cast<long long>(c_.model.dim), cutoffs.size()));
         }
     }
 
@@ -69,10 +79,11 @@ private:
 
     void data() const {
         if (c_.data.jsonl_key.empty()) refuse({"data.jsonl_key"}, "the text of JSON lines needs a key");
-        if (find_invalid_utf8(c_.data.jsonl_key) != std::string::npos) refuse({"data.jsonl_key"}, "a key of JSON is UTF-8");
+        if (find_invalid_utf8(c_.data.jsonl_key) != std::string::npos)
+            refuse({"data.jsonl_key"}, "a key of JSON is UTF-8");
         if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
-            refuse({"data.shard_tokens"},
-                   strprintf("files of %lld tokens are too many: 0, or at least 1024", static_cast<long long>(c_.data.shard_tokens)));
+            refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024",
+                                                    static_cast<long long>(c_.data.shard_tokens)));
         }
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
     }
@@ -85,22 +96,24 @@ private:
         const auto& stop = c_.train.stop;
         const char* no_time = "a schedule is a function of the update: give updates, tokens or epochs";
         if (!within(s.warmup, stop)) {
-            refuse({"schedule.warmup", "train.stop"}, s.warmup.text() + " of warm-up is more than train.stop (" + stop.text() + ")");
+            refuse({"schedule.warmup", "train.stop"},
+                   s.warmup.text() + " of warm-up is more than train.stop (" + stop.text() + ")");
         }
         if (s.warmup.unit == Duration::Unit::seconds) refuse({"schedule.warmup"}, no_time);
         if (s.warmup_init_lr > c_.optim.lr) {
             refuse({"schedule.warmup_init_lr", "optim.lr"}, "schedule.warmup_init_lr is above the peak, optim.lr");
         }
         if (!chosen_reads(c_, context_, *selector_of("schedule"), "period")) return;
-        if (s.min_lr > c_.optim.lr) refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
+        if (s.min_lr > c_.optim.lr)
+            refuse({"schedule.min_lr", "optim.lr"}, "schedule.min_lr is above the peak, optim.lr");
         if (s.period.unit == Duration::Unit::seconds) refuse({"schedule.period"}, no_time);
         if (s.period.value > 0 && !within(s.warmup, s.period)) {
             refuse({"schedule.period", "schedule.warmup"},
                    "the period (" + s.period.text() + ") ends before the warm-up (" + s.warmup.text() + ")");
         }
         if (s.period.value == 0 && stop.unit == Duration::Unit::seconds) {
-            refuse({"train.stop", "schedule.name"},
-                   s.name + " must know its length: with train.stop in time (" + stop.text() + "), set schedule.period");
+            refuse({"train.stop", "schedule.name"}, s.name + " must know its length: with train.stop in time (" +
+                                                        stop.text() + "), set schedule.period");
         }
     }
 
@@ -113,7 +126,8 @@ private:
 std::vector<Field> keys_of(const Config& config, const ConfigContext& context) {
     auto fields = config_fields(context);
     for (const auto& selector : selectors()) {
-        for (auto& option : option_fields(context, selector, selector.chosen(config))) fields.push_back(std::move(option));
+        for (auto& option : option_fields(context, selector, selector.chosen(config)))
+            fields.push_back(std::move(option));
     }
     return fields;
 }
@@ -141,9 +155,10 @@ void check_config(const Config& config, const ConfigContext& context, const Orig
         const auto set = origins.find(field.path());
         const auto* missing = set == origins.end() ? nullptr : field.without_effect(config);
         if (missing == nullptr) continue;
-        const auto decider = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
-        throw ConfigError(set->second.place + ": " + field.path() + " has no effect here: it needs " + missing->need + ", and " +
-                          missing->decider + " is " + value_text(decider->get(config)) +
+        const auto decider =
+            std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.path() == missing->decider; });
+        throw ConfigError(set->second.place + ": " + field.path() + " has no effect here: it needs " + missing->need +
+                          ", and " + missing->decider + " is " + value_text(decider->get(config)) +
                           "; remove it (null takes back what an included file has set)");
     }
     Checks(config, context, origins).check_relations();

@@ -14,7 +14,8 @@ namespace longbow {
 // The alternative of FieldValue that stores a member's type: uint64_t is stored as an integer, a closed setting as its
 // name.
 template <class T>
-using StoredAs = std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, std::conditional_t<IsChoice<T>, std::string, T>>;
+using StoredAs =
+    std::conditional_t<std::is_same_v<T, std::uint64_t>, std::int64_t, std::conditional_t<IsChoice<T>, std::string, T>>;
 
 template <class T>
 StoredAs<T> stored(const T& member) {
@@ -50,7 +51,9 @@ public:
         field.name = std::move(key);
         field.help = std::move(help);
         field.default_value = stored<T>(Struct{}.*member);
-        field.get = [section = section_, member](const Config& config) { return FieldValue(stored<T>(config.*section.*member)); };
+        field.get = [section = section_, member](const Config& config) {
+            return FieldValue(stored<T>(config.*section.*member));
+        };
         field.set = [section = section_, member](Config& config, const FieldValue& value) {
             config.*section.*member = member_from<T>(std::get<Stored>(value));
         };

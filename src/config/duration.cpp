@@ -21,12 +21,15 @@ struct UnitName {
 };
 
 constexpr std::array<UnitName, 19> kUnits = {{
-    {"update", Duration::Unit::updates, 1},   {"updates", Duration::Unit::updates, 1}, {"epoch", Duration::Unit::epochs, 1},
-    {"epochs", Duration::Unit::epochs, 1},    {"token", Duration::Unit::tokens, 1},    {"tokens", Duration::Unit::tokens, 1},
-    {"s", Duration::Unit::seconds, 1},        {"sec", Duration::Unit::seconds, 1},     {"second", Duration::Unit::seconds, 1},
-    {"seconds", Duration::Unit::seconds, 1},  {"min", Duration::Unit::seconds, 60},    {"minute", Duration::Unit::seconds, 60},
-    {"minutes", Duration::Unit::seconds, 60}, {"h", Duration::Unit::seconds, 3600},    {"hour", Duration::Unit::seconds, 3600},
-    {"hours", Duration::Unit::seconds, 3600}, {"d", Duration::Unit::seconds, 86400},   {"day", Duration::Unit::seconds, 86400},
+    {"update", Duration::Unit::updates, 1},   {"updates", Duration::Unit::updates, 1},
+    {"epoch", Duration::Unit::epochs, 1},     {"epochs", Duration::Unit::epochs, 1},
+    {"token", Duration::Unit::tokens, 1},     {"tokens", Duration::Unit::tokens, 1},
+    {"s", Duration::Unit::seconds, 1},        {"sec", Duration::Unit::seconds, 1},
+    {"second", Duration::Unit::seconds, 1},   {"seconds", Duration::Unit::seconds, 1},
+    {"min", Duration::Unit::seconds, 60},     {"minute", Duration::Unit::seconds, 60},
+    {"minutes", Duration::Unit::seconds, 60}, {"h", Duration::Unit::seconds, 3600},
+    {"hour", Duration::Unit::seconds, 3600},  {"hours", Duration::Unit::seconds, 3600},
+    {"d", Duration::Unit::seconds, 86400},    {"day", Duration::Unit::seconds, 86400},
     {"days", Duration::Unit::seconds, 86400},
 }};
 
@@ -36,8 +39,9 @@ constexpr std::array<std::pair<char, double>, 4> kSuffixes = {{{'T', 1e12}, {'B'
 constexpr double kLargest = 9007199254740992.0;
 
 [[noreturn]] void refuse(const std::string& text, const std::string& why) {
-    throw ConfigError("'" + text + "' is not a duration: " + why +
-                      "; write a number and a unit, such as '600 updates', '3 epochs', '2.5B tokens', '20 min', '12 h'");
+    throw ConfigError(
+        "'" + text + "' is not a duration: " + why +
+        "; write a number and a unit, such as '600 updates', '3 epochs', '2.5B tokens', '20 min', '12 h'");
 }
 
 bool must_be_whole(Duration::Unit unit) { return unit == Duration::Unit::updates || unit == Duration::Unit::tokens; }
@@ -47,7 +51,8 @@ std::string amount_text(double value) {
     for (const auto& [suffix, factor] : kSuffixes) {
         const double scaled = value / factor;
         const auto text = number_text(scaled);
-        if (scaled >= 1 && scaled * factor == value && text.size() <= 5 && text.find('e') == std::string::npos) return text + suffix;
+        if (scaled >= 1 && scaled * factor == value && text.size() <= 5 && text.find('e') == std::string::npos)
+            return text + suffix;
     }
     return value == std::floor(value) ? strprintf("%.0f", value) : number_text(value);
 }
@@ -70,11 +75,13 @@ Duration Duration::parse(const std::string& text) {
     }
     unit = trim(unit);
     if (unit.empty()) refuse(text, "it has no unit");
-    const auto found = std::find_if(kUnits.begin(), kUnits.end(), [&](const UnitName& name) { return unit == name.text; });
+    const auto found =
+        std::find_if(kUnits.begin(), kUnits.end(), [&](const UnitName& name) { return unit == name.text; });
     if (found == kUnits.end()) refuse(text, "'" + std::string(unit) + "' is not a unit");
     value *= found->factor;
     if (value > kLargest) refuse(text, "it is too long");
-    if (must_be_whole(found->unit) && value != std::floor(value)) refuse(text, std::string(found->text) + " must be a whole number");
+    if (must_be_whole(found->unit) && value != std::floor(value))
+        refuse(text, std::string(found->text) + " must be a whole number");
     return {value, found->unit};
 }
 

@@ -73,11 +73,14 @@ Field& Field::when_read() {
 
 const std::vector<Selector>& selectors() {
     static const std::vector<Selector> all = {
-        {"position", "method", &ConfigContext::position_methods, [](const Config& c) -> const std::string& { return c.position.method; },
+        {"position", "method", &ConfigContext::position_methods,
+         [](const Config& c) -> const std::string& { return c.position.method; },
          [](Config& c) -> OptionMap& { return c.position.options; }},
-        {"optim", "name", &ConfigContext::optimizers, [](const Config& c) -> const std::string& { return c.optim.name; },
+        {"optim", "name", &ConfigContext::optimizers,
+         [](const Config& c) -> const std::string& { return c.optim.name; },
          [](Config& c) -> OptionMap& { return c.optim.options; }},
-        {"schedule", "name", &ConfigContext::schedules, [](const Config& c) -> const std::string& { return c.schedule.name; },
+        {"schedule", "name", &ConfigContext::schedules,
+         [](const Config& c) -> const std::string& { return c.schedule.name; },
          [](Config& c) -> OptionMap& { return c.schedule.options; }},
     };
     return all;
@@ -85,7 +88,8 @@ const std::vector<Selector>& selectors() {
 
 const Selector* selector_of(const std::string& section) {
     const auto& all = selectors();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Selector& one) { return one.section == section; });
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Selector& one) { return one.section == section; });
     return found == all.end() ? nullptr : &*found;
 }
 
@@ -113,7 +117,8 @@ Field option_field(const OptionSpec& option, const std::string& section, Options
     field.set = [key = option.key, options_of](Config& config, const FieldValue& value) {
         std::visit(
             [&](const auto& v) {
-                if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); }) options_of(config)[key] = v;
+                if constexpr (requires { OptionValue(std::in_place_type<std::decay_t<decltype(v)>>, v); })
+                    options_of(config)[key] = v;
             },
             value);
     };
@@ -126,7 +131,8 @@ std::vector<Field> option_fields(const ConfigContext& context, const Selector& s
     std::vector<Field> fields;
     for (const auto& variant : context.*selector.variants) {
         if (variant.name != name) continue;
-        for (const auto& option : variant.options) fields.push_back(option_field(option, selector.section, selector.options));
+        for (const auto& option : variant.options)
+            fields.push_back(option_field(option, selector.section, selector.options));
     }
     return fields;
 }
@@ -137,10 +143,12 @@ std::vector<Field> tokenizer_option_fields(const ConfigContext& context) {
     for (const auto& kind : context.tokenizers) {
         for (const auto& option : kind.options) {
             auto field = option_field(option, "tokenizer", options_of);
-            field.conditions.insert(field.conditions.begin(), {"tokenizer.kind", "tokenizer.kind: " + kind.name,
-                                                               [name = kind.name](const Config& c) { return c.tokenizer.kind == name; }});
+            field.conditions.insert(field.conditions.begin(),
+                                    {"tokenizer.kind", "tokenizer.kind: " + kind.name,
+                                     [name = kind.name](const Config& c) { return c.tokenizer.kind == name; }});
             // A default is not kept, so that configurations that say the same are equal.
-            field.set = [set = field.set, key = option.key, fallback = field.default_value](Config& config, const FieldValue& value) {
+            field.set = [set = field.set, key = option.key, fallback = field.default_value](Config& config,
+                                                                                            const FieldValue& value) {
                 config.tokenizer.options.erase(key);
                 if (value != fallback) set(config, value);
             };
@@ -151,10 +159,12 @@ std::vector<Field> tokenizer_option_fields(const ConfigContext& context) {
     return fields;
 }
 
-bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector, const std::string& key) {
+bool chosen_reads(const Config& config, const ConfigContext& context, const Selector& selector,
+                  const std::string& key) {
     const auto& variants = context.*selector.variants;
     return std::any_of(variants.begin(), variants.end(), [&](const Variant& variant) {
-        return variant.name == selector.chosen(config) && std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end();
+        return variant.name == selector.chosen(config) &&
+               std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end();
     });
 }
 

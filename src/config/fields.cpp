@@ -14,7 +14,9 @@ namespace {
 bool has_text(const Config& c) { return !c.data.train.empty(); }
 bool one_store(const Config& c) { return c.data.mixture.empty(); }
 // An existing store may have a valid split; a store that is made from text has one only when data.valid is given.
-bool has_validation(const Config& c) { return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty(); }
+bool has_validation(const Config& c) {
+    return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty();
+}
 bool trains_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
 bool is_adaptive(const Config& c) { return !c.model.adaptive_cutoffs.empty(); }
@@ -37,14 +39,17 @@ void declare_model(std::vector<Field>& fields) {
     key("norm_eps", &M::norm_eps, "Added to the variance in the norms").above(0).below(1);
     key("final_norm", &M::final_norm, "Norm after the last block (the paper's WikiText-103 models have none)");
     key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms");
-    key("key_bias", &M::key_bias, "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
+    key("key_bias", &M::key_bias,
+        "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
         .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
     key("tie_output", &M::tie_output, "The output projection is the token embedding (adaptive: in each band)");
     key("embedding_scale", &M::embedding_scale, "Factor on the token embedding");
     key("init", &M::init, "First weights").when("train.init_from", "no train.init_from", [](const Config& c) {
         return c.train.init_from.empty();
     });
-    key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output").at_least(0).below(1);
+    key("dropout", &M::dropout, "After the embedding, the attention output and the feed-forward output")
+        .at_least(0)
+        .below(1);
     key("attention_dropout", &M::attention_dropout, "On the attention probabilities").at_least(0).below(1);
     key("activation_dropout", &M::activation_dropout, "After the feed-forward activation").at_least(0).below(1);
     key("output_dropout", &M::output_dropout, "On the input of the output projection").at_least(0).below(1);
@@ -58,10 +63,12 @@ void declare_model(std::vector<Field>& fields) {
         .at_least(1)
         .at_most(65536)
         .when(kAdaptive, kAdaptive, is_adaptive);
-    key("tie_projections", &M::tie_projections, "Bands after the first use the embedding's projections for the output too")
+    key("tie_projections", &M::tie_projections,
+        "Bands after the first use the embedding's projections for the output too")
         .when(kAdaptive, kAdaptive, is_adaptive)
         .when("model.tie_output", "model.tie_output: true", [](const Config& c) { return c.model.tie_output; });
-    key("tail_dropout", &M::tail_dropout, "On the projected input of each band's softmax after the first (the paper's models: 0.2)")
+    key("tail_dropout", &M::tail_dropout,
+        "On the projected input of each band's softmax after the first (the paper's models: 0.2)")
         .at_least(0)
         .below(1)
         .when(kAdaptive, kAdaptive, is_adaptive);
@@ -69,12 +76,14 @@ void declare_model(std::vector<Field>& fields) {
 
 void declare_position(std::vector<Field>& fields) {
     SectionFields key("position", &Config::position, fields);
-    key("method", &PositionConfig::method, "How the model knows the order of its tokens; decides which other keys the section may hold");
+    key("method", &PositionConfig::method,
+        "How the model knows the order of its tokens; decides which other keys the section may hold");
 }
 
 void declare_attention(std::vector<Field>& fields) {
     SectionFields key("attention", &Config::attention, fields);
-    key("backend", &AttentionConfig::backend, "Attention implementation; auto takes the fastest that can serve the model");
+    key("backend", &AttentionConfig::backend,
+        "Attention implementation; auto takes the fastest that can serve the model");
     key("skip_threshold", &AttentionConfig::skip_threshold,
         "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in fp32; 0: off")
         .at_least(0)
@@ -104,8 +113,10 @@ void declare_data(std::vector<Field>& fields) {
         "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. All have "
         "one tokenizer; the first serves for validation. In place of data.store")
         .unique()
-        .when("train.order", "train.order: shuffled", [](const Config& c) { return c.train.order == DataOrder::shuffled; });
-    key("valid_store", &D::valid_store, "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
+        .when("train.order", "train.order: shuffled",
+              [](const Config& c) { return c.train.order == DataOrder::shuffled; });
+    key("valid_store", &D::valid_store,
+        "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
     key("train", &D::train,
         "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, .zst); those "
         "named .jsonl, .ndjson or .json hold a document a line, others plain text")
@@ -113,11 +124,14 @@ void declare_data(std::vector<Field>& fields) {
     key("valid", &D::valid, "Text to validate on, as data.train").when("data.train", kText, has_text);
     key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
     key("documents", &D::documents, "Where a document of plain text ends").when("data.train", kText, has_text);
-    key("blank_lines", &D::blank_lines, "Empty lines in a row that end a document; a line of white space alone is empty")
+    key("blank_lines", &D::blank_lines,
+        "Empty lines in a row that end a document; a line of white space alone is empty")
         .unit("lines")
         .range(1, 1000)
-        .when("data.documents", "data.documents: blank_line", [](const Config& c) { return c.data.documents == DocumentRule::blank_line; });
-    key("jsonl_key", &D::jsonl_key, "Key of the text in each object of a file of JSON lines").when("data.train", kText, has_text);
+        .when("data.documents", "data.documents: blank_line",
+              [](const Config& c) { return c.data.documents == DocumentRule::blank_line; });
+    key("jsonl_key", &D::jsonl_key, "Key of the text in each object of a file of JSON lines")
+        .when("data.train", kText, has_text);
     key("shard_tokens", &D::shard_tokens, "Tokens of each file that the store is cut into; 0: as many as 1 GiB holds")
         .unit("tokens")
         .range(0, 1LL << 40)
@@ -144,7 +158,8 @@ void declare_optim(std::vector<Field>& fields) {
     key("nesterov", &O::nesterov, "Nesterov's form of momentum")
         .when_read()
         .when("optim.momentum", "optim.momentum above 0", [](const Config& c) { return c.optim.momentum > 0; });
-    key("weight_decay", &O::weight_decay, "Decoupled from the gradient for adamw and nag; not on norms, biases and position parameters")
+    key("weight_decay", &O::weight_decay,
+        "Decoupled from the gradient for adamw and nag; not on norms, biases and position parameters")
         .range(0, 100);
     key("clip_norm", &O::clip_norm, "Largest global L2 norm of the gradient; 0 is off").at_least(0);
 }
@@ -156,14 +171,18 @@ void declare_schedule(std::vector<Field>& fields) {
     key("warmup", &S::warmup, "Linear rise to optim.lr");
     key("warmup_init_lr", &S::warmup_init_lr, "Learning rate at the start of the warm-up")
         .at_least(0)
-        .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
+        .when("schedule.warmup", "schedule.warmup above 0",
+              [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("warmup_at_init", &S::warmup_at_init,
         "The first update runs at schedule.warmup_init_lr, the first after the warm-up at the peak (the paper's); false: the last of the warm-up runs at the peak")
-        .when("schedule.warmup", "schedule.warmup above 0", [](const Config& c) { return c.schedule.warmup.value > 0; });
+        .when("schedule.warmup", "schedule.warmup above 0",
+              [](const Config& c) { return c.schedule.warmup.value > 0; });
     key("min_lr", &S::min_lr, "Learning rate at the end").at_least(0).when_read();
-    key("period", &S::period, "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
+    key("period", &S::period,
+        "Length of the schedule, the warm-up included; the end value holds after it; 0 updates: until train.stop")
         .when_read();
-    key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end").when_read();
+    key("restarts", &S::restarts, "After its period the cosine begins again, instead of staying at its end")
+        .when_read();
     key("period_mult", &S::period_mult, "Length of each period (without the warm-up) over the last one's")
         .range(1, 1000)
         .when("schedule.restarts", "schedule.restarts: true", restarts);
@@ -178,14 +197,15 @@ void declare_train(std::vector<Field>& fields) {
     using T = TrainConfig;
     key("length", &T::length, "Length of a training input (L)").unit("tokens").range(1, 1048576);
     key("batch", &T::batch, "Inputs in a micro-batch").unit("sequences").range(1, 1048576);
-    key("accumulate", &T::accumulate, "Micro-batches an update, whose gradients are averaged over tokens").range(1, 1048576);
+    key("accumulate", &T::accumulate, "Micro-batches an update, whose gradients are averaged over tokens")
+        .range(1, 1048576);
     key("stop", &T::stop, "When training ends").above(0);
-    key("seed", &T::seed, "Decides first weights, data order and dropout").when("train.seeds", "no train.seeds", [](const Config& c) {
-        return c.train.seeds.empty();
-    });
+    key("seed", &T::seed, "Decides first weights, data order and dropout")
+        .when("train.seeds", "no train.seeds", [](const Config& c) { return c.train.seeds.empty(); });
     key("seeds", &T::seeds, "One run a seed, reported as mean and standard deviation").at_least(0).unique();
     key("dtype", &T::dtype, "Arithmetic");
-    key("init_from", &T::init_from, "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
+    key("init_from", &T::init_from,
+        "Checkpoint that gives the first weights (another length or corpus, the same tokenizer)");
     key("deterministic", &T::deterministic,
         "Deterministic algorithms only, on GPUs too (slower there; one that has none is refused by name)");
     key("loss_scale", &T::loss_scale, "First loss scale").at_least(1).when("train.dtype", "train.dtype: fp16", is_fp16);
@@ -193,13 +213,16 @@ void declare_train(std::vector<Field>& fields) {
         .unit("updates")
         .range(1, 1e9)
         .when("train.dtype", "train.dtype: fp16", is_fp16);
-    key("max_bad_updates", &T::max_bad_updates, "Updates in a row with a loss or gradient that is not finite before the run ends")
+    key("max_bad_updates", &T::max_bad_updates,
+        "Updates in a row with a loss or gradient that is not finite before the run ends")
         .unit("updates")
         .range(1, 1e9);
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
-    key("recompute", &T::recompute, "What is computed again in the backward pass instead of being kept from the forward pass");
+    key("recompute", &T::recompute,
+        "What is computed again in the backward pass instead of being kept from the forward pass");
     key("order", &T::order, "Which inputs an update sees");
-    key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies").when("train.dtype", "train.dtype: fp16", is_fp16);
+    key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies")
+        .when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped,
         "Updates that are skipped for an overflow count for the schedule and train.stop (the paper's: false)")
         .when("train.dtype", "train.dtype: fp16", is_fp16);
@@ -221,7 +244,8 @@ void declare_eval(std::vector<Field>& fields) {
         .range(1, 16777216)
         .unique()
         .when("data.valid", kValidation, has_validation);
-    key("every", &E::every, "Time between validations; 0 updates: one at the end").when("data.valid", kValidation, has_validation);
+    key("every", &E::every, "Time between validations; 0 updates: one at the end")
+        .when("data.valid", kValidation, has_validation);
     key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass")
         .unit("tokens")
         .range(1, 16777216)
@@ -252,11 +276,15 @@ void declare_log(std::vector<Field>& fields) {
 void declare_dist(std::vector<Field>& fields) {
     SectionFields key("dist", &Config::dist, fields);
     using D = DistConfig;
-    key("timeout", &D::timeout, "How long a rank waits for another before the run ends").unit("seconds").range(1, 86400);
+    key("timeout", &D::timeout, "How long a rank waits for another before the run ends")
+        .unit("seconds")
+        .range(1, 86400);
     key("shard_optimizer", &D::shard_optimizer,
         "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
     key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks");
-    key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on").unit("MiB").range(0.1, 4096);
+    key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on")
+        .unit("MiB")
+        .range(0.1, 4096);
 }
 
 std::vector<Field> declare_all() {
@@ -284,16 +312,20 @@ Condition needs_slopes(const ConfigContext& context) {
         if (method.slopes) names.push_back(method.name);
     }
     return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")",
-            [names](const Config& config) { return std::find(names.begin(), names.end(), config.position.method) != names.end(); }};
+            [names](const Config& config) {
+                return std::find(names.begin(), names.end(), config.position.method) != names.end();
+            }};
 }
 
 // A shared key needs an object that reads it. Each object lists in its registration which keys it reads.
 Condition needs_reader(const ConfigContext& context, const Selector& selector, const std::string& key) {
     std::vector<std::string> names;
     for (const auto& variant : context.*selector.variants) {
-        if (std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end()) names.push_back(variant.name);
+        if (std::find(variant.reads.begin(), variant.reads.end(), key) != variant.reads.end())
+            names.push_back(variant.name);
     }
-    return {selector.path(), selector.path() + ": " + join(names, " or "), [names, chosen = selector.chosen](const Config& config) {
+    return {selector.path(), selector.path() + ": " + join(names, " or "),
+            [names, chosen = selector.chosen](const Config& config) {
                 return std::find(names.begin(), names.end(), chosen(config)) != names.end();
             }};
 }
@@ -341,7 +373,8 @@ const std::vector<Section>& config_sections() {
 std::vector<Field> config_fields(const ConfigContext& context) {
     static const std::vector<Field> declared = declare_all();
     auto fields = declared;
-    const auto text = std::find_if(fields.begin(), fields.end(), [](const Field& field) { return field.section == "data"; });
+    const auto text =
+        std::find_if(fields.begin(), fields.end(), [](const Field& field) { return field.section == "data"; });
     const auto kinds_own = tokenizer_option_fields(context);
     fields.insert(text, kinds_own.begin(), kinds_own.end());
     for (auto& field : fields) {
@@ -354,7 +387,8 @@ std::vector<Field> config_fields(const ConfigContext& context) {
             }
         } else if (field.path() == "attention.backend") {
             field.allowed = {"auto"};
-            field.allowed.insert(field.allowed.end(), context.attention_backends.begin(), context.attention_backends.end());
+            field.allowed.insert(field.allowed.end(), context.attention_backends.begin(),
+                                 context.attention_backends.end());
         } else if (field.path() == "attention.skip_threshold") {
             field.conditions.insert(field.conditions.begin(), needs_slopes(context));
         }

@@ -39,7 +39,8 @@ public:
         for (const auto& [path, assignment] : options_set_) {
             const auto& selector = *selector_of(assignment->section);
             const auto& known = chosen(selector);
-            const auto field = std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
+            const auto field =
+                std::find_if(known.begin(), known.end(), [&path = path](const Field& f) { return f.path() == path; });
             if (field == known.end() && assignment->own) continue;  // belongs to the run's former choice
             if (field == known.end()) refuse_option(selector, *assignment);
             field->set(config_, parse(*field, *assignment));
@@ -123,8 +124,8 @@ private:
                 if (variant.selector == &selector && variant.name == name) keys.push_back(field.name);
             }
         }
-        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs " + selector.path() + ": " +
-                          join(owners, " or ") + ", and " + selector.path() + " is " + name +
+        throw ConfigError(assignment.origin + ": " + assignment.path() + " has no effect here: it needs " +
+                          selector.path() + ": " + join(owners, " or ") + ", and " + selector.path() + " is " + name +
                           " (its options: " + (keys.empty() ? "none" : join(keys, ", ")) + ")");
     }
 
@@ -146,8 +147,8 @@ private:
         for (const auto& field : fields_) consider(field);
         for (const auto& variant : variants_) std::for_each(variant.fields.begin(), variant.fields.end(), consider);
         const auto near = nearest(wanted, known_section ? keys : sections);
-        std::string message =
-            assignment.origin + ": unknown " + (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
+        std::string message = assignment.origin + ": unknown " +
+                              (known_section ? "key '" + assignment.path() : "section '" + section) + "'";
         if (!elsewhere.empty()) {
             message += ", did you mean '" + join(elsewhere, "' or '") + "'?";
         } else if (near) {
@@ -169,7 +170,9 @@ private:
 
 }  // namespace
 
-Config load_config(const LoadRequest& request, const ConfigContext& context) { return load_with_origins(request, context).config; }
+Config load_config(const LoadRequest& request, const ConfigContext& context) {
+    return load_with_origins(request, context).config;
+}
 
 LoadedConfig load_with_origins(const LoadRequest& request, const ConfigContext& context) {
     std::vector<Assignment> assignments;

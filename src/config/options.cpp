@@ -23,8 +23,12 @@ void fill_defaults(OptionMap& options, const std::vector<OptionSpec>& specs) {
 }
 
 bool option_bool(const OptionMap& options, const std::string& key) { return option_as<bool>(options, key); }
-std::int64_t option_int(const OptionMap& options, const std::string& key) { return option_as<std::int64_t>(options, key); }
+std::int64_t option_int(const OptionMap& options, const std::string& key) {
+    return option_as<std::int64_t>(options, key);
+}
 double option_double(const OptionMap& options, const std::string& key) { return option_as<double>(options, key); }
-std::string option_string(const OptionMap& options, const std::string& key) { return option_as<std::string>(options, key); }
+std::string option_string(const OptionMap& options, const std::string& key) {
+    return option_as<std::string>(options, key);
+}
 
 }  // namespace longbow

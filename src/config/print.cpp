@@ -21,7 +21,8 @@ std::string config_yaml(const Config& config, const ConfigContext& context) {
 
 Json config_json(const Config& config, const ConfigContext& context) {
     Json json = Json::object();
-    for (const auto& field : effective_fields(config, context)) json[field.section][field.name] = value_json(field.get(config));
+    for (const auto& field : effective_fields(config, context))
+        json[field.section][field.name] = value_json(field.get(config));
     return json;
 }
 
@@ -29,7 +30,8 @@ std::string fields_fingerprint(const Config& config, const std::vector<Field>& f
     Json json = Json::object();
     for (const auto& field : fields) {
         const auto value = field.get(config);
-        if (field.since_version.empty() || value != field.default_value) json[field.section][field.name] = value_json(value);
+        if (field.since_version.empty() || value != field.default_value)
+            json[field.section][field.name] = value_json(value);
     }
     return fingerprint(json.dump());
 }
@@ -38,11 +40,13 @@ std::string config_fingerprint(const Config& config, const ConfigContext& contex
     return fields_fingerprint(config, effective_fields(config, context));
 }
 
-std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context) {
+std::vector<ConfigDifference> config_differences(const Config& before, const Config& after,
+                                                 const ConfigContext& context) {
     const std::string absent = "(no effect)";
     std::vector<ConfigDifference> differences;
     std::map<std::string, std::string> old_values;
-    for (const auto& field : effective_fields(before, context)) old_values[field.path()] = value_text(field.get(before));
+    for (const auto& field : effective_fields(before, context))
+        old_values[field.path()] = value_text(field.get(before));
     for (const auto& field : effective_fields(after, context)) {
         const auto found = old_values.find(field.path());
         const std::string now = value_text(field.get(after));
@@ -56,8 +60,8 @@ std::vector<ConfigDifference> config_differences(const Config& before, const Con
 
 bool describes_text(const std::string& key) {
     if (starts_with(key, "tokenizer.") || starts_with(key, "data.expect_")) return true;
-    for (const auto* text :
-         {"data.train", "data.valid", "data.test", "data.documents", "data.blank_lines", "data.jsonl_key", "data.shard_tokens"}) {
+    for (const auto* text : {"data.train", "data.valid", "data.test", "data.documents", "data.blank_lines",
+                             "data.jsonl_key", "data.shard_tokens"}) {
         if (key == text) return true;
     }
     return false;

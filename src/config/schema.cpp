@@ -70,7 +70,8 @@ void add_options(Json& section, const ConfigContext& context, const Selector& se
         Json condition = {{"properties", {{selector.key, {{"const", variant.name}}}}}};
         if (variant.name != selector.chosen(defaults)) condition["required"] = Json::array({selector.key});
         Json options = Json::object();
-        for (const auto& field : option_fields(context, selector, variant.name)) options[field.name] = field_schema(field);
+        for (const auto& field : option_fields(context, selector, variant.name))
+            options[field.name] = field_schema(field);
         section["allOf"].push_back({{"if", condition}, {"then", {{"properties", options}}}});
     }
 }
@@ -91,8 +92,8 @@ std::string row(const Field& field) {
     const auto text = value_text(field.default_value);
     const std::string fallback = text == "\"\"" || text == "[]" ? "" : "`" + cell(text) + "`";
     std::string line = "|";
-    for (const auto& content :
-         {"`" + field.path() + "`", type_name(field.default_value), fallback, field.unit_text, cell(accepts), cell(help)}) {
+    for (const auto& content : {"`" + field.path() + "`", type_name(field.default_value), fallback, field.unit_text,
+                                cell(accepts), cell(help)}) {
         line += content.empty() ? " |" : " " + content + " |";
     }
     return line + "\n";
@@ -135,10 +136,13 @@ train:
 Json config_schema(const ConfigContext& context) {
     Json sections = Json::object();
     for (const auto& section : config_sections()) {
-        sections[section.name] = {
-            {"type", {"object", "null"}}, {"description", section.help}, {"properties", Json::object()}, {"additionalProperties", false}};
+        sections[section.name] = {{"type", {"object", "null"}},
+                                  {"description", section.help},
+                                  {"properties", Json::object()},
+                                  {"additionalProperties", false}};
     }
-    for (const auto& field : config_fields(context)) sections[field.section]["properties"][field.name] = field_schema(field);
+    for (const auto& field : config_fields(context))
+        sections[field.section]["properties"][field.name] = field_schema(field);
     for (const auto& selector : selectors()) add_options(sections[selector.section], context, selector);
     sections["include"] = {{"description", "Files that are read first, relative to this one"},
                            {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};

@@ -51,8 +51,8 @@ void require_text(const std::string& text, const std::string& name) {
     for (const char c : text) {
         if (c == '\n') ++line;
         if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' || c == '\r') continue;
-        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " + std::to_string(line) +
-                          ")");
+        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " +
+                          std::to_string(line) + ")");
     }
 }
 
@@ -71,7 +71,8 @@ RawValue raw_value(const YAML::Node& node, int depth = 0) {
             raw.kind = RawValue::Kind::list;
             // No key takes a list of lists, and an alias could make a list contain itself.
             for (const auto& item : node) {
-                raw.items.push_back(depth == 0 ? raw_value(item, depth + 1) : RawValue{RawValue::Kind::list, {}, false, {}});
+                raw.items.push_back(depth == 0 ? raw_value(item, depth + 1)
+                                               : RawValue{RawValue::Kind::list, {}, false, {}});
             }
             break;
     }
@@ -89,7 +90,8 @@ public:
         if (again != chain_.end()) {
             throw ConfigError(path + ": includes itself: " + join({again, chain_.end()}, " -> ") + " -> " + identity);
         }
-        if (++files_ > kMaxFiles) throw ConfigError(path + ": more than " + std::to_string(kMaxFiles) + " included files");
+        if (++files_ > kMaxFiles)
+            throw ConfigError(path + ": more than " + std::to_string(kMaxFiles) + " included files");
         chain_.push_back(identity);
         const auto yaml = contents(path);
         text(yaml, path, true, is_own_config(path, yaml));
@@ -100,7 +102,8 @@ public:
         require_text(yaml, name);
         const auto root = document(yaml, name);
         if (root.IsNull()) return;
-        if (!root.IsMap()) throw ConfigError(place(name, root.Mark()) + ": expected sections (model:, train:, ..) at the top");
+        if (!root.IsMap())
+            throw ConfigError(place(name, root.Mark()) + ": expected sections (model:, train:, ..) at the top");
         if (const auto include = member(root, "include"); include.IsDefined()) {
             if (!may_include) throw ConfigError(place(name, include.Mark()) + ": include: is only possible in a file");
             includes(include, name);
@@ -112,7 +115,8 @@ public:
             if (section == "include") continue;
             // The section itself is assigned first: if it is unknown, that is the error to report, not its first key.
             const bool holds_keys = entry.second.IsMap() || entry.second.IsNull();
-            assignments.push_back({section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
+            assignments.push_back(
+                {section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
             if (entry.second.IsMap()) keys(section, entry.second, name);
         }
         for (auto i = first; i < assignments.size(); ++i) {
@@ -173,11 +177,13 @@ private:
     }
 
     // yaml-cpp silently keeps the last of equal keys. Here they are an error.
-    static std::string key(const YAML::Node& node, const std::string& name, const std::string& section, std::set<std::string>& seen) {
+    static std::string key(const YAML::Node& node, const std::string& name, const std::string& section,
+                           std::set<std::string>& seen) {
         if (!node.IsScalar()) throw ConfigError(place(name, node.Mark()) + ": a key must be a plain word");
         const std::string& word = node.Scalar();
         if (!seen.insert(word).second) {
-            throw ConfigError(place(name, node.Mark()) + ": " + (section.empty() ? word : section + "." + word) + " stands here twice");
+            throw ConfigError(place(name, node.Mark()) + ": " + (section.empty() ? word : section + "." + word) +
+                              " stands here twice");
         }
         return word;
     }
@@ -193,10 +199,12 @@ private:
     void includes(const YAML::Node& node, const std::string& name) {
         const auto one = [&](const YAML::Node& item) {
             const std::string where = place(name, item.Mark()) + ": include: ";
-            if (!item.IsScalar() || item.Scalar().empty()) throw ConfigError(where + "expected a file or a list of files");
+            if (!item.IsScalar() || item.Scalar().empty())
+                throw ConfigError(where + "expected a file or a list of files");
             const fs::path path = fs::path(name).parent_path() / unescape_name(item.Scalar());
             if (!fs::exists(path)) {
-                throw ConfigError(where + "there is no file " + path.string() + " (paths are relative to the including file)");
+                throw ConfigError(where + "there is no file " + path.string() +
+                                  " (paths are relative to the including file)");
             }
             file(tidy_path(path).string());
         };

@@ -19,22 +19,27 @@ class Parser {
 public:
     Parser(const Field& field, const Assignment& assignment) : field_(field), assignment_(assignment) {}
 
-    [[noreturn]] void refuse(const std::string& what) const { throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what); }
+    [[noreturn]] void refuse(const std::string& what) const {
+        throw ConfigError(assignment_.origin + ": " + field_.path() + ": " + what);
+    }
 
     // YAML leaves types open ("010" is 8 to some readers and 10 to others, "1e3" a number or a text). Here only one
     // spelling is accepted.
     std::int64_t integer(const RawValue& raw) const {
         const std::string& text = scalar(raw, "an integer");
         const std::size_t sign = text[0] == '-' || text[0] == '+' ? 1 : 0;
-        const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign), text.end(),
-                                                              [](char c) { return c >= '0' && c <= '9'; });
+        const bool digits = text.size() > sign && std::all_of(text.begin() + static_cast<std::ptrdiff_t>(sign),
+                                                              text.end(), [](char c) { return c >= '0' && c <= '9'; });
         if (raw.quoted || !digits) {
-            refuse("expected an integer, got " + shown(raw) + " (digits only: no point, exponent, separator or suffix)");
+            refuse("expected an integer, got " + shown(raw) +
+                   " (digits only: no point, exponent, separator or suffix)");
         }
-        if (text[sign] == '0' && text.size() > sign + 1) refuse("expected an integer without leading zeros, got " + shown(raw));
+        if (text[sign] == '0' && text.size() > sign + 1)
+            refuse("expected an integer without leading zeros, got " + shown(raw));
         std::int64_t value = 0;
         const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
-        if (std::from_chars(begin, text.data() + text.size(), value).ec != std::errc{}) refuse(text + " does not fit in 64 bits");
+        if (std::from_chars(begin, text.data() + text.size(), value).ec != std::errc{})
+            refuse(text + " does not fit in 64 bits");
         bounds(static_cast<double>(value), text);
         return value;
     }
@@ -44,7 +49,8 @@ public:
         double value = 0;
         const char* begin = text.data() + (text[0] == '+' ? 1 : 0);
         const auto [end, error] = std::from_chars(begin, text.data() + text.size(), value);
-        if (raw.quoted || end != text.data() + text.size() || error == std::errc::invalid_argument || std::isnan(value)) {
+        if (raw.quoted || end != text.data() + text.size() || error == std::errc::invalid_argument ||
+            std::isnan(value)) {
             refuse("expected a number, got " + shown(raw));
         }
         if (error != std::errc{} || std::isinf(value)) refuse(text + " is not a finite number that a double can hold");
@@ -63,7 +69,8 @@ public:
         const auto& allowed = field_.allowed;
         if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), raw.text) == allowed.end()) {
             const auto near = nearest(raw.text, allowed);
-            refuse("'" + raw.text + "' is none of " + join(allowed, ", ") + (near ? "; did you mean '" + *near + "'?" : ""));
+            refuse("'" + raw.text + "' is none of " + join(allowed, ", ") +
+                   (near ? "; did you mean '" + *near + "'?" : ""));
         }
         auto text = unescape_name(raw.text);
         if (text.find('\0') != std::string::npos) refuse("a text cannot hold the character NUL");
@@ -131,8 +138,12 @@ bool plain(const std::string& text) {
     std::string lower;
     for (const char c : text) lower += static_cast<char>(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
     if (text.empty() || special.count(lower) > 0 || (text[0] == '.' && text.find("./") != 0)) return false;
-    const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_' || c == '.'; };
-    const auto safe = [&](char c) { return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '@' || c == '='; };
+    const auto letter = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '/' || c == '_' || c == '.';
+    };
+    const auto safe = [&](char c) {
+        return letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '+' || c == '@' || c == '=';
+    };
     return letter(text[0]) && std::all_of(text.begin(), text.end(), safe);
 }
 
@@ -163,17 +174,20 @@ FieldValue parse_value(const Field& field, const Assignment& assignment) {
                           [&](const std::string&) { return FieldValue(parser.words(raw)); },
                           [&](const Duration&) { return FieldValue(parser.duration(raw)); },
                           [&](const std::vector<std::int64_t>&) {
-                              return FieldValue(parser.list<std::int64_t>(raw, [&](const RawValue& item) { return parser.integer(item); }));
+                              return FieldValue(parser.list<std::int64_t>(
+                                  raw, [&](const RawValue& item) { return parser.integer(item); }));
                           },
                           [&](const std::vector<std::string>&) {
-                              return FieldValue(parser.list<std::string>(raw, [&](const RawValue& item) { return parser.words(item); }));
+                              return FieldValue(parser.list<std::string>(
+                                  raw, [&](const RawValue& item) { return parser.words(item); }));
                           },
                       },
                       field.default_value);
 }
 
 std::string type_name(const FieldValue& value) {
-    static constexpr const char* names[] = {"true or false", "integer", "number", "text", "duration", "list of integers", "list of texts"};
+    static constexpr const char* names[] = {"true or false", "integer",          "number",       "text",
+                                            "duration",      "list of integers", "list of texts"};
     return names[value.index()];
 }
 
@@ -200,15 +214,15 @@ std::string value_text(const FieldValue& value) {
 }
 
 Json value_json(const FieldValue& value) {
-    return std::visit(
-        Overloaded{[](const Duration& v) { return Json(v.text()); }, [](const std::string& v) { return Json(escape_name(v)); },
-                   [](const std::vector<std::string>& v) {
-                       Json items = Json::array();
-                       for (const auto& item : v) items.push_back(escape_name(item));
-                       return items;
-                   },
-                   [](const auto& v) { return Json(v); }},
-        value);
+    return std::visit(Overloaded{[](const Duration& v) { return Json(v.text()); },
+                                 [](const std::string& v) { return Json(escape_name(v)); },
+                                 [](const std::vector<std::string>& v) {
+                                     Json items = Json::array();
+                                     for (const auto& item : v) items.push_back(escape_name(item));
+                                     return items;
+                                 },
+                                 [](const auto& v) { return Json(v); }},
+                      value);
 }
 
 }  // namespace longbow

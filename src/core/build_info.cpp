@@ -19,7 +19,8 @@ BuildInfo& mutable_build_info() {
 
 std::string cpu_text() {
     const auto cpu = cpu_info();
-    return strprintf("%s, %d core%s; %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores, cpu.cores == 1 ? "" : "s",
+    return strprintf("%s, %d core%s; %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores,
+                     cpu.cores == 1 ? "" : "s",
                      cpu.features.empty() ? "none of AVX2, AVX-512, AMX" : join(cpu.features, ", ").c_str());
 }
 

@@ -37,8 +37,8 @@ private:
 
 // Turns the forked child into another longbow. Everything that allocates is prepared by the parent before the fork,
 // because another of its threads may have held the allocator's lock at that moment.
-[[noreturn]] void exec_longbow(char* const* arguments, char* const* environment, const char* log, int death_signal, pid_t parent,
-                               const BlockedSignals& held) {
+[[noreturn]] void exec_longbow(char* const* arguments, char* const* environment, const char* log, int death_signal,
+                               pid_t parent, const BlockedSignals& held) {
     for (const int stop : {SIGINT, SIGTERM}) std::signal(stop, SIG_DFL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, death_signal);
@@ -84,7 +84,9 @@ pid_t start_self(const std::vector<std::string>& arguments, const ChildOptions& 
     const BlockedSignals held;
     const pid_t child = fork();
     if (child < 0) throw Error(std::string("cannot start a process: ") + std::strerror(errno));
-    if (child == 0) exec_longbow(argument_pointers.data(), variable_pointers.data(), log.c_str(), options.death_signal, parent, held);
+    if (child == 0)
+        exec_longbow(argument_pointers.data(), variable_pointers.data(), log.c_str(), options.death_signal, parent,
+                     held);
     return child;
 }
 
@@ -96,6 +98,8 @@ std::string shell_word(const std::string& text) {
     return word + "'";
 }
 
-int exit_code(int wait_status) { return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status); }
+int exit_code(int wait_status) {
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+}
 
 }  // namespace longbow

@@ -24,14 +24,16 @@ namespace {
 
 // Returns what to do about an error, in parentheses for the end of a message; empty where that is not known.
 std::string remedy(int error) {
-    if (error == ENOSPC || error == EDQUOT) return " (free some space there or choose another place, then run the same command again)";
+    if (error == ENOSPC || error == EDQUOT)
+        return " (free some space there or choose another place, then run the same command again)";
     if (error != EFBIG) return "";
     struct rlimit limit {};
     if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return " (the file system takes none as large: choose a place on another, then run the same command again)";
     }
-    return strprintf(" (files may have %s bytes here: lift the limit with `ulimit -f unlimited`, then run the same command again)",
-                     with_commas(static_cast<std::int64_t>(limit.rlim_cur)).c_str());
+    return strprintf(
+        " (files may have %s bytes here: lift the limit with `ulimit -f unlimited`, then run the same command again)",
+        with_commas(static_cast<std::int64_t>(limit.rlim_cur)).c_str());
 }
 
 [[noreturn]] void fail(const char* action, const fs::path& path) { throw_file_error(action, path); }
@@ -118,7 +120,8 @@ void MappedFile::prefetch(std::size_t begin, std::size_t size) const {
     (void)::madvise(const_cast<std::byte*>(data_ + first), std::min(begin + size, size_) - first, MADV_WILLNEED);
 }
 
-MappedFile::MappedFile(MappedFile&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     std::swap(data_, other.data_);
@@ -176,12 +179,14 @@ void OutputFile::close() {
 
 DirectoryTransaction::DirectoryTransaction(fs::path target, bool replace)
     : target_(without_trailing_slashes(std::move(target))), replace_(replace) {
-    if (fs::exists(target_) && !replace_) throw Error(target_.string() + " exists already: choose another place or remove it first");
+    if (fs::exists(target_) && !replace_)
+        throw Error(target_.string() + " exists already: choose another place or remove it first");
     target_ = make_output_folder(fs::absolute(target_).parent_path()) / target_.filename();
     std::error_code error;
     temporary_ = target_.parent_path() / ("." + target_.filename().string() + ".tmp-" + std::to_string(::getpid()));
     fs::remove_all(temporary_, error);
-    if (!fs::create_directory(temporary_, error)) throw Error("cannot create " + temporary_.string() + ": " + error.message());
+    if (!fs::create_directory(temporary_, error))
+        throw Error("cannot create " + temporary_.string() + ": " + error.message());
 }
 
 DirectoryTransaction::~DirectoryTransaction() {
@@ -206,7 +211,8 @@ void place_directory(const fs::path& from, const fs::path& target, bool replace)
     // There is nothing to exchange with, or the file system cannot exchange. In the second case a kill between the two
     // renames leaves the old folder under its other name.
     if (replace && fs::exists(target)) {
-        const fs::path old = target.parent_path() / ("." + target.filename().string() + ".old-" + std::to_string(::getpid()));
+        const fs::path old =
+            target.parent_path() / ("." + target.filename().string() + ".old-" + std::to_string(::getpid()));
         if (::rename(target.c_str(), old.c_str()) != 0) fail("cannot move away", target);
         if (::rename(from.c_str(), target.c_str()) != 0) {
             const int saved = errno;
@@ -232,7 +238,8 @@ FolderLock::FolderLock(const fs::path& path, const char* busy) {
     }, current{};
     // The previous holder may have removed the folder between open() and flock(). Then the lock is on a folder that has
     // no name any more.
-    const bool gone = !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &current) != 0 || locked.st_ino != current.st_ino);
+    const bool gone =
+        !held && (::fstat(fd_, &locked) != 0 || ::stat(path.c_str(), &current) != 0 || locked.st_ino != current.st_ino);
     if (!held && !gone) return;
     ::close(std::exchange(fd_, -1));
     throw Error(path.string() + ": " + busy);

@@ -51,8 +51,8 @@ bool load_cuda() {
     static const bool loaded = [] {
         if (gpu_report().gpus.empty()) return false;
         if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
-            throw Error(std::string("this machine has a GPU, but LibTorch's CUDA part cannot be loaded: ") + ::dlerror() +
-                        " (CUDA_VISIBLE_DEVICES= makes Longbow run without)");
+            throw Error(std::string("this machine has a GPU, but LibTorch's CUDA part cannot be loaded: ") +
+                        ::dlerror() + " (CUDA_VISIBLE_DEVICES= makes Longbow run without)");
         }
         return true;
     }();
@@ -65,7 +65,8 @@ std::string gpu_smoke_test(int index) {
         return strprintf("GPU %d: %s; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index,
                          longbow_cuda_error(error));
     }
-    if (wrong > 0) return strprintf("GPU %d: a test kernel gave %d wrong numbers; the GPU or its driver is faulty", index, wrong);
+    if (wrong > 0)
+        return strprintf("GPU %d: a test kernel gave %d wrong numbers; the GPU or its driver is faulty", index, wrong);
     return {};
 }
 

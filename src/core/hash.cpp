@@ -11,7 +11,9 @@ namespace {
 std::string text_of(std::uint64_t hash) { return strprintf("xxh3:%016llx", static_cast<unsigned long long>(hash)); }
 }  // namespace
 
-std::uint64_t hash64(const void* data, std::size_t size, std::uint64_t seed) { return XXH3_64bits_withSeed(data, size, seed); }
+std::uint64_t hash64(const void* data, std::size_t size, std::uint64_t seed) {
+    return XXH3_64bits_withSeed(data, size, seed);
+}
 
 std::string fingerprint(std::string_view bytes) { return text_of(XXH3_64bits(bytes.data(), bytes.size())); }
 

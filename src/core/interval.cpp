@@ -15,7 +15,9 @@ namespace {
 constexpr double kLevel = 0.05;
 
 double t_quantile(double level, double freedom) {
-    const auto computed = [&] { return boost::math::quantile(boost::math::complement(boost::math::students_t(freedom), level / 2)); };
+    const auto computed = [&] {
+        return boost::math::quantile(boost::math::complement(boost::math::students_t(freedom), level / 2));
+    };
     if (level != kLevel) return computed();
     // A report needs the same few degrees of freedom many times.
     thread_local std::map<double, double> known;
@@ -44,7 +46,8 @@ struct Spread {
 void check(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
     if (sums.empty() || weights.empty()) throw Error("an interval needs a seed and a block at least");
     for (const auto& series : sums) {
-        if (series.size() != weights.size()) throw Error(strprintf("%zu sums for %zu blocks", series.size(), weights.size()));
+        if (series.size() != weights.size())
+            throw Error(strprintf("%zu sums for %zu blocks", series.size(), weights.size()));
     }
     if (std::any_of(weights.begin(), weights.end(), [](double weight) { return !(weight >= 0); })) {
         throw Error("a block of negative weight");
@@ -57,8 +60,8 @@ double total(const std::vector<double>& values) {
     return sum;
 }
 
-Spread spread_of(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights, const std::vector<double>& seed_means,
-                 double mean) {
+Spread spread_of(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights,
+                 const std::vector<double>& seed_means, double mean) {
     const auto seeds = static_cast<double>(sums.size());
     const double weight = total(weights);
     Spread spread;
@@ -98,7 +101,8 @@ Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::v
     Estimated result;
     auto& estimate = result.estimate;
     estimate.seeds = static_cast<std::int64_t>(sums.size());
-    estimate.blocks = static_cast<std::int64_t>(std::count_if(weights.begin(), weights.end(), [](double weight) { return weight > 0; }));
+    estimate.blocks = static_cast<std::int64_t>(
+        std::count_if(weights.begin(), weights.end(), [](double weight) { return weight > 0; }));
     const double weight = total(weights);
     std::vector<double> seed_means;
     for (const auto& series : sums) seed_means.push_back(total(series) / weight);
@@ -116,7 +120,8 @@ std::vector<double> block_sums(std::span<const float> values) {
     std::vector<double> sums;
     for (std::size_t begin = 0; begin < values.size(); begin += kIntervalBlock) {
         double sum = 0;
-        for (const float value : values.subspan(begin, std::min<std::size_t>(kIntervalBlock, values.size() - begin))) sum += value;
+        for (const float value : values.subspan(begin, std::min<std::size_t>(kIntervalBlock, values.size() - begin)))
+            sum += value;
         sums.push_back(sum);
     }
     return sums;

@@ -54,7 +54,8 @@ CpuInfo cpu_info() {
     static constexpr struct {
         const char* flag;
         const char* name;
-    } kFeatures[] = {{"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
+    } kFeatures[] = {
+        {"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
     for (const auto& [flag, name] : kFeatures) {
         if (std::find(flags.begin(), flags.end(), flag) != flags.end()) info.features.emplace_back(name);
     }

@@ -58,12 +58,15 @@ Followed follow(const fs::path& named) {
     throw Error(named.string() + ": its links lead in a circle: name the file itself");
 }
 
-[[noreturn]] void refuse(const fs::path& path, const std::string& why) { throw Error("cannot write to " + path.string() + ": " + why); }
+[[noreturn]] void refuse(const fs::path& path, const std::string& why) {
+    throw Error("cannot write to " + path.string() + ": " + why);
+}
 
 void check_descriptor(const fs::path& path, int descriptor) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     if (flags < 0) refuse(path, "descriptor " + std::to_string(descriptor) + " is not open");
-    if ((flags & O_ACCMODE) == O_RDONLY) refuse(path, "descriptor " + std::to_string(descriptor) + " is open for reading alone");
+    if ((flags & O_ACCMODE) == O_RDONLY)
+        refuse(path, "descriptor " + std::to_string(descriptor) + " is open for reading alone");
 }
 
 bool writable(const fs::path& path) { return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0; }
@@ -72,7 +75,8 @@ void check_new_file(const OutputPlace& place) {
     const auto folder = folder_of(place.path);
     std::error_code error;
     if (!fs::is_directory(folder, error)) refuse(place.named, "there is no folder " + folder.string());
-    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) throw_file_error("cannot make files in", folder);
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+        throw_file_error("cannot make files in", folder);
     if (place.path.filename().native().size() > kLongestName) refuse(place.named, "the name is too long");
 }
 
@@ -148,7 +152,9 @@ void replace_file(const OutputPlace& place, const std::function<void(int fd, con
     struct stat before {};
     const bool is_new = ::stat(place.path.c_str(), &before) != 0;
     Temporary temporary(temporary_beside(place.path), is_new);
-    const auto in_place = [&] { return !is_new && (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY); };
+    const auto in_place = [&] {
+        return !is_new && (errno == EACCES || errno == EPERM || errno == EROFS || errno == EBUSY);
+    };
     if (temporary.fd() < 0) {
         if (in_place()) return in_its_place();
         throw_file_error("cannot create", place.named);
@@ -198,7 +204,9 @@ bool same_output(const fs::path& a, const fs::path& b) {
     std::error_code error;
     if (fs::equivalent(a, b, error)) return true;
     // absolute() comes first, because weakly_canonical() gives two results for `x` and `./x` when neither exists.
-    const auto whole = [&](const fs::path& path) { return fs::weakly_canonical(fs::absolute(follow_links(path)), error); };
+    const auto whole = [&](const fs::path& path) {
+        return fs::weakly_canonical(fs::absolute(follow_links(path)), error);
+    };
     return whole(a) == whole(b);
 }
 
@@ -230,7 +238,8 @@ fs::path make_output_folder(const fs::path& path) {
     std::error_code error;
     fs::create_directories(folder, error);
     if (error || !fs::is_directory(folder)) {
-        throw Error("cannot make the folder " + path.string() + ": " + (error ? error.message() : "something else is there"));
+        throw Error("cannot make the folder " + path.string() + ": " +
+                    (error ? error.message() : "something else is there"));
     }
     return folder;
 }
@@ -242,7 +251,8 @@ void check_output_folder(const fs::path& path) {
     // The nearest existing parent decides.
     while (!fs::exists(fs::symlink_status(folder, error)) && folder != folder_of(folder)) folder = folder_of(folder);
     if (!fs::is_directory(folder, error)) refuse(path, folder.string() + " is no folder");
-    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0) throw_file_error("cannot make files in", folder);
+    if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+        throw_file_error("cannot make files in", folder);
 }
 
 void write_file_atomic(const fs::path& path, std::string_view contents) {

@@ -39,7 +39,8 @@ Json parse_json(std::string_view text, const std::string& file) {
     std::set<std::string> names;
     bool duplicate = false;
     const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
-        if (depth == 1 && event == Json::parse_event_t::key) duplicate |= !names.insert(parsed.get<std::string>()).second;
+        if (depth == 1 && event == Json::parse_event_t::key)
+            duplicate |= !names.insert(parsed.get<std::string>()).second;
         return true;
     };
     Json json;
@@ -53,7 +54,8 @@ Json parse_json(std::string_view text, const std::string& file) {
     return json;
 }
 
-SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uint64_t data_size, const std::string& file) {
+SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uint64_t data_size,
+                             const std::string& file) {
     const std::string where = "tensor " + shown(key);
     if (!value.is_object() || !value.contains("dtype") || !value.contains("shape") || !value.contains("data_offsets")) {
         damaged(file, where + " lacks dtype, shape or data_offsets");
@@ -63,7 +65,8 @@ SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uin
     if (!value["dtype"].is_string()) damaged(file, where + " has a dtype that is no text");
     entry.dtype = value["dtype"].get<std::string>();
     const std::uint64_t element = safetensors_dtype_size(entry.dtype);
-    if (element == 0) damaged(file, where + " has the dtype " + shown(entry.dtype) + ", which this program does not know");
+    if (element == 0)
+        damaged(file, where + " has the dtype " + shown(entry.dtype) + ", which this program does not know");
     const Json& shape = value["shape"];
     if (!shape.is_array() || shape.size() > kMaxDims) damaged(file, where + " has a shape that is no short list");
     std::uint64_t bytes = element;
@@ -77,7 +80,8 @@ SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uin
     if (!offsets.is_array() || offsets.size() != 2) damaged(file, where + " has data_offsets that are no pair");
     entry.begin = unsigned_number(offsets[0], file, where + "'s data_offsets");
     entry.end = unsigned_number(offsets[1], file, where + "'s data_offsets");
-    if (entry.begin > entry.end || entry.end > data_size) damaged(file, where + " lies outside the file (is it cut short?)");
+    if (entry.begin > entry.end || entry.end > data_size)
+        damaged(file, where + " lies outside the file (is it cut short?)");
     if (entry.end - entry.begin != bytes) damaged(file, where + " has a shape that does not fit its bytes");
     return entry;
 }
@@ -86,7 +90,8 @@ void check_layout(const std::vector<SafetensorsEntry>& entries, std::uint64_t da
     std::uint64_t expected = 0;
     for (const auto& entry : entries) {
         if (entry.begin != expected)
-            damaged(file, "tensor " + shown(entry.name) + (entry.begin < expected ? " overlaps another" : " follows a gap"));
+            damaged(file,
+                    "tensor " + shown(entry.name) + (entry.begin < expected ? " overlaps another" : " follows a gap"));
         expected = entry.end;
     }
     if (expected != data_size) damaged(file, "its tensors end before the file does");
@@ -95,8 +100,8 @@ void check_layout(const std::vector<SafetensorsEntry>& entries, std::uint64_t da
 }  // namespace
 
 std::size_t safetensors_dtype_size(std::string_view dtype) {
-    static const std::map<std::string_view, std::size_t> sizes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},
-                                                                  {"I32", 4}, {"I16", 2}, {"I8", 1},  {"U8", 1}};
+    static const std::map<std::string_view, std::size_t> sizes = {
+        {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U8", 1}};
     const auto found = sizes.find(dtype);
     return found == sizes.end() ? 0 : found->second;
 }
@@ -105,10 +110,12 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
     if (file.size() < kLengthBytes) damaged(name, "it is shorter than the 8 bytes of a header's length");
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < kLengthBytes; ++i) length |= static_cast<std::uint64_t>(file[i]) << (8 * i);
-    if (length > kMaxHeader || length > file.size() - kLengthBytes) damaged(name, "its header is said to be longer than the file");
+    if (length > kMaxHeader || length > file.size() - kLengthBytes)
+        damaged(name, "its header is said to be longer than the file");
     const std::uint64_t data_size = file.size() - kLengthBytes - length;
 
-    const Json json = parse_json({reinterpret_cast<const char*>(file.data()) + kLengthBytes, static_cast<std::size_t>(length)}, name);
+    const Json json =
+        parse_json({reinterpret_cast<const char*>(file.data()) + kLengthBytes, static_cast<std::size_t>(length)}, name);
     SafetensorsHeader header;
     header.data_begin = kLengthBytes + length;
     for (const auto& [key, value] : json.items()) {
@@ -132,8 +139,8 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
 std::string build_safetensors_header(SafetensorsHeader& header) {
     Json json = Json::object();
     if (!header.metadata.empty()) json["__metadata__"] = header.metadata;
-    const auto add = [&](const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape, std::uint64_t begin,
-                         std::uint64_t end) {
+    const auto add = [&](const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape,
+                         std::uint64_t begin, std::uint64_t end) {
         json[name] = {{"dtype", dtype}, {"shape", shape}, {"data_offsets", {begin, end}}};
     };
     std::uint64_t position = 0;
@@ -141,7 +148,8 @@ std::string build_safetensors_header(SafetensorsHeader& header) {
     for (auto& entry : header.tensors) {
         if (const std::uint64_t rest = position % kAlignment; rest != 0) {
             const std::uint64_t filler = kAlignment - rest;
-            add(std::string(kFiller) + std::to_string(fillers++), "U8", {static_cast<std::int64_t>(filler)}, position, position + filler);
+            add(std::string(kFiller) + std::to_string(fillers++), "U8", {static_cast<std::int64_t>(filler)}, position,
+                position + filler);
             position += filler;
         }
         std::uint64_t bytes = safetensors_dtype_size(entry.dtype);

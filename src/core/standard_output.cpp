@@ -44,7 +44,8 @@ private:
     std::ptrdiff_t write_some(const char* data, std::size_t size) {
         pollfd ready{STDOUT_FILENO, POLLOUT, 0};
         if (::poll(&ready, 1, kPollMilliseconds) <= 0) {
-            if (stop_requested()) error_ = std::string("stopped by ") + stop_signal_name() + ": its reader takes no more";
+            if (stop_requested())
+                error_ = std::string("stopped by ") + stop_signal_name() + ": its reader takes no more";
             return 0;
         }
         const auto count = ::write(STDOUT_FILENO, data, std::min(size, kPiece));

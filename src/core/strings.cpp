@@ -32,7 +32,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     for (std::size_t i = 1; i <= a.size(); ++i) {
         for (std::size_t j = 1; j <= b.size(); ++j) {
             d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
         }
     }
     return d[a.size()][b.size()];
@@ -115,8 +116,8 @@ std::string human_count(double count) {
 std::string human_seconds(double seconds) {
     if (!(seconds >= 0) || seconds > 1e9) return "?";
     const auto total = static_cast<std::int64_t>(seconds + 0.5);
-    return strprintf("%lld:%02lld:%02lld", static_cast<long long>(total / 3600), static_cast<long long>(total / 60 % 60),
-                     static_cast<long long>(total % 60));
+    return strprintf("%lld:%02lld:%02lld", static_cast<long long>(total / 3600),
+                     static_cast<long long>(total / 60 % 60), static_cast<long long>(total % 60));
 }
 
 std::string rounded_duration_text(double seconds) {

@@ -95,8 +95,8 @@ const char* encoding_of_bom(std::string_view text) {
 
 std::string utf8_problem(std::string_view text) {
     if (const char* encoding = encoding_of_bom(text)) {
-        return strprintf("begins with the byte order mark of %s: convert it to UTF-8, for example iconv -f %s -t UTF-8", encoding,
-                         encoding);
+        return strprintf("begins with the byte order mark of %s: convert it to UTF-8, for example iconv -f %s -t UTF-8",
+                         encoding, encoding);
     }
     const auto bad = find_invalid_utf8(text);
     if (bad == std::string_view::npos) return "";

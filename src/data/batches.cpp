@@ -15,7 +15,8 @@ public:
     ShuffledOrder(std::int64_t tokens, const TrainConfig& config)
         : order_(tokens, config.length, config.seed), batch_(config.batch), accumulate_(config.accumulate) {}
 
-    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position,
+                                                         std::int64_t micro) const override {
         std::vector<TrainingInput> blocks;
         const auto first = position.samples + micro * batch_;
         for (auto sample = first; sample < first + batch_; ++sample) {
@@ -26,7 +27,9 @@ public:
     [[nodiscard]] double updates_per_epoch() const override {
         return static_cast<double>(order_.blocks_per_epoch()) / static_cast<double>(batch_ * accumulate_);
     }
-    [[nodiscard]] double tokens_per_update() const override { return static_cast<double>(batch_ * accumulate_ * order_.length()); }
+    [[nodiscard]] double tokens_per_update() const override {
+        return static_cast<double>(batch_ * accumulate_ * order_.length());
+    }
 
 private:
     SampleOrder order_;
@@ -45,14 +48,15 @@ public:
         }
     }
 
-    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position,
+                                                         std::int64_t micro) const override {
         std::vector<TrainingInput> blocks;
         const auto first = position.samples + micro * batch_;
         for (auto sample = first; sample < first + batch_; ++sample) {
             const auto draw = choice_.at(sample);
             const auto& order = orders_[draw.source];
-            blocks.push_back(
-                {begins_[draw.source] + order.begin(draw.sample), order.length(), draw.sample / order.blocks_per_epoch(), sample});
+            blocks.push_back({begins_[draw.source] + order.begin(draw.sample), order.length(),
+                              draw.sample / order.blocks_per_epoch(), sample});
         }
         return blocks;
     }
@@ -62,7 +66,9 @@ public:
         for (const auto& order : orders_) blocks += static_cast<double>(order.blocks_per_epoch());
         return blocks / static_cast<double>(batch_ * accumulate_);
     }
-    [[nodiscard]] double tokens_per_update() const override { return static_cast<double>(batch_ * accumulate_ * orders_.front().length()); }
+    [[nodiscard]] double tokens_per_update() const override {
+        return static_cast<double>(batch_ * accumulate_ * orders_.front().length());
+    }
 
 private:
     static constexpr std::uint64_t kSource = 0x736f7572;
@@ -83,11 +89,14 @@ public:
     FairseqTrainingOrder(std::int64_t tokens, const TrainConfig& config)
         : order_(tokens, config.length, config.batch, config.accumulate, config.seed), tokens_(tokens) {}
 
-    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const override {
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position,
+                                                         std::int64_t micro) const override {
         return order_.micro_batch(position.updates, micro);
     }
     [[nodiscard]] double updates_per_epoch() const override { return static_cast<double>(order_.updates_per_epoch()); }
-    [[nodiscard]] double tokens_per_update() const override { return static_cast<double>(tokens_) / updates_per_epoch(); }
+    [[nodiscard]] double tokens_per_update() const override {
+        return static_cast<double>(tokens_) / updates_per_epoch();
+    }
 
 private:
     FairseqOrder order_;
@@ -105,7 +114,8 @@ std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const T
     const auto parts = stream.parts();
     if (parts.size() == 1) return training_order(stream.size(), config);
     if (config.order != DataOrder::shuffled)
-        throw ConfigError("train.order: " + std::string(name_of(config.order)) + " takes one store; with data.mixture it is shuffled");
+        throw ConfigError("train.order: " + std::string(name_of(config.order)) +
+                          " takes one store; with data.mixture it is shuffled");
     return std::make_unique<MixedOrder>(parts, config);
 }
 
@@ -114,8 +124,8 @@ DataPosition position_of_update(const TrainConfig& config, std::int64_t update) 
     return {update - 1, (update - 1) * config.batch * config.accumulate};
 }
 
-void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length, std::int64_t* inputs,
-                std::int64_t* targets) {
+void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length,
+                std::int64_t* inputs, std::int64_t* targets) {
     // With hints for all rows, the disk reads them at once instead of one after the other.
     for (const auto& block : blocks) stream.prefetch(block.begin, block.length);
     for (const auto& block : blocks) {

@@ -34,13 +34,21 @@ std::vector<std::uint32_t> numpy_permutation(std::uint32_t size, std::uint32_t s
     return permutation;
 }
 
-FairseqOrder::FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_t batch, std::int64_t accumulate, std::uint64_t seed,
-                           std::int64_t processes, std::int64_t rank)
-    : tokens_(tokens), length_(length), batch_(batch), accumulate_(accumulate), processes_(processes), rank_(rank), seed_(seed) {
+FairseqOrder::FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_t batch, std::int64_t accumulate,
+                           std::uint64_t seed, std::int64_t processes, std::int64_t rank)
+    : tokens_(tokens),
+      length_(length),
+      batch_(batch),
+      accumulate_(accumulate),
+      processes_(processes),
+      rank_(rank),
+      seed_(seed) {
     if (tokens < 1) throw DataError("the training stream is empty");
-    if (length < 1 || batch < 1 || accumulate < 1 || rank < 0 || rank >= processes) throw Error("an order needs positive sizes");
+    if (length < 1 || batch < 1 || accumulate < 1 || rank < 0 || rank >= processes)
+        throw Error("an order needs positive sizes");
     const auto blocks = ceil_div(tokens, length);
-    if (blocks > std::numeric_limits<std::uint32_t>::max()) throw DataError("train.order: fairseq serves at most 4,294,967,295 blocks");
+    if (blocks > std::numeric_limits<std::uint32_t>::max())
+        throw DataError("train.order: fairseq serves at most 4,294,967,295 blocks");
     const auto key = numpy_permutation(static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(seed));
     // fairseq sorts the blocks by length, then by key. Since the keys are a permutation and only the last block can be
     // short, placing each block at its key and moving the short one to the front gives the same order.
@@ -54,7 +62,9 @@ FairseqOrder::FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_
 
 std::int64_t FairseqOrder::batches_per_epoch() const { return ceil_div(blocks_per_epoch(), batch_); }
 
-std::int64_t FairseqOrder::updates_per_epoch() const { return ceil_div(ceil_div(batches_per_epoch(), processes_), accumulate_); }
+std::int64_t FairseqOrder::updates_per_epoch() const {
+    return ceil_div(ceil_div(batches_per_epoch(), processes_), accumulate_);
+}
 
 const std::vector<std::uint32_t>& FairseqOrder::batches_of(std::int64_t epoch) const {
     if (epoch_ != epoch) {

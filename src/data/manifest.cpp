@@ -18,11 +18,14 @@ constexpr std::int64_t kMaxCount = std::int64_t{1} << 56;
 // One JSON object with its path in the file, for messages.
 class Reader {
 public:
-    Reader(const Json& json, std::string name, std::string path) : json_(json), name_(std::move(name)), path_(std::move(path)) {
+    Reader(const Json& json, std::string name, std::string path)
+        : json_(json), name_(std::move(name)), path_(std::move(path)) {
         if (!json.is_object()) fail("must be an object");
     }
 
-    [[noreturn]] void fail(const std::string& what) const { throw DataError(name_ + ": " + (path_.empty() ? "" : path_ + ": ") + what); }
+    [[noreturn]] void fail(const std::string& what) const {
+        throw DataError(name_ + ": " + (path_.empty() ? "" : path_ + ": ") + what);
+    }
 
     [[nodiscard]] const Json& at(const char* key) const {
         const auto found = json_.find(key);
@@ -38,10 +41,13 @@ public:
         const auto& value = at(key);
         if (!value.is_number_integer()) fail(std::string(key) + " must be a whole number");
         const bool negative = !value.is_number_unsigned() && value.get<std::int64_t>() < 0;
-        if (negative || value.get<std::uint64_t>() > static_cast<std::uint64_t>(maximum)) fail(std::string(key) + " is out of range");
+        if (negative || value.get<std::uint64_t>() > static_cast<std::uint64_t>(maximum))
+            fail(std::string(key) + " is out of range");
         return value.get<std::int64_t>();
     }
-    [[nodiscard]] Reader object(const char* key) const { return {at(key), name_, path_.empty() ? key : path_ + "." + key}; }
+    [[nodiscard]] Reader object(const char* key) const {
+        return {at(key), name_, path_.empty() ? key : path_ + "." + key};
+    }
     [[nodiscard]] std::vector<Reader> list(const char* key) const {
         const auto& value = at(key);
         if (!value.is_array()) fail(std::string(key) + " must be a list");
@@ -74,7 +80,8 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
     for (const auto& shard : reader.list("shards")) {
         split.shards.push_back(read_file_entry(shard, shard_name(name, split.shards.size())));
         const auto size = split.shards.back().bytes;
-        if (size == 0 || size % static_cast<std::uint64_t>(id_bytes) != 0) shard.fail("bytes is no multiple of the id's width");
+        if (size == 0 || size % static_cast<std::uint64_t>(id_bytes) != 0)
+            shard.fail("bytes is no multiple of the id's width");
         // All shards but the last have the same size, so that the shard of a position is found by division.
         if (size > split.shards.front().bytes) shard.fail("is larger than the first shard");
         if (split.shards.size() > 2 && split.shards[split.shards.size() - 2].bytes != split.shards.front().bytes) {
@@ -91,31 +98,40 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
     if (split.document_ends.bytes != 8 * static_cast<std::uint64_t>(split.documents))
         reader.fail("document_ends.bytes does not fit documents");
     split.cumulative = read_file_entry(reader.object("cumulative"), name + ".cumulative.bin");
-    if (split.cumulative.bytes != 16 * cumulative_entries(split.tokens)) reader.fail("cumulative.bytes does not fit tokens");
+    if (split.cumulative.bytes != 16 * cumulative_entries(split.tokens))
+        reader.fail("cumulative.bytes does not fit tokens");
     for (const auto& source : reader.list("sources")) {
-        split.sources.push_back({unescape_name(source.text("name")), static_cast<std::uint64_t>(source.count("file_bytes")),
+        split.sources.push_back({unescape_name(source.text("name")),
+                                 static_cast<std::uint64_t>(source.count("file_bytes")),
                                  static_cast<std::uint64_t>(source.count("text_bytes")), source.text("fingerprint")});
     }
     return split;
 }
 
-Json file_json(const StoredFile& file) { return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}}; }
+Json file_json(const StoredFile& file) {
+    return {{"file", file.file}, {"bytes", file.bytes}, {"checksum", file.checksum}};
+}
 
 // All strings here are UTF-8, so that Json::dump() does not throw: names of files are escaped by escape_name(), and in
 // older stores their invalid bytes were replaced by U+FFFD.
 std::string dump(const Json& json) { return json.dump(2); }
 
 bool is_split_name(const std::string& name) {
-    return !name.empty() && name.size() <= 64 && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
+    return !name.empty() && name.size() <= 64 &&
+           name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string::npos;
 }
 
 }  // namespace
 
 std::int64_t id_bytes_for(std::int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
 
-std::string shard_name(const std::string& split, std::size_t index) { return strprintf("%s-%05zu.bin", split.c_str(), index); }
+std::string shard_name(const std::string& split, std::size_t index) {
+    return strprintf("%s-%05zu.bin", split.c_str(), index);
+}
 
-std::uint64_t cumulative_entries(std::int64_t tokens) { return static_cast<std::uint64_t>((tokens + kMarkTokens - 1) / kMarkTokens) + 1; }
+std::uint64_t cumulative_entries(std::int64_t tokens) {
+    return static_cast<std::uint64_t>((tokens + kMarkTokens - 1) / kMarkTokens) + 1;
+}
 
 Json split_json(const SplitManifest& split) {
     Json json;
@@ -168,7 +184,8 @@ std::string manifest_text(const StoreManifest& manifest) {
 
 Json read_manifest_json(std::string_view text, const std::string& name) {
     Json json = parse_json(text);
-    if (json.is_discarded()) throw DataError(name + ": not JSON: the store is damaged, or this is no token store; prepare it again");
+    if (json.is_discarded())
+        throw DataError(name + ": not JSON: the store is damaged, or this is no token store; prepare it again");
     return json;
 }
 
@@ -177,7 +194,8 @@ void check_manifest_checksum(const Json& json, const std::string& name) {
     rest.erase("checksum");
     const auto found = json.find("checksum");
     if (found == json.end() || *found != fingerprint(dump(rest))) {
-        throw DataError(name + ": its checksum does not fit its contents: the store is damaged or was edited; prepare it again");
+        throw DataError(
+            name + ": its checksum does not fit its contents: the store is damaged or was edited; prepare it again");
     }
 }
 
@@ -205,7 +223,8 @@ StoreManifest parse_manifest(const Json& json, const std::string& name) {
         if (manifest.jsonl_key.empty()) reader.fail("jsonl_key is empty");
     }
     manifest.id_bytes = reader.count("id_bytes");
-    if (manifest.id_bytes != id_bytes_for(manifest.tokenizer.vocab_size)) reader.fail("id_bytes does not fit vocab_size");
+    if (manifest.id_bytes != id_bytes_for(manifest.tokenizer.vocab_size))
+        reader.fail("id_bytes does not fit vocab_size");
     const auto splits = reader.object("splits");
     for (const auto& [split, unused] : reader.at("splits").items()) {
         if (!is_split_name(split)) splits.fail("a split has a name other than lower-case letters, digits and _");

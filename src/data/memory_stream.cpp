@@ -12,8 +12,12 @@ namespace {
 
 class MemoryStream final : public TokenStream {
 public:
-    MemoryStream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known)
-        : ids_(std::move(ids)), boundary_(boundary), document_ends_(std::move(document_ends)), known_(std::move(known)) {}
+    MemoryStream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
+                 std::vector<KnownOffset> known)
+        : ids_(std::move(ids)),
+          boundary_(boundary),
+          document_ends_(std::move(document_ends)),
+          known_(std::move(known)) {}
 
     [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(ids_.size()); }
     [[nodiscard]] TokenId boundary() const override { return boundary_; }
@@ -24,8 +28,9 @@ public:
 
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > size() - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the stream of %s tokens", static_cast<long long>(count),
-                                      static_cast<long long>(begin), with_commas(size()).c_str()));
+            throw DataError(strprintf("%lld tokens from position %lld reach outside the stream of %s tokens",
+                                      static_cast<long long>(count), static_cast<long long>(begin),
+                                      with_commas(size()).c_str()));
         }
         std::copy_n(ids_.begin() + begin, count, out);
     }
@@ -35,14 +40,16 @@ public:
 
 private:
     [[nodiscard]] double interpolate(std::int64_t end, std::uint64_t RawCount::*column) const {
-        if (end < 0 || end > size()) throw DataError(strprintf("token position %lld is outside the stream", static_cast<long long>(end)));
-        const auto high =
-            std::lower_bound(known_.begin(), known_.end(), end, [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
+        if (end < 0 || end > size())
+            throw DataError(strprintf("token position %lld is outside the stream", static_cast<long long>(end)));
+        const auto high = std::lower_bound(known_.begin(), known_.end(), end,
+                                           [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
         const auto above = static_cast<double>(high->counts.*column);
         if (high->token == end) return above;
         const auto low = high - 1;
         const auto below = static_cast<double>(low->counts.*column);
-        return below + (above - below) * static_cast<double>(end - low->token) / static_cast<double>(high->token - low->token);
+        return below +
+               (above - below) * static_cast<double>(end - low->token) / static_cast<double>(high->token - low->token);
     }
 
     std::vector<TokenId> ids_;
@@ -53,8 +60,8 @@ private:
 
 }  // namespace
 
-std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
-                                           std::vector<KnownOffset> known) {
+std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary,
+                                           std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known) {
     return std::make_unique<MemoryStream>(std::move(ids), boundary, std::move(document_ends), std::move(known));
 }
 

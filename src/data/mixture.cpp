@@ -39,7 +39,8 @@ public:
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > size() - count) {
             throw DataError(strprintf("%lld tokens from position %lld reach outside the mixture of %s tokens",
-                                      static_cast<long long>(count), static_cast<long long>(begin), with_commas(size()).c_str()));
+                                      static_cast<long long>(count), static_cast<long long>(begin),
+                                      with_commas(size()).c_str()));
         }
         for_each_part(begin, count, [&](const TokenStream& stream, std::int64_t first, std::int64_t here) {
             stream.read(first, here, out);
@@ -47,7 +48,9 @@ public:
         });
     }
     void prefetch(std::int64_t begin, std::int64_t count) const override {
-        for_each_part(begin, count, [](const TokenStream& stream, std::int64_t first, std::int64_t here) { stream.prefetch(first, here); });
+        for_each_part(begin, count, [](const TokenStream& stream, std::int64_t first, std::int64_t here) {
+            stream.prefetch(first, here);
+        });
     }
     [[nodiscard]] double bytes_before(std::int64_t end) const override { return sum(end, &TokenStream::bytes_before); }
     [[nodiscard]] double words_before(std::int64_t end) const override { return sum(end, &TokenStream::words_before); }
@@ -62,11 +65,14 @@ public:
     // Depends on the texts and their weights, since both decide what a run sees.
     [[nodiscard]] std::string fingerprint() const override {
         std::string text;
-        for (std::size_t i = 0; i < streams_.size(); ++i) text += streams_[i]->fingerprint() + "=" + number_text(weights_[i]) + "\n";
+        for (std::size_t i = 0; i < streams_.size(); ++i)
+            text += streams_[i]->fingerprint() + "=" + number_text(weights_[i]) + "\n";
         return longbow::fingerprint(text);
     }
     [[nodiscard]] std::size_t part_of(std::int64_t position) const {
-        return static_cast<std::size_t>(std::upper_bound(begins_.begin() + 1, begins_.end() - 1, position) - begins_.begin()) - 1;
+        return static_cast<std::size_t>(std::upper_bound(begins_.begin() + 1, begins_.end() - 1, position) -
+                                        begins_.begin()) -
+               1;
     }
 
 private:
@@ -80,7 +86,8 @@ private:
         }
     }
     [[nodiscard]] double sum(std::int64_t end, double (TokenStream::*measure)(std::int64_t) const) const {
-        if (end < 0 || end > size()) throw DataError(strprintf("token position %lld is outside the mixture", static_cast<long long>(end)));
+        if (end < 0 || end > size())
+            throw DataError(strprintf("token position %lld is outside the mixture", static_cast<long long>(end)));
         double total = 0;
         for (std::size_t i = 0; i < streams_.size() && end > begins_[i]; ++i)
             total += (streams_[i]->*measure)(std::min(end - begins_[i], streams_[i]->size()));
@@ -106,7 +113,8 @@ std::vector<MixtureEntry> parse_mixture(const std::vector<std::string>& entries)
             parsed.store = trim(entry.substr(0, equals));
             const std::string number(trim(entry.substr(equals + 1)));
             const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), parsed.weight);
-            if (error != std::errc{} || end != number.data() + number.size() || !(parsed.weight > 0) || !std::isfinite(parsed.weight)) {
+            if (error != std::errc{} || end != number.data() + number.size() || !(parsed.weight > 0) ||
+                !std::isfinite(parsed.weight)) {
                 throw ConfigError("data.mixture: \"" + entry + "\": expected STORE=WEIGHT with a number above 0");
             }
         }
@@ -130,16 +138,16 @@ MixtureChoice::MixtureChoice(const std::vector<double>& weights, std::uint64_t s
     double left = 0;
     for (const double weight : weights) left += weight;
     for (std::size_t i = 0; i + 1 < weights.size(); ++i) {
-        shares_.push_back(
-            {static_cast<std::uint64_t>(std::llround(std::ldexp(weights[i] / left, 32))), seed_of(seed, kPhase, i) & 0xFFFFFFFFU});
+        shares_.push_back({static_cast<std::uint64_t>(std::llround(std::ldexp(weights[i] / left, 32))),
+                           seed_of(seed, kPhase, i) & 0xFFFFFFFFU});
         left -= weights[i];
     }
 }
 
 MixtureChoice::Draw MixtureChoice::at(std::int64_t sample) const {
     const auto round = sample / kRound;
-    auto turn = static_cast<std::int64_t>(
-        Permutation(kRound, seed_of(seed_, kTurn, static_cast<std::uint64_t>(round))).at(static_cast<std::uint64_t>(sample % kRound)));
+    auto turn = static_cast<std::int64_t>(Permutation(kRound, seed_of(seed_, kTurn, static_cast<std::uint64_t>(round)))
+                                              .at(static_cast<std::uint64_t>(sample % kRound)));
     // These hold the number of samples that the sources so far leave to the later ones, before this round and before
     // the next.
     auto before = round * kRound;
@@ -199,9 +207,9 @@ std::filesystem::path store_path(const DataConfig& data, const std::filesystem::
 TokenStore open_like(const std::filesystem::path& path, const TokenStore& first, const char* key) {
     TokenStore store(path);
     if (store.tokenizer_fingerprint() != first.tokenizer_fingerprint()) {
-        throw DataError(std::string(key) + ": " + path.string() + " was made with another tokenizer (" + store.tokenizer_fingerprint() +
-                        ") than " + first.path().string() + " (" + first.tokenizer_fingerprint() +
-                        "): prepare it with --tokenizer KIND:" + first.path().string());
+        throw DataError(std::string(key) + ": " + path.string() + " was made with another tokenizer (" +
+                        store.tokenizer_fingerprint() + ") than " + first.path().string() + " (" +
+                        first.tokenizer_fingerprint() + "): prepare it with --tokenizer KIND:" + first.path().string());
     }
     return store;
 }

@@ -61,7 +61,9 @@ std::string store_suggestion(const fs::path& path) {
         if (!later->empty()) rest /= *later;
     }
     const auto names = names_in(existing, rest);
-    const auto store = [&](const std::string& name) { return (rest.empty() ? existing / name : existing / name / rest).string(); };
+    const auto store = [&](const std::string& name) {
+        return (rest.empty() ? existing / name : existing / name / rest).string();
+    };
     if (const auto near = nearest(part->string(), names)) return "; did you mean " + store(*near) + "?";
     if (names.empty()) return "";
     std::vector<std::string> stores;

@@ -47,9 +47,9 @@ SampleOrder::SampleOrder(std::int64_t tokens, std::int64_t length, std::uint64_t
     : tokens_(tokens), length_(length), blocks_(length > 0 ? tokens / length : 0), seed_(seed) {
     if (length <= 0) throw Error("the length of a training block must be positive");
     if (tokens < length) {
-        throw DataError(
-            strprintf("the training stream has %s tokens, fewer than one block of train.length %s: give more text or a smaller length",
-                      with_commas(tokens).c_str(), with_commas(length).c_str()));
+        throw DataError(strprintf(
+            "the training stream has %s tokens, fewer than one block of train.length %s: give more text or a smaller length",
+            with_commas(tokens).c_str(), with_commas(length).c_str()));
     }
 }
 

@@ -28,8 +28,8 @@ MappedFile map_checked(const fs::path& folder, const StoredFile& file) {
     const auto size = fs::file_size(path, error);
     if (error) throw DataError(path.string() + ": " + error.message() + ": the store is not whole; prepare it again");
     if (size != file.bytes) {
-        throw DataError(strprintf("%s: %s bytes, but the manifest says %s: the store is damaged; prepare it again", path.c_str(),
-                                  with_commas(static_cast<std::int64_t>(size)).c_str(),
+        throw DataError(strprintf("%s: %s bytes, but the manifest says %s: the store is damaged; prepare it again",
+                                  path.c_str(), with_commas(static_cast<std::int64_t>(size)).c_str(),
                                   with_commas(static_cast<std::int64_t>(file.bytes)).c_str()));
     }
     MappedFile mapped(path);
@@ -76,11 +76,13 @@ public:
             const auto first = begin % shard_tokens_;
             const auto here = std::min(count, shard_tokens_ - first);
             if (id_bytes_ == 2) {
-                copy(as<std::uint16_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard,
-                     out);
+                copy(as<std::uint16_t>(shards_[shard])
+                         .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)),
+                     shard, out);
             } else {
-                copy(as<std::uint32_t>(shards_[shard]).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)), shard,
-                     out);
+                copy(as<std::uint32_t>(shards_[shard])
+                         .subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(here)),
+                     shard, out);
             }
             begin += here;
             out += here;
@@ -94,8 +96,8 @@ public:
         while (count > 0) {
             const auto first = begin % shard_tokens_;
             const auto here = std::min(count, shard_tokens_ - first);
-            shards_[static_cast<std::size_t>(begin / shard_tokens_)].prefetch(static_cast<std::size_t>(first * id_bytes_),
-                                                                              static_cast<std::size_t>(here * id_bytes_));
+            shards_[static_cast<std::size_t>(begin / shard_tokens_)].prefetch(
+                static_cast<std::size_t>(first * id_bytes_), static_cast<std::size_t>(here * id_bytes_));
             begin += here;
             count -= here;
         }
@@ -137,15 +139,17 @@ private:
             out[i] = ids[i];
         }
         if (static_cast<std::int64_t>(largest) >= vocab_size_) {
-            throw DataError(strprintf("%s: id %lld is outside the vocabulary of %lld: the store is damaged; prepare it again",
-                                      (folder_ / split_.shards[shard].file).c_str(), static_cast<long long>(largest),
-                                      static_cast<long long>(vocab_size_)));
+            throw DataError(
+                strprintf("%s: id %lld is outside the vocabulary of %lld: the store is damaged; prepare it again",
+                          (folder_ / split_.shards[shard].file).c_str(), static_cast<long long>(largest),
+                          static_cast<long long>(vocab_size_)));
         }
     }
 
     [[nodiscard]] double interpolate(std::int64_t end, std::size_t column) const {
         if (end < 0 || end > split_.tokens)
-            throw DataError(strprintf("token position %lld is outside the %s split", static_cast<long long>(end), split_.name.c_str()));
+            throw DataError(strprintf("token position %lld is outside the %s split", static_cast<long long>(end),
+                                      split_.name.c_str()));
         const auto values = as<std::uint64_t>(cumulative_);
         if (end == split_.tokens) return static_cast<double>(values[values.size() - 2 + column]);
         const auto mark = end / kMarkTokens;
@@ -153,7 +157,8 @@ private:
         const auto at = static_cast<std::size_t>(2 * mark) + column;
         const auto low = static_cast<double>(values[at]);
         const auto high = static_cast<double>(values[at + 2]);
-        return low + (high - low) * static_cast<double>(end - mark * kMarkTokens) / static_cast<double>(next - mark * kMarkTokens);
+        return low + (high - low) * static_cast<double>(end - mark * kMarkTokens) /
+                         static_cast<double>(next - mark * kMarkTokens);
     }
 
     fs::path folder_;
@@ -181,7 +186,8 @@ TokenStore::TokenStore(const fs::path& path) : impl_(std::make_unique<Impl>()) {
     if (!fs::is_directory(path)) {
         throw DataError(path.string() + ": no such token store: `longbow prepare` makes one" + store_suggestion(path));
     }
-    if (!fs::exists(manifest)) throw DataError(path.string() + ": not a token store (it has no manifest.json)" + store_suggestion(path));
+    if (!fs::exists(manifest))
+        throw DataError(path.string() + ": not a token store (it has no manifest.json)" + store_suggestion(path));
     impl_->json = read_manifest_json(read_file(manifest), manifest.string());
     impl_->manifest = parse_manifest(impl_->json, manifest.string());
     check_manifest_checksum(impl_->json, manifest.string());
@@ -209,7 +215,8 @@ bool TokenStore::has_split(const std::string& split) const { return impl_->strea
 const TokenStream& TokenStore::split(const std::string& name) const {
     const auto found = impl_->streams.find(name);
     if (found == impl_->streams.end()) {
-        throw DataError(impl_->path.string() + ": the store has no split \"" + name + "\"; it has " + join(splits(), ", "));
+        throw DataError(impl_->path.string() + ": the store has no split \"" + name + "\"; it has " +
+                        join(splits(), ", "));
     }
     return *found->second;
 }
@@ -217,8 +224,9 @@ const TokenStream& TokenStore::split(const std::string& name) const {
 std::unique_ptr<Tokenizer> TokenStore::tokenizer() const {
     auto tokenizer = load_tokenizer(impl_->path);
     if (tokenizer->fingerprint() != tokenizer_fingerprint()) {
-        throw DataError(impl_->path.string() + ": its tokenizer files are not those that made it (fingerprint " + tokenizer->fingerprint() +
-                        ", manifest " + tokenizer_fingerprint() + "): the store is damaged; prepare it again");
+        throw DataError(impl_->path.string() + ": its tokenizer files are not those that made it (fingerprint " +
+                        tokenizer->fingerprint() + ", manifest " + tokenizer_fingerprint() +
+                        "): the store is damaged; prepare it again");
     }
     return tokenizer;
 }

@@ -9,9 +9,9 @@ namespace longbow {
 
 void check_share(const TrainConfig& config, int world) {
     if (config.batch * config.accumulate >= world) return;
-    throw ConfigError(
-        strprintf("train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise train.batch",
-                  static_cast<long long>(config.batch * config.accumulate), world));
+    throw ConfigError(strprintf(
+        "train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise train.batch",
+        static_cast<long long>(config.batch * config.accumulate), world));
 }
 
 LargestShare largest_share(const TrainConfig& config, int world) {
@@ -20,7 +20,8 @@ LargestShare largest_share(const TrainConfig& config, int world) {
     return {std::min(config.batch, inputs), (inputs + config.batch - 1) / config.batch};
 }
 
-UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank, int world) {
+UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config,
+                            int rank, int world) {
     check_share(config, world);
     const bool whole = config.accumulate % world == 0;
     const auto each = config.accumulate / world;

@@ -49,7 +49,8 @@ std::string own_address(const std::string& target, int port) {
         char text[NI_MAXHOST] = {};
         if (::connect(probe, found->ai_addr, found->ai_addrlen) == 0 &&
             ::getsockname(probe, reinterpret_cast<sockaddr*>(&own), &size) == 0 &&
-            ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0) {
+            ::getnameinfo(reinterpret_cast<sockaddr*>(&own), size, text, sizeof text, nullptr, 0, NI_NUMERICHOST) ==
+                0) {
             result = text;
         }
         ::close(probe);
@@ -74,8 +75,9 @@ StorePtr open_store(const Launch& launch, double timeout) {
     } catch (const std::exception& error) {
         const char* remedy = options.isServer ? "is the port free? MASTER_PORT chooses another"
                                               : "is rank 0 running there, and does the network let it be reached?";
-        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d (dist.timeout is %.0f s): %s (%s)", launch.rank, launch.world,
-                              launch.address.c_str(), launch.port, timeout, remedy, first_line(error).c_str()));
+        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d (dist.timeout is %.0f s): %s (%s)",
+                              launch.rank, launch.world, launch.address.c_str(), launch.port, timeout, remedy,
+                              first_line(error).c_str()));
     }
 }
 
@@ -100,14 +102,14 @@ struct Communicator::Impl {
             if (watchdog != nullptr) {
                 if (const auto failure = watchdog->failure()) throw Error(*failure);
                 if (const auto gone = watchdog->silent_rank()) {
-                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) + watchdog->table() +
-                                ")");
+                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) +
+                                watchdog->table() + ")");
                 }
             }
             const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             if (!for_ever && waited > timeout) {
-                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank, waited,
-                                      launch.address.c_str(), launch.port) +
+                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank,
+                                      waited, launch.address.c_str(), launch.port) +
                             (watchdog != nullptr ? " (" + watchdog->table() + ")" : ""));
             }
             std::this_thread::sleep_for(pause);
@@ -132,7 +134,8 @@ class StoreMailbox final : public Mailbox {
 public:
     using Take = std::function<std::string(c10d::Store&, const std::string&)>;
     using Guard = std::function<void(const std::function<void()>&)>;
-    StoreMailbox(StorePtr store, Take take, Guard guard) : store_(std::move(store)), take_(std::move(take)), guard_(std::move(guard)) {}
+    StoreMailbox(StorePtr store, Take take, Guard guard)
+        : store_(std::move(store)), take_(std::move(take)), guard_(std::move(guard)) {}
     void put(const std::string& key, const std::string& value) override {
         guard_([&] { store_->set(key, std::vector<std::uint8_t>(value.begin(), value.end())); });
     }
@@ -152,7 +155,8 @@ private:
 
 Communicator::Communicator() : impl_(std::make_unique<Impl>()) {}
 
-Communicator::Communicator(const Launch& launch, const c10::Device& device, double timeout) : impl_(std::make_unique<Impl>()) {
+Communicator::Communicator(const Launch& launch, const c10::Device& device, double timeout)
+    : impl_(std::make_unique<Impl>()) {
     auto& self = *impl_;
     self.launch = launch;
     self.timeout = timeout;
@@ -238,7 +242,9 @@ std::vector<std::string> Communicator::exchange(const std::string& value) {
     return all;
 }
 
-std::string Communicator::from_leader(const std::string& value) { return exchange(leader() ? value : std::string()).front(); }
+std::string Communicator::from_leader(const std::string& value) {
+    return exchange(leader() ? value : std::string()).front();
+}
 
 void Communicator::leader_first(const char* what, const std::function<void()>& work) {
     if (alone()) return work();
@@ -285,7 +291,8 @@ void Communicator::finish() {
         self.store->set("finished/" + std::to_string(rank()), std::string("1"));
         // No rank leaves before all have come: a launcher ends the remaining ranks when one has ended, and the store
         // ends with the rank that serves it.
-        for (int other = 0; other < world(); ++other) self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
+        for (int other = 0; other < world(); ++other)
+            self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
         if (leader() && !self.launch.launcher_serves_store)
             std::this_thread::sleep_for(std::chrono::milliseconds(300));  // gives the others time to read the last key
     } catch (const std::exception&) {
@@ -304,7 +311,8 @@ void Communicator::fail(const std::string& what) noexcept {
         self.store->compareSet(kFailureKey, "", message);
         // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have read
         // the message.
-        if (leader() && !self.launch.launcher_serves_store) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        if (leader() && !self.launch.launcher_serves_store)
+            std::this_thread::sleep_for(std::chrono::milliseconds(1500));
     } catch (const std::exception&) {
         // The store is gone, which the other ranks notice by themselves.
     }
@@ -314,10 +322,13 @@ std::unique_ptr<Mailbox> Communicator::mailbox() const {
     // Mailboxes are numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one
     // put. The wait has no time limit, since the other rank may be writing a large file; if that rank is gone, the
     // watchdog ends the wait.
-    auto store = c10::make_intrusive<c10d::PrefixStore>(strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)),
-                                                        impl_->store->clone());
+    auto store = c10::make_intrusive<c10d::PrefixStore>(
+        strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)), impl_->store->clone());
     return std::make_unique<StoreMailbox>(
-        store, [impl = impl_.get()](c10d::Store& from, const std::string& key) { return impl->take(from, key, /*for_ever=*/true); },
+        store,
+        [impl = impl_.get()](c10d::Store& from, const std::string& key) {
+            return impl->take(from, key, /*for_ever=*/true);
+        },
         [impl = impl_.get()](const std::function<void()>& work) { impl->guarded(work); });
 }
 

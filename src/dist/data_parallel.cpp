@@ -49,8 +49,8 @@ struct DataParallel::Impl {
     std::unique_ptr<FixedReducer> reducer;
     std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
-    // Where a flat part of a parameter that this rank owns lies: the parameter, and the part's first element in it and in this rank's share of
-    // the bucket.
+    // Where a flat part of a parameter that this rank owns lies: the parameter, and the part's first element in it and
+    // in this rank's share of the bucket.
     struct Part {
         std::size_t bucket, parameter;
         std::int64_t in_parameter, in_share;
@@ -58,7 +58,8 @@ struct DataParallel::Impl {
     std::vector<Part> parts;  // one each of owned_, when sharded
 };
 
-DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters, const DistConfig& config)
+DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Tensor>& parameters,
+                           const DistConfig& config)
     : parameters_(parameters), impl_(std::make_unique<Impl>(communicator)) {
     owned_ = parameters;
     if (communicator.alone()) return;
@@ -76,10 +77,11 @@ DataParallel::DataParallel(Communicator& communicator, const std::vector<at::Ten
         impl_->buckets.push_back(std::move(bucket));
     }
     const auto& group = communicator.group();
-    impl_->reducer = std::make_unique<FixedReducer>(parameters, groups, group, dense, cap, /*find_unused_parameters=*/false,
-                                                    /*gradient_as_bucket_view=*/true, std::unordered_map<std::size_t, std::string>{},
-                                                    std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
-                                                    /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
+    impl_->reducer = std::make_unique<FixedReducer>(
+        parameters, groups, group, dense, cap, /*find_unused_parameters=*/false,
+        /*gradient_as_bucket_view=*/true, std::unordered_map<std::size_t, std::string>{},
+        std::min(kFirstBucketBytes, cap), /*skip_all_reduce_unused_params=*/false,
+        /*use_python_reducer=*/false, std::vector<std::int64_t>(limits.begin(), limits.end()));
     impl_->reducer->keep_buckets();
     const HookState state{group, wire_type(config.reduce_dtype)};
     sharded_ = config.shard_optimizer;

@@ -14,8 +14,9 @@ c10::intrusive_ptr<c10d::Backend> make_gloo(const GroupRequest& request) {
     auto options = ProcessGroupGloo::Options::create(request.timeout);
     // PyTorch's users know this variable for choosing a network interface.
     const char* interface = std::getenv("GLOO_SOCKET_IFNAME");
-    options->devices.push_back(interface != nullptr && *interface != '\0' ? ProcessGroupGloo::createDeviceForInterface(interface)
-                                                                          : ProcessGroupGloo::createDeviceForHostname(request.address));
+    options->devices.push_back(interface != nullptr && *interface != '\0'
+                                   ? ProcessGroupGloo::createDeviceForInterface(interface)
+                                   : ProcessGroupGloo::createDeviceForHostname(request.address));
     return c10::make_intrusive<ProcessGroupGloo>(request.store, request.rank, request.world, options);
 }
 

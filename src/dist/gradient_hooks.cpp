@@ -53,7 +53,8 @@ public:
         auto sum = at::empty({share}, sent.options());
         const auto first = std::min(state_.group->getRank() * share, size), last = std::min(first + share, size);
         auto work = state_.group->_reduce_scatter_base(sum, sent);
-        scattering_->parts.push_back({std::move(work), sent, sum.narrow(0, 0, last - first), buffer.narrow(0, first, last - first)});
+        scattering_->parts.push_back(
+            {std::move(work), sent, sum.narrow(0, 0, last - first), buffer.narrow(0, first, last - first)});
         auto future = c10::make_intrusive<c10::ivalue::Future>(c10::TensorType::get(), devices_of(buffer));
         future->markCompleted(c10::IValue(buffer));
         return future;
@@ -79,7 +80,8 @@ void Scattering::finish() {
 
 std::unique_ptr<c10d::CommHookInterface> sum_hook(const HookState& state) { return std::make_unique<SumHook>(state); }
 
-std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state, const std::shared_ptr<Scattering>& scattering) {
+std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state,
+                                                      const std::shared_ptr<Scattering>& scattering) {
     return std::make_unique<ScatterHook>(state, scattering);
 }
 

@@ -28,7 +28,8 @@ struct Scattering {
     std::vector<Part> parts;
     void finish();
 };
-std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state, const std::shared_ptr<Scattering>& scattering);
+std::unique_ptr<c10d::CommHookInterface> scatter_hook(const HookState& state,
+                                                      const std::shared_ptr<Scattering>& scattering);
 
 // Returns how many elements of a bucket each rank gets; the last ranks may get fewer.
 inline std::int64_t share_of(std::int64_t elements, std::int64_t world) { return (elements + world - 1) / world; }

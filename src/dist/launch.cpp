@@ -28,7 +28,8 @@ public:
         int number = 0;
         const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
         if (error != std::errc{} || end != value.data() + value.size() || number < low || number > high) {
-            throw UsageError(strprintf("%s=%s in the environment: expected a number from %d to %d", name, value.c_str(), low, high));
+            throw UsageError(
+                strprintf("%s=%s in the environment: expected a number from %d to %d", name, value.c_str(), low, high));
         }
         return number;
     }
@@ -70,7 +71,8 @@ Launch from_slurm(const Environment& environment) {
     launch.address = read.has("MASTER_ADDR") ? read.text("MASTER_ADDR") : first_host(read.text("SLURM_STEP_NODELIST"));
     // The port lies above the range that clients draw theirs from (32768-60999 on Linux), and differs for each job on a
     // host.
-    const auto job = read.number("SLURM_JOB_ID", 0, 2147483647, 0) + read.number("SLURM_STEP_ID", 0, 2147483647, 0) % 16;
+    const auto job =
+        read.number("SLURM_JOB_ID", 0, 2147483647, 0) + read.number("SLURM_STEP_ID", 0, 2147483647, 0) % 16;
     launch.port = read.number("MASTER_PORT", 1, 65535, 61000 + job % 4500);
     launch.attempt = read.text("SLURM_RESTART_COUNT", "0");
     return launch;
@@ -83,15 +85,17 @@ std::string first_host(const std::string& nodelist) {
     if (end == std::string::npos || nodelist[end] == ',') return nodelist.substr(0, end);
     const auto number = nodelist.substr(end + 1, nodelist.find_first_of("-,]", end) - end - 1);
     const auto close = nodelist.find(']', end);
-    const auto tail =
-        close == std::string::npos ? std::string() : nodelist.substr(close + 1, nodelist.find_first_of(",[", close) - close - 1);
+    const auto tail = close == std::string::npos
+                          ? std::string()
+                          : nodelist.substr(close + 1, nodelist.find_first_of(",[", close) - close - 1);
     return nodelist.substr(0, end) + number + tail;
 }
 
 Launch launch_from(const Environment& environment) {
     const Variables read(environment, "");
     if (read.has("RANK") && read.has("WORLD_SIZE")) return from_torchrun(environment);
-    if (read.has("SLURM_STEP_NUM_TASKS") && read.number("SLURM_STEP_NUM_TASKS", 1, kMostRanks) > 1) return from_slurm(environment);
+    if (read.has("SLURM_STEP_NUM_TASKS") && read.number("SLURM_STEP_NUM_TASKS", 1, kMostRanks) > 1)
+        return from_slurm(environment);
     return {};
 }
 

@@ -76,12 +76,14 @@ private:
         const int code = exit_code(status);
         // Of several exit codes, the most specific one counts: 1 is also the code of a rank that only lost another.
         if (code != 0 && (code_ == 0 || (code_ == 1 && code < 128))) code_ = code;
-        const bool agreed = code == static_cast<int>(ExitCode::interrupted) || code == static_cast<int>(ExitCode::diverged);
+        const bool agreed =
+            code == static_cast<int>(ExitCode::interrupted) || code == static_cast<int>(ExitCode::diverged);
         if (code == 0 || agreed || failed_) return;
         failed_ = true;
         failed_at_ = Clock::now();
         if (WIFSIGNALED(status))
-            log::error(strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
+            log::error(
+                strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
     }
     void send(int signal) const {
         for (const auto& [pid, rank] : running_) kill(pid, signal);

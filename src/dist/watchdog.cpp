@@ -141,8 +141,8 @@ void Watchdog::exchange(const std::shared_ptr<State>& state) {
             std::string mine;
             {
                 const std::lock_guard lock(state->mutex);
-                mine =
-                    strprintf("%lld|", static_cast<long long>(beat)) + state->where + strprintf(" for %.0f s", seconds_since(state->since));
+                mine = strprintf("%lld|", static_cast<long long>(beat)) + state->where +
+                       strprintf(" for %.0f s", seconds_since(state->since));
             }
             state->store->set(keys[own], std::vector<std::uint8_t>(mine.begin(), mine.end()));
             const bool failed = state->store->check({kFailureKey});
@@ -193,7 +193,8 @@ void Watchdog::watch_clock(const std::shared_ptr<State>& state) {
             } else if (!state->patient && seconds_since(state->since) > patience) {
                 why = strprintf("no progress for %.0f s (dist.timeout)", seconds_since(state->since));
             } else if (seconds_since(state->answered) > patience) {
-                why = strprintf("the store where the ranks meet has not answered for %.0f s", seconds_since(state->answered));
+                why = strprintf("the store where the ranks meet has not answered for %.0f s",
+                                seconds_since(state->answered));
             }
         }
         if (why.empty() || state->stopped) continue;

@@ -68,8 +68,8 @@ double timed(Stopwatch& watch, const std::vector<EvalWindow>& windows, const Eva
 
 }  // namespace
 
-std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<const EvalPlan*>& plans,
-                                     double budget) {
+std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream,
+                                     const std::vector<const EvalPlan*>& plans, double budget) {
     const torch::NoGradGuard no_grad;
     const ModeScope evaluation(model);
     Stopwatch watch(model, stream, plans.front()->request.dtype);
@@ -91,7 +91,8 @@ std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& st
             auto batch = batches[batches.size() / 2];
             const double window = watch.flops({batch.first, 1, batch.inputs, batch.scored}) * speed;
             batch.count = std::clamp<std::size_t>(static_cast<std::size_t>(slice / 3 / window), 1, batch.count);
-            if (2 * window <= slice || (i == 0 && window <= budget)) speed = timed(watch, windows, batch, slice) / watch.flops(batch);
+            if (2 * window <= slice || (i == 0 && window <= budget))
+                speed = timed(watch, windows, batch, slice) / watch.flops(batch);
         }
         speeds[order[i]] = speed;
     }

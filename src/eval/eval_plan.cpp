@@ -20,14 +20,17 @@ std::vector<std::string> strided_protocols() {
 
 }  // namespace
 
-std::int64_t default_stride(const std::string& protocol, std::int64_t length) { return protocol_named(protocol).stride_at(length); }
+std::int64_t default_stride(const std::string& protocol, std::int64_t length) {
+    return protocol_named(protocol).stride_at(length);
+}
 
 void check_plan(const EvalPlanRequest& request) {
     const auto& protocol = protocol_named(request.protocol);
     const auto length = request.length;
     if (length < protocol.shortest_length) {
-        throw UsageError(strprintf("evaluation length %lld is too short: protocol %s needs at least %lld", static_cast<long long>(length),
-                                   protocol.name.c_str(), static_cast<long long>(protocol.shortest_length)));
+        throw UsageError(strprintf("evaluation length %lld is too short: protocol %s needs at least %lld",
+                                   static_cast<long long>(length), protocol.name.c_str(),
+                                   static_cast<long long>(protocol.shortest_length)));
     }
     const auto stride = request.stride == 0 ? protocol.stride_at(length) : request.stride;
     if (!protocol.strided && stride != protocol.stride_at(length)) {
@@ -35,8 +38,9 @@ void check_plan(const EvalPlanRequest& request) {
                          join(strided_protocols(), " or "));
     }
     if (stride < 1 || stride > length) {
-        throw UsageError(strprintf("stride %lld is out of range: at length %lld it is 1 to %lld", static_cast<long long>(stride),
-                                   static_cast<long long>(length), static_cast<long long>(length)));
+        throw UsageError(strprintf("stride %lld is out of range: at length %lld it is 1 to %lld",
+                                   static_cast<long long>(stride), static_cast<long long>(length),
+                                   static_cast<long long>(length)));
     }
     if (!protocol.within_documents && !request.document_ends.empty()) {
         throw UsageError("protocol " + protocol.name + " takes the stream as one text: leave --within-documents out");
@@ -46,7 +50,8 @@ void check_plan(const EvalPlanRequest& request) {
 std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
     check_plan(request);
     const auto& protocol = protocol_named(request.protocol);
-    EvalStretch stretch{0, 0, request.length, request.stride == 0 ? protocol.stride_at(request.length) : request.stride};
+    EvalStretch stretch{0, 0, request.length,
+                        request.stride == 0 ? protocol.stride_at(request.length) : request.stride};
     std::vector<EvalWindow> windows;
     const std::vector<std::int64_t> whole{request.tokens};
     for (const auto document_end : request.document_ends.empty() ? whole : request.document_ends) {
@@ -55,8 +60,8 @@ std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
         stretch.first = stretch.last;
     }
     if (windows.empty()) {
-        throw UsageError(
-            strprintf("protocol %s scores no token of a stream of %lld", protocol.name.c_str(), static_cast<long long>(request.tokens)));
+        throw UsageError(strprintf("protocol %s scores no token of a stream of %lld", protocol.name.c_str(),
+                                   static_cast<long long>(request.tokens)));
     }
     return windows;
 }

@@ -43,8 +43,8 @@ void read_into(const Json& json, std::vector<double>& values) {
 // A count must be whole and fit its type; the JSON library would silently convert other numbers.
 void read_into(const Json& json, std::int64_t& value) {
     const bool beyond = json.is_number_unsigned() && json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX);
-    const bool broken =
-        json.is_number_float() && (std::abs(json.get<double>()) > 9e15 || json.get<double>() != std::floor(json.get<double>()));
+    const bool broken = json.is_number_float() &&
+                        (std::abs(json.get<double>()) > 9e15 || json.get<double>() != std::floor(json.get<double>()));
     if (beyond || broken) throw Json::type_error::create(302, "type must be a whole number", &json);
     json.get_to(value);
 }
@@ -127,8 +127,11 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
             throw DataError(where + ": key \"" + key + "\" has the wrong type: " + json_text(*found));
         }
     });
-    for (const auto& [key, value] : {std::pair{"length", result.length}, {"stride", result.stride}, {"tokens", result.tokens}}) {
-        if (value < 1) throw DataError(where + ": \"" + key + "\": " + std::to_string(value) + " is none that longbow eval writes");
+    for (const auto& [key, value] :
+         {std::pair{"length", result.length}, {"stride", result.stride}, {"tokens", result.tokens}}) {
+        if (value < 1)
+            throw DataError(where + ": \"" + key + "\": " + std::to_string(value) +
+                            " is none that longbow eval writes");
     }
     if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of earlier versions have 0 there
     if (result.bits_per_byte == 0 && result.nll != 0) result.bits_per_byte = kNoValue;

@@ -27,19 +27,21 @@ namespace {
 constexpr double kPartialInterval = 60;  // seconds between saves of partial results, so that a kill costs little
 
 // Returns a hash of everything that the bits of the losses depend on.
-std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request, const std::string& device) {
+std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                        const std::string& device) {
     Hasher hasher;
     for (const auto& stored : model.stored_tensors()) {
         const auto value = stored.tensor.detach().to(torch::kCPU).contiguous();
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(strprintf("|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
-                            static_cast<long long>(request.length), static_cast<long long>(request.stride),
-                            request.within_documents ? 1 : 0, static_cast<long long>(request.max_batch_tokens),
-                            static_cast<long long>(request.max_stream_tokens), std::string(name_of(request.dtype)).c_str(), device.c_str(),
-                            model.config().position.method.c_str(), model.attention().name().c_str(),
-                            model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
+    hasher.update(strprintf(
+        "|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
+        static_cast<long long>(request.length), static_cast<long long>(request.stride),
+        request.within_documents ? 1 : 0, static_cast<long long>(request.max_batch_tokens),
+        static_cast<long long>(request.max_stream_tokens), std::string(name_of(request.dtype)).c_str(), device.c_str(),
+        model.config().position.method.c_str(), model.attention().name().c_str(),
+        model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
     return hasher.digest();
 }
 
@@ -101,7 +103,8 @@ private:
         std::copy_n(kept.begin(), std::min(kept.size(), nll_.size()), nll_.begin());
         if (!kept.empty() && !label.empty()) {
             log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
-                                with_commas(static_cast<std::int64_t>(kept.size())).c_str(), with_commas(total_).c_str()));
+                                with_commas(static_cast<std::int64_t>(kept.size())).c_str(),
+                                with_commas(total_).c_str()));
         }
         std::size_t place = 0, next = 0;
         const auto known = std::stoull(share_.from_leader(std::to_string(kept.size())));
@@ -149,7 +152,8 @@ private:
     void save_or_stop(std::size_t done) {
         const auto& partial = options_.partial;
         const bool stop = share_.any(stop_requested());
-        if (!partial.empty() && (stop || share_.any(computed_ > 0 && meter_.elapsed() - saved_at_ > kPartialInterval))) {
+        if (!partial.empty() &&
+            (stop || share_.any(computed_ > 0 && meter_.elapsed() - saved_at_ > kPartialInterval))) {
             auto whole = nll_;
             clear_from(whole, done);
             share_.sum(whole);
@@ -161,7 +165,8 @@ private:
         const std::string signal = stop_signal_name();
         throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", options_.label.c_str(),
                                          signal.empty() ? "another rank was told to stop" : signal.c_str(),
-                                         with_commas(static_cast<std::int64_t>(done)).c_str(), with_commas(total_).c_str(),
+                                         with_commas(static_cast<std::int64_t>(done)).c_str(),
+                                         with_commas(total_).c_str(),
                                          partial.empty() ? "" : "; run the same command again to go on"));
     }
 
@@ -203,13 +208,16 @@ private:
 
 void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
     if (limit > 0 && length > limit) {
-        throw UsageError(strprintf("length %lld: position method '%s' of this model ends at %lld; evaluate at %lld or less",
-                                   static_cast<long long>(length), config.position.method.c_str(), static_cast<long long>(limit),
-                                   static_cast<long long>(limit)));
+        throw UsageError(
+            strprintf("length %lld: position method '%s' of this model ends at %lld; evaluate at %lld or less",
+                      static_cast<long long>(length), config.position.method.c_str(), static_cast<long long>(limit),
+                      static_cast<long long>(limit)));
     }
 }
 
-void check_length(LanguageModel& model, std::int64_t length) { check_length(model.config(), model.position().max_length(), length); }
+void check_length(LanguageModel& model, std::int64_t length) {
+    check_length(model.config(), model.position().max_length(), length);
+}
 
 EvalShare evaluation_share(Communicator& ranks) {
     if (ranks.alone()) return {};
@@ -228,11 +236,13 @@ EvalShare evaluation_share(Communicator& ranks) {
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows) {
     const ForwardFlops forward(config, vocab_size);
     double flops = 0;
-    for (const auto& window : merge_windows(windows)) flops += forward.window(window.end - window.begin, window.end - window.score_begin);
+    for (const auto& window : merge_windows(windows))
+        flops += forward.window(window.end - window.begin, window.end - window.score_begin);
     return flops;
 }
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options) {
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
+                                   const EvalOptions& options) {
     check_length(model, plan.request.length);
     const auto dtype = scalar_type(plan.request.dtype);
     const auto weights = model.parameters().front();

@@ -9,7 +9,9 @@ namespace longbow {
 
 std::vector<std::int64_t> distinct_lengths(const std::vector<std::int64_t>& lengths) {
     std::vector<std::int64_t> distinct, repeated;
-    const auto holds = [](const auto& list, std::int64_t value) { return std::find(list.begin(), list.end(), value) != list.end(); };
+    const auto holds = [](const auto& list, std::int64_t value) {
+        return std::find(list.begin(), list.end(), value) != list.end();
+    };
     for (const auto length : lengths) {
         if (!holds(distinct, length)) {
             distinct.push_back(length);
@@ -35,9 +37,10 @@ std::int64_t longest_stretch(const EvalPlanRequest& request) {
 bool warn_if_unreached(const EvalPlanRequest& request) {
     const auto longest = longest_stretch(request);
     if (longest >= request.length) return false;
-    log::warn(strprintf("no window reaches length %lld: the %s has %s tokens, so that this is no measurement at that length",
-                        static_cast<long long>(request.length), request.document_ends.empty() ? "stream" : "longest document",
-                        with_commas(longest).c_str()));
+    log::warn(
+        strprintf("no window reaches length %lld: the %s has %s tokens, so that this is no measurement at that length",
+                  static_cast<long long>(request.length), request.document_ends.empty() ? "stream" : "longest document",
+                  with_commas(longest).c_str()));
     return true;
 }
 

@@ -29,7 +29,8 @@ std::string logprobs_path(const std::string& pattern, const std::string& run, st
 
 void write_logprobs(const std::string& path, const std::vector<float>& nll) {
     std::string header = strprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", nll.size());
-    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');  // magic, version and length take 10 bytes; data start at 64 n
+    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11,
+                  ' ');  // magic, version and length take 10 bytes; data start at 64 n
     header += '\n';
     std::string bytes = std::string("\x93NUMPY\x01\x00", 8);
     bytes += static_cast<char>(header.size() & 0xff);

@@ -13,7 +13,8 @@ namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kAssumedTokens = 1'000'000;  // in place of a store that is not there; fewer where fewer are to be scored
+constexpr std::int64_t kAssumedTokens =
+    1'000'000;  // in place of a store that is not there; fewer where fewer are to be scored
 
 std::int64_t assumed_tokens(const MeasureRequest& request) {
     if (!request.only_estimates) return 0;
@@ -53,8 +54,8 @@ EvalResult row_without_numbers(const MeasuredRun& run, const TokenStream& stream
 }
 
 std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& evaluations) {
-    const auto of_length =
-        std::count_if(evaluations.begin(), evaluations.end(), [&](const EvalRequest& one) { return one.length == row.length; });
+    const auto of_length = std::count_if(evaluations.begin(), evaluations.end(),
+                                         [&](const EvalRequest& one) { return one.length == row.length; });
     return row.name + strprintf(", length %lld", static_cast<long long>(row.length)) +
            (of_length > 1 ? strprintf(", stride %lld", static_cast<long long>(row.stride)) : "");
 }
@@ -62,7 +63,8 @@ std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& eval
 }  // namespace
 
 MeasurePlan::MeasurePlan(MeasureRequest request, bool warns, const std::function<void(const MeasuredRun&)>& check)
-    : request_(std::move(request)), text_(request_.store, request_.files, request_.split, request_.threads, assumed_tokens(request_)) {
+    : request_(std::move(request)),
+      text_(request_.store, request_.files, request_.split, request_.threads, assumed_tokens(request_)) {
     std::set<std::pair<const TokenStream*, std::int64_t>> warned;  // runs that share a text are warned of it once
     auto runs = load_runs(request_.checkpoints, request_.model, [&](const MeasuredRun& run) {
         const auto& stream = text_.stream(run);
@@ -107,8 +109,8 @@ void MeasurePlan::each_run(const std::function<void(PlannedRun&)>& work) {
     }
 }
 
-MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedRow& row, const std::filesystem::path& partial,
-                        WorkProgress& progress, const EvalShare& share) {
+MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedRow& row,
+                        const std::filesystem::path& partial, WorkProgress& progress, const EvalShare& share) {
     auto& model = model_on_device(run.run, row.expected.device);
     reset_peak_memory(row.expected.device);
     EvalTiming timing;

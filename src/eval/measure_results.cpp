@@ -23,7 +23,8 @@ namespace {
 void check_not_a_text(const std::string& flag, const std::string& path, const std::vector<std::string>& texts) {
     if (find_output(path).stream) return;
     for (const auto& text : texts) {
-        if (same_output(path, text)) throw UsageError(flag + " " + path + " is the text that is measured: name another file");
+        if (same_output(path, text))
+            throw UsageError(flag + " " + path + " is the text that is measured: name another file");
     }
 }
 
@@ -37,7 +38,8 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
         fs::exists(fs::absolute(place.path).parent_path() / "manifest.json"))
         throw UsageError(flag + " " + path + " is a file of a token store or a checkpoint: name another file");
     for (const char* name : {"config.yaml", "metrics.jsonl", "log.txt", "fork.json"}) {
-        if (same_output(path, run.folder / name)) throw UsageError(flag + " " + path + " is the run's " + name + ": name another file");
+        if (same_output(path, run.folder / name))
+            throw UsageError(flag + " " + path + " is the run's " + name + ": name another file");
     }
 }
 
@@ -87,8 +89,9 @@ void ResultsMeasurement::check_logprobs() {
         const auto path = logprobs_path(pattern, run.name, request_.evaluations.front().length);
         const auto [other, fresh] = paths.emplace(path, &run);
         if (fresh) continue;
-        throw UsageError("--token-logprobs: " + path + " would hold those of " + other->second->checkpoint.path.string() + " and of " +
-                         run.checkpoint.path.string() + ": measure them by a command each");
+        throw UsageError("--token-logprobs: " + path + " would hold those of " +
+                         other->second->checkpoint.path.string() + " and of " + run.checkpoint.path.string() +
+                         ": measure them by a command each");
     }
 }
 
@@ -106,8 +109,9 @@ void ResultsMeasurement::find_known(PlannedRun& run) {
     }
     run.partials = ranks_.from_leader(partials);
     for (auto& row : run.rows) {
-        const auto found =
-            std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& one) { return one.matches(row.expected, Measurement::kAll); });
+        const auto found = std::find_if(known.rbegin(), known.rend(), [&](const EvalResult& one) {
+            return one.matches(row.expected, Measurement::kAll);
+        });
         if (found != known.rend() && !request_.again) row.known = *found;
         row.to_measure = ranks_.from_leader(row.known && request_.token_logprobs.empty() ? "known" : "").empty();
     }
@@ -124,16 +128,17 @@ bool ResultsMeasurement::uses_standard_output(const PlannedRun& run) const {
 EvalResult ResultsMeasurement::measure_planned(PlannedRun& run, const PlannedRow& row, WorkProgress& progress) {
     const auto& expected = row.expected;
     log::info(strprintf("%s: %s windows by protocol %s, stride %lld", row.label.c_str(),
-                        with_commas(static_cast<std::int64_t>(row.plan->windows.size())).c_str(), expected.protocol.c_str(),
-                        static_cast<long long>(expected.stride)));
+                        with_commas(static_cast<std::int64_t>(row.plan->windows.size())).c_str(),
+                        expected.protocol.c_str(), static_cast<long long>(expected.stride)));
     auto measured = measure_row(plan_, run, row, partial_of(run, row), progress, evaluation_share(ranks_));
     if (!request_.token_logprobs.empty() && ranks_.leader())
         write_logprobs(logprobs_path(request_.token_logprobs, run.run.name, expected.length), measured.nll);
     return std::move(measured.row);
 }
 
-void ResultsMeasurement::measure(const std::function<void(const PlannedRun&, const EvalResult&)>& row_done,
-                                 const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done) {
+void ResultsMeasurement::measure(
+    const std::function<void(const PlannedRun&, const EvalResult&)>& row_done,
+    const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done) {
     const bool leader = ranks_.leader();
     WorkProgress progress(plan_.flops(), WorkProgress::Scope::command);
     plan_.each_run([&](PlannedRun& run) {
@@ -145,7 +150,8 @@ void ResultsMeasurement::measure(const std::function<void(const PlannedRun&, con
                 auto measured = measure_planned(run, row, progress);
                 if (!leader) continue;
                 if (!std::isfinite(measured.nll))
-                    log::warn(row.label + ": its losses are not finite, so that there is no perplexity (has this run diverged?)");
+                    log::warn(row.label +
+                              ": its losses are not finite, so that there is no perplexity (has this run diverged?)");
                 if (!row.known) outputs_.at(out)->add(measured);
                 rows.push_back(std::move(measured));
                 std::error_code gone;

@@ -42,7 +42,8 @@ bool Measurement::matches(const Measurement& other, unsigned parts) const {
 
 std::string Measurement::text() const {
     auto words = strprintf("length %lld", static_cast<long long>(length));
-    if (stride != protocol_named(protocol).stride_at(length)) words += strprintf(", stride %lld", static_cast<long long>(stride));
+    if (stride != protocol_named(protocol).stride_at(length))
+        words += strprintf(", stride %lld", static_cast<long long>(stride));
     words += ", protocol " + protocol + ", " + split + (split == "text" ? "" : " split");
     if (within_documents) words += ", within documents";
     if (max_stream_tokens > 0) words += ", first " + with_commas(max_stream_tokens) + " tokens";

@@ -11,7 +11,8 @@ namespace {
 
 // The file has one line of text, "longbow-partial 1 KEY HASH-OF-LOSSES COUNT\n", followed by the losses as raw fp32.
 std::string header(const std::string& key, const std::string& losses) {
-    return "longbow-partial 1 " + key + " " + fingerprint(losses) + " " + std::to_string(losses.size() / sizeof(float)) + "\n";
+    return "longbow-partial 1 " + key + " " + fingerprint(losses) + " " +
+           std::to_string(losses.size() / sizeof(float)) + "\n";
 }
 
 }  // namespace
@@ -28,7 +29,8 @@ std::vector<float> read_partial(const std::filesystem::path& path, const std::st
     return nll;
 }
 
-void write_partial(const std::filesystem::path& path, const std::string& key, const std::vector<float>& nll, std::size_t count) {
+void write_partial(const std::filesystem::path& path, const std::string& key, const std::vector<float>& nll,
+                   std::size_t count) {
     const std::string losses(reinterpret_cast<const char*>(nll.data()), count * sizeof(float));
     write_file_atomic(path, header(key, losses) + losses);
 }

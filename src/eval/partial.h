@@ -10,6 +10,7 @@ namespace longbow {
 // Returns the losses stored for `key`, from the first scored target on. Returns none if there is no file, or if it is
 // damaged or belongs to another key.
 std::vector<float> read_partial(const std::filesystem::path& path, const std::string& key);
-void write_partial(const std::filesystem::path& path, const std::string& key, const std::vector<float>& nll, std::size_t count);
+void write_partial(const std::filesystem::path& path, const std::string& key, const std::vector<float>& nll,
+                   std::size_t count);
 
 }  // namespace longbow

@@ -28,8 +28,8 @@ const EvalProtocol& protocol_named(const std::string& name) {
     if (const auto* found = registry().find(name)) return *found;
     const auto names = protocol_names();
     const auto near = nearest(name, names);
-    throw UsageError("unknown protocol '" + name + "'" + (near ? " (did you mean '" + *near + "'?)" : "") + ": known are " +
-                     join(names, ", "));
+    throw UsageError("unknown protocol '" + name + "'" + (near ? " (did you mean '" + *near + "'?)" : "") +
+                     ": known are " + join(names, ", "));
 }
 
 bool protocol_scores_all(const std::string& name) {

@@ -11,7 +11,8 @@ namespace {
 // is scored like the others.
 void plan_paper(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     for (std::int64_t b = text.first; b < text.last; b += text.stride)
-        windows.push_back({std::max(text.first, b - (text.length - text.stride)), std::min(b + text.stride, text.last), b});
+        windows.push_back(
+            {std::max(text.first, b - (text.length - text.stride)), std::min(b + text.stride, text.last), b});
 }
 
 LONGBOW_REGISTER_PROTOCOL({

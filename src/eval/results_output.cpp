@@ -12,7 +12,8 @@ ResultsOutput::ResultsOutput(const std::string& path) : place_(find_output(path)
 
 void ResultsOutput::open() {
     if (!place_.stream || stream_) return;
-    if (place_.descriptor < 0 && fs::is_fifo(place_.path)) log::info("waiting for a reader of the pipe " + place_.named.string());
+    if (place_.descriptor < 0 && fs::is_fifo(place_.path))
+        log::info("waiting for a reader of the pipe " + place_.named.string());
     stream_.emplace(place_);
 }
 

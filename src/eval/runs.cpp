@@ -32,14 +32,16 @@ bool is_checkpoint(const fs::path& folder) {
 // parent does not suffice, since a folder of runs may be called checkpoints too.
 bool is_of_checkpoints(const fs::path& folder) {
     const auto name = folder.filename().string();
-    return folder.parent_path().filename() == "checkpoints" && (is_numbered(name, "step-") || is_numbered(name, "abandoned-step-") ||
-                                                                name == "best" || name == "last" || is_checkpoint(folder));
+    return folder.parent_path().filename() == "checkpoints" &&
+           (is_numbered(name, "step-") || is_numbered(name, "abandoned-step-") || name == "best" || name == "last" ||
+            is_checkpoint(folder));
 }
 
 bool has_checkpoints(const fs::path& run) {
     std::error_code error;
     const fs::directory_iterator entries(run / "checkpoints", error);
-    return !error && std::any_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); });
+    return !error &&
+           std::any_of(begin(entries), end(entries), [](const auto& entry) { return is_of_checkpoints(entry.path()); });
 }
 
 // Makes the path absolute and keeps the links through which the user came, including those on the way to the working
@@ -62,7 +64,9 @@ std::string tail_of(const fs::path& folder, int parts) {
     return escape_invalid_utf8(tail.empty() ? folder.string() : tail.string());
 }
 
-int least_parts(const fs::path& folder) { return is_seed(folder.filename().string()) && folder.parent_path().has_filename() ? 2 : 1; }
+int least_parts(const fs::path& folder) {
+    return is_seed(folder.filename().string()) && folder.parent_path().has_filename() ? 2 : 1;
+}
 
 class Search {
 public:
@@ -70,7 +74,8 @@ public:
         visit(top);
         // Links are visited last, so that a run that also lies below the searched folder is found by its real path.
         for (; !links_.empty(); links_.pop_front()) visit(links_.front());
-        std::sort(found_.begin(), found_.end(), [](const FoundRun& a, const FoundRun& b) { return a.folder < b.folder; });
+        std::sort(found_.begin(), found_.end(),
+                  [](const FoundRun& a, const FoundRun& b) { return a.folder < b.folder; });
     }
     std::vector<FoundRun> found() && { return std::move(found_); }
 
@@ -114,7 +119,9 @@ private:
 }  // namespace
 
 fs::path run_folder(const fs::path& path) {
-    const auto run_above = [](const fs::path& place) { return is_of_checkpoints(place) ? place.parent_path().parent_path() : fs::path(); };
+    const auto run_above = [](const fs::path& place) {
+        return is_of_checkpoints(place) ? place.parent_path().parent_path() : fs::path();
+    };
     const auto whole = normal(path);
     std::error_code error;
     if (fs::exists(whole, error) && !fs::is_directory(whole, error)) return run_folder(whole.parent_path());
@@ -145,7 +152,8 @@ std::vector<std::string> run_names(const std::vector<fs::path>& paths) {
         auto next = parts;
         for (std::size_t i = 0; i < paths.size(); ++i) {
             for (std::size_t j = 0; j < paths.size(); ++j) {
-                if (names[i] != names[j] || folders[i] == folders[j] || tail_of(folders[i], parts[i] + 1) == names[i]) continue;
+                if (names[i] != names[j] || folders[i] == folders[j] || tail_of(folders[i], parts[i] + 1) == names[i])
+                    continue;
                 next[i] = parts[i] + 1;
                 grown = true;
             }

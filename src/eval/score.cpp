@@ -26,8 +26,8 @@ std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std:
     return batches;
 }
 
-void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const EvalBatch& batch,
-                 at::Device device, float* out) {
+void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
+                 const EvalBatch& batch, at::Device device, float* out) {
     const auto count = static_cast<std::int64_t>(batch.count);
     auto inputs = torch::empty({count, batch.inputs}, torch::kInt64);
     auto targets = torch::empty({count, batch.scored}, torch::kInt64);
@@ -40,7 +40,8 @@ void score_batch(LanguageModel& model, const TokenStream& stream, const std::vec
     }
     auto hidden = model.hidden(inputs.to(device));                                        // [count, inputs, dim]
     hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
-    const auto nll = model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
+    const auto nll =
+        model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
     std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
 }
 

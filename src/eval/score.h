@@ -21,8 +21,8 @@ struct EvalBatch {
 std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens);
 
 // Writes one batch's losses to `out` (count * scored values).
-void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows, const EvalBatch& batch,
-                 at::Device device, float* out);
+void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
+                 const EvalBatch& batch, at::Device device, float* out);
 
 // Sets a module to evaluation mode during its lifetime and then restores the mode.
 class ModeScope {

@@ -129,7 +129,9 @@ const EvalPlan& EvalPlans::of(const TokenStream& stream, const EvalRequest& requ
     return found != plans_.end() ? found->second : plans_.emplace(key, plan_evaluation(stream, request)).first->second;
 }
 
-double mean_nll(const std::vector<float>& nll) { return std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size()); }
+double mean_nll(const std::vector<float>& nll) {
+    return std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
+}
 
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row) {
     const auto& request = plan.request;
@@ -161,7 +163,8 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     const auto& protocol = protocol_named(request.protocol);
     result.tool_ppl = protocol.tool_ppl ? protocol.tool_ppl(nll, windows) : result.ppl;
     const auto interval = mean_estimate({result.block_nll}, block_counts(tokens)).interval;
-    if (interval && std::isfinite(std::exp(interval->high))) result.ppl_ci = Interval{std::exp(interval->low), std::exp(interval->high)};
+    if (interval && std::isfinite(std::exp(interval->high)))
+        result.ppl_ci = Interval{std::exp(interval->low), std::exp(interval->high)};
     if (bytes > 0) result.bits_per_byte = total / std::numbers::ln2 / bytes;
     result.words = words;
     if (words > 0) result.ppl_per_word = std::exp(total / words);

@@ -41,8 +41,9 @@ std::string dictionary_mismatch(const std::string& dictionary, const FairseqMode
     if (lines + kSpecials == model.vocab_size) return "";
     const bool padding = lines + kSpecials < model.vocab_size && (lines + kSpecials + 7) / 8 * 8 == model.vocab_size;
     return strprintf(
-        "it has %lld words, with fairseq's four specials %lld ids; the model has %lld. %s", static_cast<long long>(lines),
-        static_cast<long long>(lines + kSpecials), static_cast<long long>(model.vocab_size),
+        "it has %lld words, with fairseq's four specials %lld ids; the model has %lld. %s",
+        static_cast<long long>(lines), static_cast<long long>(lines + kSpecials),
+        static_cast<long long>(model.vocab_size),
         padding
             ? "The lines \"madeupwordNNNN 0\" are missing with which fairseq-preprocess fills the vocabulary up to a multiple of 8: take "
               "the dict.txt that it wrote"

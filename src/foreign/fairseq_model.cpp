@@ -33,14 +33,19 @@ struct ImportedPosition {
     const char* method;
     PositionPart part;
 };
-constexpr std::array kPositions{ImportedPosition{"alibi", PositionPart::nothing},       ImportedPosition{"learned", PositionPart::weights},
-                                ImportedPosition{"none", PositionPart::nothing},        ImportedPosition{"rotary", PositionPart::nothing},
-                                ImportedPosition{"sinusoidal", PositionPart::settings}, ImportedPosition{"t5", PositionPart::biases}};
+constexpr std::array kPositions{
+    ImportedPosition{"alibi", PositionPart::nothing},       ImportedPosition{"learned", PositionPart::weights},
+    ImportedPosition{"none", PositionPart::nothing},        ImportedPosition{"rotary", PositionPart::nothing},
+    ImportedPosition{"sinusoidal", PositionPart::settings}, ImportedPosition{"t5", PositionPart::biases}};
 
 class Reader {
 public:
     Reader(const TorchFile& file, const ImportedPosition& position)
-        : file_(file), position_(position.method), part_(position.part), settings_(read_fairseq_settings(file)), weights_(file) {}
+        : file_(file),
+          position_(position.method),
+          part_(position.part),
+          settings_(read_fairseq_settings(file)),
+          weights_(file) {}
 
     FairseqModel read() {
         check_family();
@@ -51,7 +56,8 @@ public:
         for (std::int64_t layer = 0; layer < settings_.layers; ++layer) read_layer(layer);
         if (model_.config.model.final_norm) norm("decoder.layer_norm", "final_norm");
         if (const auto left = weights_.names(); !left.empty()) {
-            weights_.fail("it has the tensor " + quote_foreign(left.front()) + strprintf(" (and %zu more of the kind)", left.size() - 1) +
+            weights_.fail("it has the tensor " + quote_foreign(left.front()) +
+                          strprintf(" (and %zu more of the kind)", left.size() - 1) +
                           ", for which a language model with its settings has no place");
         }
         check_size();
@@ -64,7 +70,9 @@ private:
     void give(const std::string& ours, const std::string& theirs, PickleTensor tensor) {
         model_.tensors.push_back({ours, theirs, std::move(tensor)});
     }
-    void move(const std::string& ours, const std::string& theirs, const Sizes& sizes) { give(ours, theirs, weights_.take(theirs, sizes)); }
+    void move(const std::string& ours, const std::string& theirs, const Sizes& sizes) {
+        give(ours, theirs, weights_.take(theirs, sizes));
+    }
     void norm(const std::string& theirs, const std::string& ours) {
         for (const char* part : {".weight", ".bias"}) move(ours + part, theirs + part, {settings_.dim});
     }
@@ -73,14 +81,17 @@ private:
         bool decoder = false;
         for (const auto& name : weights_.names()) {
             if (starts_with(name, "encoder.") || name.find(".encoder_attn.") != std::string::npos) {
-                weights_.fail("it is an encoder-decoder model or an encoder (" + quote_foreign(name) + "), not a language model");
+                weights_.fail("it is an encoder-decoder model or an encoder (" + quote_foreign(name) +
+                              "), not a language model");
             }
             decoder = decoder || starts_with(name, "decoder.layers.0.self_attn.");
         }
         if (!decoder) {
             weights_.fail(
                 "it is no language model of fairseq's transformer_lm family: it has no tensor decoder.layers.0.self_attn.*" +
-                (settings_.architecture.empty() ? std::string() : " (its architecture: " + quote_foreign(settings_.architecture) + ")"));
+                (settings_.architecture.empty()
+                     ? std::string()
+                     : " (its architecture: " + quote_foreign(settings_.architecture) + ")"));
         }
     }
 
@@ -113,8 +124,8 @@ private:
     // These tensors are not weights: uninitialized memory, versions, and tables that can be computed.
     void drop_buffers() {
         weights_.drop([](const std::string& name) {
-            return name == "decoder.version" || name == "decoder.adaptive_softmax.version" || name == "decoder.embed_positions.weights" ||
-                   name.ends_with("._float_tensor");
+            return name == "decoder.version" || name == "decoder.adaptive_softmax.version" ||
+                   name == "decoder.embed_positions.weights" || name.ends_with("._float_tensor");
         });
     }
 
@@ -154,14 +165,17 @@ private:
         }
         return cutoffs;
     }
-    static std::string band_name(std::size_t band) { return "decoder.embed_tokens.embeddings." + std::to_string(band) + ".0.weight"; }
+    static std::string band_name(std::size_t band) {
+        return "decoder.embed_tokens.embeddings." + std::to_string(band) + ".0.weight";
+    }
 
     void adaptive_embedding() {
         const auto ends = bands();
         auto& model = model_.config.model;
         model_.vocab_size = ends.back();
         model.adaptive_cutoffs.assign(ends.begin(), ends.end() - 1);
-        if (model.adaptive_cutoffs.empty()) weights_.fail("its adaptive embedding has a single band: longbow has no such model");
+        if (model.adaptive_cutoffs.empty())
+            weights_.fail("its adaptive embedding has a single band: longbow has no such model");
         model.adaptive_factor = settings_.input_factor;
         model.tie_output = settings_.tie_weights;
         model.tie_projections = settings_.tie_weights && settings_.tie_projections;
@@ -178,17 +192,20 @@ private:
         }
         for (std::size_t band = 0; band < ends.size(); ++band) {
             const std::int64_t words = ends[band] - (band == 0 ? 0 : ends[band - 1]);
-            const auto dim =
-                static_cast<std::int64_t>(std::floor(static_cast<double>(settings_.dim) / std::pow(settings_.input_factor, band)));
-            const std::string number = std::to_string(band), ours = "embed.bands." + number, our_head = "head.bands." + number;
+            const auto dim = static_cast<std::int64_t>(
+                std::floor(static_cast<double>(settings_.dim) / std::pow(settings_.input_factor, band)));
+            const std::string number = std::to_string(band), ours = "embed.bands." + number,
+                              our_head = "head.bands." + number;
             const std::string projection_name = "decoder.embed_tokens.embeddings." + number + ".1.weight";
-            if (dim < 1) weights_.fail("its bands of words are so many that decoder_embed_dim leaves the last one no element");
+            if (dim < 1)
+                weights_.fail("its bands of words are so many that decoder_embed_dim leaves the last one no element");
             const auto embedding = weights_.take(band_name(band), {words, dim});
             const auto projection = weights_.take(projection_name, {settings_.dim, dim});
             give(ours + ".weight", band_name(band), embedding);
             give(ours + ".projection", projection_name, projection);
 
-            const std::string tail = "decoder.adaptive_softmax.tail." + (band == 0 ? std::string() : std::to_string(band - 1));
+            const std::string tail =
+                "decoder.adaptive_softmax.tail." + (band == 0 ? std::string() : std::to_string(band - 1));
             const std::string output_name = band == 0 ? head + "word_proj.weight" : tail + ".2.weight";
             if (model.tie_output) {
                 weights_.take_tied(output_name, embedding, band_name(band));
@@ -201,7 +218,8 @@ private:
             if (model.tie_projections) {
                 weights_.take_tied(tail + ".0.weight", projection, projection_name);
             } else {  // a linear layer of its own, with output features first
-                give(our_head + ".projection", tail + ".0.weight", transposed(weights_.take(tail + ".0.weight", {dim, settings_.dim})));
+                give(our_head + ".projection", tail + ".0.weight",
+                     transposed(weights_.take(tail + ".0.weight", {dim, settings_.dim})));
             }
         }
     }
@@ -215,12 +233,16 @@ private:
         if (weights_.has(learned) != (part_ == PositionPart::weights)) {
             weights_.fail(part_ == PositionPart::weights
                               ? "it has no learned positions (" + learned + "): another --position is right"
-                              : "it has learned positions (" + learned + "): --position learned is right, not " + position_);
+                              : "it has learned positions (" + learned + "): --position learned is right, not " +
+                                    position_);
         }
         if (table.empty() == (part_ == PositionPart::biases)) {
-            weights_.fail(part_ == PositionPart::biases
-                              ? std::string("it has no table of T5's biases (relative_attention_bias.weight): another --position is right")
-                              : "it has a table of T5's biases (" + quote_foreign(table) + "): --position t5 is right, not " + position_);
+            weights_.fail(
+                part_ == PositionPart::biases
+                    ? std::string(
+                          "it has no table of T5's biases (relative_attention_bias.weight): another --position is right")
+                    : "it has a table of T5's biases (" + quote_foreign(table) + "): --position t5 is right, not " +
+                          position_);
         }
         if (part_ == PositionPart::settings && !settings_.positions) {
             weights_.fail(
@@ -229,7 +251,8 @@ private:
         auto& options = model_.config.position.options;
         if (part_ == PositionPart::weights) {
             const auto sizes = weights_.sizes(learned);
-            if (sizes.size() != 2 || sizes[0] <= kFirstPositionRow) weights_.fail("its tensor " + learned + " has no rows of positions");
+            if (sizes.size() != 2 || sizes[0] <= kFirstPositionRow)
+                weights_.fail("its tensor " + learned + " has no rows of positions");
             const auto rows = weights_.take(learned, {sizes[0], settings_.dim});
             give("position.weight", learned, rows_of(rows, kFirstPositionRow, sizes[0]));
             options["max_length"] = sizes[0] - kFirstPositionRow;
@@ -275,7 +298,8 @@ private:
     // Tensors may share a storage, so that a small file could claim any amount of memory.
     void check_size() const {
         std::size_t bytes = 0;
-        for (const auto& tensor : model_.tensors) bytes += static_cast<std::size_t>(tensor.tensor.elements()) * sizeof(float);
+        for (const auto& tensor : model_.tensors)
+            bytes += static_cast<std::size_t>(tensor.tensor.elements()) * sizeof(float);
         if (bytes / kLargestGrowth > file_.size())
             weights_.fail("its tensors overlap so much that they claim " + human_bytes(static_cast<double>(bytes)));
     }
@@ -305,7 +329,8 @@ FairseqModel read_fairseq_model(const TorchFile& file, const std::string& positi
     }
     const auto& known = fairseq_positions();
     const auto near = nearest(position, known);
-    throw UsageError("--position " + position + (near ? ": did you mean " + *near + "?" : ": not known to this import;") +
+    throw UsageError("--position " + position +
+                     (near ? ": did you mean " + *near + "?" : ": not known to this import;") +
                      " known: " + join(known, ", "));
 }
 

@@ -21,9 +21,11 @@ class Settings {
 public:
     explicit Settings(const TorchFile& file) : file_(file), tree_(file.tree()) {
         const auto root = tree_.root;
-        if (tree_.find(root, "model") == kNoPickle || (tree_.find(root, "args") == kNoPickle && tree_.find(root, "cfg") == kNoPickle)) {
-            fail("it is no checkpoint of fairseq: that is a dict with the entries \"model\" and \"args\" or \"cfg\", this is " +
-                 tree_.describe(root));
+        if (tree_.find(root, "model") == kNoPickle ||
+            (tree_.find(root, "args") == kNoPickle && tree_.find(root, "cfg") == kNoPickle)) {
+            fail(
+                "it is no checkpoint of fairseq: that is a dict with the entries \"model\" and \"args\" or \"cfg\", this is " +
+                tree_.describe(root));
         }
         const auto cfg = tree_.find(root, "cfg"), args = tree_.find(root, "args");
         if (cfg != kNoPickle && tree_[cfg].kind != Kind::none) {
@@ -36,7 +38,9 @@ public:
     [[noreturn]] void fail(const std::string& reason) const { throw CheckpointError(file_.name() + ": " + reason); }
 
     [[nodiscard]] bool has(const char* key) const { return place_of(key) != kNoPickle; }
-    [[nodiscard]] bool flag(const char* key, bool otherwise) const { return tree_.boolean(place_of(key), key).value_or(otherwise); }
+    [[nodiscard]] bool flag(const char* key, bool otherwise) const {
+        return tree_.boolean(place_of(key), key).value_or(otherwise);
+    }
     [[nodiscard]] std::string text(const char* key, const std::string& otherwise) const {
         return tree_.text(place_of(key), key).value_or(otherwise);
     }
@@ -47,8 +51,11 @@ public:
     }
     [[nodiscard]] std::int64_t count(const char* key, std::int64_t most) const {
         const auto value = tree_.integer(place_of(key), key);
-        if (!value) fail(std::string("its settings name no ") + key + ": it is no language model of fairseq's transformer_lm family");
-        if (*value < 1 || *value > most) fail(strprintf("its setting %s = %lld is out of range", key, static_cast<long long>(*value)));
+        if (!value)
+            fail(std::string("its settings name no ") + key +
+                 ": it is no language model of fairseq's transformer_lm family");
+        if (*value < 1 || *value > most)
+            fail(strprintf("its setting %s = %lld is out of range", key, static_cast<long long>(*value)));
         return *value;
     }
     [[nodiscard]] std::optional<std::int64_t> optional_count(const char* key, std::int64_t most) const {
@@ -82,7 +89,8 @@ std::vector<std::int64_t> Settings::cutoffs(const char* key) const {
     if (id == kNoPickle) return values;
     const auto& value = tree_[id];
     if (value.kind == Kind::list || value.kind == Kind::tuple) {
-        for (const auto item : value.items) values.push_back(tree_[item].kind == Kind::integer ? tree_[item].integer : -1);
+        for (const auto item : value.items)
+            values.push_back(tree_[item].kind == Kind::integer ? tree_[item].integer : -1);
     } else {
         for (const auto& part : split(value.text, ',')) {
             const auto digits = trim(part);
@@ -107,14 +115,16 @@ void refuse_unknown_parts(const Settings& settings, std::int64_t dim) {
     const auto refuse = [&](const std::string& what) {
         settings.fail("it was trained with " + what + ", which longbow has no counterpart for");
     };
-    if (!settings.flag("decoder_normalize_before", true)) refuse("norms behind the sub-layers (decoder_normalize_before = False)");
+    if (!settings.flag("decoder_normalize_before", true))
+        refuse("norms behind the sub-layers (decoder_normalize_before = False)");
     if (settings.flag("character_embeddings", false)) refuse("character embeddings");
     if (settings.flag("layernorm_embedding", false)) refuse("a norm on the embedding (layernorm_embedding)");
     if (settings.flag("add_bos_token", false)) refuse("a begin-of-sentence token before each input (add_bos_token)");
     if (settings.flag("base_layers", false)) refuse("mixture-of-experts layers (base_layers)");
     if (settings.has("decoder_layers_to_keep")) refuse("layers left out (decoder_layers_to_keep)");
     for (const char* key : {"decoder_input_dim", "decoder_output_dim"}) {
-        if (settings.optional_count(key, 65536).value_or(dim) != dim) refuse(std::string(key) + " unlike decoder_embed_dim");
+        if (settings.optional_count(key, 65536).value_or(dim) != dim)
+            refuse(std::string(key) + " unlike decoder_embed_dim");
     }
 }
 
@@ -136,7 +146,8 @@ FairseqSettings read_fairseq_settings(const TorchFile& file) {
     const auto activation = settings.text("activation_fn", "relu");
     const auto known = choice_named<Activation>(activation);
     if (!known || (*known != Activation::relu && *known != Activation::gelu)) {
-        settings.fail("its activation_fn " + quote_foreign(activation) + " is neither relu nor gelu, which longbow has");
+        settings.fail("its activation_fn " + quote_foreign(activation) +
+                      " is neither relu nor gelu, which longbow has");
     }
     read.activation = *known;
     constexpr double kBelowOne = 0.999999;

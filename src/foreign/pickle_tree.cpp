@@ -126,6 +126,8 @@ std::string quote_foreign(std::string_view foreign) {
     return text + (foreign.size() > kShown ? "..\"" : "\"");
 }
 
-bool is_plain(std::string_view foreign) { return foreign.size() <= kShown && quote_foreign(foreign).size() == foreign.size() + 2; }
+bool is_plain(std::string_view foreign) {
+    return foreign.size() <= kShown && quote_foreign(foreign).size() == foreign.size() + 2;
+}
 
 }  // namespace longbow

@@ -30,15 +30,19 @@ constexpr std::pair<std::string_view, PickleDtype> kStorageClasses[] = {
 
 const PickleValue& argument(const PickleTree& tree, PickleId tuple, std::size_t index, Kind kind, const char* what) {
     const auto& items = tree[tuple].items;
-    if (index >= items.size() || tree[items[index]].kind != kind) throw RebuildError{std::string(what) + " is missing or of another kind"};
+    if (index >= items.size() || tree[items[index]].kind != kind)
+        throw RebuildError{std::string(what) + " is missing or of another kind"};
     return tree[items[index]];
 }
 
-std::vector<std::int64_t> integers(const PickleTree& tree, const PickleValue& tuple, const PickleLimits& limits, const char* what) {
-    if (tuple.items.size() > limits.dimensions) throw RebuildError{strprintf("a tensor has %zu dimensions", tuple.items.size())};
+std::vector<std::int64_t> integers(const PickleTree& tree, const PickleValue& tuple, const PickleLimits& limits,
+                                   const char* what) {
+    if (tuple.items.size() > limits.dimensions)
+        throw RebuildError{strprintf("a tensor has %zu dimensions", tuple.items.size())};
     std::vector<std::int64_t> values;
     for (const auto id : tuple.items) {
-        if (tree[id].kind != Kind::integer || tree[id].integer < 0) throw RebuildError{std::string(what) + " are no natural numbers"};
+        if (tree[id].kind != Kind::integer || tree[id].integer < 0)
+            throw RebuildError{std::string(what) + " are no natural numbers"};
         values.push_back(tree[id].integer);
     }
     return values;
@@ -71,10 +75,13 @@ void check_inside(const PickleTensor& tensor, const PickleStorage& storage) {
 PickleValue rebuild_tensor(PickleTree& tree, PickleId arguments, const PickleLimits& limits) {
     if (tree.tensors.size() >= limits.tensors) throw RebuildError{"it holds more tensors than any checkpoint"};
     PickleTensor tensor;
-    tensor.storage = static_cast<std::size_t>(argument(tree, arguments, 0, Kind::storage, "a tensor's storage").integer);
+    tensor.storage =
+        static_cast<std::size_t>(argument(tree, arguments, 0, Kind::storage, "a tensor's storage").integer);
     tensor.offset = argument(tree, arguments, 1, Kind::integer, "a tensor's offset").integer;
-    tensor.sizes = integers(tree, argument(tree, arguments, 2, Kind::tuple, "a tensor's size"), limits, "a tensor's sizes");
-    tensor.strides = integers(tree, argument(tree, arguments, 3, Kind::tuple, "a tensor's stride"), limits, "a tensor's strides");
+    tensor.sizes =
+        integers(tree, argument(tree, arguments, 2, Kind::tuple, "a tensor's size"), limits, "a tensor's sizes");
+    tensor.strides =
+        integers(tree, argument(tree, arguments, 3, Kind::tuple, "a tensor's stride"), limits, "a tensor's strides");
     if (tensor.offset < 0) throw RebuildError{"a tensor's offset is negative"};
     if (tensor.sizes.size() != tensor.strides.size()) throw RebuildError{"a tensor has not as many strides as sizes"};
     check_inside(tensor, tree.storages[tensor.storage]);
@@ -136,7 +143,8 @@ PickleValue rebuild_storage(PickleTree& tree, PickleId id, const PickleLimits& l
     if (is_new) {
         if (tree.storages.size() >= limits.tensors) throw RebuildError{"it holds more tensors than any checkpoint"};
         tree.storages.push_back(std::move(storage));
-    } else if (const auto& known = tree.storages[place->second]; known.dtype != storage.dtype || known.elements != storage.elements) {
+    } else if (const auto& known = tree.storages[place->second];
+               known.dtype != storage.dtype || known.elements != storage.elements) {
         throw RebuildError{"storage " + quote_foreign(storage.key) + " is described in two ways"};
     }
     return value;
@@ -156,7 +164,8 @@ PickleValue rebuild_call(PickleTree& tree, PickleId callee, PickleId arguments, 
         if (name == "torch._tensor _rebuild_from_type_v2") {  // (function, type, arguments, state)
             const auto& function = argument(tree, arguments, 0, Kind::global, "a tensor's function");
             argument(tree, arguments, 2, Kind::tuple, "a tensor's arguments");
-            if (function.text != name) return rebuild_call(tree, tree[arguments].items[0], tree[arguments].items[2], limits);
+            if (function.text != name)
+                return rebuild_call(tree, tree[arguments].items[0], tree[arguments].items[2], limits);
         }
         if (name == "collections OrderedDict" || name == "collections defaultdict" || name == "builtins dict" ||
             name == "__builtin__ dict") {

@@ -20,7 +20,8 @@ std::string shape_text(const std::vector<std::int64_t>& sizes) {
 }
 
 bool is_floating(PickleDtype dtype) {
-    return dtype == PickleDtype::f32 || dtype == PickleDtype::f16 || dtype == PickleDtype::bf16 || dtype == PickleDtype::f64;
+    return dtype == PickleDtype::f32 || dtype == PickleDtype::f16 || dtype == PickleDtype::bf16 ||
+           dtype == PickleDtype::f64;
 }
 
 // Converts IEEE half precision: 1 sign bit, 5 exponent bits, 10 fraction bits.
@@ -50,7 +51,8 @@ StateDict::StateDict(const TorchFile& file) : file_(file) {
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
         const auto &name = tree[items[i]], &value = tree[items[i + 1]];
         if (name.kind != Kind::text || value.kind != Kind::tensor) {
-            fail("its entry \"model\" is no dict of tensors: " + quote_foreign(name.text) + " is " + tree.describe(items[i + 1]));
+            fail("its entry \"model\" is no dict of tensors: " + quote_foreign(name.text) + " is " +
+                 tree.describe(items[i + 1]));
         }
         tensors_[name.text] = tree.tensors[static_cast<std::size_t>(value.integer)];
     }
@@ -68,10 +70,12 @@ PickleTensor StateDict::take(const std::string& name, const std::vector<std::int
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) fail("it has no tensor " + name + ", which a language model with its settings has");
     if (found->second.sizes != sizes) {
-        fail("its tensor " + name + " has the shape " + shape_text(found->second.sizes) + ", by its settings " + shape_text(sizes));
+        fail("its tensor " + name + " has the shape " + shape_text(found->second.sizes) + ", by its settings " +
+             shape_text(sizes));
     }
     const auto dtype = file_.tree().storages[found->second.storage].dtype;
-    if (!is_floating(dtype)) fail("its tensor " + name + " has elements of " + name_of(dtype) + ", not floating-point numbers");
+    if (!is_floating(dtype))
+        fail("its tensor " + name + " has elements of " + name_of(dtype) + ", not floating-point numbers");
     PickleTensor tensor = std::move(found->second);
     tensors_.erase(found);
     return tensor;
@@ -111,7 +115,8 @@ void StateDict::take_tied(const std::string& name, const PickleTensor& kept, con
     const PickleTensor tied = take(name, kept.sizes);
     const auto& storages = file_.tree().storages;
     if (tied.storage == kept.storage && tied.offset == kept.offset && tied.strides == kept.strides) return;
-    if (storages[tied.storage].dtype != storages[kept.storage].dtype || file_.contiguous(tied) != file_.contiguous(kept)) {
+    if (storages[tied.storage].dtype != storages[kept.storage].dtype ||
+        file_.contiguous(tied) != file_.contiguous(kept)) {
         fail("its tensors " + name + " and " + kept_name +
              " are one by its settings, and differ: it is damaged, or was put together from two models");
     }

@@ -19,11 +19,13 @@ constexpr std::int64_t kLegacyProtocol = 1001;
 std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 [[noreturn]] void refuse_big_endian(const std::string& name) {
-    throw CheckpointError(name + " was written on a big-endian machine: load it there and save its tensors little-endian");
+    throw CheckpointError(name +
+                          " was written on a big-endian machine: load it there and save its tensors little-endian");
 }
 
 // Copies a tensor's elements in row-major order. Rows of the last dimension that are contiguous are copied whole.
-void copy_elements(const std::byte* source, const PickleTensor& tensor, std::size_t dimension, std::size_t element, std::byte*& target) {
+void copy_elements(const std::byte* source, const PickleTensor& tensor, std::size_t dimension, std::size_t element,
+                   std::byte*& target) {
     if (dimension == tensor.sizes.size()) {
         std::memcpy(target, source, element);
         target += element;
@@ -65,7 +67,8 @@ TorchFile TorchFile::parse(Bytes bytes, const std::string& name) {
     } else if (bytes.empty()) {
         throw CheckpointError(name + " is empty");
     } else {
-        throw CheckpointError(name + " is no file of torch.save: it begins neither as its zip container nor as the format before it");
+        throw CheckpointError(
+            name + " is no file of torch.save: it begins neither as its zip container nor as the format before it");
     }
     return file;
 }
@@ -78,13 +81,16 @@ void TorchFile::read_zip(Bytes file) {
     for (const auto& [record, _] : records) {
         if (record.find('/') + main.size() == record.size() && record.ends_with(main)) {
             if (!folder.empty())
-                throw CheckpointError(name_ + " holds two checkpoints: " + quote_foreign(folder) + " and " + quote_foreign(record));
+                throw CheckpointError(name_ + " holds two checkpoints: " + quote_foreign(folder) + " and " +
+                                      quote_foreign(record));
             folder = record.substr(0, record.size() - main.size());
         }
     }
-    if (folder.empty()) throw CheckpointError(name_ + " is a zip file, but torch.save did not write it: it has no record data.pkl");
+    if (folder.empty())
+        throw CheckpointError(name_ + " is a zip file, but torch.save did not write it: it has no record data.pkl");
     if (records.contains(folder + "/constants.pkl")) {
-        throw CheckpointError(name_ + " is a TorchScript program, not a checkpoint: export its state_dict with torch.save");
+        throw CheckpointError(name_ +
+                              " is a TorchScript program, not a checkpoint: export its state_dict with torch.save");
     }
     const auto order = records.find(folder + "/byteorder");
     if (order != records.end() && text_of(order->second.bytes) != "little") refuse_big_endian(name_);
@@ -97,13 +103,15 @@ void TorchFile::read_zip(Bytes file) {
     for (const auto& storage : tree_.storages) {
         const auto found = records.find(folder + "/data/" + storage.key);
         if (found == records.end())
-            throw CheckpointError(name_ + " lacks the storage " + quote_foreign(storage.key) + " that its pickle refers to");
+            throw CheckpointError(name_ + " lacks the storage " + quote_foreign(storage.key) +
+                                  " that its pickle refers to");
         const Bytes bytes = found->second.bytes;
         if (storage.dtype != PickleDtype::unknown &&
             bytes.size() != static_cast<std::uint64_t>(storage.elements) * size_of(storage.dtype)) {
-            throw CheckpointError(strprintf("%s is damaged: storage %s has %zu bytes, its pickle claims %lld elements of %s", name_.c_str(),
-                                            quote_foreign(storage.key).c_str(), bytes.size(), static_cast<long long>(storage.elements),
-                                            name_of(storage.dtype)));
+            throw CheckpointError(
+                strprintf("%s is damaged: storage %s has %zu bytes, its pickle claims %lld elements of %s",
+                          name_.c_str(), quote_foreign(storage.key).c_str(), bytes.size(),
+                          static_cast<long long>(storage.elements), name_of(storage.dtype)));
         }
         records_.push_back({bytes, found->second.crc});
     }
@@ -115,7 +123,8 @@ void TorchFile::read_legacy(Bytes file) {
     ByteReader reader(file, name_);
     reader.take(kLegacyMagic.size());
     const PickleTree protocol = unpickle(reader);
-    if (protocol[protocol.root].kind != PickleValue::Kind::integer || protocol[protocol.root].integer != kLegacyProtocol) {
+    if (protocol[protocol.root].kind != PickleValue::Kind::integer ||
+        protocol[protocol.root].integer != kLegacyProtocol) {
         reader.fail("its protocol is not 1001");
     }
     const PickleTree machine = unpickle(reader);
@@ -127,14 +136,16 @@ void TorchFile::read_legacy(Bytes file) {
     std::vector<bool> seen(tree_.storages.size());
     for (const auto id : keys[keys.root].items) {
         const auto found = tree_.storage_by_key.find(keys[id].text);
-        if (found == tree_.storage_by_key.end()) reader.fail("a storage " + quote_foreign(keys[id].text) + " belongs to no tensor");
+        if (found == tree_.storage_by_key.end())
+            reader.fail("a storage " + quote_foreign(keys[id].text) + " belongs to no tensor");
         const auto& storage = tree_.storages[found->second];
         if (seen[found->second]) reader.fail("the storage " + quote_foreign(storage.key) + " comes twice");
         if (storage.dtype == PickleDtype::unknown)
             reader.fail("the storage " + quote_foreign(storage.key) + " has an unknown element type");
         if (reader.number(8) != static_cast<std::uint64_t>(storage.elements))
             reader.fail("the storage " + quote_foreign(storage.key) + " has another size");
-        records_[found->second] = {reader.take(static_cast<std::uint64_t>(storage.elements) * size_of(storage.dtype)), 0};
+        records_[found->second] = {reader.take(static_cast<std::uint64_t>(storage.elements) * size_of(storage.dtype)),
+                                   0};
         seen[found->second] = true;
     }
     for (std::size_t i = 0; i < seen.size(); ++i) {
@@ -144,7 +155,8 @@ void TorchFile::read_legacy(Bytes file) {
 
 Bytes TorchFile::storage(std::size_t index) const {
     Record& record = records_.at(index);
-    if (record.crc != 0) check_crc(record.bytes, record.crc, name_ + ": its storage " + quote_foreign(tree_.storages[index].key));
+    if (record.crc != 0)
+        check_crc(record.bytes, record.crc, name_ + ": its storage " + quote_foreign(tree_.storages[index].key));
     record.crc = 0;  // check once, since many tensors may be views of one large storage
     return record.bytes;
 }
@@ -152,11 +164,14 @@ Bytes TorchFile::storage(std::size_t index) const {
 std::vector<std::byte> TorchFile::contiguous(const PickleTensor& tensor) const {
     const auto& origin = tree_.storages.at(tensor.storage);
     const std::size_t element = size_of(origin.dtype);
-    if (element == 0) throw CheckpointError(name_ + ": storage " + quote_foreign(origin.key) + " has an element type that is not known");
+    if (element == 0)
+        throw CheckpointError(name_ + ": storage " + quote_foreign(origin.key) +
+                              " has an element type that is not known");
     std::vector<std::byte> elements(static_cast<std::size_t>(tensor.elements()) * element);
     std::byte* target = elements.data();
     if (!elements.empty())
-        copy_elements(storage(tensor.storage).data() + static_cast<std::size_t>(tensor.offset) * element, tensor, 0, element, target);
+        copy_elements(storage(tensor.storage).data() + static_cast<std::size_t>(tensor.offset) * element, tensor, 0,
+                      element, target);
     return elements;
 }
 

@@ -16,7 +16,8 @@ using Kind = PickleValue::Kind;
 
 class Machine {
 public:
-    Machine(ByteReader& reader, const PickleLimits& limits) : reader_(reader), limits_(limits), begin_(reader.position()) {}
+    Machine(ByteReader& reader, const PickleLimits& limits)
+        : reader_(reader), limits_(limits), begin_(reader.position()) {}
 
     PickleTree run() {
         if (reader_.byte() != kProto) reader_.fail("it is no pickle of protocol 2 or later");
@@ -58,7 +59,8 @@ private:
         push(add(std::move(value)));
     }
     PickleId pop() {
-        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back())) reader_.fail("the pickle takes a value that is not there");
+        if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
+            reader_.fail("the pickle takes a value that is not there");
         const PickleId id = stack_.back();
         stack_.pop_back();
         return id;
@@ -172,7 +174,8 @@ private:
         if (kind == Kind::dict && items.size() % 2 != 0) reader_.fail("a dict has a key without a value");
         auto& target = tree_.values[top()];
         if (target.kind == Kind::object && kind != Kind::dict) return;
-        if (target.kind != kind && target.kind != Kind::object) reader_.fail("items are added to a value of another kind");
+        if (target.kind != kind && target.kind != Kind::object)
+            reader_.fail("items are added to a value of another kind");
         target.items.insert(target.items.end(), items.begin(), items.end());
     }
 

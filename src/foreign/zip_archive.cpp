@@ -47,7 +47,8 @@ std::size_t find_end(Bytes file, const std::string& name) {
             if (reader.number(2) == file.size() - at - kEndSize) return at;
         }
     }
-    throw CheckpointError(name + " is damaged: it begins as a zip file and has no table of contents at its end (cut short?)");
+    throw CheckpointError(name +
+                          " is damaged: it begins as a zip file and has no table of contents at its end (cut short?)");
 }
 
 Directory find_directory(Bytes file, const std::string& name) {
@@ -77,7 +78,8 @@ Directory find_directory(Bytes file, const std::string& name) {
     } else if (disk != 0 || first_disk != 0 || entries_here != directory.entries) {
         reader.fail("the zip file is split over several disks");
     }
-    if (directory.begin > limit || directory.size > limit - directory.begin) reader.fail("the zip table of contents lies outside the file");
+    if (directory.begin > limit || directory.size > limit - directory.begin)
+        reader.fail("the zip table of contents lies outside the file");
     return directory;
 }
 
@@ -123,10 +125,12 @@ Bytes find_record(Bytes file, std::uint64_t directory_begin, const Entry& entry,
     const std::string what = name + ": its record " + quote_foreign(entry.name);
     if ((entry.flags & 1) != 0) throw CheckpointError(what + " is encrypted");
     if (entry.method != 0) {
-        throw CheckpointError(what +
-                              " is compressed, which torch.save never does: load the file in Python and save it again with torch.save");
+        throw CheckpointError(
+            what +
+            " is compressed, which torch.save never does: load the file in Python and save it again with torch.save");
     }
-    if (entry.compressed != entry.size) throw CheckpointError(what + " is damaged: it is stored, yet its two sizes differ");
+    if (entry.compressed != entry.size)
+        throw CheckpointError(what + " is damaged: it is stored, yet its two sizes differ");
     ByteReader reader(file.first(static_cast<std::size_t>(directory_begin)), what);
     reader.take(entry.header);
     if (reader.number(4) != kLocalHeader) reader.fail("its header is missing");

@@ -23,7 +23,8 @@ std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view pro
     prompt = without_byte_order_mark(prompt);
     std::vector<TokenId> ids = {tokenizer.boundary()};
     tokenizer.encode(prompt, ids);
-    if (tokenizer.boundary_per_line() && ids.size() > 1 && ids.back() == tokenizer.boundary() && !prompt.ends_with('\n')) {
+    if (tokenizer.boundary_per_line() && ids.size() > 1 && ids.back() == tokenizer.boundary() &&
+        !prompt.ends_with('\n')) {
         ids.pop_back();
     }
     return ids;
@@ -83,8 +84,9 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
     };
     for (std::int64_t made = 0; made < request.max_new_tokens && !stop_requested(); ++made) {
         if (limit > 0 && cache.length + static_cast<std::int64_t>(fresh.size()) > limit) {
-            log::warn(strprintf("stopped after %ld new tokens: position method \"%s\" ends at %ld tokens (position.max_length)",
-                                static_cast<long>(made), model.config().position.method.c_str(), static_cast<long>(limit)));
+            log::warn(strprintf(
+                "stopped after %ld new tokens: position method \"%s\" ends at %ld tokens (position.max_length)",
+                static_cast<long>(made), model.config().position.method.c_str(), static_cast<long>(limit)));
             break;
         }
         const auto id = static_cast<TokenId>(sampler.next(next_logits(model, fresh, cache)));

@@ -11,7 +11,8 @@ namespace longbow {
 
 void check_sampler(const SamplerOptions& options) {
     if (!(options.temperature >= 0.0) || std::isinf(options.temperature)) {
-        throw UsageError("--temperature: must be 0 (greedy) or a finite number above, not " + number_text(options.temperature));
+        throw UsageError("--temperature: must be 0 (greedy) or a finite number above, not " +
+                         number_text(options.temperature));
     }
     if (options.top_k < 0) {
         throw UsageError("--top-k: must be 0 (all tokens) or above, not " + std::to_string(options.top_k));
@@ -38,7 +39,8 @@ std::int64_t Sampler::next(const std::vector<float>& logits) {
     }
     std::vector<double> weights;
     for (const auto id : ids) {
-        weights.push_back(std::exp((static_cast<double>(logits[id]) - static_cast<double>(logits[best])) / options_.temperature));
+        weights.push_back(
+            std::exp((static_cast<double>(logits[id]) - static_cast<double>(logits[best])) / options_.temperature));
     }
     double total = std::accumulate(weights.begin(), weights.end(), 0.0);
     double kept = 0.0;

@@ -42,7 +42,10 @@ std::string short_text(const std::vector<std::string>& command) {
 class Runner {
 public:
     Runner(const std::vector<Chain>& chains, int jobs)
-        : chains_(chains), jobs_(static_cast<std::size_t>(std::max(1, jobs))), next_(chains.size(), 0), progress_(total_cost(chains)) {
+        : chains_(chains),
+          jobs_(static_cast<std::size_t>(std::max(1, jobs))),
+          next_(chains.size(), 0),
+          progress_(total_cost(chains)) {
         for (const auto& chain : chains) total_ += chain.commands.size();
     }
 
@@ -66,8 +69,8 @@ public:
         }
         progress_.finish();
         if (told) {
-            throw InterruptedError(
-                strprintf("%s: %zu of %zu steps are done; run the same command again to go on", stop_signal_name(), done_, total_));
+            throw InterruptedError(strprintf("%s: %zu of %zu steps are done; run the same command again to go on",
+                                             stop_signal_name(), done_, total_));
         }
         return failures_;
     }
@@ -80,7 +83,9 @@ private:
         double counted = 0;  // the part of `cost` that the progress line has counted
     };
 
-    static double cost_of(const Chain& chain, std::size_t command) { return chain.costs.empty() ? 1 : chain.costs[command]; }
+    static double cost_of(const Chain& chain, std::size_t command) {
+        return chain.costs.empty() ? 1 : chain.costs[command];
+    }
     static double total_cost(const std::vector<Chain>& chains) {
         double total = 0;
         for (const auto& chain : chains) {
@@ -91,7 +96,8 @@ private:
 
     void launch(std::size_t chain) {
         const auto& command = chains_[chain].commands[next_[chain]];
-        log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " + short_text(command));
+        log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " +
+                  short_text(command));
         ChildOptions options;
         options.log = chains_[chain].log;
         Child child{chain, cost_of(chains_[chain], next_[chain]), {}};
@@ -110,7 +116,8 @@ private:
         std::vector<std::string> names;
         for (auto& [pid, child] : running_) {
             count(child, child.reported.share());
-            names.push_back(chains_[child.chain].name + ": " + short_text(chains_[child.chain].commands[next_[child.chain]]));
+            names.push_back(chains_[child.chain].name + ": " +
+                            short_text(chains_[child.chain].commands[next_[child.chain]]));
         }
         progress_.show({{strprintf("%zu of %zu steps", done_, total_)}, {join(names, "; "), /*can_be_cut=*/true}});
     }
@@ -130,7 +137,8 @@ private:
         // The chain's other commands will not run.
         for (auto i = next_[chain]; i < failed.commands.size(); ++i) progress_.skip(cost_of(failed, i));
         failures_.push_back({failed.name, short_text(failed.commands[next_[chain]]), failed.log, code});
-        log::warn(failed.name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) + failed.log.string());
+        log::warn(failed.name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) +
+                  failed.log.string());
     }
 
     const std::vector<Chain>& chains_;
@@ -150,8 +158,10 @@ ChildrenLock::ChildrenLock(const fs::path& folder) {
     if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));
     for (bool said = false; ::flock(file_, LOCK_EX | LOCK_NB) != 0; said = true) {
         if (!said)
-            log::info("another longbow reproduce works in " + folder.string() + ", or its last step is still saving: waiting for it");
-        if (stop_requested()) throw InterruptedError(std::string(stop_signal_name()) + " while waiting; nothing was done");
+            log::info("another longbow reproduce works in " + folder.string() +
+                      ", or its last step is still saving: waiting for it");
+        if (stop_requested())
+            throw InterruptedError(std::string(stop_signal_name()) + " while waiting; nothing was done");
         std::this_thread::sleep_for(kPoll);
     }
 }

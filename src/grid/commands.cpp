@@ -49,7 +49,8 @@ Command eval_command(const PlannedModel& model, const PlannedEval& eval, const G
                     "--out",     (run / eval.file).string()};
     if (!model.data_set.empty()) command.insert(command.end(), {"--data-set", model.data_set});
     if (eval.stride > 0) command.insert(command.end(), {"--stride", std::to_string(eval.stride)});
-    if (eval.stream_tokens > 0) command.insert(command.end(), {"--max-stream-tokens", std::to_string(eval.stream_tokens)});
+    if (eval.stream_tokens > 0)
+        command.insert(command.end(), {"--max-stream-tokens", std::to_string(eval.stream_tokens)});
     if (eval.one_at_a_time) command.insert(command.end(), {"--max-tokens", "1"});
     add_common(command, request);
     return command;
@@ -89,11 +90,12 @@ std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridReques
         const double update = model.train_flops / static_cast<double>(std::max<std::int64_t>(1, model.updates - done));
         std::int64_t trained = done;
         const auto add_training = [&](std::int64_t stop) {
-            add(train_command(model, request, stop), update * static_cast<double>(std::max<std::int64_t>(0, stop - trained)));
+            add(train_command(model, request, stop),
+                update * static_cast<double>(std::max<std::int64_t>(0, stop - trained)));
             trained = std::max(trained, stop);
         };
-        const bool early =
-            std::any_of(model.early.begin(), model.early.end(), [](const PlannedEval& eval) { return !eval.missing.empty(); });
+        const bool early = std::any_of(model.early.begin(), model.early.end(),
+                                       [](const PlannedEval& eval) { return !eval.missing.empty(); });
         if (early) {
             if (model.done_updates < model.early_updates) add_training(model.early_updates);
             for (const auto& eval : model.early) {
@@ -109,7 +111,8 @@ std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridReques
     return chains;
 }
 
-std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command) {
+std::string shell_script(const GridPlan& plan, const GridRequest& request,
+                         const std::vector<std::string>& final_command) {
     // A command that fails or is interrupted ends the script, since the next commands would measure a half-trained
     // model.
     std::string text = std::string("set -eu\n") + "longbow() { " + kProgram + "; }\n";
@@ -121,9 +124,11 @@ std::string shell_script(const GridPlan& plan, const GridRequest& request, const
     return text + "# the tables and figures\n" + shell_line(final_command) + "\n";
 }
 
-std::string slurm_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command) {
+std::string slurm_script(const GridPlan& plan, const GridRequest& request,
+                         const std::vector<std::string>& final_command) {
     const auto chains = model_commands(plan, request);
-    if (chains.empty()) throw UsageError("nothing is missing: without --slurm, the same command writes the tables and figures");
+    if (chains.empty())
+        throw UsageError("nothing is missing: without --slurm, the same command writes the tables and figures");
     std::string text = "#!/bin/bash\n#SBATCH --job-name=longbow\n";
     text += strprintf("#SBATCH --array=0-%zu\n", chains.size() - 1);
     text +=
@@ -131,14 +136,16 @@ std::string slurm_script(const GridPlan& plan, const GridRequest& request, const
         "--output=longbow-%A-%a.log\n";
     text +=
         "# One model a task: add --partition, --account and --time as your cluster wants them, and submit from the top of the checkout.\n";
-    text += "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
+    text +=
+        "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
     for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
     text += "# Last, when all tasks are done: " + shell_line(final_command) + "\n";
-    text += std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
-            "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
-            "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
-            "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
-            "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
+    text +=
+        std::string("set -u\nlongbow() { exec ") + kProgram + "; }    # in the background only\n" +
+        "trap 'kill -TERM \"$child\" 2>/dev/null' TERM\n"
+        "step() {\n    \"$@\" & child=$!\n    wait \"$child\"; status=$?\n"
+        "    while kill -0 \"$child\" 2>/dev/null; do wait \"$child\"; status=$?; done    # the trap interrupts wait\n"
+        "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
     text += "case $SLURM_ARRAY_TASK_ID in\n";
     for (std::size_t i = 0; i < chains.size(); ++i) {
         text += strprintf("%zu)  # ", i) + chains[i].name + "\n";

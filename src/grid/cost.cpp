@@ -29,7 +29,8 @@ double eval_flops(const PlannedEval& eval, const ForwardFlops& forward, std::int
 }
 
 double updates_left(const PlannedModel& model) {
-    return static_cast<double>(std::max<std::int64_t>(0, model.updates - std::max<std::int64_t>(0, model.done_updates)));
+    return static_cast<double>(
+        std::max<std::int64_t>(0, model.updates - std::max<std::int64_t>(0, model.done_updates)));
 }
 
 double local_seconds(const GridPlan& plan, const GridRequest& request) {
@@ -56,13 +57,15 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
         const std::vector<TimedEval> kinds(timed[group].begin(), timed[group].end());
         if (flop_seconds.count(group) == 0) {
             const auto speed = request.meter(model.config, vocab_size(model), kinds);
-            flop_seconds[group] = speed.update_seconds / (3 * tokens_per_update(model.config) * forward.token(model.config.train.length));
+            flop_seconds[group] =
+                speed.update_seconds / (3 * tokens_per_update(model.config) * forward.token(model.config.train.length));
             for (std::size_t i = 0; i < kinds.size(); ++i) speeds[group][kinds[i]] = speed.evaluation[i];
         }
         seconds += model.train_flops * flop_seconds[group];
         for (const auto* evals : {&model.early, &model.evals}) {
             for (const auto& eval : *evals) {
-                for (const auto length : eval.missing) seconds += eval_flops(eval, forward, length) * speeds[group][kind_of(eval, length)];
+                for (const auto length : eval.missing)
+                    seconds += eval_flops(eval, forward, length) * speeds[group][kind_of(eval, length)];
             }
         }
     }
@@ -72,17 +75,20 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
 }  // namespace
 
 double scored_tokens(const PlannedEval& eval) {
-    return eval.stream_tokens > 0 ? std::min(eval.split_tokens, static_cast<double>(eval.stream_tokens)) : eval.split_tokens;
+    return eval.stream_tokens > 0 ? std::min(eval.split_tokens, static_cast<double>(eval.stream_tokens))
+                                  : eval.split_tokens;
 }
 
 void count_flops(GridPlan& plan) {
     for (auto& model : plan.models) {
         const ForwardFlops forward(model.config, vocab_size(model));
-        model.train_flops = 3 * updates_left(model) * tokens_per_update(model.config) * forward.token(model.config.train.length);
+        model.train_flops =
+            3 * updates_left(model) * tokens_per_update(model.config) * forward.token(model.config.train.length);
         for (auto* evals : {&model.early, &model.evals}) {
             for (auto& eval : *evals) {
                 for (const auto length : eval.missing)
-                    eval.flops += eval_flops(eval, forward, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
+                    eval.flops +=
+                        eval_flops(eval, forward, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
             }
         }
     }

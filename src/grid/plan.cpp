@@ -34,15 +34,18 @@ void check_settings(const PlannedModel& model, const fs::path& run, const Config
     const auto file = run / "config.yaml";
     if (!fs::exists(file)) return;
     std::vector<std::string> changes;
-    for (const auto& difference : config_differences(load_config({{file.string()}, {}}, context), model.config, context)) {
-        if (decides_weights(difference.key)) changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
+    for (const auto& difference :
+         config_differences(load_config({{file.string()}, {}}, context), model.config, context)) {
+        if (decides_weights(difference.key))
+            changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (model.done_updates > model.updates) {
-        changes.push_back(strprintf("it has %lld updates, %lld are asked for", static_cast<long long>(model.done_updates),
-                                    static_cast<long long>(model.updates)));
+        changes.push_back(strprintf("it has %lld updates, %lld are asked for",
+                                    static_cast<long long>(model.done_updates), static_cast<long long>(model.updates)));
     }
     if (!changes.empty()) {
-        throw ConfigError(run.string() + " was trained with other settings (" + join(changes, "; ") + "): choose another --run-dir");
+        throw ConfigError(run.string() + " was trained with other settings (" + join(changes, "; ") +
+                          "): choose another --run-dir");
     }
 }
 
@@ -67,8 +70,9 @@ void mark_missing(std::vector<PlannedEval>& evals, const std::string& data_set, 
             wanted.data_set = data_set;
             const auto& rows = files[eval.file];
             const bool measured = trained && is_newer(run / eval.file, run) &&
-                                  std::any_of(rows.begin(), rows.end(),
-                                              [&](const EvalResult& row) { return row.matches(wanted, Measurement::kGridConditions); });
+                                  std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
+                                      return row.matches(wanted, Measurement::kGridConditions);
+                                  });
             if (!measured) eval.missing.insert(length);
         }
     }
@@ -82,7 +86,8 @@ std::string hours(double seconds) {
 std::string state_of(const PlannedModel& model) {
     if (model.trained()) return "trained";
     if (model.done_updates > 0)
-        return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(), with_commas(model.updates).c_str());
+        return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(),
+                         with_commas(model.updates).c_str());
     return "to train";
 }
 
@@ -105,9 +110,9 @@ std::string missing_stores(const GridPlan& plan) {
         const auto& store = model.config.data.store;
         if (!model.done() && !fs::exists(fs::path(store) / "manifest.json")) stores.insert(store);
     }
-    return stores.empty()
-               ? ""
-               : "; preparing " + join({stores.begin(), stores.end()}, ", ") + " comes on top, and its tokens are taken as published";
+    return stores.empty() ? ""
+                          : "; preparing " + join({stores.begin(), stores.end()}, ", ") +
+                                " comes on top, and its tokens are taken as published";
 }
 
 }  // namespace
@@ -118,7 +123,8 @@ double tokens_per_update(const Config& config) {
 }
 
 bool PlannedModel::done() const {
-    return trained() && std::all_of(evals.begin(), evals.end(), [](const PlannedEval& eval) { return eval.missing.empty(); });
+    return trained() &&
+           std::all_of(evals.begin(), evals.end(), [](const PlannedEval& eval) { return eval.missing.empty(); });
 }
 
 double GridPlan::seconds() const {
@@ -161,11 +167,12 @@ void warn_of_unreached(const GridPlan& plan) {
         for (const auto* evals : {&model.early, &model.evals}) {
             for (const auto& eval : *evals) {
                 for (const auto length : eval.lengths) {
-                    if (eval.stream_tokens == 0 || eval.stream_tokens >= length || !said.emplace(length, eval.stream_tokens).second)
+                    if (eval.stream_tokens == 0 || eval.stream_tokens >= length ||
+                        !said.emplace(length, eval.stream_tokens).second)
                         continue;
-                    log::warn(
-                        strprintf("no window reaches length %lld: only %s tokens are scored (--max-stream-tokens); its place stays empty",
-                                  static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
+                    log::warn(strprintf(
+                        "no window reaches length %lld: only %s tokens are scored (--max-stream-tokens); its place stays empty",
+                        static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
                 }
             }
         }
@@ -185,8 +192,9 @@ std::string models_text(const GridPlan& plan, const GridRequest& request) {
     }
     text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
     if (plan.local_seconds >= 0)
-        text += strprintf("on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
-                          rounded_duration_text(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
+        text += strprintf(
+            "on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
+            rounded_duration_text(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
     if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
     return text;
 }

@@ -15,7 +15,8 @@ void check_texts(const GridPlan& plan, const std::string& remedy) {
         if (fs::exists(fs::path(data.store) / "manifest.json")) continue;
         for (const auto& file : data.train) {
             if (!fs::exists(file)) {
-                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " + remedy);
+                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
+                                remedy);
             }
         }
     }
@@ -33,20 +34,23 @@ std::vector<ChainFailure> run_missing(const GridPlan& plan, const GridRequest& r
         if (!failures.empty()) throw_failures(failures);
     }
     std::vector<Chain> chains;
-    for (const auto& model : model_commands(plan, request)) chains.push_back({model.name, model.commands, log(model.name), model.costs});
+    for (const auto& model : model_commands(plan, request))
+        chains.push_back({model.name, model.commands, log(model.name), model.costs});
     return run_chains(chains, request.jobs);
 }
 
 void throw_failures(const std::vector<ChainFailure>& failures) {
     std::vector<std::string> names;
     for (const auto& failure : failures)
-        names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) + failure.log.string() + ")");
+        names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) +
+                        failure.log.string() + ")");
     // A child that was killed by a signal has none of our exit codes.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
-    throw Error(strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +
-                    "; tables and figures hold what the others measured, and the same command tries these again",
-                std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
+    throw Error(
+        strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +
+            "; tables and figures hold what the others measured, and the same command tries these again",
+        std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
 }
 
 }  // namespace longbow

@@ -15,15 +15,16 @@ namespace longbow {
 AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size) {
     const auto& cutoffs = config.adaptive_cutoffs;
     if (!cutoffs.empty() && cutoffs.back() >= vocab_size) {
-        throw ConfigError(strprintf("model.adaptive_cutoffs: the last band would begin at id %lld, but the vocabulary has only %lld ids",
-                                    static_cast<long long>(cutoffs.back()), static_cast<long long>(vocab_size)));
+        throw ConfigError(strprintf(
+            "model.adaptive_cutoffs: the last band would begin at id %lld, but the vocabulary has only %lld ids",
+            static_cast<long long>(cutoffs.back()), static_cast<long long>(vocab_size)));
     }
     bounds_ = {0};
     bounds_.insert(bounds_.end(), cutoffs.begin(), cutoffs.end());
     bounds_.push_back(vocab_size);
     for (std::size_t i = 0; i <= cutoffs.size(); ++i) {
-        dims_.push_back(
-            static_cast<std::int64_t>(static_cast<double>(config.dim) / std::pow(config.adaptive_factor, static_cast<double>(i))));
+        dims_.push_back(static_cast<std::int64_t>(static_cast<double>(config.dim) /
+                                                  std::pow(config.adaptive_factor, static_cast<double>(i))));
     }
     boundaries_ = at::tensor(bounds_);
 }
@@ -37,8 +38,9 @@ BandSplit AdaptiveBands::split(const at::Tensor& ids) const {
     const auto* count = counts.const_data_ptr<std::int64_t>();
     if (count[0] + count[bounds_.size()] > 0) {
         const auto wrong = count[0] > 0 ? ids.min() : ids.max();
-        throw DataError(strprintf("token id %lld is outside the model's vocabulary of %lld: the data were made with another tokenizer",
-                                  static_cast<long long>(wrong.item<std::int64_t>()), static_cast<long long>(bounds_.back())));
+        throw DataError(strprintf(
+            "token id %lld is outside the model's vocabulary of %lld: the data were made with another tokenizer",
+            static_cast<long long>(wrong.item<std::int64_t>()), static_cast<long long>(bounds_.back())));
     }
     BandSplit split;
     split.band = bucket.sub(1);

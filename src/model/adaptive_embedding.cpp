@@ -15,14 +15,16 @@
 
 namespace longbow {
 
-AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options)
+AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t vocab_size,
+                                     const at::TensorOptions& options)
     : bands_(config, vocab_size), init_(config.init) {
     const auto classes = config.tie_output ? static_cast<std::int64_t>(bands_.count()) - 1 : 0;
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto name = std::to_string(i);
         const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
         tables_.push_back(register_parameter("table" + name, at::empty({rows, bands_.dim(i)}, options)));
-        projections_.push_back(register_parameter("projection" + name, at::empty({config.dim, bands_.dim(i)}, options)));
+        projections_.push_back(
+            register_parameter("projection" + name, at::empty({config.dim, bands_.dim(i)}, options)));
     }
 }
 
@@ -40,7 +42,8 @@ at::Tensor AdaptiveEmbedding::forward(const at::Tensor& tokens) {
         parts.push_back(linear(rows, projections_[i], at::Tensor()).to(tables_[i].scalar_type()));
     }
     const auto n = ids.size(0);
-    const auto place_in_parts = at::empty_like(split.order).scatter_(0, split.order, at::arange(n, split.order.options()));
+    const auto place_in_parts =
+        at::empty_like(split.order).scatter_(0, split.order, at::arange(n, split.order.options()));
     auto shape = tokens.sizes().vec();
     shape.push_back(projections_[0].size(0));
     return at::cat(parts).index_select(0, place_in_parts).view(shape);

@@ -1,6 +1,6 @@
-// Adaptive input: band i has its own table [words_i, dim_i] and a projection to the model's width. When the output is tied, the head
-// shares the tables, and its classes (one for each band after the first) are the last rows of band 0's matrix, so that the first
-// softmax is one product.
+// Adaptive input: band i has its own table [words_i, dim_i] and a projection to the model's width. When the output is
+// tied, the head shares the tables, and its classes (one for each band after the first) are the last rows of band 0's
+// matrix, so that the first softmax is one product.
 #pragma once
 
 #include <vector>
@@ -30,8 +30,8 @@ private:
     std::vector<at::Tensor> tables_, projections_;
 };
 
-// Initial values, shared with a head that has words and projections of its own: as fairseq's (a table N(0, 1/dim_i), its second row zero;
-// a matrix between widths xavier uniform), or "gpt2": N(0, 0.02). Without gradient.
+// Initial values, shared with a head that has words and projections of its own: as fairseq's (a table N(0, 1/dim_i),
+// its second row zero; a matrix between widths xavier uniform), or "gpt2": N(0, 0.02). Without gradient.
 void init_band_words(const at::Tensor& words, FirstWeights init);
 void init_band_matrix(const at::Tensor& matrix, FirstWeights init);
 

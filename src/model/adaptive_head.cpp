@@ -28,13 +28,15 @@ AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedd
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto name = std::to_string(i);
         const auto rows = bands_.words(i) + (i == 0 ? classes : 0);
-        words_.push_back(tied_words_ ? embedding.table(i) : register_parameter("words" + name, at::empty({rows, bands_.dim(i)}, options)));
+        words_.push_back(tied_words_ ? embedding.table(i)
+                                     : register_parameter("words" + name, at::empty({rows, bands_.dim(i)}, options)));
         if (i == 0) {
             projections_.emplace_back();
         } else {
-            projections_.push_back(tied_projections_
-                                       ? embedding.projection(i)
-                                       : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)}, options)));
+            projections_.push_back(
+                tied_projections_
+                    ? embedding.projection(i)
+                    : register_parameter("projection" + name, at::empty({config.model.dim, bands_.dim(i)}, options)));
         }
     }
 }
@@ -47,7 +49,8 @@ at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSpli
 // As many logits as the first softmax holds, but no fewer tokens than make a product worth its weights' traffic.
 std::int64_t AdaptiveHead::chunk(std::size_t band) const {
     constexpr std::int64_t kFewestTokens = 16;
-    return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens), std::max(chunk_, kFewestTokens));
+    return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens),
+                      std::max(chunk_, kFewestTokens));
 }
 
 at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
@@ -82,8 +85,8 @@ at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& target
         if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
             continue;
         }
-        const auto projected =
-            dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()), is_training() ? tail_dropout_ : 0.0);
+        const auto projected = dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()),
+                                       is_training() ? tail_dropout_ : 0.0);
         sum = sum.add(chunked_loss(projected, words_[i], within, scale, chunk(i)));
     }
     return sum;
@@ -103,11 +106,13 @@ at::Tensor AdaptiveHead::logits(const at::Tensor& hidden) {
     return at::cat(parts, 1);
 }
 
-// Which share of the tokens is a band's is not known before they are read. By Zipf's law over the ranks of the vocabulary it is this.
+// Which share of the tokens is a band's is not known before they are read. By Zipf's law over the ranks of the
+// vocabulary it is this.
 double AdaptiveHead::expected_share(std::size_t band) const {
     double words = 0;
     for (std::size_t i = 0; i < bands_.count(); ++i) words += static_cast<double>(bands_.words(i));
-    const double begin = 1 + static_cast<double>(bands_.begin(band)), end = begin + static_cast<double>(bands_.words(band));
+    const double begin = 1 + static_cast<double>(bands_.begin(band)),
+                 end = begin + static_cast<double>(bands_.words(band));
     return std::log(end / begin) / std::log(words + 1);
 }
 
@@ -160,7 +165,8 @@ void AdaptiveHead::list_tensors(std::vector<NamedTensor>& tensors) const {
             tensors.push_back({band + ".projection", projections_[i]});
         }
     }
-    tensors.push_back({"head.classes", words_[0].narrow(0, bands_.words(0), static_cast<std::int64_t>(bands_.count()) - 1)});
+    tensors.push_back(
+        {"head.classes", words_[0].narrow(0, bands_.words(0), static_cast<std::int64_t>(bands_.count()) - 1)});
 }
 
 }  // namespace longbow

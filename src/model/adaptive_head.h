@@ -1,6 +1,6 @@
-// Adaptive softmax (Grave et al. 2017, in the form of Baevski and Auli 2019): the first softmax holds band 0's words and a class for
-// each further band; a word of band i has the probability of its class times that within its band, a softmax over the band's words of
-// the hidden state projected to the band's width.
+// Adaptive softmax (Grave et al. 2017, in the form of Baevski and Auli 2019): the first softmax holds band 0's words
+// and a class for each further band; a word of band i has the probability of its class times that within its band, a
+// softmax over the band's words of the hidden state projected to the band's width.
 #pragma once
 
 #include <string>
@@ -14,7 +14,8 @@ namespace longbow {
 
 class AdaptiveHead final : public OutputHead {
 public:
-    // By config: words and classes are the embedding's (model.tie_output) or the head's own; so the projections (tie_projections).
+    // By config: words and classes are the embedding's (model.tie_output) or the head's own; so the projections
+    // (tie_projections).
     AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding, const at::TensorOptions& options = {});
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
@@ -37,7 +38,7 @@ private:
     double dropout_, tail_dropout_;
     bool skip_second_words_;
     std::int64_t chunk_;
-    std::vector<at::Tensor> words_;        // [words_0 + bands - 1, dim], its last rows the classes; then [words_i, dim_i]
+    std::vector<at::Tensor> words_;  // [words_0 + bands - 1, dim], its last rows the classes; then [words_i, dim_i]
     std::vector<at::Tensor> projections_;  // undefined; then [dim, dim_i]
 };
 

@@ -35,13 +35,15 @@ LayerMemory Block::memory(const PassSizes& pass) const {
     memory.input = stream;
     memory.kept = at_norm1 + attention.kept + at_norm2 + feed_forward.kept;
     memory.copies = attention.copies + feed_forward.copies;
-    // Back through the sub-layers, each of which gives up what it has kept. The stream's gradient is there at every moment.
+    // Back through the sub-layers, each of which gives up what it has kept. The stream's gradient is there at every
+    // moment.
     const double back_through_ffn = memory.kept + memory.copies + stream + feed_forward.backward;
     const double behind = attention.projection_copies + stream + feed_forward.gradients + attention.gradients;
     const double back_through_attention = at_norm1 + attention.kept + behind + attention.backward;
     const double back_through_projection = at_norm1 + behind + attention.projection_backward;
     memory.backward = std::max({back_through_ffn, back_through_attention, back_through_projection});
-    memory.evaluation = std::max(norm1.evaluation + attention.evaluation, stream + norm2.evaluation + feed_forward.evaluation);
+    memory.evaluation =
+        std::max(norm1.evaluation + attention.evaluation, stream + norm2.evaluation + feed_forward.evaluation);
     return memory;
 }
 

@@ -23,7 +23,9 @@ public:
     at::Tensor forward(const at::Tensor& x, const BlockPass& pass);
     [[nodiscard]] LayerMemory memory(const PassSizes& pass) const;
     // Numbers of the weights that multiply each token.
-    [[nodiscard]] std::int64_t product_weights() const { return attention_.product_weights() + feed_forward_.product_weights(); }
+    [[nodiscard]] std::int64_t product_weights() const {
+        return attention_.product_weights() + feed_forward_.product_weights();
+    }
     void reset_parameters();
     void list_tensors(std::vector<NamedTensor>& tensors) const;
 

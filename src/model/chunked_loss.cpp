@@ -1,4 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only
+// where it is compiled so.
 #include "chunked_loss.h"
 
 #include <ATen/core/grad_mode.h>
@@ -32,15 +33,19 @@ constexpr std::int64_t kSmallMatrix = 4 << 20;
 // Numbers of a softmax that are computed at once on a CPU: few enough that they stay in the cache.
 constexpr std::int64_t kCachedNumbers = 1 << 18;
 
-at::ScalarType wide_type(const at::Tensor& weight) { return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+at::ScalarType wide_type(const at::Tensor& weight) {
+    return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+}
 
 // Rows of a softmax at a time: on CPU few enough that the second copy, which ATen's softmax makes, stays in the cache.
 std::int64_t softmax_rows_at_a_time(const at::Tensor& logits) {
-    return logits.device().is_cpu() ? std::max<std::int64_t>(1, kCachedNumbers / std::max<std::int64_t>(1, logits.size(1)))
-                                    : logits.size(0);
+    return logits.device().is_cpu()
+               ? std::max<std::int64_t>(1, kCachedNumbers / std::max<std::int64_t>(1, logits.size(1)))
+               : logits.size(0);
 }
 
-// logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns log p(target) [n, 1].
+// logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns
+// log p(target) [n, 1].
 at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target, at::ScalarType wide) {
     if (softmax_rows_serves(logits)) {
         return log_likelihood_and_gradient_(logits, target);
@@ -63,9 +68,9 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
     return log_p;
 }
 
-// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs little, and they
-// serve where oneDNN does (onednn.h). Of a large one, copy and product would be the largest tensors of the step, anew in each
-// chunk: ATen's product serves, which needs no copy and adds to a sum.
+// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs
+// little, and they serve where oneDNN does (onednn.h). Of a large one, copy and product would be the largest tensors of
+// the step, anew in each chunk: ATen's product serves, which needs no copy and adds to a sum.
 bool serves_onednn(const at::Tensor& dlogits, const at::Tensor& weight) {
     return weight.numel() <= kSmallMatrix && onednn_serves(dlogits, weight);
 }
@@ -77,7 +82,8 @@ at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) 
 // sum += dlogits^T part, for `weight`; sum is undefined at first.
 void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
     const auto type = weight.scalar_type();
-    if (serves_onednn(dlogits, weight) || part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+    if (serves_onednn(dlogits, weight) ||
+        part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {
@@ -93,24 +99,30 @@ struct Gradients {
 };
 
 // How many threads take rows of their own: as many logits at a time, in all threads, as one chunk has.
-std::int64_t threads_of_chunk(std::int64_t threads, std::int64_t chunk) { return std::min(threads, chunk / kFewestRowsOfThread); }
+std::int64_t threads_of_chunk(std::int64_t threads, std::int64_t chunk) {
+    return std::min(threads, chunk / kFewestRowsOfThread);
+}
 
-// The sum of log p(target), and the gradients of its opposite, each thread taking its rows through all of it. For what serves_onednn.
-double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, std::int64_t threads,
-                                std::int64_t chunk, Gradients& gradients) {
+// The sum of log p(target), and the gradients of its opposite, each thread taking its rows through all of it. For what
+// serves_onednn.
+double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                                std::int64_t threads, std::int64_t chunk, Gradients& gradients) {
     struct Sums {
         double log_p = 0.0;
         WeightGradient weight;
     };
     std::vector<Sums> sums(static_cast<std::size_t>(threads));
-    row_chunks::for_each(hidden.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
-        auto& sum = sums[static_cast<std::size_t>(thread)];
-        const auto part = hidden.slice(0, begin, end);
-        const auto dlogits = onednn_linear(part, weight, std::nullopt, "none");
-        sum.log_p += log_likelihood_and_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1)).sum(at::kDouble).item<double>();
-        gradients.hidden.slice(0, begin, end).copy_(onednn_linear(dlogits, weight.t(), std::nullopt, "none"));
-        sum.weight.add(dlogits, part);
-    });
+    row_chunks::for_each(
+        hidden.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
+            auto& sum = sums[static_cast<std::size_t>(thread)];
+            const auto part = hidden.slice(0, begin, end);
+            const auto dlogits = onednn_linear(part, weight, std::nullopt, "none");
+            sum.log_p += log_likelihood_and_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1))
+                             .sum(at::kDouble)
+                             .item<double>();
+            gradients.hidden.slice(0, begin, end).copy_(onednn_linear(dlogits, weight.t(), std::nullopt, "none"));
+            sum.weight.add(dlogits, part);
+        });
     Sums all;
     for (const auto& sum : sums) {
         all.log_p += sum.log_p;
@@ -122,8 +134,9 @@ double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weig
 
 class ChunkedLoss : public torch::autograd::Function<ChunkedLoss> {
 public:
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                              const at::Tensor& targets, double scale, std::int64_t chunk, bool hidden_grad, bool weight_grad) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden,
+                              const at::Tensor& weight, const at::Tensor& targets, double scale, std::int64_t chunk,
+                              bool hidden_grad, bool weight_grad) {
         const auto wide = wide_type(weight);
         const auto narrow = product_type(hidden);
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
@@ -132,7 +145,8 @@ public:
         const auto weight_in = weight.to(narrow);
         at::Tensor dhidden, dweight;
         if (hidden_grad) {
-            dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));  // half precision would round before the scaling
+            dhidden = at::empty(hidden.sizes(),
+                                hidden.options().dtype(wide));  // half precision would round before the scaling
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
         const auto threads = threads_of_chunk(row_chunks::threads_for(rows, weight_in), chunk);
@@ -163,9 +177,10 @@ public:
         return sum.mul(scale).to(wide);
     }
 
-    // Only scales, and in place: a copy of the weight's gradient would be the largest tensor of the step. A second backward through the
-    // same loss is an error of torch's, which sees that what was saved has changed.
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    // Only scales, and in place: a copy of the weight's gradient would be the largest tensor of the step. A second
+    // backward through the same loss is an error of torch's, which sees that what was saved has changed.
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
         const auto factor = gradients[0].mul(context->saved_data["scale"].toDouble());
         const auto scaled = [&](at::Tensor gradient) {
@@ -186,12 +201,13 @@ double product_memory(const PassSizes& pass, double tokens, std::int64_t words, 
     if (pass.half) return matrix * pass.narrow;
     if (!pass.onednn || numbers > kSmallMatrix) return 0;  // the product adds by itself
     const auto whole_chunk = static_cast<std::int64_t>(chunk);
-    const auto threads =
-        threads_of_chunk(RowThreads::of(static_cast<std::int64_t>(pass.tokens), numbers, pass.threads).threads, whole_chunk);
+    const auto threads = threads_of_chunk(
+        RowThreads::of(static_cast<std::int64_t>(pass.tokens), numbers, pass.threads).threads, whole_chunk);
     if (threads > 1) {
         // Each thread's rows; one of the matrices is kept.
         const auto rows = RowThreads::sharing(static_cast<std::int64_t>(std::ceil(tokens)), threads);
-        return static_cast<double>(rows.matrices(whole_chunk / threads) - 1) * matrix * pass.wide + chunk * width * pass.wide;
+        return static_cast<double>(rows.matrices(whole_chunk / threads) - 1) * matrix * pass.wide +
+               chunk * width * pass.wide;
     }
     // A product, and its transpose where the matrix is higher than wide; the first product is the sum itself.
     const auto matrices = (words > dim ? 2 : 1) - (chunk >= tokens ? 1 : 0);
@@ -200,11 +216,13 @@ double product_memory(const PassSizes& pass, double tokens, std::int64_t words, 
 
 }  // namespace
 
-ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std::int64_t words, std::int64_t dim, std::int64_t chunk) {
+ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std::int64_t words, std::int64_t dim,
+                                      std::int64_t chunk) {
     const double numbers = tokens * static_cast<double>(dim) + static_cast<double>(words * dim);
     const double rows = std::min(static_cast<double>(chunk), tokens);
     const double logits = rows * static_cast<double>(words);
-    // The softmax in a tensor of its own: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache, none in fp32.
+    // The softmax in a tensor of its own: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache,
+    // none in fp32.
     const bool in_place = !pass.cuda && !pass.half && pass.wide == sizeof(float);
     const double cached = std::min(logits, static_cast<double>(std::max(words, kCachedNumbers)));
     const double softmax = (pass.cuda ? logits : in_place ? 0 : cached) * pass.wide * (pass.half ? 2 : 1);
@@ -212,23 +230,28 @@ ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std:
     memory.kept = numbers * pass.wide;
     memory.weight_gradient = static_cast<double>(words * dim) * pass.wide;
     memory.most = logits * pass.narrow + std::max(softmax, product_memory(pass, tokens, words, dim, rows));
-    if (pass.half) memory.most += numbers * pass.narrow;  // hidden states and matrix in half precision, held through all chunks
+    if (pass.half)
+        memory.most += numbers * pass.narrow;  // hidden states and matrix in half precision, held through all chunks
     return memory;
 }
 
 double chunked_nll_memory(const PassSizes& pass, std::int64_t words, std::int64_t dim, std::int64_t chunk) {
     const double logits = std::min(static_cast<double>(chunk), pass.tokens) * static_cast<double>(words);
-    // The logits and, but for fp32 on a CPU, their logarithms; in half precision the matrix's copy, and the logits before they are widened.
+    // The logits and, but for fp32 on a CPU, their logarithms; in half precision the matrix's copy, and the logits
+    // before they are widened.
     const double wide = (!pass.cuda && pass.wide == sizeof(float) ? 1 : 2) * logits * pass.wide;
     return pass.half ? wide + (logits + static_cast<double>(words * dim)) * pass.narrow : wide;
 }
 
-at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale, std::int64_t chunk) {
+at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale,
+                        std::int64_t chunk) {
     const bool grad = at::GradMode::is_enabled();
-    return ChunkedLoss::apply(hidden, weight, targets, scale, chunk, grad && hidden.requires_grad(), grad && weight.requires_grad());
+    return ChunkedLoss::apply(hidden, weight, targets, scale, chunk, grad && hidden.requires_grad(),
+                              grad && weight.requires_grad());
 }
 
-at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, std::int64_t chunk) {
+at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
+                       std::int64_t chunk) {
     const at::NoGradGuard no_grad;
     const auto wide = wide_type(weight);
     const auto narrow = product_type(hidden);
@@ -239,8 +262,8 @@ at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const
         const auto end = std::min(begin + chunk, hidden.size(0));
         const auto logits = gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide);
         const auto target = targets.slice(0, begin, end).unsqueeze(1);
-        const auto log_p =
-            softmax_rows_serves(logits) ? log_likelihood(logits, target) : at::_log_softmax(logits, -1, false).gather(1, target);
+        const auto log_p = softmax_rows_serves(logits) ? log_likelihood(logits, target)
+                                                       : at::_log_softmax(logits, -1, false).gather(1, target);
         out.slice(0, begin, end).copy_(log_p.squeeze(1).neg());
     }
     return out;

@@ -47,8 +47,9 @@ at::Tensor masked(const at::Tensor& base, const at::Tensor& x, double p, std::ui
         using X = scalar_t;
         const X* in = input.const_data_ptr<X>();
         AT_DISPATCH_FLOATING_TYPES_AND2(at::kBFloat16, at::kHalf, out.scalar_type(), "dropout", [&] {
-            apply_mask<X, scalar_t>(out.mutable_data_ptr<scalar_t>(), addend.defined() ? addend.const_data_ptr<scalar_t>() : nullptr, in,
-                                    input.numel(), p, seed);
+            apply_mask<X, scalar_t>(out.mutable_data_ptr<scalar_t>(),
+                                    addend.defined() ? addend.const_data_ptr<scalar_t>() : nullptr, in, input.numel(),
+                                    p, seed);
         });
     });
     return out;
@@ -56,8 +57,8 @@ at::Tensor masked(const at::Tensor& base, const at::Tensor& x, double p, std::ui
 
 class AddDropout : public torch::autograd::Function<AddDropout> {
 public:
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<at::Tensor>& residual, const at::Tensor& x,
-                              double p) {
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const std::optional<at::Tensor>& residual,
+                              const at::Tensor& x, double p) {
         const auto seed = draw_dropout_seed();
         context->saved_data["seed"] = seed;
         context->saved_data["p"] = p;
@@ -66,7 +67,8 @@ public:
         return masked(residual.value_or(at::Tensor()), x, p, static_cast<std::uint64_t>(seed));
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         const auto type = context->saved_data["type"].toScalarType();
         const auto seed = static_cast<std::uint64_t>(context->saved_data["seed"].toInt());
         const auto dresidual = context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor();
@@ -87,7 +89,8 @@ at::Tensor add_dropout(const at::Tensor& residual, const at::Tensor& x, double p
     if (p == 0.0) {
         return residual.add(x);
     }
-    return x.device().is_cpu() ? AddDropout::apply(std::optional(residual), x, p) : residual.add(at::dropout(x, p, true));
+    return x.device().is_cpu() ? AddDropout::apply(std::optional(residual), x, p)
+                               : residual.add(at::dropout(x, p, true));
 }
 
 }  // namespace longbow

@@ -8,7 +8,8 @@
 
 namespace longbow {
 
-TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options) : init_(config.init) {
+TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options)
+    : init_(config.init) {
     weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}, options));
 }
 
@@ -16,7 +17,8 @@ at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedd
 
 // The tokens' gradient is there behind the scale of the embedding and before it.
 EmbeddingMemory TokenEmbedding::memory(const PassSizes& pass) const {
-    return {static_cast<double>(weight_.numel()) * pass.wide, 2 * pass.tokens * static_cast<double>(weight_.size(1)) * pass.wide};
+    return {static_cast<double>(weight_.numel()) * pass.wide,
+            2 * pass.tokens * static_cast<double>(weight_.size(1)) * pass.wide};
 }
 
 void TokenEmbedding::reset_parameters() {
@@ -24,6 +26,8 @@ void TokenEmbedding::reset_parameters() {
     weight_.normal_(0.0, word_deviation(init_, weight_.size(1)));
 }
 
-void TokenEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const { tensors.push_back({"embed.tokens.weight", weight_}); }
+void TokenEmbedding::list_tensors(std::vector<NamedTensor>& tensors) const {
+    tensors.push_back({"embed.tokens.weight", weight_});
+}
 
 }  // namespace longbow

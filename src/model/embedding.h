@@ -1,4 +1,5 @@
-// From token ids to vectors: one table for all words, or (adaptive_embedding.h) a table and a projection for each band of words.
+// From token ids to vectors: one table for all words, or (adaptive_embedding.h) a table and a projection for each band
+// of words.
 #pragma once
 
 #include <ATen/core/Tensor.h>

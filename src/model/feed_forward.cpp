@@ -28,7 +28,8 @@ struct HiddenStates {
 
 HiddenStates states_of(Activation activation, bool with_dropout) {
     switch (activation) {
-        case Activation::relu: return {1, with_dropout ? 1.0 : 2.0, 2};  // its derivative reads its own output, which stays until then
+        case Activation::relu:
+            return {1, with_dropout ? 1.0 : 2.0, 2};  // its derivative reads its own output, which stays until then
         case Activation::gelu: return {2, 1, 2};
         case Activation::swiglu: return {4, 2, 4};
     }

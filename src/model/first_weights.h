@@ -13,7 +13,9 @@ namespace longbow {
 constexpr double kGpt2Deviation = 0.02;
 
 // GPT-2 scales the projections into the residual stream down with the number of sub-layers.
-inline double gpt2_residual_deviation(std::int64_t layers) { return kGpt2Deviation / std::sqrt(2.0 * static_cast<double>(layers)); }
+inline double gpt2_residual_deviation(std::int64_t layers) {
+    return kGpt2Deviation / std::sqrt(2.0 * static_cast<double>(layers));
+}
 
 // Of a table of words of this width.
 inline double word_deviation(FirstWeights init, std::int64_t width) {
@@ -24,8 +26,8 @@ inline double word_deviation(FirstWeights init, std::int64_t width) {
     return 0.0;
 }
 
-// Uniform between -bound and bound. A bound of 0 draws its numbers all the same: what is drawn next depends on how many were. parameter may be
-// undefined.
+// Uniform between -bound and bound. A bound of 0 draws its numbers all the same: what is drawn next depends on how many
+// were. parameter may be undefined.
 inline void draw_uniform(const at::Tensor& parameter, double bound) {
     if (parameter.defined()) parameter.uniform_(-bound, bound);
 }

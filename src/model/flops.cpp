@@ -11,7 +11,8 @@ ForwardFlops::ForwardFlops(const LanguageModel& model) {
     attention_ = 4 * static_cast<double>(config.layers) * static_cast<double>(config.dim);
 }
 
-ForwardFlops::ForwardFlops(const Config& config, std::int64_t vocab_size) : ForwardFlops(*make_meta_model(config, vocab_size)) {}
+ForwardFlops::ForwardFlops(const Config& config, std::int64_t vocab_size)
+    : ForwardFlops(*make_meta_model(config, vocab_size)) {}
 
 double ForwardFlops::window(std::int64_t inputs, std::int64_t scored) const {
     const auto tokens = static_cast<double>(inputs);

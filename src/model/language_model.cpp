@@ -28,7 +28,8 @@ PositionContext position_context(const Config& config) {
 
 namespace {
 
-std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size, const at::TensorOptions& options) {
+std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t vocab_size,
+                                          const at::TensorOptions& options) {
     if (model.adaptive_cutoffs.empty()) {
         return std::make_shared<TokenEmbedding>(model, vocab_size, options);
     }
@@ -42,7 +43,8 @@ std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_s
         return std::make_shared<AdaptiveHead>(config, *adaptive, options);
     }
     const auto& tokens = dynamic_cast<const TokenEmbedding&>(embedding);
-    return std::make_shared<LinearHead>(config, vocab_size, config.model.tie_output ? tokens.weight() : at::Tensor(), options);
+    return std::make_shared<LinearHead>(config, vocab_size, config.model.tie_output ? tokens.weight() : at::Tensor(),
+                                        options);
 }
 
 // Not Module::to(dtype), which would turn integer buffers into floating ones.
@@ -60,12 +62,14 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 
 }  // namespace
 
-LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device) : config_(config), vocab_size_(vocab_size) {
+LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device)
+    : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
-        blocks_.push_back(register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer, device)));
+        blocks_.push_back(
+            register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer, device)));
     }
     if (model.final_norm) {
         final_norm_ = register_module("final_norm", std::make_shared<Norm>(model, device));
@@ -80,7 +84,8 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
 
 LanguageModel::~LanguageModel() = default;
 
-AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype, const std::string& device) {
+AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype,
+                                   const std::string& device) {
     AttentionRequest request;
     request.dtype = dtype;
     request.device = device;
@@ -99,7 +104,8 @@ AttentionBackend& LanguageModel::attention() {
     const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
         const auto dtype = weight.scalar_type() == at::kDouble ? DType::fp64 : config_.train.dtype;
-        backend_ = make_attention_backend(config_.attention.backend, attention_request(config_, *position_, dtype, weight.device().str()));
+        backend_ = make_attention_backend(config_.attention.backend,
+                                          attention_request(config_, *position_, dtype, weight.device().str()));
         backend_for_ = options;
     }
     return *backend_;
@@ -122,7 +128,8 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     BiasSpec bias;
     AttentionScratch scratch;
     auto& backend = attention();
-    const bool recompute = config_.train.recompute == Recompute::layer && is_training() && at::GradMode::is_enabled() && cache == nullptr;
+    const bool recompute =
+        config_.train.recompute == Recompute::layer && is_training() && at::GradMode::is_enabled() && cache == nullptr;
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
         if (layer == 0 || bias_differs) {
             bias = position_->bias(static_cast<std::int64_t>(layer));
@@ -144,10 +151,12 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
 const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t end, at::Device device) {
     const auto limit = position_->max_length();
     if (limit > 0 && end > limit) {
-        throw UsageError(strprintf("position method \"%s\" ends at %ld tokens (position.max_length); a window of %ld cannot be served",
-                                   config_.position.method.c_str(), static_cast<long>(limit), static_cast<long>(end)));
+        throw UsageError(strprintf(
+            "position method \"%s\" ends at %ld tokens (position.max_length); a window of %ld cannot be served",
+            config_.position.method.c_str(), static_cast<long>(limit), static_cast<long>(end)));
     }
-    if (!positions_.defined() || positions_begin_ != begin || positions_.size(0) != end - begin || positions_.device() != device) {
+    if (!positions_.defined() || positions_begin_ != begin || positions_.size(0) != end - begin ||
+        positions_.device() != device) {
         positions_ = at::arange(begin, end, at::TensorOptions().dtype(at::kLong).device(device));
         positions_begin_ = begin;
     }
@@ -200,7 +209,9 @@ std::int64_t LanguageModel::layer_product_weights() const {
     return count;
 }
 
-std::int64_t LanguageModel::head_product_weights() const { return embedding_->product_weights() + head_->product_weights(); }
+std::int64_t LanguageModel::head_product_weights() const {
+    return embedding_->product_weights() + head_->product_weights();
+}
 
 bool LanguageModel::decays(const at::Tensor& tensor) const {
     for (const auto& item : named_parameters()) {

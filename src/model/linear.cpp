@@ -43,7 +43,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
     return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
 }
 
-at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual, double p) {
+at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual,
+                      double p) {
     if (p > 0.0) return add_dropout(residual, linear(x, weight, bias), p);
     if (onednn_serves(x, weight) && residual.scalar_type() == at::kFloat) {
         return onednn_layer(x, weight, if_defined(bias), false, residual);
@@ -58,6 +59,8 @@ at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::
     return at::relu(linear(x, weight, bias));
 }
 
-at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) { return onednn_serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b); }
+at::Tensor gemm(const at::Tensor& a, const at::Tensor& b) {
+    return onednn_serves(a, b) ? onednn_gemm(a, b) : at::mm(a, b);
+}
 
 }  // namespace longbow

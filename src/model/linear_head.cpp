@@ -9,7 +9,8 @@
 
 namespace longbow {
 
-LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied, const at::TensorOptions& options)
+LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied,
+                       const at::TensorOptions& options)
     : weight_(tied),
       tied_(tied.defined()),
       init_(config.model.init),
@@ -21,7 +22,9 @@ LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::
     }
 }
 
-at::Tensor LinearHead::nll(const at::Tensor& hidden, const at::Tensor& targets) { return chunked_nll(hidden, weight_, targets, chunk_); }
+at::Tensor LinearHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
+    return chunked_nll(hidden, weight_, targets, chunk_);
+}
 
 at::Tensor LinearHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
     return chunked_loss(dropout(hidden, is_training() ? dropout_ : 0.0), weight_, targets, scale, chunk_);

@@ -10,7 +10,8 @@ namespace longbow {
 class LinearHead : public OutputHead {
 public:
     // tied: the embedding [vocab, dim], registered elsewhere; undefined: the head has its own weight.
-    LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied, const at::TensorOptions& options = {});
+    LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied,
+               const at::TensorOptions& options = {});
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
     at::Tensor logits(const at::Tensor& hidden) override;

@@ -47,8 +47,8 @@ ModelMemory LanguageModel::memory(const PassRequest& request) const {
     const auto attention = attention_request(config_, *position_, dtype, request.device);
     const auto backend = make_attention_backend(config_.attention.backend, attention);
     const auto table_length = attention.bias_needs_grad ? position_->bias(0).table.size(1) : 0;
-    pass.attention =
-        backend->memory(attention, {scalar_type(dtype), request.batch, model.heads, request.length, table_length, request.threads});
+    pass.attention = backend->memory(
+        attention, {scalar_type(dtype), request.batch, model.heads, request.length, table_length, request.threads});
 
     ModelMemory memory;
     memory.attention = backend->name();

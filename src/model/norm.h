@@ -24,7 +24,8 @@ class Norm : public torch::nn::Module {
 public:
     explicit Norm(const ModelConfig& config, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& x);
-    // forward(x), and x to go on with beside it: the gradients of both then join in one pass where there is a kernel for it.
+    // forward(x), and x to go on with beside it: the gradients of both then join in one pass where there is a kernel
+    // for it.
     std::tuple<at::Tensor, at::Tensor> forward_with_residual(const at::Tensor& x);
     [[nodiscard]] NormMemory memory(const PassSizes& pass) const;
     void reset_parameters();

@@ -9,7 +9,9 @@
 namespace longbow {
 
 // Converts a tensor to the form in which ATen's operators take an absent one.
-inline std::optional<at::Tensor> if_defined(const at::Tensor& tensor) { return tensor.defined() ? std::optional(tensor) : std::nullopt; }
+inline std::optional<at::Tensor> if_defined(const at::Tensor& tensor) {
+    return tensor.defined() ? std::optional(tensor) : std::nullopt;
+}
 
 // Returns whether products of x [..., in] with weight [out, in] go through oneDNN now: it was chosen (linear.h), both
 // are fp32 on CPU without autocast, and there are enough rows.
@@ -17,7 +19,8 @@ bool onednn_serves(const at::Tensor& x, const at::Tensor& weight);
 
 // Returns activation(x W^T + bias), [m, n]: x [m, k] (any strides), weight [n, k] (any strides), bias [n] or none.
 // activation is "none" or "relu".
-at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias, const char* activation);
+at::Tensor onednn_linear(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                         const char* activation);
 
 // Returns x W^T + bias + addend in one pass; addend [m, n] is contiguous.
 at::Tensor onednn_linear_add(const at::Tensor& x, const at::Tensor& weight, const std::optional<at::Tensor>& bias,

@@ -60,7 +60,8 @@ Gradients differentiate(const at::Tensor& dy, const at::Tensor& x, const at::Ten
 class OnednnLayer : public torch::autograd::Function<OnednnLayer> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                              const std::optional<at::Tensor>& bias, bool relu, const std::optional<at::Tensor>& residual) {
+                              const std::optional<at::Tensor>& bias, bool relu,
+                              const std::optional<at::Tensor>& residual) {
         const auto rows = x.reshape({-1, x.size(-1)});
         const auto quick = weight_in_fast_layout(weight, rows.size(0));
         auto y = residual ? onednn_linear_add(rows, quick, bias, residual->reshape({-1, weight.size(0)}).contiguous())
@@ -75,14 +76,16 @@ public:
         return y;
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
         const auto& x = saved[0];
-        const auto dy = context->saved_data["relu"].toBool() ? at::threshold_backward(gradients[0], saved[2], 0) : gradients[0];
+        const auto dy =
+            context->saved_data["relu"].toBool() ? at::threshold_backward(gradients[0], saved[2], 0) : gradients[0];
         const Wanted wanted{context->needs_input_grad(0), context->needs_input_grad(1),
                             context->saved_data["bias"].toBool() && context->needs_input_grad(2)};
-        const auto all =
-            differentiate(dy.reshape({-1, dy.size(-1)}).contiguous(), x.reshape({-1, x.size(-1)}).contiguous(), saved[1], wanted);
+        const auto all = differentiate(dy.reshape({-1, dy.size(-1)}).contiguous(),
+                                       x.reshape({-1, x.size(-1)}).contiguous(), saved[1], wanted);
         return {wanted.x ? all.x.view(x.sizes()) : at::Tensor(), all.weight, all.bias, at::Tensor(),
                 context->saved_data["residual"].toBool() ? gradients[0] : at::Tensor()};
     }

@@ -1,6 +1,6 @@
-// The block's parameters are inputs of one autograd Function, whose backward pass returns their gradients. The usual form, a backward pass
-// inside the backward pass that accumulates into parameters behind autograd's back, would make c10d's Reducer see a parameter's
-// gradient more than once as soon as it serves two layers.
+// The block's parameters are inputs of one autograd Function, whose backward pass returns their gradients. The usual
+// form, a backward pass inside the backward pass that accumulates into parameters behind autograd's back, would make
+// c10d's Reducer see a parameter's gradient more than once as soon as it serves two layers.
 #include "recompute.h"
 
 #include <ATen/Context.h>
@@ -18,8 +18,8 @@ namespace longbow {
 
 namespace {
 
-// The default generators that a block may draw from: the CPU's (seeds of our own masks on every device) and its device's (ATen's masks).
-// A GPU's state is two numbers on the host, so that this never waits for it.
+// The default generators that a block may draw from: the CPU's (seeds of our own masks on every device) and its
+// device's (ATen's masks). A GPU's state is two numbers on the host, so that this never waits for it.
 class RandomState {
 public:
     explicit RandomState(at::Device device) : device_(device) {
@@ -70,8 +70,9 @@ struct Autocast {
     }
 };
 
-// Autocast as it was in the forward pass (the backward pass runs outside it, on a GPU in a thread of its own), without its cache of cast
-// weights: a block uses each weight once, and the cache would keep every layer's copy until the end of the forward pass.
+// Autocast as it was in the forward pass (the backward pass runs outside it, on a GPU in a thread of its own), without
+// its cache of cast weights: a block uses each weight once, and the cache would keep every layer's copy until the end
+// of the forward pass.
 class AutocastAs {
 public:
     explicit AutocastAs(Autocast then) : before_(Autocast::now(then.device)) {
@@ -127,16 +128,19 @@ struct Call : torch::CustomClassHolder {
 
 class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
 public:
-    // With gradients in the first pass too, whose graph is dropped with the activations at its end: what a back-end does may depend
-    // on whether there are any, and both passes have to be the same. More than one layer's activations never live.
-    static at::Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<Call>& call, at::TensorList inputs) {
+    // With gradients in the first pass too, whose graph is dropped with the activations at its end: what a back-end
+    // does may depend on whether there are any, and both passes have to be the same. More than one layer's activations
+    // never live.
+    static at::Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<Call>& call,
+                              at::TensorList inputs) {
         context->save_for_backward(inputs.vec());
         context->saved_data["call"] = c10::IValue::make_capsule(call);
         auto its_inputs = inputs.vec();
         return call->run(its_inputs).detach();
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         auto inputs = context->get_saved_variables();
         torch::autograd::variable_list result(inputs.size() + 1);  // the first: of `call`
         if (!gradients[0].defined()) {
@@ -157,8 +161,8 @@ public:
                 places.push_back(i + 1);
             }
         }
-        auto found =
-            torch::autograd::grad({output}, wanted, {gradients[0]}, /*retain_graph=*/false, /*create_graph=*/false, /*allow_unused=*/true);
+        auto found = torch::autograd::grad({output}, wanted, {gradients[0]}, /*retain_graph=*/false,
+                                           /*create_graph=*/false, /*allow_unused=*/true);
         for (std::size_t i = 0; i < places.size(); ++i) {
             result[places[i]] = std::move(found[i]);
         }

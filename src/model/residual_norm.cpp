@@ -29,8 +29,8 @@ struct Rows {
 
 // With h = (x - mean) / deviation and g = dy * weight, dx = (g - mean(g) - h * mean(g * h)) / deviation + dresidual.
 // The sums of dy * h and dy are added to dweight and dbias.
-LONGBOW_VECTOR_CLONES void differentiate(const Rows& rows, std::int64_t begin, std::int64_t end, float* __restrict dweight,
-                                         float* __restrict dbias) {
+LONGBOW_VECTOR_CLONES void differentiate(const Rows& rows, std::int64_t begin, std::int64_t end,
+                                         float* __restrict dweight, float* __restrict dbias) {
     const std::int64_t dim = rows.dim;
     const float* __restrict weight = rows.weight;
     for (std::int64_t row = begin; row < end; ++row) {
@@ -69,8 +69,9 @@ LONGBOW_VECTOR_CLONES void differentiate(const Rows& rows, std::int64_t begin, s
 
 class ResidualNorm : public torch::autograd::Function<ResidualNorm> {
 public:
-    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                                                  const std::optional<at::Tensor>& bias, double eps) {
+    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const at::Tensor& x,
+                                                  const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                                                  double eps) {
         auto [y, mean, reciprocal_deviation] = at::native_layer_norm(x, weight.sizes(), weight, bias, eps);
         context->save_for_backward({x, weight, mean, reciprocal_deviation});
         context->saved_data["bias"] = bias.has_value();
@@ -78,7 +79,8 @@ public:
         return {y, x};
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         if (!gradients[0].defined()) {
             return {gradients[1], at::Tensor(), at::Tensor(), at::Tensor()};
         }
@@ -90,12 +92,14 @@ public:
         const auto dim = x.size(-1);
         const auto count = x.numel() / std::max<std::int64_t>(1, dim);
         constexpr std::int64_t kFewestRows = 32;
-        const auto threads = at::in_parallel_region() ? 1 : std::clamp<std::int64_t>(count / kFewestRows, 1, at::get_num_threads());
+        const auto threads =
+            at::in_parallel_region() ? 1 : std::clamp<std::int64_t>(count / kFewestRows, 1, at::get_num_threads());
         auto sums = at::zeros({threads, 2, dim}, x.options());  // for each thread: of dweight, dbias
-        const Rows rows{x.const_data_ptr<float>(),        saved[2].const_data_ptr<float>(),
-                        saved[3].const_data_ptr<float>(), saved[1].const_data_ptr<float>(),
-                        dy.const_data_ptr<float>(),       dresidual.defined() ? dresidual.const_data_ptr<float>() : nullptr,
-                        dx.mutable_data_ptr<float>(),     dim};
+        const Rows rows{
+            x.const_data_ptr<float>(),        saved[2].const_data_ptr<float>(),
+            saved[3].const_data_ptr<float>(), saved[1].const_data_ptr<float>(),
+            dy.const_data_ptr<float>(),       dresidual.defined() ? dresidual.const_data_ptr<float>() : nullptr,
+            dx.mutable_data_ptr<float>(),     dim};
         float* to = sums.mutable_data_ptr<float>();
         const auto share = (count + threads - 1) / threads;
         at::parallel_for(0, threads, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -112,11 +116,12 @@ public:
 }  // namespace
 
 bool residual_norm_serves(const at::Tensor& x, const at::Tensor& weight) {
-    return x.device().is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat && product_type(x) == at::kFloat &&
-           x.is_contiguous();
+    return x.device().is_cpu() && x.scalar_type() == at::kFloat && weight.scalar_type() == at::kFloat &&
+           product_type(x) == at::kFloat && x.is_contiguous();
 }
 
-std::tuple<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps) {
+std::tuple<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                                 double eps) {
     const auto out = ResidualNorm::apply(x, weight, if_defined(bias), eps);
     return {out[0], out[1]};
 }

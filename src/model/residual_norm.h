@@ -13,6 +13,7 @@ bool residual_norm_serves(const at::Tensor& x, const at::Tensor& weight);
 
 // Returns LayerNorm(x) over the last dimension, and x itself for use as the residual. weight [dim]; bias [dim] or
 // undefined. Differentiable once.
-std::tuple<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, double eps);
+std::tuple<at::Tensor, at::Tensor> residual_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                                                 double eps);
 
 }  // namespace longbow

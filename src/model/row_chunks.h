@@ -1,5 +1,6 @@
-// Work on rows that each thread takes through several products by itself, chunk by chunk: nobody waits between them, and a chunk is still in
-// the cache when the next product reads it. For files compiled with OpenMP only (at::parallel_for is serial without).
+// Work on rows that each thread takes through several products by itself, chunk by chunk: nobody waits between them,
+// and a chunk is still in the cache when the next product reads it. For files compiled with OpenMP only
+// (at::parallel_for is serial without).
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -20,7 +21,8 @@ inline std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
     return at::in_parallel_region() ? 1 : RowThreads::of(rows, weight.numel(), at::get_num_threads()).threads;
 }
 
-// work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal shares, one after another.
+// work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal shares, one after
+// another.
 template <class Work>
 void for_each(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const Work& work) {
     const auto share = (rows + threads - 1) / threads;
@@ -28,7 +30,8 @@ void for_each(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const
         const at::AutoDispatchBelowADInplaceOrView below;
         for (auto thread = from; thread < to; ++thread) {
             const auto last = std::min((thread + 1) * share, rows);
-            for (auto begin = thread * share; begin < last; begin += chunk) work(thread, begin, std::min(begin + chunk, last));
+            for (auto begin = thread * share; begin < last; begin += chunk)
+                work(thread, begin, std::min(begin + chunk, last));
         }
     });
 }

@@ -28,17 +28,20 @@ void SelfAttention::register_biases(torch::nn::Module& block, const at::TensorOp
     out_bias_ = block.register_parameter("out_bias", at::empty({dim}, options));
 }
 
-at::Tensor SelfAttention::forward(const at::Tensor& x, const at::Tensor& residual, const BlockPass& pass, bool training) {
+at::Tensor SelfAttention::forward(const at::Tensor& x, const at::Tensor& residual, const BlockPass& pass,
+                                  bool training) {
     return linear_add(attend(x, pass, training), out_weight_, out_bias_, residual, training ? config_.dropout : 0.0);
 }
 
 at::Tensor SelfAttention::attend(const at::Tensor& x, const BlockPass& pass, bool training) {
     const auto batch = x.size(0);
     const auto length = x.size(1);
-    const auto qkv = linear(x, qkv_weight_, qkv_bias()).view({batch, length, 3, config_.heads, config_.dim / config_.heads});
+    const auto qkv =
+        linear(x, qkv_weight_, qkv_bias()).view({batch, length, 3, config_.heads, config_.dim / config_.heads});
     const auto parts = split_qkv(qkv);  // each [batch, length, heads, head_dim]
     AttentionInput input;
-    std::tie(input.q, input.k) = pass.position.rotate(parts[0].transpose(1, 2), parts[1].transpose(1, 2), pass.positions);
+    std::tie(input.q, input.k) =
+        pass.position.rotate(parts[0].transpose(1, 2), parts[1].transpose(1, 2), pass.positions);
     input.v = parts[2].transpose(1, 2);
     if (pass.cache != nullptr) {
         std::tie(input.k, input.v) = pass.cache->append(static_cast<std::size_t>(layer_), input.k, input.v);
@@ -63,10 +66,12 @@ SelfAttentionMemory SelfAttention::memory(const PassSizes& pass) const {
     memory.backward = hidden + pass.attention.backward;
     // The gradients of q, k and v, of the input (oneDNN: from transposed operands, transposed back) and of the weight.
     const auto rows = RowThreads::of(static_cast<std::int64_t>(pass.tokens), qkv_weight_.numel(), pass.threads);
-    const double weight = pass.onednn ? static_cast<double>(rows.matrices()) * pass.wide : pass.wide + (pass.half ? pass.narrow : 0);
+    const double weight =
+        pass.onednn ? static_cast<double>(rows.matrices()) * pass.wide : pass.wide + (pass.half ? pass.narrow : 0);
     memory.projection_backward = 4 * hidden + (pass.onednn ? pass.tokens * dim * pass.wide : 0) + qkv * weight;
     if (pass.gradients_stay) memory.gradients = out * pass.wide;
-    memory.evaluation = projected + 2 * hidden + pass.attention.evaluation;  // with the output before and behind its projection
+    memory.evaluation =
+        projected + 2 * hidden + pass.attention.evaluation;  // with the output before and behind its projection
     return memory;
 }
 
@@ -82,8 +87,9 @@ void SelfAttention::reset_weights() {
     const at::NoGradGuard no_grad;
     const auto dim = static_cast<double>(config_.dim);
     switch (config_.init) {
-        case FirstWeights::fairseq:                                                    // its multihead attention
-            draw_uniform(qkv_weight_, std::sqrt(6.0 / (2.0 * dim)) / std::sqrt(2.0));  // xavier of each [dim, dim], gain 1/sqrt(2)
+        case FirstWeights::fairseq:  // its multihead attention
+            draw_uniform(qkv_weight_,
+                         std::sqrt(6.0 / (2.0 * dim)) / std::sqrt(2.0));  // xavier of each [dim, dim], gain 1/sqrt(2)
             draw_uniform(qkv_bias_, 1.0 / std::sqrt(dim));
             draw_uniform(out_weight_, std::sqrt(6.0 / (2.0 * dim)));  // xavier
             draw_uniform(out_bias_, 0.0);

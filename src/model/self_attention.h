@@ -1,4 +1,5 @@
-// The attention sub-layer of a block: the projection to queries, keys and values, a back-end's attention, the projection of its output.
+// The attention sub-layer of a block: the projection to queries, keys and values, a back-end's attention, the
+// projection of its output.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,17 +29,17 @@ struct BlockPass {
 
 // Bytes, beside its input and the residual stream.
 struct SelfAttentionMemory {
-    double kept = 0;                 // for the backward pass: q, k, v, what the back-end keeps, its output
-    double copies = 0;               // of its weights in half precision
-    double projection_copies = 0;    // of these, of the projection to q, k, v
-    double backward = 0;             // of the output's projection and the back-end, beside `kept` and the gradient that comes in
+    double kept = 0;               // for the backward pass: q, k, v, what the back-end keeps, its output
+    double copies = 0;             // of its weights in half precision
+    double projection_copies = 0;  // of these, of the projection to q, k, v
+    double backward = 0;  // of the output's projection and the back-end, beside `kept` and the gradient that comes in
     double projection_backward = 0;  // of the projection to q, k, v, when `kept` has gone
     double gradients = 0;            // of the output's projection, as far as they stay
     double evaluation = 0;
 };
 
-// Its parameters are the block's, which registers all weights of its parts before all biases: norms of gradients and the ranks' buckets follow
-// that order, and so do the numbers of every run made so far.
+// Its parameters are the block's, which registers all weights of its parts before all biases: norms of gradients and
+// the ranks' buckets follow that order, and so do the numbers of every run made so far.
 class SelfAttention {
 public:
     SelfAttention(const ModelConfig& config, std::int64_t layer) : config_(config), layer_(layer) {}
@@ -50,7 +51,8 @@ public:
 
     [[nodiscard]] SelfAttentionMemory memory(const PassSizes& pass) const;
 
-    // First weights, drawn from the default generator in an order that later versions keep: GPT-2's biases come behind all weights of the block.
+    // First weights, drawn from the default generator in an order that later versions keep: GPT-2's biases come behind
+    // all weights of the block.
     void reset_weights();
     void reset_biases();
     // Numbers of the weights that multiply each token.

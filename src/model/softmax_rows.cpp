@@ -98,21 +98,23 @@ at::Tensor over_rows(const float* logits, float* gradient, const at::Tensor& row
     const auto* wanted = targets.const_data_ptr<std::int64_t>();
     float* log_p = out.mutable_data_ptr<float>();
     constexpr std::int64_t kGrain = 1 << 15;  // elements that are worth another thread
-    at::parallel_for(0, rows.size(0), std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, words)),
-                     [&](std::int64_t begin, std::int64_t end) {
-                         for (auto i = begin; i < end; ++i) {
-                             const float* row = logits + i * stride;
-                             TORCH_CHECK_INDEX(wanted[i] >= 0 && wanted[i] < words, "target ", wanted[i], " of ", words, " words");
-                             const float picked = row[wanted[i]];
-                             const float largest = largest_of(row, words);
-                             const double sum = sum_of_powers(row, words, largest, gradient == nullptr ? nullptr : gradient + i * stride);
-                             log_p[i] = static_cast<float>(static_cast<double>(picked - largest) - std::log(sum));
-                             if (gradient != nullptr) {
-                                 multiply(gradient + i * stride, words, static_cast<float>(1.0 / sum));
-                                 gradient[i * stride + wanted[i]] -= 1.0F;
-                             }
-                         }
-                     });
+    at::parallel_for(
+        0, rows.size(0), std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(1, words)),
+        [&](std::int64_t begin, std::int64_t end) {
+            for (auto i = begin; i < end; ++i) {
+                const float* row = logits + i * stride;
+                TORCH_CHECK_INDEX(wanted[i] >= 0 && wanted[i] < words, "target ", wanted[i], " of ", words, " words");
+                const float picked = row[wanted[i]];
+                const float largest = largest_of(row, words);
+                const double sum =
+                    sum_of_powers(row, words, largest, gradient == nullptr ? nullptr : gradient + i * stride);
+                log_p[i] = static_cast<float>(static_cast<double>(picked - largest) - std::log(sum));
+                if (gradient != nullptr) {
+                    multiply(gradient + i * stride, words, static_cast<float>(1.0 / sum));
+                    gradient[i * stride + wanted[i]] -= 1.0F;
+                }
+            }
+        });
     return out;
 }
 

@@ -18,7 +18,8 @@ bool are_parts_of_one_tensor(const torch::autograd::variable_list& parts, at::In
     for (std::int64_t i = 0; i < 3; ++i) {
         const auto& gradient = parts[static_cast<std::size_t>(i)];
         if (!gradient.is_alias_of(parts[0]) || gradient.strides() != at::IntArrayRef(strides) ||
-            gradient.scalar_type() != parts[0].scalar_type() || gradient.storage_offset() != parts[0].storage_offset() + i * part) {
+            gradient.scalar_type() != parts[0].scalar_type() ||
+            gradient.storage_offset() != parts[0].storage_offset() + i * part) {
             return false;
         }
     }
@@ -32,7 +33,8 @@ public:
         return packed.unbind(kPartDim);
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, torch::autograd::variable_list gradients) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                   torch::autograd::variable_list gradients) {
         const auto shape = context->saved_data["shape"].toIntVector();
         if (are_parts_of_one_tensor(gradients, shape)) {
             const auto row = 3 * shape[3] * shape[4];

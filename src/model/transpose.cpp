@@ -47,7 +47,8 @@ void whole_block(const float* in, std::int64_t in_row, float* out, std::int64_t 
 }  // namespace
 
 at::Tensor transposed(const at::Tensor& x) {
-    TORCH_CHECK(x.dim() == 2 && x.scalar_type() == at::kFloat && x.device().is_cpu() && x.stride(1) == 1, "transposed(): fp32 rows on CPU");
+    TORCH_CHECK(x.dim() == 2 && x.scalar_type() == at::kFloat && x.device().is_cpu() && x.stride(1) == 1,
+                "transposed(): fp32 rows on CPU");
     const auto rows = x.size(0);
     const auto columns = x.size(1);
     const auto in_row = x.stride(0);

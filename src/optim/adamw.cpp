@@ -19,10 +19,12 @@ public:
 private:
     void update(Group& group, double lr, double weight_decay) override {
         // The kernel reads the step's number from a tensor for each parameter; all parameters may share one.
-        const auto step = at::zeros({}, group.parameters[0].options().dtype(at::kFloat)).fill_(static_cast<double>(steps_));
+        const auto step =
+            at::zeros({}, group.parameters[0].options().dtype(at::kFloat)).fill_(static_cast<double>(steps_));
         const std::vector<at::Tensor> steps(group.parameters.size(), step);
-        at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {}, steps, lr, config_.beta1, config_.beta2,
-                          weight_decay, config_.eps, /*amsgrad=*/false, /*maximize=*/false, group.divisor);
+        at::_fused_adamw_(group.parameters, group.gradients, group.slots[0], group.slots[1], {}, steps, lr,
+                          config_.beta1, config_.beta2, weight_decay, config_.eps, /*amsgrad=*/false,
+                          /*maximize=*/false, group.divisor);
     }
 };
 

@@ -29,6 +29,8 @@ at::Tensor gradient_norm(const std::vector<at::Tensor>& parameters) {
     return at::linalg_vector_norm(at::stack(at::_foreach_norm(gradients)), 2.0);
 }
 
-at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm) { return at::clamp((norm + 1e-6) / max_norm, 1.0); }
+at::Tensor clipping_divisor(const at::Tensor& norm, double max_norm) {
+    return at::clamp((norm + 1e-6) / max_norm, 1.0);
+}
 
 }  // namespace longbow

@@ -22,19 +22,21 @@ private:
     void update(Group& group, double lr, double weight_decay) override {
         if (weight_decay != 0) at::_foreach_mul_(group.parameters, 1 - lr * weight_decay);
         const std::vector<at::Tensor> none;
-        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], /*weight_decay=*/0.0,
-                        config_.momentum, lr, /*dampening=*/0.0, /*nesterov=*/!group.slots.empty(), /*maximize=*/false,
+        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0],
+                        /*weight_decay=*/0.0, config_.momentum, lr, /*dampening=*/0.0,
+                        /*nesterov=*/!group.slots.empty(), /*maximize=*/false,
                         /*is_first_step=*/false, group.divisor);
     }
 };
 
 }  // namespace
 
-LONGBOW_REGISTER_OPTIMIZER({.name = "nag",
-                            .help = "Nesterov's accelerated gradient as in fairseq, the paper's: sgd with optim.nesterov, but for the "
-                                    "weight decay, which is decoupled",
-                            .reads = {"momentum"},
-                            .slots = momentum_slots,
-                            .make = [](const OptimizerRequest& request) { return std::make_unique<Nag>(request); }});
+LONGBOW_REGISTER_OPTIMIZER(
+    {.name = "nag",
+     .help = "Nesterov's accelerated gradient as in fairseq, the paper's: sgd with optim.nesterov, but for the "
+             "weight decay, which is decoupled",
+     .reads = {"momentum"},
+     .slots = momentum_slots,
+     .make = [](const OptimizerRequest& request) { return std::make_unique<Nag>(request); }});
 
 }  // namespace longbow

@@ -23,7 +23,8 @@ const OptimizerEntry& entry_of(const std::string& name) {
 }
 
 const ContextSource context_source([](ConfigContext& context) {
-    for (const auto& entry : optimizers()) context.optimizers.push_back({entry.name, entry.help, entry.options, false, entry.reads});
+    for (const auto& entry : optimizers())
+        context.optimizers.push_back({entry.name, entry.help, entry.options, false, entry.reads});
 });
 
 OptimConfig complete(const OptimConfig& config, const OptimizerEntry& entry) {

@@ -25,7 +25,8 @@ const ScheduleEntry& entry_of(const std::string& name) {
 }
 
 const ContextSource context_source([](ConfigContext& context) {
-    for (const auto& entry : schedules()) context.schedules.push_back({entry.name, entry.help, entry.options, false, entry.reads});
+    for (const auto& entry : schedules())
+        context.schedules.push_back({entry.name, entry.help, entry.options, false, entry.reads});
 });
 
 }  // namespace
@@ -36,10 +37,13 @@ bool register_schedule(ScheduleEntry entry) { return registry().add(std::move(en
 
 const std::vector<ScheduleEntry>& schedules() { return registry().entries(); }
 
-double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period) {
+double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup,
+                     std::int64_t period) {
     const auto u = static_cast<double>(update);
     const auto w = static_cast<double>(warmup);
-    if (update < warmup) return schedule.warmup_init_lr + (peak_lr - schedule.warmup_init_lr) * (schedule.warmup_at_init ? u : u + 1) / w;
+    if (update < warmup)
+        return schedule.warmup_init_lr +
+               (peak_lr - schedule.warmup_init_lr) * (schedule.warmup_at_init ? u : u + 1) / w;
     const auto& entry = entry_of(schedule.name);
     const double length = std::max(1.0, static_cast<double>(period) - w);
     if (entry.options.empty()) return entry.lr({schedule, peak_lr, u, w, length});

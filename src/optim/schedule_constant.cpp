@@ -3,6 +3,8 @@
 
 namespace longbow {
 
-LONGBOW_REGISTER_SCHEDULE({.name = "constant", .help = "The peak", .lr = [](const SchedulePoint& point) { return point.peak_lr; }});
+LONGBOW_REGISTER_SCHEDULE({.name = "constant", .help = "The peak", .lr = [](const SchedulePoint& point) {
+                               return point.peak_lr;
+                           }});
 
 }  // namespace longbow

@@ -19,8 +19,10 @@ public:
 private:
     void update(Group& group, double lr, double weight_decay) override {
         const std::vector<at::Tensor> none;
-        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], weight_decay, config_.momentum, lr,
-                        /*dampening=*/0.0, config_.nesterov, /*maximize=*/false, /*is_first_step=*/false, group.divisor);
+        at::_fused_sgd_(group.parameters, group.gradients, group.slots.empty() ? none : group.slots[0], weight_decay,
+                        config_.momentum, lr,
+                        /*dampening=*/0.0, config_.nesterov, /*maximize=*/false, /*is_first_step=*/false,
+                        group.divisor);
     }
 };
 

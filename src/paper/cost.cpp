@@ -64,10 +64,10 @@ double cc100_hours(std::int64_t length) {
 }
 
 double train_cost(const PlannedModel& model, const Scale& scale) {
-    const double left =
-        model.updates > 0
-            ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) / static_cast<double>(model.updates))
-            : 1;
+    const double left = model.updates > 0
+                            ? std::max(0.0, 1 - std::max<double>(0, static_cast<double>(model.done_updates)) /
+                                                    static_cast<double>(model.updates))
+                            : 1;
     if (scale.reduced()) return left * model.tokens / kDemoTrain;
     if (model.dataset == "cc100") return left * cc100_hours(model.train_length) * 3600;
     return left * model.tokens / paper_train_speed(model.method, model.train_length);
@@ -77,12 +77,14 @@ double train_cost(const PlannedModel& model, const Scale& scale) {
 void eval_cost(PlannedEval& eval, const PlannedModel& model, const Scale& scale) {
     for (const auto length : eval.missing) {
         const double scored = scored_tokens(eval);
-        const double forward = eval.stride == 0 ? scored : scored / static_cast<double>(eval.stride) * static_cast<double>(length);
+        const double forward =
+            eval.stride == 0 ? scored : scored / static_cast<double>(eval.stride) * static_cast<double>(length);
         eval.forward_tokens += forward;
         // The 1.3-billion-parameter model multiplies by 5.6 times as many weights as the body of the WikiText-103
         // model.
         const double slower = model.dataset == "cc100" ? 5.6 : 1;
-        eval.seconds += scale.divisor == 1 ? forward * slower / paper_eval_speed(model.method, length) : forward / kDemoEval;
+        eval.seconds +=
+            scale.divisor == 1 ? forward * slower / paper_eval_speed(model.method, length) : forward / kDemoEval;
     }
 }
 
@@ -101,11 +103,13 @@ void estimate_seconds(ReproducePlan& plan, const Scale& scale) {
             for (auto& eval : *evals) eval_cost(eval, model, scale);
         }
     }
-    plan.assumption = scale.divisor == 1
-                          ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
-                            "1.3B models from Table 12, "
-                            "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of 250,000 tokens."
-                          : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain, kDemoEval);
+    plan.assumption =
+        scale.divisor == 1
+            ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
+              "1.3B models from Table 12, "
+              "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of 250,000 tokens."
+            : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain,
+                        kDemoEval);
 }
 
 }  // namespace longbow

@@ -28,8 +28,8 @@ ChartSeries paper_series(const FigureCurve& curve) {
 }
 
 // Returns our curve of a panel. The corpora that its points were measured on are added to `corpora`.
-ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours, const CurveLookup& validations,
-                       std::set<std::string>& corpora) {
+ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const Lookup& ours,
+                       const CurveLookup& validations, std::set<std::string>& corpora) {
     ChartSeries series;
     series.label = curve.label + ", ours";
     series.style = curve.style;
@@ -72,9 +72,10 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
     Chart chart;
     chart.title = panel.title;
     const bool lengths = panel.x_label.find("length") != std::string::npos;
-    chart.x_label = panel.x_label + (lengths && scale.divisor != 1
-                                         ? strprintf(", the paper's; measured here at 1/%lld of it", static_cast<long long>(scale.divisor))
-                                         : "");
+    chart.x_label =
+        panel.x_label + (lengths && scale.divisor != 1 ? strprintf(", the paper's; measured here at 1/%lld of it",
+                                                                   static_cast<long long>(scale.divisor))
+                                                       : "");
     chart.y_label = panel.y_label;
     std::set<std::string> corpora;
     bool bars = false;
@@ -93,7 +94,8 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
 
 // By the names in its rows; of a run of before, by its path.
 bool is_of_data_set(const ReportRun& run, const Target& target, const Scale& scale) {
-    const auto named = std::find_if(run.rows.begin(), run.rows.end(), [](const EvalResult& row) { return !row.data_set.empty(); });
+    const auto named =
+        std::find_if(run.rows.begin(), run.rows.end(), [](const EvalResult& row) { return !row.data_set.empty(); });
     if (named != run.rows.end()) return named->data_set == scale.data_set(target);
     return scale.divisor != 1 || run.results.find(target.dataset) != std::string::npos;
 }
@@ -103,7 +105,8 @@ bool model_matches(const ReportRun& run, const Target& target, const Scale& scal
         const auto found = run.settings.find(key);
         return found == run.settings.end() ? std::string() : found->second;
     };
-    return value("position.method") == target.method && value("train.length") == std::to_string(scale.length(target.train_length));
+    return value("position.method") == target.method &&
+           value("train.length") == std::to_string(scale.length(target.train_length));
 }
 
 }  // namespace
@@ -112,7 +115,8 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
     return [&runs, scale](const Target& target) {
         std::vector<std::pair<double, double>> points;
         for (const auto& run : runs) {
-            if (!is_of_data_set(run, target, scale) || !model_matches(run, target, scale) || run.metrics.empty()) continue;
+            if (!is_of_data_set(run, target, scale) || !model_matches(run, target, scale) || run.metrics.empty())
+                continue;
             points.clear();
             double hours = 0;
             for (const auto& row : run.metrics) {
@@ -128,7 +132,8 @@ CurveLookup validations_in(const std::vector<ReportRun>& runs, const Scale& scal
     };
 }
 
-std::string figure_svg(const std::string& name, const Scale& scale, const Lookup& ours, const CurveLookup& validations) {
+std::string figure_svg(const std::string& name, const Scale& scale, const Lookup& ours,
+                       const CurveLookup& validations) {
     std::vector<Chart> charts;
     for (const auto& panel : figure_panels(name, scale)) charts.push_back(chart_of(panel, scale, ours, validations));
     const auto& figure = published_figure(name);

@@ -57,8 +57,8 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
         const auto& first = curve.points.front().target;
         const bool diagonal = table.rows[row][1].kind == PublishedCell::Kind::empty;
         if (diagonal && kBaselinesDrawn.count(first.method) == 0) continue;
-        curve.label =
-            method_title(first.method) + (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
+        curve.label = method_title(first.method) +
+                      (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
         curve.style = panel.curves.size();
         panel.curves.push_back(std::move(curve));
     }
@@ -77,14 +77,16 @@ FigurePanel table_1_panel(const std::string& column, const std::string& title, d
         for (std::size_t row = 0; row < table.rows.size(); ++row) {
             const auto target = target_of(table, row, table.column(column));
             if (target && target->method == method)
-                curve.points.push_back({table.rows[row][1].value, table.rows[row][table.column(column)].value, *target, {}});
+                curve.points.push_back(
+                    {table.rows[row][1].value, table.rows[row][table.column(column)].value, *target, {}});
         }
         panel.curves.push_back(std::move(curve));
     }
     return panel;
 }
 
-Target trained_target(const std::string& dataset, const std::string& method, std::int64_t train_length, Quantity quantity) {
+Target trained_target(const std::string& dataset, const std::string& method, std::int64_t train_length,
+                      Quantity quantity) {
     Target target;
     target.dataset = dataset;
     target.method = method;
@@ -93,7 +95,8 @@ Target trained_target(const std::string& dataset, const std::string& method, std
     return target;
 }
 
-Target ppl_target(const std::string& dataset, const std::string& method, std::int64_t train_length, std::int64_t length) {
+Target ppl_target(const std::string& dataset, const std::string& method, std::int64_t train_length,
+                  std::int64_t length) {
     auto target = trained_target(dataset, method, train_length, Quantity::ppl);
     target.length = length;
     target.split = "valid";
@@ -117,8 +120,10 @@ std::vector<FigurePanel> figure_5(const PublishedFigure& figure) {
         for (const auto& published : figure.curves) {
             if (published.panel != side) continue;
             const auto [method, train_length] = model_of(published.name);
-            FigureCurve curve{
-                method_title(method) + strprintf(", L=%lld", static_cast<long long>(train_length)), method_style(method), {}, {}};
+            FigureCurve curve{method_title(method) + strprintf(", L=%lld", static_cast<long long>(train_length)),
+                              method_style(method),
+                              {},
+                              {}};
             curve.trained = ppl_target("cc100", method, train_length, length);
             for (const auto& point : published.points) curve.points.push_back({point[0], point[1], *curve.trained, {}});
             panel.curves.push_back(std::move(curve));
@@ -141,12 +146,14 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
             for (const auto& point : published.points) {
                 const auto length = static_cast<std::int64_t>(point[0]);
                 if (seen.insert(scale.length(length)).second)
-                    curve.points.push_back({point[0], point[1], ppl_target("cc100", published.name, train_length, length), {}});
+                    curve.points.push_back(
+                        {point[0], point[1], ppl_target("cc100", published.name, train_length, length), {}});
             }
             auto& points = curve.points;
             if (scale.rows > 1 && points.size() > scale.rows) {
                 std::vector<FigurePoint> few;
-                for (std::size_t i = 0; i < scale.rows; ++i) few.push_back(points[i * (points.size() - 1) / (scale.rows - 1)]);
+                for (std::size_t i = 0; i < scale.rows; ++i)
+                    few.push_back(points[i * (points.size() - 1) / (scale.rows - 1)]);
                 points = few;
             }
             panel.curves.push_back(std::move(curve));
@@ -171,7 +178,8 @@ FigurePanel speeds(const PublishedFigure& figure) {
             const auto length = static_cast<std::int64_t>(point[0]);
             const auto speed = trained_target("wikitext103", published.name, length, Quantity::train_speed);
             if (against_ppl)
-                curve.points.push_back({point[1], point[2], ppl_target("wikitext103", published.name, length, 3072), speed});
+                curve.points.push_back(
+                    {point[1], point[2], ppl_target("wikitext103", published.name, length, 3072), speed});
             else
                 curve.points.push_back({point[0], point[1], speed, {}});
         }
@@ -211,7 +219,9 @@ std::vector<FigurePanel> figure_panels(const std::string& name, const Scale& sca
             add_rows(panel, "table13", 0);
             return {panel};
         }
-        default: throw UsageError(name + " is a diagram, with no numbers to reproduce; figures with numbers are 1, 2, 4 to 9 and 11");
+        default:
+            throw UsageError(
+                name + " is a diagram, with no numbers to reproduce; figures with numbers are 1, 2, 4 to 9 and 11");
     }
 }
 

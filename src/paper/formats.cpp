@@ -32,7 +32,8 @@ Lines lines_of(const Grid& grid, const std::string& none) {
     lines.labels = lines.header.size();
     lines.header.insert(lines.header.end(), grid.headings.begin(), grid.headings.end());
     const auto add = [&](const GridRow& row, const char* source, std::string GridCell::*part, bool first) {
-        const bool any = std::any_of(row.cells.begin(), row.cells.end(), [&](const GridCell& cell) { return !(cell.*part).empty(); });
+        const bool any = std::any_of(row.cells.begin(), row.cells.end(),
+                                     [&](const GridCell& cell) { return !(cell.*part).empty(); });
         if (!any && !first) return false;
         auto line = first ? row.labels : Line(row.labels.size());
         if (grid.has_ours) line.emplace_back(source);
@@ -41,7 +42,8 @@ Lines lines_of(const Grid& grid, const std::string& none) {
         return true;
     };
     for (const auto& row : grid.rows) {
-        const bool ours = std::any_of(row.cells.begin(), row.cells.end(), [](const GridCell& cell) { return !cell.ours.empty(); });
+        const bool ours =
+            std::any_of(row.cells.begin(), row.cells.end(), [](const GridCell& cell) { return !cell.ours.empty(); });
         if (ours) {
             add(row, "ours", &GridCell::ours, true);
             add(row, "95 %", &GridCell::interval, false);
@@ -98,7 +100,8 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
 // Escapes text for LaTeX, where "--" is the dash between numbers.
 std::string latex_text(const std::string& raw) {
     auto text = escape_latex(raw);
-    for (auto at = text.find("–"); at != std::string::npos; at = text.find("–", at)) text.replace(at, std::string("–").size(), "--");
+    for (auto at = text.find("–"); at != std::string::npos; at = text.find("–", at))
+        text.replace(at, std::string("–").size(), "--");
     return text;
 }
 

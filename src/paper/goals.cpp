@@ -14,8 +14,8 @@ namespace {
 const std::map<std::string, std::vector<std::string>>& groups() {
     static const std::map<std::string, std::vector<std::string>> known{
         {"wikitext103",
-         {"table1", "table2", "table3", "table4", "table5", "table6", "table7", "table13", "table14", "table15", "figure1", "figure2",
-          "figure4", "figure7", "figure8", "figure11"}},
+         {"table1", "table2", "table3", "table4", "table5", "table6", "table7", "table13", "table14", "table15",
+          "figure1", "figure2", "figure4", "figure7", "figure8", "figure11"}},
         {"bookcorpus", {"table8", "table9", "table10", "figure9"}},
         {"cc100", {"table11", "table12", "figure5", "figure6"}},
         {"all", {"wikitext103", "bookcorpus", "cc100"}},
@@ -42,8 +42,8 @@ void add_name(const std::string& name, Goals& goals) {
     const auto known = known_names();
     if (std::find(known.begin(), known.end(), name) == known.end()) {
         const auto near = nearest(name, known);
-        throw UsageError("nothing of the paper is called '" + name + "'" + (near ? ", did you mean '" + *near + "'?" : "") +
-                         " There are: " + join(known, ", "));
+        throw UsageError("nothing of the paper is called '" + name + "'" +
+                         (near ? ", did you mean '" + *near + "'?" : "") + " There are: " + join(known, ", "));
     }
     auto& list = starts_with(name, "table") ? goals.tables : goals.figures;
     if (std::find(list.begin(), list.end(), name) == list.end()) list.push_back(name);
@@ -55,7 +55,9 @@ void add_once(std::vector<Item>& list, const Item& item) {
 }
 
 void sort_by_number(std::vector<std::string>& names) {
-    const auto number = [](const std::string& name) { return std::stoi(name.substr(name.find_first_of("0123456789"))); };
+    const auto number = [](const std::string& name) {
+        return std::stoi(name.substr(name.find_first_of("0123456789")));
+    };
     std::sort(names.begin(), names.end(), [&](const auto& a, const auto& b) { return number(a) < number(b); });
 }
 

@@ -58,14 +58,16 @@ public:
         return std::nullopt;
     }
 
-    // A row of before names no data set. Its run's store may: if that is another of the paper's, the row is none of this one.
+    // A row of before names no data set. Its run's store may: if that is another of the paper's, the row is none of
+    // this one.
     [[nodiscard]] bool is_of(const EvalResult& row, const Target& target, const Scale& scale) const {
         if (!row.data_set.empty()) return row.data_set == scale.data_set(target);
         const auto& dataset = target.dataset;
         const auto store = run_.settings.find("data.store");
         if (store == run_.settings.end() || store->second.find(dataset) != std::string::npos) return true;
         const auto known = {"wikitext103", "bookcorpus", "cc100"};
-        return std::none_of(known.begin(), known.end(), [&](const char* name) { return store->second.find(name) != std::string::npos; });
+        return std::none_of(known.begin(), known.end(),
+                            [&](const char* name) { return store->second.find(name) != std::string::npos; });
     }
 
 private:
@@ -77,7 +79,8 @@ private:
 };
 
 bool is_model(const RunFiles& run, const EvalResult& row, const Target& target, const Scale& scale) {
-    return run.is_of(row, target, scale) && row.position == target.method && row.train_length == scale.length(target.train_length);
+    return run.is_of(row, target, scale) && row.position == target.method &&
+           row.train_length == scale.length(target.train_length);
 }
 
 // For an early stop, the row with the fewest updates counts: the model may have been measured again later in its
@@ -94,8 +97,8 @@ std::optional<Measured> evaluation(RunFiles& run, const Target& target, const Sc
         const bool same = is_model(run, row, target, scale) && row.matches(wanted, Measurement::kGridConditions);
         if (!same || !row.reached() || (target.after_updates > 0 && row.updates > fewest)) continue;
         fewest = row.updates;
-        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt, row.tokens,
-                 corpus_text(row.data_name, row.data)};
+        found = {target.quantity == Quantity::ppl ? row.ppl : row.tokens_per_second, std::nullopt, std::nullopt,
+                 row.tokens, corpus_text(row.data_name, row.data)};
         if (target.quantity == Quantity::ppl && row.ppl_ci && row.blocks() >= kLeastBlocks) {
             found->low = row.ppl_ci->low;
             found->high = row.ppl_ci->high;
@@ -130,7 +133,8 @@ std::optional<Measured> training(RunFiles& run, const Target& target, const Scal
     }
     auto rows = run.training();
     if (target.after_updates > 0)
-        std::erase_if(rows, [&](const Json& row) { return number_at(row, "update") > static_cast<double>(own->updates); });
+        std::erase_if(rows,
+                      [&](const Json& row) { return number_at(row, "update") > static_cast<double>(own->updates); });
     if (rows.empty()) return std::nullopt;
     const auto& last = rows.back();
     switch (target.quantity) {

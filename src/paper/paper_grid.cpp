@@ -20,13 +20,15 @@ std::string title_of(const std::string& published) {
 }
 
 bool is_label(const std::string& column) {
-    return column == "method" || column == "model" || column == "train_length" || column == "eval_length" || column == "input_length";
+    return column == "method" || column == "model" || column == "train_length" || column == "eval_length" ||
+           column == "input_length";
 }
 
 // "512", or "512 (64)" if this scale measures at 64 instead.
 std::string length_text(const Scale& scale, std::int64_t length) {
-    return scale.divisor == 1 ? std::to_string(length)
-                              : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
+    return scale.divisor == 1
+               ? std::to_string(length)
+               : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
 }
 
 std::string heading_of(const Scale& scale, const std::string& column) {
@@ -46,14 +48,16 @@ std::string heading_of(const Scale& scale, const std::string& column) {
     if (column == "valid_ppl") return "Valid PPL";
     if (column == "test_ppl") return "Test PPL";
     if (starts_with(column, "lvalid_"))
-        return length_text(scale, std::stoll(column.substr(7))) + (column.find("_ppl") != std::string::npos ? " PPL" : "");
+        return length_text(scale, std::stoll(column.substr(7))) +
+               (column.find("_ppl") != std::string::npos ? " PPL" : "");
     const auto last = column.rfind('_');  // sinusoidal_ppl
     return title_of(column.substr(0, last)) + (column.substr(last) == "_wps" ? " WPS" : " PPL");
 }
 
 // Converts a measurement's unit to the paper's: thousands of words a second, gigabytes, millions, thousands.
 double in_paper_units(const std::string& column, double value) {
-    if (column.find("kwps") != std::string::npos || column == "updates_k" || column == "gpu_hours_k") return value / 1e3;
+    if (column.find("kwps") != std::string::npos || column == "updates_k" || column == "gpu_hours_k")
+        return value / 1e3;
     if (column == "params_m") return value / 1e6;
     return column.find("memory_gb") != std::string::npos ? value / 1e9 : value;
 }
@@ -75,7 +79,8 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     GridCell cell;
     const auto& published = table.rows[row][column];
     const auto& name = table.columns[column];
-    cell.paper = published.kind == Kind::number ? strprintf("%.*f", table.decimals(column), published.value) : published.text;
+    cell.paper =
+        published.kind == Kind::number ? strprintf("%.*f", table.decimals(column), published.value) : published.text;
     const auto target = target_of(table, row, column);
     if (!target) return cell;
     const auto measured = ours(*target);
@@ -113,8 +118,9 @@ std::string corpora_note(const std::vector<GridRow>& rows) {
         }
     }
     if (corpora.empty()) return "";
-    return corpora.size() == 1 ? "Ours were measured on " + corpora.front() + "."
-                               : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
+    return corpora.size() == 1
+               ? "Ours were measured on " + corpora.front() + "."
+               : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
 }
 
 // Says how the intervals were computed.
@@ -127,9 +133,12 @@ std::string blocks_note(const std::vector<GridRow>& rows) {
             most = std::max(most, cell.blocks);
         }
     }
-    if (most == 0) return strprintf("no interval, since that takes %lld blocks of 1,024 targets", static_cast<long long>(kLeastBlocks));
+    if (most == 0)
+        return strprintf("no interval, since that takes %lld blocks of 1,024 targets",
+                         static_cast<long long>(kLeastBlocks));
     return "Student's t over " + with_commas(least) + (least < most ? " to " + with_commas(most) : "") +
-           " blocks of 1,024 targets (none below " + std::to_string(kLeastBlocks) + "); it holds the spread of the text, not of seeds";
+           " blocks of 1,024 targets (none below " + std::to_string(kLeastBlocks) +
+           "); it holds the spread of the text, not of seeds";
 }
 
 std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scale, const Grid& grid) {
@@ -151,7 +160,8 @@ std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scal
 Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ours) {
     Grid grid;
     grid.title = heading(table);
-    for (const auto& column : table.columns) (is_label(column) ? grid.label_headings : grid.headings).push_back(heading_of(scale, column));
+    for (const auto& column : table.columns)
+        (is_label(column) ? grid.label_headings : grid.headings).push_back(heading_of(scale, column));
     for (const auto row : scale.rows_of(table)) {
         GridRow out;
         for (std::size_t column = 0; column < table.columns.size(); ++column) {

@@ -26,7 +26,8 @@ std::string model_name(const Scale& scale, const Target& target) {
 bool has_option(const ConfigContext& context, const std::string& method, const std::string& key) {
     for (const auto& variant : context.position_methods) {
         if (variant.name != method) continue;
-        return std::any_of(variant.options.begin(), variant.options.end(), [&](const OptionSpec& option) { return option.key == key; });
+        return std::any_of(variant.options.begin(), variant.options.end(),
+                           [&](const OptionSpec& option) { return option.key == key; });
     }
     return false;
 }
@@ -45,21 +46,25 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     // evaluations of single short windows make up much of the time, so one model of each method is timed.
     model.timed_as = scale.divisor == 1 ? target.dataset : target.method;
     if (scale.divisor == 1) {
-        model.files = {(request.configs / target.dataset / (target.method + "-" + std::to_string(target.train_length) + ".yaml")).string()};
+        model.files = {
+            (request.configs / target.dataset / (target.method + "-" + std::to_string(target.train_length) + ".yaml"))
+                .string()};
     } else {
         const auto length = scale.length(target.train_length);
         model.files = {(request.configs / scale.name / "paper.yaml").string()};
-        model.overrides = {"position.method=" + target.method, strprintf("train.length=%lld", static_cast<long long>(length)),
-                           strprintf("train.batch=%lld", static_cast<long long>(kDemoTokensAnUpdate / length)),
-                           strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
+        model.overrides = {
+            "position.method=" + target.method, strprintf("train.length=%lld", static_cast<long long>(length)),
+            strprintf("train.batch=%lld", static_cast<long long>(kDemoTokensAnUpdate / length)),
+            strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
     }
     // A bias is a slope times a distance. Where lengths are divided, slopes are multiplied by the same number;
     // otherwise the head with the smallest slope would hardly distinguish distances within the shortest inputs.
     if (scale.reduced() && has_option(request.context, target.method, "slope_scale"))
         model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
     if (!fs::exists(model.files.front())) {
-        throw UsageError(model.files.front() +
-                         ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
+        throw UsageError(
+            model.files.front() +
+            ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
     }
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
     model.config = load_config({model.files, model.overrides}, request.context);
@@ -68,7 +73,8 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
             "train.seeds: longbow reproduce trains each model once; take train.seed=N and a --run-dir of its own for each seed");
     }
     const double an_update = tokens_per_update(model.config);
-    model.updates = model.config.train.stop.updates(an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);
+    model.updates = model.config.train.stop.updates(
+        an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);
     model.tokens = static_cast<double>(model.updates) * an_update;
     return model;
 }
@@ -92,7 +98,8 @@ void add_eval(std::vector<PlannedEval>& evals, const Scale& scale, const Target&
 
 PlannedModel& model_for(std::vector<PlannedModel>& models, const ReproduceRequest& request, const Target& target) {
     const auto name = model_name(request.scale, target);
-    const auto found = std::find_if(models.begin(), models.end(), [&](const PlannedModel& model) { return model.name == name; });
+    const auto found =
+        std::find_if(models.begin(), models.end(), [&](const PlannedModel& model) { return model.name == name; });
     return found != models.end() ? *found : models.emplace_back(make_model(request, target));
 }
 
@@ -107,7 +114,8 @@ void add_early_stops(std::vector<PlannedModel>& models, const Scale& scale) {
             const auto name = model_name(scale, *target);
             for (auto& model : models) {
                 if (model.name != name) continue;
-                model.early_updates = std::llround(static_cast<double>(model.updates) * target->after_updates / kPaperUpdates);
+                model.early_updates =
+                    std::llround(static_cast<double>(model.updates) * target->after_updates / kPaperUpdates);
                 add_eval(model.early, scale, *target);
             }
         }
@@ -130,8 +138,10 @@ ReproducePlan plan_reproduction(const ReproduceRequest& request) {
     for (auto& model : plan.models) {
         // Training quantities are found by way of the model's rows, so every model is evaluated at least at its own
         // length.
-        if (std::none_of(model.evals.begin(), model.evals.end(), [](const PlannedEval& eval) { return eval.file == "results.jsonl"; })) {
-            Target own{model.dataset, model.method, model.train_length, Quantity::ppl, model.train_length, 0, "valid", 0};
+        if (std::none_of(model.evals.begin(), model.evals.end(),
+                         [](const PlannedEval& eval) { return eval.file == "results.jsonl"; })) {
+            Target own{
+                model.dataset, model.method, model.train_length, Quantity::ppl, model.train_length, 0, "valid", 0};
             add_eval(model.evals, request.scale, own);
         }
         find_done(model, request);
@@ -149,7 +159,8 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
     if (!banner.empty()) text += banner + "\n\n";
     auto names = plan.tables;
     names.insert(names.end(), plan.figures.begin(), plan.figures.end());
-    const auto done = std::count_if(plan.models.begin(), plan.models.end(), [](const PlannedModel& model) { return model.done(); });
+    const auto done =
+        std::count_if(plan.models.begin(), plan.models.end(), [](const PlannedModel& model) { return model.done(); });
     text += join(names, ", ") + " in " + request.run_dir.string() +
             strprintf(": %zu models, %lld of them done\n\n", plan.models.size(), static_cast<long long>(done));
     return text + models_text(plan, request);

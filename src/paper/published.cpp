@@ -70,7 +70,8 @@ PublishedFigure figure_of(const YAML::Node& node) {
     for (const auto& entry : node) {
         const auto key = entry.first.as<std::string>();
         if (entry.second.IsMap()) {
-            for (const auto& curve : entry.second) figure.curves.push_back({key, curve.first.as<std::string>(), curve.second.as<Points>()});
+            for (const auto& curve : entry.second)
+                figure.curves.push_back({key, curve.first.as<std::string>(), curve.second.as<Points>()});
         } else if (entry.second.IsSequence() && entry.second.size() > 0 && entry.second[0].IsSequence()) {
             figure.curves.push_back({"", key, entry.second.as<Points>()});
         }
@@ -85,7 +86,8 @@ const Item& named(const std::vector<Item>& items, std::string_view name, const c
         if (item.name == name) return item;
         names.push_back(item.name);
     }
-    throw UsageError("the paper has no " + std::string(what) + " '" + std::string(name) + "': known are " + join(names, ", "));
+    throw UsageError("the paper has no " + std::string(what) + " '" + std::string(name) + "': known are " +
+                     join(names, ", "));
 }
 
 }  // namespace

@@ -26,8 +26,8 @@ std::vector<std::string> final_command(const ReproduceRequest& request) {
     std::vector<std::string> command{"reproduce"};
     command.insert(command.end(), request.names.begin(), request.names.end());
     command.insert(command.end(), request.overrides.begin(), request.overrides.end());
-    command.insert(command.end(),
-                   {"--scale", request.scale.name, "--run-dir", request.run_dir.string(), "--configs", request.configs.string()});
+    command.insert(command.end(), {"--scale", request.scale.name, "--run-dir", request.run_dir.string(), "--configs",
+                                   request.configs.string()});
     if (request.scale.max_stream_tokens > 0)
         command.insert(command.end(), {"--max-stream-tokens", std::to_string(request.scale.max_stream_tokens)});
     return command;
@@ -43,32 +43,37 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
 
-// A claim of the paper about a method's perplexity beyond the training length. It is checked by the greatest growth from
-// there to the longest length measured.
+// A claim of the paper about a method's perplexity beyond the training length. It is checked by the greatest growth
+// from there to the longest length measured.
 struct ClaimRule {
     const char *method, *text;
     std::int64_t train_length;  // 0: of every model of the method in the tables asked for
     bool grows;                 // true: by at least `bound`; false: by no more than that
     double bound;
 };
-constexpr std::array kClaims{ClaimRule{"alibi", "ALiBi improves or holds with length (the worst model: ", 0, false, 1.02},
-                             ClaimRule{"sinusoidal", "sinusoidal positions break down (", 512, true, 1.2}};
+constexpr std::array kClaims{
+    ClaimRule{"alibi", "ALiBi improves or holds with length (the worst model: ", 0, false, 1.02},
+    ClaimRule{"sinusoidal", "sinusoidal positions break down (", 512, true, 1.2}};
 
 using Curve = std::map<std::int64_t, double>;  // perplexity by length
 // Returns the curve of each method and training length that the table holds.
-std::map<std::pair<std::string, std::int64_t>, Curve> measured_curves(const PublishedTable& table, const Scale& scale, const Lookup& ours) {
+std::map<std::pair<std::string, std::int64_t>, Curve> measured_curves(const PublishedTable& table, const Scale& scale,
+                                                                      const Lookup& ours) {
     std::map<std::pair<std::string, std::int64_t>, Curve> curves;
     for (const auto row : scale.rows_of(table)) {
         for (std::size_t column = 0; column < table.columns.size(); ++column) {
             const auto target = target_of(table, row, column);
-            if (!target || target->quantity != Quantity::ppl || target->split != "valid" || target->after_updates > 0) continue;
-            if (const auto measured = ours(*target)) curves[{target->method, target->train_length}][target->length] = measured->value;
+            if (!target || target->quantity != Quantity::ppl || target->split != "valid" || target->after_updates > 0)
+                continue;
+            if (const auto measured = ours(*target))
+                curves[{target->method, target->train_length}][target->length] = measured->value;
         }
     }
     return curves;
 }
 
-void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& scale, const Lookup& ours, std::vector<Claim>& claims) {
+void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& scale, const Lookup& ours,
+               std::vector<Claim>& claims) {
     double worst = 0;
     std::string text;
     for (const auto& name : plan.tables) {
@@ -79,27 +84,30 @@ void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& sc
             const auto own = curve.find(model.second);
             if (own == curve.end() || curve.rbegin()->first == model.second) continue;
             double ratio = curve.rbegin()->second / own->second;
-            // A model that diverged at the longer input counts as broken down. One that diverged at its own length counts
-            // against the claim.
+            // A model that diverged at the longer input counts as broken down. One that diverged at its own length
+            // counts against the claim.
             if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || !rule.grows ? INFINITY : 0;
             if (!(ratio > worst)) continue;
             worst = ratio;
-            text =
-                strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld", static_cast<long long>(scale.length(model.second)),
-                          own->second, static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
-                          static_cast<long long>(scale.length(curve.rbegin()->first)));
+            text = strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld",
+                             static_cast<long long>(scale.length(model.second)), own->second,
+                             static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
+                             static_cast<long long>(scale.length(curve.rbegin()->first)));
         }
     }
-    if (worst > 0) claims.push_back({rule.text + text + ")", worst, rule.bound, rule.grows ? worst >= rule.bound : worst <= rule.bound});
+    if (worst > 0)
+        claims.push_back(
+            {rule.text + text + ")", worst, rule.bound, rule.grows ? worst >= rule.bound : worst <= rule.bound});
 }
 
 }  // namespace
 
 ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
-    check_texts(plan_reproduction(request), request.scale.reduced() ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                                    // Before anything is made.
-                                                                    : "data/README.md says how to get it");
+    check_texts(plan_reproduction(request), request.scale.reduced()
+                                                ? "run scripts/corpora/austen first (from the top of the checkout)"
+                                                // Before anything is made.
+                                                : "data/README.md says how to get it");
     const ChildrenLock lock(request.run_dir);
     // Planned again: another process may have worked while this one waited for the lock.
     const auto plan = plan_reproduction(request);
@@ -138,7 +146,8 @@ ReproductionOutput write_reproduction(const ReproducePlan& plan, const Reproduce
         write(file(".html"), render_paper_table(table, request.scale, ours, TextFormat::html));
     }
     for (const auto& name : plan.figures)
-        write(request.run_dir / "figures" / (name + ".svg"), figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
+        write(request.run_dir / "figures" / (name + ".svg"),
+              figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
     for (const auto& rule : kClaims) add_claim(rule, plan, request.scale, ours, output.claims);
     return output;
 }

@@ -28,8 +28,8 @@ std::int64_t number_at(const PublishedTable& table, std::size_t row, const std::
 struct NamedMethod {
     const char *name, *published;
 };
-constexpr std::array kMethods{NamedMethod{"alibi", "alibi"}, NamedMethod{"sinusoidal", "sinusoidal"}, NamedMethod{"rotary", "rotary"},
-                              NamedMethod{"t5", "t5_bias"}};
+constexpr std::array kMethods{NamedMethod{"alibi", "alibi"}, NamedMethod{"sinusoidal", "sinusoidal"},
+                              NamedMethod{"rotary", "rotary"}, NamedMethod{"t5", "t5_bias"}};
 
 struct NamedQuantity {
     const char* column;
@@ -113,8 +113,8 @@ std::optional<Target> target_of(const PublishedTable& table, std::size_t row, st
     // Baselines: each cell was trained at its own column's length.
     if (target.train_length == 0) target.train_length = target.length;
     if (target.quantity == Quantity::batched_eval_speed) target.length = target.train_length;
-    const bool evaluates =
-        target.quantity == Quantity::ppl || target.quantity == Quantity::eval_speed || target.quantity == Quantity::batched_eval_speed;
+    const bool evaluates = target.quantity == Quantity::ppl || target.quantity == Quantity::eval_speed ||
+                           target.quantity == Quantity::batched_eval_speed;
     if (!evaluates) {
         target.length = target.stride = 0;
         target.split.clear();
@@ -138,8 +138,8 @@ std::vector<std::size_t> Scale::rows_of(const PublishedTable& table) const {
     std::vector<std::size_t> kept;
     std::set<std::int64_t> seen;
     for (std::size_t row = 0; row < table.rows.size(); ++row) {
-        const bool repeated =
-            column < table.columns.size() && !seen.insert(length(static_cast<std::int64_t>(table.rows[row][column].value))).second;
+        const bool repeated = column < table.columns.size() &&
+                              !seen.insert(length(static_cast<std::int64_t>(table.rows[row][column].value))).second;
         if (!repeated) kept.push_back(row);
     }
     if (column == table.columns.size() || rows < 2 || kept.size() <= rows) return kept;
@@ -156,7 +156,8 @@ std::string Scale::banner() const {
             "machinery works and which way the curves go; set beside the paper's numbers it says nothing.",
             static_cast<long long>(divisor));
     }
-    if (!changes.empty()) text += (text.empty() ? "" : " ") + std::string("Settings changed by the caller: ") + join(changes, ", ") + ".";
+    if (!changes.empty())
+        text += (text.empty() ? "" : " ") + std::string("Settings changed by the caller: ") + join(changes, ", ") + ".";
     return text;
 }
 

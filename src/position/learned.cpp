@@ -11,7 +11,8 @@
 
 namespace longbow {
 
-LearnedPosition::LearnedPosition(const PositionContext& context) : dim_(context.dim), rows_(option_int(context.options, "max_length")) {
+LearnedPosition::LearnedPosition(const PositionContext& context)
+    : dim_(context.dim), rows_(option_int(context.options, "max_length")) {
     if (rows_ == 0) {
         rows_ = context.train_length;
     }
@@ -23,7 +24,9 @@ LearnedPosition::LearnedPosition(const PositionContext& context) : dim_(context.
     reset_parameters();
 }
 
-at::Tensor LearnedPosition::embed(const at::Tensor& x, const at::Tensor& positions) { return x.add(at::embedding(weight_, positions)); }
+at::Tensor LearnedPosition::embed(const at::Tensor& x, const at::Tensor& positions) {
+    return x.add(at::embedding(weight_, positions));
+}
 
 void LearnedPosition::reset_parameters() {
     const at::NoGradGuard no_grad;
@@ -33,7 +36,12 @@ void LearnedPosition::reset_parameters() {
 LONGBOW_REGISTER_POSITION({
     "learned",
     "one learned vector a position, added to the embedding; serves no longer window than its table (Gehring et al., 2017)",
-    {{"max_length", std::int64_t{0}, "rows of the table, the longest window that it can serve; 0: train.length", {}, 0, {}}},
+    {{"max_length",
+      std::int64_t{0},
+      "rows of the table, the longest window that it can serve; 0: train.length",
+      {},
+      0,
+      {}}},
     [](const PositionContext& context) { return std::make_shared<LearnedPosition>(context); },
 });
 

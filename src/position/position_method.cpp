@@ -41,15 +41,17 @@ std::shared_ptr<PositionMethod> make_position_method(const std::string& name, co
         const auto known = registry().names();
         const auto near = nearest(name, known);
         throw ConfigError("position.method: unknown method \"" + name + "\"" +
-                          (near ? " (did you mean \"" + *near + "\"?)" : std::string()) + "; known: " + join(known, ", "));
+                          (near ? " (did you mean \"" + *near + "\"?)" : std::string()) +
+                          "; known: " + join(known, ", "));
     }
     PositionContext complete = context;
     fill_defaults(complete.options, entry->options);
     auto method = entry->make(complete);
     if (!entry->slopes && gives_slopes(*method)) {
-        throw ConfigError("position method \"" + name +
-                          "\": its bias() has slopes, and its registration does not say so; write true behind its factory "
-                          "(PositionEntry::slopes), so that attention.skip_threshold can be set");
+        throw ConfigError(
+            "position method \"" + name +
+            "\": its bias() has slopes, and its registration does not say so; write true behind its factory "
+            "(PositionEntry::slopes), so that attention.skip_threshold can be set");
     }
     return method;
 }

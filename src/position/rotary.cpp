@@ -26,8 +26,9 @@ at::Tensor rotated(const at::Tensor& x, const at::Tensor& rotation) {
 RotaryPosition::RotaryPosition(const PositionContext& context)
     : head_dim_(context.head_dim()), base_(option_double(context.options, "base")) {
     if (head_dim_ % 2 != 0) {
-        throw ConfigError(strprintf("position.method: rotary rotates pairs, so model.dim / model.heads must be even, not %ld",
-                                    static_cast<long>(head_dim_)));
+        throw ConfigError(
+            strprintf("position.method: rotary rotates pairs, so model.dim / model.heads must be even, not %ld",
+                      static_cast<long>(head_dim_)));
     }
 }
 
@@ -43,7 +44,8 @@ const at::Tensor& RotaryPosition::rotation(const at::Tensor& positions, at::Scal
     return rotation_;
 }
 
-std::pair<at::Tensor, at::Tensor> RotaryPosition::rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& positions) {
+std::pair<at::Tensor, at::Tensor> RotaryPosition::rotate(const at::Tensor& q, const at::Tensor& k,
+                                                         const at::Tensor& positions) {
     const auto type = q.scalar_type();
     // Half precision has neither a complex product nor the precision for the rotation.
     const auto wide = type == at::kDouble ? at::kDouble : at::kFloat;

@@ -10,7 +10,8 @@ namespace longbow {
 class RotaryPosition : public PositionMethod {
 public:
     explicit RotaryPosition(const PositionContext& context);
-    std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& positions) override;
+    std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k,
+                                             const at::Tensor& positions) override;
 
 private:
     const at::Tensor& rotation(const at::Tensor& positions, at::ScalarType type);

@@ -26,7 +26,8 @@ at::Tensor sinusoidal_rows(const at::Tensor& positions, std::int64_t dim) {
 
 SinusoidalPosition::SinusoidalPosition(const PositionContext& context) : dim_(context.dim) {
     if (dim_ < 4) {
-        throw ConfigError(strprintf("model.dim: sinusoidal positions need at least 4 dimensions, not %ld", static_cast<long>(dim_)));
+        throw ConfigError(
+            strprintf("model.dim: sinusoidal positions need at least 4 dimensions, not %ld", static_cast<long>(dim_)));
     }
 }
 

@@ -29,7 +29,8 @@ at::Tensor t5_buckets(std::int64_t count, std::int64_t buckets, std::int64_t max
     const std::int64_t exact = buckets / 2;
     const auto distance = at::arange(count, at::kLong);
     const auto ratio = distance.to(at::kFloat).div(static_cast<double>(exact)).log();
-    const auto scaled = ratio.div(std::log(static_cast<double>(max_distance) / static_cast<double>(exact))).mul(buckets - exact);
+    const auto scaled =
+        ratio.div(std::log(static_cast<double>(max_distance) / static_cast<double>(exact))).mul(buckets - exact);
     const auto far = scaled.clamp(0, buckets).to(at::kLong).add(exact).clamp_max(buckets - 1);
     return at::where(distance.lt(exact), distance, far);
 }
@@ -41,12 +42,13 @@ T5Position::T5Position(const PositionContext& context)
     const auto buckets = option_int(context.options, "buckets");
     const auto max_distance = option_int(context.options, "max_distance");
     if (max_distance <= buckets / 2) {
-        throw ConfigError(strprintf("position.max_distance: must be above position.buckets / 2 = %ld (near distances have a bucket each)",
-                                    static_cast<long>(buckets / 2)));
+        throw ConfigError(strprintf(
+            "position.max_distance: must be above position.buckets / 2 = %ld (near distances have a bucket each)",
+            static_cast<long>(buckets / 2)));
     }
     bucket_of_ = register_buffer("bucket_of", t5_buckets(max_distance + 1, buckets, max_distance));
-    weight_ =
-        register_parameter("weight", shared_ ? at::empty({buckets, context.heads}) : at::empty({context.layers, buckets, context.heads}));
+    weight_ = register_parameter(
+        "weight", shared_ ? at::empty({buckets, context.heads}) : at::empty({context.layers, buckets, context.heads}));
     reset_parameters();
 }
 

@@ -43,14 +43,16 @@ void encode_chunk(const Tokenizer& tokenizer, const std::string& jsonl_key, Enco
     if (chunk.file != nullptr) take_texts(jsonl_key, chunk);
     chunk.ids.reserve(chunk.text.size() / 3);
     for (const auto& piece : chunk.pieces) {
-        if (piece.end > piece.begin) tokenizer.encode(std::string_view(chunk.text).substr(piece.begin, piece.end - piece.begin), chunk.ids);
+        if (piece.end > piece.begin)
+            tokenizer.encode(std::string_view(chunk.text).substr(piece.begin, piece.end - piece.begin), chunk.ids);
         if (piece.ends_document && !tokenizer.boundary_per_line()) chunk.ids.push_back(tokenizer.boundary());
         chunk.piece_ends.push_back(chunk.ids.size());
     }
     const auto largest = std::max_element(chunk.ids.begin(), chunk.ids.end());
     if (largest != chunk.ids.end() && static_cast<std::int64_t>(*largest) >= tokenizer.vocab_size()) {
-        throw DataError(strprintf("the %s tokenizer gave id %u, outside its vocabulary of %lld: its files do not fit together",
-                                  tokenizer.kind().c_str(), *largest, static_cast<long long>(tokenizer.vocab_size())));
+        throw DataError(
+            strprintf("the %s tokenizer gave id %u, outside its vocabulary of %lld: its files do not fit together",
+                      tokenizer.kind().c_str(), *largest, static_cast<long long>(tokenizer.vocab_size())));
     }
 }
 
@@ -161,7 +163,8 @@ private:
         if (todo_.empty()) return false;
         auto item = todo_.extract(todo_.begin());
         auto& chunk = item.mapped();
-        const auto error = run_unlocked(lock, [&] { encode_chunk(request_.tokenizer, request_.documents.jsonl_key, *chunk); });
+        const auto error =
+            run_unlocked(lock, [&] { encode_chunk(request_.tokenizer, request_.documents.jsonl_key, *chunk); });
         done_.emplace(item.key(), Result{std::move(chunk), error});
         return true;
     }
@@ -171,7 +174,8 @@ private:
     // waits for is always read.
     std::optional<std::size_t> file_to_read() {
         const auto allowed = [&](std::size_t index, std::uint64_t chunks) {
-            return held_ < (index == head_.file ? most_chunks_ : most_chunks_ / 2) || (index == head_.file && chunks <= head_.chunk);
+            return held_ < (index == head_.file ? most_chunks_ : most_chunks_ / 2) ||
+                   (index == head_.file && chunks <= head_.chunk);
         };
         for (auto& [index, file] : files_) {
             if (file.busy || file.ended) continue;
@@ -196,10 +200,13 @@ private:
         bool more = false;
         const auto error = run_unlocked(lock, [&] {
             if (!chunk) chunk = std::make_unique<EncodedChunk>();
-            if (!file.input) file.input = std::make_unique<InputFile>(request_.files[*index], request_.tokenizer, request_.documents);
+            if (!file.input)
+                file.input =
+                    std::make_unique<InputFile>(request_.files[*index], request_.tokenizer, request_.documents);
             more = file.input->next(*chunk);
             if (!more) file.source = file.input->source();
-            if (position_ != nullptr) *position_ += file.input->position() - std::exchange(file.position, file.input->position());
+            if (position_ != nullptr)
+                *position_ += file.input->position() - std::exchange(file.position, file.input->position());
             if (!more) file.input.reset();
         });
         file.busy = false;

@@ -29,7 +29,9 @@ struct EncodedChunk : Chunk {
 
     // Empties the chunk and keeps its memory.
     void clear();
-    [[nodiscard]] std::size_t bytes_held() const { return text.capacity() + lines.capacity() + ids.capacity() * sizeof(TokenId); }
+    [[nodiscard]] std::size_t bytes_held() const {
+        return text.capacity() + lines.capacity() + ids.capacity() * sizeof(TokenId);
+    }
 };
 
 // A position in the files: chunk `chunk` of file `file`, with `text_bytes` of the file's text before it.

@@ -19,7 +19,8 @@ namespace {
 
 std::string vocab_size_text(std::int64_t size) { return size == 0 ? "default" : std::to_string(size); }
 
-void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config, std::vector<std::string>& differences) {
+void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config,
+                       std::vector<std::string>& differences) {
     if (store.tokenizer.kind != config.kind) {
         differences.push_back("tokenizer.kind: " + store.tokenizer.kind + " -> " + config.kind);
         return;
@@ -36,7 +37,9 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
         for (const auto& [key, value] : requested.items()) {
             const Json before = store.tokenizer.trained.value(key, Json());
             if (before == value || (key == "vocab_size" && value == store.tokenizer.vocab_size)) continue;
-            const auto text = [](const Json& v) { return v.is_number_integer() ? vocab_size_text(v.get<std::int64_t>()) : v.dump(); };
+            const auto text = [](const Json& v) {
+                return v.is_number_integer() ? vocab_size_text(v.get<std::int64_t>()) : v.dump();
+            };
             differences.push_back("tokenizer." + key + ": " + text(before) + " -> " + text(value));
         }
     }
@@ -49,10 +52,12 @@ std::string compare_split(const SplitManifest& split, const std::vector<std::str
     }
     for (std::size_t i = 0; i < files.size(); ++i) {
         const auto& source = split.sources[i];
-        if (fs::file_size(files[i]) != source.file_bytes) return "data." + split.name + ": " + files[i] + " has changed (its size differs)";
+        if (fs::file_size(files[i]) != source.file_bytes)
+            return "data." + split.name + ": " + files[i] + " has changed (its size differs)";
     }
     for (std::size_t i = 0; read_text && i < files.size(); ++i) {
-        if (text_fingerprint(files[i]) != split.sources[i].fingerprint) return "data." + split.name + ": " + files[i] + " has changed";
+        if (text_fingerprint(files[i]) != split.sources[i].fingerprint)
+            return "data." + split.name + ": " + files[i] + " has changed";
     }
     return "";
 }
@@ -63,7 +68,8 @@ void compare_shards(const StoreManifest& store, std::int64_t configured, std::ve
     for (const auto& split : store.splits) {
         const auto first = split.shards.front().bytes / static_cast<std::uint64_t>(store.id_bytes);
         if (split.shards.size() > 1 ? first == requested : first <= requested) continue;
-        differences.push_back(strprintf("data.shard_tokens: shards of %llu tokens -> %llu", static_cast<unsigned long long>(first),
+        differences.push_back(strprintf("data.shard_tokens: shards of %llu tokens -> %llu",
+                                        static_cast<unsigned long long>(first),
                                         static_cast<unsigned long long>(requested)));
         return;
     }
@@ -88,8 +94,9 @@ std::vector<std::string> foreign_entries(const fs::path& folder) {
 }
 
 bool has_json_lines(const SplitFiles& splits) {
-    return std::any_of(splits.begin(), splits.end(),
-                       [](const auto& split) { return std::any_of(split.second->begin(), split.second->end(), is_json_lines); });
+    return std::any_of(splits.begin(), splits.end(), [](const auto& split) {
+        return std::any_of(split.second->begin(), split.second->end(), is_json_lines);
+    });
 }
 
 }  // namespace
@@ -98,7 +105,8 @@ void check_nothing_foreign(const fs::path& folder) {
     const auto foreign = foreign_entries(folder);
     if (foreign.empty()) return;
     const std::size_t most = 5;
-    const std::vector<std::string> some(foreign.begin(), foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
+    const std::vector<std::string> some(foreign.begin(),
+                                        foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
     throw Error(folder.string() + " holds what is no part of a token store (" + join(some, ", ") +
                 (foreign.size() > most ? strprintf(" and %zu more", foreign.size() - most) : "") +
                 "), which --overwrite would remove: move it away, or choose another place for the store");
@@ -118,7 +126,8 @@ Existing existing_at(const fs::path& out) {
     // The manifest's first lines tell a store even when it is too damaged to be opened.
     const fs::path manifest = out / kManifestFile;
     if (!fs::is_regular_file(manifest)) {
-        const bool half_moved = fs::exists(WorkFolder::path_for(out) / "store" / kManifestFile) && foreign_entries(out).empty();
+        const bool half_moved =
+            fs::exists(WorkFolder::path_for(out) / "store" / kManifestFile) && foreign_entries(out).empty();
         return half_moved ? Existing::nothing : Existing::other;
     }
     return read_file(manifest).find(kStoreFormat) != std::string::npos ? Existing::store : Existing::other;
@@ -131,7 +140,9 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     compare_tokenizer(store, request.tokenizer, differences);
     const auto documents = [](DocumentRule rule, std::int64_t blank_lines) {
         const std::string name(name_of(rule));
-        return rule == DocumentRule::blank_line ? strprintf("%s (%lld)", name.c_str(), static_cast<long long>(blank_lines)) : name;
+        return rule == DocumentRule::blank_line
+                   ? strprintf("%s (%lld)", name.c_str(), static_cast<long long>(blank_lines))
+                   : name;
     };
     const auto before = documents(store.documents, store.blank_lines);
     const auto after = documents(request.data.documents, request.data.blank_lines);
@@ -163,7 +174,8 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     return differences;
 }
 
-std::vector<std::string> settings_that_differ(const fs::path& store, const TokenizerConfig& tokenizer, const DataConfig& data) {
+std::vector<std::string> settings_that_differ(const fs::path& store, const TokenizerConfig& tokenizer,
+                                              const DataConfig& data) {
     PrepareRequest request{tokenizer, data, store, 1, false};
     try {
         request.data = expand_inputs(data);

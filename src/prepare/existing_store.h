@@ -26,6 +26,7 @@ void check_nothing_foreign(const std::filesystem::path& folder);
 // Returns how the store differs from the request ("data.documents: file -> line"); empty when it does not. It reads the
 // text again unless settings or file sizes differ already, or read_text is false. The request's folders and patterns
 // must be expanded (inputs.h).
-std::vector<std::string> store_differences(const std::filesystem::path& store, const PrepareRequest& request, bool read_text = true);
+std::vector<std::string> store_differences(const std::filesystem::path& store, const PrepareRequest& request,
+                                           bool read_text = true);
 
 }  // namespace longbow

@@ -24,17 +24,20 @@ std::vector<std::string> files_in(const fs::path& folder) {
     std::vector<std::string> files;
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
-        if (!starts_with(entry.path().filename().string(), ".") && entry.is_regular_file(error)) files.push_back(entry.path().string());
+        if (!starts_with(entry.path().filename().string(), ".") && entry.is_regular_file(error))
+            files.push_back(entry.path().string());
     }
     if (error) throw DataError(folder.string() + ": " + error.message());
-    if (files.empty()) throw DataError(folder.string() + ": a folder without files (its sub-folders are not looked into: name them)");
+    if (files.empty())
+        throw DataError(folder.string() + ": a folder without files (its sub-folders are not looked into: name them)");
     return files;
 }
 
 std::vector<std::string> files_like(const std::string& pattern) {
     glob_t found{};
     std::vector<std::string> files;
-    if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0) files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+    if (::glob(pattern.c_str(), GLOB_NOSORT, nullptr, &found) == 0)
+        files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
     ::globfree(&found);
     return files;
 }
@@ -71,7 +74,8 @@ std::vector<std::string> without_duplicates(const std::string& what, const std::
     for (const auto& file : files) {
         struct stat info {};
         const bool exists = ::stat(file.c_str(), &info) == 0;  // a missing file is refused when it is opened
-        const auto [before, inserted] = exists ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
+        const auto [before, inserted] =
+            exists ? seen.try_emplace({info.st_dev, info.st_ino}, file) : std::pair(seen.end(), true);
         if (inserted) {
             once.push_back(file);
         } else if (again++ == 0) {
@@ -80,8 +84,8 @@ std::vector<std::string> without_duplicates(const std::string& what, const std::
     }
     if (again == 1) log::warn(what + ": " + first + " is named twice and read once");
     if (again > 1)
-        log::warn(
-            strprintf("%s: %s files are named twice and read once (first %s)", what.c_str(), with_commas(again).c_str(), first.c_str()));
+        log::warn(strprintf("%s: %s files are named twice and read once (first %s)", what.c_str(),
+                            with_commas(again).c_str(), first.c_str()));
     return once;
 }
 
@@ -109,7 +113,8 @@ void check_inputs(const SplitFiles& splits) {
             const auto status = fs::status(file, error);
             if (!fs::exists(status)) {
                 const bool pattern = file.find_first_of("*?[") != std::string::npos;
-                problems.push_back(file + " (" + split + "): no such file" + (pattern ? ", and none that fits the pattern" : ""));
+                problems.push_back(file + " (" + split + "): no such file" +
+                                   (pattern ? ", and none that fits the pattern" : ""));
             } else if (!fs::is_regular_file(status)) {
                 problems.push_back(file + " (" + split + "): not a regular file");
             } else if (::access(file.c_str(), R_OK) != 0) {
@@ -118,7 +123,8 @@ void check_inputs(const SplitFiles& splits) {
         }
     }
     if (problems.size() == 1) throw DataError(problems.front());
-    if (!problems.empty()) throw DataError(strprintf("%zu text files cannot be read: ", problems.size()) + join(problems, "; "));
+    if (!problems.empty())
+        throw DataError(strprintf("%zu text files cannot be read: ", problems.size()) + join(problems, "; "));
 }
 
 std::uint64_t bytes_on_disk(const std::vector<std::string>& files) {
@@ -130,7 +136,8 @@ std::uint64_t bytes_on_disk(const std::vector<std::string>& files) {
 InputStamp stamp_of(const std::string& file) {
     struct stat info {};
     if (::stat(file.c_str(), &info) != 0) throw DataError(file + ": " + std::strerror(errno));
-    return {file, static_cast<std::uint64_t>(info.st_size), std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec};
+    return {file, static_cast<std::uint64_t>(info.st_size),
+            std::int64_t{info.st_mtim.tv_sec} * 1000000000 + info.st_mtim.tv_nsec};
 }
 
 std::string text_fingerprint(const std::string& file) {

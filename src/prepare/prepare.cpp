@@ -53,7 +53,8 @@ void warn_of_shared_text(const std::vector<SplitManifest>& splits) {
 
 PrepareResult result_of(const StoreManifest& store) {
     PrepareResult result;
-    for (const auto& split : store.splits) result.splits.push_back({split.name, split.tokens, split.documents, split.raw_bytes});
+    for (const auto& split : store.splits)
+        result.splits.push_back({split.name, split.tokens, split.documents, split.raw_bytes});
     return result;
 }
 
@@ -71,8 +72,11 @@ void remove_work_folder(const fs::path& out) {
 void refuse_mount_point(const fs::path& out) {
     struct stat folder {
     }, parent{};
-    if (::stat(out.c_str(), &folder) != 0 || ::stat((out / "..").c_str(), &parent) != 0 || folder.st_dev == parent.st_dev) return;
-    throw Error(out.string() + " is the top of a mounted file system, which a store cannot replace: name a folder in it");
+    if (::stat(out.c_str(), &folder) != 0 || ::stat((out / "..").c_str(), &parent) != 0 ||
+        folder.st_dev == parent.st_dev)
+        return;
+    throw Error(out.string() +
+                " is the top of a mounted file system, which a store cannot replace: name a folder in it");
 }
 
 // Returns true and keeps the store at request.out if it is the requested one, false if there is none or it may be
@@ -81,7 +85,8 @@ bool reuse(const PrepareRequest& request, PrepareResult& result) {
     const auto found = existing_at(request.out);
     if (found == Existing::nothing) return false;
     if (found == Existing::other) {
-        throw Error(request.out.string() + " exists and is not a token store: choose another place for the store, or remove it first");
+        throw Error(request.out.string() +
+                    " exists and is not a token store: choose another place for the store, or remove it first");
     }
     if (request.overwrite) {
         check_nothing_foreign(request.out);
@@ -172,7 +177,8 @@ private:
                 if (stop_requested()) throw;
                 reason = error.what();
             }
-            if (!reason.empty()) log::warn(work_.path().string() + " cannot be gone on with (" + reason + "): starting anew");
+            if (!reason.empty())
+                log::warn(work_.path().string() + " cannot be gone on with (" + reason + "): starting anew");
         } else {
             reason = "nothing saved";
         }
@@ -181,10 +187,11 @@ private:
             state_ = {};
             state_.settings = settings_json(request_);
         } else if (!state_.split.empty()) {
-            log::info(strprintf("going on from %s: of %s, %zu of %zu files are done", work_.path().c_str(), state_.split.c_str(),
-                                state_.cursor.file, state_.inputs[state_.split].size()));
+            log::info(strprintf("going on from %s: of %s, %zu of %zu files are done", work_.path().c_str(),
+                                state_.split.c_str(), state_.cursor.file, state_.inputs[state_.split].size()));
         } else {
-            log::info(strprintf("going on from %s: %zu of %zu splits are done", work_.path().c_str(), state_.done.size(), splits_.size()));
+            log::info(strprintf("going on from %s: %zu of %zu splits are done", work_.path().c_str(),
+                                state_.done.size(), splits_.size()));
         }
         for (const auto& [name, files] : splits_) {
             auto& stamps = state_.inputs[name];
@@ -206,9 +213,10 @@ private:
         const std::uint64_t least = text / 6 * 2;
         const std::uint64_t free = free_space(work_.path()) + bytes_in(work_.store());
         if (least > free) {
-            throw Error(strprintf("%s: the store needs at least %s and %s are free: choose another place or free some space",
-                                  request_.out.c_str(), human_bytes(static_cast<double>(least)).c_str(),
-                                  human_bytes(static_cast<double>(free)).c_str()));
+            throw Error(
+                strprintf("%s: the store needs at least %s and %s are free: choose another place or free some space",
+                          request_.out.c_str(), human_bytes(static_cast<double>(least)).c_str(),
+                          human_bytes(static_cast<double>(free)).c_str()));
         }
     }
 
@@ -221,8 +229,8 @@ private:
             tokenizer = load_tokenizer(work_.store());
         }
         if (!state_.tokenizer.empty() && tokenizer->fingerprint() != state_.tokenizer) {
-            log::warn(work_.path().string() + " was begun with another vocabulary" + (given ? " than " + request_.tokenizer.file : "") +
-                      ": starting anew");
+            log::warn(work_.path().string() + " was begun with another vocabulary" +
+                      (given ? " than " + request_.tokenizer.file : "") + ": starting anew");
             work_.clear_contents();
             const auto inputs = std::move(state_.inputs);
             state_ = {};
@@ -255,8 +263,9 @@ private:
 
     void stop(SplitWriter& writer, std::size_t files) {
         save(writer);
-        throw InterruptedError(strprintf("stopped by %s in file %zu of %zu of the %s split; the same command goes on from there",
-                                         stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
+        throw InterruptedError(
+            strprintf("stopped by %s in file %zu of %zu of the %s split; the same command goes on from there",
+                      stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
     }
 
     void write_split(const std::string& name, const std::vector<std::string>& files, const Tokenizer& tokenizer,
@@ -286,12 +295,14 @@ private:
             if (clock_.due_within_file()) save(*writer);
         };
         const auto on_file = [&](std::size_t index, const Source& source) {
-            if (stamp_of(files[index]) != state_.inputs[name][index]) throw DataError(files[index] + " was changed while it was read");
+            if (stamp_of(files[index]) != state_.inputs[name][index])
+                throw DataError(files[index] + " was changed while it was read");
             state_.sources.push_back(source);
             state_.cursor = {index + 1, 0, 0};
             if (clock_.due_at_file_end()) save(*writer);
         };
-        encode_files({tokenizer, files, request_.data, threads(), state_.cursor}, {on_chunk, on_file}, &progress.position());
+        encode_files({tokenizer, files, request_.data, threads(), state_.cursor}, {on_chunk, on_file},
+                     &progress.position());
         if (state_.empty_documents > 0) {
             log::warn(strprintf("%s: %s lines of JSON have an empty text and make no document", name.c_str(),
                                 with_commas(state_.empty_documents).c_str()));

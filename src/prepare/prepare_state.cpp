@@ -14,7 +14,8 @@ namespace longbow {
 
 namespace {
 
-// Version 2 held XXH3's private states where 3 has the checksums of what was written. Both say enough to go on: files are hashed anew.
+// Version 2 held XXH3's private states where 3 has the checksums of what was written. Both say enough to go on: files
+// are hashed anew.
 constexpr int kStateVersion = 3, kOldestStateVersion = 2;
 
 Json source_json(const Source& source) {
@@ -34,11 +35,13 @@ Source parse_source(const Json& json) {
 bool same_file(const InputStamp& before, const std::string& file, const std::string& fingerprint) {
     const InputStamp now = stamp_of(file);
     if (now == before) return true;
-    return now.path == before.path && now.bytes == before.bytes && !fingerprint.empty() && text_fingerprint(file) == fingerprint;
+    return now.path == before.path && now.bytes == before.bytes && !fingerprint.empty() &&
+           text_fingerprint(file) == fingerprint;
 }
 
-void compare_files(const std::string& split, const std::vector<InputStamp>& before, const std::vector<std::string>& files,
-                   const std::vector<Source>& through, std::size_t count, std::vector<std::string>& differences) {
+void compare_files(const std::string& split, const std::vector<InputStamp>& before,
+                   const std::vector<std::string>& files, const std::vector<Source>& through, std::size_t count,
+                   std::vector<std::string>& differences) {
     if (files.size() < count) {
         differences.push_back(strprintf("data.%s: %zu files -> %zu files", split.c_str(), before.size(), files.size()));
         return;
@@ -111,15 +114,16 @@ PrepareState parse_state(const Json& json) {
     state.id_bytes = json.at("id_bytes").get<std::int64_t>();
     for (const auto& [split, list] : json.at("inputs").items()) {
         for (const auto& stamp : list) {
-            state.inputs[split].push_back(
-                {unescape_name(stamp.at(0).get<std::string>()), stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
+            state.inputs[split].push_back({unescape_name(stamp.at(0).get<std::string>()),
+                                           stamp.at(1).get<std::uint64_t>(), stamp.at(2).get<std::int64_t>()});
         }
     }
     for (const auto& done : json.at("done")) {
         state.done.push_back(parse_split(done, done.at("name").get<std::string>(), state.id_bytes, "state.json"));
     }
     state.split = json.at("split").get<std::string>();
-    state.cursor = {json.at("file").get<std::size_t>(), json.at("chunk").get<std::uint64_t>(), json.at("text_bytes").get<std::uint64_t>()};
+    state.cursor = {json.at("file").get<std::size_t>(), json.at("chunk").get<std::uint64_t>(),
+                    json.at("text_bytes").get<std::uint64_t>()};
     for (const auto& source : json.at("sources")) state.sources.push_back(parse_source(source));
     state.empty_documents = json.at("empty_documents").get<std::int64_t>();
     state.noted = {json.at("boundary_names").get<std::int64_t>(), json.at("nuls").get<std::int64_t>()};
@@ -128,7 +132,8 @@ PrepareState parse_state(const Json& json) {
     return state;
 }
 
-std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request, const SplitFiles& splits) {
+std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request,
+                                           const SplitFiles& splits) {
     std::vector<std::string> differences;
     const Json requested = settings_json(request);
     for (const auto& [key, value] : requested.items()) {
@@ -148,11 +153,12 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
         const auto& files = *splits[i].second;
         const auto& through = whole ? state.done[i].sources : state.sources;
         if (whole && files.size() != through.size()) {
-            differences.push_back(strprintf("data.%s: %zu files -> %zu files", name.c_str(), through.size(), files.size()));
+            differences.push_back(
+                strprintf("data.%s: %zu files -> %zu files", name.c_str(), through.size(), files.size()));
             continue;
         }
-        compare_files(name, before, files, through, whole ? through.size() : state.cursor.file + (state.cursor.chunk > 0 ? 1 : 0),
-                      differences);
+        compare_files(name, before, files, through,
+                      whole ? through.size() : state.cursor.file + (state.cursor.chunk > 0 ? 1 : 0), differences);
     }
     if (state.learnt && differences.empty()) {
         const auto before = state.inputs.find("train");
@@ -161,7 +167,8 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
             differences.emplace_back("data.train: other files than those that the vocabulary was learnt from");
         } else {
             const bool whole = !state.done.empty();
-            compare_files("train", before->second, files, whole ? state.done.front().sources : state.sources, files.size(), differences);
+            compare_files("train", before->second, files, whole ? state.done.front().sources : state.sources,
+                          files.size(), differences);
         }
     }
     return differences;

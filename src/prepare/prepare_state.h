@@ -42,6 +42,7 @@ PrepareState parse_state(const Json& json);
 // Returns how the request differs from the unfinished store, as far as that is made ("data.documents: file -> line",
 // "a.txt has changed"); empty if it can resume. Files that were not begun may change, appear and disappear, unless the
 // vocabulary was trained on them. A file of the same size with another time is read again to compare.
-std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request, const SplitFiles& splits);
+std::vector<std::string> state_differences(const PrepareState& state, const PrepareRequest& request,
+                                           const SplitFiles& splits);
 
 }  // namespace longbow

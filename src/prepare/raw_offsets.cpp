@@ -20,13 +20,16 @@ std::size_t line_end(std::string_view text, std::size_t begin) {
 RawOffsets::RawOffsets(const Tokenizer& tokenizer)
     : tokenizer_(tokenizer), lengths_(static_cast<std::size_t>(tokenizer.vocab_size()), -1) {}
 
-RawOffsets::RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const RawCount& counts) : RawOffsets(tokenizer) {
+RawOffsets::RawOffsets(const Tokenizer& tokenizer, std::int64_t tokens, const RawCount& counts)
+    : RawOffsets(tokenizer) {
     tokens_ = tokens;
     bytes_ = counts.bytes;
     words_ = tokenizer.boundary_per_line() ? 0 : counts.words;  // computed by total()
 }
 
-RawCount RawOffsets::total() const { return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_}; }
+RawCount RawOffsets::total() const {
+    return {bytes_, tokenizer_.boundary_per_line() ? static_cast<std::uint64_t>(tokens_) : words_};
+}
 
 std::uint64_t RawOffsets::length_of(TokenId id) {
     auto& length = lengths_[id];
@@ -43,7 +46,8 @@ RawCount RawOffsets::counts_at(const EncodedChunk& chunk, std::size_t offset, st
     return {bytes_ + offset, words_};
 }
 
-void RawOffsets::distribute_offsets(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin, std::size_t end) {
+void RawOffsets::distribute_offsets(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin,
+                                    std::size_t end) {
     std::uint64_t total = 0;
     for (std::size_t i = first; i < last; ++i) total += length_of(chunk.ids[i]);
     // Characters outside the vocabulary may decode to nothing. One more unit for each token keeps every offset inside.
@@ -51,7 +55,8 @@ void RawOffsets::distribute_offsets(const EncodedChunk& chunk, std::size_t first
     total += extra * (last - first);
     std::uint64_t before = 0;
     for (std::size_t i = first; i < last; ++i) {
-        const auto share = total == 0 ? 0 : static_cast<std::uint64_t>(static_cast<unsigned __int128>(end - begin) * before / total);
+        const auto share =
+            total == 0 ? 0 : static_cast<std::uint64_t>(static_cast<unsigned __int128>(end - begin) * before / total);
         offsets_.push_back(begin + static_cast<std::size_t>(share));
         before += length_of(chunk.ids[i]) + extra;
     }
@@ -77,13 +82,15 @@ void RawOffsets::locate(const EncodedChunk& chunk, const Piece& piece, std::size
     }
 }
 
-void RawOffsets::add_piece(const EncodedChunk& chunk, const Piece& piece, std::size_t first, std::size_t last, const OnMark& on_mark) {
+void RawOffsets::add_piece(const EncodedChunk& chunk, const Piece& piece, std::size_t first, std::size_t last,
+                           const OnMark& on_mark) {
     const auto begin = tokens_ + static_cast<std::int64_t>(first);
     const auto end = tokens_ + static_cast<std::int64_t>(last);
     auto mark = (begin + kMarkTokens - 1) / kMarkTokens * kMarkTokens;
     if (mark >= end) return;
     locate(chunk, piece, first, last);
-    for (; mark < end; mark += kMarkTokens) on_mark(counts_at(chunk, offsets_[static_cast<std::size_t>(mark - begin)], mark));
+    for (; mark < end; mark += kMarkTokens)
+        on_mark(counts_at(chunk, offsets_[static_cast<std::size_t>(mark - begin)], mark));
 }
 
 void RawOffsets::add(const EncodedChunk& chunk, const OnMark& on_mark, const OnDocument& on_document) {

@@ -31,10 +31,12 @@ public:
     [[nodiscard]] RawCount total() const;
 
 private:
-    void add_piece(const EncodedChunk& chunk, const Piece& piece, std::size_t first, std::size_t last, const OnMark& on_mark);
+    void add_piece(const EncodedChunk& chunk, const Piece& piece, std::size_t first, std::size_t last,
+                   const OnMark& on_mark);
     // Sets offsets_ to the byte offset before each of the piece's tokens [first, last).
     void locate(const EncodedChunk& chunk, const Piece& piece, std::size_t first, std::size_t last);
-    void distribute_offsets(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin, std::size_t end);
+    void distribute_offsets(const EncodedChunk& chunk, std::size_t first, std::size_t last, std::size_t begin,
+                            std::size_t end);
     std::uint64_t length_of(TokenId id);
     RawCount counts_at(const EncodedChunk& chunk, std::size_t offset, std::int64_t tokens);
 

@@ -59,7 +59,8 @@ void Segmenter::scan() {
         const auto left = text_.size() - scanned_;
         const void* newline = std::memchr(start, '\n', left);
         const bool whole = newline != nullptr;
-        const std::size_t line_end = whole ? static_cast<std::size_t>(static_cast<const char*>(newline) - text_.data()) : text_.size();
+        const std::size_t line_end =
+            whole ? static_cast<std::size_t>(static_cast<const char*>(newline) - text_.data()) : text_.size();
         const std::size_t content_end = line_end > scanned_ && text_[line_end - 1] == '\r' ? line_end - 1 : line_end;
         if (!whole) {
             if (!in_line_ && !is_empty(scanned_, content_end)) {
@@ -78,7 +79,8 @@ void Segmenter::scan() {
 std::size_t Segmenter::cut_inside() {
     std::size_t decided = text_.size();
     if (rule_ != DocumentRule::file && !keep_separators_) {
-        if (has_content_ && !in_line_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_)) close_document(content_end_);
+        if (has_content_ && !in_line_ && (rule_ == DocumentRule::line || empty_lines_ >= blank_lines_))
+            close_document(content_end_);
         if (!has_content_) return scanned_;  // all of it is separators
         decided = in_line_ ? text_.size() : content_end_;
         if (in_line_ && text_.back() == '\r') --decided;

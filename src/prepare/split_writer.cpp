@@ -10,8 +10,12 @@ namespace longbow {
 
 namespace {
 
-fs::path documents_path(const fs::path& folder, const std::string& split) { return folder / (split + ".documents.bin"); }
-fs::path cumulative_path(const fs::path& folder, const std::string& split) { return folder / (split + ".cumulative.bin"); }
+fs::path documents_path(const fs::path& folder, const std::string& split) {
+    return folder / (split + ".documents.bin");
+}
+fs::path cumulative_path(const fs::path& folder, const std::string& split) {
+    return folder / (split + ".cumulative.bin");
+}
 
 RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
     return {tokenizer,
@@ -22,8 +26,8 @@ RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
 // States of version 2 have no checksums.
 void check_digest(const Hasher& hasher, const std::string& saved, const fs::path& path) {
     if (!saved.empty() && hasher.digest() != saved) {
-        throw Error(path.string() + " holds other bytes than were written to it: remove " + path.parent_path().parent_path().string() +
-                    " to make the store anew");
+        throw Error(path.string() + " holds other bytes than were written to it: remove " +
+                    path.parent_path().parent_path().string() + " to make the store anew");
     }
 }
 
@@ -44,13 +48,15 @@ void read_pieces(const fs::path& path, std::uint64_t bytes, const Use& use) {
 
 }  // namespace
 
-SplitWriter::Hashed::Hashed(const fs::path& path, const Json& state) : file(path, state.at("bytes").get<std::uint64_t>()) {
+SplitWriter::Hashed::Hashed(const fs::path& path, const Json& state)
+    : file(path, state.at("bytes").get<std::uint64_t>()) {
     read_pieces(path, file.position(), [&](std::string_view piece) { hasher.update(piece); });
     check_digest(hasher, state.value("checksum", ""), path);
 }
 
 std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes) {
-    return configured > 0 ? static_cast<std::uint64_t>(configured) : (std::uint64_t{1} << 30) / static_cast<std::uint64_t>(id_bytes);
+    return configured > 0 ? static_cast<std::uint64_t>(configured)
+                          : (std::uint64_t{1} << 30) / static_cast<std::uint64_t>(id_bytes);
 }
 
 SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens)
@@ -63,7 +69,8 @@ SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& to
     manifest_.name = std::move(split);
 }
 
-SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state)
+SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens,
+                         const Json& state)
     : folder_(std::move(folder)),
       id_bytes_(id_bytes_for(tokenizer.vocab_size())),
       shard_tokens_(shard_tokens),
@@ -75,11 +82,12 @@ SplitWriter::SplitWriter(fs::path folder, std::string split, const Tokenizer& to
     manifest_.name = std::move(split);
     manifest_.documents = state.at("documents").get<std::int64_t>();
     for (const auto& shard : state.at("shards")) {
-        manifest_.shards.push_back({shard_name(manifest_.name, manifest_.shards.size()), shard.at("bytes").get<std::uint64_t>(),
-                                    shard.at("checksum").get<std::string>()});
+        manifest_.shards.push_back({shard_name(manifest_.name, manifest_.shards.size()),
+                                    shard.at("bytes").get<std::uint64_t>(), shard.at("checksum").get<std::string>()});
     }
     if (tokens_in_shard_ > 0)
-        shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
+        shard_ =
+            std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()), state.at("shard"));
     read_back();
 }
 
@@ -101,7 +109,8 @@ void SplitWriter::read_back() {
         });
         check_digest(hasher, shard.checksum, folder_ / shard.file);
     }
-    if (shard_) read_pieces(folder_ / shard_name(manifest_.name, manifest_.shards.size()), shard_->file.position(), add_ids);
+    if (shard_)
+        read_pieces(folder_ / shard_name(manifest_.name, manifest_.shards.size()), shard_->file.position(), add_ids);
 }
 
 Json SplitWriter::save() {
@@ -115,7 +124,8 @@ Json SplitWriter::save() {
                   {"document_ends", documents_.save()},
                   {"cumulative", cumulative_.save()},
                   {"shards", Json::array()}};
-    for (const auto& shard : manifest_.shards) state["shards"].push_back({{"bytes", shard.bytes}, {"checksum", shard.checksum}});
+    for (const auto& shard : manifest_.shards)
+        state["shards"].push_back({{"bytes", shard.bytes}, {"checksum", shard.checksum}});
     if (shard_) state["shard"] = shard_->save();
     return state;
 }
@@ -129,9 +139,11 @@ void SplitWriter::write_ids(const std::vector<TokenId>& ids) {
     ids_hasher_.update(ids.data(), ids.size() * sizeof(TokenId));
     for (std::size_t begin = 0; begin < ids.size();) {
         if (!shard_) shard_ = std::make_unique<Hashed>(folder_ / shard_name(manifest_.name, manifest_.shards.size()));
-        const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(ids.size() - begin, shard_tokens_ - tokens_in_shard_));
+        const auto count =
+            static_cast<std::size_t>(std::min<std::uint64_t>(ids.size() - begin, shard_tokens_ - tokens_in_shard_));
         if (id_bytes_ == 2) {
-            narrow_.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin), ids.begin() + static_cast<std::ptrdiff_t>(begin + count));
+            narrow_.assign(ids.begin() + static_cast<std::ptrdiff_t>(begin),
+                           ids.begin() + static_cast<std::ptrdiff_t>(begin + count));
             shard_->write(narrow_.data(), count * 2);
         } else {
             shard_->write(ids.data() + begin, count * 4);

@@ -21,9 +21,11 @@ std::uint64_t shard_tokens_for(std::int64_t configured, std::int64_t id_bytes);
 class SplitWriter {
 public:
     SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens);
-    // Goes on where another one saved `state`: what was written since is cut off, and what was written before is read back and hashed anew.
-    // Throws Error when files are missing, too short, or hold other bytes than were written to them; InterruptedError when a signal came.
-    SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens, const Json& state);
+    // Goes on where another one saved `state`: what was written since is cut off, and what was written before is read
+    // back and hashed anew. Throws Error when files are missing, too short, or hold other bytes than were written to
+    // them; InterruptedError when a signal came.
+    SplitWriter(fs::path folder, std::string split, const Tokenizer& tokenizer, std::uint64_t shard_tokens,
+                const Json& state);
     void add(const EncodedChunk& chunk);
     // Brings everything added so far to the disk, and returns the state from which to resume.
     Json save();

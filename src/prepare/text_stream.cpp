@@ -12,8 +12,8 @@
 
 namespace longbow {
 
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& named, const DataConfig& data,
-                                            int threads) {
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& named,
+                                            const DataConfig& data, int threads) {
     const auto files = without_duplicates("the text", named);
     TextNotes notes(tokenizer);
     std::vector<TokenId> ids;

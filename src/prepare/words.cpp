@@ -25,7 +25,8 @@ bool is_wide_space(std::string_view text) {
         case 0xC2: return at(1) == 0x85 || at(1) == 0xA0;
         case 0xE1: return at(1) == 0x9A && at(2) == 0x80;
         case 0xE2:
-            return (at(1) == 0x80 && ((at(2) >= 0x80 && at(2) <= 0x8A) || at(2) == 0xA8 || at(2) == 0xA9 || at(2) == 0xAF)) ||
+            return (at(1) == 0x80 &&
+                    ((at(2) >= 0x80 && at(2) <= 0x8A) || at(2) == 0xA8 || at(2) == 0xA9 || at(2) == 0xAF)) ||
                    (at(1) == 0x81 && at(2) == 0x9F);
         case 0xE3: return at(1) == 0x80 && at(2) == 0x80;
         default: return false;

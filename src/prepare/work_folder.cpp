@@ -19,7 +19,9 @@ namespace longbow {
 
 namespace {
 
-fs::path place_of_store(const fs::path& out) { return without_trailing_slashes(fs::weakly_canonical(fs::absolute(out))); }
+fs::path place_of_store(const fs::path& out) {
+    return without_trailing_slashes(fs::weakly_canonical(fs::absolute(out)));
+}
 
 // Removes the temporary files that write_file_atomic() leaves when it is killed.
 void remove_temporaries(const fs::path& folder) {
@@ -35,7 +37,8 @@ void fill(const fs::path& from, const fs::path& target) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(from)) files.push_back(entry.path().filename());
     const auto move = [&](const fs::path& name) {
-        if (::rename((from / name).c_str(), (target / name).c_str()) != 0) throw_file_error("cannot move the store into", target);
+        if (::rename((from / name).c_str(), (target / name).c_str()) != 0)
+            throw_file_error("cannot move the store into", target);
     };
     for (const auto& name : files) {
         if (name != kManifestFile) move(name);

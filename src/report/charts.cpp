@@ -37,8 +37,8 @@ ChartSeries length_series(const ReportTable& table, const ReportRow& row) {
         const bool spread = cell.seeds > 1;
         series.low.push_back(spread ? cell.mean - cell.sd : cell.interval ? cell.interval->low : NAN);
         series.high.push_back(spread ? cell.mean + cell.sd : cell.interval ? cell.interval->high : NAN);
-        series.notes.push_back(row.label + strprintf(", length %lld: ", static_cast<long long>(length)) + cell_text(table, cell) + "; " +
-                               cell_hint(table, cell));
+        series.notes.push_back(row.label + strprintf(", length %lld: ", static_cast<long long>(length)) +
+                               cell_text(table, cell) + "; " + cell_hint(table, cell));
     }
     return series;
 }
@@ -82,8 +82,9 @@ bool wants_log(const std::vector<ChartSeries>& series) {
 std::pair<std::int64_t, std::vector<const EvalResult*>> longest_usable(const ReportRow& row) {
     std::vector<const EvalResult*> usable;
     for (auto at = row.measurements.rbegin(); at != row.measurements.rend(); ++at) {
-        std::copy_if(at->second.begin(), at->second.end(), std::back_inserter(usable),
-                     [](const EvalResult* one) { return one->position_begin.size() > 2 && !one->diverged() && one->reached(); });
+        std::copy_if(at->second.begin(), at->second.end(), std::back_inserter(usable), [](const EvalResult* one) {
+            return one->position_begin.size() > 2 && !one->diverged() && one->reached();
+        });
         if (!usable.empty()) return {at->first, usable};
     }
     return {0, {}};
@@ -109,8 +110,8 @@ Places places_of(const EvalResult& row) {
     const bool counted = row.tokens_by_position.size() == row.position_begin.size();
     for (std::size_t i = 0; i < row.position_begin.size() && i < row.nll_by_position.size(); ++i) {
         const auto begin = static_cast<double>(row.position_begin[i]);
-        const double end =
-            i + 1 < row.position_begin.size() ? static_cast<double>(row.position_begin[i + 1]) : static_cast<double>(row.length);
+        const double end = i + 1 < row.position_begin.size() ? static_cast<double>(row.position_begin[i + 1])
+                                                             : static_cast<double>(row.length);
         const double width = std::max(1.0, end - begin);
         const double share = counted ? tokens_of(row, i, width) : width;
         sum += row.nll_by_position[i] * share;
@@ -164,7 +165,8 @@ Chart length_chart(const ReportTable& table) {
     chart.log_y = wants_log(chart.series);
     mark_train_length(chart, table);
     chart.caption = metric + " at each evaluation length (logarithmic axis" + (chart.log_y ? "es" : "") +
-                    "). A method that extrapolates stays flat, or falls, to the right of the training length." + bars_text(table);
+                    "). A method that extrapolates stays flat, or falls, to the right of the training length." +
+                    bars_text(table);
     if (!table.same_targets()) chart.caption += " Points are not joined: each length scores other tokens of the text.";
     if (!without.empty()) chart.caption += " Not drawn, since it has no value: " + join(without, ", ") + ".";
     return chart;
@@ -197,9 +199,10 @@ Chart position_chart(const ReportTable& table) {
     std::vector<std::string> texts;
     for (const auto length : lengths) texts.push_back(with_commas(length));
     chart.title = "Loss by place in the window of " + join(texts, ", ") + " tokens: " + table.heading();
-    chart.caption = "Mean loss of the tokens that have so many tokens in view, at evaluation length " + join(texts, ", ") +
-                    ". Where the line rises past the training length, the longer input does harm.";
-    if (table.tokenizers.size() > 1) chart.caption += " Tokens are each model's own: between tokenizers only the shapes compare.";
+    chart.caption = "Mean loss of the tokens that have so many tokens in view, at evaluation length " +
+                    join(texts, ", ") + ". Where the line rises past the training length, the longer input does harm.";
+    if (table.tokenizers.size() > 1)
+        chart.caption += " Tokens are each model's own: between tokenizers only the shapes compare.";
     if (bars) chart.caption += " Bars are one standard deviation over seeds either way.";
     if (weak) chart.caption += " Hollow points are means over fewer than 100 tokens.";
     mark_train_length(chart, table);

@@ -28,7 +28,8 @@ std::vector<double> losses_over(const EvalResult& row, const std::vector<double>
             loss_before += row.block_nll[block];
             block_begin += row.block_bytes[block++];
         }
-        const double share = row.block_bytes[block] > 0 ? std::min(1.0, (end - block_begin) / row.block_bytes[block]) : 1.0;
+        const double share =
+            row.block_bytes[block] > 0 ? std::min(1.0, (end - block_begin) / row.block_bytes[block]) : 1.0;
         const double cumulative = loss_before + share * row.block_nll[block];
         losses.push_back(cumulative - before);
         before = cumulative;
@@ -47,19 +48,21 @@ void check_texts(const RowPair& pair, LossUnit per) {
     const bool same = same_text(*a, *b);
     if (a->tokenizer == b->tokenizer) {
         if (same) return;
-        throw DataError("the results come from different data (" + a->name + ": " + a->data + ", " + b->name + ": " + b->data +
-                        "): evaluate both models on one store and split");
+        throw DataError("the results come from different data (" + a->name + ": " + a->data + ", " + b->name + ": " +
+                        b->data + "): evaluate both models on one store and split");
     }
     if (a->block_bytes.empty() || b->block_bytes.empty()) {
         throw DataError(
             "the models have different tokenizers, and a row without block_bytes cannot be placed on the text: measure it again");
     }
     if (!same) {
-        throw DataError(strprintf("the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
-                                  sum(a->block_bytes), sum(b->block_bytes)));
+        throw DataError(strprintf(
+            "the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
+            sum(a->block_bytes), sum(b->block_bytes)));
     }
     if (per == LossUnit::token) {
-        throw DataError("the models have different tokenizers: their losses compare --per byte or --per word, not a token");
+        throw DataError(
+            "the models have different tokenizers: their losses compare --per byte or --per word, not a token");
     }
 }
 
@@ -99,8 +102,10 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, std::optional<LossUni
         check_texts({&first, pair.a}, comparison.per);  // all seeds must have the blocks of the first one
         comparison.diverged_a += pair.a->diverged();
         comparison.diverged_b += pair.b->diverged();
-        const auto a = pair.a->tokenizer == first.tokenizer ? pair.a->block_nll : losses_over(*pair.a, first.block_bytes);
-        auto difference = pair.b->tokenizer == first.tokenizer ? pair.b->block_nll : losses_over(*pair.b, first.block_bytes);
+        const auto a =
+            pair.a->tokenizer == first.tokenizer ? pair.a->block_nll : losses_over(*pair.a, first.block_bytes);
+        auto difference =
+            pair.b->tokenizer == first.tokenizer ? pair.b->block_nll : losses_over(*pair.b, first.block_bytes);
         for (std::size_t i = 0; i < difference.size(); ++i) difference[i] -= a[i];
         differences.push_back(std::move(difference));
     }

@@ -27,7 +27,8 @@ Nats mean_of(const std::vector<float>& values) {
 
 std::string with_interval(const Nats& nats) {
     if (!std::isfinite(nats.value)) return "no value";
-    return strprintf("%+.4f", nats.value) + (nats.interval ? strprintf(" [%+.4f, %+.4f]", nats.interval->low, nats.interval->high) : "");
+    return strprintf("%+.4f", nats.value) +
+           (nats.interval ? strprintf(" [%+.4f, %+.4f]", nats.interval->low, nats.interval->high) : "");
 }
 
 Json to_json(const Nats& nats) {
@@ -57,15 +58,16 @@ void add_point(ChartSeries& series, const EvalResult& row) {
 
 std::string interval_note(std::int64_t blocks) {
     if (blocks < kLeastBlocks) {
-        return strprintf("\nNo intervals: %lld block%s of 1,024 targets, and %lld are needed.\n", static_cast<long long>(blocks),
-                         blocks == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
+        return strprintf("\nNo intervals: %lld block%s of 1,024 targets, and %lld are needed.\n",
+                         static_cast<long long>(blocks), blocks == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
     }
     return "\nIntervals are 95 % (Student's t over " + with_commas(blocks) + " blocks of 1,024 targets, paired).\n";
 }
 
 }  // namespace
 
-EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows, const std::vector<std::vector<float>>& disjoint,
+EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows,
+                                        const std::vector<std::vector<float>>& disjoint,
                                         const std::vector<std::vector<float>>& sliding) {
     if (rows.empty() || rows.size() != disjoint.size() || rows.size() != sliding.size())
         throw Error("an early-token analysis needs both series at each length");
@@ -102,8 +104,8 @@ std::string early_token_text(const EarlyTokenAnalysis& analysis) {
                 printable(measured_text(analysis)) + "\n\n";
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
-        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.disjoint.length), ppl_text(row.disjoint).c_str(),
-                          ppl_text(row.sliding).c_str()) +
+        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.disjoint.length),
+                          ppl_text(row.disjoint).c_str(), ppl_text(row.sliding).c_str()) +
                 with_interval(row.early_cost) + "\n";
     }
     for (const auto& gain : analysis.gains) {
@@ -165,7 +167,8 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
     places.y_label = "loss (nats a token)";
     places.log_x = true;
     Chart lengths;
-    lengths.title = "Perplexity against length: without overlap, and sliding, where no token but the first window's is early";
+    lengths.title =
+        "Perplexity against length: without overlap, and sliding, where no token but the first window's is early";
     lengths.x_label = "evaluation length (tokens)";
     lengths.y_label = "perplexity";
     lengths.log_x = true;
@@ -192,13 +195,15 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         if (!one.x.empty()) lengths.series.push_back(one);
     }
     if (analysis.lengths.front().disjoint.ppl_ci)
-        lengths.caption = "Bars are 95 % intervals over blocks of the text, which both curves share: the text's differences are paired.";
+        lengths.caption =
+            "Bars are 95 % intervals over blocks of the text, which both curves share: the text's differences are paired.";
     std::vector<Chart> charts;
     for (const auto& chart : {places, lengths}) {
         if (!chart.series.empty()) charts.push_back(chart);
     }
     return svg_page("The early-token curse: " + method_title(analysis.position) +
-                        strprintf(", trained at %lld; ", static_cast<long long>(analysis.train_length)) + measured_text(analysis),
+                        strprintf(", trained at %lld; ", static_cast<long long>(analysis.train_length)) +
+                        measured_text(analysis),
                     "", charts);
 }
 

@@ -45,7 +45,8 @@ std::string made_visible(std::string_view text, std::string_view kept) {
 }
 
 bool word_character(const std::string& text, std::size_t at) {
-    return at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) != 0 || static_cast<unsigned char>(text[at]) >= 0x80);
+    return at < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[at])) != 0 || static_cast<unsigned char>(text[at]) >= 0x80);
 }
 
 bool is_number(const std::string& text) {
@@ -74,7 +75,8 @@ std::string escape_markdown(const std::string& raw) {
     std::string escaped;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const bool within_word = i > 0 && word_character(text, i - 1) && word_character(text, i + 1);
-        const bool special = std::string_view("\\|*`[]<>~$&").find(text[i]) != std::string_view::npos || (text[i] == '_' && !within_word);
+        const bool special = std::string_view("\\|*`[]<>~$&").find(text[i]) != std::string_view::npos ||
+                             (text[i] == '_' && !within_word);
         if (special) escaped += '\\';
         escaped += text[i];
     }

@@ -61,8 +61,9 @@ std::string blocks_text(const ReportTable& table) {
 std::string seeds_note(const ReportTable& table) {
     const auto counts = seed_counts(table);
     if (counts.empty() || *counts.rbegin() < 2) return "";
-    return counts.size() == 1 ? strprintf("± is the standard deviation over %lld seeds.", static_cast<long long>(*counts.begin()))
-                              : "± is the standard deviation over seeds, whose number stands in brackets.";
+    return counts.size() == 1
+               ? strprintf("± is the standard deviation over %lld seeds.", static_cast<long long>(*counts.begin()))
+               : "± is the standard deviation over seeds, whose number stands in brackets.";
 }
 
 }  // namespace
@@ -107,52 +108,61 @@ std::string cell_hint(const ReportTable& table, const ReportCell& cell) {
     const auto tokens = with_commas(cell.tokens) + " tokens";
     if (cell.seeds > 1) return strprintf("mean of %lld seeds, ", static_cast<long long>(cell.seeds)) + tokens;
     if (!cell.interval) return "no interval, " + tokens;
-    return "95 % interval " + value_text(cell.interval->low, table.metric) + " to " + value_text(cell.interval->high, table.metric) + " (" +
-           cell.interval_method + ", " + with_commas(cell.blocks) + " blocks), " + tokens;
+    return "95 % interval " + value_text(cell.interval->low, table.metric) + " to " +
+           value_text(cell.interval->high, table.metric) + " (" + cell.interval_method + ", " +
+           with_commas(cell.blocks) + " blocks), " + tokens;
 }
 
 bool has_growth(const ReportTable& table) {
-    return std::any_of(table.rows.begin(), table.rows.end(), [](const ReportRow& row) { return row.growth.has_value(); });
+    return std::any_of(table.rows.begin(), table.rows.end(),
+                       [](const ReportRow& row) { return row.growth.has_value(); });
 }
 
 std::string growth_heading(const ReportTable& table) {
     const auto pair = common_growth(table);
-    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second), static_cast<long long>(pair->first))
+    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second),
+                            static_cast<long long>(pair->first))
                 : "growth of ppl";
 }
 
-std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none, const std::string& plus_minus) {
+std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none,
+                        const std::string& plus_minus) {
     if (!row.growth) return none;
     const auto& growth = *row.growth;
     auto text = strprintf(growth.ratio < 1e7 ? "%.3f" : "%.3g", growth.ratio);
     if (growth.seeds > 1) text += plus_minus + strprintf("%.3f", growth.sd);
     if (growth.interval) text += strprintf(" [%.3f, %.3f]", growth.interval->low, growth.interval->high);
-    if (!common_growth(table)) text += strprintf(" (%lld/%lld)", static_cast<long long>(growth.to), static_cast<long long>(growth.from));
+    if (!common_growth(table))
+        text += strprintf(" (%lld/%lld)", static_cast<long long>(growth.to), static_cast<long long>(growth.from));
     return text;
 }
 
 std::string length_heading(const ReportTable& table, std::int64_t length) {
-    return std::to_string(length) + (table.same_targets() ? "" : " (" + with_commas(table.tokens.at(length)) + " tokens)");
+    return std::to_string(length) +
+           (table.same_targets() ? "" : " (" + with_commas(table.tokens.at(length)) + " tokens)");
 }
 
 std::vector<std::string> table_notes(const ReportTable& table) {
     std::vector<std::string> notes;
     const auto least = std::to_string(kLeastBlocks);
     const auto count = blocks_text(table);
-    const auto blocks = count + (count == "1" ? " block of " : " blocks of ") + with_commas(kIntervalBlock) + " targets";
+    const auto blocks =
+        count + (count == "1" ? " block of " : " blocks of ") + with_commas(kIntervalBlock) + " targets";
     if (any_cell(table, [](const ReportCell& cell) { return cell.best; })) {
-        notes.push_back("Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of " +
-                        blocks + "; below " + least + " blocks nothing is).");
+        notes.push_back(
+            "Bold: the least of a column, and what is not clearly worse (95 %, Student's t over the paired differences of " +
+            blocks + "; below " + least + " blocks nothing is).");
     }
-    const bool intervals =
-        std::any_of(table.rows.begin(), table.rows.end(), [](const auto& row) { return row.growth && row.growth->interval; });
+    const bool intervals = std::any_of(table.rows.begin(), table.rows.end(),
+                                       [](const auto& row) { return row.growth && row.growth->interval; });
     if (intervals)
         notes.push_back("Intervals are 95 % (Student's t over " + blocks + ", the same blocks at both lengths).");
     else if (any_cell(table, [](const ReportCell& cell) { return cell.seeds == 1 && cell.blocks < kLeastBlocks; }))
         notes.push_back("No intervals: they need " + least + " blocks, and the text has " + blocks + ".");
     if (auto seeds = seeds_note(table); !seeds.empty()) notes.push_back(std::move(seeds));
     if (!table.same_targets())
-        notes.emplace_back("Each length scores other tokens of the text, as the protocol has it: columns do not compare exactly.");
+        notes.emplace_back(
+            "Each length scores other tokens of the text, as the protocol has it: columns do not compare exactly.");
     return notes;
 }
 

@@ -14,7 +14,8 @@ std::string optional_text(bool present, double value) { return present ? number_
 
 Fields cell_fields(const ReportCell& cell) {
     return {cell.seeds > 0 ? number_text(cell.mean) : "", optional_text(cell.seeds > 1, cell.sd),
-            cell.interval ? number_text(cell.interval->low) : "", cell.interval ? number_text(cell.interval->high) : ""};
+            cell.interval ? number_text(cell.interval->low) : "",
+            cell.interval ? number_text(cell.interval->high) : ""};
 }
 
 Fields growth_fields(const ReportRow& row, std::int64_t length) {
@@ -43,7 +44,8 @@ std::string csv_row(const ReportTable& table, const ReportRow& row, std::int64_t
                   std::to_string(length),
                   std::to_string(cell.tokens),
                   std::to_string(cell.seeds)};
-    for (const auto& more : {cell_fields(cell), growth_fields(row, length)}) fields.insert(fields.end(), more.begin(), more.end());
+    for (const auto& more : {cell_fields(cell), growth_fields(row, length)})
+        fields.insert(fields.end(), more.begin(), more.end());
     const Fields corpus{data_name_of(row),
                         row.data,
                         row.tokenizer,
@@ -57,7 +59,9 @@ std::string csv_row(const ReportTable& table, const ReportRow& row, std::int64_t
     return csv_line(fields);
 }
 
-Json interval_json(const std::optional<Interval>& interval) { return interval ? Json{interval->low, interval->high} : Json(); }
+Json interval_json(const std::optional<Interval>& interval) {
+    return interval ? Json{interval->low, interval->high} : Json();
+}
 
 Json cell_json(Metric metric, std::int64_t length, const ReportCell& cell) {
     Json value{{"length", length},    {metric_key(metric), cell.mean}, {"tokens", cell.tokens},
@@ -83,8 +87,11 @@ Json row_json(const ReportTable& table, const ReportRow& row) {
     for (const auto& [length, cell] : row.cells) model["values"].push_back(cell_json(table.metric, length, cell));
     if (!row.growth) return model;
     const auto& growth = *row.growth;
-    model["growth"] = {
-        {"from", growth.from}, {"to", growth.to}, {"ratio", growth.ratio}, {"seeds", growth.seeds}, {"blocks", growth.blocks}};
+    model["growth"] = {{"from", growth.from},
+                       {"to", growth.to},
+                       {"ratio", growth.ratio},
+                       {"seeds", growth.seeds},
+                       {"blocks", growth.blocks}};
     if (growth.interval) model["growth"]["ci"] = interval_json(growth.interval);
     if (growth.seeds > 1) model["growth"]["sd"] = growth.sd;
     return model;
@@ -100,7 +107,8 @@ Json one_or_all(const std::vector<std::string>& texts) {
 
 // Writes the long form that data frames need: one line for each model and length.
 std::string render_csv(const std::vector<ReportTable>& tables, Metric metric) {
-    std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," + metric_key(metric) +
+    std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," +
+                       metric_key(metric) +
                        ",sd,low,high,growth_from,growth_to,growth,growth_low,growth_high,growth_sd"
                        ",data_name,data,tokenizer,dtype,max_stream_tokens,updates,blocks,interval,best\n";
     for (const auto& table : tables) {

@@ -17,18 +17,18 @@ namespace {
 std::string figure(const Chart& chart) {
     std::string legend;  // shown on narrow screens, where the labels at the lines' ends are out of view
     for (const auto& series : chart.series) {
-        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" + escape_html(series.label) +
-                  "</span>";
+        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" +
+                  escape_html(series.label) + "</span>";
     }
-    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) + "</div><figcaption>" +
-           escape_html(chart.caption) + "</figcaption></figure>\n";
+    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) +
+           "</div><figcaption>" + escape_html(chart.caption) + "</figcaption></figure>\n";
 }
 
 TextTable::Cell cell_html(const ReportTable& table, const ReportRow& row, std::int64_t length) {
     const auto cell = row.cells.find(length);
     if (cell == row.cells.end()) return {"–"};
-    return {cell_text(table, cell->second),
-            std::string(cell->second.best ? " class=\"best\"" : "") + " title=\"" + escape_html(cell_hint(table, cell->second)) + "\""};
+    return {cell_text(table, cell->second), std::string(cell->second.best ? " class=\"best\"" : "") + " title=\"" +
+                                                escape_html(cell_hint(table, cell->second)) + "\""};
 }
 
 std::string table_html(const ReportTable& table) {
@@ -37,8 +37,8 @@ std::string table_html(const ReportTable& table) {
     if (has_growth(table)) text.header.push_back(growth_heading(table));
     for (const auto& row : table.rows) {
         auto& cells = text.rows.emplace_back();
-        cells.push_back(
-            {"<span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" + escape_html(row.label)});
+        cells.push_back({"<span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" +
+                         escape_html(row.label)});
         cells.push_back({with_commas(row.train_length)});
         for (const auto length : table.lengths) cells.push_back(cell_html(table, row, length));
         if (has_growth(table)) cells.push_back({growth_text(table, row, "–")});
@@ -67,17 +67,18 @@ std::string summary(const std::vector<ReportRun>& runs, const std::vector<Report
         for (const auto& row : run.rows) checkpoints.insert(row.checkpoint);
     }
     for (const auto& table : tables) corpora.insert(table.corpus());
-    return std::to_string(checkpoints.size()) + (checkpoints.size() == 1 ? " model" : " models") + ", measured with longbow eval on " +
-           join({corpora.begin(), corpora.end()}, "; ") + ".";
+    return std::to_string(checkpoints.size()) + (checkpoints.size() == 1 ? " model" : " models") +
+           ", measured with longbow eval on " + join({corpora.begin(), corpora.end()}, "; ") + ".";
 }
 
 }  // namespace
 
 std::string render_html(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {
-    auto html = "<header><h1>Perplexity beyond the training length</h1>\n<p>" + escape_html(summary(runs, tables)) + "</p></header>\n";
+    auto html = "<header><h1>Perplexity beyond the training length</h1>\n<p>" + escape_html(summary(runs, tables)) +
+                "</p></header>\n";
     for (const auto& table : tables) {
-        html += "<h2>" + metric_title(table.metric) + "</h2>\n<p class=\"under\">" + escape_html(table.heading()) + "</p>\n" +
-                table_html(table);
+        html += "<h2>" + metric_title(table.metric) + "</h2>\n<p class=\"under\">" + escape_html(table.heading()) +
+                "</p>\n" + table_html(table);
         if (table.lengths.size() > 1) html += figure(length_chart(table));
         const auto places = position_chart(table);
         if (!places.series.empty()) html += figure(places);

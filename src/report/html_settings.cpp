@@ -24,7 +24,8 @@ std::string settings_html(const std::vector<ReportRun>& runs) {
     std::string differing, common;
     for (const auto& key : keys) {
         const auto first = value(*with.front(), key);
-        const bool same = std::all_of(with.begin(), with.end(), [&](const ReportRun* run) { return value(*run, key) == first; });
+        const bool same =
+            std::all_of(with.begin(), with.end(), [&](const ReportRun* run) { return value(*run, key) == first; });
         auto& rows = same ? common : differing;
         rows += "<tr><th scope=\"row\"><code>" + escape_html(key) + "</code></th>";
         for (const auto* run : with) {
@@ -35,13 +36,15 @@ std::string settings_html(const std::vector<ReportRun>& runs) {
     }
     std::string html = "<h2>Settings</h2>\n";
     if (!differing.empty()) {
-        html += "<p>What differs between the runs:</p><div class=\"scroll\"><table class=\"text\"><thead><tr><th scope=\"col\">key</th>";
+        html +=
+            "<p>What differs between the runs:</p><div class=\"scroll\"><table class=\"text\"><thead><tr><th scope=\"col\">key</th>";
         for (const auto* run : with) html += "<th scope=\"col\">" + escape_html(run->name) + "</th>";
         html += "</tr></thead><tbody>\n" + differing + "</tbody></table></div>\n";
     }
     if (!common.empty()) {
         html += std::string("<details><summary>") + (with.size() > 1 ? "What all runs share" : "All settings") +
-                "</summary><div class=\"scroll\"><table class=\"text\"><tbody>\n" + common + "</tbody></table></div></details>\n";
+                "</summary><div class=\"scroll\"><table class=\"text\"><tbody>\n" + common +
+                "</tbody></table></div></details>\n";
     }
     return html;
 }
@@ -57,7 +60,8 @@ std::string provenance_html(const std::vector<ReportRun>& runs) {
             if (!seen.insert(row.name + row.checkpoint + row.data).second) continue;
             html += "<tr><th scope=\"row\">" + escape_html(row.name) + "</th><td>" + with_commas(row.updates) + "</td>";
             html += "<td>" + escape_html(row.data_name) + "</td>";
-            for (const auto& print : {row.checkpoint, row.data, row.tokenizer}) html += "<td><code>" + escape_html(print) + "</code></td>";
+            for (const auto& print : {row.checkpoint, row.data, row.tokenizer})
+                html += "<td><code>" + escape_html(print) + "</code></td>";
             html += "</tr>\n";
         }
     }

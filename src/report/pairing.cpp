@@ -62,10 +62,10 @@ void refuse_several_methods(const std::vector<const EvalResult*>& rows, const st
     }
     const bool by_position = names.size() < methods.size() && positions.size() == methods.size();
     const auto& shown = by_position ? positions : names;
-    throw DataError(
-        input + " holds " + std::to_string(methods.size()) + " models that differ in more than the seed (" + quoted_list(shown) +
-        "): name one of them, " +
-        (shown.size() == methods.size() ? "as a folder or as " + input + "@" + *shown.begin() : "as a folder or file of its own"));
+    throw DataError(input + " holds " + std::to_string(methods.size()) + " models that differ in more than the seed (" +
+                    quoted_list(shown) + "): name one of them, " +
+                    (shown.size() == methods.size() ? "as a folder or as " + input + "@" + *shown.begin()
+                                                    : "as a folder or file of its own"));
 }
 
 // Returns which rows of a seed count: for one run, the last row of each measurement. Two runs of one seed are ambiguous
@@ -83,12 +83,13 @@ std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& r
             return row->seed != one || row->checkpoint == checkpoint.at(one);
         });
         if (names.size() > 1 && !same) {
-            throw DataError(input + " holds " + std::to_string(names.size()) + " runs of seed " + std::to_string(seed) + " (" +
-                            quoted_list(names) + "), and compare pairs runs by seed: name one of them");
+            throw DataError(input + " holds " + std::to_string(names.size()) + " runs of seed " + std::to_string(seed) +
+                            " (" + quoted_list(names) + "), and compare pairs runs by seed: name one of them");
         }
         if (!same) {
-            log::warn(*names.begin() + " was measured at several checkpoints (updates " + quoted_list(updates.at(seed)) +
-                      "): each measurement's last row stands; " + input + "@step=N takes another");
+            log::warn(*names.begin() + " was measured at several checkpoints (updates " +
+                      quoted_list(updates.at(seed)) + "): each measurement's last row stands; " + input +
+                      "@step=N takes another");
         }
     }
     std::vector<const EvalResult*> kept;
@@ -150,8 +151,8 @@ void refuse_unpaired(const ComparisonSide& one, const BySeed& rows, const Compar
     const auto what = rows.begin()->second->text();
     std::string text = "compare pairs runs by seed, and ";
     if (!untrained.empty()) {
-        text += seeds_text(untrained) + (untrained.size() == 1 ? " is" : " are") + " only in " + one.name + ": train " + other.name +
-                " with it too (train.seed=" + std::to_string(*untrained.begin()) + ")";
+        text += seeds_text(untrained) + (untrained.size() == 1 ? " is" : " are") + " only in " + one.name + ": train " +
+                other.name + " with it too (train.seed=" + std::to_string(*untrained.begin()) + ")";
     }
     if (!unmeasured.empty()) {
         text += (untrained.empty() ? "" : "; ") + seeds_text(unmeasured) + " of " + other.name +
@@ -175,7 +176,8 @@ std::set<std::uint64_t> wanted_seeds(const ComparisonSide& a, const ComparisonSi
     for (const auto seed : request.seeds) {
         for (const auto* side : {&a, &b}) {
             if (!side->has_seed(seed)) {
-                throw DataError("--seeds " + std::to_string(seed) + ": " + side->name + " has " + seeds_text(seeds_of(side->rows)));
+                throw DataError("--seeds " + std::to_string(seed) + ": " + side->name + " has " +
+                                seeds_text(seeds_of(side->rows)));
             }
         }
     }
@@ -188,7 +190,8 @@ bool ComparisonSide::has_seed(std::uint64_t seed) const {
     return std::any_of(rows.begin(), rows.end(), [&](const EvalResult* row) { return row->seed == seed; });
 }
 
-ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::string& input, const std::string& select) {
+ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::string& input,
+                               const std::string& select) {
     const bool by_step = starts_with(select, "step=");
     const bool last = select == "last";
     std::vector<const EvalResult*> rows;
@@ -216,14 +219,16 @@ ComparisonSide comparison_side(const std::vector<ReportRun>& runs, const std::st
 
 Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const PairingRequest& request) {
     const auto wanted = [&](const EvalResult& row) {
-        return request.lengths.empty() || std::find(request.lengths.begin(), request.lengths.end(), row.length) != request.lengths.end();
+        return request.lengths.empty() ||
+               std::find(request.lengths.begin(), request.lengths.end(), row.length) != request.lengths.end();
     };
     for (const auto length : request.lengths) {
         for (const auto* side : {&a, &b}) {
-            const bool has =
-                std::any_of(side->rows.begin(), side->rows.end(), [&](const EvalResult* row) { return row->length == length; });
+            const bool has = std::any_of(side->rows.begin(), side->rows.end(),
+                                         [&](const EvalResult* row) { return row->length == length; });
             if (!has)
-                throw DataError("--lengths " + std::to_string(length) + ": " + measurements_text(*side) + ": `longbow eval` it first");
+                throw DataError("--lengths " + std::to_string(length) + ": " + measurements_text(*side) +
+                                ": `longbow eval` it first");
         }
     }
     const auto seeds = wanted_seeds(a, b, request);
@@ -233,19 +238,20 @@ Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const Pairi
     RowPair unlike{nullptr, nullptr};  // measured alike, on different texts
     const auto look = [&](const ComparisonSide& side) {
         for (const auto* like : side.rows) {
-            const bool known = std::any_of(seen.begin(), seen.end(),
-                                           [&](const EvalResult* row) { return measured_alike(*row, *like) && same_text(*row, *like); });
+            const bool known = std::any_of(seen.begin(), seen.end(), [&](const EvalResult* row) {
+                return measured_alike(*row, *like) && same_text(*row, *like);
+            });
             if (known || !wanted(*like)) continue;
             seen.push_back(like);
             const auto of_a = rows_like(a, *like, seeds), of_b = rows_like(b, *like, seeds);
             if (of_a.empty() || of_b.empty()) {
                 const auto& other = &side == &a ? b : a;
-                const auto alike =
-                    std::find_if(other.rows.begin(), other.rows.end(), [&](const EvalResult* row) { return measured_alike(*row, *like); });
+                const auto alike = std::find_if(other.rows.begin(), other.rows.end(),
+                                                [&](const EvalResult* row) { return measured_alike(*row, *like); });
                 if (alike != other.rows.end()) unlike = {&side == &a ? like : *alike, &side == &a ? *alike : like};
                 if (!of_a.empty() || !of_b.empty())
-                    pairing.left_out.push_back(like->text() + (alike == other.rows.end() ? "" : ", this text") + " (" + side.name +
-                                               " alone)");
+                    pairing.left_out.push_back(like->text() + (alike == other.rows.end() ? "" : ", this text") + " (" +
+                                               side.name + " alone)");
                 continue;
             }
             if (single) {
@@ -262,8 +268,9 @@ Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const Pairi
     look(b);
     if (pairing.measurements.empty() && unlike.a != nullptr) compare_rows({unlike});  // throws, saying what differs
     if (pairing.measurements.empty()) {
-        throw DataError(a.input + " and " + b.input + " share no length, protocol, stride, split, token limit and dtype (" +
-                        measurements_text(a) + "; " + measurements_text(b) + "): evaluate both alike first");
+        throw DataError(a.input + " and " + b.input +
+                        " share no length, protocol, stride, split, token limit and dtype (" + measurements_text(a) +
+                        "; " + measurements_text(b) + "): evaluate both alike first");
     }
     return pairing;
 }

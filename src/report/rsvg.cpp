@@ -39,7 +39,8 @@ public:
         for (std::size_t at = 0; at < text.size();) {
             const auto written = ::write(fd_, text.data() + at, text.size() - at);
             if (written < 0 && errno == EINTR) continue;
-            if (written < 0) throw Error("cannot write /memfd:" + name_ + ", a file in memory: " + file_error_text(errno));
+            if (written < 0)
+                throw Error("cannot write /memfd:" + name_ + ", a file in memory: " + file_error_text(errno));
             at += static_cast<std::size_t>(written);
         }
         ::lseek(fd_, 0, SEEK_SET);
@@ -51,7 +52,8 @@ public:
         while (at < text.size()) {
             const auto count = ::pread(fd_, text.data() + at, text.size() - at, static_cast<off_t>(at));
             if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) throw Error(std::string("a file in memory: ") + (count < 0 ? std::strerror(errno) : "cut short"));
+            if (count <= 0)
+                throw Error(std::string("a file in memory: ") + (count < 0 ? std::strerror(errno) : "cut short"));
             at += static_cast<std::size_t>(count);
         }
         return text;
@@ -112,7 +114,8 @@ std::string convert_svg(const std::string& svg, PictureFormat format) {
     const int code = run_program(program, words, in, out, err);
     auto bytes = out.read();
     if (code != 0 || bytes.empty())
-        throw Error(program + strprintf(" ended with code %d: ", code) + std::string(trim(split(trim(err.read()), '\n').front())));
+        throw Error(program + strprintf(" ended with code %d: ", code) +
+                    std::string(trim(split(trim(err.read()), '\n').front())));
     return bytes;
 }
 

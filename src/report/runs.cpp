@@ -66,7 +66,8 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     for (const auto& json : run.metrics) {
         if (!json.contains("update") || !json["update"].is_number()) continue;
         const auto loss = json.find("loss");
-        if (loss != json.end() && loss->is_number()) run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});
+        if (loss != json.end() && loss->is_number())
+            run.train_nll.push_back({json["update"].get<double>(), loss->get<double>()});
     }
 }
 
@@ -97,7 +98,8 @@ ReportRun read_run(const fs::path& results) {
 // Returns the results.jsonl files that an input stands for.
 std::vector<fs::path> results_of(const std::string& input) {
     const fs::path path(input);
-    if (!fs::exists(path)) throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
+    if (!fs::exists(path))
+        throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
     if (!fs::is_directory(path)) return {path};
     std::vector<fs::path> found;
     const auto folder = run_folder(path);  // for a checkpoint, its run
@@ -105,7 +107,8 @@ std::vector<fs::path> results_of(const std::string& input) {
         if (run.results) found.push_back(run.folder / "results.jsonl");
     }
     if (found.empty())
-        throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input + " ...` writes one");
+        throw DataError(input + ": no results.jsonl in this directory or below; `longbow eval " + input +
+                        " ...` writes one");
     return found;
 }
 
@@ -116,7 +119,8 @@ void name_runs(const std::vector<ReportRun*>& runs) {
     const auto names = run_names(folders);
     for (std::size_t i = 0; i < runs.size(); ++i) {
         for (auto& row : runs[i]->rows) {
-            if (fs::path(runs[i]->results).filename() == "results.jsonl" && is_of_run(row, *runs[i], folders[i])) row.name = names[i];
+            if (fs::path(runs[i]->results).filename() == "results.jsonl" && is_of_run(row, *runs[i], folders[i]))
+                row.name = names[i];
         }
         runs[i]->name = names[i];
     }

@@ -20,7 +20,8 @@ constexpr double kLabelLeast = 106, kLabelMost = 300;  // their width
 
 // Colours that people with any common colour vision can tell apart, with a contrast of at least 3:1 on white (after
 // Okabe and Ito, and Tol).
-constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#117a4f", "#9b3fa0", "#5a4a00", "#c0396b", "#2f2f8f", "#666666"};
+constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#117a4f", "#9b3fa0",
+                                    "#5a4a00", "#c0396b", "#2f2f8f", "#666666"};
 constexpr std::size_t kMarkers = 4;
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& paint) {
@@ -80,7 +81,9 @@ double label_width(const Chart& chart) {
     return width;
 }
 
-double plot_height(const Chart& chart) { return std::max(kPlotHeight, kLabelGap * static_cast<double>(chart.series.size() + 1)); }
+double plot_height(const Chart& chart) {
+    return std::max(kPlotHeight, kLabelGap * static_cast<double>(chart.series.size() + 1));
+}
 
 // Draws one chart.
 class Drawing {
@@ -113,7 +116,8 @@ private:
             if (shown[i]) svg += svg_text(at, y_.begin + 21, tick_text(ticks[i]), {.anchor = "middle"});
         }
         svg += line(x_.begin, y_.begin, x_.end, y_.begin, stroke(kSoftInk));
-        svg += svg_text((x_.begin + x_.end) / 2, y_.begin + kBottom - 10, chart_.x_label, {.anchor = "middle", .colour = kInk});
+        svg += svg_text((x_.begin + x_.end) / 2, y_.begin + kBottom - 10, chart_.x_label,
+                        {.anchor = "middle", .colour = kInk});
         const auto turned = strprintf("translate(16 %.1f) rotate(-90)", (y_.begin + y_.end) / 2);
         return svg + svg_text(0, 0, chart_.y_label, {.anchor = "middle", .colour = kInk, .transform = turned});
     }
@@ -125,15 +129,19 @@ private:
                svg_text(at + 6, y_.end + 10, chart_.marked_label, {.colour = kPaleInk});
     }
 
-    [[nodiscard]] bool shown(const ChartSeries& series, std::size_t i) const { return x_.shows(series.x[i]) && y_.shows(series.y[i]); }
+    [[nodiscard]] bool shown(const ChartSeries& series, std::size_t i) const {
+        return x_.shows(series.x[i]) && y_.shows(series.y[i]);
+    }
 
     [[nodiscard]] std::string error_bars(const ChartSeries& series) const {
         std::string svg;
-        const auto paint = "class=\"error-bar\" " + stroke(style_colour(series.style).c_str(), 1.3, " stroke-opacity=\"0.6\"");
+        const auto paint =
+            "class=\"error-bar\" " + stroke(style_colour(series.style).c_str(), 1.3, " stroke-opacity=\"0.6\"");
         for (std::size_t i = 0; i < series.low.size() && i < series.high.size(); ++i) {
             if (!shown(series, i) || !y_.shows(series.low[i]) || !y_.shows(series.high[i])) continue;
             const double x = x_.map(series.x[i]), low = y_.map(series.low[i]), high = y_.map(series.high[i]);
-            svg += line(x, low, x, high, paint) + line(x - 4, low, x + 4, low, paint) + line(x - 4, high, x + 4, high, paint);
+            svg += line(x, low, x, high, paint) + line(x - 4, low, x + 4, low, paint) +
+                   line(x - 4, high, x + 4, high, paint);
         }
         return svg;
     }
@@ -142,7 +150,8 @@ private:
         std::string svg, points;
         const auto paint =
             strprintf("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"%s\"%s stroke-linejoin=\"round\" points=\"",
-                      style_colour(series.style).c_str(), series.markers ? "2.5" : "1.8", series.dashed ? " stroke-dasharray=\"5 4\"" : "");
+                      style_colour(series.style).c_str(), series.markers ? "2.5" : "1.8",
+                      series.dashed ? " stroke-dasharray=\"5 4\"" : "");
         const auto finish = [&] {
             if (points.find(' ') != std::string::npos) svg += paint + points + "\"/>\n";
             points.clear();
@@ -162,7 +171,8 @@ private:
         for (std::size_t i = 0; i < series.x.size(); ++i) {
             const bool weak = i < series.weak.size() && series.weak[i];
             if (!shown(series, i) || (!series.markers && !weak)) continue;
-            svg += marker(series.style, x_.map(series.x[i]), y_.map(series.y[i]), i < series.notes.size() ? series.notes[i] : "", weak);
+            svg += marker(series.style, x_.map(series.x[i]), y_.map(series.y[i]),
+                          i < series.notes.size() ? series.notes[i] : "", weak);
         }
         return svg;
     }
@@ -215,7 +225,9 @@ public:
         body_ += strprintf("<g transform=\"translate(0 %.1f)\">\n", top_ + 6) + chart_group(chart) + "</g>\n";
         top_ += 6 + chart_size(chart).height;
     }
-    [[nodiscard]] std::string page(const std::string& label) const { return svg_open(width_, top_ + kMargin, label) + body_ + "</svg>\n"; }
+    [[nodiscard]] std::string page(const std::string& label) const {
+        return svg_open(width_, top_ + kMargin, label) + body_ + "</svg>\n";
+    }
 
 private:
     double width_, top_ = 6;
@@ -244,7 +256,8 @@ std::string svg_page(const std::string& head, const std::string& banner, const s
     column.text(head, {.colour = kInk, .size = 16, .bold = true}, 4);
     column.text(banner, {.colour = kWarning, .size = 12, .bold = true}, 2);
     for (const auto& chart : charts) {
-        column.text(chart.title, {.colour = kInk, .size = 13.5, .bold = true}, head.empty() && &chart == &charts.front() ? 4 : 20);
+        column.text(chart.title, {.colour = kInk, .size = 13.5, .bold = true},
+                    head.empty() && &chart == &charts.front() ? 4 : 20);
         column.chart(chart);
         column.text(chart.caption, {.colour = kPaleInk, .size = 11.5}, 0);
     }

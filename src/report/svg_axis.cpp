@@ -27,7 +27,8 @@ std::vector<double> linear_ticks(double low, double high, int count) {
         }
     }
     std::vector<double> ticks;
-    for (double i = std::ceil(low / step - 1e-9); i * step <= high * (1 + 1e-9) + 1e-12 && ticks.size() < 3 * kMostTicks; ++i)
+    for (double i = std::ceil(low / step - 1e-9);
+         i * step <= high * (1 + 1e-9) + 1e-12 && ticks.size() < 3 * kMostTicks; ++i)
         ticks.push_back(std::abs(i * step) < step * 1e-9 ? 0 : i * step);
     return ticks;
 }
@@ -57,7 +58,8 @@ std::vector<double> decimal_ticks(double low, double high) {
     std::vector<double> ticks;
     for (double power = std::pow(10.0, std::floor(std::log10(low))); power <= high; power *= 10) {
         for (const double factor : {1.0, 2.0, 5.0}) {
-            if (factor * power >= low * (1 - 1e-9) && factor * power <= high * (1 + 1e-9)) ticks.push_back(factor * power);
+            if (factor * power >= low * (1 - 1e-9) && factor * power <= high * (1 + 1e-9))
+                ticks.push_back(factor * power);
         }
     }
     return ticks;
@@ -96,7 +98,8 @@ Axis axis_over(const std::vector<ChartSeries>& series, bool of_x, bool log, doub
         axis.low /= ratio;
         axis.high = std::min(axis.high * ratio, std::numeric_limits<double>::max());
     } else {
-        const double pad = axis.high > axis.low ? (axis.high - axis.low) * room : std::max(1.0, std::abs(axis.high) * 0.1);
+        const double pad =
+            axis.high > axis.low ? (axis.high - axis.low) * room : std::max(1.0, std::abs(axis.high) * 0.1);
         axis.low -= pad;
         axis.high += pad;
     }
@@ -108,10 +111,13 @@ std::vector<double> x_ticks_of(const Chart& chart, const Axis& x) {
     return x.log ? power_ticks(x.low, x.high, 2) : linear_ticks(std::max(0.0, x.low), x.high, 6);
 }
 
-std::vector<double> y_ticks_of(const Axis& y) { return y.log ? decimal_ticks(y.low, y.high) : linear_ticks(y.low, y.high, 6); }
+std::vector<double> y_ticks_of(const Axis& y) {
+    return y.log ? decimal_ticks(y.low, y.high) : linear_ticks(y.low, y.high, 6);
+}
 
 std::string tick_text(double value) {
-    if (value >= 1000 && value < 1e7 && value == std::floor(value)) return with_commas(static_cast<std::int64_t>(value));
+    if (value >= 1000 && value < 1e7 && value == std::floor(value))
+        return with_commas(static_cast<std::int64_t>(value));
     return strprintf("%g", value);
 }
 

@@ -45,15 +45,16 @@ std::string without_middle(const std::string& text, double width, double size) {
 }  // namespace
 
 std::string svg_open(double width, double height, const std::string& label) {
-    return strprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\"",
-                     width, height, width, height) +
+    return strprintf(
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\"",
+               width, height, width, height) +
            " aria-label=\"" + escape_html(label) + "\" font-family=\"" + kFont + "\" font-size=\"13\">\n" +
            strprintf("<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n", width, height);
 }
 
 std::string svg_text(double x, double y, const std::string& text, const TextStyle& style) {
-    auto attributes =
-        strprintf("x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%g\" fill=\"%s\"", x, y, style.anchor, style.size, style.colour);
+    auto attributes = strprintf("x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%g\" fill=\"%s\"", x, y,
+                                style.anchor, style.size, style.colour);
     if (style.bold) attributes += " font-weight=\"bold\"";
     if (!style.transform.empty()) attributes += " transform=\"" + style.transform + "\"";
     return "<text " + attributes + ">" + escape_html(text) + "</text>\n";
@@ -61,7 +62,8 @@ std::string svg_text(double x, double y, const std::string& text, const TextStyl
 
 double text_width(const std::string& text, double size) {
     double width = 0;
-    for (const char c : printable(text)) width += begins_character(c) ? character_width(static_cast<unsigned char>(c)) : 0;
+    for (const char c : printable(text))
+        width += begins_character(c) ? character_width(static_cast<unsigned char>(c)) : 0;
     return width * size;
 }
 
@@ -83,7 +85,9 @@ std::vector<std::string> shortened(const std::vector<std::string>& texts, double
         const auto shown = printable(text);
         result.push_back(text_width(shown, size) > width ? without_middle(shown, width, size) : shown);
     }
-    if (std::set<std::string>(result.begin(), result.end()).size() < std::set<std::string>(texts.begin(), texts.end()).size()) return texts;
+    if (std::set<std::string>(result.begin(), result.end()).size() <
+        std::set<std::string>(texts.begin(), texts.end()).size())
+        return texts;
     return result;
 }
 

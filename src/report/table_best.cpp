@@ -17,7 +17,8 @@ std::vector<RowPair> paired(const Rows& best, const Rows& rows) {
     if (best.size() == 1 && rows.size() == 1) return {{best.front(), rows.front()}};
     std::vector<RowPair> pairs;
     for (const auto* a : best) {
-        const auto b = std::find_if(rows.begin(), rows.end(), [&](const EvalResult* row) { return row->seed == a->seed; });
+        const auto b =
+            std::find_if(rows.begin(), rows.end(), [&](const EvalResult* row) { return row->seed == a->seed; });
         if (b != rows.end() && !a->diverged() && !(*b)->diverged()) pairs.push_back({a, *b});
     }
     return pairs;
@@ -44,12 +45,14 @@ void mark_best(ReportTable& table) {
             if (row.cells.count(length) > 0 && row.cells.at(length).seeds > 0) rows.push_back(&row);
         }
         if (rows.size() < 2) continue;
-        const auto* best = *std::min_element(
-            rows.begin(), rows.end(), [&](const auto* a, const auto* b) { return a->cells.at(length).mean < b->cells.at(length).mean; });
+        const auto* best = *std::min_element(rows.begin(), rows.end(), [&](const auto* a, const auto* b) {
+            return a->cells.at(length).mean < b->cells.at(length).mean;
+        });
         for (auto* row : rows) {
             auto& cell = row->cells.at(length);
             const bool whole = cell.diverged == 0;  // a model that diverged for some seeds is not among the best
-            cell.best = row == best || (whole && !clearly_worse(best->measurements.at(length), row->measurements.at(length)));
+            cell.best =
+                row == best || (whole && !clearly_worse(best->measurements.at(length), row->measurements.at(length)));
         }
     }
 }

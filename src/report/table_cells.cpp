@@ -88,7 +88,8 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
     return cell;
 }
 
-std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length, const std::set<std::int64_t>& lengths) {
+std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length,
+                                      const std::set<std::int64_t>& lengths) {
     if (lengths.size() < 2) return std::nullopt;
     ReportGrowth growth;
     growth.from = lengths.count(train_length) > 0 ? train_length : *lengths.begin();

@@ -16,7 +16,8 @@ using Seeds = std::map<std::uint64_t, std::map<std::int64_t, const EvalResult*>>
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric);
 
 // Returns the growth from the training length (or the shortest length measured) to the longest.
-std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length, const std::set<std::int64_t>& lengths);
+std::optional<ReportGrowth> growth_of(const Seeds& seeds, std::int64_t train_length,
+                                      const std::set<std::int64_t>& lengths);
 
 // Sets `best` in every column of at least two models.
 void mark_best(ReportTable& table);

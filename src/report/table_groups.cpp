@@ -16,7 +16,9 @@ namespace {
 bool scores_all(const EvalResult& row) { return protocol_scores_all(row.protocol); }
 
 // A limit that is larger than the split is no limit.
-std::int64_t limit_of(const EvalResult& row) { return scores_all(row) && row.max_stream_tokens > row.tokens ? 0 : row.max_stream_tokens; }
+std::int64_t limit_of(const EvalResult& row) {
+    return scores_all(row) && row.max_stream_tokens > row.tokens ? 0 : row.max_stream_tokens;
+}
 
 // Identifies the corpus and the scored part of it, as far as one string can. Rows without block_bytes (of earlier
 // versions) cannot be matched across tokenizers by their text.
@@ -51,8 +53,8 @@ std::vector<KeyedRows> keyed_rows(const std::vector<ReportRun>& runs, bool per_t
     for (const auto& run : runs) {
         for (const auto& row : run.rows) {
             const auto key = key_of(row, per_text);
-            auto found =
-                std::find_if(keyed.begin(), keyed.end(), [&](const KeyedRows& one) { return one.key == key && fits(one.rows, row); });
+            auto found = std::find_if(keyed.begin(), keyed.end(),
+                                      [&](const KeyedRows& one) { return one.key == key && fits(one.rows, row); });
             if (found == keyed.end()) found = keyed.insert(keyed.end(), {key, {}});
             found->rows.push_back(&row);
         }
@@ -70,8 +72,9 @@ RowGroup group_of(const std::vector<const EvalResult*>& rows, const std::string&
 }
 
 bool within(const RowGroup& part, const RowGroup& whole) {
-    return std::all_of(part.rows.begin(), part.rows.end(),
-                       [&](const EvalResult* row) { return std::find(whole.rows.begin(), whole.rows.end(), row) != whole.rows.end(); });
+    return std::all_of(part.rows.begin(), part.rows.end(), [&](const EvalResult* row) {
+        return std::find(whole.rows.begin(), whole.rows.end(), row) != whole.rows.end();
+    });
 }
 
 // The group with the protocol's default stride comes first; then those with other relations of stride and length, and
@@ -79,10 +82,12 @@ bool within(const RowGroup& part, const RowGroup& whole) {
 std::vector<RowGroup> by_stride(const std::vector<const EvalResult*>& rows) {
     const auto& protocol = protocol_named(rows.front()->protocol);
     std::vector<RowGroup> groups, others;
-    auto own = group_of(rows, protocol.default_stride_title, [](const EvalResult* row) { return default_strides(*row); });
+    auto own =
+        group_of(rows, protocol.default_stride_title, [](const EvalResult* row) { return default_strides(*row); });
     if (!own.rows.empty()) groups.push_back(std::move(own));
     if (protocol.default_stride)
-        others.push_back(group_of(rows, "non-overlapping", [](const EvalResult* row) { return row->stride == row->length; }));
+        others.push_back(
+            group_of(rows, "non-overlapping", [](const EvalResult* row) { return row->stride == row->length; }));
     std::set<std::int64_t> seen;
     for (const auto* row : rows) {
         if (default_strides(*row) || !seen.insert(row->stride).second) continue;
@@ -92,7 +97,8 @@ std::vector<RowGroup> by_stride(const std::vector<const EvalResult*>& rows) {
     for (std::size_t i = 0; i < others.size(); ++i) {
         bool held = others[i].rows.empty();
         for (std::size_t j = 0; j < others.size() && !held; ++j) {
-            const bool smaller = others[i].rows.size() < others[j].rows.size() || (others[i].rows.size() == others[j].rows.size() && j < i);
+            const bool smaller = others[i].rows.size() < others[j].rows.size() ||
+                                 (others[i].rows.size() == others[j].rows.size() && j < i);
             held = j != i && smaller && within(others[i], others[j]);
         }
         if (!held) groups.push_back(others[i]);

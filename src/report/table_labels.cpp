@@ -56,9 +56,15 @@ void label_rows(ReportTable& table) {
         return with_tokenizer(row, method_title(row.position) + ", L=" + std::to_string(row.train_length));
     };
     const Label by_name = [&](const ReportRow& row) { return with_tokenizer(row, row.name); };
-    const Label by_update = [&](const ReportRow& row) { return by_name(row) + ", " + with_commas(row.updates) + " updates"; };
-    const Label by_config = [&](const ReportRow& row) { return by_update(row) + ", config " + short_print(measurement(row).config); };
-    const Label by_weights = [&](const ReportRow& row) { return by_config(row) + ", weights " + short_print(measurement(row).checkpoint); };
+    const Label by_update = [&](const ReportRow& row) {
+        return by_name(row) + ", " + with_commas(row.updates) + " updates";
+    };
+    const Label by_config = [&](const ReportRow& row) {
+        return by_update(row) + ", config " + short_print(measurement(row).config);
+    };
+    const Label by_weights = [&](const ReportRow& row) {
+        return by_config(row) + ", weights " + short_print(measurement(row).checkpoint);
+    };
     for (const auto& label : {by_position, by_length, by_name, by_update, by_config, by_weights}) {
         std::set<std::string> labels;
         for (auto& row : table.rows) labels.insert(row.label = label(row));

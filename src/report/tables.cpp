@@ -29,15 +29,18 @@ std::vector<Model> models_of(const std::vector<const EvalResult*>& rows) {
     };
     for (const auto* row : rows) {
         const auto group = row->config_group.empty() ? row->config : row->config_group;
-        add(models, join({row->position, std::to_string(row->train_length), group, row->tokenizer, row->data}, "|"), row);
+        add(models, join({row->position, std::to_string(row->train_length), group, row->tokenizer, row->data}, "|"),
+            row);
     }
     // One seed that was measured at several checkpoints gives several models, not several seeds.
     std::vector<Model> split_models;
     for (const auto& model : models) {
         std::map<std::uint64_t, std::set<std::string>> checkpoints;
         for (const auto* row : model.rows) checkpoints[row->seed].insert(row->checkpoint);
-        const bool several = std::any_of(checkpoints.begin(), checkpoints.end(), [](const auto& entry) { return entry.second.size() > 1; });
-        for (const auto* row : model.rows) add(split_models, several ? model.key + "|" + row->checkpoint : model.key, row);
+        const bool several = std::any_of(checkpoints.begin(), checkpoints.end(),
+                                         [](const auto& entry) { return entry.second.size() > 1; });
+        for (const auto* row : model.rows)
+            add(split_models, several ? model.key + "|" + row->checkpoint : model.key, row);
     }
     return split_models;
 }
@@ -90,7 +93,8 @@ ReportTable table_of(const RowGroup& group, Metric metric) {
     }
     for (const auto& [length, tokens] : table.tokens) table.lengths.push_back(length);
     // Growth is a ratio of per-token perplexities, which do not compare between different tokenizers.
-    for (const auto& model : models_of(group.rows)) table.rows.push_back(row_of(model, metric, table.tokenizers.size() == 1));
+    for (const auto& model : models_of(group.rows))
+        table.rows.push_back(row_of(model, metric, table.tokenizers.size() == 1));
     label_rows(table);
     mark_best(table);
     return table;

@@ -42,7 +42,8 @@ std::string html_table(const TextTable& table) {
         html += "<tr>";
         for (const auto& cell : row) {
             const bool heading = &cell == &row.front();
-            html += (heading ? "<th scope=\"row\"" : "<td") + cell.attributes + ">" + cell.text + (heading ? "</th>" : "</td>");
+            html += (heading ? "<th scope=\"row\"" : "<td") + cell.attributes + ">" + cell.text +
+                    (heading ? "</th>" : "</td>");
         }
         html += "</tr>\n";
     }

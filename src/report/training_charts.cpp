@@ -14,7 +14,8 @@ std::vector<ReportRun::Point> thinned(const std::vector<ReportRun::Point>& point
     if (points.size() <= limit) return points;
     std::vector<ReportRun::Point> few;
     const double step = static_cast<double>(points.size()) / static_cast<double>(limit);
-    for (double at = 0; at < static_cast<double>(points.size()); at += step) few.push_back(points[static_cast<std::size_t>(at)]);
+    for (double at = 0; at < static_cast<double>(points.size()); at += step)
+        few.push_back(points[static_cast<std::size_t>(at)]);
     few.back() = points.back();
     return few;
 }
@@ -30,7 +31,8 @@ void name_series(ChartSeries& series, const ReportRun& run, const std::vector<Re
         for (const auto& row : table.rows) {
             for (const auto& [length, seeds] : row.measurements) {
                 const bool own = std::any_of(seeds.begin(), seeds.end(), [&](const EvalResult* one) {
-                    return std::any_of(run.rows.begin(), run.rows.end(), [&](const EvalResult& of_run) { return &of_run == one; });
+                    return std::any_of(run.rows.begin(), run.rows.end(),
+                                       [&](const EvalResult& of_run) { return &of_run == one; });
                 });
                 if (!own) continue;
                 series.style = style_of(table, row);
@@ -62,16 +64,17 @@ std::vector<Chart> training_charts(const std::vector<ReportRun>& runs, const std
     for (const auto& run : runs) {
         if (run.train_nll.size() < 2) continue;
         const auto store = setting(run, "data.store");
-        const auto tokenizer =
-            run.rows.empty() ? setting(run, "tokenizer.kind") + setting(run, "tokenizer.vocab_size") : run.rows.front().tokenizer;
-        auto group = std::find_if(groups.begin(), groups.end(), [&](const Group& one) { return one.key == store + "|" + tokenizer; });
+        const auto tokenizer = run.rows.empty() ? setting(run, "tokenizer.kind") + setting(run, "tokenizer.vocab_size")
+                                                : run.rows.front().tokenizer;
+        auto group = std::find_if(groups.begin(), groups.end(),
+                                  [&](const Group& one) { return one.key == store + "|" + tokenizer; });
         if (group == groups.end()) group = groups.insert(groups.end(), {store + "|" + tokenizer, {}, {}});
         auto& chart = group->chart;
         chart.title = "Training loss" + (store.empty() ? std::string() : ": " + store_name(store));
         chart.x_label = "update";
         chart.y_label = "training loss (nats a token)";
-        chart.caption =
-            "Loss on the training text" + (store.empty() ? std::string() : " of " + store_name(store)) + ", as logged while training.";
+        chart.caption = "Loss on the training text" + (store.empty() ? std::string() : " of " + store_name(store)) +
+                        ", as logged while training.";
         ChartSeries series;
         series.label = run.name;
         series.style = chart.series.size();

@@ -6,6 +6,8 @@
 
 namespace longbow {
 
-std::string number_or_dash(double value, int decimals) { return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-"; }
+std::string number_or_dash(double value, int decimals) {
+    return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-";
+}
 
 }  // namespace longbow

@@ -90,7 +90,9 @@ void erase_progress_line() {
 
 RateMeter::RateMeter() : start_(std::chrono::steady_clock::now()) {}
 
-double RateMeter::elapsed() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+double RateMeter::elapsed() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+}
 
 double RateMeter::rate(double done) const {
     const double seconds = elapsed();
@@ -109,7 +111,8 @@ double WorkProgress::seconds_left(double elapsed) const {
 
 void WorkProgress::show(const std::vector<ProgressColumn>& more, bool force) {
     if (scope_ == Scope::command) share_with_parent(share());
-    std::vector<ProgressColumn> columns{{eta_text(seconds_left(meter_.elapsed()))}, {strprintf("%.0f %%", std::floor(100 * share()))}};
+    std::vector<ProgressColumn> columns{{eta_text(seconds_left(meter_.elapsed()))},
+                                        {strprintf("%.0f %%", std::floor(100 * share()))}};
     columns.insert(columns.end(), more.begin(), more.end());
     line_.show(columns, force);
 }

@@ -150,7 +150,8 @@ void write_scalars(EventFile& file, const Json& row) {
         if (from.contains(key) && from[key].is_number()) file.scalar(tag, step, from[key].get<double>(), time);
     };
     if (event == "train") {
-        for (const char* key : {"loss", "ppl", "lr", "grad_norm", "loss_scale"}) put(row, key, std::string("train/") + key);
+        for (const char* key : {"loss", "ppl", "lr", "grad_norm", "loss_scale"})
+            put(row, key, std::string("train/") + key);
         put(timing, "tokens_per_second", "train/tokens_per_second");
     } else if (event == "valid" && row.contains("length")) {
         for (const char* key : {"nll", "ppl"}) put(row, key, std::string("valid/") + key + "@" + row["length"].dump());

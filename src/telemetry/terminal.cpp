@@ -28,8 +28,8 @@ int width_of(int file) {
 void for_each_character(std::string_view text, const std::function<void(std::string_view, int)>& visit) {
     while (!text.empty()) {
         utf8proc_int32_t code = -1;
-        const auto size =
-            utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()), &code);
+        const auto size = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                                           static_cast<utf8proc_ssize_t>(text.size()), &code);
         const auto bytes = size > 0 ? static_cast<std::size_t>(size) : 1;
         const bool control = code < 0x20 || (code >= 0x7F && code < 0xA0) || code == 0x2028 || code == 0x2029;
         visit(text.substr(0, bytes), size <= 0 || control ? -1 : utf8proc_charwidth(code));
@@ -52,7 +52,8 @@ int display_width(std::string_view text) {
 
 std::string printable(std::string_view text) {
     std::string shown;
-    for_each_character(text, [&](std::string_view character, int columns) { columns < 0 ? shown += '?' : shown += character; });
+    for_each_character(
+        text, [&](std::string_view character, int columns) { columns < 0 ? shown += '?' : shown += character; });
     return shown;
 }
 
@@ -113,7 +114,8 @@ std::string aligned_table(const std::vector<TableColumn>& columns, int width, st
         for (std::size_t i = 0; i < columns.size(); ++i) {
             if (!shown[i]) continue;
             const auto& cell = cell_of(columns[i]);
-            text += std::string(static_cast<std::size_t>((first ? 0 : 2) + widths[i] - display_width(cell)), ' ') + printable(cell);
+            text += std::string(static_cast<std::size_t>((first ? 0 : 2) + widths[i] - display_width(cell)), ' ') +
+                    printable(cell);
             first = false;
         }
         text += '\n';

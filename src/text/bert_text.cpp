@@ -23,7 +23,9 @@ void append_decomposed(std::vector<char32_t>& out, char32_t c) {
     utf8proc_int32_t parts[32];
     int last_boundary = 0;
     const auto options = static_cast<utf8proc_option_t>(UTF8PROC_DECOMPOSE | UTF8PROC_STABLE);
-    const auto count = c == 0x11938 ? -1 : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, 32, options, &last_boundary);
+    const auto count =
+        c == 0x11938 ? -1
+                     : utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts, 32, options, &last_boundary);
     if (count <= 0 || count > 32) {
         out.push_back(c);
         return;
@@ -39,7 +41,8 @@ void order_marks(std::vector<char32_t>& text) {
         std::size_t end = begin;
         while (end < text.size() && combining_class(text[end]) != 0) ++end;
         if (end > begin + 1) {
-            std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end),
+            std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                             text.begin() + static_cast<std::ptrdiff_t>(end),
                              [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
         }
         begin = end + 1;

@@ -98,7 +98,8 @@ void BpeEncoder::merge_long(std::string_view word, std::vector<TokenId>& ids) co
     };
     std::vector<Symbol> symbols(word.size());
     for (std::size_t i = 0; i < word.size(); ++i) {
-        symbols[i] = {byte_ids_[static_cast<unsigned char>(word[i])], true, i == 0 ? kEnd : i - 1, i + 1 == word.size() ? kEnd : i + 1};
+        symbols[i] = {byte_ids_[static_cast<unsigned char>(word[i])], true, i == 0 ? kEnd : i - 1,
+                      i + 1 == word.size() ? kEnd : i + 1};
     }
     std::priority_queue<Candidate> queue;
     const auto consider = [&](std::size_t at) {
@@ -113,7 +114,8 @@ void BpeEncoder::merge_long(std::string_view word, std::vector<TokenId>& ids) co
         queue.pop();
         auto& left = symbols[top.at];
         // Pairs that an earlier merge has changed stay in the heap and are skipped here.
-        if (!left.alive || left.after == kEnd || (std::uint64_t{left.id} << 32 | symbols[left.after].id) != top.pair) continue;
+        if (!left.alive || left.after == kEnd || (std::uint64_t{left.id} << 32 | symbols[left.after].id) != top.pair)
+            continue;
         auto& right = symbols[left.after];
         left.id = top.result;
         right.alive = false;

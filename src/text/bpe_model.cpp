@@ -96,7 +96,8 @@ private:
 std::vector<std::string> parse_vocab(std::string_view json, const std::string& name) {
     json = vocabulary_text(json, name, /*nul=*/false);
     VocabHandler handler;
-    if (!Json::sax_parse(json, &handler)) throw DataError(name + ": " + handler.problem + "; a vocab.json as GPT-2's was expected");
+    if (!Json::sax_parse(json, &handler))
+        throw DataError(name + ": " + handler.problem + "; a vocab.json as GPT-2's was expected");
     const auto count = handler.entries.size();
     if (count > 0x7FFFFFFF) throw DataError(name + ": more than 2,147,483,647 tokens");
     std::vector<std::string> names(count);
@@ -104,11 +105,13 @@ std::vector<std::string> parse_vocab(std::string_view json, const std::string& n
     StringTable unique;
     for (auto& [token, id] : handler.entries) {
         if (id >= count) {
-            throw DataError(strprintf("%s: token \"%s\" has id %llu, but %zu tokens need the ids 0 to %zu", name.c_str(), token.c_str(),
-                                      static_cast<unsigned long long>(id), count, count - 1));
+            throw DataError(strprintf("%s: token \"%s\" has id %llu, but %zu tokens need the ids 0 to %zu",
+                                      name.c_str(), token.c_str(), static_cast<unsigned long long>(id), count,
+                                      count - 1));
         }
         if (seen[id]) {
-            throw DataError(name + ": id " + std::to_string(id) + " stands twice: \"" + names[id] + "\" and \"" + token + "\"");
+            throw DataError(name + ": id " + std::to_string(id) + " stands twice: \"" + names[id] + "\" and \"" +
+                            token + "\"");
         }
         const auto before = unique.size();
         if (unique.insert(token) < before) throw DataError(name + ": token \"" + token + "\" stands twice");
@@ -141,14 +144,15 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     for (unsigned b = 0; b < 256; ++b) {
         const auto id = ids.find(byte_name(static_cast<unsigned char>(b)));
         if (id == StringTable::kNone) {
-            throw DataError(strprintf("%s: no token for byte 0x%02X (\"%s\"): this is no byte-level vocabulary", vocab_name.c_str(), b,
-                                      byte_name(static_cast<unsigned char>(b)).c_str()));
+            throw DataError(strprintf("%s: no token for byte 0x%02X (\"%s\"): this is no byte-level vocabulary",
+                                      vocab_name.c_str(), b, byte_name(static_cast<unsigned char>(b)).c_str()));
         }
         model.byte_ids[b] = id;
     }
     auto boundary = ids.find(kEndOfText);
     if (boundary == StringTable::kNone) boundary = ids.find("</s>");
-    if (boundary == StringTable::kNone) throw DataError(vocab_name + ": neither <|endoftext|> nor </s> is there, to end documents with");
+    if (boundary == StringTable::kNone)
+        throw DataError(vocab_name + ": neither <|endoftext|> nor </s> is there, to end documents with");
     model.boundary = boundary;
 
     merges_text = vocabulary_text(merges_text, merges_name, /*nul=*/false);
@@ -161,7 +165,9 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
         merges_text.remove_prefix(std::min(end + 1, merges_text.size()));
         if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
         if (starts_with(line, "#version") || (line.empty() && trim(merges_text).empty())) continue;
-        const auto fail = [&](const std::string& what) { throw DataError(merges_name + ":" + std::to_string(line_number) + ": " + what); };
+        const auto fail = [&](const std::string& what) {
+            throw DataError(merges_name + ":" + std::to_string(line_number) + ": " + what);
+        };
         const auto space = line.find(' ');
         const bool whole = space != std::string_view::npos && space > 0 && space + 1 < line.size();
         if (!whole || line.find(' ', space + 1) != std::string_view::npos) {

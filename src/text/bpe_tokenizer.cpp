@@ -9,7 +9,8 @@
 
 namespace longbow {
 
-BpeTokenizer::BpeTokenizer(BpeModel model) : model_(std::move(model)), encoder_(model_), cache_owner_(WordCache::new_owner()) {}
+BpeTokenizer::BpeTokenizer(BpeModel model)
+    : model_(std::move(model)), encoder_(model_), cache_owner_(WordCache::new_owner()) {}
 
 void BpeTokenizer::encode(std::string_view text, std::vector<TokenId>& ids) const {
     auto& cache = WordCache::of_thread(cache_owner_);
@@ -27,7 +28,9 @@ std::string BpeTokenizer::token_text(TokenId id) const { return model_.names[che
 std::size_t BpeTokenizer::safe_split(std::string_view text) const { return last_word_boundary(text); }
 
 std::map<std::string, std::string> BpeTokenizer::files() const {
-    return {{kMetaFile, meta_text(kKind)}, {"vocab.json", format_vocab_json(model_)}, {"merges.txt", format_merges(model_)}};
+    return {{kMetaFile, meta_text(kKind)},
+            {"vocab.json", format_vocab_json(model_)},
+            {"merges.txt", format_merges(model_)}};
 }
 
 namespace {
@@ -58,8 +61,8 @@ std::unique_ptr<Tokenizer> learn_bpe(const TokenizerConfig& config, const Traini
 }
 
 std::unique_ptr<Tokenizer> load_bpe(const StoredTokenizer& stored) {
-    return std::make_unique<BpeTokenizer>(
-        parse_bpe(stored.file("vocab.json"), stored.place + "vocab.json", stored.file("merges.txt"), stored.place + "merges.txt"));
+    return std::make_unique<BpeTokenizer>(parse_bpe(stored.file("vocab.json"), stored.place + "vocab.json",
+                                                    stored.file("merges.txt"), stored.place + "merges.txt"));
 }
 
 std::optional<Objection> size_objection(const Config& config) {

@@ -34,7 +34,9 @@ struct PairInfo {
 struct Candidate {
     std::int64_t count;
     Pair pair;
-    bool operator<(const Candidate& other) const { return count != other.count ? count < other.count : pair > other.pair; }
+    bool operator<(const Candidate& other) const {
+        return count != other.count ? count < other.count : pair > other.pair;
+    }
 };
 
 class Trainer {
@@ -54,7 +56,8 @@ public:
             for (const char byte : text) word.symbols.push_back(model_.byte_ids[static_cast<unsigned char>(byte)]);
             if (word.symbols.size() > 1) words_.push_back(std::move(word));
         }
-        if (words_.size() > 0xFFFFFFFE) throw DataError("more than 4,294,967,294 distinct words: train on a part of the text");
+        if (words_.size() > 0xFFFFFFFE)
+            throw DataError("more than 4,294,967,294 distinct words: train on a part of the text");
         for (std::uint32_t i = 0; i < words_.size(); ++i) {
             const auto& word = words_[i];
             for (std::size_t k = 0; k + 1 < word.symbols.size(); ++k) {
@@ -111,7 +114,8 @@ private:
         for (const auto index : words) merge_word(index, left, right, result);
         pairs_.erase(pair);
         for (const auto changed : fresh_) {
-            if (const auto found = pairs_.find(changed); found != pairs_.end()) queue_.push({found->second.count, changed});
+            if (const auto found = pairs_.find(changed); found != pairs_.end())
+                queue_.push({found->second.count, changed});
         }
     }
 
@@ -151,10 +155,10 @@ private:
 
 void check_bpe_size(std::int64_t vocab_size) {
     if (vocab_size < 257 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(
-            strprintf("a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
-                      "2,147,483,647 (tokenizer.vocab_size)",
-                      static_cast<long long>(vocab_size)));
+        throw DataError(strprintf(
+            "a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
+            "2,147,483,647 (tokenizer.vocab_size)",
+            static_cast<long long>(vocab_size)));
     }
 }
 
@@ -166,7 +170,8 @@ BpeModel train_bpe(const WordCounts& counts, std::int64_t vocab_size) {
     for (unsigned b = 0; b < 256; ++b) byte_of[model.byte_ids[b]] = std::string(1, static_cast<char>(b));
     model.bytes.assign(byte_of.begin(), byte_of.end());
     model.bytes.resize(model.names.size());
-    for (const auto& merge : model.merges) model.bytes[merge.result] = model.bytes[merge.left] + model.bytes[merge.right];
+    for (const auto& merge : model.merges)
+        model.bytes[merge.result] = model.bytes[merge.left] + model.bytes[merge.right];
     model.bytes[model.boundary] = kEndOfText;
     return model;
 }

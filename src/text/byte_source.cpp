@@ -69,12 +69,12 @@ public:
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
     [[noreturn]] void damaged(const char* format, const std::string& what) const {
-        throw DataError(strprintf("%s: damaged %s file at byte %llu: %s (fetch or make the file again)", path_.c_str(), format,
-                                  static_cast<unsigned long long>(consumed_), what.c_str()));
+        throw DataError(strprintf("%s: damaged %s file at byte %llu: %s (fetch or make the file again)", path_.c_str(),
+                                  format, static_cast<unsigned long long>(consumed_), what.c_str()));
     }
     [[noreturn]] void truncated(const char* format) const {
-        throw DataError(strprintf("%s: the %s file ends too early, after %llu bytes (fetch or make the file again)", path_.c_str(), format,
-                                  static_cast<unsigned long long>(consumed_)));
+        throw DataError(strprintf("%s: the %s file ends too early, after %llu bytes (fetch or make the file again)",
+                                  path_.c_str(), format, static_cast<unsigned long long>(consumed_)));
     }
 
 private:
@@ -147,7 +147,8 @@ private:
 class XzSource : public ByteSource {
 public:
     explicit XzSource(std::unique_ptr<FileInput> input) : input_(std::move(input)) {
-        if (lzma_stream_decoder(&stream_, kXzMemory, LZMA_CONCATENATED) != LZMA_OK) throw Error("liblzma could not start: out of memory");
+        if (lzma_stream_decoder(&stream_, kXzMemory, LZMA_CONCATENATED) != LZMA_OK)
+            throw Error("liblzma could not start: out of memory");
     }
     ~XzSource() override { lzma_end(&stream_); }
     std::size_t read(char* data, std::size_t size) override {

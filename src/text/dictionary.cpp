@@ -59,7 +59,9 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
         const auto line = right_trim(text.substr(0, end));
         const bool both = end + 1 < text.size() && text[end] == '\r' && text[end + 1] == '\n';
         text.remove_prefix(std::min(end + (both ? 2 : 1), text.size()));
-        const auto fail = [&](const std::string& what) { throw DataError(name + ":" + std::to_string(number) + ": " + what); };
+        const auto fail = [&](const std::string& what) {
+            throw DataError(name + ":" + std::to_string(number) + ": " + what);
+        };
 
         std::string_view word, field;
         bool good = cut_last(line, word, field);
@@ -67,11 +69,13 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
         if (overwrite) good = cut_last(std::string_view(word), word, field);
         std::int64_t count = 0;
         const auto parsed = std::from_chars(field.data(), field.data() + field.size(), count);
-        if (!good || word.empty() || field.empty() || parsed.ec != std::errc() || parsed.ptr != field.data() + field.size() || count < 0) {
+        if (!good || word.empty() || field.empty() || parsed.ec != std::errc() ||
+            parsed.ptr != field.data() + field.size() || count < 0) {
             fail("\"<word> <count>\" was expected, as fairseq writes dict.txt");
         }
         if (dictionary.table_.find(word) != StringTable::kNone && !overwrite) {
-            fail("\"" + std::string(word) + "\" stands twice (or is a special); end the line with \" #fairseq:overwrite\" if it is meant");
+            fail("\"" + std::string(word) +
+                 "\" stands twice (or is a special); end the line with \" #fairseq:overwrite\" if it is meant");
         }
         if (dictionary.size() >= 0x7FFFFFFF) fail("more than 2,147,483,647 words");
         dictionary.add(word, count);

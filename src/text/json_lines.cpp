@@ -48,7 +48,8 @@ public:
     bool parse(std::string_view line) {
         // The library takes a NUL for the end, and would ignore what follows it.
         if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
-            return refuse(strprintf("no JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
+            return refuse(
+                strprintf("no JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
         }
         bool whole = parse_strictly(line);
         if (!whole && syntax_) {
@@ -163,8 +164,8 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
         if (const auto newline = buffer_.rfind('\n', wanted - 1); newline != std::string::npos) {
             cut = newline + 1;
         } else if (wanted >= kLongestLine) {
-            throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?", path_.c_str(),
-                                      static_cast<long long>(line_)));
+            throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?",
+                                      path_.c_str(), static_cast<long long>(line_)));
         } else {
             wanted *= 2;  // keeps the search for a long line's end linear
         }
@@ -176,8 +177,8 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
     return true;
 }
 
-void for_each_json_text(std::string_view lines, std::int64_t first_line, const std::string& file, const std::string& key,
-                        const std::function<void(std::string_view)>& on_text) {
+void for_each_json_text(std::string_view lines, std::int64_t first_line, const std::string& file,
+                        const std::string& key, const std::function<void(std::string_view)>& on_text) {
     LineParser parser(key);
     for (auto number = first_line; !lines.empty(); ++number) {
         const auto end = std::min(lines.find('\n'), lines.size());
@@ -185,7 +186,8 @@ void for_each_json_text(std::string_view lines, std::int64_t first_line, const s
         lines.remove_prefix(std::min(end + 1, lines.size()));
         if (is_blank(line)) continue;
         if (!parser.parse(line)) {
-            throw DataError(strprintf("%s: line %lld: ", file.c_str(), static_cast<long long>(number)) + parser.problem());
+            throw DataError(strprintf("%s: line %lld: ", file.c_str(), static_cast<long long>(number)) +
+                            parser.problem());
         }
         on_text(parser.text());
     }

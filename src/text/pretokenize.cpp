@@ -12,7 +12,10 @@ constexpr std::array<std::uint8_t, 256> byte_classes() {
         const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
         const bool space = c == ' ' || (c >= 0x09 && c <= 0x0D);
         const bool digit = c >= '0' && c <= '9';
-        const auto kind = letter ? CharClass::letter : digit ? CharClass::number : space ? CharClass::space : CharClass::other;
+        const auto kind = letter  ? CharClass::letter
+                          : digit ? CharClass::number
+                          : space ? CharClass::space
+                                  : CharClass::other;
         classes[static_cast<std::size_t>(c)] = c < 0x80 ? static_cast<std::uint8_t>(kind) : kNotAscii;
     }
     return classes;

@@ -30,9 +30,10 @@ struct TextReader::Impl {
     [[noreturn]] void invalid(std::size_t bad, std::string_view text) const {
         const auto at = offset + bad;
         const auto line =
-            lines + 1 + static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
-        std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(), static_cast<unsigned long long>(at),
-                                        static_cast<unsigned long long>(line));
+            lines + 1 +
+            static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
+        std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(),
+                                        static_cast<unsigned long long>(at), static_cast<unsigned long long>(line));
         if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
             message += ": the file looks compressed (only gzip, xz and zstd are read)";
         }
@@ -68,7 +69,8 @@ bool TextReader::read(std::string& out, std::size_t limit) {
             }
         }
         const auto text = std::string_view(out).substr(start);
-        if (!s.started && encoding_of_bom(text) != nullptr) throw DataError(s.path.string() + ": the file " + utf8_problem(text));
+        if (!s.started && encoding_of_bom(text) != nullptr)
+            throw DataError(s.path.string() + ": the file " + utf8_problem(text));
         const auto cut = at_end ? 0 : incomplete_utf8_tail(text);
         const auto whole = text.substr(0, text.size() - cut);
         if (const auto bad = find_invalid_utf8(whole); bad != std::string_view::npos) s.invalid(bad, text);

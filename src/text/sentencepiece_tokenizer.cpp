@@ -44,7 +44,8 @@ SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::str
     : model_(std::move(model)), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
     if (model_.empty()) throw DataError(name + ": no sentencepiece model: the file is empty");
     check(processor_->LoadFromSerializedProto(model_), name + ": no sentencepiece model");
-    if (processor_->eos_id() < 0) throw DataError(name + ": the model has no </s>, which ends documents; train it with an eos_id");
+    if (processor_->eos_id() < 0)
+        throw DataError(name + ": the model has no </s>, which ends documents; train it with an eos_id");
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
@@ -89,7 +90,9 @@ std::string SentencePieceTokenizer::decode(const std::vector<TokenId>& ids) cons
     return text;
 }
 
-std::string SentencePieceTokenizer::token_text(TokenId id) const { return processor_->IdToPiece(static_cast<int>(checked_id(*this, id))); }
+std::string SentencePieceTokenizer::token_text(TokenId id) const {
+    return processor_->IdToPiece(static_cast<int>(checked_id(*this, id)));
+}
 
 std::size_t SentencePieceTokenizer::safe_split(std::string_view text) const {
     std::size_t split = 0;
@@ -112,17 +115,18 @@ namespace {
 std::unique_ptr<Tokenizer> open_sentencepiece(const TokenizerConfig& config) {
     auto tokenizer = std::make_unique<SentencePieceTokenizer>(read_vocabulary(config.file), config.file);
     if (tokenizer->newline_is_unknown()) {
-        log::warn(config.file +
-                  ": this model has no piece for a newline, so that each line's end is <unk>; train it with byte_fallback, "
-                  "or with the newline among its user_defined_symbols, to tell lines apart");
+        log::warn(
+            config.file +
+            ": this model has no piece for a newline, so that each line's end is <unk>; train it with byte_fallback, "
+            "or with the newline among its user_defined_symbols, to tell lines apart");
     }
     return tokenizer;
 }
 
 std::unique_ptr<Tokenizer> learn_sentencepiece(const TokenizerConfig& config, const TrainingText& text) {
     const auto model = option_choice<SentencePieceModel>(config.options, "sentencepiece_model");
-    return std::make_unique<SentencePieceTokenizer>(train_sentencepiece(text.files, text.jsonl_key, model, learnt_size(config)),
-                                                    "the trained model");
+    return std::make_unique<SentencePieceTokenizer>(
+        train_sentencepiece(text.files, text.jsonl_key, model, learnt_size(config)), "the trained model");
 }
 
 std::unique_ptr<Tokenizer> load_sentencepiece(const StoredTokenizer& stored) {
@@ -131,7 +135,8 @@ std::unique_ptr<Tokenizer> load_sentencepiece(const StoredTokenizer& stored) {
 
 OptionSpec model_option() {
     auto option = choice_option("sentencepiece_model", SentencePieceModel::unigram, "What sentencepiece learns");
-    option.conditions = {{"tokenizer.file", "no tokenizer.file", [](const Config& config) { return config.tokenizer.file.empty(); }}};
+    option.conditions = {
+        {"tokenizer.file", "no tokenizer.file", [](const Config& config) { return config.tokenizer.file.empty(); }}};
     return option;
 }
 

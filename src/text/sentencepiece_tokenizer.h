@@ -20,8 +20,9 @@ enum class SentencePieceModel { unigram, bpe };
 
 template <>
 struct ChoiceTable<SentencePieceModel> {
-    static constexpr Choice<SentencePieceModel> values[] = {{SentencePieceModel::unigram, "unigram", "a unigram language model"},
-                                                            {SentencePieceModel::bpe, "bpe", "byte-pair merges"}};
+    static constexpr Choice<SentencePieceModel> values[] = {
+        {SentencePieceModel::unigram, "unigram", "a unigram language model"},
+        {SentencePieceModel::bpe, "bpe", "byte-pair merges"}};
 };
 
 class SentencePieceTokenizer : public Tokenizer {
@@ -54,7 +55,7 @@ std::string sentencepiece_reason(const std::string& message);
 // Trains a model (unigram or bpe) on a sample of the files' lines, at most 256 MiB of them, which depends only on the
 // lines' numbers. Nothing is normalized, white space is kept, and characters outside the vocabulary become bytes.
 // Returns the .model file's contents. Throws DataError.
-std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, SentencePieceModel kind,
-                                std::int64_t vocab_size);
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key,
+                                SentencePieceModel kind, std::int64_t vocab_size);
 
 }  // namespace longbow

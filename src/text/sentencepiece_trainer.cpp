@@ -127,13 +127,13 @@ private:
 
 }  // namespace
 
-std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key, SentencePieceModel kind,
-                                std::int64_t vocab_size) {
+std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key,
+                                SentencePieceModel kind, std::int64_t vocab_size) {
     if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(
-            strprintf("a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
-                      "need 260 (tokenizer.vocab_size)",
-                      static_cast<long long>(vocab_size)));
+        throw DataError(strprintf(
+            "a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
+            "need 260 (tokenizer.vocab_size)",
+            static_cast<long long>(vocab_size)));
     }
     const auto sentences = sample_lines(files, jsonl_key).take();
     if (sentences.empty()) throw DataError(kNothingToLearn);
@@ -152,8 +152,9 @@ std::string train_sentencepiece(const std::vector<std::string>& files, const std
         },
         &iterator, &model);
     if (!status.ok()) {
-        throw DataError("sentencepiece could not learn " + std::to_string(vocab_size) +
-                        " tokens (tokenizer.vocab_size) from the training text: " + sentencepiece_reason(status.error_message()));
+        throw DataError(
+            "sentencepiece could not learn " + std::to_string(vocab_size) +
+            " tokens (tokenizer.vocab_size) from the training text: " + sentencepiece_reason(status.error_message()));
     }
     return model;
 }

@@ -25,7 +25,8 @@ std::uint32_t StringTable::insert(std::string_view text) {
         if (slot.tag == tag && (*this)[slot.index] == text) return slot.index;
     }
     const auto index = size();
-    if (index == kNone - 1) throw DataError("the text has more than 4,294,967,294 distinct words: train the vocabulary on a part of it");
+    if (index == kNone - 1)
+        throw DataError("the text has more than 4,294,967,294 distinct words: train the vocabulary on a part of it");
     slots_[i] = {index, tag};
     bytes_ += text;
     begins_.push_back(bytes_.size());

@@ -1,4 +1,5 @@
-// The registered kinds, and the way in: opening, training, saving and loading whichever kind the configuration or a folder names.
+// The registered kinds, and the way in: opening, training, saving and loading whichever kind the configuration or a
+// folder names.
 #include "longbow/text/tokenizer.h"
 
 #include <algorithm>
@@ -48,13 +49,15 @@ std::map<std::string, std::string> read_folder(const fs::path& folder) {
 }
 
 // Files as files() gave them, `place` in front of their names in messages.
-std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files, const std::string& place) {
+std::unique_ptr<Tokenizer> tokenizer_from_files(const std::map<std::string, std::string>& files,
+                                                const std::string& place) {
     StoredTokenizer stored{files, place, {}};
     stored.meta = parse_json(stored.file(kMetaFile));
     const auto& meta = stored.meta;
     const bool whole = meta.is_object() && meta.contains("kind") && meta["kind"].is_string();
     if (!whole) throw DataError(place + kMetaFile + " is damaged: no kind");
-    if (meta.value("format", Json()) != 1) throw DataError(place + kMetaFile + " was written by another version of longbow");
+    if (meta.value("format", Json()) != 1)
+        throw DataError(place + kMetaFile + " was written by another version of longbow");
     const auto name = meta["kind"].get<std::string>();
     if (const auto* kind = registry().find(name)) return kind->load(stored);
     throw DataError(place + kMetaFile + ": unknown kind \"" + name + "\"");
@@ -91,14 +94,18 @@ std::string read_vocabulary(const fs::path& path) {
 }
 
 std::string_view vocabulary_text(std::string_view text, const std::string& name, bool nul) {
-    if (const auto fault = utf8_problem(text); !fault.empty()) throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
+    if (const auto fault = utf8_problem(text); !fault.empty())
+        throw DataError(name + ": " + fault + "; a vocabulary is UTF-8 text");
     if (const auto at = text.find('\0'); at != std::string_view::npos && !nul) {
-        throw DataError(name + ": byte " + std::to_string(at) + " is NUL, which no token holds: the file is damaged or of another kind");
+        throw DataError(name + ": byte " + std::to_string(at) +
+                        " is NUL, which no token holds: the file is damaged or of another kind");
     }
     return without_byte_order_mark(text);
 }
 
-std::string vocabulary_file(std::string text) { return starts_with(text, kByteOrderMark) ? std::string(kByteOrderMark) + text : text; }
+std::string vocabulary_file(std::string text) {
+    return starts_with(text, kByteOrderMark) ? std::string(kByteOrderMark) + text : text;
+}
 
 std::string meta_text(const std::string& kind, const Json& options) {
     Json meta{{"format", 1}, {"kind", kind}};
@@ -142,14 +149,15 @@ std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config) {
     if (fs::exists(fs::path(config.file) / kMetaFile)) {
         auto tokenizer = load_tokenizer(config.file);
         if (tokenizer->kind() == config.kind) return tokenizer;
-        throw DataError(config.file + " holds a " + tokenizer->kind() + " tokenizer, but tokenizer.kind is " + config.kind);
+        throw DataError(config.file + " holds a " + tokenizer->kind() + " tokenizer, but tokenizer.kind is " +
+                        config.kind);
     }
     const auto& kind = kind_of(config);
     return kind.open(complete(config, kind));
 }
 
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
-                                           const std::string& jsonl_key) {
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files,
+                                           int threads, const std::string& jsonl_key) {
     const auto& kind = kind_of(config);
     return kind.learn(complete(config, kind), {files, jsonl_key, threads});
 }

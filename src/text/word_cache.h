@@ -24,7 +24,8 @@ public:
         }
         Key() : length(0) {}
         bool operator==(const Key& other) const {
-            return ((part[0] ^ other.part[0]) | (part[1] ^ other.part[1]) | (part[2] ^ other.part[2]) | (part[3] ^ other.part[3])) == 0 &&
+            return ((part[0] ^ other.part[0]) | (part[1] ^ other.part[1]) | (part[2] ^ other.part[2]) |
+                    (part[3] ^ other.part[3])) == 0 &&
                    length == other.length;
         }
     };

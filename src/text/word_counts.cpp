@@ -128,7 +128,8 @@ bool read_plain(const std::string& file, const WordRule& rule, PieceQueue& queue
 void read_pieces(const std::vector<std::string>& files, const WordRule& rule, PieceQueue& queue) {
     CountingProgress progress(files);
     for (const auto& file : files) {
-        if (!(is_json_lines(file) ? read_json_lines(file, queue, progress) : read_plain(file, rule, queue, progress))) return;
+        if (!(is_json_lines(file) ? read_json_lines(file, queue, progress) : read_plain(file, rule, queue, progress)))
+            return;
     }
     progress.finish();
 }
@@ -137,7 +138,8 @@ void count_piece(const Text& piece, const std::string& jsonl_key, const WordRule
     if (piece.file == nullptr) {
         rule.count(piece.text, counts);
     } else {
-        for_each_json_text(piece.text, piece.first_line, *piece.file, jsonl_key, [&](std::string_view text) { rule.count(text, counts); });
+        for_each_json_text(piece.text, piece.first_line, *piece.file, jsonl_key,
+                           [&](std::string_view text) { rule.count(text, counts); });
     }
 }
 
@@ -155,7 +157,8 @@ std::vector<std::pair<std::string_view, std::int64_t>> WordCounts::sorted() cons
     return words;
 }
 
-WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads, const WordRule& rule) {
+WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads,
+                       const WordRule& rule) {
     const auto workers = static_cast<std::size_t>(std::max(threads, 1));
     PieceQueue queue(workers + 1);
     std::vector<WordCounts> counts(workers);

@@ -38,7 +38,8 @@ struct WordRule {
 
 // Counts the words of the files on `threads` threads; the sums do not depend on their number. `jsonl_key` is the key of
 // the text in JSON lines. Memory is used for the distinct words, once a thread, and a few pieces of 4 MiB.
-WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads, const WordRule& rule);
+WordCounts count_words(const std::vector<std::string>& files, const std::string& jsonl_key, int threads,
+                       const WordRule& rule);
 // The same for a vocabulary. Throws DataError for text without words.
 WordCounts count_words(const TrainingText& text, const WordRule& rule);
 

@@ -52,7 +52,8 @@ void scan_lines(std::string_view text, OnWord&& on_word, OnEnd&& on_end) {
 
 void WordTokenizer::encode(std::string_view text, std::vector<TokenId>& ids) const {
     scan_lines(
-        text, [&](std::string_view word) { ids.push_back(dictionary_.index(word)); }, [&] { ids.push_back(Dictionary::kEnd); });
+        text, [&](std::string_view word) { ids.push_back(dictionary_.index(word)); },
+        [&] { ids.push_back(Dictionary::kEnd); });
 }
 
 std::string WordTokenizer::decode(const std::vector<TokenId>& ids) const {
@@ -99,13 +100,14 @@ LONGBOW_REGISTER_TOKENIZER({.name = WordTokenizer::kKind,
                             .files = {"dict.txt"},
                             .open =
                                 [](const TokenizerConfig& config) {
-                                    return std::make_unique<WordTokenizer>(Dictionary::parse(read_vocabulary(config.file), config.file));
+                                    return std::make_unique<WordTokenizer>(
+                                        Dictionary::parse(read_vocabulary(config.file), config.file));
                                 },
                             .learn =
                                 [](const TokenizerConfig& config, const TrainingText& text) {
                                     Dictionary::check_limit(config.vocab_size);
-                                    return std::make_unique<WordTokenizer>(
-                                        Dictionary::from_counts(count_words(text, WordTokenizer::rule()), config.vocab_size));
+                                    return std::make_unique<WordTokenizer>(Dictionary::from_counts(
+                                        count_words(text, WordTokenizer::rule()), config.vocab_size));
                                 },
                             .load =
                                 [](const StoredTokenizer& stored) {

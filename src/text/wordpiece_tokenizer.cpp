@@ -39,8 +39,8 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
         // Published vocabularies have several lines of exotic white space alone. No word is spelled with them, but they
         // count as ids.
         if (entry < vocab.ids.size() && !token.empty()) {
-            throw DataError(strprintf("%s:%zu: token \"%s\" stands in line %u already", name.c_str(), vocab.tokens.size() + 1,
-                                      std::string(token).c_str(), vocab.ids[entry] + 1));
+            throw DataError(strprintf("%s:%zu: token \"%s\" stands in line %u already", name.c_str(),
+                                      vocab.tokens.size() + 1, std::string(token).c_str(), vocab.ids[entry] + 1));
         }
         if (entry == vocab.ids.size()) vocab.ids.push_back(static_cast<TokenId>(vocab.tokens.size()));
         vocab.tokens.emplace_back(token);
@@ -48,7 +48,8 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
     }
     const auto special = [&](std::string_view token) {
         const auto entry = vocab.table.find(token);
-        if (entry == StringTable::kNone) throw DataError(name + ": no " + std::string(token) + " there: this is no BERT vocabulary");
+        if (entry == StringTable::kNone)
+            throw DataError(name + ": no " + std::string(token) + " there: this is no BERT vocabulary");
         return vocab.ids[entry];
     };
     vocab.unknown = special("[UNK]");
@@ -138,8 +139,8 @@ std::unique_ptr<Tokenizer> open_wordpiece(const TokenizerConfig& config) {
 std::unique_ptr<Tokenizer> load_wordpiece(const StoredTokenizer& stored) {
     const auto lowercase = stored.meta.value("lowercase", Json());
     if (!lowercase.is_boolean()) throw DataError(stored.place + kMetaFile + " is damaged: \"lowercase\" is missing");
-    return std::make_unique<WordPieceTokenizer>(WordPieceVocab::parse(stored.file("vocab.txt"), stored.place + "vocab.txt"),
-                                                lowercase.get<bool>());
+    return std::make_unique<WordPieceTokenizer>(
+        WordPieceVocab::parse(stored.file("vocab.txt"), stored.place + "vocab.txt"), lowercase.get<bool>());
 }
 
 std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, const TrainingText& /*text*/) {
@@ -148,21 +149,23 @@ std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, co
 
 std::optional<Objection> missing_file_objection(const Config& config) {
     if (!config.tokenizer.file.empty()) return std::nullopt;
-    return Objection{{"tokenizer.kind", "tokenizer.file"}, "wordpiece is not learnt here: give its vocab.txt as tokenizer.file"};
+    return Objection{{"tokenizer.kind", "tokenizer.file"},
+                     "wordpiece is not learnt here: give its vocab.txt as tokenizer.file"};
 }
 
 }  // namespace
 
-LONGBOW_REGISTER_TOKENIZER({.name = WordPieceTokenizer::kKind,
-                            .help = "BERT vocabulary",
-                            .file_help = "vocab.txt",
-                            .options = {{.key = "lowercase",
-                                         .default_value = false,
-                                         .help = "Lower-case and strip accents first, as uncased BERT vocabularies expect"}},
-                            .files = {"vocab.txt"},
-                            .check = missing_file_objection,
-                            .open = open_wordpiece,
-                            .learn = refuse_to_learn,
-                            .load = load_wordpiece});
+LONGBOW_REGISTER_TOKENIZER(
+    {.name = WordPieceTokenizer::kKind,
+     .help = "BERT vocabulary",
+     .file_help = "vocab.txt",
+     .options = {{.key = "lowercase",
+                  .default_value = false,
+                  .help = "Lower-case and strip accents first, as uncased BERT vocabularies expect"}},
+     .files = {"vocab.txt"},
+     .check = missing_file_objection,
+     .open = open_wordpiece,
+     .learn = refuse_to_learn,
+     .load = load_wordpiece});
 
 }  // namespace longbow

@@ -14,7 +14,9 @@ struct RunUnits {
     double base_updates = 0, base_tokens = 0, base_epochs = 0;
 
     // Returns the epochs seen after `updates` updates.
-    [[nodiscard]] double epochs_at(double updates) const { return base_epochs + (updates - base_updates) / updates_per_epoch; }
+    [[nodiscard]] double epochs_at(double updates) const {
+        return base_epochs + (updates - base_updates) / updates_per_epoch;
+    }
 };
 
 // Returns the duration in updates, not rounded; -1 if it is a time.

@@ -33,10 +33,10 @@ void expect_equal_weights(const Session& session) {
     const auto hashes = ranks.exchange(hasher.digest());
     for (std::size_t rank = 1; rank < hashes.size(); ++rank) {
         if (hashes[rank] == hashes[0]) continue;
-        throw Error(
-            strprintf("after update %lld the weights of rank %zu are not those of rank 0: look at that machine's memory and GPU; nothing "
-                      "is saved, the last checkpoint is from before",
-                      static_cast<long long>(session.state.updates), rank));
+        throw Error(strprintf(
+            "after update %lld the weights of rank %zu are not those of rank 0: look at that machine's memory and GPU; nothing "
+            "is saved, the last checkpoint is from before",
+            static_cast<long long>(session.state.updates), rank));
     }
 }
 
@@ -64,17 +64,18 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     wait_until_saved();
     expect_equal_weights(session);
     if (!weights_are_finite(session)) {
-        if (session.saved_update < 0) throw DivergedError("the weights are not finite before the first update: look at train.init_from");
-        throw DivergedError(
-            strprintf("diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a longer schedule.warmup",
-                      static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
+        if (session.saved_update < 0)
+            throw DivergedError("the weights are not finite before the first update: look at train.init_from");
+        throw DivergedError(strprintf(
+            "diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a longer schedule.warmup",
+            static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
     }
     metrics.sync();
     const RateMeter meter;
     state.train_seconds = session.ranks->alone() ? session.seconds() : state.train_seconds;
-    auto snapshot = std::make_shared<CheckpointSnapshot>(
-        take_snapshot(*session.model, session.optimizer.get(), session.parallel->owned(), state, session.config, *session.tokenizer,
-                      session.train->fingerprint(), {session.ranks->rank(), session.ranks->world(), session.parallel->sharded()}));
+    auto snapshot = std::make_shared<CheckpointSnapshot>(take_snapshot(
+        *session.model, session.optimizer.get(), session.parallel->owned(), state, session.config, *session.tokenizer,
+        session.train->fingerprint(), {session.ranks->rank(), session.ranks->world(), session.parallel->sharded()}));
     session.saved_update = state.updates;
     const double copied = meter.elapsed();
     writer_.start([this, snapshot, copied, run = session.run, keep = session.config.checkpoint, sequence = saves_++] {
@@ -84,8 +85,8 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
         const auto& saved = snapshot->state;
         if (saved.best_update == saved.updates) mark_best(run, saved.best_update);
         prune_checkpoints(run, keep.keep_last, keep.keep_best);
-        log::to_file(strprintf("checkpoint of update %lld: copied in %.2f s, written in %.2f s", static_cast<long long>(saved.updates),
-                               copied, writing.elapsed()));
+        log::to_file(strprintf("checkpoint of update %lld: copied in %.2f s, written in %.2f s",
+                               static_cast<long long>(saved.updates), copied, writing.elapsed()));
     });
 }
 

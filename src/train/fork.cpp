@@ -34,7 +34,8 @@ std::string normal(const std::string& from) {
 // best one instead.
 fs::path source_of(const std::string& from) {
     const fs::path path = from;
-    return resolve_checkpoint(names_a_run(from) ? (path.has_filename() ? path : path.parent_path()).string() + "@last" : from);
+    return resolve_checkpoint(names_a_run(from) ? (path.has_filename() ? path : path.parent_path()).string() + "@last"
+                                                : from);
 }
 
 Json read_fork(const fs::path& run) {
@@ -43,7 +44,8 @@ Json read_fork(const fs::path& run) {
     if (!fs::is_regular_file(file, ignored)) return nullptr;
     Json json = parse_json(read_file(file));
     if (!json.is_object() || !json.contains("from") || !json["from"].is_string() || !json.contains("config")) {
-        throw CheckpointError(file.string() + " is damaged: it does not say what the run was forked from; choose another --run-dir");
+        throw CheckpointError(file.string() +
+                              " is damaged: it does not say what the run was forked from; choose another --run-dir");
     }
     for (const char* key : {"from", "checkpoint"}) {
         if (json.contains(key) && json[key].is_string()) json[key] = unescape_name(json[key].get<std::string>());
@@ -108,15 +110,17 @@ void check_fork_settings(const LoadedConfig& loaded) {
             "in the data too; choose one of the two");
     }
     if (const auto set = loaded.origins.find("model.init"); set != loaded.origins.end() && !set->second.own) {
-        throw ConfigError(set->second.place + ": model.init has no effect here: with --from the weights come from a checkpoint; remove it");
+        throw ConfigError(set->second.place +
+                          ": model.init has no effect here: with --from the weights come from a checkpoint; remove it");
     }
 }
 
 void check_same_fork(const fs::path& run, const std::string& from) {
     const Json fork = read_fork(run);
     if (fork.is_null()) {
-        throw UsageError("--from " + from + ": " + run.string() +
-                         " holds a run that was not forked: choose another --run-dir, or leave --from away to go on with that run");
+        throw UsageError(
+            "--from " + from + ": " + run.string() +
+            " holds a run that was not forked: choose another --run-dir, or leave --from away to go on with that run");
     }
     const auto before = fork["from"].get<std::string>();
     const std::string checkpoint = fork.value("checkpoint", "");
@@ -125,8 +129,8 @@ void check_same_fork(const fs::path& run, const std::string& from) {
         // If the checkpoint is gone, `from` cannot be seen to be a run.
         if (now == same || now == same + "@last") return;
     }
-    throw UsageError("--from " + from + ": the run in " + run.string() + " was forked from " + before + " (" + checkpoint +
-                     "): choose another --run-dir");
+    throw UsageError("--from " + from + ": the run in " + run.string() + " was forked from " + before + " (" +
+                     checkpoint + "): choose another --run-dir");
 }
 
 void write_fork(const fs::path& run, const Fork& fork) {

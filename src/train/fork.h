@@ -20,7 +20,8 @@ struct ForkPlan {
 
 // Decides what a fork takes over. `train` is the new run's training data. Throws DataError if its tokenizer is not the
 // checkpoint's.
-ForkPlan plan_fork(const std::filesystem::path& checkpoint, const Config& config, const TokenStream& train, const std::string& tokenizer);
+ForkPlan plan_fork(const std::filesystem::path& checkpoint, const Config& config, const TokenStream& train,
+                   const std::string& tokenizer);
 
 // Throws ConfigError if tensors differ in name or shape; the message names them and the settings that made them differ.
 void check_fork_weights(const std::filesystem::path& checkpoint, const Config& config, const LanguageModel& model);

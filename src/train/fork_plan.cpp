@@ -53,10 +53,13 @@ public:
     }
 
 private:
-    void add_line(const char* what, const std::string& text) { plan_.lines.push_back(strprintf("%-14s ", what) + text); }
+    void add_line(const char* what, const std::string& text) {
+        plan_.lines.push_back(strprintf("%-14s ", what) + text);
+    }
 
     [[nodiscard]] bool changed(const std::string& key) const {
-        return std::any_of(changes_.begin(), changes_.end(), [&](const auto& change) { return starts_with(change.key, key); });
+        return std::any_of(changes_.begin(), changes_.end(),
+                           [&](const auto& change) { return starts_with(change.key, key); });
     }
     [[nodiscard]] std::string changes_text() const {
         std::vector<std::string> texts;
@@ -66,7 +69,8 @@ private:
     // Returns whether an update or an epoch differs from what it was in the source run.
     [[nodiscard]] bool units_change() const {
         const auto &a = before_.train, &b = after_.train;
-        return !same_data_ || a.length != b.length || a.batch != b.batch || a.accumulate != b.accumulate || a.order != b.order;
+        return !same_data_ || a.length != b.length || a.batch != b.batch || a.accumulate != b.accumulate ||
+               a.order != b.order;
     }
 
     void optimizer() {
@@ -83,8 +87,9 @@ private:
         plan_.optimizer = why.empty();
         if (plan_.optimizer) {
             const bool drops = has_momentum(a) && !has_momentum(b);
-            add_line("optimizer", strprintf("state of %s after %lld steps%s", b.name.c_str(), static_cast<long long>(state.optimizer_steps),
-                                            drops ? ", without its momentum" : ""));
+            add_line("optimizer",
+                     strprintf("state of %s after %lld steps%s", b.name.c_str(),
+                               static_cast<long long>(state.optimizer_steps), drops ? ", without its momentum" : ""));
         } else {
             state.optimizer_steps = 0;
             add_line("optimizer", b.name + " starts anew: " + why);
@@ -100,27 +105,32 @@ private:
             state.samples = 0;
             state.order_updates = state.updates;
             forget_interval();
-            return add_line("data", "starts at its beginning: it is not what the checkpoint was trained on; epochs count anew");
+            return add_line("data",
+                            "starts at its beginning: it is not what the checkpoint was trained on; epochs count anew");
         }
         const std::string seed = a.seed == b.seed ? "" : "; another train.seed, so the same place in another order";
         if (!units_change()) return add_line("data", "goes on after " + samples + " inputs" + seed);
         const auto order = training_order(train_, a);
-        const RunUnits units{order->tokens_per_update(), order->updates_per_epoch(), static_cast<double>(state.base_updates),
-                             state.base_tokens, state.base_epochs};
+        const RunUnits units{order->tokens_per_update(), order->updates_per_epoch(),
+                             static_cast<double>(state.base_updates), state.base_tokens, state.base_epochs};
         const double epochs = units.epochs_at(static_cast<double>(state.updates));
         rebase(epochs);
         // train.order fairseq derives its place in the data from the updates, the other order from the inputs.
         state.order_updates =
-            state.updates - static_cast<std::int64_t>(std::floor(epochs * training_order(train_, b)->updates_per_epoch() + 1e-9));
-        if (a.length == b.length && a.order == b.order) return add_line("data", "goes on after " + samples + " inputs" + seed);
+            state.updates -
+            static_cast<std::int64_t>(std::floor(epochs * training_order(train_, b)->updates_per_epoch() + 1e-9));
+        if (a.length == b.length && a.order == b.order)
+            return add_line("data", "goes on after " + samples + " inputs" + seed);
         forget_interval();
         state.samples = state.samples * a.length / b.length;
-        add_line("data",
-                 strprintf("goes on %.2f epochs in: %s inputs of %lld tokens are %s of %lld. The order within the epoch is another, so "
-                           "some of its text comes twice and some not",
-                           epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
-                           static_cast<long long>(b.length)) +
-                     seed);
+        add_line(
+            "data",
+            strprintf(
+                "goes on %.2f epochs in: %s inputs of %lld tokens are %s of %lld. The order within the epoch is another, so "
+                "some of its text comes twice and some not",
+                epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
+                static_cast<long long>(b.length)) +
+                seed);
     }
     void rebase(double epochs) {
         auto& state = plan_.state;
@@ -147,7 +157,8 @@ private:
     // have the source's other checkpoints.
     void best() {
         auto& state = plan_.state;
-        const bool comparable = same_data_ && !changed("eval.") && !changed("data.") && !changed("train.length") && !changed("train.dtype");
+        const bool comparable =
+            same_data_ && !changed("eval.") && !changed("data.") && !changed("train.length") && !changed("train.dtype");
         if (!comparable) state.validated_update = -1;
         if (comparable && state.best_update == state.updates) return;
         state.best_update = -1;
@@ -165,11 +176,13 @@ private:
 
 }  // namespace
 
-ForkPlan plan_fork(const fs::path& checkpoint, const Config& config, const TokenStream& train, const std::string& tokenizer) {
+ForkPlan plan_fork(const fs::path& checkpoint, const Config& config, const TokenStream& train,
+                   const std::string& tokenizer) {
     if (const std::string before = read_manifest(checkpoint).value("tokenizer", ""); before != tokenizer) {
-        throw DataError(
-            "--from " + checkpoint.string() + ": it was trained with another tokenizer (" + before + ") than the store's (" + tokenizer +
-            "); prepare the data with the checkpoint's tokenizer: longbow prepare --tokenizer KIND:" + checkpoint.string() + " ..");
+        throw DataError("--from " + checkpoint.string() + ": it was trained with another tokenizer (" + before +
+                        ") than the store's (" + tokenizer +
+                        "); prepare the data with the checkpoint's tokenizer: longbow prepare --tokenizer KIND:" +
+                        checkpoint.string() + " ..");
     }
     return Planner(checkpoint, config, train).plan();
 }
@@ -184,24 +197,28 @@ void check_fork_weights(const fs::path& checkpoint, const Config& config, const 
             problems.push_back(wanted.name + " " + shape_text(wanted.tensor.sizes()) + " is not in the checkpoint");
         } else {
             if (found->second.sizes() != wanted.tensor.sizes()) {
-                problems.push_back(wanted.name + " has the shape " + shape_text(found->second.sizes()) + " in the checkpoint and " +
-                                   shape_text(wanted.tensor.sizes()) + " in the new run");
+                problems.push_back(wanted.name + " has the shape " + shape_text(found->second.sizes()) +
+                                   " in the checkpoint and " + shape_text(wanted.tensor.sizes()) + " in the new run");
             }
             stored.erase(found);
         }
     }
-    for (const auto& [name, tensor] : stored) problems.push_back(name + " " + shape_text(tensor.sizes()) + " has no place in the new run");
+    for (const auto& [name, tensor] : stored)
+        problems.push_back(name + " " + shape_text(tensor.sizes()) + " has no place in the new run");
     if (problems.empty()) return;
     std::vector<std::string> settings;
-    for (const auto& change : config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
+    for (const auto& change :
+         config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
         if (starts_with(change.key, "model.") || starts_with(change.key, "position.") || change.key == "train.length") {
             settings.push_back(change.key + ": " + change.before + " -> " + change.after);
         }
     }
-    const auto more = problems.size() > kMostNamed ? strprintf("; and %zu more", problems.size() - kMostNamed) : std::string();
+    const auto more =
+        problems.size() > kMostNamed ? strprintf("; and %zu more", problems.size() - kMostNamed) : std::string();
     problems.resize(std::min(problems.size(), kMostNamed));
     throw ConfigError("--from " + checkpoint.string() + " does not fit the new run's model (" + join(settings, "; ") +
-                      "): " + join(problems, "; ") + more + ". A fork may change every setting that leaves the weights' names and shapes");
+                      "): " + join(problems, "; ") + more +
+                      ". A fork may change every setting that leaves the weights' names and shapes");
 }
 
 }  // namespace longbow

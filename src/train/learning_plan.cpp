@@ -16,7 +16,8 @@ namespace {
 // update.
 std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, const char* key) {
     if (duration.unit == Duration::Unit::seconds && duration.value > 0) {
-        throw ConfigError(std::string(key) + ": " + duration.text() + " is a time; a schedule needs updates, epochs or tokens");
+        throw ConfigError(std::string(key) + ": " + duration.text() +
+                          " is a time; a schedule needs updates, epochs or tokens");
     }
     return static_cast<std::int64_t>(std::ceil(updates_until(duration, units)));
 }
@@ -24,7 +25,8 @@ std::int64_t schedule_updates(const Duration& duration, const RunUnits& units, c
 bool periodic(const Session& session) { return has_period(session.config.schedule); }
 
 double rate_at(const Session& session, std::int64_t update) {
-    return learning_rate(session.config.schedule, session.config.optim.lr, update, session.warmup, session.state.schedule_period);
+    return learning_rate(session.config.schedule, session.config.optim.lr, update, session.warmup,
+                         session.state.schedule_period);
 }
 
 // Returns the update from which on the learning rate stays 0; -1 if there is none.
@@ -37,10 +39,11 @@ std::int64_t end_of_learning(const Session& session) {
 
 std::string with_a_schedule(const Session& session, const std::string& from) {
     const auto stop = session.config.train.stop.text();
-    const auto period = session.config.train.stop.unit == Duration::Unit::seconds ? "\"N updates\"" : "\"" + stop + "\"";
+    const auto period =
+        session.config.train.stop.unit == Duration::Unit::seconds ? "\"N updates\"" : "\"" + stop + "\"";
     return "longbow train --from " + from + " \"train.stop=" + stop +
-           "\" schedule.name=constant --run-dir NEW (or schedule.period=" + period + ", which lets the " + session.config.schedule.name +
-           " fall to the new end; optim.lr may change too)";
+           "\" schedule.name=constant --run-dir NEW (or schedule.period=" + period + ", which lets the " +
+           session.config.schedule.name + " fall to the new end; optim.lr may change too)";
 }
 
 }  // namespace
@@ -51,8 +54,9 @@ void resolve_schedule(Session& session) {
     if (session.state.schedule_period != 0) return;
     session.state.schedule_period =
         schedule.period.value > 0 ? schedule_updates(schedule.period, session.units, "schedule.period")
-        : periodic(session)       ? schedule_updates(session.config.train.stop, session.units, "schedule.period is not set, and train.stop")
-                                  : 0;
+        : periodic(session)
+            ? schedule_updates(session.config.train.stop, session.units, "schedule.period is not set, and train.stop")
+            : 0;
 }
 
 std::string rates_ahead(const Session& session) {
@@ -71,36 +75,41 @@ void check_raised_stop(const Session& session, const Config& before) {
     const auto stops = "train.stop: " + before.train.stop.text() + " -> " + now.train.stop.text();
     const auto end = end_of_learning(session);
     if (end >= 0 && (total >= 0 ? total > end : done >= end)) {
-        throw ConfigError(stops +
-                          strprintf(": the %s schedule of this run ends at update %lld, with the period that it started with; after "
-                                    "that it would train at a learning rate of 0. Start a run of its own from here, with a schedule: ",
-                                    now.schedule.name.c_str(), static_cast<long long>(end)) +
-                          with_a_schedule(session, session.run.string()));
+        throw ConfigError(
+            stops +
+            strprintf(
+                ": the %s schedule of this run ends at update %lld, with the period that it started with; after "
+                "that it would train at a learning rate of 0. Start a run of its own from here, with a schedule: ",
+                now.schedule.name.c_str(), static_cast<long long>(end)) +
+            with_a_schedule(session, session.run.string()));
     }
     if (!session.ranks->leader()) return;
-    const auto kept = periodic(session) ? strprintf(", which keeps the period of %lld updates with which this run started",
-                                                    static_cast<long long>(session.state.schedule_period))
-                                        : std::string();
-    log::info(stops + ": trains on at a learning rate " + (rates_ahead(session)[0] == 'f' ? "" : "of ") + rates_ahead(session) + " (" +
-              now.schedule.name + kept + ")");
+    const auto kept = periodic(session)
+                          ? strprintf(", which keeps the period of %lld updates with which this run started",
+                                      static_cast<long long>(session.state.schedule_period))
+                          : std::string();
+    log::info(stops + ": trains on at a learning rate " + (rates_ahead(session)[0] == 'f' ? "" : "of ") +
+              rates_ahead(session) + " (" + now.schedule.name + kept + ")");
 }
 
 void check_fork_ahead(const Session& session, const std::string& from) {
     const auto& stop = session.config.train.stop;
     const auto done = session.counted_updates();
     if (session.finished()) {
-        throw ConfigError(
-            strprintf("--from %s: nothing is left to train: it is at update %lld, and train.stop, which counts from the first "
-                      "update of all, is %s; give a later train.stop",
-                      from.c_str(), static_cast<long long>(done), stop.text().c_str()));
+        throw ConfigError(strprintf(
+            "--from %s: nothing is left to train: it is at update %lld, and train.stop, which counts from the first "
+            "update of all, is %s; give a later train.stop",
+            from.c_str(), static_cast<long long>(done), stop.text().c_str()));
     }
     const auto end = end_of_learning(session);
     if (end < 0 || done < end) return;
-    throw ConfigError(strprintf("--from %s: the %s schedule ends at update %lld, and the new run, from update %lld on, would train at a "
-                                "learning rate of 0; give it a schedule: ",
-                                from.c_str(), session.config.schedule.name.c_str(), static_cast<long long>(end),
-                                static_cast<long long>(done)) +
-                      with_a_schedule(session, from));
+    throw ConfigError(
+        strprintf(
+            "--from %s: the %s schedule ends at update %lld, and the new run, from update %lld on, would train at a "
+            "learning rate of 0; give it a schedule: ",
+            from.c_str(), session.config.schedule.name.c_str(), static_cast<long long>(end),
+            static_cast<long long>(done)) +
+        with_a_schedule(session, from));
 }
 
 }  // namespace longbow

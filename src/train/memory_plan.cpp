@@ -50,14 +50,15 @@ public:
     }
 
     MemoryPlan plan() const {
-        std::vector<Account> moments = {output_head(),     head_backward(),      layer_backward(config_.model.layers - 1),
-                                        layer_backward(0), embedding_backward(), after_update(),
-                                        weights_shared()};
+        std::vector<Account> moments = {
+            output_head(),     head_backward(),      layer_backward(config_.model.layers - 1),
+            layer_backward(0), embedding_backward(), after_update(),
+            weights_shared()};
         if (request_.valid_tokens > 0) {
             for (const auto length : validation_lengths(config_)) moments.push_back(validation(length));
         }
-        const auto most =
-            std::max_element(moments.begin(), moments.end(), [](const Account& a, const Account& b) { return a.total() < b.total(); });
+        const auto most = std::max_element(moments.begin(), moments.end(),
+                                           [](const Account& a, const Account& b) { return a.total() < b.total(); });
         return {most->moment, most->terms, most->total(), snapshot(), memory_.attention};
     }
 
@@ -66,11 +67,13 @@ private:
         const auto slots = static_cast<double>(optimizer_slots(config_.optim).size());
         return slots * memory_.weights / (sharded_ ? static_cast<double>(request_.ranks) : 1.0);
     }
-    [[nodiscard]] double token_ids() const { return 2 * static_cast<double>(pass_.batch * pass_.length * 8); }  // inputs and targets
-    [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }                       // rank 0's: save.cpp
+    [[nodiscard]] double token_ids() const {
+        return 2 * static_cast<double>(pass_.batch * pass_.length * 8);
+    }                                                                                      // inputs and targets
+    [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }  // rank 0's: save.cpp
 
-    // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets that the ranks cannot share
-    // evenly, are copied; each rank's sums wait for the end of the backward pass.
+    // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets
+    // that the ranks cannot share evenly, are copied; each rank's sums wait for the end of the backward pass.
     [[nodiscard]] double exchanged_gradients() const {
         if (request_.ranks == 1) return 0;
         const bool full = config_.dist.reduce_dtype == ReduceDType::full;
@@ -84,7 +87,8 @@ private:
                            [&](const auto& parameter) { return parameter.numel() % request_.ranks == 0; });
     }
 
-    // What is there at every moment. Weights: language_model.cpp; state: optimizer.cpp; tables: what position methods and attention keep.
+    // What is there at every moment. Weights: language_model.cpp; state: optimizer.cpp; tables: what position methods
+    // and attention keep.
     [[nodiscard]] Account begin(std::string moment) const {
         Account account{std::move(moment), {}};
         account.add("weights", memory_.weights);
@@ -95,13 +99,16 @@ private:
         return account;
     }
 
-    // Gradients at a moment of the backward pass in which only those of `made` parameters would be there without accumulation. Accumulated ones
-    // are all there from the second micro-batch on; so are Reducer's buckets, which the gradients are views of (one flat copy, not two).
-    // A tied matrix has two parts: the head's waits for the embedding's, beside what has been accumulated.
+    // Gradients at a moment of the backward pass in which only those of `made` parameters would be there without
+    // accumulation. Accumulated ones are all there from the second micro-batch on; so are Reducer's buckets, which the
+    // gradients are views of (one flat copy, not two). A tied matrix has two parts: the head's waits for the
+    // embedding's, beside what has been accumulated.
     void add_gradients(Account& account, double made, double pending) const {
         account.add("gradients", held_ ? memory_.weights + pending : made);
     }
-    void add_exchanged_gradients(Account& account) const { account.add("gradients on their way between ranks", exchanged_gradients()); }
+    void add_exchanged_gradients(Account& account) const {
+        account.add("gradients on their way between ranks", exchanged_gradients());
+    }
 
     // What the layers before `layers` have kept, and the batch.
     void add_kept(Account& account, std::int64_t layers) const {
@@ -141,8 +148,9 @@ private:
         add_gradients(account, head.weight_gradients + memory_.final_norm_weights + behind, head.tied_gradients);
         add_kept(account, index);
         if (index == 0) add_exchanged_gradients(account);
-        account.add("this layer",
-                    memory_.layer.backward + (recompute_ ? memory_.stream : 0));  // recomputed: its output comes out once more
+        account.add(
+            "this layer",
+            memory_.layer.backward + (recompute_ ? memory_.stream : 0));  // recomputed: its output comes out once more
         return account;
     }
 
@@ -164,23 +172,27 @@ private:
         account.add("gradients", memory_.weights);
         if (!cuda_ && !background_) account.add(kCopy, snapshot());
         // Its absolute values, and two bytes a number of masks.
-        if (cuda_ || background_) account.add("a check of the largest weight", memory_.largest_weight * (1 + 2 / memory_.wide));
+        if (cuda_ || background_)
+            account.add("a check of the largest weight", memory_.largest_weight * (1 + 2 / memory_.wide));
         return account;
     }
 
-    // Each rank has updated its share of the weights: a bucket at a time they go to all (data_parallel.cpp). The largest tensor is in one of its own.
+    // Each rank has updated its share of the weights: a bucket at a time they go to all (data_parallel.cpp). The
+    // largest tensor is in one of its own.
     [[nodiscard]] Account weights_shared() const {
         auto account = begin("when the ranks share the new weights");
         account.add("gradients", memory_.weights);
         const double bucket = std::max(config_.dist.bucket_mb * 1048576, memory_.largest_weight);
-        account.add("a bucket of weights", sharded_ ? std::min(bucket, memory_.weights) * (1 + 1.0 / request_.ranks) : 0);
+        account.add("a bucket of weights",
+                    sharded_ ? std::min(bucket, memory_.weights) * (1 + 1.0 / request_.ranks) : 0);
         return account;
     }
 
     // The last update's gradients are still there. Nothing is kept for a backward pass.
     [[nodiscard]] Account validation(std::int64_t length) const {
         const auto size = std::min(length, request_.valid_tokens);
-        const auto windows = std::max<std::int64_t>(1, std::min(config_.eval.max_batch_tokens, request_.valid_tokens) / size);
+        const auto windows =
+            std::max<std::int64_t>(1, std::min(config_.eval.max_batch_tokens, request_.valid_tokens) / size);
         const PassRequest pass{request_.device, request_.threads, windows, size, true};
         auto account = begin(strprintf("in a validation at length %lld", static_cast<long long>(length)));
         account.add("gradients", memory_.weights);
@@ -207,9 +219,11 @@ MemoryPlan plan_memory(const Config& config, std::int64_t vocab_size, const Memo
 }
 
 std::string to_text(const MemoryPlan& plan) {
-    std::string text = strprintf("%s at the peak, %s (%s bytes of tensors)\n", human_bytes(plan.total).c_str(), plan.moment.c_str(),
-                                 with_commas(static_cast<std::int64_t>(std::llround(plan.total))).c_str());
-    for (const auto& term : plan.terms) text += strprintf("%22s %10s  %s\n", "", human_bytes(term.bytes).c_str(), term.name.c_str());
+    std::string text =
+        strprintf("%s at the peak, %s (%s bytes of tensors)\n", human_bytes(plan.total).c_str(), plan.moment.c_str(),
+                  with_commas(static_cast<std::int64_t>(std::llround(plan.total))).c_str());
+    for (const auto& term : plan.terms)
+        text += strprintf("%22s %10s  %s\n", "", human_bytes(term.bytes).c_str(), term.name.c_str());
     return text;
 }
 

@@ -1,7 +1,8 @@
-// What a training run takes of each rank's memory at the most, before it starts. The account follows an update through its moments (the output
-// head, the backward pass of each layer, the embedding's gradient, a validation) and adds up what is alive at each; the plan is the
-// moment with the most. Counted are tensors, as device_memory.h counts them: a GPU takes 0.5 to 1 GB more for CUDA's context and NCCL's buffers, a
-// process on a CPU the program and the libraries' own buffers.
+// What a training run takes of each rank's memory at the most, before it starts. The account follows an update through
+// its moments (the output head, the backward pass of each layer, the embedding's gradient, a validation) and adds up
+// what is alive at each; the plan is the moment with the most. Counted are tensors, as device_memory.h counts them: a
+// GPU takes 0.5 to 1 GB more for CUDA's context and NCCL's buffers, a process on a CPU the program and the libraries'
+// own buffers.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +28,9 @@ struct MemoryTerm {
 struct MemoryPlan {
     std::string moment;  // when the peak is reached
     std::vector<MemoryTerm> terms;
-    double total = 0;       // bytes on the device: the sum of the terms
-    double snapshot = 0;    // bytes in host memory of the copy from which rank 0 writes a checkpoint; a CPU's `total` has them
+    double total = 0;  // bytes on the device: the sum of the terms
+    double snapshot =
+        0;  // bytes in host memory of the copy from which rank 0 writes a checkpoint; a CPU's `total` has them
     std::string attention;  // the back-end that the account is for
 };
 

@@ -48,7 +48,8 @@ double visited_now(Session& session) {
     blocks.resize(1);
     auto input = at::empty({1, config.length}, at::kLong);
     auto target = at::empty_like(input);
-    fill_batch(*session.train, blocks, config.length, input.mutable_data_ptr<std::int64_t>(), target.mutable_data_ptr<std::int64_t>());
+    fill_batch(*session.train, blocks, config.length, input.mutable_data_ptr<std::int64_t>(),
+               target.mutable_data_ptr<std::int64_t>());
     session.model->eval();
     attention.measure_visited(true);
     session.model->hidden(input.to(session.device));
@@ -60,9 +61,12 @@ double visited_now(Session& session) {
 }  // namespace
 
 Metrics::Metrics(const Session& session)
-    : every_(session.config.log.every, session.units, session.state.train_seconds), progress_(0), first_update_(session.counted_updates()) {
+    : every_(session.config.log.every, session.units, session.state.train_seconds),
+      progress_(0),
+      first_update_(session.counted_updates()) {
     if (!session.ranks->leader()) return;
-    file_ = std::make_unique<MetricsFile>(session.run / "metrics.jsonl", [&](const Json& row) { return belongs_to(session.state, row); });
+    file_ = std::make_unique<MetricsFile>(session.run / "metrics.jsonl",
+                                          [&](const Json& row) { return belongs_to(session.state, row); });
     if (!session.config.log.tensorboard) return;
     events_ = std::make_unique<EventFile>(session.run / "tensorboard");
     for (const auto& row : file_->kept()) write_scalars(*events_, row);
@@ -81,7 +85,8 @@ void Metrics::append(const Json& row) {
 
 void Metrics::write_row(Session& session, const UpdateResult& result) {
     auto& state = session.state;
-    const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
+    const double loss =
+        state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
     Json row = {{"event", "train"},
                 {"update", state.updates},
                 {"tokens", state.tokens},
@@ -93,8 +98,9 @@ void Metrics::write_row(Session& session, const UpdateResult& result) {
     if (session.config.train.dtype == DType::fp16) row["loss_scale"] = state.loss_scale;
     if (state.skipped_updates > 0) row["skipped"] = state.skipped_updates;
     if (file_ && session.model->attention().skips()) row["visited_fraction"] = visited_now(session);
-    row["timing"] = {
-        {"seconds", state.train_seconds}, {"tokens_per_second", tokens_per_second_}, {"memory_mb", peak_memory_mb(session.device.str())}};
+    row["timing"] = {{"seconds", state.train_seconds},
+                     {"tokens_per_second", tokens_per_second_},
+                     {"memory_mb", peak_memory_mb(session.device.str())}};
     append(row);
     last_loss_ = loss;
     state.interval_nll = 0;
@@ -113,12 +119,14 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     }
     if (!due && !stderr_is_terminal()) return;
 
-    const double loss = state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
+    const double loss =
+        state.interval_tokens > 0 ? state.interval_nll / static_cast<double>(state.interval_tokens) : NAN;
     // The number that train.stop counts; updates skipped for an overflow may be left out of it (train.count_skipped).
     const auto counted = session.counted_updates();
     const auto done = static_cast<double>(counted - first_update_);
-    const double eta = session.total_updates >= 0 ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
-                                                  : std::max(0.0, session.config.train.stop.value - state.train_seconds);
+    const double eta = session.total_updates >= 0
+                           ? meter_.eta(done, static_cast<double>(session.total_updates - first_update_))
+                           : std::max(0.0, session.config.train.stop.value - state.train_seconds);
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
     const std::vector<ProgressColumn> columns{
         {eta_text(eta)},

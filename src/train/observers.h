@@ -86,7 +86,8 @@ public:
     // Returns whether validation is due after this update and has not run yet. (A run that was stopped during a
     // validation runs it when it is resumed.)
     [[nodiscard]] bool due(const Session& session, bool last);
-    // Rows in metrics.jsonl; records the best in session.state and returns whether this is it. Throws InterruptedError on a signal.
+    // Rows in metrics.jsonl; records the best in session.state and returns whether this is it. Throws InterruptedError
+    // on a signal.
     bool run(Session& session, Metrics& metrics);
 
 private:

@@ -29,14 +29,18 @@ std::string line(const char* name, const std::string& value) { return strprintf(
 std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
     const auto& config = request.config;
     const auto most = config.eval.valid_tokens;
-    const MemoryRequest memory{request.device, request.threads, ranks, most > 0 ? std::min(most, valid_tokens) : valid_tokens};
+    const MemoryRequest memory{request.device, request.threads, ranks,
+                               most > 0 ? std::min(most, valid_tokens) : valid_tokens};
     const auto plan = plan_memory(config, vocab_size, memory);
-    std::string text = line("memory", strprintf("%s, %s attention%s: %s", request.device.c_str(), plan.attention.c_str(),
-                                                ranks > 1 ? strprintf(", each of %d ranks", ranks).c_str() : "", to_text(plan).c_str()));
+    std::string text = line(
+        "memory", strprintf("%s, %s attention%s: %s", request.device.c_str(), plan.attention.c_str(),
+                            ranks > 1 ? strprintf(", each of %d ranks", ranks).c_str() : "", to_text(plan).c_str()));
     text.pop_back();  // to_text() ends its lines itself
-    if (memory.device != "cpu") text += line("host memory", human_bytes(plan.snapshot) + ": the copy for the checkpoint being written");
+    if (memory.device != "cpu")
+        text += line("host memory", human_bytes(plan.snapshot) + ": the copy for the checkpoint being written");
     const auto other = [&](const char* key, const Config& changed) {
-        text += strprintf("%22s %10s  in all with %s\n", "", human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
+        text += strprintf("%22s %10s  in all with %s\n", "",
+                          human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
     };
     if (config.train.recompute == Recompute::none) {
         auto changed = config;
@@ -51,19 +55,22 @@ std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vo
     return text;
 }
 
-std::string evaluation_lines(const Config& config, const ForwardFlops& forward, const TokenStream& valid, double update_flops) {
+std::string evaluation_lines(const Config& config, const ForwardFlops& forward, const TokenStream& valid,
+                             double update_flops) {
     std::string text;
     const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, valid.size()) : valid.size();
     for (const auto length : validation_lengths(config)) {
         const double flops = static_cast<double>(tokens) * forward.token(length);
-        text += line("validation", strprintf("at length %lld: %s tokens, %s, as much as %.1f updates", static_cast<long long>(length),
-                                             with_commas(tokens).c_str(), flops_text(flops).c_str(), flops / update_flops));
+        text += line("validation",
+                     strprintf("at length %lld: %s tokens, %s, as much as %.1f updates", static_cast<long long>(length),
+                               with_commas(tokens).c_str(), flops_text(flops).c_str(), flops / update_flops));
     }
     return text;
 }
 
 // Returns the learning rates of a fork. Throws what the run itself would throw.
-std::string fork_rates(const TrainRequest& request, const Config& config, const TrainState& state, const RunUnits& units) {
+std::string fork_rates(const TrainRequest& request, const Config& config, const TrainState& state,
+                       const RunUnits& units) {
     Session course;
     course.config = config;
     course.state = state;
@@ -88,7 +95,9 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto path = store_of(request).string();
     const auto vocab_size = planned_vocab_size(config);
     if (vocab_size == 0) {
-        return line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") + path +
+        return line("an update",
+                    with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") +
+               path +
                " is not there yet: parameters, memory, time and updates an epoch are known when it is made from data.train (longbow "
                "prepare, or the run itself), or with tokenizer.vocab_size or data.expect_vocab_size.\n";
     }
@@ -99,10 +108,12 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     const std::string from = config.data.expect_vocab_size > 0 ? "data.expect_vocab_size and data.expect_train_tokens"
                              : !config.tokenizer.file.empty()  ? "tokenizer.file"
                                                                : "tokenizer.vocab_size, the most that will be learnt";
-    const std::string unknown =
-        config.data.expect_train_tokens > 0 ? "" : " How many updates an epoch has is known when the store is made from data.train.";
-    return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) + time_text(request, expected_time(known), ranks) +
-           path + " is not there yet: these numbers follow from " + from + "." + unknown + "\n";
+    const std::string unknown = config.data.expect_train_tokens > 0
+                                    ? ""
+                                    : " How many updates an epoch has is known when the store is made from data.train.";
+    return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) +
+           time_text(request, expected_time(known), ranks) + path + " is not there yet: these numbers follow from " +
+           from + "." + unknown + "\n";
 }
 
 }  // namespace
@@ -110,8 +121,10 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
 std::string expected_plan(const Config& config) {
     const auto& data = config.data;
     if (data.expect_vocab_size == 0) return "";
-    std::string text = line("parameters", with_commas(make_meta_model(config, data.expect_vocab_size)->parameter_count()));
-    text += line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
+    std::string text =
+        line("parameters", with_commas(make_meta_model(config, data.expect_vocab_size)->parameter_count()));
+    text +=
+        line("an update", with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens");
     if (data.expect_train_tokens == 0) return text;
     const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
     text += line("an epoch", with_commas(static_cast<std::int64_t>(std::ceil(epoch))) + " updates");
@@ -140,42 +153,51 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const double update_flops = 3 * units.tokens_per_update * forward.token(config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
-    std::string text = line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
-                                               static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
-                                               static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
+    std::string text =
+        line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
+                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
+                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
     text += line("parameters", with_commas(model->parameter_count()));
-    text += line("training data", with_commas(train.size()) + " tokens in " +
-                                      (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
+    text += line("training data",
+                 with_commas(train.size()) + " tokens in " +
+                     (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
     text += line("an update",
-                 strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s", static_cast<long long>(config.train.accumulate),
-                           static_cast<long long>(config.train.batch), static_cast<long long>(config.train.length),
-                           with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(), flops_text(update_flops).c_str()));
+                 strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s",
+                           static_cast<long long>(config.train.accumulate), static_cast<long long>(config.train.batch),
+                           static_cast<long long>(config.train.length),
+                           with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(),
+                           flops_text(update_flops).c_str()));
     text += line("an epoch", strprintf("%.1f updates", units.updates_per_epoch));
     if (total >= 0) {
         const auto to_go = std::max<std::int64_t>(0, total - fork.state.updates);
         const auto updates = static_cast<double>(to_go);
-        text += line("the run",
-                     strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(to_go).c_str(), updates / units.updates_per_epoch,
-                               human_count(updates * units.tokens_per_update).c_str(), flops_text(updates * update_flops).c_str(),
-                               runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
+        text += line("the run", strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(to_go).c_str(),
+                                          updates / units.updates_per_epoch,
+                                          human_count(updates * units.tokens_per_update).c_str(),
+                                          flops_text(updates * update_flops).c_str(),
+                                          runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
     if (!fork.lines.empty()) {
-        text += line("forked from", strprintf("%s, update %s", request.fork->checkpoint.c_str(), with_commas(fork.state.updates).c_str()));
+        text += line("forked from", strprintf("%s, update %s", request.fork->checkpoint.c_str(),
+                                              with_commas(fork.state.updates).c_str()));
         for (const auto& kept : fork.lines) text += "  " + kept + "\n";
         text += "  learning rate  " + fork_rates(request, config, fork.state, units) + "\n";
     }
     std::optional<TokenStore> valid_store;
-    if (!config.data.valid_store.empty()) valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
+    if (!config.data.valid_store.empty())
+        valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
     const TokenStore& held_out = valid_store ? *valid_store : store;
     const bool validates = held_out.has_split("valid");
     text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
-    text += line("a checkpoint", human_bytes(static_cast<double>(model->parameter_count()) * (config.train.dtype == DType::fp64 ? 8 : 4) *
+    text += line("a checkpoint", human_bytes(static_cast<double>(model->parameter_count()) *
+                                             (config.train.dtype == DType::fp64 ? 8 : 4) *
                                              static_cast<double>(1 + optimizer_slots(config.optim).size())));
     if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
     text += time_text(request,
-                      {store.vocab_size(), total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,
+                      {store.vocab_size(),
+                       total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,
                        units.updates_per_epoch, &train, validates ? &held_out.split("valid") : nullptr},
                       ranks);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";

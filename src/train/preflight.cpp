@@ -22,15 +22,16 @@ namespace {
 void check_model(const TrainRequest& request) {
     const auto& config = request.config;
     const auto position = make_position_method(config.position.method, position_context(config));
-    (void)make_attention_backend(config.attention.backend, attention_request(config, *position, config.train.dtype, request.device));
+    (void)make_attention_backend(config.attention.backend,
+                                 attention_request(config, *position, config.train.dtype, request.device));
     // An existing store may have no validation split; the session checks the lengths when it has opened the store.
     if (store_exists(request) || config.data.valid.empty()) return;
     const auto limit = position->max_length();
     for (const auto length : validation_lengths(config)) {
         if (limit > 0 && length > limit) {
-            throw ConfigError(
-                strprintf("eval.lengths: position method '%s' of this model ends at %lld, and a validation at %lld is asked for",
-                          config.position.method.c_str(), static_cast<long long>(limit), static_cast<long long>(length)));
+            throw ConfigError(strprintf(
+                "eval.lengths: position method '%s' of this model ends at %lld, and a validation at %lld is asked for",
+                config.position.method.c_str(), static_cast<long long>(limit), static_cast<long long>(length)));
         }
     }
 }

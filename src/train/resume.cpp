@@ -18,8 +18,9 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     const auto existing = list_checkpoints(request.run_dir);
     if (request.resume == ResumeRule::never) {
         if (existing.empty()) return std::nullopt;
-        throw UsageError("--resume never: " + request.run_dir.string() + " has checkpoints already (the newest of update " +
-                         std::to_string(existing.back().update) + "); choose another --run-dir, or go on with --resume auto");
+        throw UsageError("--resume never: " + request.run_dir.string() +
+                         " has checkpoints already (the newest of update " + std::to_string(existing.back().update) +
+                         "); choose another --run-dir, or go on with --resume auto");
     }
     if (request.resume == ResumeRule::named) {
         const fs::path path = resolve_checkpoint(request.resume_from);
@@ -28,23 +29,26 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     }
     const auto newest = newest_whole_checkpoint(request.run_dir);
     if (!newest && !existing.empty()) {
-        throw CheckpointError("every checkpoint of " + request.run_dir.string() + " is damaged; move the directory away to train anew");
+        throw CheckpointError("every checkpoint of " + request.run_dir.string() +
+                              " is damaged; move the directory away to train anew");
     }
     return newest;
 }
 
 void check_resumed_config(const fs::path& checkpoint, const TrainRequest& request) {
     std::vector<std::string> changes, settings;
-    for (const auto& difference : config_differences(read_checkpoint_config(checkpoint), request.config, registered_config_context())) {
+    for (const auto& difference :
+         config_differences(read_checkpoint_config(checkpoint), request.config, registered_config_context())) {
         if (starts_with(difference.key, "data.") || !decides_weights(difference.key)) continue;
         if (difference.after != "(no effect)") settings.push_back(shell_word(difference.key + "=" + difference.after));
         changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (changes.empty()) return;
-    throw ConfigError("cannot go on from " + checkpoint.string() + ", the configuration has changed: " + join(changes, "; ") +
+    throw ConfigError("cannot go on from " + checkpoint.string() +
+                      ", the configuration has changed: " + join(changes, "; ") +
                       ". Put the old values back, or start a run of its own from here: longbow train --from " +
-                      (request.resume == ResumeRule::newest ? request.run_dir : checkpoint).string() + " " + join(settings, " ") +
-                      " --run-dir NEW");
+                      (request.resume == ResumeRule::newest ? request.run_dir : checkpoint).string() + " " +
+                      join(settings, " ") + " --run-dir NEW");
 }
 
 void check_resumed_data(const fs::path& checkpoint, const Session& session) {
@@ -52,8 +56,9 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
     const auto check = [&](const char* key, const std::string& now, const char* what) {
         const std::string before = manifest.value(key, "");
         if (before == now) return;
-        throw DataError(session.store->path().string() + ": " + what + " (" + now + ") is not the one that " + checkpoint.string() +
-                        " was trained on (" + before + "); bring the old store back, or choose another --run-dir");
+        throw DataError(session.store->path().string() + ": " + what + " (" + now + ") is not the one that " +
+                        checkpoint.string() + " was trained on (" + before +
+                        "); bring the old store back, or choose another --run-dir");
     };
     check("tokenizer", session.tokenizer->fingerprint(), "the tokenizer");
     check("data", session.train->fingerprint(), "the training data");
@@ -64,7 +69,9 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
         if (!moved || difference.before == "\"\"") continue;  // a store in the run's own directory has no name
         const auto change = difference.key + ": " + difference.before + " -> " + difference.after;
         if (difference.key == "data.valid_store") {
-            log::warn(change + ": validations before and after it, and so the best checkpoint, are comparable only if it is the same text");
+            log::warn(
+                change +
+                ": validations before and after it, and so the best checkpoint, are comparable only if it is the same text");
         } else {
             log::info(change + ": the same data (" + session.train->fingerprint() + "), the run goes on");
         }
@@ -77,12 +84,15 @@ namespace {
 void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
     if (state.ranks != session.ranks->world()) {
-        log::warn(strprintf("this run had %d ranks and goes on with %d: the last bits may differ", state.ranks, session.ranks->world()));
+        log::warn(strprintf("this run had %d ranks and goes on with %d: the last bits may differ", state.ranks,
+                            session.ranks->world()));
     }
     if (state.device != session.device.str()) {
-        log::warn("this run was on " + state.device + " and goes on on " + session.device.str() + ": no longer bit for bit the same");
+        log::warn("this run was on " + state.device + " and goes on on " + session.device.str() +
+                  ": no longer bit for bit the same");
     } else if (state.threads != at::get_num_threads()) {
-        log::warn(strprintf("this run had %d threads and goes on with %d: the last bits may differ", state.threads, at::get_num_threads()));
+        log::warn(strprintf("this run had %d threads and goes on with %d: the last bits may differ", state.threads,
+                            at::get_num_threads()));
     }
 }
 
@@ -92,7 +102,8 @@ void resume_from(const fs::path& checkpoint, Session& session) {
     load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->owned());
     const auto& state = session.state;
     std::error_code error;
-    if (fs::equivalent(checkpoint, checkpoint_path(session.run, state.updates), error)) session.saved_update = state.updates;
+    if (fs::equivalent(checkpoint, checkpoint_path(session.run, state.updates), error))
+        session.saved_update = state.updates;
     if (!session.ranks->leader()) return;
     abandon_checkpoints_after(session.run, state.updates);
     // If a process is killed between saving a checkpoint and marking it as best, the old one is still marked.
@@ -106,15 +117,17 @@ void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPl
     if (!session.ranks->leader()) return;
     warn_of_other_machine(session);
     const auto& state = session.state;
-    const auto stop = session.total_updates >= 0
-                          ? strprintf(", %lld to go", static_cast<long long>(session.total_updates - session.counted_updates()))
-                          : std::string();
+    const auto stop =
+        session.total_updates >= 0
+            ? strprintf(", %lld to go", static_cast<long long>(session.total_updates - session.counted_updates()))
+            : std::string();
     log::info(strprintf("forked from %s (update %lld)%s:", checkpoint.c_str(), static_cast<long long>(state.updates),
                         names_a_run(from) ? (", the last of " + from + " (@best takes its best)").c_str() : ""));
     log::info("weights        all of them");
     for (const auto& line : plan.lines) log::info(line);
-    log::info(strprintf("updates        count on from %lld: train.stop is %s%s", static_cast<long long>(session.counted_updates()),
-                        session.config.train.stop.text().c_str(), stop.c_str()));
+    log::info(strprintf("updates        count on from %lld: train.stop is %s%s",
+                        static_cast<long long>(session.counted_updates()), session.config.train.stop.text().c_str(),
+                        stop.c_str()));
     log::info("learning rate  " + rates_ahead(session) + ", " + session.config.schedule.name +
               (plan.new_period ? "" : ", in the schedule as it was"));
 }

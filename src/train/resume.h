@@ -25,6 +25,7 @@ void check_resumed_data(const std::filesystem::path& checkpoint, const Session& 
 void resume_from(const std::filesystem::path& checkpoint, Session& session);
 // Loads the optimizer's state as far as the plan takes it over, and logs what is taken over. `from` is the source as
 // the user named it.
-void fork_from(const std::filesystem::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session);
+void fork_from(const std::filesystem::path& checkpoint, const std::string& from, const ForkPlan& plan,
+               Session& session);
 
 }  // namespace longbow

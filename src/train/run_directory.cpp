@@ -27,7 +27,8 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     make_output_folder(path_);
     // These are read back when the run is resumed, and by other commands.
     for (const char* name : {"config.yaml", "log.txt", "metrics.jsonl"}) {
-        if (fs::is_fifo(find_output(path_ / name).path)) throw Error((path_ / name).string() + " is a pipe: a run needs a file there");
+        if (fs::is_fifo(find_output(path_ / name).path))
+            throw Error((path_ / name).string() + " is a pipe: a run needs a file there");
     }
     const fs::path file = path_ / ".lock";
     lock_ = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -36,8 +37,8 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         const std::string holder = std::string(trim(read_file(file)));
         ::close(lock_);
-        throw Error("another trainer" + (holder.empty() ? "" : " (process " + holder + ")") + " works in " + path_.string() +
-                    ": wait for it, stop it, or choose another --run-dir");
+        throw Error("another trainer" + (holder.empty() ? "" : " (process " + holder + ")") + " works in " +
+                    path_.string() + ": wait for it, stop it, or choose another --run-dir");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(lock_, 0) != 0 || ::write(lock_, pid.data(), pid.size()) < 0) {

@@ -30,12 +30,14 @@ void open_data(Session& session, const TrainRequest& request) {
     session.source = std::make_unique<TrainingSource>(data, *session.store);
     session.train = &session.source->stream();
     if (session.train->size() < request.config.train.length) {
-        throw DataError(strprintf("%s: the train split has %s tokens, fewer than train.length = %lld", session.store->path().c_str(),
-                                  with_commas(session.train->size()).c_str(), static_cast<long long>(request.config.train.length)));
+        throw DataError(strprintf("%s: the train split has %s tokens, fewer than train.length = %lld",
+                                  session.store->path().c_str(), with_commas(session.train->size()).c_str(),
+                                  static_cast<long long>(request.config.train.length)));
     }
     if (!request.validate) return;
     if (!data.valid_store.empty())
-        session.valid_store = std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
+        session.valid_store =
+            std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
     const TokenStore& held_out = session.valid_store ? *session.valid_store : *session.store;
     if (session.valid_store || held_out.has_split("valid")) session.valid = &held_out.split("valid");
 }
@@ -118,12 +120,15 @@ Start find_start(const TrainRequest& request, Communicator& ranks) {
         if (start.resumed) check_resumed_config(*start.resumed, request);
         if (!request.fork) return;
         if (start.resumed) return check_same_fork(request.run_dir, request.fork->from);
-        if (request.fork->checkpoint.empty()) throw CheckpointError(request.run_dir.string() + ": its checkpoints are gone");
+        if (request.fork->checkpoint.empty())
+            throw CheckpointError(request.run_dir.string() + ": its checkpoints are gone");
         start.forked = request.fork->checkpoint;
         verify_checkpoint(*start.forked);
     });
-    if (const auto path = ranks.from_leader(start.resumed ? start.resumed->string() : ""); !path.empty()) start.resumed = path;
-    if (const auto path = ranks.from_leader(start.forked ? start.forked->string() : ""); !path.empty()) start.forked = path;
+    if (const auto path = ranks.from_leader(start.resumed ? start.resumed->string() : ""); !path.empty())
+        start.resumed = path;
+    if (const auto path = ranks.from_leader(start.forked ? start.forked->string() : ""); !path.empty())
+        start.forked = path;
     return start;
 }
 
@@ -158,7 +163,8 @@ void load_first_weights(Session& session, const Start& start) {
 
 RunUnits run_units(const TrainingOrder& order, const Config& config, const TrainState& state) {
     const auto base = state.base_updates - (config.train.count_skipped ? 0 : state.base_skipped);
-    return {order.tokens_per_update(), order.updates_per_epoch(), static_cast<double>(base), state.base_tokens, state.base_epochs};
+    return {order.tokens_per_update(), order.updates_per_epoch(), static_cast<double>(base), state.base_tokens,
+            state.base_epochs};
 }
 
 std::int64_t total_updates(const Config& config, const RunUnits& units) {

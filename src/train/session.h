@@ -51,7 +51,9 @@ struct Session {
         return seconds_before + std::chrono::duration<double>(std::chrono::steady_clock::now() - opened).count();
     }
     // Returns the number of updates that the schedule and train.stop count.
-    [[nodiscard]] std::int64_t counted_updates() const { return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates); }
+    [[nodiscard]] std::int64_t counted_updates() const {
+        return state.updates - (config.train.count_skipped ? 0 : state.skipped_updates);
+    }
     // Returns the place in the data where the next update begins.
     [[nodiscard]] DataPosition position() const { return {state.updates - state.order_updates, state.samples}; }
     [[nodiscard]] bool finished() const {

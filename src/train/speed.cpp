@@ -55,7 +55,8 @@ std::unique_ptr<TokenStream> synthetic_stream(const Config& config, std::int64_t
     const auto& cutoffs = config.model.adaptive_cutoffs;
     const auto words = cutoffs.empty() ? vocab_size : cutoffs.front();
     std::vector<TokenId> ids(kSyntheticTokens);
-    for (std::size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<TokenId>(static_cast<std::int64_t>(i * 7919) % words);
+    for (std::size_t i = 0; i < ids.size(); ++i)
+        ids[i] = static_cast<TokenId>(static_cast<std::int64_t>(i * 7919) % words);
     return stream_of_ids(std::move(ids), 0);
 }
 
@@ -63,7 +64,11 @@ std::unique_ptr<TokenStream> synthetic_stream(const Config& config, std::int64_t
 class Updates {
 public:
     Updates(const Part& part, std::shared_ptr<LanguageModel> model, const TokenStream& stream)
-        : part_(part), model_(std::move(model)), stream_(stream), parameters_(model_->parameters()), parallel_(ranks_, parameters_, {}) {
+        : part_(part),
+          model_(std::move(model)),
+          stream_(stream),
+          parameters_(model_->parameters()),
+          parallel_(ranks_, parameters_, {}) {
         std::vector<bool> decay;
         for (const auto& owned : parallel_.owned()) decay.push_back(model_->decays(owned));
         optimizer_ = make_optimizer(part.config.optim, parallel_.owned(), decay);
@@ -133,7 +138,8 @@ struct Timing {
 
 // Times as many updates as fit into `budget` seconds, at least one. One update before them warms up (it allocates
 // memory) and is not counted.
-Timing time_updates(const Part& part, const std::shared_ptr<LanguageModel>& model, const TokenStream& stream, double budget) {
+Timing time_updates(const Part& part, const std::shared_ptr<LanguageModel>& model, const TokenStream& stream,
+                    double budget) {
     Updates updates(part, model, stream);
     Timing timing;
     double pass = 0, step = 0;
@@ -175,8 +181,9 @@ MachineSpeed measure_speed(const SpeedRequest& request) {
     const double update_flops = 3 * micro_batches * ForwardFlops(*whole).window(train.length, train.length);
     speed.layers = part.config.model.layers;
     speed.flop_seconds = timing.pass / part.flops;
-    speed.update_seconds = update_flops * speed.flop_seconds +
-                           timing.step * static_cast<double>(whole->parameter_count()) / static_cast<double>(model->parameter_count());
+    speed.update_seconds = update_flops * speed.flop_seconds + timing.step *
+                                                                   static_cast<double>(whole->parameter_count()) /
+                                                                   static_cast<double>(model->parameter_count());
     if (request.evaluations.empty()) return speed;
     auto measured = model;
     if (request.evaluations.front().dtype != train.dtype) {  // an evaluation makes its model for its own type

@@ -14,17 +14,19 @@ namespace longbow {
 
 namespace {
 
-void check_expected(const fs::path& store, const char* key, std::int64_t expected, std::int64_t found, const char* what) {
+void check_expected(const fs::path& store, const char* key, std::int64_t expected, std::int64_t found,
+                    const char* what) {
     if (expected == 0 || expected == found) return;
-    throw DataError(
-        strprintf("%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what you have",
-                  store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+    throw DataError(strprintf(
+        "%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what you have",
+        store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
 }
 
 // Checks a new store by its vocabulary alone, before its text is encoded.
 void check_vocabulary(const TrainRequest& request, const Tokenizer& tokenizer) {
     const auto& config = request.config;
-    check_expected(store_of(request), "data.expect_vocab_size", config.data.expect_vocab_size, tokenizer.vocab_size(), "ids");
+    check_expected(store_of(request), "data.expect_vocab_size", config.data.expect_vocab_size, tokenizer.vocab_size(),
+                   "ids");
     if (!config.train.init_from.empty())
         load_weights(first_weights(config, tokenizer), *make_language_model(config, tokenizer.vocab_size()));
 }
@@ -74,8 +76,8 @@ void check_missing_store(const TrainRequest& request) {
     const auto& text = request.origins.at("data.train");
     throw ConfigError(store.place + ": data.store: there is no token store " + path.string() + store_suggestion(path) +
                       " (It is not made from " + join(data.train, ", ") + ", which " + text.place +
-                      " names for another store. To make one from text of yours: longbow prepare .. --out " + path.string() +
-                      ", or set data.train beside data.store.)");
+                      " names for another store. To make one from text of yours: longbow prepare .. --out " +
+                      path.string() + ", or set data.train beside data.store.)");
 }
 
 TokenStore open_store(const TrainRequest& request) {
@@ -89,7 +91,8 @@ TokenStore open_store(const TrainRequest& request) {
     }
     TokenStore store(path);
     check_expected(path, "data.expect_vocab_size", data.expect_vocab_size, store.vocab_size(), "ids");
-    check_expected(path, "data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(), "training tokens");
+    check_expected(path, "data.expect_train_tokens", data.expect_train_tokens, store.split("train").size(),
+                   "training tokens");
     return store;
 }
 
@@ -98,8 +101,9 @@ fs::path first_weights(const Config& config, const Tokenizer& tokenizer) {
     verify_checkpoint(source);
     const std::string its_own = read_manifest(source).value("tokenizer", "");
     if (its_own != tokenizer.fingerprint()) {
-        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + its_own + ") than the store's (" +
-                        tokenizer.fingerprint() + "); prepare the data with the checkpoint's tokenizer");
+        throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + its_own +
+                        ") than the store's (" + tokenizer.fingerprint() +
+                        "); prepare the data with the checkpoint's tokenizer");
     }
     return source;
 }
@@ -116,7 +120,8 @@ bool text_is_foreign(const TrainRequest& request) {
                         " is there already, made from other text or settings (" + join(differences, "; ") +
                         "): name another data.store, where one is made from this text, or leave data.train out");
     }
-    log::warn(path.string() + " is used as it is, though it was made from other text or settings than the configuration names (" +
+    log::warn(path.string() +
+              " is used as it is, though it was made from other text or settings than the configuration names (" +
               join(differences, "; ") + ")");
     return true;
 }

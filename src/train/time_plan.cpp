@@ -39,7 +39,8 @@ TimeRequest expected_time(const Config& config) {
     TimeRequest time;
     time.vocab_size = config.data.expect_vocab_size;
     const double tokens = static_cast<double>(config.train.batch * config.train.accumulate * config.train.length);
-    if (config.data.expect_train_tokens > 0) time.updates_per_epoch = static_cast<double>(config.data.expect_train_tokens) / tokens;
+    if (config.data.expect_train_tokens > 0)
+        time.updates_per_epoch = static_cast<double>(config.data.expect_train_tokens) / tokens;
     if (config.train.stop.unit != Duration::Unit::epochs || time.updates_per_epoch > 0)
         time.updates = std::ceil(fractional_updates(config.train.stop, {tokens, time.updates_per_epoch}));
     return time;
@@ -64,7 +65,8 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
     double validation = 0;
     const ForwardFlops forward(config, time.vocab_size);
     for (std::size_t i = 0; i < requests.size(); ++i) {
-        const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, time.valid->size()) : time.valid->size();
+        const auto tokens =
+            config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, time.valid->size()) : time.valid->size();
         validation += static_cast<double>(tokens) * forward.token(requests[i].length) * speed.evaluation[i] / share;
     }
     if (!requests.empty()) text += strprintf(", %s a validation", rounded_duration_text(validation).c_str());
@@ -72,14 +74,16 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
         const double tokens = static_cast<double>(config.train.batch * config.train.accumulate * config.train.length);
         const double count = requests.empty() ? 0 : validation_count(config, time, tokens);
         const auto runs = static_cast<double>(std::max<std::size_t>(1, config.train.seeds.size()));
-        text += strprintf(": about %s in all", rounded_duration_text(runs * (time.updates * update + count * validation)).c_str());
+        text += strprintf(": about %s in all",
+                          rounded_duration_text(runs * (time.updates * update + count * validation)).c_str());
     }
-    text += strprintf("\n%22s on this machine (%s, %d threads%s), by %s timed just now and scaled by FLOPs\n", "", request.device.c_str(),
-                      request.threads, ranks > 1 ? strprintf(", %d ranks", ranks).c_str() : "",
-                      speed.layers < config.model.layers ? strprintf("%lld of its %lld layers", static_cast<long long>(speed.layers),
-                                                                     static_cast<long long>(config.model.layers))
-                                                               .c_str()
-                                                         : "updates");
+    text += strprintf("\n%22s on this machine (%s, %d threads%s), by %s timed just now and scaled by FLOPs\n", "",
+                      request.device.c_str(), request.threads, ranks > 1 ? strprintf(", %d ranks", ranks).c_str() : "",
+                      speed.layers < config.model.layers
+                          ? strprintf("%lld of its %lld layers", static_cast<long long>(speed.layers),
+                                      static_cast<long long>(config.model.layers))
+                                .c_str()
+                          : "updates");
     if (time.train == nullptr)
         text += strprintf("%22s (without a store the time of validations%s is not known)\n", "",
                           time.updates < 0 ? ", and the number of updates," : "");

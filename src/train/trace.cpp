@@ -20,7 +20,8 @@ using torch::profiler::impl::ActivityType;
 constexpr std::int64_t kWarmUp = 3;  // updates in which memory is allocated and kernels are generated
 
 std::set<ActivityType> activities(bool gpu) {
-    return gpu ? std::set<ActivityType>{ActivityType::CPU, ActivityType::CUDA} : std::set<ActivityType>{ActivityType::CPU};
+    return gpu ? std::set<ActivityType>{ActivityType::CPU, ActivityType::CUDA}
+               : std::set<ActivityType>{ActivityType::CPU};
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ void Trace::after_update() {
         trace->save(file.string());
         // The profiler does not report that its file was cut short.
         if (fs::is_regular_file(file) && !Json::accept(std::ifstream(file))) {
-            throw Error("cannot write " + file_.string() + ": it came out incomplete (a full disk, or a limit on file sizes: ulimit -f)");
+            throw Error("cannot write " + file_.string() +
+                        ": it came out incomplete (a full disk, or a limit on file sizes: ulimit -f)");
         }
     });
     log::info("wrote " + file_.string() + " (open it in chrome://tracing or ui.perfetto.dev)");

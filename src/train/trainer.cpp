@@ -34,21 +34,23 @@ namespace {
                                      checkpoint_path(session.run, session.state.updates).c_str()));
 }
 
-void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics, const UpdateResult& result) {
+void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics,
+                              const UpdateResult& result) {
     if (!result.skipped) return;
     const auto bad = session.state.bad_updates;
     if (bad == 1 && session.ranks->leader()) {
         metrics.pause();
-        log::warn(strprintf("update %lld: the %s is not finite; the update is skipped", static_cast<long long>(session.state.updates),
+        log::warn(strprintf("update %lld: the %s is not finite; the update is skipped",
+                            static_cast<long long>(session.state.updates),
                             std::isfinite(result.nll) ? "gradient" : "loss"));
     }
     if (bad < session.config.train.max_bad_updates) return;
     const auto update = session.state.updates;
     const fs::path from = checkpoints.save_before_divergence(session, metrics);
-    throw DivergedError(
-        strprintf("diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
-                  "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
-                  static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
+    throw DivergedError(strprintf(
+        "diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
+        "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
+        static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
 }
 
 // Validates when due. A signal during a validation saves the state before it, so that the resumed run begins with it.
@@ -69,16 +71,18 @@ TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was
     summary.was_finished = was_finished;
     summary.train_loss = metrics.last_loss();
     summary.best_valid_ppl = session.state.best_update >= 0 ? std::exp(session.state.best_nll) : 0;
-    summary.checkpoint = checkpoint_path(session.run, session.state.best_update >= 0 ? session.state.best_update : session.state.updates);
+    summary.checkpoint = checkpoint_path(
+        session.run, session.state.best_update >= 0 ? session.state.best_update : session.state.updates);
     return summary;
 }
 
 void log_setup(const Session& session) {
     const auto& ranks = *session.ranks;
     const auto& parallel = *session.parallel;
-    log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s", session.run.c_str(),
-                        with_commas(session.model->parameter_count()).c_str(), human_count(session.units.tokens_per_update).c_str(),
-                        session.units.updates_per_epoch, session.model->attention().name().c_str(), session.state.gemm_library.c_str()));
+    log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s",
+                        session.run.c_str(), with_commas(session.model->parameter_count()).c_str(),
+                        human_count(session.units.tokens_per_update).c_str(), session.units.updates_per_epoch,
+                        session.model->attention().name().c_str(), session.state.gemm_library.c_str()));
     if (ranks.alone()) return;
     log::info(strprintf("%d ranks over %s%s", ranks.world(), session.device.is_cuda() ? "NCCL" : "Gloo",
                         parallel.sharded() ? ", each with its share of the optimizer's state" : ""));
@@ -145,7 +149,8 @@ TrainSummary train_one(const TrainRequest& request) {
     Validation validation(session);
     Checkpoints checkpoints(session);
     if (ranks.leader()) log_setup(session);
-    const bool was_finished = session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
+    const bool was_finished =
+        session.finished() && (session.valid == nullptr || session.state.validated_update == session.state.updates);
     try {
         train_on(session, metrics, validation, checkpoints);
     } catch (const InterruptedError&) {
@@ -172,7 +177,8 @@ TrainSummary train_seeds(const TrainRequest& request) {
         one.config.train.seed = static_cast<std::uint64_t>(seed);
         one.config.train.seeds.clear();
         one.run_dir = request.run_dir / ("seed-" + std::to_string(seed));
-        if (one.config.data.store.empty() && one.config.data.mixture.empty()) one.config.data.store = (request.run_dir / "store").string();
+        if (one.config.data.store.empty() && one.config.data.mixture.empty())
+            one.config.data.store = (request.run_dir / "store").string();
         all.seeds.push_back(train_one(one));
         sum += all.seeds.back().best_valid_ppl;
         log::remove_file();

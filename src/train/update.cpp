@@ -38,7 +38,8 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
     const auto to_device = [&](const at::Tensor& ids) { return ids.to(session.device, /*non_blocking=*/true); };
     auto inputs = at::empty({rows, config.length}, options);
     auto targets = at::empty({rows, config.length}, options);
-    fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(), targets.mutable_data_ptr<std::int64_t>());
+    fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(),
+               targets.mutable_data_ptr<std::int64_t>());
     inputs = to_device(inputs);
     targets = targets.view({-1});
     const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
@@ -46,7 +47,8 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
     hidden = hidden.view({-1, hidden.size(-1)});
     // A short block leaves positions without a target at the end of its row, where they cannot affect the positions
     // before them.
-    if (std::any_of(blocks.begin(), blocks.end(), [&](const TrainingInput& block) { return block.length < config.length; })) {
+    if (std::any_of(blocks.begin(), blocks.end(),
+                    [&](const TrainingInput& block) { return block.length < config.length; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
         hidden = hidden.index_select(0, to_device(places));
@@ -99,22 +101,25 @@ UpdateResult run_update(Session& session) {
     const auto& config = session.config;
     auto& state = session.state;
     UpdateResult result;
-    result.lr = learning_rate(config.schedule, config.optim.lr, session.counted_updates(), session.warmup, state.schedule_period);
+    result.lr = learning_rate(config.schedule, config.optim.lr, session.counted_updates(), session.warmup,
+                              state.schedule_period);
 
     auto& ranks = *session.ranks;
     auto& parallel = *session.parallel;
     auto share = share_of_update(*session.order, session.position(), config.train, ranks.rank(), ranks.world());
     result.tokens = share.tokens;
     // The next update's inputs are read from disk while this one computes.
-    prefetch(*session.train, share_of_update(*session.order, {session.position().updates + 1, state.samples + share.samples}, config.train,
-                                             ranks.rank(), ranks.world())
-                                 .micro_batches);
+    prefetch(*session.train,
+             share_of_update(*session.order, {session.position().updates + 1, state.samples + share.samples},
+                             config.train, ranks.rank(), ranks.world())
+                 .micro_batches);
 
     // The loss is the mean over all tokens of the update, however they are divided into micro-batches. In fp16 the loss
     // scale multiplies that mean, or the sum over the tokens (train.scaled_loss); the number of tokens is then divided
     // out after the backward pass.
     const auto tokens = static_cast<double>(result.tokens);
-    const double divided_after = config.train.dtype == DType::fp16 && config.train.scaled_loss == ScaledLoss::sum ? tokens : 1.0;
+    const double divided_after =
+        config.train.dtype == DType::fp16 && config.train.scaled_loss == ScaledLoss::sum ? tokens : 1.0;
     const double scale = state.loss_scale / (tokens / divided_after);
     // A rank without a share still takes part in the collectives, with an input of weight 0.
     const double weight = share.micro_batches.empty() ? 0.0 : 1.0;
@@ -122,8 +127,8 @@ UpdateResult run_update(Session& session) {
     parallel.clear_gradients();
     at::Tensor loss;
     for (std::size_t micro = 0; micro < share.micro_batches.size(); ++micro) {
-        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1), micro + 1,
-                              share.micro_batches.size()));
+        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1),
+                              micro + 1, share.micro_batches.size()));
         torch::manual_seed(seed_of(config.train.seed, state.updates, micro, ranks.rank()));
         auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
         if (failpoint("train.loss")) part = part * std::numeric_limits<double>::quiet_NaN();
@@ -137,7 +142,8 @@ UpdateResult run_update(Session& session) {
     ranks.stage(strprintf("update %lld: optimizer", static_cast<long long>(state.updates + 1)));
 
     const at::NoGradGuard no_grad;
-    if (state.loss_scale * divided_after != 1.0) multiply_gradients(parallel.owned(), 1 / (state.loss_scale * divided_after));
+    if (state.loss_scale * divided_after != 1.0)
+        multiply_gradients(parallel.owned(), 1 / (state.loss_scale * divided_after));
     auto norm = gradient_norm(parallel.owned());
     const auto numbers = agree(session, loss, norm);
     result.nll = numbers.nll / scale;
@@ -153,7 +159,8 @@ UpdateResult run_update(Session& session) {
     }
 
     if (config.train.dtype == DType::fp16) {
-        const auto next = next_loss_scale({state.loss_scale, state.good_updates}, result.skipped, config.train.loss_scale_window);
+        const auto next =
+            next_loss_scale({state.loss_scale, state.good_updates}, result.skipped, config.train.loss_scale_window);
         state.loss_scale = next.scale;
         state.good_updates = next.good_updates;
     }

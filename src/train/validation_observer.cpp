@@ -10,10 +10,13 @@
 
 namespace longbow {
 
-Validation::Validation(const Session& session) : every_(session.config.eval.every, session.units, session.state.train_seconds) {}
+Validation::Validation(const Session& session)
+    : every_(session.config.eval.every, session.units, session.state.train_seconds) {}
 
 bool Validation::due(const Session& session, bool last) {
-    if (session.valid == nullptr || session.state.validated_update == session.state.updates || session.state.updates == 0) return false;
+    if (session.valid == nullptr || session.state.validated_update == session.state.updates ||
+        session.state.updates == 0)
+        return false;
     return every_.due(session.state.updates, session.state.train_seconds) || last;
 }
 
@@ -31,8 +34,8 @@ bool Validation::run(Session& session, Metrics& metrics) {
         request.max_stream_tokens = config.eval.valid_tokens;
         request.dtype = config.train.dtype;
         const RateMeter meter;
-        session.ranks->stage(
-            strprintf("update %lld: validation at %lld", static_cast<long long>(state.updates), static_cast<long long>(length)));
+        session.ranks->stage(strprintf("update %lld: validation at %lld", static_cast<long long>(state.updates),
+                                       static_cast<long long>(length)));
         EvalOptions options;
         options.label = "validation at " + std::to_string(length);
         options.share = share;
@@ -41,13 +44,15 @@ bool Validation::run(Session& session, Metrics& metrics) {
         if (shown.empty()) decisive = mean;
         const auto ppl = std::isfinite(std::exp(mean)) ? strprintf("%.2f", std::exp(mean)) : "diverged";
         shown.push_back(ppl + " at " + std::to_string(length));
-        metrics.append({{"event", "valid"},
-                        {"update", state.updates},
-                        {"length", length},
-                        {"nll", std::isfinite(mean) ? Json(mean) : Json(nullptr)},
-                        {"ppl", std::isfinite(mean) ? Json(std::exp(mean)) : Json(nullptr)},
-                        {"valid_tokens", nll.size()},
-                        {"timing", {{"seconds", meter.elapsed()}, {"tokens_per_second", meter.rate(static_cast<double>(nll.size()))}}}});
+        metrics.append(
+            {{"event", "valid"},
+             {"update", state.updates},
+             {"length", length},
+             {"nll", std::isfinite(mean) ? Json(mean) : Json(nullptr)},
+             {"ppl", std::isfinite(mean) ? Json(std::exp(mean)) : Json(nullptr)},
+             {"valid_tokens", nll.size()},
+             {"timing",
+              {{"seconds", meter.elapsed()}, {"tokens_per_second", meter.rate(static_cast<double>(nll.size()))}}}});
     }
     const bool best = std::isfinite(decisive) && (state.best_update < 0 || decisive < state.best_nll);
     if (best) {
@@ -56,8 +61,8 @@ bool Validation::run(Session& session, Metrics& metrics) {
     }
     state.validated_update = state.updates;
     if (!session.ranks->leader()) return best;
-    log::info(strprintf("update %lld: validation perplexity %s%s", static_cast<long long>(state.updates), join(shown, ", ").c_str(),
-                        best ? " (best)" : ""));
+    log::info(strprintf("update %lld: validation perplexity %s%s", static_cast<long long>(state.updates),
+                        join(shown, ", ").c_str(), best ? " (best)" : ""));
     return best;
 }
 

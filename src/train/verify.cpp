@@ -22,7 +22,8 @@ namespace {
 class ScratchDirectory {
 public:
     ScratchDirectory(const fs::path& parent, Communicator& ranks)
-        : path_(ranks.from_leader((parent / (".verify.tmp-" + std::to_string(::getpid()))).string())), own_(ranks.leader()) {
+        : path_(ranks.from_leader((parent / (".verify.tmp-" + std::to_string(::getpid()))).string())),
+          own_(ranks.leader()) {
         if (own_) fs::create_directories(path_);
     }
     ~ScratchDirectory() {
@@ -48,7 +49,9 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
         const bool same = found != b.tensors.end() && found->second.sizes() == tensor.sizes() &&
                           found->second.scalar_type() == tensor.scalar_type() &&
                           std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0;
-        if (!same) throw CheckpointError(stored.string() + ": " + name + " is not what training on from the checkpoint before gives");
+        if (!same)
+            throw CheckpointError(stored.string() + ": " + name +
+                                  " is not what training on from the checkpoint before gives");
     }
 }
 
@@ -60,8 +63,8 @@ fs::path run_with_checkpoints(const fs::path& named) {
     return path.filename() == "checkpoints" ? fs::absolute(path).parent_path() : run_folder(path);
 }
 
-std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run, const std::string& device, int threads,
-                   const std::shared_ptr<Communicator>& ranks) {
+std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const fs::path& run,
+                   const std::string& device, int threads, const std::shared_ptr<Communicator>& ranks) {
     const ScratchDirectory scratch(run, *ranks);
     TrainRequest request;
     request.config = read_checkpoint_config(to.path);
@@ -85,16 +88,18 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     const fs::path replayed = checkpoint_path(scratch.path(), to.update);
     ranks->leader_first("comparing", [&] {
         for (const auto& entry : fs::directory_iterator(to.path)) {
-            if (entry.path().extension() == ".safetensors") expect_equal_tensors(entry.path(), replayed / entry.path().filename());
+            if (entry.path().extension() == ".safetensors")
+                expect_equal_tensors(entry.path(), replayed / entry.path().filename());
         }
     });
-    return strprintf("resume  update %lld -> %lld: the same weights and optimizer, bit for bit\n", static_cast<long long>(from.update),
-                     static_cast<long long>(to.update));
+    return strprintf("resume  update %lld -> %lld: the same weights and optimizer, bit for bit\n",
+                     static_cast<long long>(from.update), static_cast<long long>(to.update));
 }
 
 }  // namespace
 
-std::string verify_run(const fs::path& named, const std::string& device, int threads, const std::shared_ptr<Communicator>& ranks) {
+std::string verify_run(const fs::path& named, const std::string& device, int threads,
+                       const std::shared_ptr<Communicator>& ranks) {
     const auto run = run_with_checkpoints(named);
     const auto entries = list_checkpoints(run);
     if (entries.empty()) throw CheckpointError(named.string() + " is no run directory with checkpoints");
@@ -107,8 +112,9 @@ std::string verify_run(const fs::path& named, const std::string& device, int thr
     });
     if (entries.size() < 2) return report + "resume  not tried: one checkpoint only\n";
     if (const int trained = read_train_state(entries.back().path).ranks; trained != ranks->world()) {
-        throw UsageError(strprintf("%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)",
-                                   run.c_str(), trained, ranks->world(), trained));
+        throw UsageError(strprintf(
+            "%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)",
+            run.c_str(), trained, ranks->world(), trained));
     }
     report += replay(entries[entries.size() - 2], entries.back(), run, device, threads, ranks);
     // Every save compared the ranks' weights.

@@ -65,7 +65,8 @@ struct Fairseq {
 
     explicit Fairseq(const Work& all) : work(all) {
         std::map<std::string, at::Tensor> stored;
-        for (const auto& tensor : work.model->stored_tensors()) stored[tensor.name] = tensor.tensor.detach().requires_grad_(true);
+        for (const auto& tensor : work.model->stored_tensors())
+            stored[tensor.name] = tensor.tensor.detach().requires_grad_(true);
         for (int i = 0; i < 3; ++i) {
             words[i] = stored.at("embed.bands." + std::to_string(i) + ".weight");
             projections[i] = stored.at("embed.bands." + std::to_string(i) + ".projection");
@@ -90,7 +91,8 @@ struct Fairseq {
             if (!mask.any().item<bool>()) continue;
             const auto rows = mask.nonzero().squeeze(1);
             targets.push_back(work.targets.masked_select(mask).sub(low));
-            outputs.push_back(F::linear(F::linear(work.hidden.index_select(0, rows), projections[i + 1].t()), words[i + 1]));
+            outputs.push_back(
+                F::linear(F::linear(work.hidden.index_select(0, rows), projections[i + 1].t()), words[i + 1]));
         }
         auto loss = torch::zeros({});
         for (std::size_t i = 0; i < outputs.size(); ++i) loss = loss + F::cross_entropy(outputs[i], targets[i], sum);
@@ -125,14 +127,16 @@ void serve(Work& work, const std::vector<at::Tensor>& leaves, Loss&& loss) {
         for (const auto& leaf : leaves) leaf.mutable_grad() = at::Tensor();
         const auto start = std::chrono::steady_clock::now();
         loss().backward();
-        std::cout << std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count() << std::endl;
+        std::cout << std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count()
+                  << std::endl;
     }
 }
 
 int compare(Work& work) {
     const Fairseq theirs(work);
     theirs.loss().backward();
-    std::map<std::string, at::Tensor> expected = {{"hidden", work.hidden.grad()}, {"head.classes", theirs.classes.grad()}};
+    std::map<std::string, at::Tensor> expected = {{"hidden", work.hidden.grad()},
+                                                  {"head.classes", theirs.classes.grad()}};
     for (int i = 0; i < 3; ++i) {
         const auto band = "embed.bands." + std::to_string(i);
         expected[band + ".weight"] = theirs.words[i].grad();
@@ -146,7 +150,8 @@ int compare(Work& work) {
     std::printf("{");
     const char* comma = "";
     for (const auto& [name, gradient] : expected) {
-        const double difference = (found.at(name) - gradient).abs().max().item<double>() / gradient.abs().max().item<double>();
+        const double difference =
+            (found.at(name) - gradient).abs().max().item<double>() / gradient.abs().max().item<double>();
         std::printf("%s\"%s\": %.3g", comma, name.c_str(), difference);
         comma = ", ";
     }
@@ -172,7 +177,9 @@ int main(int argc, char** argv) {
         serve(work, work.model->parameters(), [&] { return work.model->head().loss(work.hidden, work.targets, 1.0); });
     } else {
         const Fairseq theirs(work);
-        serve(work, {theirs.words[0], theirs.words[1], theirs.words[2], theirs.projections[1], theirs.projections[2], theirs.classes},
+        serve(work,
+              {theirs.words[0], theirs.words[1], theirs.words[2], theirs.projections[1], theirs.projections[2],
+               theirs.classes},
               [&] { return theirs.loss(); });
     }
     return 0;

@@ -21,7 +21,8 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 std::size_t width(longbow_dtype dtype) { return dtype == LONGBOW_F32 ? 4 : 2; }
 
 std::int32_t length_of(const Shape& shape, int b) {
-    return shape.lengths.empty() ? shape.key_length : std::min(shape.lengths[static_cast<std::size_t>(b)], shape.key_length);
+    return shape.lengths.empty() ? shape.key_length
+                                 : std::min(shape.lengths[static_cast<std::size_t>(b)], shape.key_length);
 }
 
 // Raises `worst` to `error`; NaN counts as infinite. std::fmax would ignore a NaN.
@@ -33,7 +34,8 @@ template <class Row>
 double relative_error(const std::vector<double>& expected, const Row& got) {
     double largest = 0, worst = 0;
     for (const double x : expected) largest = std::max(largest, std::fabs(x));
-    for (std::size_t i = 0; i < expected.size(); ++i) raise(worst, std::fabs(got(i) - expected[i]) / (largest > 0 ? largest : 1));
+    for (std::size_t i = 0; i < expected.size(); ++i)
+        raise(worst, std::fabs(got(i) - expected[i]) / (largest > 0 ? largest : 1));
     return worst;
 }
 
@@ -49,7 +51,8 @@ Tensor::Tensor(longbow_dtype dtype, int batch, int heads, int length, int head_d
       storage_((count_ + 2 * kGuard) * width(dtype) / 4 + 1, 0xFFFFFFFFu) {}
 
 std::size_t Tensor::index(int b, int h, int i, int d) const {
-    return kGuard + static_cast<std::size_t>(((static_cast<std::int64_t>(b) * length_ + i) * heads_ + h) * head_dim_ + d);
+    return kGuard +
+           static_cast<std::size_t>(((static_cast<std::int64_t>(b) * length_ + i) * heads_ + h) * head_dim_ + d);
 }
 
 double Tensor::read(std::size_t at) const {
@@ -72,8 +75,8 @@ void Tensor::write(std::size_t at, double value) {
         std::memcpy(bytes, &x, 4);
         return;
     }
-    const auto bits =
-        static_cast<std::uint16_t>(dtype_ == LONGBOW_F16 ? longbow::device::pack_f16(x, 0) : longbow::device::pack_bf16(x, 0));
+    const auto bits = static_cast<std::uint16_t>(dtype_ == LONGBOW_F16 ? longbow::device::pack_f16(x, 0)
+                                                                       : longbow::device::pack_bf16(x, 0));
     std::memcpy(bytes, &bits, 2);
 }
 
@@ -120,7 +123,8 @@ Case::Case(const Shape& s)
     }
     if (!s.lengths.empty()) call_.lengths = shape.lengths.data();
     if (!s.first_key_block.empty()) call_.first_key_block = shape.first_key_block.data();
-    call_.dropout_keep = s.dropout_keep, call_.dropout_seed = 0x123456789ABCull + s.seed, call_.dropout_offset = 0x500000007ull;
+    call_.dropout_keep = s.dropout_keep, call_.dropout_seed = 0x123456789ABCull + s.seed,
+    call_.dropout_offset = 0x500000007ull;
     call_.threads = 1;
 }
 
@@ -146,7 +150,8 @@ void Case::fill() {
     draw(v_, shape.key_length, 0);
     draw(dout_, shape.query_length, offset);
     for (int b = 0; b < (shape.bias == Shape::Bias::batch_slopes ? shape.batch : 1); ++b) {
-        for (int h = 0; h < shape.heads; ++h) slopes_.push_back(std::ldexp(shape.slope, -h) * static_cast<float>(1 + 0.5 * b));
+        for (int h = 0; h < shape.heads; ++h)
+            slopes_.push_back(std::ldexp(shape.slope, -h) * static_cast<float>(1 + 0.5 * b));
     }
     for (int i = 0; i < shape.heads * shape.table_length; ++i) table_.push_back(static_cast<float>(normal(engine)));
     dslopes_.assign(static_cast<std::size_t>(shape.batch * shape.heads), NAN);
@@ -156,11 +161,13 @@ void Case::fill() {
 double Case::score(int b, int h, int i, int j) const {
     const int position = i + shape.key_length - shape.query_length;
     const int length = length_of(shape, b);
-    if (position >= length || j >= length || (shape.causal && j > position) || (shape.window > 0 && position - j >= shape.window))
+    if (position >= length || j >= length || (shape.causal && j > position) ||
+        (shape.window > 0 && position - j >= shape.window))
         return -kInfinity;
     if (!shape.first_key_block.empty()) {
         const int blocks = (shape.query_length + 63) / 64;
-        if (j < 64 * shape.first_key_block[static_cast<std::size_t>((b * shape.heads + h) * blocks + i / 64)]) return -kInfinity;
+        if (j < 64 * shape.first_key_block[static_cast<std::size_t>((b * shape.heads + h) * blocks + i / 64)])
+            return -kInfinity;
     }
     double sum = 0;
     for (int d = 0; d < shape.head_dim; ++d) sum += q_.at(b, h, i, d) * k_.at(b, h, j, d);
@@ -173,7 +180,8 @@ double Case::score(int b, int h, int i, int j) const {
 
 void Case::compute_expected() {
     const auto dim = static_cast<std::size_t>(shape.head_dim);
-    const auto rows = static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.query_length);
+    const auto rows =
+        static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.query_length);
     const auto keys = static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.key_length);
     Expected& e = expected_;
     e.out.assign(rows * dim, 0), e.dq.assign(rows * dim, 0), e.lse.assign(rows, -kInfinity);
@@ -186,7 +194,8 @@ void Case::compute_expected() {
             for (int i = 0; i < shape.query_length; ++i) {
                 const std::size_t row = static_cast<std::size_t>((b * shape.heads + h) * shape.query_length + i);
                 double highest = -kInfinity, sum = 0;
-                for (int j = 0; j < shape.key_length; ++j) highest = std::max(highest, p[static_cast<std::size_t>(j)] = score(b, h, i, j));
+                for (int j = 0; j < shape.key_length; ++j)
+                    highest = std::max(highest, p[static_cast<std::size_t>(j)] = score(b, h, i, j));
                 if (highest == -kInfinity) continue;
                 for (double& x : p) sum += x = std::exp(x - highest);
                 e.lse[row] = highest + std::log(sum);
@@ -197,9 +206,9 @@ void Case::compute_expected() {
                     const auto at = static_cast<std::size_t>(j);
                     p[at] /= sum;
                     if (p[at] == 0) continue;
-                    const auto bytes =
-                        longbow::dropout_bytes(call_.dropout_seed, call_.dropout_offset, static_cast<std::uint32_t>(i),
-                                               static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * shape.heads + h));
+                    const auto bytes = longbow::dropout_bytes(
+                        call_.dropout_seed, call_.dropout_offset, static_cast<std::uint32_t>(i),
+                        static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * shape.heads + h));
                     const double mask = longbow::dropout_keeps(bytes, j % 16, shape.dropout_keep) ? kept : 0.0;
                     dropped[at] = p[at] * mask;
                     for (int d = 0; d < shape.head_dim; ++d) {
@@ -222,7 +231,8 @@ void Case::compute_expected() {
                     const int distance = std::abs(i + shape.key_length - shape.query_length - j);
                     e.dslopes[static_cast<std::size_t>(b * shape.heads + h)] -= ds * distance;
                     e.slope_terms[static_cast<std::size_t>(b * shape.heads + h)] += std::fabs(ds) * distance;
-                    e.dtable[static_cast<std::size_t>(h * shape.table_length + std::min(distance, shape.table_length - 1))] += ds;
+                    e.dtable[static_cast<std::size_t>(h * shape.table_length +
+                                                      std::min(distance, shape.table_length - 1))] += ds;
                 }
             }
         }
@@ -232,7 +242,8 @@ void Case::compute_expected() {
 void Case::forward() {
     out_.poison();
     std::fill(lse_.begin(), lse_.end(), NAN);
-    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_forward_workspace(&call_)) / sizeof(double) + 2, NAN);
+    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_forward_workspace(&call_)) / sizeof(double) + 2,
+                      NAN);
     call_.workspace = workspace_.data();
     if (longbow_attention_cuda_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
 }
@@ -244,7 +255,8 @@ void Case::backward(bool want_bias_gradient) {
     call_.dout = dout_.view(), call_.dq = dq_.view(), call_.dk = dk_.view(), call_.dv = dv_.view();
     if (want_bias_gradient && call_.slopes != nullptr) call_.dslopes = dslopes_.data();
     if (want_bias_gradient && call_.table != nullptr) call_.dtable = dtable_.data();
-    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_backward_workspace(&call_)) / sizeof(double) + 2, NAN);
+    workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_backward_workspace(&call_)) / sizeof(double) + 2,
+                      NAN);
     call_.workspace = workspace_.data();
     if (longbow_attention_cuda_backward(&call_) != LONGBOW_OK) throw std::runtime_error("backward: not supported");
 }
@@ -256,8 +268,8 @@ Case::Errors Case::errors() {
         return [&tensor, length, this](std::size_t at) {
             const auto dim = static_cast<std::size_t>(shape.head_dim), rows = static_cast<std::size_t>(length);
             const std::size_t row = at / dim, head = row / rows;
-            return tensor.at(static_cast<int>(head) / shape.heads, static_cast<int>(head) % shape.heads, static_cast<int>(row % rows),
-                             static_cast<int>(at % dim));
+            return tensor.at(static_cast<int>(head) / shape.heads, static_cast<int>(head) % shape.heads,
+                             static_cast<int>(row % rows), static_cast<int>(at % dim));
         };
     };
     e.out = relative_error(expected_.out, values(out_, shape.query_length));
@@ -301,11 +313,13 @@ std::vector<double> Case::raw_results() {
 }
 
 bool Case::guards_whole() const {
-    return q_.guards_whole() && k_.guards_whole() && v_.guards_whole() && out_.guards_whole() && dq_.guards_whole() && dk_.guards_whole() &&
-           dv_.guards_whole() && dout_.guards_whole();
+    return q_.guards_whole() && k_.guards_whole() && v_.guards_whole() && out_.guards_whole() && dq_.guards_whole() &&
+           dk_.guards_whole() && dv_.guards_whole() && dout_.guards_whole();
 }
 
 double out_tolerance(longbow_dtype dtype) { return dtype == LONGBOW_F32 ? 2e-6 : dtype == LONGBOW_F16 ? 1e-3 : 8e-3; }
-double gradient_tolerance(longbow_dtype dtype) { return dtype == LONGBOW_F32 ? 2e-6 : dtype == LONGBOW_F16 ? 2e-3 : 1.5e-2; }
+double gradient_tolerance(longbow_dtype dtype) {
+    return dtype == LONGBOW_F32 ? 2e-6 : dtype == LONGBOW_F16 ? 2e-3 : 1.5e-2;
+}
 
 }  // namespace attention_test

@@ -25,7 +25,8 @@ void product16(const Words (&in)[kLanes], Words (&out)[kLanes], Decode decode) {
     for (int lane = 0; lane < kLanes; ++lane) {
         const int g = lane / 4, t = lane % 4;
         for (int i = 0; i < 4; ++i) {
-            for (int e = 0; e < 2; ++e) a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1) + e] = decode(in[lane].w[i] >> (16 * e) & 0xFFFFu);
+            for (int e = 0; e < 2; ++e)
+                a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1) + e] = decode(in[lane].w[i] >> (16 * e) & 0xFFFFu);
             c[g + 8 * (i >> 1)][2 * t + (i & 1)] = float_of(in[lane].w[6 + i]);
         }
         for (int i = 0; i < 2; ++i) {
@@ -108,9 +109,15 @@ std::uint32_t shuffle_bits(std::uint32_t value, int lane) {
     return emulator::warp_collective(input, take_from_lane).w[0];
 }
 
-void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply(c, a, b, product_bf16); }
-void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply(c, a, b, product_f16); }
-void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) { multiply(c, a, b, product_tf32); }
+void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+    multiply(c, a, b, product_bf16);
+}
+void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+    multiply(c, a, b, product_f16);
+}
+void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
+    multiply(c, a, b, product_tf32);
+}
 
 std::uint32_t pack_bf16(float low, float high) { return round_bf16(low) | round_bf16(high) << 16; }
 std::uint32_t pack_f16(float low, float high) { return round_f16(low) | round_f16(high) << 16; }

@@ -70,7 +70,9 @@ void wait_copies(const char* file = __builtin_FILE(), int line = __builtin_LINE(
 }
 
 inline void load_matrices(std::uint32_t (&r)[4], SharedAddress row) { emulator::load_matrices(r, row, false); }
-inline void load_matrices_transposed(std::uint32_t (&r)[4], SharedAddress row) { emulator::load_matrices(r, row, true); }
+inline void load_matrices_transposed(std::uint32_t (&r)[4], SharedAddress row) {
+    emulator::load_matrices(r, row, true);
+}
 void mma_bf16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
 void mma_f16(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);
 void mma_tf32(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]);

@@ -192,7 +192,8 @@ void Block::run() {
     while (fault_.empty() && !ready_.empty()) resume(next_ready());
     running = nullptr;
     if (fault_.empty() && finished_ < static_cast<int>(fibers_.size())) {
-        fault_ = std::to_string(at_barrier_.size()) + " threads wait at a barrier, or lanes for their warp, and the others are gone";
+        fault_ = std::to_string(at_barrier_.size()) +
+                 " threads wait at a barrier, or lanes for their warp, and the others are gone";
     }
     if (!fault_.empty()) {
         throw Fault("block (" + std::to_string(position_.block_x) + ", " + std::to_string(position_.block_y) + ", " +
@@ -236,8 +237,10 @@ Words Block::warp_collective(const Words& input, Compute compute) {
 }
 
 void Block::check(std::uint32_t at, std::uint32_t bytes, const char* what) {
-    if (at % bytes != 0) fault(std::string(what) + ": address " + std::to_string(at) + " is not a multiple of " + std::to_string(bytes));
-    if (at + bytes > shared_.size()) fault(std::string(what) + ": address " + std::to_string(at) + " is outside shared memory");
+    if (at % bytes != 0)
+        fault(std::string(what) + ": address " + std::to_string(at) + " is not a multiple of " + std::to_string(bytes));
+    if (at + bytes > shared_.size())
+        fault(std::string(what) + ": address " + std::to_string(at) + " is outside shared memory");
 }
 
 const std::uint8_t* Block::read(std::uint32_t at, std::uint32_t bytes, const char* what) {
@@ -245,7 +248,8 @@ const std::uint8_t* Block::read(std::uint32_t at, std::uint32_t bytes, const cha
     for (std::uint32_t i = at / 4; i < (at + bytes) / 4 && options().check_order; ++i) {
         Word& word = words_[i];
         if (word.copier >= 0) fault(std::string(what) + ": reads what a copy not yet waited for writes");
-        if (word.written == era_ && word.writer != current_) fault(std::string(what) + ": no barrier since another thread wrote this");
+        if (word.written == era_ && word.writer != current_)
+            fault(std::string(what) + ": no barrier since another thread wrote this");
         word.reader = word.read == era_ && word.reader != current_ ? -2 : current_;
         word.read = era_;
     }
@@ -256,8 +260,10 @@ void Block::check_write(std::uint32_t at, std::uint32_t bytes, bool by_copy) {
     for (std::uint32_t i = at / 4; i < (at + bytes) / 4; ++i) {
         Word& word = words_[i];
         if (options().check_order) {
-            if (word.read == era_ && word.reader != current_) fault("writes what another thread may still read: no barrier between");
-            if (word.written == era_ && word.writer != current_) fault("two threads write the same word: no barrier between");
+            if (word.read == era_ && word.reader != current_)
+                fault("writes what another thread may still read: no barrier between");
+            if (word.written == era_ && word.writer != current_)
+                fault("two threads write the same word: no barrier between");
             if (word.copier >= 0) fault("writes where a copy is under way");
         }
         if (by_copy) word.copier = current_;
@@ -274,7 +280,8 @@ void Block::write(std::uint32_t at, const void* from, std::uint32_t bytes, const
 
 void Block::copy16(std::uint32_t to, const void* from, bool in_bounds) {
     check(to, 16, "copy16");
-    if (in_bounds && reinterpret_cast<std::uintptr_t>(from) % 16 != 0) fault("copy16: the source is not 16-byte aligned");
+    if (in_bounds && reinterpret_cast<std::uintptr_t>(from) % 16 != 0)
+        fault("copy16: the source is not 16-byte aligned");
     check_write(to, 16, true);
     Copy copy{to, {}, fiber().group, false};
     if (in_bounds) std::memcpy(copy.bytes, from, 16);
@@ -324,7 +331,8 @@ BankCount& bank_count() {
     return count;
 }
 
-void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_bytes, const std::function<void()>& kernel) {
+void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_bytes,
+            const std::function<void()>& kernel) {
     Random random(options().seed);
     std::vector<Position> blocks;
     for (int z = 0; z < blocks_z; ++z) {
@@ -332,7 +340,8 @@ void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_by
             for (int x = 0; x < blocks_x; ++x) blocks.push_back({0, x, y, z, blocks_x});
         }
     }
-    for (std::size_t i = blocks.size(); i > 1; --i) std::swap(blocks[i - 1], blocks[random.below(static_cast<std::uint32_t>(i))]);
+    for (std::size_t i = blocks.size(); i > 1; --i)
+        std::swap(blocks[i - 1], blocks[random.below(static_cast<std::uint32_t>(i))]);
     for (const Position& at : blocks) Block(threads, shared_bytes, kernel, at, random).run();
 }
 

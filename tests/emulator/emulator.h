@@ -41,7 +41,8 @@ struct BankCount {
 BankCount& bank_count();
 
 // Runs the blocks one after another, in an order drawn from the seed. Throws Fault.
-void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_bytes, const std::function<void()>& kernel);
+void launch(int blocks_x, int blocks_y, int blocks_z, int threads, int shared_bytes,
+            const std::function<void()>& kernel);
 
 // --- The operations of the running thread, from which emulated_device.h is made.
 constexpr int kLanes = 32;

@@ -40,8 +40,8 @@ TEST_P(ForwardOfSize, EqualsFp64) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, ForwardOfSize,
-                         testing::Combine(testing::Values(LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16), testing::Values(64, 80, 96, 128),
-                                          testing::Values(67, 130)));
+                         testing::Combine(testing::Values(LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16),
+                                          testing::Values(64, 80, 96, 128), testing::Values(67, 130)));
 INSTANTIATE_TEST_SUITE_P(OddDims, ForwardOfSize,
                          testing::Combine(testing::Values(LONGBOW_F32, LONGBOW_BF16), testing::Values(8, 40, 136, 256),
                                           testing::Values(77)));
@@ -161,8 +161,8 @@ TEST_P(Decode, EqualsFp64) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Decode,
-                         testing::Combine(testing::Values(LONGBOW_BF16, LONGBOW_F16, LONGBOW_F32), testing::Values(64, 80, 96, 128, 256),
-                                          testing::Values(1, 5)));
+                         testing::Combine(testing::Values(LONGBOW_BF16, LONGBOW_F16, LONGBOW_F32),
+                                          testing::Values(64, 80, 96, 128, 256), testing::Values(1, 5)));
 
 TEST(Decode, WindowLengthsAndDropout) {
     Shape shape = square(3, 64, LONGBOW_BF16);
@@ -191,7 +191,8 @@ TEST(Forward, NotANumberIsNotHidden) {
             for (int row = 0; row < queries; ++row) {
                 EXPECT_EQ(std::isnan(test.lse(row)), row == spoilt) << queries << " queries, row " << row;
                 for (int d = 0; d < shape.head_dim; ++d) {
-                    ASSERT_EQ(std::isnan(test.out().at(0, 0, row, d)), row == spoilt) << queries << " queries, row " << row;
+                    ASSERT_EQ(std::isnan(test.out().at(0, 0, row, d)), row == spoilt)
+                        << queries << " queries, row " << row;
                 }
             }
         }

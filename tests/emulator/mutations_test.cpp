@@ -85,7 +85,9 @@ TEST(Mutations, EveryBarrierIsMissed) {
 // Without the check of order, as on a GPU, wrong numbers alone must show the fault.
 TEST(Mutations, MissingBarriersGiveWrongNumbers) {
     for (const auto& place : all_places().barriers) {
-        EXPECT_TRUE(noticed_somewhere([&] { emulator::options().skip_barrier = place, emulator::options().check_order = false; })) << place;
+        EXPECT_TRUE(noticed_somewhere([&] {
+            emulator::options().skip_barrier = place, emulator::options().check_order = false;
+        })) << place;
     }
 }
 
@@ -93,7 +95,9 @@ TEST(Mutations, EveryWaitIsMissed) {
     const auto places = all_places().waits;
     ASSERT_GE(places.size(), 5u);
     for (const auto& place : places) {
-        EXPECT_TRUE(noticed_somewhere([&] { emulator::options().weak_wait = place, emulator::options().check_order = false; })) << place;
+        EXPECT_TRUE(noticed_somewhere([&] {
+            emulator::options().weak_wait = place, emulator::options().check_order = false;
+        })) << place;
     }
 }
 
@@ -101,7 +105,8 @@ TEST(Mutations, WrongLayoutAndBoundsAreNoticed) {
     for (const PlantedFault planted_fault :
          {PlantedFault::read_pitch, PlantedFault::causal_bound, PlantedFault::key_bound, PlantedFault::window_bound}) {
         const auto breakage = [&] {
-            emulator::options().planted_fault = static_cast<int>(planted_fault), emulator::options().check_order = false;
+            emulator::options().planted_fault = static_cast<int>(planted_fault),
+            emulator::options().check_order = false;
         };
         EXPECT_TRUE(noticed_somewhere(breakage)) << "planted fault " << static_cast<int>(planted_fault);
     }

@@ -13,7 +13,8 @@ namespace {
 
 constexpr float kExact = 24.0f * 0.6931471805599453f;
 
-std::vector<std::int32_t> table_of(longbow_attention call, float threshold, longbow_attention_bytes* bytes, longbow_attention_table* make) {
+std::vector<std::int32_t> table_of(longbow_attention call, float threshold, longbow_attention_bytes* bytes,
+                                   longbow_attention_table* make) {
     const int blocks = (call.query_length + LONGBOW_BLOCK - 1) / LONGBOW_BLOCK;
     std::vector<std::int32_t> first(static_cast<std::size_t>(call.batch * call.heads * blocks), -1);
     std::vector<double> workspace(static_cast<std::size_t>(bytes(&call)) / sizeof(double) + 1, NAN);
@@ -48,7 +49,8 @@ TEST(SkipTable, IsTheCpus) {
             const auto expected = of_cpu(test.call(), threshold);
             EXPECT_EQ(of_gpu(test.call(), threshold), expected) << threshold;
             if (threshold == kExact) {
-                EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0) << "nothing is skipped: the test shows nothing";
+                EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0)
+                    << "nothing is skipped: the test shows nothing";
             }
         }
     }

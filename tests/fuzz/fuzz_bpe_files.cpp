@@ -18,7 +18,9 @@ namespace {
 std::string vocabulary_with(std::string_view tokens) {
     std::string json = "{\"<|endoftext|>\": 0";
     std::size_t id = 1;
-    const auto add = [&](const std::string& token) { json += "," + longbow::Json(token).dump() + ":" + std::to_string(id++); };
+    const auto add = [&](const std::string& token) {
+        json += "," + longbow::Json(token).dump() + ":" + std::to_string(id++);
+    };
     for (int b = 0; b < 256; ++b) add(longbow::byte_name(static_cast<unsigned char>(b)));
     for (const auto& token : longbow::split(tokens, '\n')) add(token);
     return json + "}";
@@ -38,8 +40,10 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
             vocab = vocabulary_with(vocab);
         }
         auto model = longbow::parse_bpe(vocab, "vocab.json", merges, "merges.txt");
-        const auto again = longbow::parse_bpe(format_vocab_json(model), "vocab.json", format_merges(model), "merges.txt");
-        if (format_vocab_json(again) != format_vocab_json(model) || format_merges(again) != format_merges(model)) std::abort();
+        const auto again =
+            longbow::parse_bpe(format_vocab_json(model), "vocab.json", format_merges(model), "merges.txt");
+        if (format_vocab_json(again) != format_vocab_json(model) || format_merges(again) != format_merges(model))
+            std::abort();
         const longbow::BpeTokenizer tokenizer(std::move(model));
         std::vector<longbow::TokenId> ids;
         tokenizer.encode(bytes, ids);

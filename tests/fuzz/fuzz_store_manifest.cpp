@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
                 if (shard.file.find('/') != std::string::npos) std::abort();
                 bytes += shard.bytes;
             }
-            if (bytes != static_cast<std::uint64_t>(split.tokens) * static_cast<std::uint64_t>(manifest.id_bytes)) std::abort();
+            if (bytes != static_cast<std::uint64_t>(split.tokens) * static_cast<std::uint64_t>(manifest.id_bytes))
+                std::abort();
         }
         // A manifest that was read must not change when it is written and read again.
         const auto again = longbow::manifest_json(manifest);

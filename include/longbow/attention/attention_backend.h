@@ -13,12 +13,14 @@
 
 namespace longbow {
 
-// What the layers of one forward pass share (same lengths, same bias): the dense bias, built by the first layer that needs it.
+// What the layers of one forward pass share (same lengths, same bias): the dense bias, built by the first layer that
+// needs it.
 struct AttentionScratch {
     at::Tensor dense;
 };
 
-// Queries are aligned with the end of the keys: query i of Lq stands at key position i + Lk - Lq, and sees the keys up to there.
+// Queries are aligned with the end of the keys: query i of Lq stands at key position i + Lk - Lq, and sees the keys up
+// to there.
 struct AttentionInput {
     at::Tensor q;  // [batch, heads, Lq, head_dim]
     at::Tensor k;  // [batch, heads, Lk, head_dim], Lk >= Lq
@@ -62,8 +64,9 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     // Why it cannot serve the request; empty when it can.
     [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
-    // Fills in, before the first layer of a pass over `length` tokens with queries of these options, what the layers share and has a gradient.
-    // forward() would make it with the first layer's activations: recomputed layers, which come and go one by one, need it beforehand.
+    // Fills in, before the first layer of a pass over `length` tokens with queries of these options, what the layers
+    // share and has a gradient. forward() would make it with the first layer's activations: recomputed layers, which
+    // come and go one by one, need it beforehand.
     virtual void prepare(const BiasSpec& /*bias*/, std::int64_t /*length*/, const at::TensorOptions& /*query*/,
                          AttentionScratch& /*scratch*/) {}
     // -> [batch, heads, Lq, head_dim], dtype of q.
@@ -72,9 +75,11 @@ public:
     [[nodiscard]] virtual AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const = 0;
     // Whether far blocks may be left out (their bias makes them negligible).
     [[nodiscard]] virtual bool skips() const { return false; }
-    // Starts (or ends) measuring what skipping leaves of the work; it costs another look at q and k, so not on every call.
+    // Starts (or ends) measuring what skipping leaves of the work; it costs another look at q and k, so not on every
+    // call.
     virtual void measure_visited(bool /*on*/) {}
-    // Mean share of visited blocks (fused_attention.h) over heads and calls since measuring began; none where nothing can be skipped.
+    // Mean share of visited blocks (fused_attention.h) over heads and calls since measuring began; none where nothing
+    // can be skipped.
     [[nodiscard]] virtual std::optional<double> visited() const { return {}; }
 };
 
@@ -82,7 +87,9 @@ std::vector<std::string> attention_backend_names();  // without "auto"
 // `name` or "auto" (picks the fastest that serves). Throws ConfigError naming those that can.
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request);
 
-// The dense bias [1 or batch, heads, Lq, Lk] with -inf above the diagonal, for back-ends and tests; differentiable in a table.
-at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length, const at::TensorOptions& options);
+// The dense bias [1 or batch, heads, Lq, Lk] with -inf above the diagonal, for back-ends and tests; differentiable in a
+// table.
+at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length,
+                      const at::TensorOptions& options);
 
 }  // namespace longbow

@@ -70,8 +70,9 @@ std::filesystem::path checkpoint_path(const std::filesystem::path& run, std::int
 
 // Writes RUN/checkpoints/step-N as one transaction, replacing an existing step-N, and then points RUN/checkpoints/last
 // at it. Throws Error (full disk, permissions); older checkpoints are then unchanged.
-void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer, const TrainState& state,
-                     const Config& config, const Tokenizer& tokenizer, const std::string& data_fingerprint);
+void save_checkpoint(const std::filesystem::path& run, const LanguageModel& model, Optimizer* optimizer,
+                     const TrainState& state, const Config& config, const Tokenizer& tokenizer,
+                     const std::string& data_fingerprint);
 
 // Says which rank writes a snapshot, and whether each rank holds a part of the optimizer's state.
 struct CheckpointRanks {
@@ -98,7 +99,8 @@ CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimize
 // Does what save_checkpoint() does. If the optimizer is sharded, all ranks do it together: each writes its file into
 // rank 0's transaction, which is committed when all have. `sequence` distinguishes the saves of a run and is the same
 // on every rank. A further fail point is checkpoint.after_share (a rank other than 0 has written its part).
-void write_snapshot(const std::filesystem::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence);
+void write_snapshot(const std::filesystem::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox,
+                    std::int64_t sequence);
 
 // Points RUN/checkpoints/best at step-N, or removes the link if there is no step-N.
 void mark_best(const std::filesystem::path& run, std::int64_t update);
@@ -143,13 +145,16 @@ TrainState read_train_state(const std::filesystem::path& checkpoint);
 Config read_checkpoint_config(const std::filesystem::path& checkpoint);
 // Verifies and loads all but the model, which is absent: for whoever builds it otherwise than as it was trained.
 LoadedCheckpoint open_checkpoint(const std::filesystem::path& checkpoint);
-// A model of this configuration (the checkpoint's, with another type or attention maybe) with the checkpoint's weights, in evaluation mode.
+// A model of this configuration (the checkpoint's, with another type or attention maybe) with the checkpoint's weights,
+// in evaluation mode.
 std::shared_ptr<LanguageModel> load_model(const LoadedCheckpoint& checkpoint, const Config& config);
 // open_checkpoint() with its model as it was trained.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
-// Throws CheckpointError unless every tensor of the model is there with its shape, and no other. The model may be without values (Meta device).
+// Throws CheckpointError unless every tensor of the model is there with its shape, and no other. The model may be
+// without values (Meta device).
 void check_weights(const std::filesystem::path& checkpoint, const LanguageModel& model);
-// Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear errors.
+// Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear
+// errors.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
 // The optimizer's state from the files of however many ranks wrote it; `owned` as for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,

@@ -1,4 +1,5 @@
-// A part of a tensor that several files may hold between them, as ranks with dist.shard_optimizer write the optimizer's state.
+// A part of a tensor that several files may hold between them, as ranks with dist.shard_optimizer write the optimizer's
+// state.
 #pragma once
 
 #include <ATen/core/Tensor.h>

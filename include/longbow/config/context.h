@@ -11,14 +11,15 @@
 
 namespace longbow {
 
-// A kind of tokenizer. Its options stand among the keys of the section `tokenizer`, each with the kind as its first condition: like
-// tokenizer.kind itself they have an effect only where there is text to read.
+// A kind of tokenizer. Its options stand among the keys of the section `tokenizer`, each with the kind as its first
+// condition: like tokenizer.kind itself they have an effect only where there is text to read.
 struct TokenizerVariant {
     std::string name{};
     std::string help{};       // "byte level"; may be empty
     std::string file_help{};  // what tokenizer.file may be: "dict.txt"
     std::vector<OptionSpec> options{};
-    std::function<std::optional<Objection>(const Config&)> check{};  // of configurations with text to read; empty: all can be served
+    std::function<std::optional<Objection>(const Config&)>
+        check{};  // of configurations with text to read; empty: all can be served
 };
 
 struct ConfigContext {

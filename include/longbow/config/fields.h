@@ -29,7 +29,8 @@
 namespace longbow {
 
 // The value of a field. Unsigned members are stored as integers of at least 0.
-using FieldValue = std::variant<bool, std::int64_t, double, std::string, Duration, std::vector<std::int64_t>, std::vector<std::string>>;
+using FieldValue = std::variant<bool, std::int64_t, double, std::string, Duration, std::vector<std::int64_t>,
+                                std::vector<std::string>>;
 
 struct Field {
     std::string section, name;
@@ -70,8 +71,9 @@ struct Section {
     std::string name, help;
 };
 
-// Sections and their fields in the order of config.h. What only the registries know (choices of position.method and attention.backend, which
-// methods have slopes, what the kinds of tokenizers are) is filled in from `context`; keys of the chosen objects come from option_fields().
+// Sections and their fields in the order of config.h. What only the registries know (choices of position.method and
+// attention.backend, which methods have slopes, what the kinds of tokenizers are) is filled in from `context`; keys of
+// the chosen objects come from option_fields().
 const std::vector<Section>& config_sections();
 std::vector<Field> config_fields(const ConfigContext& context);
 

@@ -23,9 +23,10 @@ struct LoadRequest {
 
 // The place where a key was last set. A key that was never set has its default and no origin.
 struct Origin {
-    std::string place;      // "base.yaml:12", "override 'train.length=128'": begins messages about the key
-    std::size_t layer = 0;  // rank of precedence: each file is a layer above those that it includes; overrides are the last
-    bool own = false;       // longbow wrote it (a run's config.yaml, a checkpoint): dropped if without effect
+    std::string place;  // "base.yaml:12", "override 'train.length=128'": begins messages about the key
+    std::size_t layer =
+        0;             // rank of precedence: each file is a layer above those that it includes; overrides are the last
+    bool own = false;  // longbow wrote it (a run's config.yaml, a checkpoint): dropped if without effect
 };
 using Origins = std::map<std::string, Origin>;  // by key: "train.length"
 
@@ -69,7 +70,8 @@ std::string config_reference(const ConfigContext& context);
 struct ConfigDifference {
     std::string key, before, after;
 };
-std::vector<ConfigDifference> config_differences(const Config& before, const Config& after, const ConfigContext& context);
+std::vector<ConfigDifference> config_differences(const Config& before, const Config& after,
+                                                 const ConfigContext& context);
 // Returns whether a key influences the weights that a run has at a given update. Keys that do not are train.stop,
 // recompute and profile, those of logging, validation and checkpoints, most of dist, and those for which
 // describes_text() is true.

@@ -20,7 +20,8 @@ struct Condition {
     std::function<bool(const Config&)> holds;
 };
 
-// Why a registered object cannot serve a configuration, and the keys that this is about: the first one that the user has set tells where to look.
+// Why a registered object cannot serve a configuration, and the keys that this is about: the first one that the user
+// has set tells where to look.
 struct Objection {
     std::vector<std::string> keys;
     std::string message;
@@ -32,8 +33,9 @@ struct OptionSpec {
     std::string help{};
     std::vector<std::string> choices{};          // strings only; empty: any
     std::optional<double> minimum{}, maximum{};  // numbers only
-    std::string since{};                         // the version that brought the option, when it is newer than 0.2.0; see Field::since()
-    std::vector<Condition> conditions{};         // when it has an effect, beside its object being the chosen one; all must hold
+    std::string since{};  // the version that brought the option, when it is newer than 0.2.0; see Field::since()
+    std::vector<Condition>
+        conditions{};  // when it has an effect, beside its object being the chosen one; all must hold
 };
 
 // What a registered object adds to its section.

@@ -21,7 +21,8 @@ enum class ExitCode : int {
 
 class Error : public std::runtime_error {
 public:
-    explicit Error(const std::string& what, ExitCode code = ExitCode::failure) : std::runtime_error(what), code_(code) {}
+    explicit Error(const std::string& what, ExitCode code = ExitCode::failure)
+        : std::runtime_error(what), code_(code) {}
     [[nodiscard]] ExitCode code() const noexcept { return code_; }
 
 private:

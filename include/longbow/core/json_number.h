@@ -12,7 +12,8 @@ namespace longbow {
 // null.)
 inline double number_at(const Json& object, const char* key) {
     const auto found = object.find(key);
-    return found != object.end() && found->is_number() ? found->get<double>() : std::numeric_limits<double>::quiet_NaN();
+    return found != object.end() && found->is_number() ? found->get<double>()
+                                                       : std::numeric_limits<double>::quiet_NaN();
 }
 
 }  // namespace longbow

@@ -16,7 +16,8 @@ struct CpuInfo {
 };
 CpuInfo cpu_info();
 
-// Returns the number of cores that this process may run on: a container or taskset may leave it fewer than the machine has.
+// Returns the number of cores that this process may run on: a container or taskset may leave it fewer than the machine
+// has.
 int available_cores();
 
 struct MemoryInfo {

@@ -29,7 +29,9 @@ public:
     explicit Random(std::uint64_t seed) : state_(mix64(seed)) {}
     std::uint64_t next() { return mix64(state_++ ^ 0xd1b54a32d192ed03ULL); }
     // Returns a number that is uniform in [0, bound). The 128-bit multiplication leaves a bias of at most bound / 2^64.
-    std::uint64_t below(std::uint64_t bound) { return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64); }
+    std::uint64_t below(std::uint64_t bound) {
+        return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    }
     // Returns a number that is uniform in [0, 1).
     double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
 

@@ -25,7 +25,8 @@ public:
     // Returns the inputs of micro-batch `micro` (0 <= micro < accumulate) of the update at this position. With
     // train.order fairseq the last block of the stream may be short, and the last micro-batches of an epoch may be
     // empty, but never the first of an update.
-    [[nodiscard]] virtual std::vector<TrainingInput> micro_batch(const DataPosition& position, std::int64_t micro) const = 0;
+    [[nodiscard]] virtual std::vector<TrainingInput> micro_batch(const DataPosition& position,
+                                                                 std::int64_t micro) const = 0;
     // Returns how many updates use as many inputs as the stream has. It need not be a whole number.
     [[nodiscard]] virtual double updates_per_epoch() const = 0;
     [[nodiscard]] virtual double tokens_per_update() const = 0;  // mean over an epoch
@@ -47,8 +48,8 @@ constexpr std::int64_t kNoTarget = -1;
 // Fills inputs and targets, each int64 [blocks, length] in row-major order. Input i of a row is the token before target
 // i (the boundary id before the first of the stream). A block shorter than `length` is padded with kNoTarget in
 // `targets` and with its last input in `inputs`.
-void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length, std::int64_t* inputs,
-                std::int64_t* targets);
+void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length,
+                std::int64_t* inputs, std::int64_t* targets);
 
 // Hints that these micro-batches are needed soon, so that their ids are read from the disk while earlier ones are
 // computed and no step waits for it.

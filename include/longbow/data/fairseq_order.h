@@ -21,8 +21,8 @@ class FairseqOrder {
 public:
     // A micro-batch has `batch` sequences (fairseq: max_tokens / length), and an update has `accumulate` micro-batches
     // for each of `processes`. Throws DataError if the stream is empty.
-    FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_t batch, std::int64_t accumulate, std::uint64_t seed,
-                 std::int64_t processes = 1, std::int64_t rank = 0);
+    FairseqOrder(std::int64_t tokens, std::int64_t length, std::int64_t batch, std::int64_t accumulate,
+                 std::uint64_t seed, std::int64_t processes = 1, std::int64_t rank = 0);
     [[nodiscard]] std::int64_t blocks_per_epoch() const { return static_cast<std::int64_t>(order_.size()); }
     // Returns the micro-batches of an epoch over all processes, and the updates that they make.
     [[nodiscard]] std::int64_t batches_per_epoch() const;

@@ -16,8 +16,8 @@ struct KnownOffset {
 
 // Makes a stream of ids. `document_ends` is as in TokenStream. `known` ascends from token 0 to ids.size(); between its
 // positions bytes and words are interpolated.
-std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
-                                           std::vector<KnownOffset> known);
+std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary,
+                                           std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known);
 
 // Makes a stream of one document whose tokens count as one byte and one word each, for tests and small tasks. Throws
 // DataError without ids.

@@ -12,8 +12,8 @@ namespace longbow {
 // "mine" for data/mine, "austen/store" for data/corpora/austen/store.
 std::string store_name(const std::filesystem::path& store);
 
-// The data set that a path to a store or text names: "wikitext103" for data/corpora/wikitext103/store, of those that scripts/corpora make; empty
-// where it names none, or several.
+// The data set that a path to a store or text names: "wikitext103" for data/corpora/wikitext103/store, of those that
+// scripts/corpora make; empty where it names none, or several.
 std::string data_set_of(const std::filesystem::path& path);
 
 // Of text files: their names; of many the first and how many more; "piped text" for what has no name.

@@ -29,7 +29,7 @@ LargestShare largest_share(const TrainConfig& config, int world);
 // Returns the share of one rank. If `world` divides train.accumulate, each rank takes the same number of whole
 // micro-batches; otherwise the update's inputs are cut into `world` parts that differ by at most one input. Throws as
 // check_share().
-UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config, int rank = 0,
-                            int world = 1);
+UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& position, const TrainConfig& config,
+                            int rank = 0, int world = 1);
 
 }  // namespace longbow

@@ -13,7 +13,7 @@ namespace longbow {
 // windows of each plan go through the model as they would be scored (same type, products and attention), for about
 // `budget` seconds in all. A plan whose single window would take too long gets the speed of the longest plan that was
 // timed.
-std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream, const std::vector<const EvalPlan*>& plans,
-                                     double budget);
+std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& stream,
+                                     const std::vector<const EvalPlan*>& plans, double budget);
 
 }  // namespace longbow

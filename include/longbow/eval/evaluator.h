@@ -92,7 +92,8 @@ struct EvalOptions {
 // throws InterruptedError. A later call with the same file resumes from it, with the same bits as an uninterrupted one;
 // a file of other weights, data or settings, as its header says, is ignored. The model runs in evaluation mode without
 // gradients, and its mode is restored. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options = {});
+std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
+                                   const EvalOptions& options = {});
 
 // Returns the FLOPs of the windows' forward passes (flops.h), to weigh evaluations against each other before they run.
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows);
@@ -101,10 +102,11 @@ double evaluation_flops(const Config& config, std::int64_t vocab_size, const std
 double mean_nll(const std::vector<float>& nll);
 
 // Statistics of evaluate_tokens' output; fills everything that needs no model into `row`, which says whose they are.
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row = {});
+EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan,
+                     EvalResult row = {});
 
-// Refuses a length that a model of this configuration cannot serve, whose position method ends at `limit` (0: nowhere), before any work.
-// Throws UsageError naming the limit.
+// Refuses a length that a model of this configuration cannot serve, whose position method ends at `limit` (0: nowhere),
+// before any work. Throws UsageError naming the limit.
 void check_length(const Config& config, std::int64_t limit, std::int64_t length);
 void check_length(LanguageModel& model, std::int64_t length);
 

@@ -1,5 +1,5 @@
-// Measurements into results.jsonl: what is in it already is not measured again, what was interrupted goes on, and no output takes the place of
-// what is measured.
+// Measurements into results.jsonl: what is in it already is not measured again, what was interrupted goes on, and no
+// output takes the place of what is measured.
 #pragma once
 
 #include <functional>
@@ -22,16 +22,17 @@ struct ResultsRequest : MeasureRequest {
 
 class ResultsMeasurement {
 public:
-    // Loads, checks and plans, on each rank, which must outlive this. With request.only_estimates outputs are read at most. Throws UsageError for
-    // an output that would take the place of a text, of a run's own files, or of another output.
+    // Loads, checks and plans, on each rank, which must outlive this. With request.only_estimates outputs are read at
+    // most. Throws UsageError for an output that would take the place of a text, of a run's own files, or of another
+    // output.
     ResultsMeasurement(ResultsRequest request, Communicator& ranks);
 
     [[nodiscard]] MeasurePlan& plan() { return plan_; }
     // The run's rows go to standard output, so that nothing else may. On the leader.
     [[nodiscard]] bool uses_standard_output(const PlannedRun& run) const;
 
-    // Measures what the results lack and adds it to them. On the leader `row_done` sees each row, measured or known, and `run_done` all of a
-    // run's.
+    // Measures what the results lack and adds it to them. On the leader `row_done` sees each row, measured or known,
+    // and `run_done` all of a run's.
     void measure(const std::function<void(const PlannedRun&, const EvalResult&)>& row_done,
                  const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done);
 
@@ -45,7 +46,8 @@ private:
     ResultsRequest request_;
     Communicator& ranks_;
     MeasurePlan plan_;
-    std::map<std::string, std::shared_ptr<ResultsOutput>> outputs_;  // the leader's, by results_of(): of several runs maybe one
+    std::map<std::string, std::shared_ptr<ResultsOutput>>
+        outputs_;  // the leader's, by results_of(): of several runs maybe one
 };
 
 }  // namespace longbow

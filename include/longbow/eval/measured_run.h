@@ -1,5 +1,5 @@
-// The checkpoints that a command measures, one after the other: all are checked before the first forward pass, each has its model built once,
-// when its turn comes.
+// The checkpoints that a command measures, one after the other: all are checked before the first forward pass, each has
+// its model built once, when its turn comes.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct ModelChoice {
 };
 
 struct MeasuredRun {
-    LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model is absent until model_on_device()
+    LoadedCheckpoint checkpoint;   // its configuration holds the attention that was chosen; its model is absent until
+                                   // model_on_device()
     std::filesystem::path folder;  // RUN of RUN/checkpoints/step-N; else the checkpoint's own folder (an imported one)
     std::string name;              // for tables and rows
     DType dtype = DType::fp32;     // of the computation
@@ -27,14 +28,16 @@ struct MeasuredRun {
     [[nodiscard]] std::int64_t vocab_size() const { return checkpoint.manifest["vocab_size"].get<std::int64_t>(); }
 };
 
-// What the arguments stand for, in order and each once: RUN, RUN@last and the like (resolve_checkpoint()), or a folder of runs, of seeds
-// say, which stands for all of them (also FOLDER@last). Each is verified, and a model without values shows that its weights fit and that its
-// attention can be had; nothing is read into memory. `check` sees every run; what it throws is thrown on with the run's name where there are
-// several. Throws CheckpointError that names the damaged file.
+// What the arguments stand for, in order and each once: RUN, RUN@last and the like (resolve_checkpoint()), or a folder
+// of runs, of seeds say, which stands for all of them (also FOLDER@last). Each is verified, and a model without values
+// shows that its weights fit and that its attention can be had; nothing is read into memory. `check` sees every run;
+// what it throws is thrown on with the run's name where there are several. Throws CheckpointError that names the
+// damaged file.
 std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, const ModelChoice& choice,
                                    const std::function<void(const MeasuredRun&)>& check);
 
-// The run's model on the device, for its computation's type and its attention. Drop run.checkpoint.model once it is measured.
+// The run's model on the device, for its computation's type and its attention. Drop run.checkpoint.model once it is
+// measured.
 LanguageModel& model_on_device(MeasuredRun& run, const std::string& device);
 
 // Does the work and adds the run's name to what goes wrong, unless it is an interruption.

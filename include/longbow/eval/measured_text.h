@@ -13,9 +13,10 @@ namespace longbow {
 
 class MeasuredText {
 public:
-    // Either a store or text files. With `assumed` tokens (of a dry run; 0: none) a store need not be there: as many of any kind take its
-    // place.
-    MeasuredText(const std::string& store, std::vector<std::string> files, std::string split, int threads, std::int64_t assumed = 0);
+    // Either a store or text files. With `assumed` tokens (of a dry run; 0: none) a store need not be there: as many of
+    // any kind take its place.
+    MeasuredText(const std::string& store, std::vector<std::string> files, std::string split, int threads,
+                 std::int64_t assumed = 0);
     // Throws DataError: another tokenizer than the store's, no such split, no text.
     const TokenStream& stream(const MeasuredRun& run);
     // The split's name, for rows.

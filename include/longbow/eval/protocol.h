@@ -48,7 +48,9 @@ struct EvalProtocol {
     // unevenly. If it is absent, that number is exp of their mean.
     std::function<double(const std::vector<float>& nll, const std::vector<EvalWindow>& windows)> tool_ppl{};
 
-    [[nodiscard]] std::int64_t stride_at(std::int64_t length) const { return default_stride ? default_stride(length) : length; }
+    [[nodiscard]] std::int64_t stride_at(std::int64_t length) const {
+        return default_stride ? default_stride(length) : length;
+    }
 };
 
 // Returns all registered protocols, sorted by name.
@@ -61,6 +63,7 @@ bool protocol_scores_all(const std::string& name);
 bool register_protocol(EvalProtocol protocol);
 
 // Stands at namespace scope in the protocol's .cpp. The linker keeps it because this room is linked whole.
-#define LONGBOW_REGISTER_PROTOCOL(...) static const bool longbow_protocol_registered = ::longbow::register_protocol(__VA_ARGS__)
+#define LONGBOW_REGISTER_PROTOCOL(...) \
+    static const bool longbow_protocol_registered = ::longbow::register_protocol(__VA_ARGS__)
 
 }  // namespace longbow

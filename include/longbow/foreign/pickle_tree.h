@@ -46,7 +46,21 @@ struct PickleValue {
 };
 
 // The element type of a tensor. Tensors of `unknown` type can be skipped but not read.
-enum class PickleDtype : std::uint8_t { unknown, f64, f32, f16, bf16, i64, i32, i16, i8, u8, boolean, complex64, complex128 };
+enum class PickleDtype : std::uint8_t {
+    unknown,
+    f64,
+    f32,
+    f16,
+    bf16,
+    i64,
+    i32,
+    i16,
+    i8,
+    u8,
+    boolean,
+    complex64,
+    complex128
+};
 // Returns the bytes of an element, or 0 for `unknown`.
 std::size_t size_of(PickleDtype dtype);
 const char* name_of(PickleDtype dtype);

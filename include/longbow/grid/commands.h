@@ -20,8 +20,10 @@ std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const
 std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridRequest& request);
 // Returns a shell script of all commands. `final_command` (without the program's name) runs when everything is
 // measured.
-std::string shell_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
+std::string shell_script(const GridPlan& plan, const GridRequest& request,
+                         const std::vector<std::string>& final_command);
 // Returns a Slurm array with one task a model. Throws UsageError if nothing is missing.
-std::string slurm_script(const GridPlan& plan, const GridRequest& request, const std::vector<std::string>& final_command);
+std::string slurm_script(const GridPlan& plan, const GridRequest& request,
+                         const std::vector<std::string>& final_command);
 
 }  // namespace longbow

@@ -26,7 +26,8 @@ struct TimedEval {
     bool one_at_a_time = false;
     auto operator<=>(const TimedEval& other) const = default;
 };
-using SpeedMeter = std::function<LocalSpeed(const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals)>;
+using SpeedMeter =
+    std::function<LocalSpeed(const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals)>;
 
 // Says where a grid's models are trained, and with what resources.
 struct GridRequest {
@@ -57,9 +58,10 @@ struct PlannedEval {
 struct PlannedModel {
     std::string name;  // "wikitext103/alibi-512": its folder below the run directory
     std::string dataset, method;
-    std::string data_set;           // what its rows call their data (eval --data-set); empty: whatever its store's path names
-    std::int64_t train_length = 0;  // as the grid calls it: in a small copy of a grid the configuration has a shorter one
-    std::string timed_as;           // models of one name are alike but for their length: one of them is timed (SpeedMeter)
+    std::string data_set;  // what its rows call their data (eval --data-set); empty: whatever its store's path names
+    std::int64_t train_length =
+        0;                 // as the grid calls it: in a small copy of a grid the configuration has a shorter one
+    std::string timed_as;  // models of one name are alike but for their length: one of them is timed (SpeedMeter)
     std::vector<std::string> files, overrides;
     Config config;
     double tokens = 0;  // of the whole training

@@ -10,9 +10,10 @@ enum class Activation { relu, gelu, swiglu };
 
 template <>
 struct ChoiceTable<Activation> {
-    static constexpr Choice<Activation> values[] = {{Activation::relu, "relu", "max(0, x), the paper's"},
-                                                    {Activation::gelu, "gelu", "x Phi(x), by erf"},
-                                                    {Activation::swiglu, "swiglu", "x * silu(gate), with a gate projection"}};
+    static constexpr Choice<Activation> values[] = {
+        {Activation::relu, "relu", "max(0, x), the paper's"},
+        {Activation::gelu, "gelu", "x Phi(x), by erf"},
+        {Activation::swiglu, "swiglu", "x * silu(gate), with a gate projection"}};
 };
 
 enum class NormKind { layernorm, rmsnorm };

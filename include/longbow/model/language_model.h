@@ -22,13 +22,14 @@ class Block;
 class Embedding;
 class Norm;
 
-// Keys and values of the tokens seen so far, a pair a layer: [batch, heads, capacity, head_dim], of which the first `length` are
-// filled. For generation: refuses to work under gradients.
+// Keys and values of the tokens seen so far, a pair a layer: [batch, heads, capacity, head_dim], of which the first
+// `length` are filled. For generation: refuses to work under gradients.
 struct KvCache {
     std::vector<at::Tensor> keys, values;
     std::int64_t length = 0;  // whole forward passes; advanced by the model
 
-    // key, value [batch, heads, n, head_dim] of the new tokens -> those of all tokens [batch, heads, length + n, head_dim].
+    // key, value [batch, heads, n, head_dim] of the new tokens -> those of all tokens [batch, heads, length + n,
+    // head_dim].
     std::pair<at::Tensor, at::Tensor> append(std::size_t layer, const at::Tensor& key, const at::Tensor& value);
 };
 
@@ -39,7 +40,8 @@ public:
     LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device = at::kCPU);
     ~LanguageModel() override;
 
-    // tokens [batch, length] int64 -> hidden [batch, length, dim], after the final norm. With a cache, tokens continue it.
+    // tokens [batch, length] int64 -> hidden [batch, length, dim], after the final norm. With a cache, tokens continue
+    // it.
     at::Tensor hidden(const at::Tensor& tokens, KvCache* cache = nullptr);
     // The same from embedded (scaled) tokens [batch, length, dim] on: positions, blocks, final norm.
     at::Tensor run_blocks(const at::Tensor& embedded, KvCache* cache = nullptr);
@@ -48,8 +50,8 @@ public:
     // The back-end for the weights' present device and type.
     AttentionBackend& attention();
 
-    // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format. Each is a parameter, or rows of one (q,
-    // k and v are one matrix in memory and three tensors on disk), and shares its memory.
+    // Every weight once (tied ones once), in a fixed order, under the names of the checkpoint format. Each is a
+    // parameter, or rows of one (q, k and v are one matrix in memory and three tensors on disk), and shares its memory.
     std::vector<NamedTensor> stored_tensors() const;
 
     // Draws all weights anew from the default generator (seed it first).
@@ -57,12 +59,14 @@ public:
     [[nodiscard]] std::int64_t parameter_count() const;
     // What a pass on any device takes. The model may be one of shapes alone.
     [[nodiscard]] ModelMemory memory(const PassRequest& request) const;
-    // Numbers of the weights that multiply each token: of all layers; of the output head with the embedding's projection, if it has one.
+    // Numbers of the weights that multiply each token: of all layers; of the output head with the embedding's
+    // projection, if it has one.
     [[nodiscard]] std::int64_t layer_product_weights() const;
     [[nodiscard]] std::int64_t head_product_weights() const;
     [[nodiscard]] std::int64_t vocab_size() const { return vocab_size_; }
     [[nodiscard]] const Config& config() const { return config_; }
-    // Does weight decay act on this parameter, or on the one that this is a view of? It leaves norms, biases and the position method's alone.
+    // Does weight decay act on this parameter, or on the one that this is a view of? It leaves norms, biases and the
+    // position method's alone.
     [[nodiscard]] bool decays(const at::Tensor& tensor) const;
 
 private:
@@ -81,13 +85,15 @@ private:
     std::int64_t positions_begin_ = 0;
 };
 
-// What a model of this configuration asks of its position method, and of attention on a device ("cpu", "cuda:0") with weights of `dtype`.
+// What a model of this configuration asks of its position method, and of attention on a device ("cpu", "cuda:0") with
+// weights of `dtype`.
 PositionContext position_context(const Config& config);
-AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype, const std::string& device);
+AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype,
+                                   const std::string& device);
 
 std::shared_ptr<LanguageModel> make_language_model(const Config& config, std::int64_t vocab_size);
-// A model of shapes without values, on the Meta device, by which parameters and memory are counted whatever its size. What the position method
-// makes by itself is on the CPU. The default generator is left as it was.
+// A model of shapes without values, on the Meta device, by which parameters and memory are counted whatever its size.
+// What the position method makes by itself is on the CPU. The default generator is left as it was.
 std::shared_ptr<LanguageModel> make_meta_model(const Config& config, std::int64_t vocab_size);
 
 }  // namespace longbow

@@ -1,6 +1,6 @@
-// What a model holds of memory in a forward and a backward pass, in bytes of tensors. Each part of the model counts its own in its own file, by a
-// memory() beside the code that it counts; LanguageModel::memory() puts the parts together. Sizes are doubles: they are multiplied, and 2^53
-// bytes are enough.
+// What a model holds of memory in a forward and a backward pass, in bytes of tensors. Each part of the model counts its
+// own in its own file, by a memory() beside the code that it counts; LanguageModel::memory() puts the parts together.
+// Sizes are doubles: they are multiplied, and 2^53 bytes are enough.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ struct PassRequest {
     int threads = 1;             // on a CPU
     std::int64_t batch = 1;      // inputs
     std::int64_t length = 1;     // tokens of each
-    // The weights' gradients are new tensors that stay until the update's end; false: each is added to one that is there, and goes.
+    // The weights' gradients are new tensors that stay until the update's end; false: each is added to one that is
+    // there, and goes.
     bool gradients_stay = true;
 };
 
@@ -36,10 +37,11 @@ struct PassSizes {
 
 // One block.
 struct LayerMemory {
-    double input = 0;       // its input, which stays in any case
-    double kept = 0;        // from the forward to the backward pass, the input included
-    double copies = 0;      // of its weights in half precision, kept as long
-    double backward = 0;    // most at one moment of its backward pass: what is left of `kept`, temporaries, its weights' gradients so far
+    double input = 0;     // its input, which stays in any case
+    double kept = 0;      // from the forward to the backward pass, the input included
+    double copies = 0;    // of its weights in half precision, kept as long
+    double backward = 0;  // most at one moment of its backward pass: what is left of `kept`, temporaries, its weights'
+                          // gradients so far
     double evaluation = 0;  // most of a forward pass without gradients, beside its input
 };
 
@@ -70,7 +72,8 @@ struct ModelMemory {
     EmbeddingMemory embedding;
     LayerMemory layer;
     HeadMemory head;
-    double evaluation = 0;  // most of a forward pass and its losses without gradients, beside the weights and their copies
+    double evaluation =
+        0;  // most of a forward pass and its losses without gradients, beside the weights and their copies
 };
 
 }  // namespace longbow

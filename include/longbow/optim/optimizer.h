@@ -59,7 +59,8 @@ const std::vector<OptimizerEntry>& optimizers();
 bool register_optimizer(OptimizerEntry entry);
 
 // Stands at namespace scope in the optimizer's .cpp. The linker keeps it because rooms are linked whole.
-#define LONGBOW_REGISTER_OPTIMIZER(...) static const bool longbow_optimizer_registered = ::longbow::register_optimizer(__VA_ARGS__)
+#define LONGBOW_REGISTER_OPTIMIZER(...) \
+    static const bool longbow_optimizer_registered = ::longbow::register_optimizer(__VA_ARGS__)
 
 // Both throw ConfigError for a name that is not registered.
 std::vector<std::string> optimizer_slots(const OptimConfig& config);

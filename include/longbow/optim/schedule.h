@@ -44,7 +44,8 @@ const std::vector<ScheduleEntry>& schedules();
 bool register_schedule(ScheduleEntry entry);
 
 // Stands at namespace scope in the schedule's .cpp. The linker keeps it because rooms are linked whole.
-#define LONGBOW_REGISTER_SCHEDULE(...) static const bool longbow_schedule_registered = ::longbow::register_schedule(__VA_ARGS__)
+#define LONGBOW_REGISTER_SCHEDULE(...) \
+    static const bool longbow_schedule_registered = ::longbow::register_schedule(__VA_ARGS__)
 
 // Returns the learning rate of an update. `update` counts from 0 (the first update runs at learning_rate(.., 0, ..)).
 // `warmup` and `period` are in updates; the caller has resolved them from whatever unit the configuration uses. The
@@ -52,7 +53,8 @@ bool register_schedule(ScheduleEntry entry);
 //   init + (peak - init) * (u + 1) / w          (the last update of the warm-up runs at the peak)
 //   init + (peak - init) * u / w                with warmup_at_init, as fairseq does (the first update runs at init)
 // After it the schedule's own formula applies. Throws ConfigError for a name that is not registered.
-double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup, std::int64_t period);
+double learning_rate(const ScheduleConfig& schedule, double peak_lr, std::int64_t update, std::int64_t warmup,
+                     std::int64_t period);
 
 // Returns whether the schedule has an end, which is so if it reads schedule.period.
 bool has_period(const ScheduleConfig& schedule);

@@ -58,7 +58,8 @@ struct Scale {
     [[nodiscard]] std::int64_t stream_tokens(const Target& target) const;
     // What rows call the data on which the target is measured.
     [[nodiscard]] std::string data_set(const Target& target) const { return corpus.empty() ? target.dataset : corpus; }
-    // The rows of a table that this scale measures: all, or about `rows` from the first to the last, no two of one scaled length.
+    // The rows of a table that this scale measures: all, or about `rows` from the first to the last, no two of one
+    // scaled length.
     [[nodiscard]] std::vector<std::size_t> rows_of(const PublishedTable& table) const;
     // Returns a warning that keeps a reader from taking the numbers for the paper's; empty at the paper's scale.
     [[nodiscard]] std::string banner() const;

@@ -45,7 +45,8 @@ public:
     virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& /*positions*/) { return x; }
     // Receives q and k [batch, heads, length, head_dim] of the new tokens at `positions`. Keys from the key-value cache
     // are not passed again: they were rotated when they were computed.
-    virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k, const at::Tensor& /*positions*/) {
+    virtual std::pair<at::Tensor, at::Tensor> rotate(const at::Tensor& q, const at::Tensor& k,
+                                                     const at::Tensor& /*positions*/) {
         return {q, k};
     }
     // Returns the bias of the scores in `layer`, which is in [0, layers). Only methods whose bias_differs_by_layer() is
@@ -78,6 +79,7 @@ std::shared_ptr<PositionMethod> make_position_method(const std::string& name, co
 bool register_position_method(PositionEntry entry);
 
 // Stands at namespace scope in the method's .cpp. The linker keeps it because rooms are linked whole.
-#define LONGBOW_REGISTER_POSITION(...) static const bool longbow_position_registered = ::longbow::register_position_method(__VA_ARGS__)
+#define LONGBOW_REGISTER_POSITION(...) \
+    static const bool longbow_position_registered = ::longbow::register_position_method(__VA_ARGS__)
 
 }  // namespace longbow

@@ -55,6 +55,7 @@ void check_text_files(const DataConfig& data);
 // Returns how the store differs from the one that these settings would make ("data.train: 1 files -> 2 files"). It
 // compares settings and the number and sizes of files without reading the text, and returns nothing when the text no
 // longer exists.
-std::vector<std::string> settings_that_differ(const std::filesystem::path& store, const TokenizerConfig& tokenizer, const DataConfig& data);
+std::vector<std::string> settings_that_differ(const std::filesystem::path& store, const TokenizerConfig& tokenizer,
+                                              const DataConfig& data);
 
 }  // namespace longbow

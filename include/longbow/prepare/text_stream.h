@@ -12,7 +12,7 @@ namespace longbow {
 
 // Encodes the files with the tokenizer, cutting documents as `data` says. Used by `longbow eval --text`. Throws
 // DataError when the files have no text.
-std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files, const DataConfig& data,
-                                            int threads);
+std::unique_ptr<TokenStream> stream_of_text(const Tokenizer& tokenizer, const std::vector<std::string>& files,
+                                            const DataConfig& data, int threads);
 
 }  // namespace longbow

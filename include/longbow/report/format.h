@@ -22,7 +22,8 @@ std::string cell_text(const ReportTable& table, const ReportCell& cell, const st
 std::string cell_hint(const ReportTable& table, const ReportCell& cell);
 // Formats a growth as "1.456 [1.449, 1.463]", or "1.456 ± 0.008" for several seeds. The two lengths follow if the
 // table's rows differ in them. `none` is returned for a row without growth.
-std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none, const std::string& plus_minus = " ± ");
+std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none,
+                        const std::string& plus_minus = " ± ");
 std::string growth_heading(const ReportTable& table);
 bool has_growth(const ReportTable& table);
 // Returns "1024", followed by the number of scored tokens if the table's lengths differ in it.
@@ -39,11 +40,12 @@ std::string render_html(const std::vector<ReportRun>& runs, const std::vector<Re
 enum class TextFormat { markdown, csv, latex, json, html };
 template <>
 struct ChoiceTable<TextFormat> {
-    static constexpr Choice<TextFormat> values[] = {{TextFormat::markdown, "markdown", "GitHub's Markdown"},
-                                                    {TextFormat::csv, "csv", "a row a value"},
-                                                    {TextFormat::latex, "latex", "tables for pdfLaTeX"},
-                                                    {TextFormat::json, "json", "everything that is known of each value"},
-                                                    {TextFormat::html, "html", "a page with charts"}};
+    static constexpr Choice<TextFormat> values[] = {
+        {TextFormat::markdown, "markdown", "GitHub's Markdown"},
+        {TextFormat::csv, "csv", "a row a value"},
+        {TextFormat::latex, "latex", "tables for pdfLaTeX"},
+        {TextFormat::json, "json", "everything that is known of each value"},
+        {TextFormat::html, "html", "a page with charts"}};
 };
 
 std::string render_report(const std::vector<ReportRun>& runs, Metric metric, TextFormat format);

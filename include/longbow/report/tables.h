@@ -22,11 +22,12 @@ Metric metric_from(const std::string& name);
 struct ReportCell {
     double mean = 0, sd = 0;
     std::int64_t seeds = 0, tokens = 0, blocks = 0;  // seeds: those with a value
-    std::int64_t diverged = 0, valueless = 0;        // seeds that diverged, in any metric; that did not, and have no value in this one
-    std::int64_t unreached = 0;                      // seeds whose text has no window of this length
-    std::optional<Interval> interval;                // of a single seed's value, 95 %; absent below kLeastBlocks
-    std::string interval_method;                     // rows of before have the old one
-    bool best = false;                               // the least of its column, or not clearly worse than that; set where rows are compared
+    std::int64_t diverged = 0,
+                 valueless = 0;  // seeds that diverged, in any metric; that did not, and have no value in this one
+    std::int64_t unreached = 0;  // seeds whose text has no window of this length
+    std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
+    std::string interval_method;       // rows of before have the old one
+    bool best = false;  // the least of its column, or not clearly worse than that; set where rows are compared
 };
 
 // Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).

@@ -33,6 +33,7 @@ struct TableColumn {
 };
 // Formats right-aligned columns two spaces apart under their headings, with a newline after each line. `width` 0 keeps
 // all columns; otherwise the headings of dropped columns are appended to `left_out`, if given.
-std::string aligned_table(const std::vector<TableColumn>& columns, int width, std::vector<std::string>* left_out = nullptr);
+std::string aligned_table(const std::vector<TableColumn>& columns, int width,
+                          std::vector<std::string>* left_out = nullptr);
 
 }  // namespace longbow

@@ -36,7 +36,7 @@ private:
 
 // Calls on_text with the document of each line, in order, and skips blank lines. Throws DataError ("FILE: line N: ...")
 // for a line that is no JSON object, has no string under `key`, or has the key twice.
-void for_each_json_text(std::string_view lines, std::int64_t first_line, const std::string& file, const std::string& key,
-                        const std::function<void(std::string_view)>& on_text);
+void for_each_json_text(std::string_view lines, std::int64_t first_line, const std::string& file,
+                        const std::string& key, const std::function<void(std::string_view)>& on_text);
 
 }  // namespace longbow

@@ -55,20 +55,22 @@ public:
 
 // Every name that save_tokenizer() gives a file.
 const std::vector<std::string>& tokenizer_file_names();
-// From a folder that holds a tokenizer's files as files() gave them (a store, a checkpoint): reads "tokenizer.meta.json"
+// From a folder that holds a tokenizer's files as files() gave them (a store, a checkpoint): reads
+// "tokenizer.meta.json"
 // {"kind": ..., options} and the kind's own files. Throws DataError.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::filesystem::path& folder);
 // Writes the tokenizer's files into the folder, which is created if necessary. Throws Error.
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder);
 
-// From the user's own file (config.file set), of which each kind says what it may be. Throws DataError; ConfigError for a kind that nobody has
-// registered.
+// From the user's own file (config.file set), of which each kind says what it may be. Throws DataError; ConfigError for
+// a kind that nobody has registered.
 std::unique_ptr<Tokenizer> open_tokenizer(const TokenizerConfig& config);
 
-// Learns a vocabulary from text files (config.file empty). Files may be compressed. vocab_size counts every token, bytes and specials included; 0
-// is the kind's default. Files of JSON lines (json_lines.h) have their text under `jsonl_key`. `threads` as given; the result does not depend
-// on it. Memory bounded by distinct words, not by text. Throws DataError; ConfigError for a kind that learns none or that nobody has registered.
-std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files, int threads,
-                                           const std::string& jsonl_key = "text");
+// Learns a vocabulary from text files (config.file empty). Files may be compressed. vocab_size counts every token,
+// bytes and specials included; 0 is the kind's default. Files of JSON lines (json_lines.h) have their text under
+// `jsonl_key`. `threads` as given; the result does not depend on it. Memory bounded by distinct words, not by text.
+// Throws DataError; ConfigError for a kind that learns none or that nobody has registered.
+std::unique_ptr<Tokenizer> train_tokenizer(const TokenizerConfig& config, const std::vector<std::string>& files,
+                                           int threads, const std::string& jsonl_key = "text");
 
 }  // namespace longbow

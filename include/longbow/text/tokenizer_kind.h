@@ -1,5 +1,6 @@
-// Kinds of tokenizers. Each is one file of this room, NAME_tokenizer.cpp, that registers itself (LONGBOW_REGISTER_TOKENIZER) with its options and
-// checks; nothing else names it but its test and docs/configuration.md.
+// Kinds of tokenizers. Each is one file of this room, NAME_tokenizer.cpp, that registers itself
+// (LONGBOW_REGISTER_TOKENIZER) with its options and checks; nothing else names it but its test and
+// docs/configuration.md.
 #pragma once
 
 #include <functional>
@@ -36,10 +37,11 @@ struct StoredTokenizer {
 // The members have defaults, so that a kind writes only those that it needs, under any compiler's warnings.
 struct TokenizerKind {
     std::string name{};
-    std::string help{};                 // some words for the help of tokenizer.kind: "byte level"
-    std::string file_help{};            // what tokenizer.file may be: "dict.txt"
-    std::vector<OptionSpec> options{};  // keys of its own, which no other kind has; open() and learn() find them in config.options
-    std::vector<std::string> files{};   // names that files() gives, tokenizer.meta.json left out
+    std::string help{};       // some words for the help of tokenizer.kind: "byte level"
+    std::string file_help{};  // what tokenizer.file may be: "dict.txt"
+    std::vector<OptionSpec>
+        options{};  // keys of its own, which no other kind has; open() and learn() find them in config.options
+    std::vector<std::string> files{};  // names that files() gives, tokenizer.meta.json left out
     // Whether it can serve a configuration that has text to read. Empty: always.
     std::function<std::optional<Objection>(const Config&)> check{};
     // From the user's own file, config.file. Throws DataError.
@@ -55,11 +57,12 @@ const std::vector<TokenizerKind>& tokenizer_kinds();
 // Throws ConfigError for a name, or an option's key, that is taken.
 bool register_tokenizer(TokenizerKind kind);
 
-// The kind's own options with their values, complete: beside the size, what a learnt vocabulary depends on. Throws ConfigError for a kind that
-// nobody has registered.
+// The kind's own options with their values, complete: beside the size, what a learnt vocabulary depends on. Throws
+// ConfigError for a kind that nobody has registered.
 Json learning_options(const TokenizerConfig& config);
 
 // At namespace scope in a kind's .cpp (the room is linked whole, so that no registration is dropped).
-#define LONGBOW_REGISTER_TOKENIZER(...) static const bool longbow_tokenizer_registered = ::longbow::register_tokenizer(__VA_ARGS__)
+#define LONGBOW_REGISTER_TOKENIZER(...) \
+    static const bool longbow_tokenizer_registered = ::longbow::register_tokenizer(__VA_ARGS__)
 
 }  // namespace longbow

@@ -39,9 +39,9 @@ struct TrainRequest {
     bool plan_only = false;
     bool make_store = true;  // whether to make a missing store from data.train
     ResumeRule resume = ResumeRule::newest;
-    std::string resume_from;                                                 // for ResumeRule::named: the checkpoint, as the user named it
-    std::string device = "cpu";                                              // cpu | cuda:N
-    int threads = 1;                                                         // for preparing a store
+    std::string resume_from;     // for ResumeRule::named: the checkpoint, as the user named it
+    std::string device = "cpu";  // cpu | cuda:N
+    int threads = 1;             // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // by default no other ranks
     // A replay (`longbow verify`) runs no validation, and ends at an update of its own whatever train.stop says (-1:
     // train.stop decides).

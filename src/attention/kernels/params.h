@@ -60,17 +60,19 @@ struct longbow_attention {
     std::int32_t dropout_keep;  // 256: no dropout
     std::uint64_t dropout_seed, dropout_offset;
 
-    // First block of keys that each block of queries must visit, [batch, heads, ceil(query_length / LONGBOW_BLOCK)] (skip_table.h); null: all.
-    // Blocks of queries are counted from query 0, blocks of keys from key 0.
+    // First block of keys that each block of queries must visit, [batch, heads, ceil(query_length / LONGBOW_BLOCK)]
+    // (skip_table.h); null: all. Blocks of queries are counted from query 0, blocks of keys from key 0.
     const std::int32_t* first_key_block;
     // On the CPU, the number of entries that first_key_block has for each block of queries. 0 or 1: one entry.
     // LONGBOW_ROW_GROUPS: one for each group of rows, none below the one before it, so that the first entry holds for
     // the whole block.
     std::int32_t first_key_groups;
     // Forward on CPU: null, or what it may narrow the table with, beside it; CUDA does not read them (cpu/narrowing.h).
-    const float* max_key_norms;  // [batch, heads, ceil(key_length / LONGBOW_BLOCK)]: the largest |k| of each block and all to its left
+    const float* max_key_norms;  // [batch, heads, ceil(key_length / LONGBOW_BLOCK)]: the largest |k| of each block and
+                                 // all to its left
     float skip_threshold;        // what is left out stays below exp(-skip_threshold) of a row's sum
-    std::int32_t* first_visited_block;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
+    std::int32_t*
+        first_visited_block;  // with LONGBOW_ROW_GROUPS entries a block: the first block whose weights entered the sums
 
     // For the backward pass only. A gradient that is not wanted has data = null.
     longbow_tensor4 dout, dq, dk, dv;

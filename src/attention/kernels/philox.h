@@ -19,8 +19,8 @@ struct PhiloxBlock {
     std::uint32_t word[4];
 };
 
-LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1, std::uint32_t c2,
-                                                           std::uint32_t c3) {
+LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, std::uint32_t c0, std::uint32_t c1,
+                                                           std::uint32_t c2, std::uint32_t c3) {
     auto k0 = static_cast<std::uint32_t>(key);
     auto k1 = static_cast<std::uint32_t>(key >> 32);
     for (int round = 0; round < 7; ++round) {
@@ -41,8 +41,9 @@ LONGBOW_HOST_DEVICE static inline PhiloxBlock philox4x32_7(std::uint64_t key, st
 // Returns 16 random bytes for keys 16 * key_group .. 16 * key_group + 15 of one query; byte j % 4 (little endian) of
 // word j / 4 is key j's. A key is kept if its byte is below dropout_keep. The offset's low half is XORed into the high
 // half of Philox's key, and its high half is the last word of the counter.
-LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset, std::uint32_t query,
-                                                            std::uint32_t key_group, std::uint32_t batch_head) {
+LONGBOW_HOST_DEVICE static inline PhiloxBlock dropout_bytes(std::uint64_t seed, std::uint64_t offset,
+                                                            std::uint32_t query, std::uint32_t key_group,
+                                                            std::uint32_t batch_head) {
     return philox4x32_7(seed ^ (offset << 32), query, key_group, batch_head, static_cast<std::uint32_t>(offset >> 32));
 }
 

@@ -13,8 +13,8 @@
 
 extern "C" {
 
-// Whether a table can leave anything out: else none need be made. attention.h has the functions that make one. Heads whose slope is not
-// above zero skip nothing in it.
+// Whether a table can leave anything out: else none need be made. attention.h has the functions that make one. Heads
+// whose slope is not above zero skip nothing in it.
 bool longbow_attention_can_skip(const longbow_attention* call, float threshold);
 
 }  // extern "C"

@@ -1,5 +1,6 @@
-// The dispatcher hands an operator its arguments one by one, in the order of its schema (ops.cpp). Here that order stands once an operator, as
-// references to the members of a struct: read, they are the arguments of a call; assigned to, they fill in the struct of a call that arrives.
+// The dispatcher hands an operator its arguments one by one, in the order of its schema (ops.cpp). Here that order
+// stands once an operator, as references to the members of a struct: read, they are the arguments of a call; assigned
+// to, they fill in the struct of a call that arrives.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +21,9 @@ struct BackwardCall : FusedAttentionCall {
     bool slopes_grad = false, table_grad = false;  // whether these two are wanted
 };
 
-using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;                           // out, lse, first_key_block
-using BackwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;  // dq, dk, dv, dslopes, dtable
+using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;  // out, lse, first_key_block
+using BackwardResult =
+    std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;  // dq, dk, dv, dslopes, dtable
 
 template <class Call>
 auto tensors_of(Call& c) {
@@ -65,8 +67,8 @@ struct BackwardOperator {
     using Result = BackwardResult;
     template <class C>
     static auto arguments(C& c) {
-        return std::tuple_cat(std::tie(c.grad), tensors_of(c), std::tie(c.out, c.lse, c.first_key_block), bias_and_numbers_of(c),
-                              std::tie(*c.scale, c.slopes_grad, c.table_grad));
+        return std::tuple_cat(std::tie(c.grad), tensors_of(c), std::tie(c.out, c.lse, c.first_key_block),
+                              bias_and_numbers_of(c), std::tie(*c.scale, c.slopes_grad, c.table_grad));
     }
 };
 
@@ -85,11 +87,13 @@ template <class Result, class Arguments>
 struct SignatureFrom;
 template <class Result, class... Members>
 struct SignatureFrom<Result, std::tuple<Members&...>> {
-    using Type = Result(std::conditional_t<std::is_trivially_copyable_v<Members>, std::remove_const_t<Members>, Members&>...);
+    using Type =
+        Result(std::conditional_t<std::is_trivially_copyable_v<Members>, std::remove_const_t<Members>, Members&>...);
 };
 template <class Operator>
 using SignatureOf =
-    typename SignatureFrom<typename Operator::Result, decltype(Operator::arguments(std::declval<const typename Operator::Call&>()))>::Type;
+    typename SignatureFrom<typename Operator::Result,
+                           decltype(Operator::arguments(std::declval<const typename Operator::Call&>()))>::Type;
 
 // Through the dispatcher, which chooses by the tensors' device.
 template <class Operator>

@@ -11,8 +11,8 @@ namespace longbow {
 namespace {
 
 void check_four(const at::Tensor& t, const char* name) {
-    TORCH_CHECK_VALUE(t.dim() == 4, "fused_attention: ", name, " must be [batch, heads, length, head_dim], not of ", t.dim(),
-                      " dimensions");
+    TORCH_CHECK_VALUE(t.dim() == 4, "fused_attention: ", name, " must be [batch, heads, length, head_dim], not of ",
+                      t.dim(), " dimensions");
 }
 
 void check_bias(const FusedAttentionCall& call) {
@@ -20,27 +20,29 @@ void check_bias(const FusedAttentionCall& call) {
     const auto heads = call.q.size(1);
     if (call.slopes) {
         const auto& slopes = *call.slopes;
-        const bool shaped =
-            (slopes.dim() == 1 && slopes.size(0) == heads) || (slopes.dim() == 2 && slopes.size(0) == batch && slopes.size(1) == heads);
-        TORCH_CHECK_VALUE(shaped, "fused_attention: alibi_slopes must be [heads] = [", heads, "] or [batch, heads] = [", batch, ", ", heads,
-                          "], not ", slopes.sizes());
-        TORCH_CHECK_VALUE(slopes.device() == call.q.device(), "fused_attention: alibi_slopes are on ", slopes.device(), ", q on ",
-                          call.q.device());
+        const bool shaped = (slopes.dim() == 1 && slopes.size(0) == heads) ||
+                            (slopes.dim() == 2 && slopes.size(0) == batch && slopes.size(1) == heads);
+        TORCH_CHECK_VALUE(shaped, "fused_attention: alibi_slopes must be [heads] = [", heads, "] or [batch, heads] = [",
+                          batch, ", ", heads, "], not ", slopes.sizes());
+        TORCH_CHECK_VALUE(slopes.device() == call.q.device(), "fused_attention: alibi_slopes are on ", slopes.device(),
+                          ", q on ", call.q.device());
     }
     if (call.table) {
         const auto& table = *call.table;
         TORCH_CHECK_VALUE(table.dim() == 2 && table.size(0) == heads && table.size(1) > 0,
-                          "fused_attention: distance_bias must be [heads, M] = [", heads, ", M >= 1], not ", table.sizes());
-        TORCH_CHECK_VALUE(table.device() == call.q.device(), "fused_attention: distance_bias is on ", table.device(), ", q on ",
-                          call.q.device());
+                          "fused_attention: distance_bias must be [heads, M] = [", heads, ", M >= 1], not ",
+                          table.sizes());
+        TORCH_CHECK_VALUE(table.device() == call.q.device(), "fused_attention: distance_bias is on ", table.device(),
+                          ", q on ", call.q.device());
     }
     if (call.lengths) {
         const auto& lengths = *call.lengths;
-        TORCH_CHECK_VALUE(lengths.dim() == 1 && lengths.size(0) == batch && c10::isIntegralType(lengths.scalar_type(), false),
-                          "fused_attention: lengths must be integers [batch] = [", batch, "], not ", lengths.scalar_type(), " ",
-                          lengths.sizes());
-        TORCH_CHECK_VALUE(lengths.device() == call.q.device(), "fused_attention: lengths are on ", lengths.device(), ", q on ",
-                          call.q.device());
+        TORCH_CHECK_VALUE(
+            lengths.dim() == 1 && lengths.size(0) == batch && c10::isIntegralType(lengths.scalar_type(), false),
+            "fused_attention: lengths must be integers [batch] = [", batch, "], not ", lengths.scalar_type(), " ",
+            lengths.sizes());
+        TORCH_CHECK_VALUE(lengths.device() == call.q.device(), "fused_attention: lengths are on ", lengths.device(),
+                          ", q on ", call.q.device());
     }
 }
 
@@ -50,15 +52,16 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     }
 }
 
-// q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the same views of one
-// such buffer, and joining them costs nothing.
+// q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the
+// same views of one such buffer, and joining them costs nothing.
 bool are_views_of_one_tensor(const FusedAttentionCall& c) {
     const auto step = c.q.size(1) * c.q.size(3);
     const auto size = c.q.element_size();
     const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
-    return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() && c.q.stride(2) == 3 * step &&
-           c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) &&
-           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) && at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
+    return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() &&
+           c.q.stride(2) == 3 * step && c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) &&
+           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) &&
+           at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
 }
 
 }  // namespace
@@ -81,20 +84,25 @@ void check_call(const FusedAttentionCall& call) {
                       "; fp32, bf16 and fp16 are served");
     for (const auto& [t, name] : {std::pair{call.k, "k"}, std::pair{call.v, "v"}}) {
         TORCH_CHECK_VALUE(t.scalar_type() == type, "fused_attention: ", name, " is ", t.scalar_type(), ", q ", type);
-        TORCH_CHECK_VALUE(t.device() == q.device(), "fused_attention: ", name, " is on ", t.device(), ", q on ", q.device());
-        TORCH_CHECK_VALUE(t.size(0) == q.size(0) && t.size(1) == q.size(1) && t.size(3) == q.size(3), "fused_attention: ", name, " ",
-                          t.sizes(), " does not go with q ", q.sizes(), " (batch, heads and head_dim must be the same)");
+        TORCH_CHECK_VALUE(t.device() == q.device(), "fused_attention: ", name, " is on ", t.device(), ", q on ",
+                          q.device());
+        TORCH_CHECK_VALUE(t.size(0) == q.size(0) && t.size(1) == q.size(1) && t.size(3) == q.size(3),
+                          "fused_attention: ", name, " ", t.sizes(), " does not go with q ", q.sizes(),
+                          " (batch, heads and head_dim must be the same)");
     }
-    TORCH_CHECK_VALUE(call.k.size(2) == call.v.size(2), "fused_attention: k has ", call.k.size(2), " rows and v ", call.v.size(2));
+    TORCH_CHECK_VALUE(call.k.size(2) == call.v.size(2), "fused_attention: k has ", call.k.size(2), " rows and v ",
+                      call.v.size(2));
     const auto head_dim = q.size(3);
     TORCH_CHECK_VALUE(head_dim % 8 == 0 && head_dim >= 8 && head_dim <= 256,
                       "fused_attention: head_dim must be a multiple of 8 from 8 to 256, not ", head_dim);
     constexpr auto kMost = std::int64_t{1} << 30;
-    TORCH_CHECK_VALUE(q.size(2) < kMost && call.k.size(2) < kMost && q.size(0) * q.size(1) < kMost, "fused_attention: q ", q.sizes(),
-                      ", k ", call.k.sizes(), " are too large");
+    TORCH_CHECK_VALUE(q.size(2) < kMost && call.k.size(2) < kMost && q.size(0) * q.size(1) < kMost,
+                      "fused_attention: q ", q.sizes(), ", k ", call.k.sizes(), " are too large");
     check_bias(call);
-    TORCH_CHECK_VALUE(call.window >= 0 && call.window < kMost, "fused_attention: window must be 0 (none) or more, not ", call.window);
-    TORCH_CHECK_VALUE(call.dropout >= 0.0 && call.dropout < 1.0, "fused_attention: dropout must be in [0, 1), not ", call.dropout);
+    TORCH_CHECK_VALUE(call.window >= 0 && call.window < kMost, "fused_attention: window must be 0 (none) or more, not ",
+                      call.window);
+    TORCH_CHECK_VALUE(call.dropout >= 0.0 && call.dropout < 1.0, "fused_attention: dropout must be in [0, 1), not ",
+                      call.dropout);
     TORCH_CHECK_VALUE(std::isfinite(*call.scale), "fused_attention: scale is ", *call.scale);
 }
 

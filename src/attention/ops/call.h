@@ -21,12 +21,14 @@ double checked_skip_threshold(double threshold);         // < 0 becomes the defa
 
 // Which queries see which keys, and nothing that is read or written: no pointer but that to lengths, which are int32.
 longbow_attention shape_of(const FusedAttentionCall& call);
-// The struct for the kernels, which points into `call`'s tensors: these become dense where they must (head_dim contiguous, fp32 biases).
+// The struct for the kernels, which points into `call`'s tensors: these become dense where they must (head_dim
+// contiguous, fp32 biases).
 longbow_attention boundary_of(FusedAttentionCall& call);
 
 longbow_tensor4 rows_of_tensor(const at::Tensor& t);  // [batch, heads, length, head_dim], head_dim contiguous
 at::Tensor with_dense_rows(const at::Tensor& t);      // t itself, or a copy whose head_dim is contiguous
-// Uninitialised [batch, heads, length, head_dim] laid out [batch, length, heads, head_dim], so that merging the heads is a view.
+// Uninitialised [batch, heads, length, head_dim] laid out [batch, length, heads, head_dim], so that merging the heads
+// is a view.
 at::Tensor empty_merged(const at::Tensor& like);
 
 // Uninitialised gradients of q, k and v: views of one buffer where these are, else like empty_merged.

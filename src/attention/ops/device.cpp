@@ -18,14 +18,14 @@ std::int64_t blocks_of(std::int64_t length) { return (length + LONGBOW_BLOCK - 1
 
 // Runs one of the kernels in a workspace of the size that it wants; throws where none serves or the start fails.
 template <class Kernel, class... Arguments>
-void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& q, longbow_attention_bytes* bytes, Kernel* kernel,
-         Arguments... arguments) {
+void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& q, longbow_attention_bytes* bytes,
+         Kernel* kernel, Arguments... arguments) {
     const auto workspace = at::empty({bytes(&a)}, q.options().dtype(at::kByte));
     a.workspace = workspace.data_ptr();
     const auto status = kernel(&a, arguments...);
     TORCH_CHECK(status != LONGBOW_UNSUPPORTED, "fused_attention: no ", device.name, " kernel for q ", q.sizes());
-    TORCH_CHECK(status == LONGBOW_OK, "fused_attention: a ", device.name, " kernel could not be started on ", q.device(), "; ",
-                device.needs);
+    TORCH_CHECK(status == LONGBOW_OK, "fused_attention: a ", device.name, " kernel could not be started on ",
+                q.device(), "; ", device.needs);
 }
 
 struct SkipTable {
@@ -50,16 +50,17 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     return table;
 }
 
-// The kernels' view of a table of first blocks: empty, [batch, heads, blocks of queries], or, where the forward pass narrows it, with a fourth
-// dimension for groups of rows.
+// The kernels' view of a table of first blocks: empty, [batch, heads, blocks of queries], or, where the forward pass
+// narrows it, with a fourth dimension for groups of rows.
 void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
     const auto blocks = blocks_of(a.query_length);
     const bool fits =
-        table.numel() == 0 || (table.dim() >= 3 && table.size(0) == a.batch && table.size(1) == a.heads && table.size(2) == blocks &&
-                               (table.dim() == 3 || (narrows && table.dim() == 4 && table.size(3) == LONGBOW_ROW_GROUPS)));
-    TORCH_CHECK_VALUE(fits && table.is_contiguous() && table.scalar_type() == at::kInt, "fused_attention: first_key_block must be int32 [",
-                      a.batch, ", ", a.heads, ", ", blocks, "], as the forward operator gave it, not ", table.scalar_type(), " ",
-                      table.sizes());
+        table.numel() == 0 ||
+        (table.dim() >= 3 && table.size(0) == a.batch && table.size(1) == a.heads && table.size(2) == blocks &&
+         (table.dim() == 3 || (narrows && table.dim() == 4 && table.size(3) == LONGBOW_ROW_GROUPS)));
+    TORCH_CHECK_VALUE(fits && table.is_contiguous() && table.scalar_type() == at::kInt,
+                      "fused_attention: first_key_block must be int32 [", a.batch, ", ", a.heads, ", ", blocks,
+                      "], as the forward operator gave it, not ", table.scalar_type(), " ", table.sizes());
     a.first_key_block = table.numel() == 0 ? nullptr : table.const_data_ptr<std::int32_t>();
     a.first_key_groups = table.dim() == 4 ? static_cast<std::int32_t>(table.size(3)) : 1;
 }
@@ -94,9 +95,11 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
 BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(), "fused_attention_backward: grad ",
-                      call.grad.sizes(), " and out ", call.out.sizes(), " must be as q ", call.q.sizes());
-    const auto [dq, dk, dv] = empty_gradients(call);  // before q, k, v may become copies, which would hide that they are one buffer
+    TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
+                      "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
+                      " must be as q ", call.q.sizes());
+    const auto [dq, dk, dv] =
+        empty_gradients(call);  // before q, k, v may become copies, which would hide that they are one buffer
     auto a = device.boundary(call);
     const auto& q = call.q;
     const auto floats = q.options().dtype(at::kFloat);

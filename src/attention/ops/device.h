@@ -1,5 +1,5 @@
-// What the operators do on every device, once: allocation, the table of skipped blocks, the kernels' boundary. A device adds how its kernels
-// want their rows, and the kernels.
+// What the operators do on every device, once: allocation, the table of skipped blocks, the kernels' boundary. A device
+// adds how its kernels want their rows, and the kernels.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -24,15 +24,15 @@ struct AttentionDevice {
     longbow_attention_table* skip_table;
 };
 
-// first_key_block: the first block visited for each block of queries, [batch, heads, blocks]; where the pass narrowed its table for each group
-// of rows too, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; empty where nothing can be skipped.
+// first_key_block: the first block visited for each block of queries, [batch, heads, blocks]; where the pass narrowed
+// its table for each group of rows too, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; empty where nothing can be skipped.
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call);
 
 // dslopes is [batch, heads]; it and dtable are empty where not wanted.
 BackwardResult backward_on(const AttentionDevice& device, BackwardCall call);
 
-// [batch, heads] fp32: the share of the blocks that causality and the window leave which the forward pass visits. On a device that narrows its
-// table, that pass finds it out.
+// [batch, heads] fp32: the share of the blocks that causality and the window leave which the forward pass visits. On a
+// device that narrows its table, that pass finds it out.
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call);
 
 // The same, of the first_key_block that a forward pass gave.

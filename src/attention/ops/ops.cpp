@@ -1,4 +1,5 @@
-// The operators' schemas, their shapes without data (Meta), their derivative, and their C++ faces. What computes is in ops_cpu.cpp.
+// The operators' schemas, their shapes without data (Meta), their derivative, and their C++ faces. What computes is in
+// ops_cpu.cpp.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
@@ -24,8 +25,8 @@ TORCH_LIBRARY(longbow, m) {
     m.def(
         "visited_fraction(Tensor q, Tensor k, Tensor? alibi_slopes, *, bool causal=True, int window=0, float? scale=None, "
         "float skip_threshold=-1.0) -> Tensor");
-    // What the derivative needs beside the outputs: the table of blocks that the forward pass visited (empty: all; on CPU perhaps with
-    // entries for groups of rows, ops/device.h).
+    // What the derivative needs beside the outputs: the table of blocks that the forward pass visited (empty: all; on
+    // CPU perhaps with entries for groups of rows, ops/device.h).
     m.def(
         "fused_attention_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
         "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold) -> (Tensor out, Tensor lse, Tensor first_key_block)");
@@ -38,10 +39,12 @@ TORCH_LIBRARY(longbow, m) {
 
 class FusedAttentionFunction : public torch::autograd::Function<FusedAttentionFunction> {
 public:
-    // The tensors that may want a gradient stand beside the call, which holds them too: that is how autograd finds them.
-    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& /*q*/, const at::Tensor& /*k*/,
-                                                  const at::Tensor& /*v*/, const OptionalTensor& /*slopes*/,
-                                                  const OptionalTensor& /*table*/, const FusedAttentionCall& call) {
+    // The tensors that may want a gradient stand beside the call, which holds them too: that is how autograd finds
+    // them.
+    static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& /*q*/,
+                                                  const at::Tensor& /*k*/, const at::Tensor& /*v*/,
+                                                  const OptionalTensor& /*slopes*/, const OptionalTensor& /*table*/,
+                                                  const FusedAttentionCall& call) {
         const at::AutoDispatchBelowADInplaceOrView below;
         auto [out, lse, first_key_block] = dispatch<ForwardOperator>(call);
         ctx->save_for_backward({call.q, call.k, call.v, out, lse, first_key_block, call.slopes.value_or(at::Tensor()),
@@ -55,7 +58,8 @@ public:
         return {out, lse};
     }
 
-    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx, const torch::autograd::variable_list& grads) {
+    static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                   const torch::autograd::variable_list& grads) {
         constexpr std::size_t kInputs = 6;
         torch::autograd::variable_list result(kInputs);
         if (!grads[0].defined()) {
@@ -71,8 +75,11 @@ public:
         call.table = optional(saved[7]);
         call.lengths = optional(saved[8]);
         std::size_t i = 0;
-        std::apply([&](auto&... numbers) { ((numbers = ctx->saved_data.at(number(i++)).to<std::decay_t<decltype(numbers)>>()), ...); },
-                   numbers_of(call));
+        std::apply(
+            [&](auto&... numbers) {
+                ((numbers = ctx->saved_data.at(number(i++)).to<std::decay_t<decltype(numbers)>>()), ...);
+            },
+            numbers_of(call));
         call.scale = ctx->saved_data.at("scale").toDouble();
         call.grad = grads[0];
         call.slopes_grad = ctx->saved_data.at("slopes_grad").toBool();
@@ -91,7 +98,8 @@ public:
     }
 
 private:
-    // The i-th of numbers_of() a call. One entry each: GCC's array-bounds warning takes a tuple of five for an error in LibTorch.
+    // The i-th of numbers_of() a call. One entry each: GCC's array-bounds warning takes a tuple of five for an error in
+    // LibTorch.
     static std::string number(std::size_t i) { return "number" + std::to_string(i); }
     static bool wants_gradient(const OptionalTensor& t) { return t && t->requires_grad(); }
 };
@@ -155,7 +163,8 @@ std::string fused_attention_refuses(const std::string& device, std::int64_t head
         return "the fused kernels of this build do not run on " + device;
     }
     if (head_dim % 8 != 0 || head_dim > 256) {
-        return "model.dim / model.heads is " + std::to_string(head_dim) + ", and the fused kernels take multiples of 8 up to 256";
+        return "model.dim / model.heads is " + std::to_string(head_dim) +
+               ", and the fused kernels take multiples of 8 up to 256";
     }
     return {};
 }

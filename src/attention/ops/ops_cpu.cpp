@@ -1,5 +1,5 @@
-// The operators on CPU. This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for is a template that
-// runs in parallel only where its caller was compiled so.
+// The operators on CPU. This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for
+// is a template that runs in parallel only where its caller was compiled so.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
@@ -68,7 +68,9 @@ std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, 
     return longbow_attention_cpu_backward_workspace(&a);
 }
 
-double fused_attention_peak(at::ScalarType type, int threads) { return threads * longbow_attention_cpu_peak(dtype_of(type)); }
+double fused_attention_peak(at::ScalarType type, int threads) {
+    return threads * longbow_attention_cpu_peak(dtype_of(type));
+}
 
 std::string fused_attention_instructions() { return longbow_attention_cpu_instructions(); }
 

@@ -1,5 +1,5 @@
-// The operators on CUDA. LibTorch's CUDA part is loaded at run time and not linked (longbow/core/machine.h): the device and its stream come
-// through c10's interfaces alone, which that part fills in.
+// The operators on CUDA. LibTorch's CUDA part is loaded at run time and not linked (longbow/core/machine.h): the device
+// and its stream come through c10's interfaces alone, which that part fills in.
 #include <ATen/core/Tensor.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
@@ -11,13 +11,15 @@ namespace longbow {
 
 namespace {
 
-void* current_stream(const at::Tensor& t) { return c10::impl::VirtualGuardImpl(t.device().type()).getStream(t.device()).native_handle(); }
+void* current_stream(const at::Tensor& t) {
+    return c10::impl::VirtualGuardImpl(t.device().type()).getStream(t.device()).native_handle();
+}
 
 // The kernels copy 16 bytes at a time: rows and matrices must start at multiples of that.
 at::Tensor with_aligned_rows(const at::Tensor& t) {
     const auto whole = [&](std::int64_t dim) { return t.size(dim) <= 1 || t.stride(dim) * t.element_size() % 16 == 0; };
-    const bool aligned =
-        reinterpret_cast<std::uintptr_t>(t.const_data_ptr()) % 16 == 0 && whole(0) && whole(1) && whole(2) && t.stride(3) == 1;
+    const bool aligned = reinterpret_cast<std::uintptr_t>(t.const_data_ptr()) % 16 == 0 && whole(0) && whole(1) &&
+                         whole(2) && t.stride(3) == 1;
     return aligned || t.numel() == 0 ? t : t.clone(at::MemoryFormat::Contiguous);
 }
 
@@ -41,7 +43,8 @@ longbow_attention boundary_on_gpu(FusedAttentionCall& call) {
 
 constexpr AttentionDevice kCuda{
     .name = "CUDA",
-    .needs = "compute capability 8.0 or later and a driver for this CUDA are needed (longbow doctor says what there is)",
+    .needs =
+        "compute capability 8.0 or later and a driver for this CUDA are needed (longbow doctor says what there is)",
     .narrows = false,
     .boundary = &boundary_on_gpu,
     .readable = &with_aligned_rows,

@@ -23,10 +23,12 @@ int run_smoke_test(unsigned* device_numbers, int* wrong) {
     mix<<<(kNumbers + kThreads - 1) / kThreads, kThreads>>>(device_numbers, kNumbers);
     if (const cudaError_t error = cudaGetLastError()) return error;
     std::vector<unsigned> numbers(kNumbers);
-    if (const cudaError_t error = cudaMemcpy(numbers.data(), device_numbers, kNumbers * sizeof(unsigned), cudaMemcpyDeviceToHost))
+    if (const cudaError_t error =
+            cudaMemcpy(numbers.data(), device_numbers, kNumbers * sizeof(unsigned), cudaMemcpyDeviceToHost))
         return error;
     *wrong = 0;
-    for (int i = 0; i < kNumbers; ++i) *wrong += numbers[static_cast<std::size_t>(i)] != mixed(static_cast<unsigned>(i));
+    for (int i = 0; i < kNumbers; ++i)
+        *wrong += numbers[static_cast<std::size_t>(i)] != mixed(static_cast<unsigned>(i));
     return cudaSuccess;
 }
 

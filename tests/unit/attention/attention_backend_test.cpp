@@ -19,7 +19,8 @@ namespace {
 
 double largest_difference(const at::Tensor& a, const at::Tensor& b) {
     const auto difference = a.to(torch::kDouble).sub(b.to(torch::kDouble)).abs();
-    return difference.isnan().any().item<bool>() ? std::numeric_limits<double>::infinity() : difference.max().item<double>();
+    return difference.isnan().any().item<bool>() ? std::numeric_limits<double>::infinity()
+                                                 : difference.max().item<double>();
 }
 
 BiasSpec bias_of(BiasSpec::Kind kind, std::int64_t heads, at::ScalarType type, bool grad = false) {
@@ -33,7 +34,8 @@ BiasSpec bias_of(BiasSpec::Kind kind, std::int64_t heads, at::ScalarType type, b
     return spec;
 }
 
-AttentionInput input_of(BiasSpec::Kind kind, std::int64_t rows, std::int64_t columns, at::ScalarType type, bool grad = false) {
+AttentionInput input_of(BiasSpec::Kind kind, std::int64_t rows, std::int64_t columns, at::ScalarType type,
+                        bool grad = false) {
     const std::int64_t batch = 2, heads = 3, head_dim = 8;
     AttentionInput input;
     const auto fresh = [&](std::int64_t length) {
@@ -65,7 +67,8 @@ TEST(ReferenceAttention, IsTheFormula) {
                         const int distance = i + 2 - j;
                         double score = in.q[b][h][i].dot(in.k[b][h][j]).item<double>() / std::sqrt(8.0);
                         if (kind == BiasSpec::Kind::slopes) score -= std::exp2(-(h + 1)) * distance;
-                        if (kind == BiasSpec::Kind::table) score += in.bias.table[h][std::min(distance, 6)].item<double>();
+                        if (kind == BiasSpec::Kind::table)
+                            score += in.bias.table[h][std::min(distance, 6)].item<double>();
                         weights.push_back(std::exp(score));
                         total += weights.back();
                     }
@@ -84,11 +87,13 @@ TEST(ReferenceAttention, IsTheFormula) {
 
 TEST(SdpaAttention, EqualsTheReferenceWithoutGradients) {
     const torch::NoGradGuard no_grad;
-    for (const auto& [type, tolerance] : {std::pair{torch::kDouble, 1e-12}, {torch::kFloat, 2e-6}, {torch::kBFloat16, 3e-2}}) {
+    for (const auto& [type, tolerance] :
+         {std::pair{torch::kDouble, 1e-12}, {torch::kFloat, 2e-6}, {torch::kBFloat16, 3e-2}}) {
         for (const auto kind : kKinds) {
             const auto sdpa = backend("sdpa");
             for (const auto& [rows, columns] : kLengths) {
-                SCOPED_TRACE(testing::Message() << toString(type) << " kind " << static_cast<int>(kind) << " " << rows << "x" << columns);
+                SCOPED_TRACE(testing::Message()
+                             << toString(type) << " kind " << static_cast<int>(kind) << " " << rows << "x" << columns);
                 const auto in = input_of(kind, rows, columns, type);
                 const auto out = sdpa->forward(in);
                 EXPECT_EQ(out.scalar_type(), type);
@@ -109,7 +114,8 @@ TEST(SdpaAttention, KeepsItsMaskForTheSameSlopesOnly) {
         for (const std::int64_t rows : {std::int64_t{1}, columns}) {
             auto in = input_of(BiasSpec::Kind::none, rows, columns, torch::kDouble);
             in.bias = bias;
-            EXPECT_LT(largest_difference(sdpa->forward(in), backend("reference")->forward(in)), 1e-12) << rows << "x" << columns;
+            EXPECT_LT(largest_difference(sdpa->forward(in), backend("reference")->forward(in)), 1e-12)
+                << rows << "x" << columns;
         }
     }
     auto in = input_of(BiasSpec::Kind::slopes, 7, 7, torch::kDouble);
@@ -234,8 +240,8 @@ TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
     };
     EXPECT_THAT(message("flash"), testing::HasSubstr("auto, fused, sdpa, reference"));
     request.head_dim = 20;
-    EXPECT_THAT(message("fused"),
-                testing::AllOf(testing::HasSubstr("multiples of 8"), testing::HasSubstr("these can serve it: auto, sdpa, reference")));
+    EXPECT_THAT(message("fused"), testing::AllOf(testing::HasSubstr("multiples of 8"),
+                                                 testing::HasSubstr("these can serve it: auto, sdpa, reference")));
     request.head_dim = 32;
     request.dtype = DType::fp64;
     EXPECT_THAT(message("fused"), testing::HasSubstr("fp64"));

@@ -19,12 +19,14 @@ TEST_P(Instructions, EqualTheFormulaForEveryShape) {
     // Squares around the size of a block, a decoder's single query, windows that continue, and more queries than keys.
     // In some shapes neighbouring rows see one vector more than each other, within whole tiles and at the end of one.
     const std::vector<std::pair<std::int64_t, std::int64_t>> lengths = {
-        {1, 1},     {2, 2},  {63, 63}, {64, 64}, {65, 65}, {200, 200}, {1, 90}, {3, 130}, {64, 100}, {70, 200}, {200, 70},
-        {129, 128}, {2, 17}, {3, 18},  {2, 33},  {3, 33},  {3, 34},    {2, 97}, {32, 33}, {33, 34},  {31, 44},  {100, 0}};
+        {1, 1},    {2, 2},    {63, 63},  {64, 64},   {65, 65}, {200, 200}, {1, 90}, {3, 130},
+        {64, 100}, {70, 200}, {200, 70}, {129, 128}, {2, 17},  {3, 18},    {2, 33}, {3, 33},
+        {3, 34},   {2, 97},   {32, 33},  {33, 34},   {31, 44}, {100, 0}};
     for (const auto& [rows, columns] : lengths) {
         for (const bool causal : {true, false}) {
             for (const auto type : {at::kFloat, at::kBFloat16}) {
-                SCOPED_TRACE(testing::Message() << rows << " x " << columns << (causal ? " causal " : " ") << toString(type));
+                SCOPED_TRACE(testing::Message()
+                             << rows << " x " << columns << (causal ? " causal " : " ") << toString(type));
                 auto c = make_case({2, 3, rows, columns, 32}, type);
                 c.slopes = geometric_slopes(3);
                 c.causal = causal;
@@ -152,8 +154,9 @@ TEST_P(Instructions, BitsDoNotDependOnTheThreads) {
         std::int64_t heads, length;
         at::ScalarType type;
     };
-    for (const auto& [heads, length, type] : {Call{1, 330, at::kFloat}, Call{2, 330, at::kFloat}, Call{5, 330, at::kFloat},
-                                              Call{1, 1100, at::kFloat}, Call{1, 331, at::kBFloat16}, Call{5, 331, at::kBFloat16}}) {
+    for (const auto& [heads, length, type] :
+         {Call{1, 330, at::kFloat}, Call{2, 330, at::kFloat}, Call{5, 330, at::kFloat}, Call{1, 1100, at::kFloat},
+          Call{1, 331, at::kBFloat16}, Call{5, 331, at::kBFloat16}}) {
         auto c = make_case({1, heads, length, length, 32}, type);
         for (auto* t : {&c.q, &c.k, &c.v}) {
             *t = t->detach().requires_grad_(true);
@@ -226,10 +229,12 @@ TEST(FusedAttention, ArgumentsThatCannotBeServedAreNamed) {
     };
     EXPECT_EQ(message(good), "no error");
     EXPECT_THAT(message(make_case({2, 3, 10, 10, 12})), testing::HasSubstr("head_dim must be a multiple of 8"));
-    EXPECT_THAT(with([](Case& c) { c.q = c.q.to(torch::kDouble); }), testing::HasSubstr("fp32, bf16 and fp16 are served"));
+    EXPECT_THAT(with([](Case& c) { c.q = c.q.to(torch::kDouble); }),
+                testing::HasSubstr("fp32, bf16 and fp16 are served"));
     EXPECT_THAT(with([](Case& c) { c.v = c.v.to(torch::kHalf); }), testing::HasSubstr("v is"));
     EXPECT_THAT(with([](Case& c) { c.v = c.v.slice(2, 1); }), testing::HasSubstr("k has 10 rows and v 9"));
-    EXPECT_THAT(with([](Case& c) { c.k = c.k.slice(1, 1); }), testing::HasSubstr("batch, heads and head_dim must be the same"));
+    EXPECT_THAT(with([](Case& c) { c.k = c.k.slice(1, 1); }),
+                testing::HasSubstr("batch, heads and head_dim must be the same"));
     EXPECT_THAT(with([](Case& c) { c.slopes = torch::ones({2}); }), testing::HasSubstr("alibi_slopes must be"));
     EXPECT_THAT(with([](Case& c) { c.table = torch::ones({3}); }), testing::HasSubstr("distance_bias must be"));
     EXPECT_THAT(with([](Case& c) { c.lengths = torch::ones({2}); }), testing::HasSubstr("lengths must be integers"));

@@ -61,8 +61,9 @@ inline at::Tensor dropout_mask(const Case& c) {
             for (std::int64_t i = 0; i < mask.size(2); ++i) {
                 for (std::int64_t j = 0; j < mask.size(3); ++j) {
                     const auto block = dropout_bytes(static_cast<std::uint64_t>(c.dropout_seed),
-                                                     static_cast<std::uint64_t>(c.dropout_offset), static_cast<std::uint32_t>(i),
-                                                     static_cast<std::uint32_t>(j / 16), static_cast<std::uint32_t>(b * mask.size(1) + h));
+                                                     static_cast<std::uint64_t>(c.dropout_offset),
+                                                     static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(j / 16),
+                                                     static_cast<std::uint32_t>(b * mask.size(1) + h));
                     m[b][h][i][j] = dropout_keeps(block, static_cast<int>(j % 16), keep) ? 256.0 / keep : 0.0;
                 }
             }
@@ -97,7 +98,8 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     hidden = hidden.view({1, 1, rows, columns});
     if (c.lengths) {
         const auto length = c.lengths->view({-1, 1, 1, 1});
-        hidden = hidden.logical_or(key.view({1, 1, 1, -1}).ge(length)).logical_or(position.view({1, 1, -1, 1}).ge(length));
+        hidden =
+            hidden.logical_or(key.view({1, 1, 1, -1}).ge(length)).logical_or(position.view({1, 1, -1, 1}).ge(length));
     }
     const auto empty = hidden.all(3, true);
     // Rows that see nothing get finite scores and weights of 0, so that no gradient is NaN.
@@ -121,7 +123,9 @@ inline double relative_difference(const at::Tensor& found, const at::Tensor& wan
     return largest(found.to(torch::kDouble) - wanted.to(torch::kDouble)) / (scale < 1e-9 ? 1.0 : std::max(scale, 1e-2));
 }
 
-inline double rounding_of(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-8 : type == at::kHalf ? 0x1p-11 : 0.0; }
+inline double rounding_of(at::ScalarType type) {
+    return type == at::kBFloat16 ? 0x1p-8 : type == at::kHalf ? 0x1p-11 : 0.0;
+}
 
 inline void expect_equals_formula(Case c) {
     const auto type = c.q.scalar_type();

@@ -16,24 +16,30 @@ constexpr std::int64_t kGroup = 6, kGroups = 11;  // rows of queries in a group,
 // Returns the blocks at which the forward pass began, [batch, heads, blocks of queries, kGroups].
 at::Tensor first_blocks(const Case& c) {
     using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor>(
-        const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
-        const std::optional<at::Tensor>&, bool, std::int64_t, double, std::int64_t, std::int64_t, double, double);
-    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_forward", "").typed<Signature>();
+        const at::Tensor&, const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+        const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, bool, std::int64_t, double, std::int64_t,
+        std::int64_t, double, double);
+    static const auto op =
+        c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_forward", "").typed<Signature>();
     const double scale = c.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3))));
-    return std::get<2>(op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.causal, c.window, 0.0, 0, 0, scale, c.skip_threshold));
+    return std::get<2>(
+        op.call(c.q, c.k, c.v, c.slopes, c.table, c.lengths, c.causal, c.window, 0.0, 0, 0, scale, c.skip_threshold));
 }
 
 // Returns the softmax weights in fp64, [batch, heads, rows, columns], without skipping or dropout.
 at::Tensor weights_of(const Case& c) {
     const auto rows = c.q.size(2), columns = c.k.size(2);
     const auto distance = torch::arange(columns - rows, columns).unsqueeze(1).sub(torch::arange(columns));
-    const auto scores =
-        torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3)).div(std::sqrt(static_cast<double>(c.q.size(3))));
-    return scores.sub(c.slopes->to(torch::kDouble).view({1, -1, 1, 1}).mul(distance)).masked_fill(distance.lt(0), -kInf).softmax(3);
+    const auto scores = torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3))
+                            .div(std::sqrt(static_cast<double>(c.q.size(3))));
+    return scores.sub(c.slopes->to(torch::kDouble).view({1, -1, 1, 1}).mul(distance))
+        .masked_fill(distance.lt(0), -kInf)
+        .softmax(3);
 }
 
 TEST_P(Skipping, ChangesNothingThatCounts) {
-    for (const auto& [spread, columns] : std::vector<std::pair<double, std::int64_t>>{{1.0, 600}, {3.0, 600}, {1.0, 631}, {3.0, 631}}) {
+    for (const auto& [spread, columns] :
+         std::vector<std::pair<double, std::int64_t>>{{1.0, 600}, {3.0, 600}, {1.0, 631}, {3.0, 631}}) {
         SCOPED_TRACE(testing::Message() << spread << ", " << columns << " keys");
         auto c = make_case({2, 4, 600, columns, 32});
         for (auto* t : {&c.q, &c.k, &c.v}) {
@@ -97,11 +103,13 @@ TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
             for (std::int64_t block = 0; block < first.size(2); ++block) {
                 const auto begin = first[0][head][block][0].item<std::int64_t>();
                 const auto rows = weights[0][head].slice(0, block * kBlock, (block + 1) * kBlock);
-                for (std::int64_t group = 0, before = begin; group < kGroups && group * kGroup < rows.size(0); ++group) {
+                for (std::int64_t group = 0, before = begin; group < kGroups && group * kGroup < rows.size(0);
+                     ++group) {
                     const auto own = first[0][head][block][group].item<std::int64_t>();
                     EXPECT_GE(own, before) << "later rows are further away";
-                    EXPECT_LT(largest(rows.slice(0, group * kGroup, (group + 1) * kGroup).slice(1, 0, own * kBlock).sum(1)),
-                              std::exp(-kThreshold))
+                    EXPECT_LT(
+                        largest(rows.slice(0, group * kGroup, (group + 1) * kGroup).slice(1, 0, own * kBlock).sum(1)),
+                        std::exp(-kThreshold))
                         << "head " << head << ", block " << block << ", group " << group;
                     later += own - before;
                     before = own;
@@ -110,12 +118,16 @@ TEST_P(Skipping, LeavesOutMoreThanTheTableAndLessThanItsThreshold) {
                 std::int64_t ruled = first.size(2) + (1500 - queries) / kBlock;
                 for (std::int64_t i = block * kBlock; i < std::min(queries, (block + 1) * kBlock); ++i) {
                     const auto position = 1500 - queries + i;
-                    const double own =
-                        c.q[0][head][i].to(torch::kDouble).dot(c.k[0][head][position].to(torch::kDouble)).item<double>() / 8.0;
+                    const double own = c.q[0][head][i]
+                                           .to(torch::kDouble)
+                                           .dot(c.k[0][head][position].to(torch::kDouble))
+                                           .item<double>() /
+                                       8.0;
                     ruled = std::min(ruled, position / kBlock);
-                    while (ruled > 0 && lengths[0][head][i].item<double>() * longest[0][head][ruled * kBlock - 1].item<double>() -
-                                                slope * static_cast<double>(position - (ruled * kBlock - 1)) + tail - own >=
-                                            -kThreshold) {
+                    while (ruled > 0 &&
+                           lengths[0][head][i].item<double>() * longest[0][head][ruled * kBlock - 1].item<double>() -
+                                   slope * static_cast<double>(position - (ruled * kBlock - 1)) + tail - own >=
+                               -kThreshold) {
                         --ruled;
                     }
                 }
@@ -166,10 +178,11 @@ TEST_P(Skipping, KeepsFarKeysThatCount) {
 // A key that is NaN spoils exactly the queries whose group of rows visits its block; another table means other queries.
 TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
     using Signature = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>(
-        const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
-        const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&, bool, std::int64_t, double,
-        std::int64_t, std::int64_t, double, bool, bool);
-    static const auto op = c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_backward", "").typed<Signature>();
+        const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&, const at::Tensor&,
+        const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, const std::optional<at::Tensor>&,
+        const std::optional<at::Tensor>&, bool, std::int64_t, double, std::int64_t, std::int64_t, double, bool, bool);
+    static const auto op =
+        c10::Dispatcher::singleton().findSchemaOrThrow("longbow::fused_attention_backward", "").typed<Signature>();
     constexpr std::int64_t kLength = 3 * kBlock - 11;  // the last block ends within a group
     for (const auto type : {torch::kFloat, torch::kBFloat16}) {
         SCOPED_TRACE(type);
@@ -183,16 +196,16 @@ TEST_P(Skipping, GradientsVisitWhatTheTableSaysOfEachGroupOfRows) {
         for (std::int64_t visiting = 1; visiting <= kGroups; ++visiting) {
             auto first = torch::zeros({1, 1, 3, kGroups}, torch::kInt);
             first[0][0][2].slice(0, visiting).fill_(1);
-            const auto dq = std::get<0>(
-                op.call(grad, c.q, c.k, c.v, out, lse, first, c.slopes, {}, {}, true, 0, 0.0, 0, 0, 1.0 / std::sqrt(40.0), false, false));
+            const auto dq = std::get<0>(op.call(grad, c.q, c.k, c.v, out, lse, first, c.slopes, {}, {}, true, 0, 0.0, 0,
+                                                0, 1.0 / std::sqrt(40.0), false, false));
             const auto spoilt = dq.isnan().any(3)[0][0].slice(0, 2 * kBlock);
             const auto rows = std::min(kLength - 2 * kBlock, visiting * kGroup);
             EXPECT_TRUE(spoilt.slice(0, 0, rows).all().item<bool>()) << visiting;
             EXPECT_FALSE(spoilt.slice(0, rows).any().item<bool>()) << visiting;
         }
         for (const auto& sizes : std::vector<std::vector<std::int64_t>>{{1, 1, 3, 2}, {1, 1, 4}, {1, 2, 3}}) {
-            EXPECT_THROW(op.call(grad, c.q, c.k, c.v, out, lse, torch::zeros(sizes, torch::kInt), c.slopes, {}, {}, true, 0, 0.0, 0, 0,
-                                 1.0 / std::sqrt(40.0), false, false),
+            EXPECT_THROW(op.call(grad, c.q, c.k, c.v, out, lse, torch::zeros(sizes, torch::kInt), c.slopes, {}, {},
+                                 true, 0, 0.0, 0, 0, 1.0 / std::sqrt(40.0), false, false),
                          c10::ValueError)
                 << at::IntArrayRef(sizes);
         }
@@ -207,7 +220,8 @@ TEST(VisitedFraction, CountsBlocksBelowTheDiagonal) {
     const auto slopes = torch::tensor({1.0, 0.0, -1.0}, torch::kFloat);
     Case c{.q = q, .k = q, .slopes = slopes};
     const auto fraction = visited_fraction(c);
-    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one before.
+    // Slope 1: what is 24 ln 2 - ln(1 - 1/e) = 17.1 or more away is left out: each block visits itself and the one
+    // before.
     EXPECT_NEAR(fraction[0][0].item<double>(), 15.0 / 36.0, 1e-6);
     EXPECT_EQ(fraction[0][1].item<double>(), 1.0);
     EXPECT_EQ(fraction[0][2].item<double>(), 1.0);

@@ -82,7 +82,8 @@ TEST_F(Checkpoints, AModelWithoutValuesShowsWhetherTheWeightsFit) {
     const auto opened = open_checkpoint(checkpoint_path(run, 1));
     EXPECT_FALSE(opened.model);
     const auto fault = [&] {
-        return error_of<CheckpointError>([&] { check_weights(opened.path, LanguageModel(config, tokenizer->vocab_size(), at::kMeta)); });
+        return error_of<CheckpointError>(
+            [&] { check_weights(opened.path, LanguageModel(config, tokenizer->vocab_size(), at::kMeta)); });
     };
     EXPECT_EQ(fault(), "no error");
     config.model.ffn_dim = 32;
@@ -111,7 +112,8 @@ TEST_F(Checkpoints, WeightsOptimizerAndStateComeBackBitForBit) {
     load_optimizer(checkpoint_path(run, 1), *saved.model, *other, after);
     EXPECT_EQ(other->steps(), 1);
     for (std::size_t s = 0; s < other->slots().size(); ++s) {
-        for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(other->slots()[s].tensors[i].equal(optimizer->slots()[s].tensors[i]));
+        for (std::size_t i = 0; i < after.size(); ++i)
+            EXPECT_TRUE(other->slots()[s].tensors[i].equal(optimizer->slots()[s].tensors[i]));
     }
 }
 
@@ -131,10 +133,11 @@ TEST_F(Checkpoints, OptimizerPartsOfSeveralRanksMakeUpTheWhole) {
         ranges[1][name] = {cut, tensor.numel()};
     }
     for (int rank = 0; rank < 2; ++rank) {
-        write_safetensors(checkpoint_path(run, 1) / ("optimizer-0000" + std::to_string(rank) + "-of-00002.safetensors"), parts[rank],
-                          {{"longbow.ranges", ranges[rank].dump()}});
+        write_safetensors(checkpoint_path(run, 1) / ("optimizer-0000" + std::to_string(rank) + "-of-00002.safetensors"),
+                          parts[rank], {{"longbow.ranges", ranges[rank].dump()}});
     }
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer, model->parameters()); }),
+    EXPECT_THAT(error_of<CheckpointError>(
+                    [&] { load_optimizer(checkpoint_path(run, 1), *model, *optimizer, model->parameters()); }),
                 HasSubstr("do not make up"))
         << "both the whole and the parts are there";
     fs::remove(file);
@@ -184,11 +187,13 @@ TEST_F(Checkpoints, DamageIsNamedAndAnOlderOneTaken) {
     EXPECT_EQ(newest_whole_checkpoint(run), checkpoint_path(run, 2));
     const fs::path weights = checkpoint_path(run, 2) / "model.safetensors";
     flip_byte(weights, static_cast<std::streamoff>(fs::file_size(weights)) - 1);
-    EXPECT_THAT(error_of<CheckpointError>([&] { verify_checkpoint(checkpoint_path(run, 2)); }), HasSubstr(weights.string()));
+    EXPECT_THAT(error_of<CheckpointError>([&] { verify_checkpoint(checkpoint_path(run, 2)); }),
+                HasSubstr(weights.string()));
     EXPECT_THROW(load_checkpoint(checkpoint_path(run, 2)), CheckpointError);
     EXPECT_EQ(newest_whole_checkpoint(run), checkpoint_path(run, 1));
     fs::remove(checkpoint_path(run, 1) / "state.json");
-    EXPECT_THAT(error_of<CheckpointError>([&] { verify_checkpoint(checkpoint_path(run, 1)); }), HasSubstr("state.json is missing"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { verify_checkpoint(checkpoint_path(run, 1)); }),
+                HasSubstr("state.json is missing"));
     EXPECT_EQ(newest_whole_checkpoint(run), std::nullopt);
 }
 
@@ -206,7 +211,8 @@ TEST_F(Checkpoints, ACommandLineNamesARunOrACheckpoint) {
     EXPECT_EQ(resolve_checkpoint(run.string() + "@last"), second);
     EXPECT_EQ(resolve_checkpoint(run.string() + "@step=1"), first);
     EXPECT_EQ(resolve_checkpoint(second.string()), second);
-    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint(run.string() + "@step=7"); }), HasSubstr("step=1, 2"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint(run.string() + "@step=7"); }),
+                HasSubstr("step=1, 2"));
     EXPECT_THROW(resolve_checkpoint(run.string() + "@first"), UsageError);
 }
 
@@ -237,14 +243,17 @@ TEST_F(Checkpoints, WeightsOfAnotherModelAreRefusedByName) {
     save(1);
     config.model.ffn_dim = 32;
     make();
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }), HasSubstr("layers.0.ffn"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }),
+                HasSubstr("layers.0.ffn"));
     config.model.ffn_dim = 24;
     config.model.layers = 1;
     make();
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }), HasSubstr("layers.1."));
+    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }),
+                HasSubstr("layers.1."));
     config.model.layers = 3;
     make();
-    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }), HasSubstr("has no tensor layers.2."));
+    EXPECT_THAT(error_of<CheckpointError>([&] { load_weights(checkpoint_path(run, 1), *model); }),
+                HasSubstr("has no tensor layers.2."));
 }
 
 TEST_F(Checkpoints, AStateThatIsNoStateIsRefused) {
@@ -256,9 +265,11 @@ TEST_F(Checkpoints, AStateThatIsNoStateIsRefused) {
     EXPECT_TRUE(written.at("interval_nll").is_null());
     EXPECT_TRUE(std::isnan(train_state_from_json(written, "state.json").interval_nll));
     json["samples"] = "many";
-    EXPECT_THAT(error_of<CheckpointError>([&] { train_state_from_json(json, "state.json"); }), HasSubstr("samples has the wrong type"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { train_state_from_json(json, "state.json"); }),
+                HasSubstr("samples has the wrong type"));
     json.erase("samples");
-    EXPECT_THAT(error_of<CheckpointError>([&] { train_state_from_json(json, "state.json"); }), HasSubstr("samples is missing"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { train_state_from_json(json, "state.json"); }),
+                HasSubstr("samples is missing"));
     EXPECT_THROW(train_state_from_json(Json::parse("[]"), "state.json"), CheckpointError);
 }
 

@@ -32,10 +32,11 @@ protected:
     void SetUp() override { fs::create_directories(folder); }
     void TearDown() override { fs::remove_all(folder); }
 
-    fs::path import(const std::string& method, const std::string& file = "checkpoint.pt", const fs::path& dictionary = {}) {
+    fs::path import(const std::string& method, const std::string& file = "checkpoint.pt",
+                    const fs::path& dictionary = {}) {
         const auto out = folder / (method + "-" + file);
-        const auto report =
-            import_fairseq({golden(method) / file, dictionary.empty() ? golden(method) / "dict.txt" : dictionary, method, out});
+        const auto report = import_fairseq(
+            {golden(method) / file, dictionary.empty() ? golden(method) / "dict.txt" : dictionary, method, out});
         return report.checkpoint;
     }
     template <class E, class F>
@@ -57,7 +58,8 @@ at::Tensor stream_nll(LanguageModel& model, const at::Tensor& targets, std::int6
     const auto inputs = torch::cat({torch::full({1}, 2, torch::kLong), targets.slice(0, 0, count - 1)});
     auto nll = torch::empty({count});
     for (std::int64_t begin = 0; begin < count; begin += stride) {
-        const auto end = std::min(begin + stride, count), first = std::max<std::int64_t>({0, begin - context, end - length});
+        const auto end = std::min(begin + stride, count),
+                   first = std::max<std::int64_t>({0, begin - context, end - length});
         const auto hidden = model.hidden(inputs.slice(0, first, end).unsqueeze(0))[0].slice(0, begin - first);
         nll.slice(0, begin, end).copy_(model.head().nll(hidden, targets.slice(0, begin, end)));
     }
@@ -86,7 +88,8 @@ TEST_F(FairseqImport, EveryLayoutOfTheFileGivesTheSameWeights) {
     const auto reference = read_safetensors(import("alibi") / "model.safetensors").tensors;
     for (const char* file : {"checkpoint_legacy.pt", "checkpoint_oldstyle.pt"}) {
         const auto checkpoint = import("alibi", file);
-        EXPECT_EQ(read_file(checkpoint / "model.safetensors"), read_file(folder / "alibi-checkpoint.pt/checkpoints/last/model.safetensors"))
+        EXPECT_EQ(read_file(checkpoint / "model.safetensors"),
+                  read_file(folder / "alibi-checkpoint.pt/checkpoints/last/model.safetensors"))
             << file;
     }
     const auto rounded = read_safetensors(import("alibi", "checkpoint_fp16.pt") / "model.safetensors").tensors;
@@ -101,7 +104,8 @@ TEST_F(FairseqImport, SavedAndLoadedAgainItGivesTheSameBits) {
     const auto targets = read_safetensors(golden("t5") / "expected.safetensors").tensors.at("tokens").clone();
     auto imported = load_checkpoint(import("t5"));
     const auto before = stream_nll(*imported.model, targets, 48, 16);
-    save_checkpoint(folder / "again", *imported.model, nullptr, imported.state, imported.config, *imported.tokenizer, "");
+    save_checkpoint(folder / "again", *imported.model, nullptr, imported.state, imported.config, *imported.tokenizer,
+                    "");
     auto again = load_checkpoint(resolve_checkpoint((folder / "again").string()));
     EXPECT_TRUE(stream_nll(*again.model, targets, 48, 16).equal(before));
     EXPECT_EQ(again.fingerprint, imported.fingerprint);
@@ -114,7 +118,8 @@ TEST_F(FairseqImport, AnotherDictionaryIsRefused) {
         std::ofstream(folder / "dict.txt") << text;
         return error_of<DataError>([&] { import("alibi", "checkpoint.pt", folder / "dict.txt"); });
     };
-    EXPECT_THAT(with(lines.substr(lines.find('\n') + 1)), HasSubstr("dict.txt is not this model's dictionary: it has 995 words"));
+    EXPECT_THAT(with(lines.substr(lines.find('\n') + 1)),
+                HasSubstr("dict.txt is not this model's dictionary: it has 995 words"));
     EXPECT_THAT(with(lines + "more 1\n"), HasSubstr("the model has 1000"));
     EXPECT_THAT(with("w1 999\nw0 1000\n" + lines.substr(lines.find("w2 "))), HasSubstr("line 2 has a higher count"));
     EXPECT_FALSE(fs::exists(folder / "alibi-checkpoint.pt")) << "nothing is written";
@@ -128,7 +133,8 @@ TEST_F(FairseqImport, WeightsThatAreNoNumbersAreRefused) {
     const auto& bias = tree[tree.find(tree.find(tree.root, "model"), "decoder.layers.1.fc1.bias")];
     const auto storage = file.storage(tree.tensors.at(static_cast<std::size_t>(bias.integer)).storage);
     const float nan = std::nanf("");
-    bytes.replace(static_cast<std::size_t>(storage.data() - span.data()), sizeof nan, reinterpret_cast<const char*>(&nan), sizeof nan);
+    bytes.replace(static_cast<std::size_t>(storage.data() - span.data()), sizeof nan,
+                  reinterpret_cast<const char*>(&nan), sizeof nan);
     std::ofstream(folder / "nan.pt", std::ios::binary) << bytes;
     EXPECT_THAT(error_of<CheckpointError>([&] {
                     import_fairseq({folder / "nan.pt", golden("alibi") / "dict.txt", "alibi", folder / "out"});

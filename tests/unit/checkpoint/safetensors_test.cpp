@@ -12,7 +12,8 @@ namespace longbow {
 namespace {
 
 std::filesystem::path scratch(const char* name) {
-    const auto path = std::filesystem::temp_directory_path() / ("longbow-safetensors-" + std::to_string(::getpid()) + name);
+    const auto path =
+        std::filesystem::temp_directory_path() / ("longbow-safetensors-" + std::to_string(::getpid()) + name);
     return path;
 }
 
@@ -20,8 +21,8 @@ TEST(Safetensors, RoundTripsEveryDtypeBitForBit) {
     torch::manual_seed(3);
     const auto base = torch::randn({5, 7}, torch::kDouble) * 40;
     std::vector<NamedTensor> tensors;
-    for (const auto type :
-         {torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kInt, torch::kShort, torch::kChar}) {
+    for (const auto type : {torch::kDouble, torch::kFloat, torch::kHalf, torch::kBFloat16, torch::kLong, torch::kInt,
+                            torch::kShort, torch::kChar}) {
         tensors.push_back({std::string("t.") + c10::toString(type), base.to(type)});
     }
     tensors.push_back({"view", base.t()});

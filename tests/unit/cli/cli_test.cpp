@@ -42,7 +42,8 @@ void add_probe(CLI::App& app, VerbContext& context) {
         if (flags->fail == "interrupted") throw InterruptedError("SIGINT; state saved");
         if (flags->fail == "memory") throw std::bad_alloc();
         if (flags->fail == "files")
-            throw std::filesystem::filesystem_error("cannot rename", "a", std::make_error_code(std::errc::no_space_on_device));
+            throw std::filesystem::filesystem_error("cannot rename", "a",
+                                                    std::make_error_code(std::errc::no_space_on_device));
         if (flags->fail == "torch") TORCH_CHECK(false, "shapes do not match");
         return 0;
     });
@@ -83,8 +84,9 @@ Outcome call(std::vector<std::string> arguments, Seen* into = nullptr) {
 
 TEST(Cli, ReadsRepeatedConfigFilesAndOverrides) {
     Seen result;
-    const auto outcome =
-        call({"probe", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3", "--threads", "1", "--device", "cpu"}, &result);
+    const auto outcome = call({"probe", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3",
+                               "--threads", "1", "--device", "cpu"},
+                              &result);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_EQ(result.config.files, (std::vector<std::string>{"a.yaml", "b.yaml"}));
     EXPECT_EQ(result.config.overrides, (std::vector<std::string>{"train.length=128", "optim.lr=1e-3"}));
@@ -120,7 +122,8 @@ void expect_names_that_cli11_takes(const CLI::App& app) {
         const auto name = option->get_name(true);
         EXPECT_EQ(name.find_first_of("=:{"), std::string::npos) << app.get_name() << ": " << name;
     }
-    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) expect_names_that_cli11_takes(*verb);
+    for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+        expect_names_that_cli11_takes(*verb);
 }
 
 // From version 2.4 on CLI11 throws at other names before any verb runs; older versions accept them.
@@ -132,7 +135,8 @@ TEST(Cli, ArgumentsHaveNamesThatEveryCli11Takes) {
 }
 
 TEST(Cli, HelpIsACommandToo) {
-    for (const std::vector<std::string>& words : {std::vector<std::string>{}, {"probe"}, {"nest"}, {"nest", "name"}, {"help"}}) {
+    for (const std::vector<std::string>& words :
+         {std::vector<std::string>{}, {"probe"}, {"nest"}, {"nest", "name"}, {"help"}}) {
         auto command = words, flag = words;
         command.insert(command.begin(), "help");
         flag.emplace_back("--help");
@@ -143,7 +147,8 @@ TEST(Cli, HelpIsACommandToo) {
 }
 
 // Visits each flag of each verb, with the words that lead to it.
-void for_each_flag(CLI::App& app, const std::function<void(const std::vector<std::string>&)>& visit, std::vector<std::string> path = {}) {
+void for_each_flag(CLI::App& app, const std::function<void(const std::vector<std::string>&)>& visit,
+                   std::vector<std::string> path = {}) {
     for (auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
         auto words = path;
         words.push_back(verb->get_name());
@@ -208,7 +213,8 @@ TEST(Cli, WholeNumbersSayWhatCouldBeMeant) {
         EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", value}), HasSubstr(message)) << value;
     }
     EXPECT_EQ(parse_error({"eval", "runs/a", "--lengths", "512, 1024"}), "");
-    EXPECT_THAT(parse_error({"probe", "--threads", "5000"}), HasSubstr("'5000' is out of range, it must be from 1 to 4096"));
+    EXPECT_THAT(parse_error({"probe", "--threads", "5000"}),
+                HasSubstr("'5000' is out of range, it must be from 1 to 4096"));
 }
 
 TEST(Cli, UsageMistakesNameTheNearest) {
@@ -220,7 +226,8 @@ TEST(Cli, UsageMistakesNameTheNearest) {
         {{"probe", "-c", "a.yaml", "--lenght=3"}, "did you mean '--length'?"},
         {{"probe"}, "--config is required"},
         {{"probe", "-c", "a.yaml", "b.yaml"}, "'b.yaml' is not an override"},
-        {{"probe", "-c", "a.yaml", "--length", "many"}, "longbow probe: --length: 'many' is not a number that it can take"},
+        {{"probe", "-c", "a.yaml", "--length", "many"},
+         "longbow probe: --length: 'many' is not a number that it can take"},
         {{"prbe", "--help"}, "unknown command 'prbe', did you mean 'probe'?"},
         {{"nest", "nmae", "--help"}, "unknown command 'nmae', did you mean 'name'?"},
         {{"help", "prbe"}, "longbow help: unknown command 'prbe', did you mean 'probe'?"},
@@ -244,14 +251,16 @@ TEST(Cli, UsageMistakesNameTheNearest) {
 
 TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
     const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
-        {{"train", "--from", "", "--run-dir", "new"}, "longbow train: --from: an empty value: expected RUN[@last|@best|@step=N]"},
+        {{"train", "--from", "", "--run-dir", "new"},
+         "longbow train: --from: an empty value: expected RUN[@last|@best|@step=N]"},
         {{"train", "-c", "a.yaml", "--run-dir="}, "--run-dir: an empty value: expected DIR"},
         {{"train", "-c", "a.yaml", "--resume", "--run-dir", "new"},
          "--resume: no value before the flag --run-dir: expected auto|never|CHECKPOINT"},
         {{"train", "-c", "--run-dir", "new"}, "--config: no value before the flag --run-dir"},
         {{"prepare", "--tokenizer", "", "--train", "a.txt"}, "--tokenizer: an empty value: expected KIND[:FILE]"},
         {{"prepare", "--train", "", "--out", "store"}, "--train: an empty value"},
-        {{"eval", "runs/a", "--data", "store", "--lengths", "--stride=4"}, "--lengths: no value before the flag --stride=4"},
+        {{"eval", "runs/a", "--data", "store", "--lengths", "--stride=4"},
+         "--lengths: no value before the flag --stride=4"},
         {{"eval", "", "--data", "store", "--lengths", "4"}, "CHECKPOINT: an empty value"},
     };
     for (const auto& [arguments, message] : cases) {
@@ -269,7 +278,8 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
         auto words = flag;
         words.back() += "=";
         words.emplace_back("a.b=c");  // a further argument, not the value of the flag
-        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("an empty value"), HasSubstr("required"))) << testing::PrintToString(words);
+        EXPECT_THAT(call(words).err, AnyOf(HasSubstr("an empty value"), HasSubstr("required")))
+            << testing::PrintToString(words);
         words = flag;
         words.insert(words.end(), {"--threads", "1"});
         EXPECT_THAT(call(words).err, AnyOf(HasSubstr("no value before the flag --threads"), HasSubstr("required")))
@@ -277,7 +287,8 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
     });
     EXPECT_GT(flags, 60);
     // Any text is a valid prompt, so the error must be about the checkpoint.
-    for (const char* prompt : {"", "--seed"}) EXPECT_EQ(call({"generate", "no-such-run", "--prompt", prompt}).code, 5) << prompt;
+    for (const char* prompt : {"", "--seed"})
+        EXPECT_EQ(call({"generate", "no-such-run", "--prompt", prompt}).code, 5) << prompt;
 }
 
 TEST(Cli, ListsHaveNoEmptyPlaces) {

@@ -1,4 +1,5 @@
-// What asking for a device leaves alone, and what preparing the process changes. One case, since preparing lasts until the process ends.
+// What asking for a device leaves alone, and what preparing the process changes. One case, since preparing lasts until
+// the process ends.
 #include "cli/common.h"
 
 #include <c10/core/CPUAllocator.h>

@@ -20,10 +20,12 @@ TEST(ConfigDocs, PageEqualsTheProgram) {
             return page.find("\n### " + selector.path() + ": " + variant.name + "\n") == std::string::npos;
         });
     }
-    EXPECT_GE(context.position_methods.size(), 6U) << "the paper's methods, learned positions and none have their sections";
+    EXPECT_GE(context.position_methods.size(), 6U)
+        << "the paper's methods, learned positions and none have their sections";
     EXPECT_GE(context.optimizers.size(), 3U);
     EXPECT_GE(context.schedules.size(), 4U);
-    EXPECT_EQ(page, config_reference(context)) << "write it anew: longbow config list --markdown > docs/configuration.md";
+    EXPECT_EQ(page, config_reference(context))
+        << "write it anew: longbow config list --markdown > docs/configuration.md";
 }
 
 TEST(ConfigDocs, DefaultsNameThingsThatExist) {
@@ -31,7 +33,8 @@ TEST(ConfigDocs, DefaultsNameThingsThatExist) {
     EXPECT_NO_THROW(parse_config("", "defaults", context));
     for (const auto& selector : selectors()) {
         for (const auto& variant : context.*selector.variants)
-            EXPECT_NO_THROW(parse_config(selector.section + ": {" + selector.key + ": " + variant.name + "}", "x", context));
+            EXPECT_NO_THROW(
+                parse_config(selector.section + ": {" + selector.key + ": " + variant.name + "}", "x", context));
     }
 }
 

@@ -42,8 +42,8 @@ TEST(EvalTable, FitsTheTerminal) {
     EXPECT_THAT(eval_table(rows(), 40), HasSubstr("67.91 to 71.72"));
     EXPECT_THAT(eval_table(rows(), 20), HasSubstr("69.79"));
     EXPECT_THAT(eval_table(rows(), 20), Not(HasSubstr("126,124")));
-    for (const auto* heading :
-         {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word", "tokens/s", "tensors MB"}) {
+    for (const auto* heading : {"length", "stride", "tokens", "nll", "ppl", "95 % interval", "bits/byte", "ppl/word",
+                                "tokens/s", "tensors MB"}) {
         EXPECT_THAT(eval_table(rows(), 200), HasSubstr(heading));
         EXPECT_THAT(eval_table(rows()), HasSubstr(heading)) << "a pipe gets all";
     }

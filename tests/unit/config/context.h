@@ -15,16 +15,24 @@ inline std::optional<Objection> no_bytes_missing(const Config& config) {
 inline ConfigContext test_context() {
     ConfigContext context;
     context.position_methods = {
-        {"alibi", "Linear biases", {{"slopes", std::string("authors"), "Slope rule", {"authors", "geometric"}, {}, {}}}, true},
+        {"alibi",
+         "Linear biases",
+         {{"slopes", std::string("authors"), "Slope rule", {"authors", "geometric"}, {}, {}}},
+         true},
         {"none", "No positions", {}},
         {"rotary", "Rotated queries and keys", {{"base", 10000.0, "Base of the angles", {}, 1.0, 1e9}}},
         {"t5",
          "Bucketed distances",
-         {{"buckets", std::int64_t{32}, "Buckets", {}, 2, 4096}, {"shared", true, "One table for all layers", {}, {}, {}}}},
+         {{"buckets", std::int64_t{32}, "Buckets", {}, 2, 4096},
+          {"shared", true, "One table for all layers", {}, {}, {}}}},
     };
     context.optimizers = {
         {"adamw", "Adam", {}, false, {"beta1", "beta2", "eps"}},
-        {"lion", "One with an option of its own", {{"sign_eps", 0.0, "Below it a sign is 0", {}, 0.0, 1.0}}, false, {"beta1", "beta2"}},
+        {"lion",
+         "One with an option of its own",
+         {{"sign_eps", 0.0, "Below it a sign is 0", {}, 0.0, 1.0}},
+         false,
+         {"beta1", "beta2"}},
         {"nag", "Nesterov's", {}, false, {"momentum"}},
         {"sgd", "Gradient descent", {}, false, {"momentum", "nesterov"}},
     };
@@ -42,7 +50,8 @@ inline ConfigContext test_context() {
                       .default_value = std::string("unigram"),
                       .help = "What it learns",
                       .choices = {"unigram", "bpe"},
-                      .conditions = {{"tokenizer.file", "no tokenizer.file", [](const Config& c) { return c.tokenizer.file.empty(); }}}}}},
+                      .conditions = {{"tokenizer.file", "no tokenizer.file",
+                                      [](const Config& c) { return c.tokenizer.file.empty(); }}}}}},
         {.name = "word", .help = "whole words", .file_help = "dict.txt"},
         {.name = "wordpiece",
          .help = "BERT vocabulary",

@@ -26,8 +26,9 @@ TEST(Duration, ReadsEveryUnit) {
 }
 
 TEST(Duration, RefusesWhatIsNotOne) {
-    for (const char* text : {"", "600", "updates", "600 upd", "-1 updates", "-0 updates", "1.5 updates", "nan epochs", "inf epochs",
-                             "1e300 tokens", "600 updates now", "1 Ktokens x", "1k tokens", "0x10 updates", "2.5BB tokens"}) {
+    for (const char* text :
+         {"", "600", "updates", "600 upd", "-1 updates", "-0 updates", "1.5 updates", "nan epochs", "inf epochs",
+          "1e300 tokens", "600 updates now", "1 Ktokens x", "1k tokens", "0x10 updates", "2.5BB tokens"}) {
         EXPECT_THROW(Duration::parse(text), ConfigError) << text;
     }
 }
@@ -46,7 +47,8 @@ TEST(Duration, TextIsShortAndExact) {
         duration.unit = static_cast<Unit>(random.below(4));
         const bool whole = duration.unit == Unit::updates || duration.unit == Unit::tokens || random.below(2) == 0;
         const auto magnitude = std::uint64_t{1} << random.below(50);
-        duration.value = whole ? static_cast<double>(random.below(magnitude)) : random.uniform() * static_cast<double>(magnitude);
+        duration.value =
+            whole ? static_cast<double>(random.below(magnitude)) : random.uniform() * static_cast<double>(magnitude);
         ASSERT_EQ(Duration::parse(duration.text()), duration) << duration.text();
     }
 }

@@ -21,9 +21,9 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string random_text(Random& random) {
-    static const std::vector<std::string> pieces = {"a",    "store", "/",   ".",  "..",   " ", "-",    "'", "\"", "#", ": ", "null",
-                                                    "true", "07",    "1e3", "[",  "{",    "*", "&",    "!", "%",  "@", "`",  "|",
-                                                    ">",    "\\",    "\n",  "\t", "\x7f", "é", "日本", "😀", ",",  "?", "~"};
+    static const std::vector<std::string> pieces = {
+        "a", "store", "/", ".", "..", " ", "-", "'",  "\"", "#",  ": ",   "null", "true", "07", "1e3", "[", "{", "*",
+        "&", "!",     "%", "@", "`",  "|", ">", "\\", "\n", "\t", "\x7f", "é",    "日本", "😀",  ",",   "?", "~"};
     std::string text;
     for (auto n = 1 + random.below(6); n > 0; --n) text += pieces[random.below(pieces.size())];
     return text;
@@ -39,8 +39,10 @@ double random_number(Random& random, const Field& field) {
 }
 
 std::int64_t random_integer(Random& random, const Field& field) {
-    const auto low = static_cast<std::int64_t>(field.minimum.value_or(-1e6)), high = static_cast<std::int64_t>(field.maximum.value_or(1e9));
-    return low + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(std::min<std::int64_t>(high - low, 5000)) + 1));
+    const auto low = static_cast<std::int64_t>(field.minimum.value_or(-1e6)),
+               high = static_cast<std::int64_t>(field.maximum.value_or(1e9));
+    return low + static_cast<std::int64_t>(
+                     random.below(static_cast<std::uint64_t>(std::min<std::int64_t>(high - low, 5000)) + 1));
 }
 
 FieldValue random_value(Random& random, const Field& field) {
@@ -49,7 +51,8 @@ FieldValue random_value(Random& random, const Field& field) {
         case 1: return random_integer(random, field);
         case 2: return random_number(random, field);
         case 3: return field.allowed.empty() ? random_text(random) : field.allowed[random.below(field.allowed.size())];
-        case 4: return Duration{static_cast<double>(1 + random.below(1000)), static_cast<Duration::Unit>(random.below(4))};
+        case 4:
+            return Duration{static_cast<double>(1 + random.below(1000)), static_cast<Duration::Unit>(random.below(4))};
         case 5: {
             std::set<std::int64_t> items;
             for (auto n = random.below(4); n > 0; --n) items.insert(random_integer(random, field));
@@ -108,7 +111,8 @@ TEST(Fields, DefaultsAreInRangeAndWrittenAsTheyAreRead) {
             EXPECT_THAT(field.allowed, ::testing::Contains(std::get<std::string>(field.default_value))) << field.path();
         }
         for (const auto& condition : field.conditions) {
-            EXPECT_THAT(fields, ::testing::Contains(::testing::ResultOf([](const Field& f) { return f.path(); }, condition.decider)))
+            EXPECT_THAT(fields, ::testing::Contains(
+                                    ::testing::ResultOf([](const Field& f) { return f.path(); }, condition.decider)))
                 << field.path();
         }
     }
@@ -134,9 +138,11 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
             // Keys that are drawn at random may contradict each other. These messages say so; any other error is a
             // failure.
             const std::string what = error.what();
-            ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos || what.find("peak") != what.npos ||
-                        what.find("vocab") != what.npos || what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
-                        what.find("function of the update") != what.npos || what.find("must know its length") != what.npos ||
+            ASSERT_TRUE(what.find("multiple of") != what.npos || what.find("warm-up") != what.npos ||
+                        what.find("peak") != what.npos || what.find("vocab") != what.npos ||
+                        what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
+                        what.find("function of the update") != what.npos ||
+                        what.find("must know its length") != what.npos ||
                         what.find("leaves no element for band") != what.npos || what.find("no mixture") != what.npos ||
                         what.find("are too many") != what.npos)
                 << "seed " << seed << ": " << what << "\n"
@@ -162,12 +168,13 @@ TEST(Fields, ReadersOfYaml11SeeTheSameTypes) {
     EXPECT_EQ(value_text(0.001), "0.001");
     Random random(1);
     for (int i = 0; i < 2000; ++i) {
-        const double value = std::ldexp(i % 3 == 0 ? 1.0 : random.uniform(), static_cast<int>(random.below(2000)) - 1000);
+        const double value =
+            std::ldexp(i % 3 == 0 ? 1.0 : random.uniform(), static_cast<int>(random.below(2000)) - 1000);
         EXPECT_TRUE(std::regex_match(value_text(value), number)) << value_text(value);
         EXPECT_EQ(std::stod(value_text(value)), value);
     }
-    for (const std::string text :
-         {"No", "YES", "on", "Off", "True", "null", "NULL", "~", ".5", ".inf", ".NaN", "1e-8", "12", "0x1f", "1_000", "=", "<<"}) {
+    for (const std::string text : {"No", "YES", "on", "Off", "True", "null", "NULL", "~", ".5", ".inf", ".NaN", "1e-8",
+                                   "12", "0x1f", "1_000", "=", "<<"}) {
         EXPECT_EQ(value_text(text), "\"" + text + "\"");
     }
     for (const std::string text : {"adamw", "runs/a", "./store", "/data/x-1.txt", "none", "e8", "Nothing"})
@@ -182,8 +189,10 @@ TEST(Fields, SkippingIsForMethodsThatDeclareSlopes) {
     };
     EXPECT_EQ(with("mine").attention.skip_threshold, 9.0);
     EXPECT_EQ(with("alibi").attention.skip_threshold, 9.0);
-    EXPECT_THAT(test::error_of<ConfigError>([&] { with("t5"); }),
-                HasSubstr("attention.skip_threshold has no effect here: it needs a position.method with slopes (alibi, mine), and position.method is t5"));
+    EXPECT_THAT(
+        test::error_of<ConfigError>([&] { with("t5"); }),
+        HasSubstr(
+            "attention.skip_threshold has no effect here: it needs a position.method with slopes (alibi, mine), and position.method is t5"));
     EXPECT_THAT(config_reference(context), HasSubstr("Only with a position.method with slopes (alibi, mine) and"));
 }
 
@@ -192,22 +201,25 @@ TEST(Fields, DifferencesNameTheKeys) {
     const Config before = parse_config("", "a", context);
     const Config after = parse_config("optim: {name: sgd, lr: 0.5}\nposition: {method: rotary}\n", "b", context);
     std::vector<std::string> lines;
-    for (const auto& d : config_differences(before, after, context)) lines.push_back(d.key + ": " + d.before + " -> " + d.after);
-    EXPECT_THAT(lines, ::testing::UnorderedElementsAre("position.method: alibi -> rotary", "position.base: (no effect) -> 10000",
-                                                       "position.slopes: authors -> (no effect)", "optim.name: adamw -> sgd",
-                                                       "optim.lr: 0.001 -> 0.5", "optim.momentum: (no effect) -> 0.9",
-                                                       "optim.nesterov: (no effect) -> false", "optim.beta1: 0.9 -> (no effect)",
-                                                       "optim.beta2: 0.98 -> (no effect)", "optim.eps: 1.0e-08 -> (no effect)",
-                                                       testing::StartsWith("attention.skip_threshold: 16.6355")));
+    for (const auto& d : config_differences(before, after, context))
+        lines.push_back(d.key + ": " + d.before + " -> " + d.after);
+    EXPECT_THAT(lines,
+                ::testing::UnorderedElementsAre(
+                    "position.method: alibi -> rotary", "position.base: (no effect) -> 10000",
+                    "position.slopes: authors -> (no effect)", "optim.name: adamw -> sgd", "optim.lr: 0.001 -> 0.5",
+                    "optim.momentum: (no effect) -> 0.9", "optim.nesterov: (no effect) -> false",
+                    "optim.beta1: 0.9 -> (no effect)", "optim.beta2: 0.98 -> (no effect)",
+                    "optim.eps: 1.0e-08 -> (no effect)", testing::StartsWith("attention.skip_threshold: 16.6355")));
 }
 
 TEST(Fields, TextIsForgottenWhole) {
-    Config config =
-        parse_config("data: {store: s, train: a.txt, valid: b.txt, documents: line, expect_vocab_size: 9}\ntokenizer: {vocab_size: 300}\n",
-                     "a", test_context());
+    Config config = parse_config(
+        "data: {store: s, train: a.txt, valid: b.txt, documents: line, expect_vocab_size: 9}\ntokenizer: {vocab_size: 300}\n",
+        "a", test_context());
     reset_text_keys(config);
     EXPECT_EQ(config, parse_config("data: {store: s, expect_vocab_size: 9}\n", "b", test_context()));
-    for (const auto* key : {"data.train", "data.documents", "tokenizer.kind", "tokenizer.file", "data.expect_vocab_size"}) {
+    for (const auto* key :
+         {"data.train", "data.documents", "tokenizer.kind", "tokenizer.file", "data.expect_vocab_size"}) {
         EXPECT_TRUE(describes_text(key)) << key;
         EXPECT_FALSE(decides_weights(key)) << key;
     }
@@ -269,7 +281,8 @@ TEST(Fields, ANewerOptionOfAMethodChangesNoFingerprintAtItsDefault) {
     auto& options = context.position_methods.at(2).options;
     options.push_back({"scale", 1.0, "Newer than the rows", {}, 0.0, 10.0, "0.3.0"});
     EXPECT_EQ(config_fingerprint(parse_config(yaml, "test", context), context), before);
-    EXPECT_NE(config_fingerprint(parse_config("position: {method: rotary, scale: 2.0}", "test", context), context), before);
+    EXPECT_NE(config_fingerprint(parse_config("position: {method: rotary, scale: 2.0}", "test", context), context),
+              before);
     options.back().since.clear();
     EXPECT_NE(config_fingerprint(parse_config(yaml, "test", context), context), before);
 }

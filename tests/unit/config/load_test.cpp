@@ -103,7 +103,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"train:\n  length: '64'\n", "expected an integer, got the text \"64\""},
         {"train:\n  length: !!str 64\n", "expected an integer, got the text \"64\""},
         {"train:\n  length: 99999999999999999999\n", "does not fit in 64 bits"},
-        {"train:\n  length: 0\n", "x.yaml:2: train.length: 0 is out of range, it must be at least 1 and at most 1048576"},
+        {"train:\n  length: 0\n",
+         "x.yaml:2: train.length: 0 is out of range, it must be at least 1 and at most 1048576"},
         {"train:\n  length: [64]\n", "expected an integer, got a list"},
         {"train:\n  length: {a: 1}\n", "expected an integer, got a mapping"},
         {"train:\n  seed: -1\n", "-1 is out of range, it must be at least 0"},
@@ -119,7 +120,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"position:\n  method: alibbi\n", "'alibbi' is none of alibi, none, rotary, t5; did you mean 'alibi'?"},
         {"attention:\n  backend: fussed\n", "'fussed' is none of auto, reference, sdpa"},
         {"position:\n  bukets: 3\n", "unknown key 'position.bukets', did you mean 'position.buckets'?"},
-        {"position:\n  method: t5\n  buckets: 1\n", "x.yaml:3: position.buckets: 1 is out of range, it must be at least 2"},
+        {"position:\n  method: t5\n  buckets: 1\n",
+         "x.yaml:3: position.buckets: 1 is out of range, it must be at least 2"},
         {"train:\n  stop: 600\n", "x.yaml:2: train.stop: '600' is not a duration: it has no unit"},
         {"train:\n  stop: 600 steps\n", "'steps' is not a unit"},
         {"train:\n  stop: 0 updates\n", "0 updates is out of range, it must be above 0"},
@@ -148,13 +150,18 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
         {"optim:\n  name: sgd\n  beta1: 0.9\n",
          "x.yaml:3: optim.beta1 has no effect here: it needs optim.name: adamw or lion, and optim.name is sgd"},
         {"optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: nag or sgd"},
-        {"optim: {name: sgd, momentum: 0, nesterov: true}\n", "optim.nesterov has no effect here: it needs optim.momentum above 0"},
-        {"schedule: {name: constant, min_lr: 1e-5}\n", "schedule.min_lr has no effect here: it needs schedule.name: cosine or linear"},
+        {"optim: {name: sgd, momentum: 0, nesterov: true}\n",
+         "optim.nesterov has no effect here: it needs optim.momentum above 0"},
+        {"schedule: {name: constant, min_lr: 1e-5}\n",
+         "schedule.min_lr has no effect here: it needs schedule.name: cosine or linear"},
         {"schedule: {name: inverse_sqrt, period: 5 updates}\n", "schedule.period has no effect here"},
         {"schedule: {warmup_init_lr: 1e-7}\n", "it needs schedule.warmup above 0"},
-        {"train: {loss_scale: 128}\n", "train.loss_scale has no effect here: it needs train.dtype: fp16, and train.dtype is fp32"},
-        {"train: {seed: 1, seeds: [1, 2]}\n", "train.seed has no effect here: it needs no train.seeds, and train.seeds is [1, 2]"},
-        {"train: {init_from: runs/a}\nmodel: {init: gpt2}\n", "model.init has no effect here: it needs no train.init_from"},
+        {"train: {loss_scale: 128}\n",
+         "train.loss_scale has no effect here: it needs train.dtype: fp16, and train.dtype is fp32"},
+        {"train: {seed: 1, seeds: [1, 2]}\n",
+         "train.seed has no effect here: it needs no train.seeds, and train.seeds is [1, 2]"},
+        {"train: {init_from: runs/a}\nmodel: {init: gpt2}\n",
+         "model.init has no effect here: it needs no train.init_from"},
         {"data: {train: a.txt, blank_lines: 3}\n",
          "data.blank_lines has no effect here: it needs data.documents: blank_line, and data.documents is file"},
         {"model: {bias: false, key_bias: true}\n", "model.key_bias has no effect here: it needs model.bias: true"},
@@ -166,7 +173,8 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
         {"data: {train: a.txt}\ntokenizer: {file: dict.txt, vocab_size: 300}\n",
          "tokenizer.vocab_size has no effect here: it needs no tokenizer.file"},
         {"data: {train: a.txt}\neval: {lengths: [64]}\n", "eval.lengths has no effect here: it needs data.valid"},
-        {"data: {train: a.txt}\ncheckpoint: {keep_best: true}\n", "checkpoint.keep_best has no effect here: it needs data.valid"},
+        {"data: {train: a.txt}\ncheckpoint: {keep_best: true}\n",
+         "checkpoint.keep_best has no effect here: it needs data.valid"},
         {"data: {valid: a.txt}\n", "data.valid has no effect here: it needs data.train"},
         {"position: {method: rotary, slopes: geometric}\n",
          "position.slopes has no effect here: it needs position.method: alibi, and position.method is rotary (its options: base)"},
@@ -204,10 +212,11 @@ TEST(Load, OverridesHaveTheSameChecks) {
     EXPECT_THAT(override_error({"include=a.yaml"}), HasSubstr("not of the form section.key"));
     EXPECT_THAT(override_error({"optim.momentum=0.5"}), HasSubstr("optim.momentum has no effect here"));
     EXPECT_THAT(override_error({"eval.lengths=[64"}), HasSubstr("not a valid list"));
-    const Config config = load_config({{},
-                                       {"train.stop=3 epochs", "eval.lengths=64, 128", "data.train=[\"a,b.txt\"]", "data.valid=v.txt",
-                                        "data.store=x=y", "optim.lr=5e-4", "position.method=t5", "position.buckets=8"}},
-                                      test_context());
+    const Config config =
+        load_config({{},
+                     {"train.stop=3 epochs", "eval.lengths=64, 128", "data.train=[\"a,b.txt\"]", "data.valid=v.txt",
+                      "data.store=x=y", "optim.lr=5e-4", "position.method=t5", "position.buckets=8"}},
+                    test_context());
     EXPECT_EQ(config.train.stop, (Duration{3, Duration::Unit::epochs}));
     EXPECT_EQ(config.eval.lengths, (std::vector<std::int64_t>{64, 128}));
     EXPECT_EQ(config.data.train, (std::vector<std::string>{"a,b.txt"}));
@@ -241,7 +250,8 @@ TEST_F(Files, AnIncludeClimbsOutOfWhatALinkLeadsTo) {
 
 TEST_F(Files, NullTakesBackWhatAnIncludedFileSet) {
     const auto base = write("base.yaml", "optim: {beta1: 0.8}\nposition: {slopes: geometric}\n");
-    const auto sgd = write("sgd.yaml", "include: base.yaml\noptim: {name: sgd, beta1: null}\nposition: {method: none}\n");
+    const auto sgd =
+        write("sgd.yaml", "include: base.yaml\noptim: {name: sgd, beta1: null}\nposition: {method: none}\n");
     const Config config = load_config({{sgd}, {"position.slopes="}}, test_context());
     EXPECT_EQ(config.optim.beta1, OptimConfig{}.beta1);
     EXPECT_TRUE(config.position.options.empty());
@@ -253,11 +263,12 @@ TEST_F(Files, EachKeyKnowsWhereItWasSetLast) {
     const auto deep = write("sub/deep.yaml", "data: {store: a, train: a.txt}\ntrain: {length: 8}\n");
     const auto base = write("base.yaml", "include: sub/deep.yaml\ntrain: {batch: 7}\n");
     const auto last = write("last.yaml", "train:\n  seed: 5\n");
-    const auto loaded =
-        load_with_origins({{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}}, test_context());
+    const auto loaded = load_with_origins(
+        {{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}}, test_context());
     const auto& origins = loaded.origins;
     EXPECT_EQ(loaded.config,
-              load_config({{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}}, test_context()));
+              load_config({{base, last}, {"data.store=b", "train.length=null", "position.slopes=geometric"}},
+                          test_context()));
     EXPECT_EQ(origins.at("data.train").place, deep + ":1");
     EXPECT_EQ(origins.at("train.seed").place, last + ":2");
     EXPECT_EQ(origins.at("data.store").place, "override 'data.store=b'");
@@ -271,7 +282,8 @@ TEST_F(Files, EachKeyKnowsWhereItWasSetLast) {
 }
 
 TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
-    const auto complete = config_yaml(parse_config("position: {slopes: geometric}\n", "x", test_context()), test_context());
+    const auto complete =
+        config_yaml(parse_config("position: {slopes: geometric}\n", "x", test_context()), test_context());
     const auto marked = write("copied.yaml", std::string(kOwnConfigMark) + "\n" + complete);
     const auto plain = write("plain.yaml", complete);
     const std::vector<std::string> overrides = {"optim.name=sgd", "position.method=rotary", "train.init_from=run"};
@@ -283,11 +295,13 @@ TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
     // A key that is dropped takes the keys that depend on it with it.
     const auto text = write(
         "text.yaml", std::string(kOwnConfigMark) + "\n" +
-                         config_yaml(parse_config("data: {store: s, train: a.txt, valid: b.txt}", "x", test_context()), test_context()));
+                         config_yaml(parse_config("data: {store: s, train: a.txt, valid: b.txt}", "x", test_context()),
+                                     test_context()));
     EXPECT_TRUE(load_config({{text}, {"data.mixture=a=1,b=2"}}, test_context()).data.train.empty());
     // What the user sets beside it still counts as the user's.
     EXPECT_THROW((void)load_config({{marked}, {"optim.name=sgd", "optim.beta1=0.5"}}, test_context()), ConfigError);
-    EXPECT_THROW((void)load_config({{marked}, {"position.method=rotary", "position.slopes=authors"}}, test_context()), ConfigError);
+    EXPECT_THROW((void)load_config({{marked}, {"position.method=rotary", "position.slopes=authors"}}, test_context()),
+                 ConfigError);
     // The config.yaml of a run from before files were marked.
     fs::create_directories(folder_ / "sub" / "checkpoints");
     const auto in_run = write("sub/config.yaml", complete);
@@ -295,7 +309,8 @@ TEST_F(Files, WhatLongbowWroteIsNoMistakeOfTheUsers) {
     EXPECT_FALSE(is_own_config(write("config.yaml", complete), complete));
     // The configuration of a checkpoint, which lies below all files.
     LoadRequest request{{write("lr.yaml", "optim: {lr: 0.5}\n")}, overrides};
-    request.base = config_json(parse_config("optim: {lr: 0.25, beta2: 0.5}\ntrain: {length: 32}\n", "x", test_context()), test_context());
+    request.base = config_json(
+        parse_config("optim: {lr: 0.25, beta2: 0.5}\ntrain: {length: 32}\n", "x", test_context()), test_context());
     request.base_name = "model.safetensors";
     const auto forked = load_with_origins(request, test_context());
     EXPECT_EQ(forked.config.optim.lr, 0.5);
@@ -310,7 +325,8 @@ TEST_F(Files, IncludesThatCannotBeFollowed) {
     EXPECT_THAT(error_of_files({a}), HasSubstr("includes itself: "));
     EXPECT_THAT(error_of_files({write("c.yaml", "model:\n  layers: 2\ninclude: nowhere.yaml\n")}),
                 HasSubstr("c.yaml:3: include: there is no file "));
-    EXPECT_THAT(error_of_files({write("d.yaml", "include: {a: b}\n")}), HasSubstr("d.yaml:1: include: expected a file or a list of files"));
+    EXPECT_THAT(error_of_files({write("d.yaml", "include: {a: b}\n")}),
+                HasSubstr("d.yaml:1: include: expected a file or a list of files"));
     EXPECT_THAT(error_of_files({(folder_ / "no.yaml").string()}), HasSubstr("there is no such config file"));
     EXPECT_THAT(error_of_files({folder_.string()}), HasSubstr("a folder, not a config file"));
     // A tree of includes that doubles at every level must end with an error instead of after 2^40 files.
@@ -324,7 +340,8 @@ TEST_F(Files, IncludesThatCannotBeFollowed) {
 
 TEST_F(Files, ErrorsNameTheFileInWhichTheKeyStands) {
     write("base.yaml", "model:\n  dim: 100\n");
-    EXPECT_THAT(error_of_files({write("a.yaml", "include: base.yaml\n")}), HasSubstr("base.yaml:2: model.dim: model.dim (100)"));
+    EXPECT_THAT(error_of_files({write("a.yaml", "include: base.yaml\n")}),
+                HasSubstr("base.yaml:2: model.dim: model.dim (100)"));
 }
 
 }  // namespace

@@ -26,7 +26,9 @@ struct Draw {
 };
 using Sums = std::vector<std::vector<double>>;
 
-double normal(Random& random) { return std::sqrt(-2 * std::log(1 - random.uniform())) * std::cos(2 * std::numbers::pi * random.uniform()); }
+double normal(Random& random) {
+    return std::sqrt(-2 * std::log(1 - random.uniform())) * std::cos(2 * std::numbers::pi * random.uniform());
+}
 
 double student_3(Random& random) {
     double square = 0;
@@ -84,7 +86,9 @@ struct Parts {
 
 void check_seeds(const char* what, const Draw& draw, std::size_t seeds, std::uint64_t seed) {
     const auto bell = drawn_from(normal);
-    const auto root = [&](std::size_t blocks) { return std::sqrt(static_cast<double>(blocks) / static_cast<double>(seeds)); };
+    const auto root = [&](std::size_t blocks) {
+        return std::sqrt(static_cast<double>(blocks) / static_cast<double>(seeds));
+    };
     for (const std::size_t blocks : {10U, 30U}) {
         for (const double last : {1024.0, 100.0}) {
             const double b = root(blocks);  // chosen so that both factors spread the mean alike
@@ -104,8 +108,8 @@ void check_seeds(const char* what, const Draw& draw, std::size_t seeds, std::uin
                     }
                     return sums;
                 });
-                EXPECT_LE(rate, kMost) << what << ", " << seeds << " seeds, " << blocks << " blocks, the last of " << last << ", case "
-                                       << which;
+                EXPECT_LE(rate, kMost) << what << ", " << seeds << " seeds, " << blocks << " blocks, the last of "
+                                       << last << ", case " << which;
             }
         }
     }

@@ -17,7 +17,8 @@ TEST(Machine, CoresAreThoseOfThisProcess) {
 
 TEST(Machine, MemoryAgreesWithTheSystem) {
     const auto memory = memory_info();
-    const auto pages = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    const auto pages =
+        static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     EXPECT_EQ(memory.total, pages);
     EXPECT_GT(memory.available, 0u);
     EXPECT_LE(memory.available, memory.total);

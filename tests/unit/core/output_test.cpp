@@ -41,7 +41,8 @@ struct stat status_of(const fs::path& path) {
 int in_child(const std::function<void()>& work) {
     const pid_t child = ::fork();
     if (child == 0) {
-        if (::geteuid() == 0 && (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0)) ::_exit(99);
+        if (::geteuid() == 0 && (::setresgid(65534, 65534, 65534) != 0 || ::setresuid(65534, 65534, 65534) != 0))
+            ::_exit(99);
         try {
             work();
         } catch (const std::exception& error) {
@@ -155,7 +156,9 @@ TEST_F(Output, RefusesBeforeAnyWork) {
     ::close(socket);
 
     EXPECT_THROW(check_output(""), UsageError);
-    const auto refused = [&](const std::string& name) { return error_of([&] { check_output(folder_.string() + "/" + name); }); };
+    const auto refused = [&](const std::string& name) {
+        return error_of([&] { check_output(folder_.string() + "/" + name); });
+    };
     EXPECT_THAT(refused("d"), HasSubstr("is a folder"));
     EXPECT_THAT(refused("d/"), HasSubstr("is a folder"));
     EXPECT_THAT(refused("."), HasSubstr("is a folder"));

@@ -30,7 +30,10 @@ std::string error_of(const std::string& file) {
 TEST(SafetensorsHeader, ReadsWhatItBuilds) {
     SafetensorsHeader header;
     header.metadata["longbow.format"] = "1";
-    header.tensors = {{"odd", "F32", {3}, 0, 0}, {"scalar", "F64", {}, 0, 0}, {"empty", "F32", {0, 4}, 0, 0}, {"b", "BF16", {5, 7}, 0, 0}};
+    header.tensors = {{"odd", "F32", {3}, 0, 0},
+                      {"scalar", "F64", {}, 0, 0},
+                      {"empty", "F32", {0, 4}, 0, 0},
+                      {"b", "BF16", {5, 7}, 0, 0}};
     const std::string head = build_safetensors_header(header);
     EXPECT_EQ(head.size() % 64, 0u);
     const auto read = parse(head + std::string(header.tensors.back().end, 'x'));
@@ -58,10 +61,14 @@ TEST(SafetensorsHeader, RefusesDamage) {
         {file_of(R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8), "does not fit"},
         {file_of(R"({"a":{"dtype":"F32","shape":[4611686018427387906],"data_offsets":[0,8]}})", 8), "too large"},
         {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8), "outside the file"},
-        {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12),
+        {file_of(
+             R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+             12),
          "overlaps"},
         {file_of(R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12), "gap"},
-        {file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", 8),
+        {file_of(
+             R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+             8),
          "twice"},
         {file_of(R"({"__metadata__":{"k":3}})", 0), "__metadata__"},
     };

@@ -63,8 +63,8 @@ TEST(JsonText, WritesAnyBytesAsUtf8) {
 TEST(JsonText, WhatFollowsANulIsNotLost) {
     EXPECT_EQ(parse_json(R"({"a": 1})")["a"], 1);
     EXPECT_EQ(parse_json("\xEF\xBB\xBF{\"a\": 1}")["a"], 1);
-    for (const std::string& text :
-         {std::string("{\"a\": 1}\0{\"a\": 2}", 17), std::string("{\"a\": 1}\0", 9), std::string("\0", 1), std::string()}) {
+    for (const std::string& text : {std::string("{\"a\": 1}\0{\"a\": 2}", 17), std::string("{\"a\": 1}\0", 9),
+                                    std::string("\0", 1), std::string()}) {
         EXPECT_TRUE(parse_json(text).is_discarded());
     }
 }

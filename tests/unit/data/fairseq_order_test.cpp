@@ -16,7 +16,8 @@ namespace {
 TEST(NumpyPermutation, EqualsNumpy) {
     using V = std::vector<std::uint32_t>;
     EXPECT_EQ(numpy_permutation(10, 1), (V{2, 9, 6, 4, 0, 3, 1, 7, 8, 5}));
-    EXPECT_EQ(numpy_permutation(23, 7), (V{1, 5, 2, 22, 20, 12, 11, 0, 21, 6, 18, 16, 13, 10, 17, 9, 8, 14, 7, 19, 3, 4, 15}));
+    EXPECT_EQ(numpy_permutation(23, 7),
+              (V{1, 5, 2, 22, 20, 12, 11, 0, 21, 6, 18, 16, 13, 10, 17, 9, 8, 14, 7, 19, 3, 4, 15}));
     EXPECT_EQ(numpy_permutation(11, 2), (V{4, 1, 9, 5, 0, 7, 2, 3, 6, 10, 8}));
     EXPECT_EQ(numpy_permutation(13, 3), (V{6, 4, 1, 2, 12, 5, 7, 0, 11, 3, 9, 8, 10}));
     EXPECT_EQ(numpy_permutation(1, 5), (V{0}));

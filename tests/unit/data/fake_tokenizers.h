@@ -79,7 +79,9 @@ public:
             text.remove_prefix(std::min(end + 1, text.size()));
         }
     }
-    [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override { return std::string(ids.size(), 'x'); }
+    [[nodiscard]] std::string decode(const std::vector<TokenId>& ids) const override {
+        return std::string(ids.size(), 'x');
+    }
     [[nodiscard]] std::string token_text(TokenId) const override { return "x"; }
     [[nodiscard]] std::size_t safe_split(std::string_view text) const override {
         const auto last = text.rfind('\n');

@@ -143,7 +143,8 @@ TEST(LargeOrder, IsAPermutationWithoutATable) {
             Random random(7);
             std::set<std::int64_t> indices;
             while (indices.size() < kDrawn)
-                indices.insert(static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(order.blocks_per_epoch()))));
+                indices.insert(
+                    static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(order.blocks_per_epoch()))));
             for (const auto index : indices) {
                 const auto begin = order.begin(epoch * order.blocks_per_epoch() + index);
                 ASSERT_GE(begin, 0);

@@ -19,7 +19,8 @@ namespace {
 using test::error_of;
 using testing::HasSubstr;
 
-const std::vector<std::vector<double>> kWeights = {{1, 1}, {0.7, 0.2, 0.1}, {1e-3, 1}, {5, 1, 1, 1, 1, 1e-4}, {3}, {1e-6, 1 - 1e-6}};
+const std::vector<std::vector<double>> kWeights = {{1, 1}, {0.7, 0.2, 0.1}, {1e-3, 1}, {5, 1, 1, 1, 1, 1e-4},
+                                                   {3},    {1e-6, 1 - 1e-6}};
 
 TEST(MixtureChoice, EverySampleOfEverySourceComesOnce) {
     for (const auto& weights : kWeights) {
@@ -49,7 +50,8 @@ TEST(MixtureChoice, SharesHoldAtEveryRound) {
             if ((i + 1) % MixtureChoice::kRound != 0) continue;
             for (std::size_t k = 0; k < weights.size(); ++k) {
                 const double expected = static_cast<double>(i + 1) * weights[k] / total;
-                ASSERT_NEAR(static_cast<double>(count[k]), expected, static_cast<double>(weights.size()) + 1e-4 * expected)
+                ASSERT_NEAR(static_cast<double>(count[k]), expected,
+                            static_cast<double>(weights.size()) + 1e-4 * expected)
                     << "source " << k << " of " << weights.size();
             }
         }
@@ -108,8 +110,8 @@ class MixtureTest : public test::StoreTest {
 protected:
     // Writes a store of `bytes` bytes, all of them `letter` except for the boundary at the end.
     std::string store(const std::string& name, char letter, std::size_t bytes) {
-        write_store(folder_ / name, test::ByteTokenizer(), {write_text(name + ".txt", std::string(bytes, letter))}, DataConfig(), 1,
-                    1 << 20);
+        write_store(folder_ / name, test::ByteTokenizer(), {write_text(name + ".txt", std::string(bytes, letter))},
+                    DataConfig(), 1, 1 << 20);
         return (folder_ / name).string();
     }
 };
@@ -190,7 +192,8 @@ TEST_F(MixtureTest, OneTokenizerForAll) {
     manifest["tokenizer"]["fingerprint"] = "another";
     write_file_atomic(folder_ / "b" / "manifest.json", manifest_text(parse_manifest(manifest, "m")));
     const TokenStore first(folder_ / "a");
-    EXPECT_THAT(error_of([&] { const TrainingSource source(data, first); }), HasSubstr("made with another tokenizer (another)"));
+    EXPECT_THAT(error_of([&] { const TrainingSource source(data, first); }),
+                HasSubstr("made with another tokenizer (another)"));
 }
 
 }  // namespace

@@ -45,7 +45,8 @@ TEST_F(NearestStore, IsNearInThePartThatIsNotThere) {
 
 TEST_F(NearestStore, OrAllThatAreThere) {
     EXPECT_EQ(of("data/something-else"), "; the stores there: data/mine");
-    EXPECT_EQ(of("data/corpora/unlike-any/store"), "; the stores there: data/corpora/austen/store, data/corpora/other/store");
+    EXPECT_EQ(of("data/corpora/unlike-any/store"),
+              "; the stores there: data/corpora/austen/store, data/corpora/other/store");
     EXPECT_EQ(of("data/corpora/austen"), "; the stores in it: data/corpora/austen/store");
     EXPECT_EQ(of("data/empty/x"), "");
     EXPECT_EQ(of("data/empty"), "");

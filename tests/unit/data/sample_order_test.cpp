@@ -29,7 +29,8 @@ TEST(Permutation, IsABijectionForEverySmallSizeAndManyKeys) {
 }
 
 TEST(Permutation, IsABijectionAtSizesAroundPowersOfTwo) {
-    for (const std::uint64_t size : {1023ULL, 1024ULL, 1025ULL, 4095ULL, 4097ULL, 65535ULL, 65536ULL, 65537ULL, 99991ULL}) {
+    for (const std::uint64_t size :
+         {1023ULL, 1024ULL, 1025ULL, 4095ULL, 4097ULL, 65535ULL, 65536ULL, 65537ULL, 99991ULL}) {
         const Permutation permutation(size, 42);
         std::vector<bool> seen(size);
         for (std::uint64_t i = 0; i < size; ++i) seen[permutation.at(i)] = true;

@@ -45,13 +45,16 @@ protected:
     }
 
     // Encodes the files into `store` and returns its manifest. The tokenizer's files are not written.
-    static StoreManifest write_store(const fs::path& store, const Tokenizer& tokenizer, const std::vector<std::string>& files,
-                                     const DataConfig& documents, int threads, std::uint64_t shard_bytes) {
+    static StoreManifest write_store(const fs::path& store, const Tokenizer& tokenizer,
+                                     const std::vector<std::string>& files, const DataConfig& documents, int threads,
+                                     std::uint64_t shard_bytes) {
         fs::create_directories(store);
-        SplitWriter writer(store, "train", tokenizer, shard_bytes / static_cast<std::uint64_t>(id_bytes_for(tokenizer.vocab_size())));
+        SplitWriter writer(store, "train", tokenizer,
+                           shard_bytes / static_cast<std::uint64_t>(id_bytes_for(tokenizer.vocab_size())));
         std::vector<Source> sources;
-        encode_files({tokenizer, files, documents, threads}, {[&](const EncodedChunk& chunk, const EncodeCursor&) { writer.add(chunk); },
-                                                              [&](std::size_t, const Source& source) { sources.push_back(source); }});
+        encode_files({tokenizer, files, documents, threads},
+                     {[&](const EncodedChunk& chunk, const EncodeCursor&) { writer.add(chunk); },
+                      [&](std::size_t, const Source& source) { sources.push_back(source); }});
         return write_manifest(store, tokenizer, documents, writer.finish(std::move(sources)));
     }
 

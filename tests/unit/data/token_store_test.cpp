@@ -19,7 +19,8 @@ using testing::HasSubstr;
 
 class TokenStoreTest : public test::StoreTest {
 protected:
-    static std::vector<std::int64_t> ids_of(const TokenStream& stream, std::int64_t begin = 0, std::int64_t count = -1) {
+    static std::vector<std::int64_t> ids_of(const TokenStream& stream, std::int64_t begin = 0,
+                                            std::int64_t count = -1) {
         std::vector<std::int64_t> ids(static_cast<std::size_t>(count < 0 ? stream.size() : count));
         stream.read(begin, static_cast<std::int64_t>(ids.size()), ids.data());
         return ids;
@@ -36,7 +37,8 @@ protected:
 };
 
 TEST_F(TokenStoreTest, GivesBackTheIdsInAnySpanOverShards) {
-    const std::vector<std::string> files = {write_text("a.txt", random_text(3000, 1)), write_text("b.txt", random_text(20, 2))};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(3000, 1)),
+                                            write_text("b.txt", random_text(20, 2))};
     for (const bool wide : {false, true}) {
         std::unique_ptr<Tokenizer> tokenizer;
         if (wide) {
@@ -59,8 +61,10 @@ TEST_F(TokenStoreTest, GivesBackTheIdsInAnySpanOverShards) {
         Random random(3);
         for (int i = 0; i < 200; ++i) {
             const auto begin = static_cast<std::int64_t>(random.below(expected.size()));
-            const auto count = static_cast<std::int64_t>(random.below(expected.size() - static_cast<std::size_t>(begin) + 1));
-            ASSERT_EQ(ids_of(stream, begin, count), std::vector<std::int64_t>(expected.begin() + begin, expected.begin() + begin + count));
+            const auto count =
+                static_cast<std::int64_t>(random.below(expected.size() - static_cast<std::size_t>(begin) + 1));
+            ASSERT_EQ(ids_of(stream, begin, count),
+                      std::vector<std::int64_t>(expected.begin() + begin, expected.begin() + begin + count));
         }
         EXPECT_EQ(stream.document_ends().size(), 2U);
         EXPECT_EQ(stream.document_ends().back(), stream.size());
@@ -71,14 +75,16 @@ TEST_F(TokenStoreTest, GivesBackTheIdsInAnySpanOverShards) {
 
 TEST_F(TokenStoreTest, BytesDoNotDependOnThreads) {
     // More text than one chunk holds, so that several are encoded at once.
-    const std::vector<std::string> files = {write_text("a.txt", random_text(300000, 1)), write_text("b.txt", random_text(1000, 2))};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(300000, 1)),
+                                            write_text("b.txt", random_text(1000, 2))};
     DataConfig documents;
     documents.documents = DocumentRule::blank_line;
     write_store(folder_ / "one", PairTokenizer(), files, documents, 1, 1 << 20);
     write_store(folder_ / "four", PairTokenizer(), files, documents, 4, 1 << 20);
     int compared = 0;
     for (const auto& entry : fs::directory_iterator(folder_ / "one")) {
-        EXPECT_EQ(fingerprint_file(entry.path()), fingerprint_file(folder_ / "four" / entry.path().filename())) << entry.path();
+        EXPECT_EQ(fingerprint_file(entry.path()), fingerprint_file(folder_ / "four" / entry.path().filename()))
+            << entry.path();
         ++compared;
     }
     EXPECT_GE(compared, 5);
@@ -128,7 +134,8 @@ TEST_F(TokenStoreTest, CountsOfLineTokenizersAreExactInWordsAndCloseInBytes) {
 }
 
 TEST_F(TokenStoreTest, MemoryStreamEqualsTheStore) {
-    const std::vector<std::string> files = {write_text("a.txt", random_text(5000, 7)), write_text("b.txt", random_text(3000, 8))};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(5000, 7)),
+                                            write_text("b.txt", random_text(3000, 8))};
     for (const auto rule : {DocumentRule::file, DocumentRule::line, DocumentRule::blank_line}) {
         DataConfig documents;
         documents.documents = rule;
@@ -140,7 +147,8 @@ TEST_F(TokenStoreTest, MemoryStreamEqualsTheStore) {
         EXPECT_EQ(memory->document_ends(), stored.document_ends());
         EXPECT_EQ(memory->fingerprint(), stored.fingerprint());
         EXPECT_EQ(memory->boundary(), stored.boundary());
-        for (std::int64_t end = 0; end < memory->size(); end += 4096) EXPECT_EQ(memory->bytes_before(end), stored.bytes_before(end));
+        for (std::int64_t end = 0; end < memory->size(); end += 4096)
+            EXPECT_EQ(memory->bytes_before(end), stored.bytes_before(end));
         EXPECT_EQ(memory->bytes_before(memory->size()), stored.bytes_before(stored.size()));
         EXPECT_EQ(memory->words_before(memory->size()), stored.words_before(stored.size()));
     }
@@ -192,11 +200,13 @@ TEST_F(TokenStoreTest, NamesADamagedFile) {
 
     flip("train-00001.bin", 101, 0x40);  // outside the vocabulary
     std::int64_t ids[2];
-    EXPECT_THAT(error_of([&] { TokenStore(store).split("train").read(10050, 1, ids); }), HasSubstr("outside the vocabulary"));
+    EXPECT_THAT(error_of([&] { TokenStore(store).split("train").read(10050, 1, ids); }),
+                HasSubstr("outside the vocabulary"));
     flip("train-00001.bin", 101, 0x40);
 
     flip("train.documents.bin", 0, 1);
-    EXPECT_THAT(error_of([&] { (void)TokenStore(store).split("train").document_ends(); }), HasSubstr("train.documents.bin"));
+    EXPECT_THAT(error_of([&] { (void)TokenStore(store).split("train").document_ends(); }),
+                HasSubstr("train.documents.bin"));
     flip("train.documents.bin", 0, 1);
 
     flip("manifest.json", read_file(store / "manifest.json").find("fake"), 1);
@@ -212,7 +222,8 @@ TEST_F(TokenStoreTest, NamesADamagedFile) {
 }
 
 TEST_F(TokenStoreTest, RefusesManifestsThatContradictThemselves) {
-    const auto manifest = write_store(folder_ / "store", ByteTokenizer(), {write_text("a.txt", random_text(100, 9))}, DataConfig(), 1, 200);
+    const auto manifest = write_store(folder_ / "store", ByteTokenizer(), {write_text("a.txt", random_text(100, 9))},
+                                      DataConfig(), 1, 200);
     const Json good = manifest_json(manifest);
     EXPECT_NO_THROW(parse_manifest(good, "m"));
     const auto broken = [&](const std::function<void(Json&)>& change) {
@@ -229,21 +240,26 @@ TEST_F(TokenStoreTest, RefusesManifestsThatContradictThemselves) {
     EXPECT_THAT(broken([](Json& j) { j["documents"] = "page"; }), HasSubstr("documents must be"));
     EXPECT_THAT(broken([](Json& j) { j["splits"] = Json::object(); }), HasSubstr("no split"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["../x"] = j["splits"]["train"]; }), HasSubstr("a split has a name"));
-    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["tokens"] = "9"; }), HasSubstr("splits.train: tokens must be a whole number"));
+    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["tokens"] = "9"; }),
+                HasSubstr("splits.train: tokens must be a whole number"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["tokens"] = UINT64_MAX; }), HasSubstr("out of range"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["tokens"] = 5; }), HasSubstr("tokens does not fit"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["documents"] = 0; }), HasSubstr("documents does not fit"));
-    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["cumulative"]["bytes"] = 16; }), HasSubstr("cumulative.bytes"));
+    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["cumulative"]["bytes"] = 16; }),
+                HasSubstr("cumulative.bytes"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["file"] = "../../etc/passwd"; }),
                 HasSubstr("must be called train-00000.bin"));
-    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][1]["bytes"] = 198; }), HasSubstr("smaller than the first"));
+    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][1]["bytes"] = 198; }),
+                HasSubstr("smaller than the first"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["bytes"] = 199; }), HasSubstr("no multiple"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"] = nullptr; }), HasSubstr("shards must be a list"));
     EXPECT_THAT(error_of([] { (void)parse_manifest(Json::array(), "m"); }), HasSubstr("must be an object"));
 }
 
 TEST_F(TokenStoreTest, AnEmptySplitIsAnError) {
-    EXPECT_THAT(error_of([&] { write_store(folder_ / "store", ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1, 1000); }),
+    EXPECT_THAT(error_of([&] {
+                    write_store(folder_ / "store", ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1, 1000);
+                }),
                 HasSubstr("the train split has no tokens"));
     EXPECT_THAT(error_of([&] { (void)stream_of_text(ByteTokenizer(), {write_text("a.txt", "")}, DataConfig(), 1); }),
                 HasSubstr("no tokens"));
@@ -254,7 +270,10 @@ TEST_F(TokenStoreTest, WhatGoesWrongInAThreadArrives) {
     const auto bad = write_text("bad.txt",
                                 "abc\xFF"
                                 "def");
-    EXPECT_THAT(error_of([&] { (void)stream_of_text(ByteTokenizer(), {good, bad}, DataConfig(), 3); }), HasSubstr("bad.txt"));
+    EXPECT_THAT(error_of([&] {
+                    (void)stream_of_text(ByteTokenizer(), {good, bad}, DataConfig(), 3);
+                }),
+                HasSubstr("bad.txt"));
     struct Broken : ByteTokenizer {
         void encode(std::string_view, std::vector<TokenId>& ids) const override { ids.push_back(257); }
     };
@@ -262,7 +281,8 @@ TEST_F(TokenStoreTest, WhatGoesWrongInAThreadArrives) {
                 HasSubstr("id 257, outside its vocabulary of 257"));
     const ByteTokenizer bytes;
     const std::vector<std::string> files = {good};
-    EXPECT_THROW(encode_files({bytes, files, DataConfig(), 3}, {[](const EncodedChunk&, const EncodeCursor&) { throw Error("full"); }}),
+    EXPECT_THROW(encode_files({bytes, files, DataConfig(), 3},
+                              {[](const EncodedChunk&, const EncodeCursor&) { throw Error("full"); }}),
                  Error);
 }
 

@@ -29,10 +29,11 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             config.length = 1 + static_cast<std::int64_t>(draw() % 16);
             config.batch = 1 + static_cast<std::int64_t>(draw() % 9);
             config.accumulate = 1 + static_cast<std::int64_t>(draw() % 9);
-            const int world =
-                1 + static_cast<int>(draw() % static_cast<unsigned>(std::min<std::int64_t>(8, config.batch * config.accumulate)));
+            const int world = 1 + static_cast<int>(draw() % static_cast<unsigned>(std::min<std::int64_t>(
+                                                                8, config.batch * config.accumulate)));
             const auto order = training_order(std::int64_t{1500}, config);
-            const DataPosition position{static_cast<std::int64_t>(draw() % 40), static_cast<std::int64_t>(draw() % 900)};
+            const DataPosition position{static_cast<std::int64_t>(draw() % 40),
+                                        static_cast<std::int64_t>(draw() % 900)};
             const auto whole = share_of_update(*order, position, config);
             auto expected = begins_of(whole.micro_batches);
             std::vector<std::int64_t> found;
@@ -50,8 +51,8 @@ TEST(UpdateShare, EveryInputIsSomeRanksOnce) {
             }
             std::sort(expected.begin(), expected.end());
             std::sort(found.begin(), found.end());
-            ASSERT_EQ(found, expected) << name_of(order_name) << " batch " << config.batch << " accumulate " << config.accumulate
-                                       << " world " << world;
+            ASSERT_EQ(found, expected) << name_of(order_name) << " batch " << config.batch << " accumulate "
+                                       << config.accumulate << " world " << world;
             if (config.accumulate % world != 0) {
                 EXPECT_LE(most - least, 1u);
             }
@@ -70,7 +71,8 @@ TEST(UpdateShare, OneProcessHasTheOrdersOwnMicroBatches) {
     const auto share = share_of_update(*order, position, config);
     ASSERT_EQ(share.micro_batches.size(), 4u);
     for (std::int64_t micro = 0; micro < 4; ++micro) {
-        EXPECT_EQ(begins_of({share.micro_batches[static_cast<std::size_t>(micro)]}), begins_of({order->micro_batch(position, micro)}));
+        EXPECT_EQ(begins_of({share.micro_batches[static_cast<std::size_t>(micro)]}),
+                  begins_of({order->micro_batch(position, micro)}));
     }
 }
 

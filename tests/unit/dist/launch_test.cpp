@@ -46,9 +46,12 @@ TEST(Launch, TorchrunsVariables) {
 }
 
 TEST(Launch, SrunsVariables) {
-    const std::map<std::string, std::string> variables{
-        {"SLURM_STEP_NUM_TASKS", "4"},         {"SLURM_PROCID", "3"},  {"SLURM_LOCALID", "1"}, {"SLURM_STEP_NUM_NODES", "2"},
-        {"SLURM_STEP_NODELIST", "gpu[07-08]"}, {"SLURM_JOB_ID", "123"}};
+    const std::map<std::string, std::string> variables{{"SLURM_STEP_NUM_TASKS", "4"},
+                                                       {"SLURM_PROCID", "3"},
+                                                       {"SLURM_LOCALID", "1"},
+                                                       {"SLURM_STEP_NUM_NODES", "2"},
+                                                       {"SLURM_STEP_NODELIST", "gpu[07-08]"},
+                                                       {"SLURM_JOB_ID", "123"}};
     const auto found = launch(variables);
     EXPECT_EQ(found.source, "Slurm");
     EXPECT_EQ(found.rank, 3);
@@ -69,7 +72,8 @@ TEST(Launch, SrunsVariables) {
 
 TEST(Launch, ABatchScriptThatSrunDidNotStartIsAlone) {
     // sbatch gives its script these variables but no step.
-    EXPECT_TRUE(launch({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}, {"SLURM_LOCALID", "0"}, {"SLURM_JOB_ID", "9"}}).alone());
+    EXPECT_TRUE(
+        launch({{"SLURM_NTASKS", "4"}, {"SLURM_PROCID", "0"}, {"SLURM_LOCALID", "0"}, {"SLURM_JOB_ID", "9"}}).alone());
 }
 
 TEST(Launch, WhatIsMissingOrNoNumberIsNamed) {

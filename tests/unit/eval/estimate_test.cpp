@@ -44,7 +44,8 @@ TEST(Estimate, FlopsAreThoseOfTheProducts) {
     EXPECT_DOUBLE_EQ(forward.token(1), body + head + key);
 
     const auto stream = stream_of(64);
-    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_evaluation(*stream, request_for(8, 8)).windows), 8 * forward.window(8, 8));
+    EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_evaluation(*stream, request_for(8, 8)).windows),
+                     8 * forward.window(8, 8));
     // Windows of stride 2: the first four become one pass.
     EXPECT_DOUBLE_EQ(evaluation_flops(config, test::kVocab, plan_evaluation(*stream, request_for(8, 2)).windows),
                      forward.window(8, 8) + 28 * forward.window(8, 2));
@@ -57,7 +58,9 @@ TEST(Estimate, EachRequestHasItsSpeed) {
         model->train();
         const auto stream = stream_of(300);
         EvalPlans plans;
-        const auto plan = [&](std::int64_t length, std::int64_t stride) { return &plans.of(*stream, request_for(length, stride)); };
+        const auto plan = [&](std::int64_t length, std::int64_t stride) {
+            return &plans.of(*stream, request_for(length, stride));
+        };
         EXPECT_EQ(plan(8, 8), plan(8, 8));  // planned only once
         const auto speeds = seconds_per_flop(*model, *stream, {plan(64, 64), plan(8, 8), plan(16, 1)}, 0.01);
         ASSERT_EQ(speeds.size(), 3U);
@@ -77,7 +80,8 @@ TEST(Estimate, AFinishedSeriesIsKeptForItsCaller) {
     options.partial = std::filesystem::path(testing::TempDir()) / "kept.partial";
     std::filesystem::remove(options.partial);
     options.keep_partial = true;
-    const auto flops = evaluation_flops(model->config(), test::kVocab, plan_evaluation(*stream, request_for(8, 4)).windows);
+    const auto flops =
+        evaluation_flops(model->config(), test::kVocab, plan_evaluation(*stream, request_for(8, 4)).windows);
     WorkProgress first(flops), second(flops);
     options.whole = &first;
     const auto nll = evaluate_tokens(*model, *stream, request_for(8, 4), options);

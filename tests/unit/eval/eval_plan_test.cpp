@@ -32,7 +32,9 @@ std::vector<std::int64_t> range(std::int64_t begin, std::int64_t end) {
     return values;
 }
 
-TEST(EvalPlan, PaperNonOverlappingScoresTheShortLastBlock) { EXPECT_EQ(plan("paper", 10, 4), (Windows{{0, 4, 0}, {4, 8, 4}, {8, 10, 8}})); }
+TEST(EvalPlan, PaperNonOverlappingScoresTheShortLastBlock) {
+    EXPECT_EQ(plan("paper", 10, 4), (Windows{{0, 4, 0}, {4, 8, 4}, {8, 10, 8}}));
+}
 
 TEST(EvalPlan, PaperSlidingKeepsLengthMinusStrideOfContext) {
     EXPECT_EQ(plan("paper", 10, 4, 2), (Windows{{0, 2, 0}, {0, 4, 2}, {2, 6, 4}, {4, 8, 6}, {6, 10, 8}}));
@@ -86,7 +88,8 @@ TEST(EvalPlan, LmEvalMovesTheLastWindowBack) {
     // The tool's own example (34 tokens, length 10): the last window predicts 4 tokens from 10 inputs.
     EXPECT_EQ(plan("lm-eval", 34, 10), (Windows{{0, 10, 0}, {10, 20, 10}, {20, 30, 20}, {24, 34, 30}}));
     EXPECT_EQ(plan("lm-eval", 6, 10), (Windows{{0, 6, 0}}));
-    for (std::int64_t tokens = 1; tokens <= 40; ++tokens) EXPECT_EQ(scored(plan("lm-eval", tokens, 7)), range(0, tokens));
+    for (std::int64_t tokens = 1; tokens <= 40; ++tokens)
+        EXPECT_EQ(scored(plan("lm-eval", tokens, 7)), range(0, tokens));
 }
 
 TEST(EvalPlan, LlamacppScoresSecondHalvesOfWholeChunks) {

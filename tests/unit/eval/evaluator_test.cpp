@@ -45,7 +45,8 @@ EvalRequest request_for(const std::string& protocol, std::int64_t length, std::i
 double slow_nll(LanguageModel& model, const std::vector<std::int64_t>& inputs, std::int64_t target) {
     const torch::NoGradGuard no_grad;
     const auto hidden = model.hidden(torch::tensor(inputs, torch::kLong).unsqueeze(0));
-    const auto logits = model.head().logits(hidden.select(1, static_cast<std::int64_t>(inputs.size()) - 1)).to(torch::kDouble);
+    const auto logits =
+        model.head().logits(hidden.select(1, static_cast<std::int64_t>(inputs.size()) - 1)).to(torch::kDouble);
     return -torch::log_softmax(logits, -1)[0][target].item<double>();
 }
 
@@ -57,14 +58,16 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
     model->eval();
     const auto ids = some_ids(37);
     const auto stream = stream_of_ids(ids, kBoundary);
-    for (const auto& request : {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8),
-                                request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
+    for (const auto& request :
+         {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8),
+          request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
         const auto nll = evaluate_tokens(*model, *stream, request);
         std::size_t next = 0;
         for (const auto& window : plan_evaluation(*stream, request).windows) {
             for (auto target = window.score_begin; target < window.end; ++target) {
                 std::vector<std::int64_t> inputs;
-                for (auto p = window.begin; p <= target; ++p) inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
+                for (auto p = window.begin; p <= target; ++p)
+                    inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
                 if (window.boundary_first) inputs[0] = kBoundary;
                 ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 2e-6)
                     << request.protocol << " " << target;

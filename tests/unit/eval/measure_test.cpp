@@ -38,7 +38,8 @@ protected:
         save_checkpoint(home_ / name, *model, nullptr, state, config, *tokenizer_, "xxh3:data");
         return (home_ / name).string();
     }
-    [[nodiscard]] MeasureRequest request(const std::vector<std::string>& checkpoints, const std::vector<std::int64_t>& lengths) const {
+    [[nodiscard]] MeasureRequest request(const std::vector<std::string>& checkpoints,
+                                         const std::vector<std::int64_t>& lengths) const {
         MeasureRequest request;
         request.checkpoints = checkpoints;
         request.files = {text_};
@@ -71,7 +72,8 @@ TEST_F(Measuring, EachRowIsWhatItsModelGives) {
             labels.push_back(row.label);
         }
     });
-    EXPECT_THAT(labels, testing::ElementsAre("alibi, length 4", "alibi, length 8", "rotary, length 4", "rotary, length 8"));
+    EXPECT_THAT(labels,
+                testing::ElementsAre("alibi, length 4", "alibi, length 8", "rotary, length 4", "rotary, length 8"));
 }
 
 TEST_F(Measuring, TheTypeIsKnownBeforeTheModelIsBuilt) {

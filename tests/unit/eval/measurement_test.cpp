@@ -80,7 +80,8 @@ TEST(Measurement, HowIsSaidInWords) {
     m.within_documents = true;
     m.max_stream_tokens = 5000;
     m.dtype = "bf16";
-    EXPECT_EQ(m.text(), "length 1024, stride 256, protocol paper, valid split, within documents, first 5,000 tokens, bf16");
+    EXPECT_EQ(m.text(),
+              "length 1024, stride 256, protocol paper, valid split, within documents, first 5,000 tokens, bf16");
 }
 
 }  // namespace

@@ -31,9 +31,11 @@ LONGBOW_REGISTER_PROTOCOL({
     .scores_all = false,
     .plan =
         [](const EvalStretch& text, std::vector<EvalWindow>& windows) {
-            for (auto b = text.first; b + text.length <= text.last; b += 2 * text.length) windows.push_back({b, b + text.length, b});
+            for (auto b = text.first; b + text.length <= text.last; b += 2 * text.length)
+                windows.push_back({b, b + text.length, b});
         },
-    .tool_ppl = [](const std::vector<float>&, const std::vector<EvalWindow>& windows) { return static_cast<double>(windows.size()); },
+    .tool_ppl = [](const std::vector<float>&,
+                   const std::vector<EvalWindow>& windows) { return static_cast<double>(windows.size()); },
 });
 
 EvalRequest toy_request(std::int64_t length) {

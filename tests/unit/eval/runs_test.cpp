@@ -38,8 +38,9 @@ using FindRuns = Folders;
 
 TEST_F(RunNames, AreThoseOfTheFolderAndOfTheMethodAboveASeed) {
     const auto alibi = run("demo/alibi");
-    for (const auto* end : {"", "/checkpoints", "/checkpoints/", "/", "/.", "/results.jsonl", "/checkpoints/step-00000010",
-                            "/checkpoints/step-00000010/", "/checkpoints/step-00000010/."}) {
+    for (const auto* end :
+         {"", "/checkpoints", "/checkpoints/", "/", "/.", "/results.jsonl", "/checkpoints/step-00000010",
+          "/checkpoints/step-00000010/", "/checkpoints/step-00000010/."}) {
         EXPECT_EQ(run_name(alibi.string() + end), "alibi") << end;
         EXPECT_EQ(run_folder(alibi.string() + end), alibi) << end;
     }

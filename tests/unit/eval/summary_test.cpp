@@ -141,7 +141,8 @@ TEST(Summary, WhatHasNoValueHasNone) {
     const auto worst = summarise({1, NAN, 3}, FakeStream(3), request_for("paper", 4));
     EXPECT_TRUE(worst.diverged());
     EXPECT_FALSE(worst.ppl_ci);
-    const auto huge = summarise(std::vector<float>(11 * 1024, 2000.0F), FakeStream(11 * 1024), request_for("paper", 1024));
+    const auto huge =
+        summarise(std::vector<float>(11 * 1024, 2000.0F), FakeStream(11 * 1024), request_for("paper", 1024));
     EXPECT_TRUE(huge.diverged());
     EXPECT_TRUE(std::isinf(huge.ppl));  // exp overflows, the loss does not
     EXPECT_FALSE(huge.ppl_ci);

@@ -54,7 +54,9 @@ struct TinyFile {
                          {"dropout", std::string("G\x3f\xd0\0\0\0\0\0\0", 9)},
                          {"activation_fn", text("gelu")},
                          {"arch", text("transformer_lm")}};
-        file.shapes = {{"decoder.version", {1}}, {"decoder.embed_tokens.weight", {10, 4}}, {"decoder.output_projection.weight", {10, 4}}};
+        file.shapes = {{"decoder.version", {1}},
+                       {"decoder.embed_tokens.weight", {10, 4}},
+                       {"decoder.output_projection.weight", {10, 4}}};
         file.twins["decoder.output_projection.weight"] = "decoder.embed_tokens.weight";
         file.first["decoder.version"] = 3;
         const std::string layer = "decoder.layers.0.";
@@ -68,19 +70,20 @@ struct TinyFile {
     // Bands of 3, 4 and 5 words with dimensions 4, 2 and 1.
     static TinyFile adaptive(bool tied) {
         auto file = plain();
-        for (const char* name :
-             {"decoder.embed_tokens.weight", "decoder.output_projection.weight", "decoder.layer_norm.weight", "decoder.layer_norm.bias"}) {
+        for (const char* name : {"decoder.embed_tokens.weight", "decoder.output_projection.weight",
+                                 "decoder.layer_norm.weight", "decoder.layer_norm.bias"}) {
             file.shapes.erase(name);
         }
         file.twins.clear();
-        for (const auto& [key, value] : std::map<std::string, std::string>{{"adaptive_input", "\x88"},
-                                                                           {"adaptive_input_cutoff", text("3,7")},
-                                                                           {"adaptive_softmax_cutoff", text("3,7")},
-                                                                           {"adaptive_input_factor", number(2)},
-                                                                           {"adaptive_softmax_factor", number(2)},
-                                                                           {"no_decoder_final_norm", "\x88"},
-                                                                           {"tie_adaptive_weights", tied ? "\x88" : "\x89"},
-                                                                           {"tie_adaptive_proj", tied ? "\x88" : "\x89"}}) {
+        for (const auto& [key, value] :
+             std::map<std::string, std::string>{{"adaptive_input", "\x88"},
+                                                {"adaptive_input_cutoff", text("3,7")},
+                                                {"adaptive_softmax_cutoff", text("3,7")},
+                                                {"adaptive_input_factor", number(2)},
+                                                {"adaptive_softmax_factor", number(2)},
+                                                {"no_decoder_final_norm", "\x88"},
+                                                {"tie_adaptive_weights", tied ? "\x88" : "\x89"},
+                                                {"tie_adaptive_proj", tied ? "\x88" : "\x89"}}) {
             file.settings[key] = value;
         }
         const std::string embedding = "decoder.embed_tokens.embeddings.", softmax = "decoder.adaptive_softmax.";
@@ -132,8 +135,9 @@ struct TinyFile {
                                          {"cfg", old_style ? "N" : about},
                                          {"model", dict(tensors)},
                                          {"optimizer_history", "]" + dict({{"num_updates", number(286000)}}) + "a"}}));
-        return std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15) + pickle("M" + little(1001, 2)) +
-               pickle(dict({{"little_endian", "\x88"}})) + object + pickle(keys + "e") + storages;
+        return std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15) +
+               pickle("M" + little(1001, 2)) + pickle(dict({{"little_endian", "\x88"}})) + object + pickle(keys + "e") +
+               storages;
     }
 };
 
@@ -177,7 +181,8 @@ TEST_P(GoldenImport, EveryWeightIsTheirs) {
     const auto& config = model.config.model;
     EXPECT_EQ(std::make_tuple(config.layers, config.dim, config.heads, config.ffn_dim), std::make_tuple(2, 64, 8, 128));
     EXPECT_EQ(config.adaptive_cutoffs, (Sizes{200, 600}));
-    EXPECT_EQ(std::make_tuple(config.final_norm, config.key_bias, config.tie_output, config.tie_projections, model.vocab_size),
+    EXPECT_EQ(std::make_tuple(config.final_norm, config.key_bias, config.tie_output, config.tie_projections,
+                              model.vocab_size),
               std::make_tuple(false, true, true, true, 1000));
     EXPECT_EQ(model.config.train.length, 32);
     const auto reference = read_file(golden_path(method, "weights.safetensors"));
@@ -191,7 +196,8 @@ TEST_P(GoldenImport, EveryWeightIsTheirs) {
             const auto bytes = file.contiguous(tensor.tensor);
             EXPECT_EQ(entry.shape, tensor.tensor.sizes) << wanted;
             ASSERT_EQ(bytes.size(), entry.end - entry.begin) << wanted;
-            EXPECT_EQ(std::memcmp(bytes.data(), reference.data() + header.data_begin + entry.begin, bytes.size()), 0) << wanted;
+            EXPECT_EQ(std::memcmp(bytes.data(), reference.data() + header.data_begin + entry.begin, bytes.size()), 0)
+                << wanted;
             ++compared;
         }
     }
@@ -200,9 +206,11 @@ TEST_P(GoldenImport, EveryWeightIsTheirs) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Paper, GoldenImport,
-                         testing::Values(std::pair{"alibi", "checkpoint.pt"}, std::pair{"alibi", "checkpoint_legacy.pt"},
-                                         std::pair{"alibi", "checkpoint_oldstyle.pt"}, std::pair{"sinusoidal", "checkpoint.pt"},
-                                         std::pair{"rotary", "checkpoint.pt"}, std::pair{"t5", "checkpoint.pt"}));
+                         testing::Values(std::pair{"alibi", "checkpoint.pt"},
+                                         std::pair{"alibi", "checkpoint_legacy.pt"},
+                                         std::pair{"alibi", "checkpoint_oldstyle.pt"},
+                                         std::pair{"sinusoidal", "checkpoint.pt"}, std::pair{"rotary", "checkpoint.pt"},
+                                         std::pair{"t5", "checkpoint.pt"}));
 
 TEST(FairseqModel, SignsOfAnotherPositionMethod) {
     const auto read_as = [](const std::string& method, const std::string& position) {
@@ -226,18 +234,20 @@ TEST(FairseqModel, PlainTied) {
     EXPECT_EQ(model.updates, 286000);
     EXPECT_EQ(model.architecture, "transformer_lm");
     const auto& config = model.config.model;
-    EXPECT_TRUE(config.tie_output && config.final_norm && config.bias && config.key_bias && config.adaptive_cutoffs.empty());
+    EXPECT_TRUE(config.tie_output && config.final_norm && config.bias && config.key_bias &&
+                config.adaptive_cutoffs.empty());
     EXPECT_EQ(config.activation, Activation::gelu);
     EXPECT_EQ(config.dropout, 0.25);
     EXPECT_EQ(config.embedding_scale, EmbeddingScale::sqrt_dim);
     EXPECT_EQ(model.config.train.length, 64);
     EXPECT_EQ(names(model),
-              (std::vector<std::string>{"embed.tokens.weight", "final_norm.bias", "final_norm.weight", "layers.0.attention.k.bias",
-                                        "layers.0.attention.k.weight", "layers.0.attention.out.bias", "layers.0.attention.out.weight",
-                                        "layers.0.attention.q.bias", "layers.0.attention.q.weight", "layers.0.attention.v.bias",
-                                        "layers.0.attention.v.weight", "layers.0.ffn.in.bias", "layers.0.ffn.in.weight",
-                                        "layers.0.ffn.out.bias", "layers.0.ffn.out.weight", "layers.0.norm1.bias", "layers.0.norm1.weight",
-                                        "layers.0.norm2.bias", "layers.0.norm2.weight"}));
+              (std::vector<std::string>{
+                  "embed.tokens.weight", "final_norm.bias", "final_norm.weight", "layers.0.attention.k.bias",
+                  "layers.0.attention.k.weight", "layers.0.attention.out.bias", "layers.0.attention.out.weight",
+                  "layers.0.attention.q.bias", "layers.0.attention.q.weight", "layers.0.attention.v.bias",
+                  "layers.0.attention.v.weight", "layers.0.ffn.in.bias", "layers.0.ffn.in.weight",
+                  "layers.0.ffn.out.bias", "layers.0.ffn.out.weight", "layers.0.norm1.bias", "layers.0.norm1.weight",
+                  "layers.0.norm2.bias", "layers.0.norm2.weight"}));
     auto old_style = TinyFile::plain();
     old_style.old_style = true;
     EXPECT_EQ(names(read(old_style)), names(model));
@@ -279,7 +289,8 @@ TEST(FairseqModel, OlderLayerNames) {
     tiny.shapes[layer + "self_attn.in_proj_bias"] = {12};
     tiny.shapes.erase("decoder.version");  // a file as old as this has no final norm either
     const auto found = values(tiny);
-    const float weight = tiny.first_of(layer + "self_attn.in_proj_weight"), bias = tiny.first_of(layer + "self_attn.in_proj_bias");
+    const float weight = tiny.first_of(layer + "self_attn.in_proj_weight"),
+                bias = tiny.first_of(layer + "self_attn.in_proj_bias");
     EXPECT_EQ(found.at("layers.0.attention.q.weight")[0], weight);
     EXPECT_EQ(found.at("layers.0.attention.k.weight")[0], weight + 16);
     EXPECT_EQ(found.at("layers.0.attention.v.weight")[15], weight + 47);
@@ -403,7 +414,8 @@ TEST(FairseqModel, DictionariesOfAnotherSizeOrOrder) {
     FairseqModel model;
     model.vocab_size = 8;
     EXPECT_EQ(dictionary_mismatch("the 9\nof 9\na 3\nmadeupword0000 0\n", model), "");
-    EXPECT_THAT(dictionary_mismatch("the 9\nof 9\na 3\n", model), HasSubstr("fills the vocabulary up to a multiple of 8"));
+    EXPECT_THAT(dictionary_mismatch("the 9\nof 9\na 3\n", model),
+                HasSubstr("fills the vocabulary up to a multiple of 8"));
     EXPECT_THAT(dictionary_mismatch("the 9\n", model), HasSubstr("fills the vocabulary up to a multiple of 8"));
     EXPECT_THAT(dictionary_mismatch("the 9\nof 9\na 3\nb 2\nc 1\n", model),
                 HasSubstr("5 words, with fairseq's four specials 9 ids; the model has 8"));

@@ -16,11 +16,13 @@ namespace {
 using namespace test;
 using testing::HasSubstr;
 
-std::string golden_path(const std::string& name) { return std::string(LONGBOW_TEST_DATA) + "/golden/alibi_adaptive/" + name; }
+std::string golden_path(const std::string& name) {
+    return std::string(LONGBOW_TEST_DATA) + "/golden/alibi_adaptive/" + name;
+}
 
 // {"model": {"w": a tensor [2, 3] of floats 0 .. 5, "t": its transpose}}
-const std::string kPickle =
-    pickle(dict({{"model", dict({{"w", tensor(storage("0", 6), 0, {2, 3}, {3, 1})}, {"t", tensor(storage("0", 6), 0, {3, 2}, {1, 3})}})}}));
+const std::string kPickle = pickle(dict({{"model", dict({{"w", tensor(storage("0", 6), 0, {2, 3}, {3, 1})},
+                                                         {"t", tensor(storage("0", 6), 0, {3, 2}, {1, 3})}})}}));
 
 std::string floats(int count) {
     std::string bytes;
@@ -36,7 +38,8 @@ std::vector<ZipEntry> zip_entries() {
 }
 
 std::string legacy(const std::string& object = kPickle, const std::string& storages = little(6, 8) + floats(6)) {
-    return std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15) + pickle("M" + little(1001, 2)) +
+    return std::string("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\x2e", 15) +
+           pickle("M" + little(1001, 2)) +
            pickle(dict({{"protocol_version", "M" + little(1001, 2)}, {"little_endian", "\x88"}})) + object +
            pickle("](" + text("0") + "e") + storages;
 }
@@ -118,12 +121,14 @@ TEST(TorchFile, SaysWhatAFileIsNot) {
 TEST(TorchFile, StoragesMustBeThereAndFit) {
     auto entries = zip_entries();
     entries[2].contents = floats(5);
-    EXPECT_THAT(outcome(zip(entries)), HasSubstr("storage \"0\" has 20 bytes, its pickle claims 6 elements of float32"));
+    EXPECT_THAT(outcome(zip(entries)),
+                HasSubstr("storage \"0\" has 20 bytes, its pickle claims 6 elements of float32"));
     entries[2].name = "m/data/1";
     EXPECT_THAT(outcome(zip(entries)), HasSubstr("lacks the storage \"0\""));
     EXPECT_THAT(outcome(legacy(kPickle, little(5, 8) + floats(6))), HasSubstr("has another size"));
     EXPECT_THAT(outcome(legacy(pickle(dict({})))), HasSubstr("belongs to no tensor"));
-    EXPECT_THAT(outcome(legacy(pickle("]" + storage("0", 6) + "a" + storage("1", 6) + "a"))), HasSubstr("\"1\" is missing"));
+    EXPECT_THAT(outcome(legacy(pickle("]" + storage("0", 6) + "a" + storage("1", 6) + "a"))),
+                HasSubstr("\"1\" is missing"));
     const auto huge = std::int64_t{1} << 50;
     EXPECT_THAT(outcome(legacy(pickle(tensor(storage("0", huge), 0, {huge}, {1})), little(1ull << 50, 8))),
                 HasSubstr("more bytes are due"));
@@ -143,7 +148,8 @@ TEST(TorchFile, ChecksumsCoverPickleAndStorages) {
 
 TEST(TorchFile, EveryTruncationIsRefused) {
     for (const auto& whole : {zip(zip_entries()), zip(zip_entries(), true), legacy()}) {
-        for (std::size_t size = 0; size < whole.size(); ++size) ASSERT_THAT(outcome(whole.substr(0, size)), HasSubstr("a.pt")) << size;
+        for (std::size_t size = 0; size < whole.size(); ++size)
+            ASSERT_THAT(outcome(whole.substr(0, size)), HasSubstr("a.pt")) << size;
     }
     for (const char* name : {"checkpoint.pt", "checkpoint_legacy.pt"}) {
         const auto whole = read_file(golden_path(name));
@@ -168,7 +174,8 @@ TEST(TorchFile, FlippedBitsAreRefusedOrHarmless) {
         for (int i = 0; i < 300; ++i) {
             auto file = whole;
             const auto flips = 1 + random() % 4;
-            for (std::size_t flip = 0; flip < flips; ++flip) file[random() % file.size()] ^= static_cast<char>(1 << random() % 8);
+            for (std::size_t flip = 0; flip < flips; ++flip)
+                file[random() % file.size()] ^= static_cast<char>(1 << random() % 8);
             refused += outcome(file) != "accepted";
         }
     }

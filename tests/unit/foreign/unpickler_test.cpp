@@ -16,7 +16,9 @@ using namespace test;
 using Kind = PickleValue::Kind;
 using testing::HasSubstr;
 
-std::string golden(const std::string& name) { return read_file(std::string(LONGBOW_TEST_DATA) + "/golden/pickle/" + name); }
+std::string golden(const std::string& name) {
+    return read_file(std::string(LONGBOW_TEST_DATA) + "/golden/pickle/" + name);
+}
 
 std::string refusal(const std::string& bytes, const PickleLimits& limits = {}) {
     return error_of([&] { read_pickle(bytes, limits); });
@@ -66,9 +68,11 @@ TEST(Unpickler, SeesThroughOmegaconf) {
 TEST(Unpickler, ExecutesNothing) {
     const auto witness = std::filesystem::temp_directory_path() / ("longbow-executed-" + std::to_string(::getpid()));
     const auto command = "touch " + witness.string();
-    for (const auto& [module, name] : {std::pair{"os", "system"}, {"posix", "system"}, {"builtins", "eval"}, {"subprocess", "Popen"}}) {
+    for (const auto& [module, name] :
+         {std::pair{"os", "system"}, {"posix", "system"}, {"builtins", "eval"}, {"subprocess", "Popen"}}) {
         const auto tree = read_pickle(pickle(dict({{"model", global(module, name) + text(command) + "\x85R"}})));
-        EXPECT_EQ(tree.describe(tree.find(tree.root, "model")), "an object of class \"" + std::string(module) + "." + name + "\"");
+        EXPECT_EQ(tree.describe(tree.find(tree.root, "model")),
+                  "an object of class \"" + std::string(module) + "." + name + "\"");
     }
     const auto tree = read_pickle("\x80\x04" + text("os") + text("system") + "\x93" + text(command) + "\x85\x81}b.");
     EXPECT_EQ(tree.describe(tree.root), "an object of class \"os.system\"");
@@ -152,7 +156,8 @@ TEST(Unpickler, HoldsToItsLimits) {
 }
 
 TEST(Unpickler, TensorsStayInsideTheirStorage) {
-    const auto of = [](const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& strides, std::int64_t offset = 0) {
+    const auto of = [](const std::vector<std::int64_t>& sizes, const std::vector<std::int64_t>& strides,
+                       std::int64_t offset = 0) {
         return refusal(pickle(tensor(storage("0", 12), offset, sizes, strides)));
     };
     EXPECT_EQ(of({3, 4}, {4, 1}), "accepted");
@@ -176,7 +181,9 @@ TEST(Unpickler, TensorsStayInsideTheirStorage) {
 }
 
 TEST(Unpickler, OneStorageIsDescribedOneWay) {
-    const auto two = [](const std::string& a, const std::string& b) { return refusal(pickle("]" + a + "a" + b + "a")); };
+    const auto two = [](const std::string& a, const std::string& b) {
+        return refusal(pickle("]" + a + "a" + b + "a"));
+    };
     EXPECT_EQ(two(storage("0", 4), storage("0", 4)), "accepted");
     EXPECT_THAT(two(storage("0", 4), storage("0", 5)), HasSubstr("described in two ways"));
     EXPECT_THAT(two(storage("0", 4), storage("0", 4, "HalfStorage")), HasSubstr("described in two ways"));
@@ -186,19 +193,21 @@ TEST(Unpickler, OneStorageIsDescribedOneWay) {
 
 TEST(Unpickler, KnowsParametersAndTensorsWithAttributes) {
     const auto plain = tensor(storage("0", 12), 0, {3, 4}, {4, 1});
-    const auto parameter = read_pickle(pickle(global("torch._utils", "_rebuild_parameter") + tuple({plain, "\x88", "}"}) + "R"));
+    const auto parameter =
+        read_pickle(pickle(global("torch._utils", "_rebuild_parameter") + tuple({plain, "\x88", "}"}) + "R"));
     EXPECT_EQ(parameter[parameter.root].kind, Kind::tensor);
     const auto arguments = tuple({storage("0", 12), number(0), tuple({number(12)}), tuple({number(1)}), "\x89", "}"});
-    const auto typed =
-        read_pickle(pickle(global("torch._tensor", "_rebuild_from_type_v2") +
-                           tuple({global("torch._utils", "_rebuild_tensor_v2"), global("torch", "Tensor"), arguments, "}"}) + "R"));
+    const auto typed = read_pickle(
+        pickle(global("torch._tensor", "_rebuild_from_type_v2") +
+               tuple({global("torch._utils", "_rebuild_tensor_v2"), global("torch", "Tensor"), arguments, "}"}) + "R"));
     ASSERT_EQ(typed[typed.root].kind, Kind::tensor);
     EXPECT_EQ(typed.tensors.back().sizes, std::vector<std::int64_t>{12});
 }
 
 TEST(Unpickler, EveryTruncationIsRefused) {
     const auto whole = golden("protocol4.pkl");
-    for (std::size_t size = 0; size < whole.size(); ++size) ASSERT_THAT(refusal(whole.substr(0, size)), HasSubstr("is damaged at byte"));
+    for (std::size_t size = 0; size < whole.size(); ++size)
+        ASSERT_THAT(refusal(whole.substr(0, size)), HasSubstr("is damaged at byte"));
 }
 
 TEST(Unpickler, ForeignTextIsShownHarmless) {

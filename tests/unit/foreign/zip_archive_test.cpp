@@ -16,7 +16,9 @@ std::string refusal(const std::string& file) {
     return error_of([&] { read_zip_directory(bytes_of(file), "a.pt"); });
 }
 
-std::string contents(const ZipRecord& record) { return {reinterpret_cast<const char*>(record.bytes.data()), record.bytes.size()}; }
+std::string contents(const ZipRecord& record) {
+    return {reinterpret_cast<const char*>(record.bytes.data()), record.bytes.size()};
+}
 
 const std::vector<ZipEntry> kThree = {{"a/data.pkl", "pickle"}, {"a/data/0", "twelve bytes"}, {"a/empty", ""}};
 
@@ -45,7 +47,8 @@ TEST(ZipArchive, ChecksumsOfChangedBytesDiffer) {
     auto file = zip(kThree);
     file[file.find("twelve")] ^= 1;
     const auto record = read_zip_directory(bytes_of(file), "a.pt").at("a/data/0");
-    EXPECT_THAT(error_of([&] { check_crc(record.bytes, record.crc, "a.pt: it"); }), HasSubstr("a.pt: it is damaged: its checksum is"));
+    EXPECT_THAT(error_of([&] { check_crc(record.bytes, record.crc, "a.pt: it"); }),
+                HasSubstr("a.pt: it is damaged: its checksum is"));
     EXPECT_NO_THROW(check_crc(record.bytes, 0, "written without a checksum"));
 }
 
@@ -67,7 +70,8 @@ TEST(ZipArchive, RefusesSizesBeyondTheFile) {
     }
 }
 
-TEST(ZipArchive, RefusesOverlaps) {  // one record's bytes counted many times is how a zip file unpacks to more than it holds
+TEST(ZipArchive,
+     RefusesOverlaps) {  // one record's bytes counted many times is how a zip file unpacks to more than it holds
     auto entries = kThree;
     entries[0].claimed = 60;
     EXPECT_THAT(refusal(zip(entries)), HasSubstr("overlap"));

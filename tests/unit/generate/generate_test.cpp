@@ -67,7 +67,8 @@ TEST_P(CachedLogits, EqualThoseOfTheFullForward) {
         // A prompt, single tokens, and a few tokens at once.
         for (std::int64_t begin = 0; begin < length;) {
             const std::int64_t count = begin == 0 ? 7 : begin == 20 ? 5 : 1;
-            pieces.push_back(model->head().logits(model->hidden(tokens.slice(1, begin, begin + count), &cache).flatten(0, 1)));
+            pieces.push_back(
+                model->head().logits(model->hidden(tokens.slice(1, begin, begin + count), &cache).flatten(0, 1)));
             begin += count;
         }
         EXPECT_EQ(cache.length, length);
@@ -103,7 +104,8 @@ TEST(Generate, GreedyIsTheBestTokenOfTheFullForward) {
     for (int i = 0; i < 12; ++i) {
         const torch::NoGradGuard no_grad;
         const auto tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), torch::kLong).unsqueeze(0);
-        made.push_back(static_cast<TokenId>(model->head().logits(model->hidden(tokens).select(1, -1)).argmax().item<std::int64_t>()));
+        made.push_back(static_cast<TokenId>(
+            model->head().logits(model->hidden(tokens).select(1, -1)).argmax().item<std::int64_t>()));
         ids.push_back(made.back());
     }
     EXPECT_EQ(generate(*model, tokenizer, request), valid_utf8(tokenizer.decode(made)));
@@ -146,9 +148,10 @@ TEST(Generate, BadRequestsAreUsageErrors) {
     const ByteTokenizer tokenizer;
     for (const auto& change : std::vector<std::function<void(GenerateRequest&)>>{
              [](GenerateRequest& r) { r.temperature = -1; }, [](GenerateRequest& r) { r.temperature = std::nan(""); },
-             [](GenerateRequest& r) { r.top_k = -1; }, [](GenerateRequest& r) { r.top_p = 0; }, [](GenerateRequest& r) { r.top_p = 1.5; },
-             [](GenerateRequest& r) { r.max_new_tokens = -1; }, [](GenerateRequest& r) { r.prompt = "\xff"; },
-             [](GenerateRequest& r) { r.temperature = INFINITY; }, [](GenerateRequest& r) { r.top_p = std::nan(""); },
+             [](GenerateRequest& r) { r.top_k = -1; }, [](GenerateRequest& r) { r.top_p = 0; },
+             [](GenerateRequest& r) { r.top_p = 1.5; }, [](GenerateRequest& r) { r.max_new_tokens = -1; },
+             [](GenerateRequest& r) { r.prompt = "\xff"; }, [](GenerateRequest& r) { r.temperature = INFINITY; },
+             [](GenerateRequest& r) { r.top_p = std::nan(""); },
              [](GenerateRequest& r) { r.prompt = std::string("\xff\xfe\0a", 4); }}) {
         auto request = request_of("a", 1.0);
         change(request);

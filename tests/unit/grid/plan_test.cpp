@@ -23,8 +23,8 @@ using testing::HasSubstr;
 class Grid : public testing::Test {
 protected:
     void SetUp() override {
-        request_.run_dir =
-            fs::path(testing::TempDir()) / ("grid_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+        request_.run_dir = fs::path(testing::TempDir()) /
+                           ("grid_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
         fs::remove_all(request_.run_dir);
         auto& model = plan_.models.emplace_back();
         model.name = "mine/alibi-64";
@@ -93,7 +93,8 @@ TEST_F(Grid, WhatIsMissingBecomesCommands) {
 TEST_F(Grid, RowsOfAnotherDataSetAreNotTheModels) {
     auto& model = plan_.models.front();
     find_done(model, request_);
-    for (const auto& word : model_commands(plan_, request_)[0].commands[1]) EXPECT_NE(word, "--data-set") << "the model has no name for it";
+    for (const auto& word : model_commands(plan_, request_)[0].commands[1])
+        EXPECT_NE(word, "--data-set") << "the model has no name for it";
     model.data_set = "mine";
     EXPECT_THAT(join(model_commands(plan_, request_)[0].commands[1], " "), HasSubstr("--data-set mine"));
 

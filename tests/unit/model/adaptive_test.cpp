@@ -37,13 +37,16 @@ struct Plain {
     std::map<std::string, at::Tensor> weights;
 
     explicit Plain(const LanguageModel& model) {
-        for (const auto& stored : model.stored_tensors()) weights[stored.name] = stored.tensor.clone().requires_grad_(true);
+        for (const auto& stored : model.stored_tensors())
+            weights[stored.name] = stored.tensor.clone().requires_grad_(true);
     }
     at::Tensor words(int band) const {
-        return either("head.bands." + std::to_string(band) + ".weight", "embed.bands." + std::to_string(band) + ".weight");
+        return either("head.bands." + std::to_string(band) + ".weight",
+                      "embed.bands." + std::to_string(band) + ".weight");
     }
     at::Tensor projection(int band) const {
-        return either("head.bands." + std::to_string(band) + ".projection", "embed.bands." + std::to_string(band) + ".projection");
+        return either("head.bands." + std::to_string(band) + ".projection",
+                      "embed.bands." + std::to_string(band) + ".projection");
     }
     at::Tensor either(const std::string& own, const std::string& tied) const {
         return weights.contains(own) ? weights.at(own) : weights.at(tied);
@@ -63,7 +66,8 @@ struct Plain {
         const auto head = hidden.matmul(torch::cat({words(0), weights.at("head.classes")}).t()).log_softmax(1);
         std::vector<at::Tensor> parts = {head.slice(1, 0, 10)};
         for (int i = 1; i < 3; ++i) {
-            parts.push_back(hidden.matmul(projection(i)).matmul(words(i).t()).log_softmax(1) + head.select(1, 9 + i).unsqueeze(1));
+            parts.push_back(hidden.matmul(projection(i)).matmul(words(i).t()).log_softmax(1) +
+                            head.select(1, 9 + i).unsqueeze(1));
         }
         return torch::cat(parts, 1);
     }
@@ -100,22 +104,29 @@ TEST_P(AdaptiveHeadTest, LossAndGradientsEqualTheDefinition) {
             EXPECT_LT(largest_difference(gradients.at(name), weight.grad()), 1e-13) << what << ": " << name;
         }
         const auto nll = model->head().nll(hidden.detach(), targets);
-        EXPECT_LT(largest_difference(nll, -plain.log_probabilities(hidden_plain).gather(1, targets.unsqueeze(1)).squeeze(1)), 1e-12)
+        EXPECT_LT(
+            largest_difference(nll, -plain.log_probabilities(hidden_plain).gather(1, targets.unsqueeze(1)).squeeze(1)),
+            1e-12)
             << what;
-        EXPECT_LT(largest_difference(model->head().logits(hidden.detach()), plain.log_probabilities(hidden_plain)), 1e-12) << what;
+        EXPECT_LT(largest_difference(model->head().logits(hidden.detach()), plain.log_probabilities(hidden_plain)),
+                  1e-12)
+            << what;
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Ties, AdaptiveHeadTest, testing::Values(std::tuple(true, true), std::tuple(true, false), std::tuple(false, false)),
+INSTANTIATE_TEST_SUITE_P(Ties, AdaptiveHeadTest,
+                         testing::Values(std::tuple(true, true), std::tuple(true, false), std::tuple(false, false)),
                          [](const auto& ties) {
-                             return std::string(std::get<0>(ties.param) ? "words" : "") + (std::get<1>(ties.param) ? "projections" : "") +
+                             return std::string(std::get<0>(ties.param) ? "words" : "") +
+                                    (std::get<1>(ties.param) ? "projections" : "") +
                                     (std::get<0>(ties.param) ? "" : "none");
                          });
 
 TEST(AdaptiveEmbedding, EqualsTheDefinitionWithGradients) {
     const auto model = test::tiny_model(adaptive_config());
     const Plain plain(*model);
-    for (const auto& tokens : {test::random_tokens(3, 17), torch::full({1, 1}, 30, torch::kLong), torch::zeros({2, 4}, torch::kLong)}) {
+    for (const auto& tokens :
+         {test::random_tokens(3, 17), torch::full({1, 1}, 30, torch::kLong), torch::zeros({2, 4}, torch::kLong)}) {
         model->zero_grad();
         for (const auto& [name, weight] : plain.weights) {
             const auto leaf = weight;
@@ -166,10 +177,12 @@ TEST(AdaptiveHead, TheSecondWordOfATailHasNoLossWithinItsBandIfSoConfigured) {
     const auto head = hidden.matmul(torch::cat({plain.words(0), plain.weights.at("head.classes")}).t()).log_softmax(1);
     const auto expected = -(head[0][10] + head[1][11] + log_p[2][10] + log_p[3][1]);
     EXPECT_NEAR(model->head().loss(hidden, targets, 1.0).item<double>(), expected.item<double>(), 1e-12);
-    EXPECT_LT(largest_difference(model->head().nll(hidden, targets), -log_p.gather(1, targets.unsqueeze(1)).squeeze(1)), 1e-12)
+    EXPECT_LT(largest_difference(model->head().nll(hidden, targets), -log_p.gather(1, targets.unsqueeze(1)).squeeze(1)),
+              1e-12)
         << "evaluation scores every word";
     model->eval();
-    EXPECT_NEAR(model->head().loss(hidden, targets, 1.0).item<double>(), plain.loss(hidden, targets).item<double>(), 1e-12);
+    EXPECT_NEAR(model->head().loss(hidden, targets, 1.0).item<double>(), plain.loss(hidden, targets).item<double>(),
+                1e-12);
 }
 
 TEST(AdaptiveHead, TailDropoutActsBetweenProjectionAndWordsInTraining) {
@@ -179,7 +192,9 @@ TEST(AdaptiveHead, TailDropoutActsBetweenProjectionAndWordsInTraining) {
     const auto hidden = torch::randn({40, 24}, torch::kDouble);
     const auto common = torch::randint(10, {40}, torch::kLong);
     const auto rare = torch::randint(25, test::kVocab, {40}, torch::kLong);
-    const auto loss = [&](const at::Tensor& targets) { return model->head().loss(hidden, targets, 1.0).item<double>(); };
+    const auto loss = [&](const at::Tensor& targets) {
+        return model->head().loss(hidden, targets, 1.0).item<double>();
+    };
     torch::manual_seed(1);
     const double first = loss(rare);
     EXPECT_NE(first, loss(rare)) << "another mask";

@@ -37,7 +37,8 @@ std::shared_ptr<LanguageModel> model_of(const Golden& golden, const std::string&
     config.model.final_norm = false;
     config.model.key_bias = true;
     const auto cutoffs = golden.config["cutoff"].get<std::string>();
-    for (const auto& cutoff : split(cutoffs, ',')) config.model.adaptive_cutoffs.push_back(std::stoll(std::string(cutoff)));
+    for (const auto& cutoff : split(cutoffs, ','))
+        config.model.adaptive_cutoffs.push_back(std::stoll(std::string(cutoff)));
     config.model.adaptive_factor = golden.config["factor"];
     config.position.method = method;
     config.attention.backend = backend;
@@ -62,7 +63,8 @@ TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
     const auto inputs = torch::cat({torch::full({1}, kBoundary, torch::kLong), targets.slice(0, 0, count - 1)});
     for (const auto& evaluation : golden.config["evals"]) {
         const std::int64_t length = evaluation[0], context = evaluation[1], stride = length - context;
-        const auto expected = golden.expected.at("logprobs_L" + std::to_string(length) + "_ctx" + std::to_string(context));
+        const auto expected =
+            golden.expected.at("logprobs_L" + std::to_string(length) + "_ctx" + std::to_string(context));
         auto found = torch::empty({count});
         for (std::int64_t begin = 0; begin < count; begin += stride) {
             const auto end = std::min(begin + stride, count);
@@ -71,7 +73,8 @@ TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
             const auto window = targets.slice(0, begin, end);
             found.slice(0, begin, end).copy_(model->head().nll(hidden, window).neg());
             if (begin == 0) {  // the same distribution as generation sees it
-                const auto log_p = model->head().logits(hidden).log_softmax(1).gather(1, window.unsqueeze(1)).squeeze(1);
+                const auto log_p =
+                    model->head().logits(hidden).log_softmax(1).gather(1, window.unsqueeze(1)).squeeze(1);
                 EXPECT_LT(test::largest_difference(log_p, found.slice(0, begin, end)), 1e-5);
             }
         }
@@ -80,8 +83,11 @@ TEST_P(GoldenModel, LogProbabilitiesOfEveryWindow) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Paper, GoldenModel,
-                         testing::Combine(testing::Values("alibi", "sinusoidal", "rotary", "t5"), testing::Values("sdpa", "reference")),
-                         [](const auto& chosen) { return std::get<0>(chosen.param) + "_" + std::get<1>(chosen.param); });
+                         testing::Combine(testing::Values("alibi", "sinusoidal", "rotary", "t5"),
+                                          testing::Values("sdpa", "reference")),
+                         [](const auto& chosen) {
+                             return std::get<0>(chosen.param) + "_" + std::get<1>(chosen.param);
+                         });
 
 TEST(GoldenT5, BucketsOfFarDistances) {
     const Golden golden("t5");

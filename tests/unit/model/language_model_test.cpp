@@ -61,8 +61,9 @@ TEST(LanguageModel, EveryOptionTrainsAStep) {
     add("no scale", [](Config& c) { c.model.embedding_scale = EmbeddingScale::none; });
     add("gpt2", [](Config& c) { c.model.init = FirstWeights::gpt2; });
     add("reference", [](Config& c) { c.attention.backend = "reference"; });
-    add("dropouts",
-        [](Config& c) { c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = c.model.output_dropout = 0.2; });
+    add("dropouts", [](Config& c) {
+        c.model.dropout = c.model.attention_dropout = c.model.activation_dropout = c.model.output_dropout = 0.2;
+    });
     for (const auto& method : every_method()) {
         cases.emplace_back(method, tiny_config(method, "fp32"));
     }

@@ -58,7 +58,8 @@ TEST(Linear, WithAResidualAndRowsByThread) {
          std::vector<std::pair<std::int64_t, int>>{{20, 1}, {20, 3}, {700, 1}, {700, 2}, {700, 3}, {2500, 2}}) {
         for (const std::int64_t out : {16, 72}) {
             for (const bool biased : {false, true}) {
-                SCOPED_TRACE(testing::Message() << rows << " rows, threads " << threads << ", out " << out << ", bias " << biased);
+                SCOPED_TRACE(testing::Message()
+                             << rows << " rows, threads " << threads << ", out " << out << ", bias " << biased);
                 torch::manual_seed(4);
                 const auto x = torch::randn({2, rows, 40}).requires_grad_(true);
                 const auto weight = torch::randn({out, 40}).requires_grad_(true);
@@ -75,7 +76,8 @@ TEST(Linear, WithAResidualAndRowsByThread) {
                 const auto wanted = torch::autograd::grad({wanted_y.mul(direction).sum()}, inputs);
                 EXPECT_LT(largest_difference(y, wanted_y), 1e-4);
                 for (std::size_t i = 0; i < inputs.size(); ++i) {
-                    EXPECT_LT(largest_difference(found[i], wanted[i]), 1e-5 * wanted[i].abs().max().item<double>()) << i;
+                    EXPECT_LT(largest_difference(found[i], wanted[i]), 1e-5 * wanted[i].abs().max().item<double>())
+                        << i;
                 }
                 const torch::NoGradGuard no_grad;
                 EXPECT_LT(largest_difference(linear_add(x, weight, bias, residual), wanted_y), 1e-4);
@@ -89,15 +91,18 @@ TEST(Linear, WithAResidualAndRowsByThread) {
 // have another number of threads than the forward pass had.
 TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
     const int before = torch::get_num_threads();
-    for (const auto& [rows, threads] :
-         std::vector<std::pair<std::int64_t, int>>{{20, 1}, {40, 3}, {257, 1}, {257, 2}, {700, 1}, {1100, 2}, {1100, 3}, {2100, 2}}) {
+    for (const auto& [rows, threads] : std::vector<std::pair<std::int64_t, int>>{
+             {20, 1}, {40, 3}, {257, 1}, {257, 2}, {700, 1}, {1100, 2}, {1100, 3}, {2100, 2}}) {
         for (const bool biased : {false, true}) {
             SCOPED_TRACE(testing::Message() << rows << " threads " << threads << " bias " << biased);
             torch::manual_seed(2);
-            const auto parameter = [](at::IntArrayRef shape) { return torch::randn(shape).mul(0.2).requires_grad_(true); };
+            const auto parameter = [](at::IntArrayRef shape) {
+                return torch::randn(shape).mul(0.2).requires_grad_(true);
+            };
             const auto x = torch::randn({2, rows, 24}).requires_grad_(true);
             const auto weight_in = parameter({56, 24}), weight_out = parameter({24, 56});
-            const auto bias_in = biased ? parameter({56}) : at::Tensor(), bias_out = biased ? parameter({24}) : at::Tensor();
+            const auto bias_in = biased ? parameter({56}) : at::Tensor(),
+                       bias_out = biased ? parameter({24}) : at::Tensor();
             const auto direction = torch::randn({2, rows, 24});
             std::vector<at::Tensor> inputs = {x, weight_in, weight_out};
             const auto residual = biased ? parameter({2, rows, 24}) : at::Tensor();
@@ -106,7 +111,9 @@ TEST(Linear, FeedForwardInChunksEqualsTheLayers) {
                 const GemmScope scope(chunks ? GemmLibrary::onednn : GemmLibrary::aten);
                 torch::set_num_threads(threads);
                 // With biases, the residual is added too.
-                const auto layers = [&] { return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out); };
+                const auto layers = [&] {
+                    return linear(at::relu(linear(x, weight_in, bias_in)), weight_out, bias_out);
+                };
                 const auto y = chunks   ? relu_ffn(x, weight_in, bias_in, weight_out, bias_out, residual)
                                : biased ? residual + layers()
                                         : layers();
@@ -143,7 +150,8 @@ TEST(Linear, TheRuleChoosesTheLibraryUntilOneIsSet) {
 
 TEST(Linear, TransposedEqualsAten) {
     const auto wide = torch::randn({70, 90});
-    for (const auto& x : {torch::randn({1, 5}), torch::randn({16, 32}), torch::randn({33, 47}), wide.slice(1, 3, 60).slice(0, 1, 69)}) {
+    for (const auto& x :
+         {torch::randn({1, 5}), torch::randn({16, 32}), torch::randn({33, 47}), wide.slice(1, 3, 60).slice(0, 1, 69)}) {
         EXPECT_TRUE(transposed(x).equal(x.t()));
         EXPECT_TRUE(transposed(x).is_contiguous());
     }
@@ -198,7 +206,8 @@ TEST(Dropout, RateScaleAndGradient) {
     EXPECT_TRUE(x.grad().equal(y.detach()));
     // Neighbours must be independent although a pair of them shares one hash.
     const auto flat = kept.view({-1}).slice(0, 0, 333332).view({-1, 2}).to(torch::kDouble);
-    EXPECT_NEAR(flat.select(1, 0).mul(flat.select(1, 1)).mean().item<double>(), 0.49, 5 * std::sqrt(0.25 / flat.size(0)));
+    EXPECT_NEAR(flat.select(1, 0).mul(flat.select(1, 1)).mean().item<double>(), 0.49,
+                5 * std::sqrt(0.25 / flat.size(0)));
 }
 
 TEST(Dropout, AddsToTheResidualAndFollowsTheSeed) {

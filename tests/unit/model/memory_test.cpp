@@ -83,7 +83,8 @@ TEST(ModelMemory, ALayerKeepsWhatTheDocsSay) {
     EXPECT_EQ(meta->memory(pass).attention, "fused");
     EXPECT_DOUBLE_EQ(meta->memory(pass).layer.kept, 4 * n * (8 * d + f) + 4 * n * heads + statistics);
     config.train.dtype = DType::bf16;
-    EXPECT_DOUBLE_EQ(make_meta_model(config, test::kVocab)->memory(pass).layer.kept, n * (20 * d + 2 * f) + 4 * n * heads + statistics);
+    EXPECT_DOUBLE_EQ(make_meta_model(config, test::kVocab)->memory(pass).layer.kept,
+                     n * (20 * d + 2 * f) + 4 * n * heads + statistics);
     config.model.activation = Activation::swiglu;
     config.position.method = "rotary";
     EXPECT_DOUBLE_EQ(make_meta_model(config, test::kVocab)->memory(pass).layer.kept,

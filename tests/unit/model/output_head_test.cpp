@@ -32,8 +32,9 @@ struct Case {
     }
 
     at::Tensor plain(double scale) const {
-        return torch::nn::functional::cross_entropy(hidden.matmul(weight.t()), targets,
-                                                    torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))
+        return torch::nn::functional::cross_entropy(
+                   hidden.matmul(weight.t()), targets,
+                   torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum))
             .mul(scale);
     }
 };
@@ -112,8 +113,10 @@ TEST(LinearHead, NllIsTheLossPerTokenAndNeedsNoGradient) {
         const auto nll = c.model->head().nll(c.hidden, c.targets);
         EXPECT_FALSE(nll.requires_grad());
         const auto log_p = c.hidden.detach().matmul(c.weight.detach().t()).log_softmax(1);
-        EXPECT_LT(largest_difference(nll, -log_p.gather(1, c.targets.unsqueeze(1)).squeeze(1)), dtype == "fp64" ? 1e-12 : 1e-5);
-        EXPECT_LT(largest_difference(c.model->head().logits(c.hidden.detach()).log_softmax(1), log_p), dtype == "fp64" ? 1e-12 : 1e-5);
+        EXPECT_LT(largest_difference(nll, -log_p.gather(1, c.targets.unsqueeze(1)).squeeze(1)),
+                  dtype == "fp64" ? 1e-12 : 1e-5);
+        EXPECT_LT(largest_difference(c.model->head().logits(c.hidden.detach()).log_softmax(1), log_p),
+                  dtype == "fp64" ? 1e-12 : 1e-5);
     }
 }
 
@@ -150,7 +153,8 @@ TEST(ChunkedLoss, HalfPrecisionInputsAreScaledBeforeTheyAreRounded) {
     const auto targets = torch::randint(30, {40}, torch::kLong);
     const auto gradient = [&](double scale) {
         const AutocastScope autocast(c10::kCPU, at::kBFloat16);
-        return torch::autograd::grad({chunked_loss(hidden, weight, targets, scale, 16)}, {hidden})[0].to(torch::kDouble);
+        return torch::autograd::grad({chunked_loss(hidden, weight, targets, scale, 16)}, {hidden})[0].to(
+            torch::kDouble);
     };
     constexpr double kScale = 1.0 / 73728;
     const auto whole = gradient(1.0), scaled = gradient(kScale);

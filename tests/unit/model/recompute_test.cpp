@@ -63,7 +63,9 @@ void expect_same(const Config& config) {
     }
 }
 
-void drop(ModelConfig& model) { model.dropout = model.attention_dropout = model.activation_dropout = model.output_dropout = 0.2; }
+void drop(ModelConfig& model) {
+    model.dropout = model.attention_dropout = model.activation_dropout = model.output_dropout = 0.2;
+}
 
 TEST(Recompute, GradientsAreTheSameBits) {
     for (const auto& method : test::every_method()) {
@@ -183,7 +185,8 @@ TEST(Recompute, KeepsTheInputAlone) {
     const double skipped = 8 * 2 * 2 * 4;            // the table of skipped blocks
     // The last layer's output, the final norm and its statistics, the ids.
     const double rest = tokens * (2 * dim + 2) * 4 + tokens * 8;
-    EXPECT_NEAR(kept_by(Recompute::none), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest, 0.01 * 6 * tokens * dim * 4);
+    EXPECT_NEAR(kept_by(Recompute::none), 6 * (tokens * (8 * dim + ffn) * 4 + statistics + skipped) + rest,
+                0.01 * 6 * tokens * dim * 4);
     // The tolerance also covers 5 kB of generator state.
     EXPECT_NEAR(kept_by(Recompute::layer), 6 * tokens * dim * 4 + rest, 0.2 * 6 * tokens * dim * 4);
 }

@@ -20,12 +20,12 @@ using test::largest_difference;
 
 TEST(ResidualNorm, EqualsLayerNormAndASumOfGradients) {
     const int before = torch::get_num_threads();
-    for (const auto& [rows, dim, threads] :
-         std::vector<std::tuple<std::int64_t, std::int64_t, int>>{{1, 5, 1}, {70, 24, 2}, {200, 100, 3}, {129, 256, 2}}) {
+    for (const auto& [rows, dim, threads] : std::vector<std::tuple<std::int64_t, std::int64_t, int>>{
+             {1, 5, 1}, {70, 24, 2}, {200, 100, 3}, {129, 256, 2}}) {
         for (const bool biased : {false, true}) {
             for (const std::string used : {"both", "norm", "residual"}) {
-                SCOPED_TRACE(testing::Message()
-                             << rows << " x " << dim << ", threads " << threads << ", bias " << biased << ", used " << used);
+                SCOPED_TRACE(testing::Message() << rows << " x " << dim << ", threads " << threads << ", bias "
+                                                << biased << ", used " << used);
                 torch::manual_seed(rows);
                 torch::set_num_threads(threads);
                 const auto x = torch::randn({2, rows, dim}).mul(3).add(1).requires_grad_(true);
@@ -48,7 +48,9 @@ TEST(ResidualNorm, EqualsLayerNormAndASumOfGradients) {
                 const auto found = gradients(normal, residual);
                 const auto wanted = gradients(wanted_normal, x);
                 for (std::size_t i = 0; i < inputs.size(); ++i) {
-                    EXPECT_LT(largest_difference(found[i], wanted[i]), 2e-5 * std::max(1.0, wanted[i].abs().max().item<double>())) << i;
+                    EXPECT_LT(largest_difference(found[i], wanted[i]),
+                              2e-5 * std::max(1.0, wanted[i].abs().max().item<double>()))
+                        << i;
                 }
             }
         }

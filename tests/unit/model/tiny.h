@@ -46,12 +46,15 @@ inline std::shared_ptr<LanguageModel> tiny_model(const Config& config, std::uint
     return make_language_model(config, kVocab);
 }
 
-inline at::Tensor random_tokens(std::int64_t batch, std::int64_t length) { return torch::randint(kVocab, {batch, length}, torch::kLong); }
+inline at::Tensor random_tokens(std::int64_t batch, std::int64_t length) {
+    return torch::randint(kVocab, {batch, length}, torch::kLong);
+}
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
     const auto difference = a.to(torch::kDouble).sub(b.to(torch::kDouble)).abs();
     // A NaN must not pass as a small number.
-    return difference.isnan().any().item<bool>() ? std::numeric_limits<double>::infinity() : difference.max().item<double>();
+    return difference.isnan().any().item<bool>() ? std::numeric_limits<double>::infinity()
+                                                 : difference.max().item<double>();
 }
 
 }  // namespace longbow::test

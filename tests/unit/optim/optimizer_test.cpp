@@ -75,8 +75,8 @@ TEST(Optimizer, NagEqualsFairseqs) {
         for (const double lr : {0.1, 0.2, 0.05, 0.01}) {
             const double r = lr / lr_old;
             for (std::size_t i = 0; i < 4; ++i) {
-                const double g =
-                    i < 3 ? std::sin(static_cast<double>(i) + update) * (p[i] + 1) : std::cos(static_cast<double>(update)) * p[i];
+                const double g = i < 3 ? std::sin(static_cast<double>(i) + update) * (p[i] + 1)
+                                       : std::cos(static_cast<double>(update)) * p[i];
                 if (i < 3) p[i] *= 1 - lr * config.weight_decay;
                 p[i] += momentum * momentum * r * buffer[i] - (1 + momentum) * lr * g;
                 buffer[i] = momentum * r * buffer[i] - lr * g;
@@ -103,7 +103,8 @@ TEST(Optimizer, GoesOnExactlyFromItsSlotsAndSteps) {
         second->step(1e-2);
         if (update == 2) {
             auto next = make_optimizer(config, {resumed}, {true});
-            for (std::size_t s = 0; s < next->slots().size(); ++s) next->slots()[s].tensors[0].copy_(second->slots()[s].tensors[0]);
+            for (std::size_t s = 0; s < next->slots().size(); ++s)
+                next->slots()[s].tensors[0].copy_(second->slots()[s].tensors[0]);
             next->set_steps(second->steps());
             second = std::move(next);
         }
@@ -164,7 +165,8 @@ TEST(Optimizer, DividesTheGradients) {
                 }
                 return torch::cat({parameters[0].detach(), parameters[1].detach()});
             };
-            EXPECT_LT((stepped(true) - stepped(false)).abs().max().item<double>(), type == torch::kFloat ? 1e-6 : 1e-14) << name;
+            EXPECT_LT((stepped(true) - stepped(false)).abs().max().item<double>(), type == torch::kFloat ? 1e-6 : 1e-14)
+                << name;
         }
     }
 }

@@ -43,19 +43,21 @@ private:
     std::int64_t steps_ = 0;
 };
 
-LONGBOW_REGISTER_OPTIMIZER({.name = "sign_descent",
-                            .help = "Only the sign of the gradient counts",
-                            .reads = {"beta1"},
-                            .options = {{"gain", 2.0, "Factor on the learning rate", {}, 0.0, 10.0}},
-                            .slots = [](const OptimConfig&) { return std::vector<std::string>{"count"}; },
-                            .make = [](const OptimizerRequest& request) { return std::make_unique<SignDescent>(request); }});
+LONGBOW_REGISTER_OPTIMIZER(
+    {.name = "sign_descent",
+     .help = "Only the sign of the gradient counts",
+     .reads = {"beta1"},
+     .options = {{"gain", 2.0, "Factor on the learning rate", {}, 0.0, 10.0}},
+     .slots = [](const OptimConfig&) { return std::vector<std::string>{"count"}; },
+     .make = [](const OptimizerRequest& request) { return std::make_unique<SignDescent>(request); }});
 
 LONGBOW_REGISTER_SCHEDULE({.name = "halving",
                            .help = "Half the rate every so many updates",
                            .options = {{"every", std::int64_t{10}, "Updates", {}, 1.0, 1e9}},
                            .lr = [](const SchedulePoint& point) {
                                const auto every = option_int(point.schedule.options, "every");
-                               return point.peak_lr / static_cast<double>(1LL << (static_cast<std::int64_t>(point.update) / every));
+                               return point.peak_lr /
+                                      static_cast<double>(1LL << (static_cast<std::int64_t>(point.update) / every));
                            }});
 
 Config configured(const std::string& yaml) { return parse_config(yaml, "x.yaml", registered_config_context()); }
@@ -81,7 +83,8 @@ TEST(Registration, AnOptimizerNeedsItsOwnFileAlone) {
     const auto& context = registered_config_context();
     EXPECT_THAT(config_yaml(config, context), HasSubstr("gain: 3"));
     EXPECT_EQ(parse_config(config_yaml(config, context), "again", context), config);
-    EXPECT_THAT(refusal("optim: {name: adamw, gain: 3.0}"), HasSubstr("it needs optim.name: sign_descent, and optim.name is adamw"));
+    EXPECT_THAT(refusal("optim: {name: adamw, gain: 3.0}"),
+                HasSubstr("it needs optim.name: sign_descent, and optim.name is adamw"));
     EXPECT_THAT(refusal("optim: {name: sign_descent, momentum: 0.5}"), HasSubstr("it needs optim.name: nag or sgd"));
     EXPECT_THAT(refusal("optim: {name: sign_descent, gain: 11}"), HasSubstr("at most 10"));
     EXPECT_THAT(refusal("optim: {name: sing_descent}"), HasSubstr("sign_descent"));
@@ -92,7 +95,8 @@ TEST(Registration, AScheduleNeedsItsOwnFileAlone) {
     EXPECT_FALSE(has_period(config.schedule));
     EXPECT_EQ(learning_rate(config.schedule, 1.0, 3, 0, 100), 1.0);
     EXPECT_EQ(learning_rate(config.schedule, 1.0, 8, 0, 100), 0.25);
-    EXPECT_THAT(refusal("schedule: {name: halving, min_lr: 1e-5}"), HasSubstr("it needs schedule.name: cosine or linear"));
+    EXPECT_THAT(refusal("schedule: {name: halving, min_lr: 1e-5}"),
+                HasSubstr("it needs schedule.name: cosine or linear"));
     ScheduleConfig unfilled;
     unfilled.name = "halving";
     EXPECT_EQ(learning_rate(unfilled, 1.0, 10, 0, 100), 0.5) << "the declared default";

@@ -34,7 +34,9 @@ TEST(Schedule, EqualsTorchAfterTheWarmUp) {
     for (std::size_t i = 0; i < cosine.size(); ++i) {
         const auto u = static_cast<std::int64_t>(i);
         EXPECT_NEAR(learning_rate(schedule("cosine", 1e-4), kPeak, 3 + u, 3, 11), cosine[i], 1e-16) << i;
-        EXPECT_NEAR(learning_rate(schedule("linear"), kPeak, 3 + u, 3, 11), 0.002 - 0.00025 * static_cast<double>(i), 1e-16) << i;
+        EXPECT_NEAR(learning_rate(schedule("linear"), kPeak, 3 + u, 3, 11), 0.002 - 0.00025 * static_cast<double>(i),
+                    1e-16)
+            << i;
     }
     EXPECT_EQ(learning_rate(schedule("cosine", 1e-4), kPeak, 500, 3, 11), 1e-4) << "stays at the minimum";
     EXPECT_EQ(learning_rate(schedule("linear", 1e-4), kPeak, 500, 3, 11), 1e-4);

@@ -47,7 +47,8 @@ TEST(PaperConfigs, WikiText103HasTheRecipesBatches) {
                         {2048, 4, 65536, 1576, 181.5}, {3072, 1, 73728, 1401, 204.1}};
     for (const auto& row : rows) {
         for (const auto* method : {"alibi", "sinusoidal"}) {
-            const auto config = load(kConfigs / "wikitext103" / (std::string(method) + "-" + std::to_string(row.length) + ".yaml"));
+            const auto config =
+                load(kConfigs / "wikitext103" / (std::string(method) + "-" + std::to_string(row.length) + ".yaml"));
             EXPECT_EQ(config.train.batch, row.sequences) << row.length;
             EXPECT_EQ(config.train.batch * config.train.accumulate * config.train.length, row.tokens) << row.length;
             EXPECT_EQ(config.data.expect_train_tokens, 103227021);
@@ -105,7 +106,8 @@ TEST(PaperConfigs, WikiText103IsTheAuthorsModel) {
 }
 
 TEST(PaperConfigs, Cc100HasBaseLayersBatch) {
-    for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
+    for (const auto* name :
+         {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
         const auto config = load(kConfigs / "cc100" / (std::string(name) + ".yaml"));
         EXPECT_EQ(config.train.batch * config.train.accumulate * config.train.length, 2097152) << name;
         EXPECT_THAT(config.eval.lengths, testing::ElementsAre(config.train.length, 2 * config.train.length)) << name;

@@ -35,20 +35,26 @@ struct Cell {
 // Read from pages 15 to 25 of the paper.
 TEST(Published, CellsPickedByHand) {
     const Cell cells[] = {
-        {"table1", 0, "train_kwps", "28.5"},        {"table1", 8, "eval_kwps", "4.9"},         {"table1", 10, "train_memory_gb", "19.3"},
-        {"table1", 5, "train_length", "3072"},      {"table2", 0, "sinusoidal_ppl", "20.05"},  {"table2", 0, "alibi_wps", "14726"},
-        {"table2", 12, "rotary_ppl", "19.79"},      {"table2", 16, "t5_bias_ppl", "18.77"},    {"table2", 34, "alibi_ppl", "18.31"},
-        {"table2", 34, "t5_bias_ppl", "OOM"},       {"table3", 0, "t5_bias_ppl", "18.80"},     {"table3", 18, "t5_bias_ppl", "18.30"},
-        {"table3", 34, "sinusoidal_ppl", "453.32"}, {"table3", 34, "input_length", "16024"},   {"table4", 0, "rotary_wps", "12548"},
-        {"table4", 29, "alibi_ppl", "17.15"},       {"table4", 26, "t5_bias_wps", "3579"},     {"table5", 0, "lvalid_64", "28.46"},
-        {"table5", 3, "lvalid_3072", "18.40"},      {"table5", 8, "lvalid_1536", "19.05"},     {"table5", 9, "lvalid_1024", "19.33"},
-        {"table5", 10, "lvalid_512", "19.65"},      {"table6", 2, "inference_kwps", "7.3"},    {"table6", 3, "test_ppl", "19.08"},
-        {"table6", 4, "params_m", "247"},           {"table7", 7, "valid_ppl", "15.81"},       {"table7", 12, "test_ppl", "17.66"},
-        {"table7", 5, "params_m", "329"},           {"table8", 0, "lvalid_3072", "13.55"},     {"table8", 3, "lvalid_1024", "14.73"},
-        {"table9", 1, "test_ppl", "10.98"},         {"table10", 4, "valid_ppl", "14.06"},      {"table10", 6, "test_ppl", "10.40"},
-        {"table11", 0, "updates_k", "46.7"},        {"table11", 3, "lvalid_2048_ppl", "8.92"}, {"table12", 0, "lvalid_2048_ppl", "105.42"},
-        {"table12", 5, "memory_gb", "29.4"},        {"table13", 1, "lvalid_2048", "302.6"},    {"table14", 0, "lvalid_3072", "30.77"},
-        {"table15", 0, "lvalid_1536", "18.2"},
+        {"table1", 0, "train_kwps", "28.5"},        {"table1", 8, "eval_kwps", "4.9"},
+        {"table1", 10, "train_memory_gb", "19.3"},  {"table1", 5, "train_length", "3072"},
+        {"table2", 0, "sinusoidal_ppl", "20.05"},   {"table2", 0, "alibi_wps", "14726"},
+        {"table2", 12, "rotary_ppl", "19.79"},      {"table2", 16, "t5_bias_ppl", "18.77"},
+        {"table2", 34, "alibi_ppl", "18.31"},       {"table2", 34, "t5_bias_ppl", "OOM"},
+        {"table3", 0, "t5_bias_ppl", "18.80"},      {"table3", 18, "t5_bias_ppl", "18.30"},
+        {"table3", 34, "sinusoidal_ppl", "453.32"}, {"table3", 34, "input_length", "16024"},
+        {"table4", 0, "rotary_wps", "12548"},       {"table4", 29, "alibi_ppl", "17.15"},
+        {"table4", 26, "t5_bias_wps", "3579"},      {"table5", 0, "lvalid_64", "28.46"},
+        {"table5", 3, "lvalid_3072", "18.40"},      {"table5", 8, "lvalid_1536", "19.05"},
+        {"table5", 9, "lvalid_1024", "19.33"},      {"table5", 10, "lvalid_512", "19.65"},
+        {"table6", 2, "inference_kwps", "7.3"},     {"table6", 3, "test_ppl", "19.08"},
+        {"table6", 4, "params_m", "247"},           {"table7", 7, "valid_ppl", "15.81"},
+        {"table7", 12, "test_ppl", "17.66"},        {"table7", 5, "params_m", "329"},
+        {"table8", 0, "lvalid_3072", "13.55"},      {"table8", 3, "lvalid_1024", "14.73"},
+        {"table9", 1, "test_ppl", "10.98"},         {"table10", 4, "valid_ppl", "14.06"},
+        {"table10", 6, "test_ppl", "10.40"},        {"table11", 0, "updates_k", "46.7"},
+        {"table11", 3, "lvalid_2048_ppl", "8.92"},  {"table12", 0, "lvalid_2048_ppl", "105.42"},
+        {"table12", 5, "memory_gb", "29.4"},        {"table13", 1, "lvalid_2048", "302.6"},
+        {"table14", 0, "lvalid_3072", "30.77"},     {"table15", 0, "lvalid_1536", "18.2"},
     };
     EXPECT_EQ(std::size(cells), 40U);
     for (const auto& cell : cells) {
@@ -79,7 +85,8 @@ TEST(PaperTable, EachHasThePapersLayout) {
         std::size_t rows;
     };
     const Layout layouts[] = {
-        {"table1", "| Method | Train L | Train, k WPS | Eval, k WPS | Train memory, GB |", "| ALiBi | 512 | 28.3 | 85.8 | 15.3 |", 12},
+        {"table1", "| Method | Train L | Train, k WPS | Eval, k WPS | Train memory, GB |",
+         "| ALiBi | 512 | 28.3 | 85.8 | 15.3 |", 12},
         {"table2",
          "| Lvalid | Sinusoidal PPL | Sinusoidal WPS | Rotary PPL | Rotary WPS | T5 bias PPL | T5 bias WPS | ALiBi PPL | ALiBi WPS |",
          "| 13512 | 382.91 | 5174 | 73.27 | 4692 | OOM | – | 18.31 | 4962 |", 35},
@@ -94,17 +101,20 @@ TEST(PaperTable, EachHasThePapersLayout) {
         {"table7", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |",
          "| Transformer-XL (Dai et al., 2019) |  |  | 257 | – | 18.30 |", 13},
         {"table8", "| Method | Train L | 512 | 1024 | 3072 |", "| Sinusoidal |  | 14.80 | 14.73 | 14.46 |", 4},
-        {"table9", "| Method | Train L | Lvalid | Param., M | Valid PPL | Test PPL |", "| ALiBi | 512 | 3072 | 247 | 13.55 | 10.98 |", 3},
-        {"table10", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |", "| ALiBi | 3072 | 3072 | 247 | 12.70 | 10.40 |", 7},
+        {"table9", "| Method | Train L | Lvalid | Param., M | Valid PPL | Test PPL |",
+         "| ALiBi | 512 | 3072 | 247 | 13.55 | 10.98 |", 3},
+        {"table10", "| Model | Train L | Lvalid | Param., M | Valid PPL | Test PPL |",
+         "| ALiBi | 3072 | 3072 | 247 | 12.70 | 10.40 |", 7},
         {"table11", "| Method | Train L | Memory, GB | Updates, k | GPU hours, k | 1024 PPL | 2048 PPL |",
          "| Sinusoidal | 1024 | 26.2 | 46.7 | 5.5 | 9.24 | – |", 4},
         {"table12", "| Method | Train L | Memory, GB | Updates, k | GPU hours, k | 512 PPL | 1024 PPL | 2048 PPL |",
          "| ALiBi | 512 | 24.6 | 50.0 | 5.5 | 9.79 | 9.30 | 9.54 |", 6},
         {"table13", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |",
          "| Sinusoidal | 1024 | – | 18.05 | 206.55 | 302.60 | 393.71 |", 3},
-        {"table14", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| T5 bias | 512 | 17.92 | 18.51 | 20.36 | 22.62 | 30.77 |",
-         3},
-        {"table15", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |", "| ALiBi | 512 | 17.98 | 17.92 | 18.20 | 18.28 | 18.30 |", 3},
+        {"table14", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |",
+         "| T5 bias | 512 | 17.92 | 18.51 | 20.36 | 22.62 | 30.77 |", 3},
+        {"table15", "| Method | Train L | 512 | 1024 | 1536 | 2048 | 3072 |",
+         "| ALiBi | 512 | 17.98 | 17.92 | 18.20 | 18.28 | 18.30 |", 3},
     };
     ASSERT_EQ(published_tables().size(), 15U);
     for (const auto& layout : layouts) {
@@ -127,19 +137,28 @@ TEST(Target, SaysWhatACellMeasures) {
         const auto& table = published_table(name);
         return target_of(table, row, table.column(column));
     };
-    EXPECT_EQ(of("table5", 3, "lvalid_3072"), (Target{"wikitext103", "alibi", 512, Quantity::ppl, 3072, 0, "valid", 0}));
-    EXPECT_EQ(of("table5", 8, "lvalid_64"), (Target{"wikitext103", "sinusoidal", 64, Quantity::ppl, 64, 0, "valid", 0}));
+    EXPECT_EQ(of("table5", 3, "lvalid_3072"),
+              (Target{"wikitext103", "alibi", 512, Quantity::ppl, 3072, 0, "valid", 0}));
+    EXPECT_EQ(of("table5", 8, "lvalid_64"),
+              (Target{"wikitext103", "sinusoidal", 64, Quantity::ppl, 64, 0, "valid", 0}));
     EXPECT_EQ(of("table5", 1, "lvalid_64"), std::nullopt);
     EXPECT_EQ(of("table5", 1, "method"), std::nullopt);
-    EXPECT_EQ(of("table2", 1, "t5_bias_wps"), (Target{"wikitext103", "t5", 512, Quantity::eval_speed, 513, 0, "valid", 0}));
-    EXPECT_EQ(of("table1", 8, "eval_kwps"), (Target{"wikitext103", "t5", 3072, Quantity::batched_eval_speed, 3072, 0, "valid", 0}));
-    EXPECT_EQ(of("table1", 8, "train_memory_gb"), (Target{"wikitext103", "t5", 3072, Quantity::train_memory, 0, 0, "", 0}));
+    EXPECT_EQ(of("table2", 1, "t5_bias_wps"),
+              (Target{"wikitext103", "t5", 512, Quantity::eval_speed, 513, 0, "valid", 0}));
+    EXPECT_EQ(of("table1", 8, "eval_kwps"),
+              (Target{"wikitext103", "t5", 3072, Quantity::batched_eval_speed, 3072, 0, "valid", 0}));
+    EXPECT_EQ(of("table1", 8, "train_memory_gb"),
+              (Target{"wikitext103", "t5", 3072, Quantity::train_memory, 0, 0, "", 0}));
     EXPECT_EQ(of("table7", 11, "test_ppl"), (Target{"wikitext103", "alibi", 512, Quantity::ppl, 3072, 512, "test", 0}));
     EXPECT_EQ(of("table7", 1, "test_ppl"), std::nullopt);  // a number of another publication
-    EXPECT_EQ(of("table10", 4, "valid_ppl"), (Target{"bookcorpus", "sinusoidal", 3072, Quantity::ppl, 3072, 512, "valid", 0}));
-    EXPECT_EQ(of("table11", 0, "lvalid_1024_ppl"), (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 46700}));
-    EXPECT_EQ(of("table12", 2, "lvalid_1024_ppl"), (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 0}));
-    EXPECT_EQ(of("table13", 0, "lvalid_3072"), (Target{"wikitext103", "sinusoidal", 512, Quantity::ppl, 3072, 1, "valid", 0}));
+    EXPECT_EQ(of("table10", 4, "valid_ppl"),
+              (Target{"bookcorpus", "sinusoidal", 3072, Quantity::ppl, 3072, 512, "valid", 0}));
+    EXPECT_EQ(of("table11", 0, "lvalid_1024_ppl"),
+              (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 46700}));
+    EXPECT_EQ(of("table12", 2, "lvalid_1024_ppl"),
+              (Target{"cc100", "sinusoidal", 1024, Quantity::ppl, 1024, 0, "valid", 0}));
+    EXPECT_EQ(of("table13", 0, "lvalid_3072"),
+              (Target{"wikitext103", "sinusoidal", 512, Quantity::ppl, 3072, 1, "valid", 0}));
 }
 
 TEST(Scale, TheDemoMapsLengthsAndThinsTables) {
@@ -172,13 +191,16 @@ TEST(PaperTable, SetsOursBesideThePapers) {
         return Measured{target.length == 512 ? 19.8 : 18.333, 17.0, 19.5, 1000};
     };
     const auto text = render_paper_table(published_table("table5"), Scale{}, ours, TextFormat::markdown);
-    EXPECT_THAT(text, HasSubstr("| ALiBi | 512 | ours | – | – | – | 19.80 | 18.33 | 18.33 | 18.33 | 18.33 |\n"
-                                "|  |  | 95 % | – | – | – | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 |\n"
-                                "|  |  | paper | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |\n"
-                                "|  |  | difference | – | – | – | +0.07 | -0.48 | -0.17 | -0.15 | -0.07 |\n"));
+    EXPECT_THAT(
+        text,
+        HasSubstr("| ALiBi | 512 | ours | – | – | – | 19.80 | 18.33 | 18.33 | 18.33 | 18.33 |\n"
+                  "|  |  | 95 % | – | – | – | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 | 17.00–19.50 |\n"
+                  "|  |  | paper | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |\n"
+                  "|  |  | difference | – | – | – | +0.07 | -0.48 | -0.17 | -0.15 | -0.07 |\n"));
     EXPECT_THAT(text, HasSubstr("| ALiBi | 1024 | paper | – | – | – | – | 18.66 |"));
     EXPECT_THAT(text, Not(HasSubstr("DEMO")));
-    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
+    for (const auto format :
+         {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
         const auto demo = render_paper_table(published_table("table5"), demo_scale(), ours, format);
         EXPECT_THAT(demo, HasSubstr("NOT A REPRODUCTION")) << name_of(format);
         EXPECT_THAT(demo, HasSubstr("512 (64)")) << name_of(format);
@@ -261,9 +283,11 @@ TEST_F(Lookups, ADivergedModelIsShownAsOne) {
     bad.nll = NAN;
     bad.ppl_ci.reset();
     const std::vector<ReportRun> runs{run({bad})};
-    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
+    for (const auto format :
+         {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
         std::string text;
-        for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), format);
+        for (const auto& table : published_tables())
+            text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), format);
         EXPECT_THAT(text, HasSubstr("diverged")) << name_of(format);
         EXPECT_THAT(text, Not(testing::ContainsRegex("[ ,>\"]-?nan[^a-z]"))) << name_of(format);
     }
@@ -286,7 +310,8 @@ TEST_F(Lookups, TablesSayHowManyBlocksTheirIntervalsStandOn) {
     few.tokens = 20 * 1024;
     const std::vector<ReportRun> runs{run({row(512, 512, 20), few})};
     std::string text;
-    for (const auto& table : published_tables()) text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), TextFormat::markdown);
+    for (const auto& table : published_tables())
+        text += render_paper_table(table, Scale{}, lookup_in(runs, Scale{}), TextFormat::markdown);
     EXPECT_THAT(text, HasSubstr("Student's t over 20 to 213 blocks of 1,024 targets (none below 10)"));
     few.tokens = 9 * 1024;
     const std::vector<ReportRun> short_runs{run({few})};
@@ -318,7 +343,8 @@ TEST_F(Lookups, ARowsOwnDataSetCountsMoreThanItsStoresPath) {
     demo.data_set = "austen";
     const std::vector<ReportRun> small{run({demo})};
     EXPECT_TRUE(lookup_in(small, demo_scale())({"wikitext103", "alibi", 512, Quantity::ppl, 512, 0, "valid", 0}));
-    EXPECT_FALSE(lookup_in(small, Scale{})({"wikitext103", "alibi", 64, Quantity::ppl, 64, 0, "valid", 0})) << "Austen is no WikiText";
+    EXPECT_FALSE(lookup_in(small, Scale{})({"wikitext103", "alibi", 64, Quantity::ppl, 64, 0, "valid", 0}))
+        << "Austen is no WikiText";
 }
 
 TEST_F(Lookups, TrainingComesFromMetricsAndAnEarlyStopFromItsOwnFile) {

@@ -28,8 +28,8 @@ const fs::path kConfigs = fs::path(LONGBOW_TEST_DATA).parent_path() / "configs";
 class Reproduce : public testing::Test {
 protected:
     void SetUp() override {
-        folder_ =
-            fs::path(testing::TempDir()) / ("reproduce_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+        folder_ = fs::path(testing::TempDir()) /
+                  ("reproduce_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
         fs::remove_all(folder_);
     }
 
@@ -84,10 +84,11 @@ protected:
 
 TEST_F(Reproduce, EachNameHasItsModels) {
     const std::pair<const char*, std::size_t> counts[] = {
-        {"table1", 12}, {"table2", 4},  {"table3", 4},   {"table4", 4},       {"table5", 22},    {"table6", 5},  {"table7", 5},
-        {"table8", 6},  {"table9", 3},  {"table10", 3},  {"table11", 4},      {"table12", 6},    {"table13", 3}, {"table14", 3},
-        {"table15", 3}, {"figure1", 8}, {"figure2", 12}, {"figure4", 10},     {"figure5", 4},    {"figure6", 4}, {"figure7", 16},
-        {"figure8", 6}, {"figure9", 6}, {"figure11", 6}, {"wikitext103", 22}, {"bookcorpus", 6}, {"cc100", 6},   {"all", 34},
+        {"table1", 12},      {"table2", 4},     {"table3", 4},   {"table4", 4},  {"table5", 22},  {"table6", 5},
+        {"table7", 5},       {"table8", 6},     {"table9", 3},   {"table10", 3}, {"table11", 4},  {"table12", 6},
+        {"table13", 3},      {"table14", 3},    {"table15", 3},  {"figure1", 8}, {"figure2", 12}, {"figure4", 10},
+        {"figure5", 4},      {"figure6", 4},    {"figure7", 16}, {"figure8", 6}, {"figure9", 6},  {"figure11", 6},
+        {"wikitext103", 22}, {"bookcorpus", 6}, {"cc100", 6},    {"all", 34},
     };
     for (const auto& [name, models] : counts) {
         EXPECT_EQ(plan({name}).models.size(), models) << name;
@@ -96,8 +97,8 @@ TEST_F(Reproduce, EachNameHasItsModels) {
     EXPECT_EQ(plan({"all"}).tables.size(), 15U);
     EXPECT_EQ(plan({"all"}).figures.size(), 9U);
     EXPECT_EQ(plan({"table2", "table5", "table13", "figure1"}, demo_scale()).models.size(), 22U);
-    EXPECT_THAT(names_of(plan({"table13"})),
-                ElementsAre("wikitext103/sinusoidal-512", "wikitext103/sinusoidal-1024", "wikitext103/sinusoidal-3072"));
+    EXPECT_THAT(names_of(plan({"table13"})), ElementsAre("wikitext103/sinusoidal-512", "wikitext103/sinusoidal-1024",
+                                                         "wikitext103/sinusoidal-3072"));
 }
 
 TEST_F(Reproduce, UnknownNamesAreRefusedWithTheNearest) {
@@ -118,8 +119,8 @@ TEST_F(Reproduce, ASharedModelIsPlannedOnce) {
     auto names = names_of(both);
     std::sort(names.begin(), names.end());
     EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
-    const auto sinusoidal =
-        std::find_if(both.models.begin(), both.models.end(), [](const auto& model) { return model.name == "wikitext103/sinusoidal-512"; });
+    const auto sinusoidal = std::find_if(both.models.begin(), both.models.end(),
+                                         [](const auto& model) { return model.name == "wikitext103/sinusoidal-512"; });
     ASSERT_EQ(sinusoidal->evals.size(), 2U);  // non-overlapping, and stride 1
     EXPECT_EQ(sinusoidal->evals[0].lengths.size(), 35U);
     EXPECT_TRUE(sinusoidal->evals[0].one_at_a_time);
@@ -155,12 +156,13 @@ TEST_F(Reproduce, WhatIsThereIsDone) {
     EXPECT_EQ(missing_of("table13"), 3U + 5 + 4 + 1);
     train("demo/sinusoidal-64", 300);
     EXPECT_EQ(missing_of("table13"), 13U);
-    EXPECT_THAT(plan_text(plan({"table13"}, demo_scale()), request({"table13"}, demo_scale())), HasSubstr("at 300 of 652 updates"));
+    EXPECT_THAT(plan_text(plan({"table13"}, demo_scale()), request({"table13"}, demo_scale())),
+                HasSubstr("at 300 of 652 updates"));
     train("demo/sinusoidal-64", 652);
     EXPECT_EQ(missing_of("table13"), 12U);
     evaluate("demo/sinusoidal-64", "results.jsonl", 64, 1, 4096);
     EXPECT_EQ(missing_of("table13"), 11U);
-    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);          // the whole split, which the demo does not measure
+    evaluate("demo/sinusoidal-64", "results.jsonl", 128, 1);  // the whole split, which the demo does not measure
     evaluate("demo/sinusoidal-64", "results.jsonl", 192, 192, 4096);  // without overlap
     EXPECT_EQ(missing_of("table13"), 11U);
 }
@@ -172,7 +174,8 @@ TEST_F(Reproduce, CommandsComeInOrder) {
     ASSERT_EQ(chains.size(), 3U);
     ASSERT_EQ(chains[0].commands.size(), 2U);
     EXPECT_EQ(chains[0].commands[0].front(), "train");
-    EXPECT_THAT(join(chains[0].commands[0], " "), HasSubstr("position.method=sinusoidal train.length=64 train.batch=24"));
+    EXPECT_THAT(join(chains[0].commands[0], " "),
+                HasSubstr("position.method=sinusoidal train.length=64 train.batch=24"));
     EXPECT_THAT(join(chains[0].commands[1], " "), HasSubstr("--lengths 64,128,192,256,384"));
     EXPECT_THAT(join(chains[0].commands[1], " "), HasSubstr("--stride 1 --max-stream-tokens 4096"));
     EXPECT_EQ(chains[2].commands.size(), 1U);  // trained already
@@ -186,7 +189,8 @@ TEST_F(Reproduce, EarlyStopsAreMeasuredOnTheWay) {
         const auto wanted = request({name});
         const auto made = plan_reproduction(wanted);
         const auto chains = model_commands(made, wanted);
-        const auto chain = std::find_if(chains.begin(), chains.end(), [](const auto& one) { return one.name == "cc100/sinusoidal-1024"; });
+        const auto chain = std::find_if(chains.begin(), chains.end(),
+                                        [](const auto& one) { return one.name == "cc100/sinusoidal-1024"; });
         ASSERT_NE(chain, chains.end());
         ASSERT_GE(chain->commands.size(), 4U);
         EXPECT_THAT(join(chain->commands[0], " "), HasSubstr("train.stop=46700 updates"));
@@ -199,7 +203,8 @@ TEST_F(Reproduce, EarlyStopsAreMeasuredOnTheWay) {
     train("cc100/sinusoidal-1024", 46700);
     const auto wanted = request({"table11"});
     const auto chains = model_commands(plan_reproduction(wanted), wanted);
-    const auto chain = std::find_if(chains.begin(), chains.end(), [](const auto& one) { return one.name == "cc100/sinusoidal-1024"; });
+    const auto chain =
+        std::find_if(chains.begin(), chains.end(), [](const auto& one) { return one.name == "cc100/sinusoidal-1024"; });
     EXPECT_EQ(chain->commands[0].front(), "eval");  // the stop is reached, but its measurement is missing
 }
 
@@ -217,7 +222,8 @@ TEST_F(Reproduce, EveryModelHasARowOfItsOwn) {
     // The row is needed to find the speed and memory of training.
     for (const auto* name : {"table1", "figure2", "table5", "table12"}) {
         for (const auto& model : plan({name}).models) {
-            EXPECT_TRUE(std::any_of(model.evals.begin(), model.evals.end(), [](const auto& eval) { return eval.file == "results.jsonl"; }))
+            EXPECT_TRUE(std::any_of(model.evals.begin(), model.evals.end(),
+                                    [](const auto& eval) { return eval.file == "results.jsonl"; }))
                 << name << " " << model.name;
         }
     }
@@ -240,7 +246,8 @@ TEST_F(Reproduce, ARunOfOtherSettingsIsRefused) {
         plan({"table13"});
         FAIL();
     } catch (const ConfigError& error) {
-        EXPECT_THAT(error.what(), AllOf(HasSubstr("model.dropout: 0.25 -> 0.3"), HasSubstr("choose another --run-dir")));
+        EXPECT_THAT(error.what(),
+                    AllOf(HasSubstr("model.dropout: 0.25 -> 0.3"), HasSubstr("choose another --run-dir")));
     }
 }
 
@@ -262,14 +269,14 @@ TEST_F(Reproduce, OneSeedAModel) {
 TEST_F(Reproduce, CostsStandOnTheStatedThroughput) {
     const auto made = plan({"all"});
     for (const auto& model : made.models) EXPECT_GT(model.train_seconds, 0) << model.name;
-    const auto alibi =
-        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/alibi-512"; });
+    const auto alibi = std::find_if(made.models.begin(), made.models.end(),
+                                    [](const auto& model) { return model.name == "wikitext103/alibi-512"; });
     EXPECT_NEAR(alibi->train_seconds, 286000.0 * 73728 / 28304, 1);  // Figure 7
-    const auto t5 =
-        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "wikitext103/t5-3072"; });
+    const auto t5 = std::find_if(made.models.begin(), made.models.end(),
+                                 [](const auto& model) { return model.name == "wikitext103/t5-3072"; });
     EXPECT_NEAR(t5->train_seconds, 286000.0 * 73728 / 4300, 1);  // Table 1
-    const auto large =
-        std::find_if(made.models.begin(), made.models.end(), [](const auto& model) { return model.name == "cc100/alibi-2048"; });
+    const auto large = std::find_if(made.models.begin(), made.models.end(),
+                                    [](const auto& model) { return model.name == "cc100/alibi-2048"; });
     EXPECT_NEAR(large->train_seconds, 6700 * 3600.0, 1);  // Table 12
     const auto text = plan_text(made, request({"all"}));
     for (const auto& model : made.models) EXPECT_THAT(text, HasSubstr(model.name));
@@ -316,7 +323,8 @@ TEST_F(Reproduce, TablesFiguresAndClaimsAreWritten) {
 TEST_F(Reproduce, EveryFigureDrawsWithoutOurNumbers) {
     const auto wanted = request({"all"});
     const auto output = write_reproduction(plan_reproduction(wanted), wanted);
-    for (const auto* figure : {"figure1", "figure2", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9", "figure11"}) {
+    for (const auto* figure :
+         {"figure1", "figure2", "figure4", "figure5", "figure6", "figure7", "figure8", "figure9", "figure11"}) {
         EXPECT_TRUE(fs::exists(folder_ / "figures" / (std::string(figure) + ".svg"))) << figure;
     }
     EXPECT_EQ(output.claims.size(), 0U);
@@ -337,13 +345,17 @@ TEST_F(Reproduce, TheTimeHereComesFromTheMeter) {
     const auto plan = plan_reproduction(demo);
     EXPECT_EQ(calls, 1) << "three lengths of one method are timed once";
     EXPECT_THAT(asked, testing::Contains(TimedEval{64, 1, false}));
-    const auto per_token = [](const PlannedModel& model) { return ForwardFlops(model.config, 2048).token(model.config.train.length); };
+    const auto per_token = [](const PlannedModel& model) {
+        return ForwardFlops(model.config, 2048).token(model.config.train.length);
+    };
     double expected = 0;
     for (const auto& model : plan.models) expected += 652 * 0.5 * per_token(model) / per_token(plan.models.front());
     EXPECT_NEAR(plan.local_seconds, expected / 2, 1e-6);
     EXPECT_THAT(plan_text(plan, demo), HasSubstr("on this machine about"));
 
-    demo.meter = [](const Config&, std::int64_t, const std::vector<TimedEval>&) -> LocalSpeed { throw Error("no such product\nhere"); };
+    demo.meter = [](const Config&, std::int64_t, const std::vector<TimedEval>&) -> LocalSpeed {
+        throw Error("no such product\nhere");
+    };
     const auto text = plan_text(plan_reproduction(demo), demo);
     EXPECT_THAT(text, HasSubstr("on this machine: cannot be measured: no such product\n"));
 }
@@ -352,7 +364,8 @@ TEST_F(Reproduce, StepsWeighByTheirFlops) {
     const auto all = request({"table11", "table13"}, demo_scale());
     const auto plan = plan_reproduction(all);
     for (const auto& chain : model_commands(plan, all)) {
-        const auto model = std::find_if(plan.models.begin(), plan.models.end(), [&](const auto& one) { return one.name == chain.name; });
+        const auto model = std::find_if(plan.models.begin(), plan.models.end(),
+                                        [&](const auto& one) { return one.name == chain.name; });
         ASSERT_EQ(chain.costs.size(), chain.commands.size());
         double training = 0;
         for (std::size_t i = 0; i < chain.costs.size(); ++i) {

@@ -25,7 +25,8 @@ PositionContext context_of(std::int64_t dim = 16, std::int64_t heads = 2, Option
 // What a user writes for a new method: a class, its options, its registration. Nothing else in the program knows of it.
 class LogDistance : public PositionMethod {
 public:
-    explicit LogDistance(const PositionContext& context) : strength_(option_double(context.options, "strength")), heads_(context.heads) {}
+    explicit LogDistance(const PositionContext& context)
+        : strength_(option_double(context.options, "strength")), heads_(context.heads) {}
     BiasSpec bias(std::int64_t) override {
         BiasSpec spec;
         spec.kind = BiasSpec::Kind::table;
@@ -60,12 +61,14 @@ TEST(Registry, KnowsTheBuiltInMethodsAndThisFiles) {
         EXPECT_FALSE(entry.help.empty()) << entry.name;
     }
     // There may be more: methods of the user's own.
-    EXPECT_THAT(names, testing::IsSupersetOf({"alibi", "learned", "log_distance", "none", "rotary", "sinusoidal", "t5"}));
+    EXPECT_THAT(names,
+                testing::IsSupersetOf({"alibi", "learned", "log_distance", "none", "rotary", "sinusoidal", "t5"}));
     EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
 }
 
 TEST(Registry, AMethodAddedHereIsMadeWithItsDefaultsAndOptions) {
-    EXPECT_NEAR(make_position_method("log_distance", context_of())->bias(0).table[1][1].item<double>(), -2 * std::log(2), 1e-12);
+    EXPECT_NEAR(make_position_method("log_distance", context_of())->bias(0).table[1][1].item<double>(),
+                -2 * std::log(2), 1e-12);
     const auto given = make_position_method("log_distance", context_of(16, 2, {{"strength", 5.0}}));
     EXPECT_NEAR(given->bias(0).table[1][1].item<double>(), -5 * std::log(2), 1e-12);
 }
@@ -175,9 +178,11 @@ TEST(Rotary, TurnsInterleavedPairs) {
         for (int pair = 0; pair < 4; ++pair) {
             const double angle = (t + 3) * std::pow(100.0, -2.0 * pair / 8);
             for (const auto& [before, after] : {std::pair{q, q_turned}, std::pair{k, k_turned}}) {
-                const auto a = before[1][1][t][2 * pair].item<double>(), b = before[1][1][t][2 * pair + 1].item<double>();
+                const auto a = before[1][1][t][2 * pair].item<double>(),
+                           b = before[1][1][t][2 * pair + 1].item<double>();
                 EXPECT_NEAR(after[1][1][t][2 * pair].item<double>(), a * std::cos(angle) - b * std::sin(angle), 1e-12);
-                EXPECT_NEAR(after[1][1][t][2 * pair + 1].item<double>(), a * std::sin(angle) + b * std::cos(angle), 1e-12);
+                EXPECT_NEAR(after[1][1][t][2 * pair + 1].item<double>(), a * std::sin(angle) + b * std::cos(angle),
+                            1e-12);
             }
         }
     }
@@ -244,7 +249,8 @@ TEST(T5, TableFollowsTheWeightsAndGivesThemGradients) {
 }
 
 TEST(T5, OneTableALayerWhenNotShared) {
-    const auto method = make_position_method("t5", context_of(16, 2, {{"shared", false}, {"init", std::string("zeros")}}));
+    const auto method =
+        make_position_method("t5", context_of(16, 2, {{"shared", false}, {"init", std::string("zeros")}}));
     EXPECT_TRUE(method->bias_differs_by_layer());
     EXPECT_EQ(method->parameters().front().sizes(), at::IntArrayRef({2, 32, 2}));
     EXPECT_TRUE(method->bias(1).table.eq(0).all().item<bool>());

@@ -26,8 +26,8 @@ DataConfig documents(const std::string& rule, std::int64_t blank_lines = 2) {
 
 // Feeds the files `step` bytes at a time and returns each document's text that is encoded. What is in no piece must be
 // separators.
-std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& config, const std::vector<std::string>& files, std::size_t chunk,
-                             std::size_t step) {
+std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& config,
+                             const std::vector<std::string>& files, std::size_t chunk, std::size_t step) {
     Segmenter segmenter(tokenizer, config, chunk);
     std::vector<std::string> result(1);
     std::string raw;
@@ -62,7 +62,8 @@ std::vector<std::string> cut(const Tokenizer& tokenizer, const DataConfig& confi
 }
 
 // Checks that the documents are the same for all sizes of chunks and reads.
-std::vector<std::string> cut_every_way(const Tokenizer& tokenizer, const DataConfig& config, const std::vector<std::string>& files) {
+std::vector<std::string> cut_every_way(const Tokenizer& tokenizer, const DataConfig& config,
+                                       const std::vector<std::string>& files) {
     const auto expected = cut(tokenizer, config, files, 1 << 20, 1 << 20);
     for (const std::size_t chunk : {1, 2, 3, 5, 8, 17}) {
         for (const std::size_t step : {1, 2, 3, 7, 100})
@@ -72,11 +73,13 @@ std::vector<std::string> cut_every_way(const Tokenizer& tokenizer, const DataCon
 }
 
 TEST(Segmenter, FileRuleMakesEachFileADocument) {
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("file"), {"one\n\n\ntwo\n", "", "three"}), ElementsAre("one\n\n\ntwo\n", "three"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("file"), {"one\n\n\ntwo\n", "", "three"}),
+                ElementsAre("one\n\n\ntwo\n", "three"));
 }
 
 TEST(Segmenter, LineRuleDropsNewlinesAndEmptyLines) {
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("line"), {"\na b\n\n\nc\r\nd", "\n\n", "e\n"}), ElementsAre("a b", "c", "d", "e"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("line"), {"\na b\n\n\nc\r\nd", "\n\n", "e\n"}),
+                ElementsAre("a b", "c", "d", "e"));
 }
 
 TEST(Segmenter, LineRuleKeepsACarriageReturnInsideALine) {
@@ -85,10 +88,14 @@ TEST(Segmenter, LineRuleKeepsACarriageReturnInsideALine) {
 
 TEST(Segmenter, BlankLineRuleCountsEmptyLines) {
     const std::string text = "\n\n\na\n\nb\n\n\nc\n\n\n\n\nd\n";
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 2), {text}), ElementsAre("a\n\nb\n", "c\n", "d\n"));
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 1), {text}), ElementsAre("a\n", "b\n", "c\n", "d\n"));
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 4), {text}), ElementsAre("a\n\nb\n\n\nc\n", "d\n"));
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 9), {text}), ElementsAre("a\n\nb\n\n\nc\n\n\n\n\nd\n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 2), {text}),
+                ElementsAre("a\n\nb\n", "c\n", "d\n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 1), {text}),
+                ElementsAre("a\n", "b\n", "c\n", "d\n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 4), {text}),
+                ElementsAre("a\n\nb\n\n\nc\n", "d\n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line", 9), {text}),
+                ElementsAre("a\n\nb\n\n\nc\n\n\n\n\nd\n"));
 }
 
 TEST(Segmenter, ALineOfWhiteSpaceIsEmpty) {
@@ -103,14 +110,16 @@ TEST(Segmenter, ALineOfWhiteSpaceIsEmpty) {
 }
 
 TEST(Segmenter, BlankLineRuleEndsDocumentsWithTheirFile) {
-    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line"), {"a\n", "b", "\n\n\n", "c\n\n\n"}), ElementsAre("a\n", "b", "c\n"));
+    EXPECT_THAT(cut_every_way(ByteTokenizer(), documents("blank_line"), {"a\n", "b", "\n\n\n", "c\n\n\n"}),
+                ElementsAre("a\n", "b", "c\n"));
 }
 
 TEST(Segmenter, CutsALongDocumentOnlyWhereTheTokenizerAllows) {
     const PairTokenizer tokenizer;
     std::string text;
     for (int i = 0; i < 200; ++i)
-        text += std::string(static_cast<std::size_t>(i % 9) + 1, static_cast<char>('a' + i % 26)) + (i % 4 ? " " : "\n");
+        text +=
+            std::string(static_cast<std::size_t>(i % 9) + 1, static_cast<char>('a' + i % 26)) + (i % 4 ? " " : "\n");
     for (const char* rule : {"file", "line", "blank_line"}) {
         for (const std::size_t chunk : {4, 16, 64}) {
             Segmenter segmenter(tokenizer, documents(rule), chunk);
@@ -159,7 +168,8 @@ TEST(Segmenter, AnUncuttableDocumentPassesWhole) {
 TEST(Segmenter, LineTokenizersKeepAllTextAndIndexDocuments) {
     const LineTokenizer tokenizer;
     EXPECT_THAT(cut_every_way(tokenizer, documents("line"), {"a\n\n\nb\nc"}), ElementsAre("a\n\n\n", "b\n", "c"));
-    EXPECT_THAT(cut_every_way(tokenizer, documents("blank_line"), {"\na\n\nb\n\n\n\nc\n"}), ElementsAre("\na\n\nb\n\n\n\n", "c\n"));
+    EXPECT_THAT(cut_every_way(tokenizer, documents("blank_line"), {"\na\n\nb\n\n\n\nc\n"}),
+                ElementsAre("\na\n\nb\n\n\n\n", "c\n"));
     EXPECT_THAT(cut_every_way(tokenizer, documents("file"), {"a\n\n", "\n\n", "b"}), ElementsAre("a\n\n", "\n\n", "b"));
 }
 

@@ -25,11 +25,14 @@ TEST(SmallFiles, EncodingOneFollowsItsSize) {
         std::vector<std::string> files;
         for (int i = 0; i < 100; ++i) {
             files.push_back((home / ("f" + std::to_string(i) + ending)).string());
-            std::ofstream(files.back()) << (ending == ".txt" ? "file the old harbour\n" : "{\"text\": \"the old harbour\"}\n");
+            std::ofstream(files.back()) << (ending == ".txt" ? "file the old harbour\n"
+                                                             : "{\"text\": \"the old harbour\"}\n");
         }
         const auto cost = [&](std::size_t count) {
             const std::vector<std::string> some(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(count));
-            return test::bytes_of([&] { encode_files({tokenizer, some, documents}, {[](const EncodedChunk&, const EncodeCursor&) {}}); });
+            return test::bytes_of([&] {
+                encode_files({tokenizer, some, documents}, {[](const EncodedChunk&, const EncodeCursor&) {}});
+            });
         };
         const auto few = cost(50), many = cost(100);
         EXPECT_LT((many - std::min(few, many)) / 50, kMost) << ending;

@@ -23,7 +23,8 @@ class SplitWriterTest : public test::StoreTest {
 protected:
     static Contents contents(const fs::path& folder) {
         Contents found;
-        for (const auto& entry : fs::directory_iterator(folder)) found[entry.path().filename().string()] = read_file(entry.path());
+        for (const auto& entry : fs::directory_iterator(folder))
+            found[entry.path().filename().string()] = read_file(entry.path());
         return found;
     }
 
@@ -64,11 +65,12 @@ protected:
 TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
     std::string json;
     for (int i = 0; i < 3000; ++i) json += Json{{"text", random_text(60, static_cast<std::uint64_t>(i))}}.dump() + "\n";
-    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)), write_text("b.txt", random_text(20, 2)),
-                                            write_text("c.jsonl", json), write_text("d.txt", random_text(150000, 3)),
-                                            write_text("e.txt", "")};
+    const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)),
+                                            write_text("b.txt", random_text(20, 2)), write_text("c.jsonl", json),
+                                            write_text("d.txt", random_text(150000, 3)), write_text("e.txt", "")};
     for (const auto& [rule, line_tokenizer] :
-         {std::pair(DocumentRule::file, false), std::pair(DocumentRule::blank_line, false), std::pair(DocumentRule::line, true)}) {
+         {std::pair(DocumentRule::file, false), std::pair(DocumentRule::blank_line, false),
+          std::pair(DocumentRule::line, true)}) {
         DataConfig documents;
         documents.documents = rule;
         std::unique_ptr<Tokenizer> tokenizer;
@@ -77,7 +79,8 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
         } else {
             tokenizer = std::make_unique<test::PairTokenizer>();
         }
-        const auto once = folder_ / ("once-" + std::string(name_of(rule))), often = folder_ / ("often-" + std::string(name_of(rule)));
+        const auto once = folder_ / ("once-" + std::string(name_of(rule))),
+                   often = folder_ / ("often-" + std::string(name_of(rule)));
         for (const auto& folder : {once, often}) fs::create_directories(folder);
         Json state;
         EncodeCursor cursor;
@@ -85,8 +88,8 @@ TEST_F(SplitWriterTest, StopsAnywhereLeaveNoTrace) {
         ASSERT_TRUE(write_on(once, *tokenizer, files, documents, 50000, 1 << 30, 1, state, cursor, sources));
         int stops = 0;
         state = nullptr;
-        for (Random random(9);
-             !write_on(often, *tokenizer, files, documents, 50000, static_cast<int>(1 + random.below(3)), 2, state, cursor, sources);)
+        for (Random random(9); !write_on(often, *tokenizer, files, documents, 50000,
+                                         static_cast<int>(1 + random.below(3)), 2, state, cursor, sources);)
             ++stops;
         EXPECT_GE(stops, 3);
         EXPECT_EQ(contents(once), contents(often)) << name_of(rule);
@@ -137,8 +140,9 @@ TEST_F(SplitWriterTest, WhatWasChangedIsNamed) {
             const SplitWriter writer(folder, "train", tokenizer, 50000, state);
             FAIL() << name;
         } catch (const Error& error) {
-            EXPECT_THAT(error.what(), HasSubstr(std::string(name) + " holds other bytes than were written to it: remove " +
-                                                (folder_ / "work").string() + " to make the store anew"));
+            EXPECT_THAT(error.what(),
+                        HasSubstr(std::string(name) + " holds other bytes than were written to it: remove " +
+                                  (folder_ / "work").string() + " to make the store anew"));
         }
     }
 }
@@ -164,9 +168,11 @@ TEST_F(SplitWriterTest, AStateOfTheVersionBeforeIsGoneOnWith) {
     EXPECT_EQ(contents(once), contents(resumed));
 
     Json saved = state_json(PrepareState());
-    for (const auto& [version, taken] : {std::pair(1, false), std::pair(2, true), std::pair(3, true), std::pair(4, false)}) {
+    for (const auto& [version, taken] :
+         {std::pair(1, false), std::pair(2, true), std::pair(3, true), std::pair(4, false)}) {
         saved["version"] = version;
-        EXPECT_EQ(test::error_of([&] { parse_state(saved); }), taken ? "no error" : "of another version of longbow") << version;
+        EXPECT_EQ(test::error_of([&] { parse_state(saved); }), taken ? "no error" : "of another version of longbow")
+            << version;
     }
 }
 
@@ -200,7 +206,8 @@ TEST_F(SplitWriterTest, JsonLinesAreDocumentsWhateverTheRule) {
 
 TEST_F(SplitWriterTest, ABadLineComesAfterAllBeforeIt) {
     const std::vector<std::string> files = {write_text("a.txt", random_text(200000, 1)),
-                                            write_text("bad.jsonl", "{\"text\": \"x\"}\n{\"text\": 1}\n"), write_text("worse.txt", "\xFF")};
+                                            write_text("bad.jsonl", "{\"text\": \"x\"}\n{\"text\": 1}\n"),
+                                            write_text("worse.txt", "\xFF")};
     for (const int threads : {1, 2, 5}) {
         std::size_t bytes = 0, through = 0;
         const test::ByteTokenizer tokenizer;

@@ -19,7 +19,9 @@ class EndTokenizer : public test::ByteTokenizer {
 public:
     explicit EndTokenizer(bool lines) : lines_(lines) {}
     [[nodiscard]] bool boundary_per_line() const override { return lines_; }
-    [[nodiscard]] std::string token_text(TokenId id) const override { return id == kBoundary ? "<end>" : ByteTokenizer::token_text(id); }
+    [[nodiscard]] std::string token_text(TokenId id) const override {
+        return id == kBoundary ? "<end>" : ByteTokenizer::token_text(id);
+    }
 
 private:
     bool lines_;
@@ -62,8 +64,8 @@ TEST(Inputs, AFileIsReadOnceHoweverOftenItIsNamed) {
     fs::create_symlink(home / "d/a", home / "link");
     fs::create_hard_link(home / "d/b", home / "hard");
     const auto at = [&](const char* name) { return (home / name).string(); };
-    EXPECT_THAT(without_duplicates(
-                    "train", {at("d/b"), at("d/a"), at("d/b"), at("d/./a"), at("link"), at("hard"), at("copy"), at("none"), at("none")}),
+    EXPECT_THAT(without_duplicates("train", {at("d/b"), at("d/a"), at("d/b"), at("d/./a"), at("link"), at("hard"),
+                                             at("copy"), at("none"), at("none")}),
                 ElementsAre(at("d/b"), at("d/a"), at("copy"), at("none"), at("none")));
     DataConfig data;
     data.train = {at("link"), at("d")};

@@ -23,8 +23,8 @@ TEST(Words, AreRunsOfNonWhitespace) {
 }
 
 TEST(Words, KnowUnicodeWhitespace) {
-    for (const char* space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x8A", "\xE2\x80\xA8", "\xE2\x80\xA9",
-                              "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\x1c", "\x1f"}) {
+    for (const char* space : {"\xC2\x85", "\xC2\xA0", "\xE1\x9A\x80", "\xE2\x80\x80", "\xE2\x80\x8A", "\xE2\x80\xA8",
+                              "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80", "\x1c", "\x1f"}) {
         EXPECT_EQ(words(std::string("a") + space + "b"), 2);
     }
     // Similar characters that are not white space: zero width space, left-to-right mark, left single quotation mark,

@@ -57,7 +57,8 @@ std::vector<ReportRun> runs_of(std::vector<EvalResult> rows) {
 
 std::vector<ReportRun> three_seeds(const std::string& method, double shift) {
     std::vector<EvalResult> rows;
-    for (std::uint64_t seed = 1; seed <= 3; ++seed) rows.push_back(row_of(method, seed, 64, shift + 0.01 * static_cast<double>(seed)));
+    for (std::uint64_t seed = 1; seed <= 3; ++seed)
+        rows.push_back(row_of(method, seed, 64, shift + 0.01 * static_cast<double>(seed)));
     return runs_of(std::move(rows));
 }
 
@@ -66,7 +67,8 @@ Pairing pair(const std::vector<ReportRun>& a, const std::vector<ReportRun>& b, c
     return pair_sides(comparison_side(a, "A", ""), comparison_side(b, "B", ""), request);
 }
 
-std::string refusal(const std::vector<ReportRun>& a, const std::vector<ReportRun>& b, const PairingRequest& request = {}) {
+std::string refusal(const std::vector<ReportRun>& a, const std::vector<ReportRun>& b,
+                    const PairingRequest& request = {}) {
     return error_of<DataError>([&] { pair(a, b, request); });
 }
 
@@ -110,7 +112,9 @@ TEST(Comparison, ASeedThatWasNotMeasuredAlikeIsNamed) {
     auto a = three_seeds("alibi", 0);
     const auto b = three_seeds("rotary", 0.25);
     a[1].rows[0].dtype = "bf16";
-    EXPECT_THAT(refusal(a, b), HasSubstr("seed 2 of alibi was not measured like that of rotary (length 64, protocol paper, valid split)"));
+    EXPECT_THAT(
+        refusal(a, b),
+        HasSubstr("seed 2 of alibi was not measured like that of rotary (length 64, protocol paper, valid split)"));
 }
 
 TEST(Comparison, OneRunASideNeedsNoCommonSeed) {
@@ -123,9 +127,10 @@ TEST(Comparison, OneRunASideNeedsNoCommonSeed) {
 TEST(Comparison, UnlikeMeasurementsAreNeverPaired) {
     const auto a = runs_of({row_of("alibi", 1, 64)});
     for (const auto change :
-         {+[](EvalResult& r) { r.length = 128; }, +[](EvalResult& r) { r.stride = 32; }, +[](EvalResult& r) { r.protocol = "lm-eval"; },
-          +[](EvalResult& r) { r.split = "test"; }, +[](EvalResult& r) { r.within_documents = true; },
-          +[](EvalResult& r) { r.max_stream_tokens = 11564; }, +[](EvalResult& r) { r.dtype = "bf16"; }}) {
+         {+[](EvalResult& r) { r.length = 128; }, +[](EvalResult& r) { r.stride = 32; },
+          +[](EvalResult& r) { r.protocol = "lm-eval"; }, +[](EvalResult& r) { r.split = "test"; },
+          +[](EvalResult& r) { r.within_documents = true; }, +[](EvalResult& r) { r.max_stream_tokens = 11564; },
+          +[](EvalResult& r) { r.dtype = "bf16"; }}) {
         auto other = row_of("rotary", 1, 64);
         change(other);
         EXPECT_THAT(refusal(a, runs_of({other})), HasSubstr("share no length"));
@@ -151,7 +156,8 @@ TEST(Comparison, SeveralMethodsASideAreRefusedByName) {
     EXPECT_THAT(text, HasSubstr("runs/demo@alibi"));
     EXPECT_EQ(comparison_side(runs, "runs/demo@rotary", "rotary").name, "rotary");
     EXPECT_EQ(comparison_side(runs, "x@rotary/seed-2", "rotary/seed-2").rows.size(), 1U);
-    EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "runs/demo@t5", "t5"); }), HasSubstr("there are alibi/seed-1"));
+    EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "runs/demo@t5", "t5"); }),
+                HasSubstr("there are alibi/seed-1"));
 }
 
 TEST(Comparison, TwoRunsOfOneSeedAreInDoubt) {
@@ -190,7 +196,8 @@ TEST(Comparison, OneRunIsOneModelWhateverChangedBetweenItsMeasurements) {
     auto twin = row_of("alibi", 1, 64);
     twin.train_length = 128;
     runs[0].rows.push_back(twin);
-    EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "A", ""); }), HasSubstr("as a folder or file of its own"));
+    EXPECT_THAT(error_of<DataError>([&] { comparison_side(runs, "A", ""); }),
+                HasSubstr("as a folder or file of its own"));
 }
 
 TEST(Comparison, ADivergedModelHasNoVerdict) {
@@ -219,7 +226,8 @@ TEST(Comparison, UnlikeTokenizersComparePerByteAndWord) {
     EXPECT_NEAR(compare_rows({{&a, &b}}).difference.mean, 0, 1e-12);
     for (auto& loss : b.block_nll) loss *= 1.5;
     EXPECT_NEAR(compare_rows({{&a, &b}}).difference.mean, a.nll / 2 / 4, 1e-12);
-    EXPECT_NEAR(compare_rows({{&a, &b}}, LossUnit::word).difference.mean, a.nll / 2 * static_cast<double>(a.tokens) / 5000, 1e-9);
+    EXPECT_NEAR(compare_rows({{&a, &b}}, LossUnit::word).difference.mean,
+                a.nll / 2 * static_cast<double>(a.tokens) / 5000, 1e-9);
     EXPECT_THAT(error_of<DataError>([&] { compare_rows({{&a, &b}}, LossUnit::token); }), HasSubstr("--per byte"));
     b.block_bytes[0] += 4;
     EXPECT_THAT(error_of<DataError>([&] { compare_rows({{&a, &b}}); }), HasSubstr("different texts"));

@@ -35,9 +35,12 @@ std::vector<float> windows_of(std::int64_t length, float early, float later) {
 }
 
 EarlyTokenAnalysis analysis_of(float context_gain) {
-    const std::vector<std::vector<float>> disjoint{windows_of(64, 9, 3), windows_of(256, 9 - context_gain, 3 - context_gain)};
-    const std::vector<std::vector<float>> sliding{std::vector<float>(4096, 3), std::vector<float>(4096, 3 - context_gain)};
-    return analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}, {row_of(256, 256), row_of(256, 16), {}}}, disjoint, sliding);
+    const std::vector<std::vector<float>> disjoint{windows_of(64, 9, 3),
+                                                   windows_of(256, 9 - context_gain, 3 - context_gain)};
+    const std::vector<std::vector<float>> sliding{std::vector<float>(4096, 3),
+                                                  std::vector<float>(4096, 3 - context_gain)};
+    return analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}, {row_of(256, 256), row_of(256, 16), {}}},
+                                disjoint, sliding);
 }
 
 TEST(EarlyToken, AllOfTheGainWhenContextBringsNone) {
@@ -80,7 +83,8 @@ TEST(EarlyToken, ADivergedModelIsSaidToBe) {
     auto bad = row_of(64, 64), slow = row_of(64, 16), far = row_of(256, 256), far_slow = row_of(256, 16);
     for (auto* row : {&bad, &slow, &far, &far_slow}) row->nll = row->ppl = NAN;
     const std::vector<float> nothing(4096, NAN);
-    const auto analysis = analyse_early_tokens({{bad, slow, {}}, {far, far_slow, {}}}, {nothing, nothing}, {nothing, nothing});
+    const auto analysis =
+        analyse_early_tokens({{bad, slow, {}}, {far, far_slow, {}}}, {nothing, nothing}, {nothing, nothing});
     const auto text = early_token_text(analysis);
     EXPECT_THAT(text, HasSubstr("diverged"));
     EXPECT_THAT(text, HasSubstr("has no gain"));
@@ -90,7 +94,8 @@ TEST(EarlyToken, ADivergedModelIsSaidToBe) {
 }
 
 TEST(EarlyToken, UnlikeTargetsAreRefused) {
-    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)}, {std::vector<float>(11)}),
+    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)},
+                                      {std::vector<float>(11)}),
                  DataError);
     EXPECT_THROW(analyse_early_tokens({}, {}, {}), Error);
 }

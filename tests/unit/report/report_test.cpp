@@ -81,7 +81,9 @@ TEST(Report, GrowthIsPairedByBlocks) {
     EXPECT_NEAR(std::log(growth.interval->low * growth.interval->high), 2 * centre, 1e-9);
     const double wide = std::log(growth.interval->high / growth.interval->low);
     far.block_nll[0] += 40;  // blocks that grow differently widen the interval
-    EXPECT_NEAR(std::log(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->interval->high) - centre - 40.0 / 12000, wide, 1e-9);
+    EXPECT_NEAR(
+        std::log(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth->interval->high) - centre - 40.0 / 12000, wide,
+        1e-9);
     far.tokens = 11999;
     // Rows that scored other tokens share no table, so that they are not compared.
     EXPECT_FALSE(make_tables(runs, Metric::ppl).at(0).rows.at(0).growth.has_value());
@@ -119,10 +121,11 @@ TEST(Report, CheckpointsOfOneSeedAreModelsOfTheirOwn) {
 }
 
 TEST(Report, UnlikeMeasurementsNeverShareATable) {
-    for (const auto change : {+[](EvalResult& r) { r.protocol = "lm-eval"; }, +[](EvalResult& r) { r.split = "test"; },
-                              +[](EvalResult& r) { r.stride = 32; }, +[](EvalResult& r) { r.data = "other"; },
-                              +[](EvalResult& r) { r.tokenizer = "other"; }, +[](EvalResult& r) { r.within_documents = true; },
-                              +[](EvalResult& r) { r.max_stream_tokens = 3000; }, +[](EvalResult& r) { r.dtype = "bf16"; }}) {
+    for (const auto change :
+         {+[](EvalResult& r) { r.protocol = "lm-eval"; }, +[](EvalResult& r) { r.split = "test"; },
+          +[](EvalResult& r) { r.stride = 32; }, +[](EvalResult& r) { r.data = "other"; },
+          +[](EvalResult& r) { r.tokenizer = "other"; }, +[](EvalResult& r) { r.within_documents = true; },
+          +[](EvalResult& r) { r.max_stream_tokens = 3000; }, +[](EvalResult& r) { r.dtype = "bf16"; }}) {
         auto other = row_of("t5", 64, 70);
         change(other);
         EXPECT_EQ(make_tables({run_of("a", {row_of("alibi", 64, 50), other})}, Metric::ppl).size(), 2U);
@@ -134,7 +137,10 @@ TEST(Report, CsvQuotesAndJsonParses) {
     auto runs = two_models();
     runs[0].rows[0].name = runs[0].rows[1].name = "a, \"quoted\" name";
     const auto csv = render_report(runs, Metric::ppl, TextFormat::csv);
-    EXPECT_THAT(csv, HasSubstr("Sinusoidal,\"a, \"\"quoted\"\" name\",sinusoidal,64,valid,paper,non-overlapping,false,64,12000,1,60,"));
+    EXPECT_THAT(
+        csv,
+        HasSubstr(
+            "Sinusoidal,\"a, \"\"quoted\"\" name\",sinusoidal,64,valid,paper,non-overlapping,false,64,12000,1,60,"));
     std::size_t commas = 0;
     for (const char c : csv.substr(0, csv.find('\n'))) commas += c == ',';
     const auto last = csv.substr(csv.rfind("\nALiBi") + 1);
@@ -153,8 +159,10 @@ TEST(Report, ThePageStandsAlone) {
     runs[0].train_nll = runs[1].train_nll = {{10, 6.0}, {20, 5.0}, {30, 4.5}};
     auto html = render_report(runs, Metric::ppl, TextFormat::html);
     const std::string name_space = " xmlns=\"http://www.w3.org/2000/svg\"";  // names the format; nothing is fetched
-    for (auto at = html.find(name_space); at != std::string::npos; at = html.find(name_space)) html.erase(at, name_space.size());
-    for (const auto* outside : {"http://", "https://", "<script", "<link", "src="}) EXPECT_THAT(html, Not(HasSubstr(outside)));
+    for (auto at = html.find(name_space); at != std::string::npos; at = html.find(name_space))
+        html.erase(at, name_space.size());
+    for (const auto* outside : {"http://", "https://", "<script", "<link", "src="})
+        EXPECT_THAT(html, Not(HasSubstr(outside)));
     EXPECT_THAT(html, HasSubstr("&lt;sinusoidal&gt;"));
     EXPECT_THAT(html, HasSubstr("What all runs share"));
     std::size_t figures = 0;
@@ -212,7 +220,8 @@ TEST(Report, HasNoNumberAtALengthThatNoWindowReached) {
     EXPECT_EQ(row.growth->to, 128);
     EXPECT_THAT(position_chart(tables.at(0)).title, HasSubstr("window of 128 tokens"));
     EXPECT_TRUE(std::isnan(length_chart(tables.at(0)).series.at(0).y.at(2)));
-    for (const auto format : {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
+    for (const auto format :
+         {TextFormat::markdown, TextFormat::csv, TextFormat::latex, TextFormat::json, TextFormat::html}) {
         EXPECT_THAT(render_report(runs, Metric::ppl, format), Not(HasSubstr("99.25"))) << name_of(format);
     }
     EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("no such window"));

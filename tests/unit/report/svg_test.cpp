@@ -55,7 +55,8 @@ TEST(Svg, StandsAloneWithoutAStyleSheet) {
         EXPECT_EQ(root.name, "svg");
         EXPECT_EQ(root.attributes.at("xmlns"), "http://www.w3.org/2000/svg");
         EXPECT_THAT(root.attributes.at("font-family"), HasSubstr("DejaVu Sans"));
-        EXPECT_EQ(root.attributes.at("viewBox"), "0 0 " + root.attributes.at("width") + " " + root.attributes.at("height"));
+        EXPECT_EQ(root.attributes.at("viewBox"),
+                  "0 0 " + root.attributes.at("width") + " " + root.attributes.at("height"));
         EXPECT_THAT(svg, Not(HasSubstr("<style")));
         EXPECT_THAT(svg, Not(HasSubstr("href")));
         EXPECT_THAT(svg, Not(HasSubstr("nan")));
@@ -85,13 +86,14 @@ TEST(Svg, ErrorBarsSpanTheirInterval) {
 }
 
 TEST(Svg, APointWithoutAValueBreaksTheLine) {
-    const auto root =
-        parse_xml(chart_svg(chart_of({series_of("a", {1, 2, 4, 8, 16, 32}, {3, 4, NAN, INFINITY, 5, 6}), series_of("b", {1}, {NAN})})));
+    const auto root = parse_xml(chart_svg(
+        chart_of({series_of("a", {1, 2, 4, 8, 16, 32}, {3, 4, NAN, INFINITY, 5, 6}), series_of("b", {1}, {NAN})})));
     const auto lines = all_of(root, "polyline");
     ASSERT_THAT(lines, SizeIs(2));
     for (const auto* line : lines)
         EXPECT_EQ(std::count(line->attributes.at("points").begin(), line->attributes.at("points").end(), ','), 2);
-    EXPECT_THAT(chart_svg(chart_of({series_of("a", {1}, {NAN})})), Not(testing::AnyOf(HasSubstr("nan"), HasSubstr("inf"))));
+    EXPECT_THAT(chart_svg(chart_of({series_of("a", {1}, {NAN})})),
+                Not(testing::AnyOf(HasSubstr("nan"), HasSubstr("inf"))));
 }
 
 // Perplexities of diverging models may be any double.
@@ -148,8 +150,9 @@ TEST(Svg, EachOfManySeriesHasALookOfItsOwn) {
     for (const auto* name : {"circle", "rect", "path"}) {
         for (const auto* element : all_of(root, name)) {
             if (element->attributes.at("fill") == "#ffffff") continue;
-            const auto form =
-                element->attributes.contains("d") ? element->attributes.at("d").substr(element->attributes.at("d").find('l')) : "";
+            const auto form = element->attributes.contains("d")
+                                  ? element->attributes.at("d").substr(element->attributes.at("d").find('l'))
+                                  : "";
             looks.insert(element->name + form + element->attributes.at("fill"));
         }
     }

@@ -29,14 +29,16 @@ EvalResult of_first(EvalResult row, std::int64_t tokens) {
 
 // A row over the first 60,000 tokens must not take the place of the full row at its length.
 TEST(Tables, ARowOverFewerTokensReplacesNoFullOne) {
-    const std::vector<ReportRun> runs{run_with("alibi", {measured("alibi", 64, 70.5, 1, 117420), measured("alibi", 1024, 69.8, 1, 117420),
-                                                         of_first(measured("alibi", 1024, 75, 1, 60000), 60000)})};
+    const std::vector<ReportRun> runs{
+        run_with("alibi", {measured("alibi", 64, 70.5, 1, 117420), measured("alibi", 1024, 69.8, 1, 117420),
+                           of_first(measured("alibi", 1024, 75, 1, 60000), 60000)})};
     const auto tables = make_tables(runs, Metric::ppl);
     ASSERT_THAT(tables, SizeIs(2));
     EXPECT_DOUBLE_EQ(tables[0].rows[0].cells.at(1024).mean, 69.8);
     EXPECT_DOUBLE_EQ(tables[1].rows[0].cells.at(1024).mean, 75);
-    EXPECT_EQ(headings(runs)[0],
-              "austen/store (xxh3:0123456789abcdef), valid split, protocol paper, non-overlapping (117,420 tokens scored)");
+    EXPECT_EQ(
+        headings(runs)[0],
+        "austen/store (xxh3:0123456789abcdef), valid split, protocol paper, non-overlapping (117,420 tokens scored)");
     EXPECT_EQ(
         headings(runs)[1],
         "austen/store (xxh3:0123456789abcdef), valid split, protocol paper, non-overlapping, first 60,000 tokens (60,000 tokens scored)");
@@ -58,17 +60,18 @@ TEST(Tables, NoCurveMixesRows) {
     std::vector<EvalResult> rows;
     std::map<double, EvalResult> by_ppl;
     double ppl = 20;
-    const std::vector<void (*)(EvalResult&)> changes{[](EvalResult&) {},
-                                                     [](EvalResult& r) { r.data = "xxh3:other"; },
-                                                     [](EvalResult& r) { r.dtype = "bf16"; },
-                                                     [](EvalResult& r) { r.within_documents = true; },
-                                                     [](EvalResult& r) { r.max_stream_tokens = 11000, r.tokens = 11000; },
-                                                     [](EvalResult& r) { r.tokens = 11500; },
-                                                     [](EvalResult& r) { r.checkpoint = "later", r.updates = 800; },
-                                                     [](EvalResult& r) { r.stride = 32; },
-                                                     [](EvalResult& r) { r.protocol = "hf"; },
-                                                     [](EvalResult& r) { r.protocol = "hf", r.tokens = 11999 - r.length; },
-                                                     [](EvalResult& r) { r.tokenizer = "xxh3:other", r.data = "xxh3:third"; }};
+    const std::vector<void (*)(EvalResult&)> changes{
+        [](EvalResult&) {},
+        [](EvalResult& r) { r.data = "xxh3:other"; },
+        [](EvalResult& r) { r.dtype = "bf16"; },
+        [](EvalResult& r) { r.within_documents = true; },
+        [](EvalResult& r) { r.max_stream_tokens = 11000, r.tokens = 11000; },
+        [](EvalResult& r) { r.tokens = 11500; },
+        [](EvalResult& r) { r.checkpoint = "later", r.updates = 800; },
+        [](EvalResult& r) { r.stride = 32; },
+        [](EvalResult& r) { r.protocol = "hf"; },
+        [](EvalResult& r) { r.protocol = "hf", r.tokens = 11999 - r.length; },
+        [](EvalResult& r) { r.tokenizer = "xxh3:other", r.data = "xxh3:third"; }};
     for (const auto* position : {"alibi", "t5"}) {
         for (const auto change : changes) {
             for (const std::int64_t length : {64, 128, 256}) {
@@ -119,11 +122,13 @@ TEST(Tables, SlidingOnesKeepTheTrainingLength) {
 
 TEST(Tables, StridesOfProtocolHf) {
     const auto hf = [](std::int64_t length, std::int64_t stride) {
-        return changed(measured("alibi", length, 50), [&](EvalResult& r) { r.protocol = "hf", r.stride = stride, r.tokens = 11999; });
+        return changed(measured("alibi", length, 50),
+                       [&](EvalResult& r) { r.protocol = "hf", r.stride = stride, r.tokens = 11999; });
     };
     const auto strides = [](const std::vector<EvalResult>& rows) {
         std::map<std::string, std::vector<std::int64_t>> found;
-        for (const auto& table : make_tables({run_with("a", rows)}, Metric::ppl)) found[table.stride_text] = table.lengths;
+        for (const auto& table : make_tables({run_with("a", rows)}, Metric::ppl))
+            found[table.stride_text] = table.lengths;
         return found;
     };
     using Found = std::map<std::string, std::vector<std::int64_t>>;
@@ -135,7 +140,8 @@ TEST(Tables, StridesOfProtocolHf) {
 
 TEST(Tables, LengthsThatScoreUnlikeTokensAreNotJoinedAndSaySo) {
     const auto chunks = [](const char* position, std::int64_t length, double ppl) {
-        return changed(measured(position, length, ppl), [&](EvalResult& r) { r.protocol = "llamacpp", r.tokens = 6000 - length; });
+        return changed(measured(position, length, ppl),
+                       [&](EvalResult& r) { r.protocol = "llamacpp", r.tokens = 6000 - length; });
     };
     const std::vector<ReportRun> runs{run_with("a", {chunks("alibi", 64, 50), chunks("alibi", 128, 49)})};
     const auto tables = make_tables(runs, Metric::ppl);
@@ -143,7 +149,8 @@ TEST(Tables, LengthsThatScoreUnlikeTokensAreNotJoinedAndSaySo) {
     EXPECT_THAT(tables[0].heading(), HasSubstr("(tokens scored differ by length)"));
     EXPECT_FALSE(length_chart(tables[0]).series[0].line);
     EXPECT_THAT(length_chart(tables[0]).caption, HasSubstr("not joined"));
-    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown), HasSubstr("| 64 (5,936 tokens) | 128 (5,872 tokens) |"));
+    EXPECT_THAT(render_report(runs, Metric::ppl, TextFormat::markdown),
+                HasSubstr("| 64 (5,936 tokens) | 128 (5,872 tokens) |"));
 }
 
 // Returns a row of the same text in other tokens: twice as many, of half the bytes each.
@@ -158,14 +165,16 @@ EvalResult in_other_tokens(const std::string& position, std::int64_t length, dou
 }
 
 TEST(Tables, UnlikeTokenizersStandSideBySidePerByte) {
-    const std::vector<ReportRun> runs{run_with("a", {measured("alibi", 64, 50)}), run_with("b", {in_other_tokens("alibi", 64, 8)})};
+    const std::vector<ReportRun> runs{run_with("a", {measured("alibi", 64, 50)}),
+                                      run_with("b", {in_other_tokens("alibi", 64, 8)})};
     const auto tables = make_tables(runs, Metric::ppl);
     ASSERT_THAT(tables, SizeIs(3));
     EXPECT_THAT(tables[0].heading(), HasSubstr("a token is one of tokenizer xxh3:00000000000000aa's"));
     EXPECT_THAT(tables[1].heading(), HasSubstr("a token is one of tokenizer xxh3:00000000000000bb's"));
     EXPECT_EQ(tables[2].metric, Metric::bpb);
-    EXPECT_EQ(tables[2].heading(),
-              "austen/store = austen-bytes, valid split, protocol paper, non-overlapping (the same 48,000 bytes scored); 2 tokenizers, lengths in each model's own tokens");
+    EXPECT_EQ(
+        tables[2].heading(),
+        "austen/store = austen-bytes, valid split, protocol paper, non-overlapping (the same 48,000 bytes scored); 2 tokenizers, lengths in each model's own tokens");
     ASSERT_THAT(tables[2].rows, SizeIs(2));
     EXPECT_EQ(tables[2].rows[0].label, "ALiBi (austen/store)");
     EXPECT_FALSE(tables[2].rows[0].growth);
@@ -194,8 +203,9 @@ EvalResult worse(const std::string& position, double nats, double swing) {
 }
 
 TEST(Tables, BoldIsTheBestAndWhatIsNotClearlyWorse) {
-    const std::vector<EvalResult> rows{measured("alibi", 64, 50), worse("t5", 0.01, 0.1), worse("rotary", 0.01, 0.001),
-                                       changed(measured("none", 64, 60), [](EvalResult& r) { r.nll = r.ppl = kNoValue; })};
+    const std::vector<EvalResult> rows{
+        measured("alibi", 64, 50), worse("t5", 0.01, 0.1), worse("rotary", 0.01, 0.001),
+        changed(measured("none", 64, 60), [](EvalResult& r) { r.nll = r.ppl = kNoValue; })};
     EXPECT_THAT(bold(make_tables({run_with("a", rows)}, Metric::ppl).at(0), 64), ElementsAre(true, true, false, false));
     EXPECT_THAT(bold(make_tables({run_with("a", {rows[0]})}, Metric::ppl).at(0), 64), ElementsAre(false));
     // With 9 blocks, nothing is clear.
@@ -228,7 +238,8 @@ TEST(Tables, ADivergedSeedIsNoneOfThoseWithAValue) {
     const std::vector<ReportRun> one_model{run_with("a", {rows[1], rows[3], rows[5]})};
     const auto alone = make_tables(one_model, Metric::bpb).at(0);
     EXPECT_THAT(cell_text(alone, alone.rows.at(0).cells.at(64)), HasSubstr("(2 of 3 seeds diverged)"));
-    for (const auto& note : table_notes(alone)) EXPECT_THAT(note, Not(HasSubstr("seeds"))) << "one seed has no deviation";
+    for (const auto& note : table_notes(alone))
+        EXPECT_THAT(note, Not(HasSubstr("seeds"))) << "one seed has no deviation";
 }
 
 TEST(Tables, ASeedWithoutAValueDidNotDiverge) {
@@ -257,7 +268,9 @@ TEST(Tables, BoldPairsSeeds) {
 
 TEST(Tables, BoldOfUnlikeTokenizersGoesByBytes) {
     const auto marks = [](double ppl) {
-        const auto table = make_tables({run_with("a", {measured("alibi", 64, 50), in_other_tokens("t5", 64, ppl)})}, Metric::bpb).at(0);
+        const auto table =
+            make_tables({run_with("a", {measured("alibi", 64, 50), in_other_tokens("t5", 64, ppl)})}, Metric::bpb)
+                .at(0);
         return bold(table, 64);
     };
     EXPECT_THAT(marks(std::sqrt(50) * 1.1), ElementsAre(true, false));  // two of these tokens are one of the others
@@ -273,7 +286,8 @@ TEST(Tables, LabelsAreNeverAlike) {
     };
     const auto base = measured("alibi", 64, 50);
     EXPECT_THAT(labels({base, measured("t5", 64, 50)}), ElementsAre("ALiBi", "T5 bias"));
-    EXPECT_THAT(labels({base, changed(base, [](EvalResult& r) { r.train_length = 128; })}), ElementsAre("ALiBi, L=64", "ALiBi, L=128"));
+    EXPECT_THAT(labels({base, changed(base, [](EvalResult& r) { r.train_length = 128; })}),
+                ElementsAre("ALiBi, L=64", "ALiBi, L=128"));
     // Another back-end means the same weights under another configuration.
     EXPECT_THAT(labels({base, changed(base, [](EvalResult& r) { r.config = r.config_group = "xxh3:123456"; })}),
                 ElementsAre("alibi, 400 updates, config alibi1", "alibi, 400 updates, config 123456"));
@@ -291,8 +305,8 @@ TEST(Tables, SeveralSeedsAreCalledByWhatTheirNamesShare) {
 }
 
 TEST(Tables, ErrorBarsAreTheIntervals) {
-    const auto chart =
-        length_chart(make_tables({run_with("a", {measured("alibi", 64, 50), measured("alibi", 128, 60)})}, Metric::ppl).at(0));
+    const auto chart = length_chart(
+        make_tables({run_with("a", {measured("alibi", 64, 50), measured("alibi", 128, 60)})}, Metric::ppl).at(0));
     EXPECT_THAT(chart.series.at(0).low, ElementsAre(45, 54));
     EXPECT_THAT(chart.series.at(0).high, ElementsAre(testing::DoubleEq(50 * 1.1), testing::DoubleEq(60 * 1.1)));
     EXPECT_THAT(chart.caption, HasSubstr("95 % intervals"));
@@ -320,8 +334,10 @@ TEST(Tables, APlaceWeighsAsManyTokensAsItHas) {
 }
 
 TEST(Tables, RowsOfBeforeNameTheirDataByFingerprint) {
-    EXPECT_THAT(headings({run_with("a", {changed(measured("alibi", 64, 50), [](EvalResult& r) { r.data_name.clear(); })})}).at(0),
-                HasSubstr("data xxh3:0123456789abcdef, valid split"));
+    EXPECT_THAT(
+        headings({run_with("a", {changed(measured("alibi", 64, 50), [](EvalResult& r) { r.data_name.clear(); })})})
+            .at(0),
+        HasSubstr("data xxh3:0123456789abcdef, valid split"));
 }
 
 }  // namespace

@@ -11,19 +11,23 @@ namespace {
 
 const TextTable kTable{{"Model", "64"}, {true, false}, {{{"ALiBi"}, {"1.5", " class=\"best\""}}, {{"T5 bias"}, {"2"}}}};
 
-TEST(TextTable, Markdown) { EXPECT_EQ(markdown_table(kTable), "| Model | 64 |\n|---|---:|\n| ALiBi | 1.5 |\n| T5 bias | 2 |\n"); }
+TEST(TextTable, Markdown) {
+    EXPECT_EQ(markdown_table(kTable), "| Model | 64 |\n|---|---:|\n| ALiBi | 1.5 |\n| T5 bias | 2 |\n");
+}
 
 TEST(TextTable, Latex) {
-    EXPECT_EQ(latex_table(kTable, "A caption."),
-              "\\begin{table}\n  \\centering\n  \\caption{A caption.}\n  \\begin{tabular}{lr}\n    \\toprule\n    Model & 64 \\\\\n"
-              "    \\midrule\n    ALiBi & 1.5 \\\\\n    T5 bias & 2 \\\\\n    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
+    EXPECT_EQ(
+        latex_table(kTable, "A caption."),
+        "\\begin{table}\n  \\centering\n  \\caption{A caption.}\n  \\begin{tabular}{lr}\n    \\toprule\n    Model & 64 \\\\\n"
+        "    \\midrule\n    ALiBi & 1.5 \\\\\n    T5 bias & 2 \\\\\n    \\bottomrule\n  \\end{tabular}\n\\end{table}\n");
 }
 
 TEST(TextTable, Html) {
-    EXPECT_EQ(html_table(kTable),
-              "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">64</th></tr></thead><tbody>\n"
-              "<tr><th scope=\"row\">ALiBi</th><td class=\"best\">1.5</td></tr>\n<tr><th scope=\"row\">T5 bias</th><td>2</td></tr>\n"
-              "</tbody></table></div>\n");
+    EXPECT_EQ(
+        html_table(kTable),
+        "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Model</th><th scope=\"col\">64</th></tr></thead><tbody>\n"
+        "<tr><th scope=\"row\">ALiBi</th><td class=\"best\">1.5</td></tr>\n<tr><th scope=\"row\">T5 bias</th><td>2</td></tr>\n"
+        "</tbody></table></div>\n");
 }
 
 TEST(TextTable, APageHoldsItsStyleAndAnEscapedTitle) {

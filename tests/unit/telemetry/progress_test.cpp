@@ -11,19 +11,23 @@ namespace longbow {
 namespace {
 
 std::vector<ProgressColumn> columns(const std::string& name) {
-    return {{"ETA 0:00:32"}, {"41 %"}, {name, /*can_be_cut=*/true}, {""}, {"43,000/126,124 tokens"}, {"30.1K tokens/s"}};
+    return {{"ETA 0:00:32"},           {"41 %"},          {name, /*can_be_cut=*/true}, {""},
+            {"43,000/126,124 tokens"}, {"30.1K tokens/s"}};
 }
 
 TEST(Progress, ColumnsAreDroppedByWidthFromTheLast) {
     const auto name = std::string("alibi/seed-1, length 512");
-    EXPECT_EQ(progress_text(columns(name), 200), "ETA 0:00:32  41 %  alibi/seed-1, length 512  43,000/126,124 tokens  30.1K tokens/s");
+    EXPECT_EQ(progress_text(columns(name), 200),
+              "ETA 0:00:32  41 %  alibi/seed-1, length 512  43,000/126,124 tokens  30.1K tokens/s");
     EXPECT_EQ(progress_text(columns(name), 80), "ETA 0:00:32  41 %  alibi/seed-1, length 512  43,000/126,124 tokens");
     EXPECT_EQ(progress_text(columns(name), 40), "ETA 0:00:32  41 %  alibi/seed-1, lengt..");
     EXPECT_EQ(progress_text(columns(name), 20), "ETA 0:00:32  41 %");
     EXPECT_EQ(progress_text(columns(name), 6), "ETA ..") << "the first is cut rather than left out";
-    EXPECT_EQ(progress_text(columns(name)), "alibi/seed-1, length 512  ETA 0:00:32  41 %  43,000/126,124 tokens  30.1K tokens/s")
+    EXPECT_EQ(progress_text(columns(name)),
+              "alibi/seed-1, length 512  ETA 0:00:32  41 %  43,000/126,124 tokens  30.1K tokens/s")
         << "a plain line has all, and begins with the name, as the other lines of a log do";
-    for (int width = 1; width < 120; ++width) EXPECT_LE(display_width(progress_text(columns("日本語/seed-1, length 512"), width)), width);
+    for (int width = 1; width < 120; ++width)
+        EXPECT_LE(display_width(progress_text(columns("日本語/seed-1, length 512"), width)), width);
 }
 
 TEST(Progress, WideNamesAreCutByColumns) {

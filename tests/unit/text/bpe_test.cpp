@@ -58,7 +58,8 @@ std::vector<TokenId> slow_encode(const BpeModel& model, std::string_view text) {
 }
 
 TEST(PretokenizeTest, FollowsTheGpt2Pattern) {
-    EXPECT_THAT(words("Hello, world!  It's 42\n\n x"), ElementsAre("Hello", ",", " world", "!", " ", " It", "'s", " 42", "\n\n", " x"));
+    EXPECT_THAT(words("Hello, world!  It's 42\n\n x"),
+                ElementsAre("Hello", ",", " world", "!", " ", " It", "'s", " 42", "\n\n", " x"));
     EXPECT_THAT(words("don't'll've 'tis ''re"), ElementsAre("don", "'t", "'ll", "'ve", " '", "tis", " ''", "re"));
     EXPECT_THAT(words("a \n"), ElementsAre("a", " \n"));
     EXPECT_THAT(words("a\n\nb"), ElementsAre("a", "\n", "\n", "b"));
@@ -178,8 +179,10 @@ TEST_F(BpeFiles, AByteOrderMarkIsNoPartOfThem) {
         EXPECT_EQ(format_vocab_json(model), vocab_);
         EXPECT_EQ(format_merges(model), merges_);
     }
-    EXPECT_THAT(message(std::string("\xFF\xFE{\0", 4), merges_), HasSubstr("vocab.json: begins with the byte order mark of UTF-16"));
-    EXPECT_THAT(message(vocab_, std::string("\xFE\xFF\0a", 4)), HasSubstr("merges.txt: begins with the byte order mark of UTF-16"));
+    EXPECT_THAT(message(std::string("\xFF\xFE{\0", 4), merges_),
+                HasSubstr("vocab.json: begins with the byte order mark of UTF-16"));
+    EXPECT_THAT(message(vocab_, std::string("\xFE\xFF\0a", 4)),
+                HasSubstr("merges.txt: begins with the byte order mark of UTF-16"));
     EXPECT_THAT(message(vocab_ + std::string("\0{\"lost\": 1}", 12), merges_), HasSubstr("is NUL"));
     EXPECT_THAT(message(vocab_, merges_ + std::string("\0a b\n", 5)), HasSubstr("is NUL"));
 }
@@ -190,10 +193,12 @@ TEST_F(BpeFiles, MistakesAreNamed) {
     EXPECT_THAT(message("{\"a\": {}}", merges_), HasSubstr("an object"));
     EXPECT_THAT(message("{\"a\": -1}", merges_), HasSubstr("-1"));
     EXPECT_THAT(message("{\"a\": 0}", merges_), HasSubstr("no token for byte 0x00"));
-    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 4294967296"), merges_), HasSubstr("has id 4294967296"));
+    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 4294967296"), merges_),
+                HasSubstr("has id 4294967296"));
     EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 256"), merges_), HasSubstr("id 256 stands twice"));
     EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"ab\": 257"), merges_), HasSubstr("\"ab\" stands twice"));
-    EXPECT_THAT(message(replaced(vocab_, "<|endoftext|>", "<end>"), merges_), HasSubstr("neither <|endoftext|> nor </s>"));
+    EXPECT_THAT(message(replaced(vocab_, "<|endoftext|>", "<end>"), merges_),
+                HasSubstr("neither <|endoftext|> nor </s>"));
     EXPECT_THAT(message(vocab_, "a b\nab\n"), HasSubstr("merges.txt:2: two tokens"));
     EXPECT_THAT(message(vocab_, "a b\nab c d\n"), HasSubstr("merges.txt:2: two tokens"));
     EXPECT_THAT(message(vocab_, "a b\n\nab c\n"), HasSubstr("merges.txt:2: two tokens"));

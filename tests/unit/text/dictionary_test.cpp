@@ -20,10 +20,12 @@ std::vector<TokenId> encode(const Tokenizer& tokenizer, std::string_view text) {
 
 TEST(DictionaryTest, OrdersByCountThenCodePointAndPadsToEight) {
     WordCounts counts;
-    for (const auto* word : {"b", "a", "\xF0\x9F\x98\x80", "\xEF\xBC\xA1", "c", "c", "<unk>", "</s>", "madeupword0001"}) counts.add(word);
-    EXPECT_EQ(Dictionary::from_counts(counts, 0).format(),
-              "c 2\na 1\nb 1\nmadeupword0001 1\n\xEF\xBC\xA1 1\n\xF0\x9F\x98\x80 1\n"
-              "madeupword0000 0\nmadeupword0002 0\nmadeupword0003 0\nmadeupword0004 0\nmadeupword0005 0\nmadeupword0006 0\n");
+    for (const auto* word : {"b", "a", "\xF0\x9F\x98\x80", "\xEF\xBC\xA1", "c", "c", "<unk>", "</s>", "madeupword0001"})
+        counts.add(word);
+    EXPECT_EQ(
+        Dictionary::from_counts(counts, 0).format(),
+        "c 2\na 1\nb 1\nmadeupword0001 1\n\xEF\xBC\xA1 1\n\xF0\x9F\x98\x80 1\n"
+        "madeupword0000 0\nmadeupword0002 0\nmadeupword0003 0\nmadeupword0004 0\nmadeupword0005 0\nmadeupword0006 0\n");
 }
 
 TEST(DictionaryTest, ALimitCountsTheSpecials) {
@@ -53,7 +55,8 @@ TEST(DictionaryTest, AByteOrderMarkIsNoPartOfTheFirstWord) {
 TEST(DictionaryTest, OtherEncodingsAreNamed) {
     EXPECT_THAT(data_error([] { Dictionary::parse(std::string("\xFF\xFEt\0 \0\x31\0", 8), "d"); }),
                 HasSubstr("d: begins with the byte order mark of UTF-16"));
-    EXPECT_THAT(data_error([] { Dictionary::parse("the 1\ncaf\xE9 1\n", "d"); }), HasSubstr("d: byte 9 (line 2) is no valid UTF-8"));
+    EXPECT_THAT(data_error([] { Dictionary::parse("the 1\ncaf\xE9 1\n", "d"); }),
+                HasSubstr("d: byte 9 (line 2) is no valid UTF-8"));
 }
 
 TEST(DictionaryTest, AWordMayHoldANul) {
@@ -77,7 +80,9 @@ TEST(DictionaryTest, ReadsWhatItWrites) {
 }
 
 TEST(DictionaryTest, DamagedLinesAreNamed) {
-    const auto message = [](const std::string& text) { return data_error([&] { Dictionary::parse(text, "dict.txt"); }); };
+    const auto message = [](const std::string& text) {
+        return data_error([&] { Dictionary::parse(text, "dict.txt"); });
+    };
     for (const std::string bad :
          {"word", "word x", "word 1.5", "word -1", " 5", "", "word 99999999999999999999", "word #fairseq:overwrite"}) {
         EXPECT_THAT(message("the 5\n" + bad + "\n"), HasSubstr("dict.txt:2: \"<word> <count>\"")) << bad;

@@ -60,12 +60,15 @@ TEST(JsonLines, RefuseANulAndKeepOneThatIsWrittenOut) {
 }
 
 TEST(JsonLines, TakePythonsNumbersUnderOtherKeys) {
-    EXPECT_THAT(texts("{\"score\": NaN, \"text\": \"NaN\", \"l\": [Infinity, -Infinity], \"NaN\": {\"x\": NaN}}\n{\"text\":\"a \\\" NaN\",\"s\":NaN}"),
-                ElementsAre("NaN", "a \" NaN"));
+    EXPECT_THAT(
+        texts(
+            "{\"score\": NaN, \"text\": \"NaN\", \"l\": [Infinity, -Infinity], \"NaN\": {\"x\": NaN}}\n{\"text\":\"a \\\" NaN\",\"s\":NaN}"),
+        ElementsAre("NaN", "a \" NaN"));
     EXPECT_THAT(problem("{\"text\": NaN}"), HasSubstr("the key \"text\" holds a number where a string"));
     EXPECT_THAT(problem("NaN"), HasSubstr("holds a number where an object"));
-    for (const char* line : {"{\"s\": NaNa, \"text\": \"x\"}", "{\"s\": -NaN, \"text\": \"x\"}", "{\"s\": nan, \"text\": \"x\"}",
-                             "{\"s\": 1NaN, \"text\": \"x\"}", "{NaN: 1, \"text\": \"x\"}", "{\"s\": InfinityNaN, \"text\": \"x\"}"}) {
+    for (const char* line :
+         {"{\"s\": NaNa, \"text\": \"x\"}", "{\"s\": -NaN, \"text\": \"x\"}", "{\"s\": nan, \"text\": \"x\"}",
+          "{\"s\": 1NaN, \"text\": \"x\"}", "{NaN: 1, \"text\": \"x\"}", "{\"s\": InfinityNaN, \"text\": \"x\"}"}) {
         EXPECT_THAT(problem(line), HasSubstr("line 1: no JSON")) << line;
     }
 }
@@ -73,7 +76,8 @@ TEST(JsonLines, TakePythonsNumbersUnderOtherKeys) {
 TEST(JsonLines, NameFileAndLineOfWhatIsWrong) {
     const std::string good = "{\"text\": \"x\"}\n";
     EXPECT_THAT(problem(good + good + "{\"text\": \"x\n"), HasSubstr("f.jsonl: line 3: no JSON: byte "));
-    EXPECT_THAT(problem(good + "\n{\"other\": \"x\"}", 100), HasSubstr("f.jsonl: line 102: the object has no key \"text\""));
+    EXPECT_THAT(problem(good + "\n{\"other\": \"x\"}", 100),
+                HasSubstr("f.jsonl: line 102: the object has no key \"text\""));
     EXPECT_THAT(problem("[\"x\"]"), HasSubstr("line 1: holds a list where an object should be"));
     EXPECT_THAT(problem("\"x\""), HasSubstr("holds a string where"));
     EXPECT_THAT(problem("7"), HasSubstr("holds a number where"));
@@ -109,7 +113,8 @@ protected:
 TEST_F(LineReaderTest, BlocksAreWholeLinesAndAllOfThem) {
     Random random(5);
     std::string text;
-    for (int i = 0; i < 3000; ++i) text += std::string(random.below(20) == 0 ? random.below(5000) : random.below(60), 'x') + "\n";
+    for (int i = 0; i < 3000; ++i)
+        text += std::string(random.below(20) == 0 ? random.below(5000) : random.below(60), 'x') + "\n";
     text += "the last has no end";
     const auto path = write("a.jsonl", text);
     for (const std::size_t size : {64U, 1000U, 100000U, 10000000U}) {
@@ -118,7 +123,8 @@ TEST_F(LineReaderTest, BlocksAreWholeLinesAndAllOfThem) {
             joined += block;
             EXPECT_TRUE(block.back() == '\n' || joined.size() == text.size());
             // A block has as many lines as fit, or one that does not fit.
-            EXPECT_TRUE(block.size() <= size || std::count(block.begin(), block.end() - 1, '\n') <= 1 || size < 5000) << block.size();
+            EXPECT_TRUE(block.size() <= size || std::count(block.begin(), block.end() - 1, '\n') <= 1 || size < 5000)
+                << block.size();
         }
         EXPECT_EQ(joined, text);
     }
@@ -147,7 +153,9 @@ TEST_F(LineReaderTest, VocabulariesLearnTheTexts) {
         TokenizerConfig config;
         config.kind = kind;
         config.vocab_size = 320;
-        EXPECT_EQ(train_tokenizer(config, {jsonl}, 2, "body")->fingerprint(), train_tokenizer(config, files, 2)->fingerprint()) << kind;
+        EXPECT_EQ(train_tokenizer(config, {jsonl}, 2, "body")->fingerprint(),
+                  train_tokenizer(config, files, 2)->fingerprint())
+            << kind;
         EXPECT_THAT(data_error([&] { (void)train_tokenizer(config, {jsonl}, 2); }),
                     HasSubstr("all.jsonl: line 1: the object has no key \"text\""));
     }

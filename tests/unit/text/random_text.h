@@ -12,9 +12,10 @@ namespace longbow {
 
 inline std::string random_text(Random& random, std::size_t characters) {
     static const std::vector<std::pair<char32_t, char32_t>> pools = {
-        {'a', 'e'},         {'a', 'z'},         {'0', '9'},       {0x20, 0x7E},     {0, 0x20},          {0x80, 0x24F},
-        {0x300, 0x36F},     {0x400, 0x6FF},     {0x2000, 0x206F}, {0x3000, 0x30FF}, {0x4E00, 0x4E20},   {0xF900, 0xFA00},
-        {0x1F300, 0x1F6FF}, {0x10D40, 0x10D65}, {0xFE00, 0xFFFF}, {0xE000, 0xE005}, {0x10000, 0x10FFFF}};
+        {'a', 'e'},       {'a', 'z'},         {'0', '9'},         {0x20, 0x7E},       {0, 0x20},
+        {0x80, 0x24F},    {0x300, 0x36F},     {0x400, 0x6FF},     {0x2000, 0x206F},   {0x3000, 0x30FF},
+        {0x4E00, 0x4E20}, {0xF900, 0xFA00},   {0x1F300, 0x1F6FF}, {0x10D40, 0x10D65}, {0xFE00, 0xFFFF},
+        {0xE000, 0xE005}, {0x10000, 0x10FFFF}};
     static const std::vector<std::string> bits = {" ",   "  ", "\n", "\n\n",     "\r\n",         "\r", "'", "'s",
                                                   "'ll", " '", "\t", "\xC2\xA0", "\xE3\x80\x80", "##", "-"};
     std::string text;

@@ -32,8 +32,8 @@ std::string gzip(const std::string& text) {
 std::string xz(const std::string& text) {
     std::string out(lzma_stream_buffer_bound(text.size()), '\0');
     std::size_t size = 0;
-    EXPECT_EQ(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()), text.size(),
-                                      reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()),
+    EXPECT_EQ(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC64, nullptr, reinterpret_cast<const std::uint8_t*>(text.data()),
+                                      text.size(), reinterpret_cast<std::uint8_t*>(out.data()), &size, out.size()),
               LZMA_OK);
     out.resize(size);
     return out;
@@ -63,7 +63,8 @@ class ReaderTest : public Scratch {};
 TEST_F(ReaderTest, ReadsPlainAndEveryCompression) {
     Random random(1);
     std::string text = random_text(random, 60'000);
-    for (const auto& file : {write("a.txt", text), write("a.gz", gzip(text)), write("a.xz", xz(text)), write("a.zst", zst(text))}) {
+    for (const auto& file :
+         {write("a.txt", text), write("a.gz", gzip(text)), write("a.xz", xz(text)), write("a.zst", zst(text))}) {
         EXPECT_EQ(read_all(file), text) << file;
         EXPECT_EQ(read_all(file, 1 << 22), text) << file;
         TextReader reader(file);
@@ -110,7 +111,8 @@ TEST_F(ReaderTest, ByteOrderMarkAtTheStartIsNotText) {
 
 TEST_F(ReaderTest, NamesTheFirstInvalidByte) {
     const std::string good(5000, 'x');
-    for (const std::string bad : {"\xFF", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xE0\x80\x80"}) {
+    for (const std::string bad :
+         {"\xFF", "\xC0\x80", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x82", "\x80", "\xE0\x80\x80"}) {
         for (const auto& file : {write("bad", good + bad), write("bad.gz", gzip(good + bad + "x"))}) {
             const auto message = data_error([&] { read_all(file); });
             EXPECT_THAT(message, HasSubstr(file + ": byte 5000 "));
@@ -125,7 +127,8 @@ TEST_F(ReaderTest, NamesTheFirstInvalidByte) {
     for (const std::string& text : {std::string("\xFF\xFE\0\0a\0\0\0", 8), std::string("\0\0\xFE\xFF\0\0\0a", 8)}) {
         EXPECT_THAT(data_error([&] { read_all(write("utf32", text)); }),
                     HasSubstr("utf32: the file begins with the byte order mark of UTF-32"));
-        EXPECT_THAT(data_error([&] { read_all(write("utf32.gz", gzip(text))); }), HasSubstr("byte order mark of UTF-32"));
+        EXPECT_THAT(data_error([&] { read_all(write("utf32.gz", gzip(text))); }),
+                    HasSubstr("byte order mark of UTF-32"));
     }
 }
 
@@ -198,7 +201,8 @@ TEST(Utf8Test, CharactersComeBackFromEitherEnd) {
         EXPECT_EQ(decode_utf8(text).value, c);
         EXPECT_EQ(decode_utf8_back("\xC3\xA9" + text).value, c);
         EXPECT_EQ(decode_utf8_back("x" + text).length, text.size());
-        for (std::size_t cut = 1; cut < text.size(); ++cut) EXPECT_EQ(incomplete_utf8_tail("x" + text.substr(0, cut)), cut);
+        for (std::size_t cut = 1; cut < text.size(); ++cut)
+            EXPECT_EQ(incomplete_utf8_tail("x" + text.substr(0, cut)), cut);
         EXPECT_EQ(incomplete_utf8_tail(text), 0U);
     }
 }

@@ -16,8 +16,8 @@ class Scratch : public ::testing::Test {
 protected:
     Scratch() {
         const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-        folder_ = std::filesystem::temp_directory_path() /
-                  ("longbow-" + std::string(test->test_suite_name()) + "-" + test->name() + "-" + std::to_string(::getpid()));
+        folder_ = std::filesystem::temp_directory_path() / ("longbow-" + std::string(test->test_suite_name()) + "-" +
+                                                            test->name() + "-" + std::to_string(::getpid()));
         std::filesystem::create_directories(folder_);
     }
     ~Scratch() override {

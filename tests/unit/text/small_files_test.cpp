@@ -26,7 +26,8 @@ protected:
     // Returns what one more file costs, without the cost of starting.
     template <class Action>
     static std::size_t each(const std::vector<std::string>& files, Action&& action) {
-        const std::vector<std::string> half(files.begin(), files.begin() + static_cast<std::ptrdiff_t>(files.size() / 2));
+        const std::vector<std::string> half(files.begin(),
+                                            files.begin() + static_cast<std::ptrdiff_t>(files.size() / 2));
         const auto few = bytes_of([&] { action(half); });
         const auto many = bytes_of([&] { action(files); });
         return (many - std::min(few, many)) / (files.size() - half.size());
@@ -34,7 +35,8 @@ protected:
 };
 
 TEST_F(SmallFiles, ReadingOneFollowsItsSize) {
-    const auto plain = write("a.txt", "file 1 the old harbour\n"), json = write("a.jsonl", "{\"text\": \"the old harbour\"}\n");
+    const auto plain = write("a.txt", "file 1 the old harbour\n"),
+               json = write("a.jsonl", "{\"text\": \"the old harbour\"}\n");
     EXPECT_LT(bytes_of([&] {
                   TextReader reader(plain);
                   for (std::string text; reader.read(text, 4 << 20);) {
@@ -51,8 +53,11 @@ TEST_F(SmallFiles, ReadingOneFollowsItsSize) {
 }
 
 TEST_F(SmallFiles, CountingTheirWordsDoesToo) {
-    const auto plain = files(100, ".txt", "file the old harbour\n"), json = files(100, ".jsonl", "{\"text\": \"the old harbour\"}\n");
-    const auto count = [](const std::vector<std::string>& names) { (void)count_words(names, "text", 1, WordTokenizer::rule()); };
+    const auto plain = files(100, ".txt", "file the old harbour\n"),
+               json = files(100, ".jsonl", "{\"text\": \"the old harbour\"}\n");
+    const auto count = [](const std::vector<std::string>& names) {
+        (void)count_words(names, "text", 1, WordTokenizer::rule());
+    };
     EXPECT_LT(each(plain, count), kMost);
     EXPECT_LT(each(json, count), kMost);
 }
@@ -65,7 +70,9 @@ TEST_F(SmallFiles, LearningEveryKindOfVocabularyDoesToo) {
         TokenizerConfig config;
         config.kind = kind;
         config.vocab_size = kind == "word" ? 0 : 260;
-        EXPECT_LT(each(names, [&](const std::vector<std::string>& some) { (void)train_tokenizer(config, some, 1, "text"); }), kMost)
+        EXPECT_LT(
+            each(names, [&](const std::vector<std::string>& some) { (void)train_tokenizer(config, some, 1, "text"); }),
+            kMost)
             << kind;
     }
 }

@@ -61,7 +61,8 @@ LONGBOW_REGISTER_TOKENIZER(
              if (option_bool(config.options, "reversed")) letters = {letters.rbegin(), letters.rend()};
              return std::make_unique<LetterTokenizer>(letters);
          },
-     .load = [](const StoredTokenizer& stored) { return std::make_unique<LetterTokenizer>(stored.file("letters.txt")); }});
+     .load =
+         [](const StoredTokenizer& stored) { return std::make_unique<LetterTokenizer>(stored.file("letters.txt")); }});
 
 Config configured(const std::string& tokenizer) {
     return parse_config("data: {train: a.txt}\ntokenizer: " + tokenizer, "x.yaml", registered_config_context());
@@ -92,7 +93,8 @@ TEST(TokenizerKind, NeedsItsOwnFileAlone) {
     save_tokenizer(*learnt, folder);
     EXPECT_EQ(load_tokenizer(folder)->fingerprint(), learnt->fingerprint());
     const auto file = (folder / "letters.txt").string();
-    EXPECT_THAT(ids_of(*open_tokenizer(configured("{kind: letter, file: " + file + "}").tokenizer), "zxa"), ElementsAre(2, 4, 1));
+    EXPECT_THAT(ids_of(*open_tokenizer(configured("{kind: letter, file: " + file + "}").tokenizer), "zxa"),
+                ElementsAre(2, 4, 1));
     fs::remove(folder / "letters.txt");
     EXPECT_THROW(load_tokenizer(folder), DataError);
     fs::remove_all(folder);
@@ -103,10 +105,13 @@ TEST(TokenizerKind, ItsOptionsAreKeysLikeAllOthers) {
     const auto config = configured("{kind: letter, reversed: true}");
     EXPECT_THAT(config_yaml(config, context), HasSubstr("  letters: abc\n  reversed: true\n"));
     EXPECT_EQ(parse_config(config_yaml(config, context), "again", context), config);
-    EXPECT_THAT(refusal("{kind: word, letters: xyz}"),
-                HasSubstr("x.yaml:2: tokenizer.letters has no effect here: it needs tokenizer.kind: letter, and tokenizer.kind is word"));
+    EXPECT_THAT(
+        refusal("{kind: word, letters: xyz}"),
+        HasSubstr(
+            "x.yaml:2: tokenizer.letters has no effect here: it needs tokenizer.kind: letter, and tokenizer.kind is word"));
     EXPECT_THAT(refusal("{kind: letter, lowercase: true}"), HasSubstr("it needs tokenizer.kind: wordpiece"));
-    EXPECT_THAT(refusal("{kind: letter, vocab_size: 9}"), HasSubstr("tokenizer.vocab_size: an alphabet has the size that it has"));
+    EXPECT_THAT(refusal("{kind: letter, vocab_size: 9}"),
+                HasSubstr("tokenizer.vocab_size: an alphabet has the size that it has"));
     EXPECT_THAT(refusal("{kind: leter}"), HasSubstr("did you mean 'letter'?"));
     EXPECT_THAT(config_reference(context), HasSubstr("letter (single letters)"));
     EXPECT_THAT(config_reference(context), HasSubstr("| `tokenizer.reversed` |"));
@@ -121,7 +126,8 @@ TEST(TokenizerKind, ContradictionsOfTheKindsAreErrors) {
 
 TEST(TokenizerKind, NamesAndKeysAreTakenOnce) {
     EXPECT_THROW(register_tokenizer({.name = "word"}), ConfigError);
-    EXPECT_THROW(register_tokenizer({.name = "other", .options = {{"lowercase", false, "As wordpiece's"}}}), ConfigError);
+    EXPECT_THROW(register_tokenizer({.name = "other", .options = {{"lowercase", false, "As wordpiece's"}}}),
+                 ConfigError);
 }
 
 }  // namespace

@@ -87,7 +87,8 @@ TEST_P(AnyTokenizer, IsTheSameAfterSavingAndLoading) {
     const auto text = random_text(random, 500);
     EXPECT_EQ(encode(*loaded, text), encode(t, text));
     for (TokenId id = 0; id < t.vocab_size(); ++id) EXPECT_EQ(loaded->token_text(id), t.token_text(id));
-    EXPECT_THAT(data_error([&] { (void)t.token_text(static_cast<TokenId>(t.vocab_size())); }), HasSubstr("outside the"));
+    EXPECT_THAT(data_error([&] { (void)t.token_text(static_cast<TokenId>(t.vocab_size())); }),
+                HasSubstr("outside the"));
     // A file that is missing or empty is an error; it must not give another tokenizer.
     for (const auto& [name, contents] : t.files()) {
         fs::remove(folder_ / "saved" / name);
@@ -108,7 +109,8 @@ TEST_P(AnyTokenizer, EncodesOnManyThreadsAtOnce) {
     for (const auto& ids : found) EXPECT_EQ(ids, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Kinds, AnyTokenizer, ::testing::Values("word", "bpe", "wordpiece", "wordpiece uncased", "sentencepiece"),
+INSTANTIATE_TEST_SUITE_P(Kinds, AnyTokenizer,
+                         ::testing::Values("word", "bpe", "wordpiece", "wordpiece uncased", "sentencepiece"),
                          [](const auto& kind) {
                              auto name = kind.param;
                              std::replace(name.begin(), name.end(), ' ', '_');
@@ -117,7 +119,8 @@ INSTANTIATE_TEST_SUITE_P(Kinds, AnyTokenizer, ::testing::Values("word", "bpe", "
 
 class TrainTest : public Scratch {
 protected:
-    std::unique_ptr<Tokenizer> train(const std::string& kind, std::int64_t size, const std::vector<std::string>& files, int threads = 1) {
+    std::unique_ptr<Tokenizer> train(const std::string& kind, std::int64_t size, const std::vector<std::string>& files,
+                                     int threads = 1) {
         TokenizerConfig config;
         config.kind = kind;
         config.vocab_size = size;
@@ -130,7 +133,8 @@ TEST_F(TrainTest, ThreadsAndPiecesDoNotChangeTheResult) {
     std::vector<std::string> files;
     for (int i = 0; i < 3; ++i) {
         std::string text;
-        while (text.size() < (5U << 20) / (i + 1U)) text += "some words that come again and again " + random_text(random, 3) + '\n';
+        while (text.size() < (5U << 20) / (i + 1U))
+            text += "some words that come again and again " + random_text(random, 3) + '\n';
         files.push_back(write("text" + std::to_string(i), text));
     }
     for (const auto* kind : {"word", "bpe"}) {
@@ -141,7 +145,8 @@ TEST_F(TrainTest, ThreadsAndPiecesDoNotChangeTheResult) {
 
 TEST_F(TrainTest, SentencePieceIsLosslessAndDeterministic) {
     std::string text;
-    for (int i = 0; i < 2000; ++i) text += "line " + std::to_string(i * 37 % 1000) + " of  the text,\t\xC3\xA9t\xC3\xA9\n";
+    for (int i = 0; i < 2000; ++i)
+        text += "line " + std::to_string(i * 37 % 1000) + " of  the text,\t\xC3\xA9t\xC3\xA9\n";
     const auto file = write("text", text);
     const auto first = train("sentencepiece", 400, {file}, 1);
     EXPECT_EQ(first->fingerprint(), train("sentencepiece", 400, {file}, 4)->fingerprint());
@@ -155,7 +160,9 @@ TEST_F(TrainTest, ErrorsSayWhatIsWrong) {
     const auto blank = write("blank", "\n \n");
     for (const auto* kind : {"word", "bpe", "sentencepiece"}) {
         EXPECT_THAT(data_error([&] { train(kind, 0, {empty}); }), HasSubstr("nothing to learn")) << kind;
-        EXPECT_THAT(data_error([&] { train(kind, 0, {(folder_ / "none").string()}, 3); }), HasSubstr("none: No such file")) << kind;
+        EXPECT_THAT(data_error([&] { train(kind, 0, {(folder_ / "none").string()}, 3); }),
+                    HasSubstr("none: No such file"))
+            << kind;
         EXPECT_THAT(data_error([&] { train(kind, 2, {write("a", "a b c")}); }), HasSubstr("does not fit")) << kind;
     }
     EXPECT_THAT(data_error([&] { train("word", 0, {blank}); }), HasSubstr("nothing to learn"));
@@ -177,8 +184,8 @@ TEST_F(TrainTest, OpeningNamesWhatIsMissing) {
     EXPECT_THAT(data_error([&] { open_tokenizer(config); }), HasSubstr("bad.model"));
     EXPECT_THAT(data_error([&] { load_tokenizer(folder_ / "none"); }), HasSubstr("no such folder"));
     EXPECT_THAT(data_error([&] { load_tokenizer(folder_); }), HasSubstr("tokenizer.meta.json is missing"));
-    for (const std::string bad : {"", "[]", R"({"format": 1})", R"({"format": 1, "kind": 3})", R"({"format": 2, "kind": "bpe"})",
-                                  R"({"format": 1, "kind": "x"})"}) {
+    for (const std::string bad : {"", "[]", R"({"format": 1})", R"({"format": 1, "kind": 3})",
+                                  R"({"format": 2, "kind": "bpe"})", R"({"format": 1, "kind": "x"})"}) {
         write("tokenizer.meta.json", bad);
         EXPECT_THAT(data_error([&] { load_tokenizer(folder_); }), HasSubstr("tokenizer.meta.json")) << bad;
     }

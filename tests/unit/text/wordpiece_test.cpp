@@ -17,12 +17,14 @@ std::string pieces(const Tokenizer& tokenizer, std::string_view text) {
     return line;
 }
 
-const std::string kVocab = "[PAD]\n[UNK]\n[SEP]\nun\n##aff\n##able\nUn\n,\n\xE4\xB8\xAD\ncafe\ncaf\xC3\xA9\na\n##a\n[\n]\nsep\n";
+const std::string kVocab =
+    "[PAD]\n[UNK]\n[SEP]\nun\n##aff\n##able\nUn\n,\n\xE4\xB8\xAD\ncafe\ncaf\xC3\xA9\na\n##a\n[\n]\nsep\n";
 
 TEST(WordPieceTest, TakesTheLongestPiecesAndWordsThatFit) {
     const WordPieceTokenizer uncased(WordPieceVocab::parse(kVocab, "v"), true);
     EXPECT_EQ(pieces(uncased, "UNaffable,unknown"), "un ##aff ##able , [UNK] ");
-    EXPECT_EQ(pieces(uncased, "Caf\xC3\xA9 cafe\xCC\x81\xE4\xB8\xAD\xE4\xB8\xAD"), "cafe cafe \xE4\xB8\xAD \xE4\xB8\xAD ");
+    EXPECT_EQ(pieces(uncased, "Caf\xC3\xA9 cafe\xCC\x81\xE4\xB8\xAD\xE4\xB8\xAD"),
+              "cafe cafe \xE4\xB8\xAD \xE4\xB8\xAD ");
     EXPECT_EQ(pieces(uncased,
                      "a\xE2\x80\x8B"
                      "a\x01"
@@ -40,19 +42,26 @@ TEST(WordPieceTest, TakesTheLongestPiecesAndWordsThatFit) {
 
 TEST(WordPieceTest, AByteOrderMarkIsNoPartOfTheFirstToken) {
     const std::string mark = "\xEF\xBB\xBF";
-    const WordPieceTokenizer plain(WordPieceVocab::parse(kVocab, "v"), true), marked(WordPieceVocab::parse(mark + kVocab, "v"), true);
+    const WordPieceTokenizer plain(WordPieceVocab::parse(kVocab, "v"), true),
+        marked(WordPieceVocab::parse(mark + kVocab, "v"), true);
     EXPECT_EQ(marked.token_text(0), "[PAD]");
     EXPECT_EQ(marked.fingerprint(), plain.fingerprint());
     const auto first = WordPieceVocab::parse(mark + mark + "x\n" + kVocab, "v");
     EXPECT_EQ(first.tokens[0], mark + "x");
-    EXPECT_EQ(WordPieceVocab::parse(WordPieceTokenizer(first, true).files().at("vocab.txt"), "v").tokens[0], mark + "x");
-    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("[UNK]\n\0\n", 8), "v"); }), HasSubstr("v: byte 6 is NUL"));
-    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("\0\0\xFE\xFF\0\0\0a", 8), "v"); }), HasSubstr("UTF-32"));
+    EXPECT_EQ(WordPieceVocab::parse(WordPieceTokenizer(first, true).files().at("vocab.txt"), "v").tokens[0],
+              mark + "x");
+    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("[UNK]\n\0\n", 8), "v"); }),
+                HasSubstr("v: byte 6 is NUL"));
+    EXPECT_THAT(data_error([] { WordPieceVocab::parse(std::string("\0\0\xFE\xFF\0\0\0a", 8), "v"); }),
+                HasSubstr("UTF-32"));
 }
 
 TEST(WordPieceTest, MistakesInTheVocabularyAreNamed) {
-    const auto message = [](const std::string& text) { return data_error([&] { WordPieceVocab::parse(text, "vocab.txt"); }); };
-    EXPECT_THAT(message("[UNK]\n[SEP]\na\n[SEP]\n"), HasSubstr("vocab.txt:4: token \"[SEP]\" stands in line 2 already"));
+    const auto message = [](const std::string& text) {
+        return data_error([&] { WordPieceVocab::parse(text, "vocab.txt"); });
+    };
+    EXPECT_THAT(message("[UNK]\n[SEP]\na\n[SEP]\n"),
+                HasSubstr("vocab.txt:4: token \"[SEP]\" stands in line 2 already"));
     EXPECT_THAT(message("[UNK]\na\n"), HasSubstr("no [SEP]"));
     EXPECT_THAT(message(""), HasSubstr("no [UNK]"));
     EXPECT_THAT(message("[UNK]\n\xFF\n"), HasSubstr("byte 6"));

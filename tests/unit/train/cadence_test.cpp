@@ -22,7 +22,8 @@ TEST(Cadence, IsAFunctionOfTheUpdate) {
     EXPECT_EQ(due_updates({3, Unit::updates}, 10), (std::vector<std::int64_t>{3, 6, 9}));
     EXPECT_EQ(due_updates({400, Unit::tokens}, 10), (std::vector<std::int64_t>{4, 8}));
     EXPECT_EQ(due_updates({1, Unit::epochs}, 10), (std::vector<std::int64_t>{3, 5, 8, 10})) << "2.5 updates an epoch";
-    EXPECT_EQ(due_updates({10, Unit::tokens}, 3), (std::vector<std::int64_t>{1, 2, 3})) << "less than an update: every update";
+    EXPECT_EQ(due_updates({10, Unit::tokens}, 3), (std::vector<std::int64_t>{1, 2, 3}))
+        << "less than an update: every update";
     EXPECT_TRUE(due_updates({0, Unit::updates}, 10).empty());
 }
 

@@ -71,7 +71,8 @@ TEST(MemoryPlan, ACheckpointInTheBackgroundIsThereAtEveryMoment) {
     EXPECT_DOUBLE_EQ(after.total - before.total, before.snapshot);
     config.attention.backend = "sdpa";
     const MemoryRequest gpu{.device = "cuda"};
-    EXPECT_EQ(bytes_of(plan_memory(config, test::kVocab, gpu), "copy for the checkpoint being written"), 0) << "it is in host memory";
+    EXPECT_EQ(bytes_of(plan_memory(config, test::kVocab, gpu), "copy for the checkpoint being written"), 0)
+        << "it is in host memory";
 }
 
 TEST(MemoryPlan, RecomputeLeavesALayersInput) {
@@ -106,7 +107,8 @@ TEST(MemoryPlan, CountsTheLargestModelWithoutItsWeights) {
 TEST(MemoryPlan, ThePapersLargestModelsFitTheirGpus) {
     constexpr double kGpu = 32e9;
     constexpr double kContext = 1e9;  // for CUDA and NCCL themselves, outside of tensors
-    for (const auto* name : {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
+    for (const auto* name :
+         {"alibi-512", "alibi-1024", "alibi-2048", "sinusoidal-512", "sinusoidal-1024", "sinusoidal-2048"}) {
         const auto config = paper_config(name);
         for (const int ranks : {8, 128}) {
             MemoryRequest request;

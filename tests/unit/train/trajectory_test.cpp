@@ -85,7 +85,8 @@ struct Theirs {
             for (std::size_t row = 0; row < blocks.size(); ++row) {
                 const auto targets = all[static_cast<std::size_t>(i)].second[static_cast<std::int64_t>(row)];
                 for (std::int64_t t = 0; t < blocks[row].length; ++t) {
-                    stream[static_cast<std::size_t>(blocks[row].begin + t)] = static_cast<TokenId>(targets[t].item<std::int64_t>());
+                    stream[static_cast<std::size_t>(blocks[row].begin + t)] =
+                        static_cast<TokenId>(targets[t].item<std::int64_t>());
                 }
             }
         }
@@ -112,7 +113,8 @@ TEST(Trajectory, TheBatchesAreTheirs) {
             const auto& [src, tgt] = all.at(n++);
             ASSERT_EQ(static_cast<std::int64_t>(blocks.size()), src.size(0)) << update;
             auto inputs = torch::empty_like(src), targets = torch::empty_like(src);
-            fill_batch(*stream, blocks, kLength, inputs.mutable_data_ptr<std::int64_t>(), targets.mutable_data_ptr<std::int64_t>());
+            fill_batch(*stream, blocks, kLength, inputs.mutable_data_ptr<std::int64_t>(),
+                       targets.mutable_data_ptr<std::int64_t>());
             EXPECT_TRUE(targets.eq(kNoTarget).equal(tgt.eq(kPad))) << update;
             EXPECT_TRUE(targets.masked_fill(tgt.eq(kPad), kPad).equal(tgt)) << update;
             EXPECT_TRUE(inputs.masked_select(src.ne(kPad)).equal(src.masked_select(src.ne(kPad)))) << update;
@@ -133,7 +135,8 @@ TEST(Trajectory, ThirtyUpdatesEndWithTheirWeights) {
     session.parameters = session.model->parameters();
     session.ranks = std::make_shared<Communicator>();
     session.parallel = std::make_unique<DataParallel>(*session.ranks, session.parameters, session.config.dist);
-    session.optimizer = make_optimizer(session.config.optim, session.parameters, std::vector<bool>(session.parameters.size(), false));
+    session.optimizer =
+        make_optimizer(session.config.optim, session.parameters, std::vector<bool>(session.parameters.size(), false));
     session.order = training_order(*stream, session.config.train);
     session.warmup = 4;
     session.state.schedule_period = 10;
@@ -142,13 +145,16 @@ TEST(Trajectory, ThirtyUpdatesEndWithTheirWeights) {
         const auto result = run_update(session);
         EXPECT_NEAR(result.lr / expected["lr_used"].get<double>(), 1.0, 1e-7) << update;
         EXPECT_NEAR(result.grad_norm / expected["gnorm"].get<double>(), 1.0, 2e-6) << update;
-        EXPECT_NEAR(result.nll / static_cast<double>(result.tokens) / std::log(2.0), expected["loss_base2"].get<double>(), 6e-4) << update;
+        EXPECT_NEAR(result.nll / static_cast<double>(result.tokens) / std::log(2.0),
+                    expected["loss_base2"].get<double>(), 6e-4)
+            << update;
         double tolerance = 5e-6;
         if (update == 0) tolerance = 1e-7;
         if (update != 0 && update != 1 && update != 9 && update != 29) continue;
         const auto weights = test::read_tensors(folder() + "weights_" + std::to_string(update) + ".safetensors");
         for (const auto& stored : session.model->stored_tensors()) {
-            EXPECT_LT((stored.tensor - weights.at(test::fairseq_name(stored.name))).abs().max().item<double>(), tolerance)
+            EXPECT_LT((stored.tensor - weights.at(test::fairseq_name(stored.name))).abs().max().item<double>(),
+                      tolerance)
                 << stored.name << " after update " << update;
         }
     }

@@ -26,8 +26,9 @@ struct Single {
     // Packs rows as a right operand whose depth is head_dim, transposed to [head_dim, kTile].
     template <class T>
     static void copy_across(const Rows<T>& from, int begin, int end, int head_dim, float* tile) {
-        transpose_tile(head_dim, tile,
-                       [&](int i, int d, int n) { return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero(); });
+        transpose_tile(head_dim, tile, [&](int i, int d, int n) {
+            return begin + i < end ? load_wide(from.row(begin + i) + d, n) : Simd::zero();
+        });
     }
     // Stores one query's weights for a tile's keys, `count` vectors, as a row of a left operand.
     template <class N>
@@ -52,7 +53,8 @@ struct PairsOfBf16 {
         const int words = padded(head_dim) / 2;
         for (int i = 0; i < kTile; ++i) {
             for (int w = 0; w < words; w += Simd::kWidth) {
-                Simd::store_part(tile + i * words + w, begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(),
+                Simd::store_part(tile + i * words + w,
+                                 begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(),
                                  words - w);
             }
         }
@@ -76,8 +78,9 @@ struct PairsOfBf16 {
         }
     }
     static void copy_across(const Rows<const Bf16>& from, int begin, int end, int head_dim, float* tile) {
-        transpose_tile(head_dim / 2, tile,
-                       [&](int i, int w, int) { return begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero(); });
+        transpose_tile(head_dim / 2, tile, [&](int i, int w, int) {
+            return begin + i < end ? words_of(from.row(begin + i), w, head_dim) : Simd::zero();
+        });
     }
     template <class N>
     static void store_row(N count, float* row, const Simd::Vec* x) {

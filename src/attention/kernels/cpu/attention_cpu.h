@@ -7,7 +7,8 @@
 
 extern "C" {
 
-// Share of the blocks that causality and the window leave which first_key_block leaves too, [batch, heads]: 1 where nothing is skipped.
+// Share of the blocks that causality and the window leave which first_key_block leaves too, [batch, heads]: 1 where
+// nothing is skipped.
 void longbow_attention_cpu_visited(const longbow_attention* call, float* fraction);
 
 // Returns the highest rate, in floating point operations a second, that one thread's matrix products reach, measured

@@ -68,7 +68,8 @@ public:
             return;
         }
         if (which_ == Gradients::all) {
-            __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
+            __builtin_memset(query_gradients_, 0,
+                             sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
         }
         for (int block = end - 1; block >= begin; --block) {
             if (block > begin) {
@@ -82,7 +83,8 @@ public:
         if (which_ == Gradients::all) {
             for (int block = 0; block < blocks_of(a_.query_length); ++block) {
                 next_.clear();
-                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, min_of((block + 2) * kTile, a_.query_length), a_.head_dim, true);
+                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, min_of((block + 2) * kTile, a_.query_length),
+                          a_.head_dim, true);
                 next_.fetch(kAllLines);
                 write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
             }
@@ -101,7 +103,8 @@ private:
         head_ = batch_head % a_.heads;
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
-        __builtin_memset(packed_, 0, static_cast<std::size_t>(max_of(blocks_of(a_.query_length), blocks_of(a_.key_length))));
+        __builtin_memset(packed_, 0,
+                         static_cast<std::size_t>(max_of(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
 
     // Prefetches the rows with which the next block of keys begins: its own and those of the queries at the same
@@ -115,7 +118,8 @@ private:
         const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
         next_.clear();
         for (const auto* rows : by_key) {
-            next_.add(*rows, batch, head, keys, min_of(keys + kTile, a_.key_length), a_.head_dim, rows == &a_.dk || rows == &a_.dv);
+            next_.add(*rows, batch, head, keys, min_of(keys + kTile, a_.key_length), a_.head_dim,
+                      rows == &a_.dk || rows == &a_.dv);
         }
         for (const auto* rows : by_query) {
             next_.add(*rows, batch, head, queries, min_of(queries + kTile, a_.query_length), a_.head_dim, false);
@@ -168,7 +172,8 @@ private:
         const int last = min_of(first + kTile, window_.keys);
         const auto keys = rows_of<const T>(a_.k, batch_, head_);
         Arithmetic::copy_across(keys, first, last, a_.head_dim, keys_across_ + slot * words_);
-        Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_across_ + slot * words_);
+        Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim,
+                                values_across_ + slot * words_);
         Arithmetic::copy_right(keys, first, last, a_.head_dim, keys_ + slot * words_);
     }
 
@@ -240,8 +245,8 @@ private:
             return Extent{vectors(min_of(last / kTogether * kTogether + kTogether, rows) - 1), 0, a_.head_dim / kPack};
         };
         const auto scores_of = [&](const float* left, const float* right, float* to) {
-            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_, kTile, to, kTile,
-                                       by_row);
+            product<Arithmetic, false>(rows, {left + query_slot * words_, width_ / kPack, 1}, right + key_slot * words_,
+                                       kTile, to, kTile, by_row);
         };
         scores_of(queries_, keys_across_, score_gradients_.scores());
         next_.fetch(kSomeLines);
@@ -251,7 +256,8 @@ private:
             mask_->draw(a_, batch_head_, query_block, key_block);
         }
         const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
-        score_gradients_.differentiate(rows, keys_here, vectors, bias_of, lse_ + query_slot * kTile, delta_ + query_slot * kTile, mask_);
+        score_gradients_.differentiate(rows, keys_here, vectors, bias_of, lse_ + query_slot * kTile,
+                                       delta_ + query_slot * kTile, mask_);
         if (which_ != Gradients::keys && bias_gradient_.wanted()) {
             bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, score_gradients_.gradients());
         }
@@ -298,7 +304,8 @@ private:
     Prefetch<T> next_;
     ScoreGradients<Arithmetic> score_gradients_;
     TwoFloats* delta_;
-    float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
+    float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_,
+        *value_gradients_;
     float *queries_, *output_gradients_;  // packed as left operands
     // Packed as right operands whose depth is the queries; the same buffers if a word holds one number.
     float *queries_right_, *output_gradients_right_;

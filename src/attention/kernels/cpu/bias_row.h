@@ -22,7 +22,8 @@ public:
         const int back = reach_back(a);
         const int ahead = reach_ahead(a);
         zero_ = data + back;  // zero_[k] is the bias for key position - query position = k
-        const double slope = a.slopes != nullptr ? a.slopes[batch * a.slopes_batch + head] * 1.44269504088896340736 : 0.0;
+        const double slope =
+            a.slopes != nullptr ? a.slopes[batch * a.slopes_batch + head] * 1.44269504088896340736 : 0.0;
         const float* table = a.table != nullptr ? a.table + static_cast<std::int64_t>(head) * a.table_length : nullptr;
         const int seen_from = a.window > 0 ? max_of(-back, 1 - a.window) : -back;
         const int seen_to = a.causal != 0 ? 1 : ahead;
@@ -51,7 +52,9 @@ public:
 private:
     // The longest distances from a query back and ahead to a key, including those that pad their blocks.
     static int reach_back(const longbow_attention& a) { return a.key_length + 2 * kTile; }
-    static int reach_ahead(const longbow_attention& a) { return 2 * kTile + (a.causal != 0 ? 0 : max_of(a.key_length, a.query_length)); }
+    static int reach_ahead(const longbow_attention& a) {
+        return 2 * kTile + (a.causal != 0 ? 0 : max_of(a.key_length, a.query_length));
+    }
     float* zero_ = nullptr;
 };
 

@@ -42,9 +42,10 @@ const Kernels* first_choice() {
     const char* wanted = std::getenv("LONGBOW_CPU_INSTRUCTIONS");
     const Kernels* kernels = kernels_named(wanted == nullptr ? "" : wanted);
     if (kernels == nullptr) {
-        std::fprintf(stderr,
-                     "warning: LONGBOW_CPU_INSTRUCTIONS=%s: this machine has not got that; known: portable, avx2, avx512, avx512_bf16\n",
-                     wanted);
+        std::fprintf(
+            stderr,
+            "warning: LONGBOW_CPU_INSTRUCTIONS=%s: this machine has not got that; known: portable, avx2, avx512, avx512_bf16\n",
+            wanted);
         kernels = kernels_named("");
     }
     return kernels;

@@ -23,8 +23,8 @@ using Units = std::vector<std::int64_t>;  // cost of each unit
 enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };  // `which` of kernels.h
 
 bool served(const longbow_attention& a) {
-    return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 && a.dtype <= LONGBOW_F16 &&
-           a.dropout_keep > 0;
+    return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 &&
+           a.dtype <= LONGBOW_F16 && a.dropout_keep > 0;
 }
 
 int heads_of(const longbow_attention& a) { return a.batch * a.heads; }
@@ -60,13 +60,15 @@ Units key_costs(const longbow_attention& a) {
 
 // Cuts the units into consecutive stretches of about equal cost. Returns threads + 1 numbers: where each thread's
 // stretch begins, and the end. Within each run of `period` units, cuts fall only on multiples of `grain`.
-std::vector<std::int64_t> cut_by_cost(const Units& costs, int threads, std::int64_t grain = 1, std::int64_t period = 1) {
+std::vector<std::int64_t> cut_by_cost(const Units& costs, int threads, std::int64_t grain = 1,
+                                      std::int64_t period = 1) {
     const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
     std::vector<std::int64_t> begins{0};
     std::int64_t done = 0;
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(costs.size()); ++i) {
         const bool may_cut = i % period % grain == 0;
-        while (may_cut && static_cast<int>(begins.size()) < threads && done * threads >= total * static_cast<std::int64_t>(begins.size())) {
+        while (may_cut && static_cast<int>(begins.size()) < threads &&
+               done * threads >= total * static_cast<std::int64_t>(begins.size())) {
             begins.push_back(i);
         }
         done += costs[static_cast<std::size_t>(i)];
@@ -90,7 +92,8 @@ double imbalance_of(const std::vector<std::vector<int>>& shares, const Units& co
                                                     [&](std::int64_t sum, int head) { return sum + costs[head]; }));
     }
     const auto total = std::accumulate(costs.begin(), costs.end(), std::int64_t{0});
-    return static_cast<double>(longest) * static_cast<double>(shares.size()) / static_cast<double>(std::max<std::int64_t>(total, 1));
+    return static_cast<double>(longest) * static_cast<double>(shares.size()) /
+           static_cast<double>(std::max<std::int64_t>(total, 1));
 }
 
 HeadShares share_heads(const longbow_attention& a, int threads) {
@@ -104,7 +107,8 @@ HeadShares share_heads(const longbow_attention& a, int threads) {
     HeadShares neighbours{std::vector<std::vector<int>>(threads), 1.0};
     const auto begins = cut_by_cost(costs, threads);
     for (int thread = 0; thread < threads; ++thread) {
-        for (auto head = begins[thread]; head < begins[thread + 1]; ++head) neighbours.of_thread[thread].push_back(static_cast<int>(head));
+        for (auto head = begins[thread]; head < begins[thread + 1]; ++head)
+            neighbours.of_thread[thread].push_back(static_cast<int>(head));
     }
     neighbours.imbalance = imbalance_of(neighbours.of_thread, costs);
     std::vector<int> order(costs.size());
@@ -139,7 +143,8 @@ Layout backward_layout(const longbow_attention& a) {
         scratch = std::max({scratch, kernels.backward_scratch(a, kQueries), kernels.backward_scratch(a, kKeys)});
     }
     const std::int64_t partial = kernels.bias_gradient_size(a) * heads_of(a) * std::int64_t{sizeof(float)};
-    return {aligned(scratch), aligned(partial), a.dtable != nullptr ? aligned(a.table_length * std::int64_t{sizeof(double)}) : 0};
+    return {aligned(scratch), aligned(partial),
+            a.dtable != nullptr ? aligned(a.table_length * std::int64_t{sizeof(double)}) : 0};
 }
 
 }  // namespace
@@ -213,9 +218,11 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
         const std::int64_t grain = a.dtable != nullptr ? BiasGradient::kChunk : 1;
         const auto queries = cut_by_cost(query_costs(a), threads, grain, std::max(1, blocks_of(a.query_length)));
         const auto keys = cut_by_cost(key_costs(a), threads);
+        run(a.parallel, threads, [&](int i) {
+            kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i);
+        });
         run(a.parallel, threads,
-            [&](int i) { kernels.backward(a, kQueries, queries[i], queries[i + 1], partial, memory + layout.scratch * i); });
-        run(a.parallel, threads, [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
+            [&](int i) { kernels.backward(a, kKeys, keys[i], keys[i + 1], partial, memory + layout.scratch * i); });
     }
     if (a.dslopes != nullptr || a.dtable != nullptr) {
         kernels.finish_bias_gradient(a, partial, table);
@@ -225,7 +232,9 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
 
 double longbow_attention_cpu_peak(std::int32_t dtype) {
     using Clock = std::chrono::steady_clock;
-    const auto seconds = [](Clock::time_point from) { return std::chrono::duration<double>(Clock::now() - from).count(); };
+    const auto seconds = [](Clock::time_point from) {
+        return std::chrono::duration<double>(Clock::now() - from).count();
+    };
     double best = 0.0;
     for (const auto start = Clock::now(); seconds(start) < 0.01;) {
         const auto from = Clock::now();

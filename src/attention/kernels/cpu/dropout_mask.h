@@ -15,8 +15,8 @@ struct DropoutMask {
             const auto key_group = static_cast<std::uint32_t>(key_block * (kTile / 16) + group);
             for (int i = 0; i < kTile; ++i) {
                 const auto query = static_cast<std::uint32_t>(query_block * kTile + i);
-                const PhiloxBlock block =
-                    dropout_bytes(a.dropout_seed, a.dropout_offset, query, key_group, static_cast<std::uint32_t>(batch_head));
+                const PhiloxBlock block = dropout_bytes(a.dropout_seed, a.dropout_offset, query, key_group,
+                                                        static_cast<std::uint32_t>(batch_head));
                 __builtin_memcpy(&bytes[i][16 * group], block.word, 16);
             }
         }

@@ -12,7 +12,8 @@ constexpr int kFew = 3;  // most queries for which packing does not pay
 // Computes scores [rows, kTile] of queries [rows, padded] with `count` keys from `first` on. Each key has a vector of
 // partial sums; kWidth such vectors are transposed and added, which gives a vector of kWidth scores.
 template <class T>
-void score_few(const Rows<const T>& keys, int first, int count, int head_dim, int rows, const float* queries, float* scores) {
+void score_few(const Rows<const T>& keys, int first, int count, int head_dim, int rows, const float* queries,
+               float* scores) {
     constexpr int kWidth = Simd::kWidth;
     for (int i = 0; i < rows; ++i) {
         const float* query = queries + i * padded(head_dim);
@@ -22,7 +23,8 @@ void score_few(const Rows<const T>& keys, int first, int count, int head_dim, in
                 const T* key = keys.row(first + min_of(j + lane, count - 1));
                 partial[lane] = Simd::zero();
                 for (int d = 0; d < head_dim; d += kWidth) {
-                    partial[lane] = Simd::fma(load_wide(key + d, min_of(kWidth, head_dim - d)), Simd::load(query + d), partial[lane]);
+                    partial[lane] = Simd::fma(load_wide(key + d, min_of(kWidth, head_dim - d)), Simd::load(query + d),
+                                              partial[lane]);
                 }
             }
             Simd::transpose(partial);
@@ -51,7 +53,8 @@ void sum_few(const Rows<const T>& values, int first, int count, int head_dim, co
                 const T* value = values.row(first + j) + begin;
                 const Simd::Vec weight = Simd::set(weights[j]);
                 for (int v = 0; v < kCount; ++v) {
-                    total[v] = Simd::fma(weight, load_wide(value + v * kWidth, min_of(kWidth, head_dim - begin - v * kWidth)), total[v]);
+                    total[v] = Simd::fma(
+                        weight, load_wide(value + v * kWidth, min_of(kWidth, head_dim - begin - v * kWidth)), total[v]);
                 }
             }
             for (int v = 0; v < kCount; ++v) {

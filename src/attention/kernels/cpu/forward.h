@@ -18,7 +18,11 @@ template <class T>
 class Forward {
 public:
     Forward(const longbow_attention& a, Scratch& scratch)
-        : a_(a), width_(padded(a.head_dim)), few_(a.query_length <= kFew), softmax_(a, width_, few_, scratch), narrowing_(a, scratch) {
+        : a_(a),
+          width_(padded(a.head_dim)),
+          few_(a.query_length <= kFew),
+          softmax_(a, width_, few_, scratch),
+          narrowing_(a, scratch) {
         const int key_blocks = blocks_of(a.key_length);
         queries_ = scratch.take<float>(kTile * width_);
         bias_data_ = scratch.take<float>(BiasRow::size(a));
@@ -119,8 +123,9 @@ private:
                 visited[group] = key_block;
             }
             if (narrowing_.sums_suffice(range, key_block)) {
-                first = narrowing_.narrow(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows, window_.offset + block * kTile,
-                                          window_.keys, softmax_.largest(), softmax_.weight(), first, key_block);
+                first = narrowing_.narrow(rows_of<const T>(a_.q, batch_, head_), block * kTile, rows,
+                                          window_.offset + block * kTile, window_.keys, softmax_.largest(),
+                                          softmax_.weight(), first, key_block);
             }
         }
         if (a_.first_visited_block != nullptr) {
@@ -135,8 +140,10 @@ private:
         packed_[key_block] = 1;
         const int first = key_block * kTile;
         const int last = min_of(first + kTile, window_.keys);
-        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim, keys_ + key_block * keys_size_);
-        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim, values_ + key_block * values_size_);
+        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim,
+                                keys_ + key_block * keys_size_);
+        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim,
+                               values_ + key_block * values_size_);
     }
 
     // Computes one tile and returns for how many of its leading rows the weights were summed. In the other rows they
@@ -146,16 +153,19 @@ private:
         const int first_query = window_.offset + block * kTile;
         const int keys_here = min_of(kTile, window_.keys - key_block * kTile);
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
-        const auto columns = [&](int row) { return a_.causal != 0 ? max_of(0, min_of(seen + row, keys_here)) : keys_here; };
+        const auto columns = [&](int row) {
+            return a_.causal != 0 ? max_of(0, min_of(seen + row, keys_here)) : keys_here;
+        };
         const auto vectors = [&](int row) { return (columns(row) + kWidth - 1) / kWidth; };
 
         int rows = narrowing_.rows_to_visit(key_block, all_rows, first_query);
         if (few_) {
-            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_, softmax_.scores());
+            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_,
+                      softmax_.scores());
         } else {
             pack_keys(key_block);
-            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile, softmax_.scores(), kTile,
-                                       [&](int, int last) {
+            product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile,
+                                       softmax_.scores(), kTile, [&](int, int last) {
                                            return Extent{vectors(last), 0, a_.head_dim / kPack};
                                        });
         }
@@ -179,8 +189,8 @@ private:
             }
             return rows;
         }
-        product<Arithmetic, true>(rows, {softmax_.scores(), kTile, 1}, values_ + key_block * values_size_, width_, softmax_.sums(), width_,
-                                  [&](int, int last) {
+        product<Arithmetic, true>(rows, {softmax_.scores(), kTile, 1}, values_ + key_block * values_size_, width_,
+                                  softmax_.sums(), width_, [&](int, int last) {
                                       return Extent{width_ / kWidth, 0, (columns(last) + kPack - 1) / kPack};
                                   });
         return rows;
@@ -199,7 +209,8 @@ private:
                 lse[i] = -__builtin_inff();
                 continue;
             }
-            write_row(softmax_.sums() + i * width_, Simd::set(kept / softmax_.weight()[i]), a_.head_dim, out.row(begin + i));
+            write_row(softmax_.sums() + i * width_, Simd::set(kept / softmax_.weight()[i]), a_.head_dim,
+                      out.row(begin + i));
             lse[i] = (softmax_.largest()[i] + __builtin_log2f(softmax_.weight()[i])) * kLn2;
         }
     }

@@ -26,7 +26,9 @@ inline std::int64_t forward_scratch(const longbow_attention& a) {
 
 inline std::int64_t backward_scratch(const longbow_attention& a, int which) {
     Scratch counter(nullptr);
-    for_type(a.dtype, [&](auto type) { Backward<decltype(type)>(a, static_cast<Gradients>(which), BiasGradient(a, nullptr), counter); });
+    for_type(a.dtype, [&](auto type) {
+        Backward<decltype(type)>(a, static_cast<Gradients>(which), BiasGradient(a, nullptr), counter);
+    });
     return counter.used();
 }
 
@@ -39,10 +41,12 @@ inline void forward(const longbow_attention& a, std::int64_t begin, std::int64_t
     });
 }
 
-inline void backward(const longbow_attention& a, int which, std::int64_t begin, std::int64_t end, float* partial, void* memory) {
+inline void backward(const longbow_attention& a, int which, std::int64_t begin, std::int64_t end, float* partial,
+                     void* memory) {
     const BiasGradient bias_gradient(a, partial);
     const auto gradients = static_cast<Gradients>(which);
-    const int blocks = gradients == Gradients::all ? 1 : blocks_of(gradients == Gradients::keys ? a.key_length : a.query_length);
+    const int blocks =
+        gradients == Gradients::all ? 1 : blocks_of(gradients == Gradients::keys ? a.key_length : a.query_length);
     for_type(a.dtype, [&](auto type) {
         Scratch scratch(memory);
         Backward<decltype(type)> work(a, gradients, bias_gradient, scratch);
@@ -102,7 +106,8 @@ inline double multiply_at_peak(std::int32_t dtype, std::int64_t repeats) {
 }
 
 constexpr Kernels kernels_named(const char* name) {
-    return {name, &forward_scratch, &backward_scratch, &bias_gradient_size, &forward, &backward, &multiply_at_peak, &finish_bias_gradient};
+    return {name,     &forward_scratch, &backward_scratch, &bias_gradient_size,
+            &forward, &backward,        &multiply_at_peak, &finish_bias_gradient};
 }
 
 }  // namespace

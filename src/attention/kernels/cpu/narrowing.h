@@ -18,7 +18,8 @@ namespace {
 
 class Narrowing {
 public:
-    Narrowing(const longbow_attention& a, Scratch& scratch) : a_(a), enabled_(a.max_key_norms != nullptr && a.first_key_block != nullptr) {
+    Narrowing(const longbow_attention& a, Scratch& scratch)
+        : a_(a), enabled_(a.max_key_norms != nullptr && a.first_key_block != nullptr) {
         reach_ = scratch.take<float>(kTile);
         need_ = scratch.take<float>(kTile);
         limit_ = scratch.take<float>(kTile);
@@ -33,7 +34,8 @@ public:
         if (!head_enabled_) {
             return;
         }
-        max_key_norms_ = a_.max_key_norms + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
+        max_key_norms_ =
+            a_.max_key_norms + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
         slope_ = static_cast<float>(slope * kLog2e);
         tail_ = log2_of_sum(slope);
         tile_tail_ = log2_of_sum(slope * kTile);
@@ -51,8 +53,8 @@ public:
     // must be visited. Row i of the block of queries is at key position first_query + i; `largest`[i] is its largest
     // score (base 2) and `weights`[i] its sum of 2^(score - largest).
     template <class T>
-    int narrow(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest, const float* weights,
-               int begin, int end) {
+    int narrow(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest,
+               const float* weights, int begin, int end) {
         narrowed_ = true;
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
@@ -64,7 +66,8 @@ public:
                 continue;
             }
             const float sum = largest[i] + __builtin_log2f(weights[i]);
-            reach_[i] = __builtin_sqrtf(square(queries.row(first_row + i))) * __builtin_fabsf(a_.scale) * (kLog2e * kRoundedUp);
+            reach_[i] =
+                __builtin_sqrtf(square(queries.row(first_row + i))) * __builtin_fabsf(a_.scale) * (kLog2e * kRoundedUp);
             need_[i] = threshold_ + kQuarter + tail_ - sum - slope_ * static_cast<float>(i);
             limit_[i] = sum - threshold_ - kSixteenth - tile_tail_;
         }
@@ -171,7 +174,8 @@ private:
         Simd::Vec x[kTile / kWidth];
         Simd::Vec top = Simd::set(-__builtin_inff());
         for (int v = 0; v < kTile / kWidth; ++v) {
-            x[v] = Simd::sub(Simd::fma(Simd::load(scores + i * kTile + v * kWidth), factor, Simd::load(bias + v * kWidth)), limit);
+            x[v] = Simd::sub(
+                Simd::fma(Simd::load(scores + i * kTile + v * kWidth), factor, Simd::load(bias + v * kWidth)), limit);
             if (Simd::any_above_or_nan(x[v], Simd::zero())) {
                 return false;
             }

@@ -61,7 +61,8 @@ public:
             with_count<kVectors>(count, [&](auto known) { weigh<1>(known, i, existing, bias_of); });
             // The second product takes rows in groups, each as far as its last row sees. What the other rows of a group
             // do not see must therefore be 0.
-            for (int v = (count + kPack - 1) / kPack; !single_ && v * kPack < vectors(min_of(i + kRowGroup - 1, rows - 1)); ++v) {
+            for (int v = (count + kPack - 1) / kPack;
+                 !single_ && v * kPack < vectors(min_of(i + kRowGroup - 1, rows - 1)); ++v) {
                 Simd::store(scores_ + i * kTile + v * kWidth, Simd::zero());
             }
         }
@@ -105,7 +106,8 @@ private:
             if (Simd::any_above_or_nan(top, Simd::set(largest_[i] + kHeadroom))) {
                 raise_largest(i, top);
             }
-            const Simd::Vec largest = Simd::set(largest_[i] == -__builtin_inff() ? base_of_empty_row(i, row, n) : largest_[i]);
+            const Simd::Vec largest =
+                Simd::set(largest_[i] == -__builtin_inff() ? base_of_empty_row(i, row, n) : largest_[i]);
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
                 row[v] = Simd::sub(row[v], largest);

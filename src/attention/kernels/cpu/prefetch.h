@@ -19,8 +19,9 @@ public:
             return;
         }
         const auto rows = rows_of<const T>(t, batch, head);
-        entries_[count_++] = {reinterpret_cast<const char*>(rows.row(begin)), rows.stride * static_cast<std::int64_t>(sizeof(T)),
-                              end - begin, head_dim * static_cast<int>(sizeof(T)), write};
+        entries_[count_++] = {reinterpret_cast<const char*>(rows.row(begin)),
+                              rows.stride * static_cast<std::int64_t>(sizeof(T)), end - begin,
+                              head_dim * static_cast<int>(sizeof(T)), write};
     }
 
     // Fetches the next rows, about `lines` cache lines of them.

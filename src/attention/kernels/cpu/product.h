@@ -23,8 +23,8 @@ struct Extent {
 };
 
 template <class Arithmetic, bool kAdd, int kRows, int kVectors>
-[[gnu::always_inline]] inline void register_block(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row,
-                                                  int begin, int end) {
+[[gnu::always_inline]] inline void register_block(const Left& a, const float* b, std::ptrdiff_t b_row, float* c,
+                                                  std::ptrdiff_t c_row, int begin, int end) {
     Simd::Vec sums[kRows][kVectors];
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
@@ -61,20 +61,23 @@ template <class Arithmetic, bool kAdd, int kRows, int kVectors>
 }
 
 template <class Arithmetic, bool kAdd, int kRows>
-void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, const Extent& extent) {
+void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row,
+               const Extent& extent) {
     int v = 0;
     for (; v + Simd::kColumns <= extent.vectors; v += Simd::kColumns) {
-        register_block<Arithmetic, kAdd, kRows, Simd::kColumns>(a, b + v * Simd::kWidth, b_row, c + v * Simd::kWidth, c_row, extent.begin,
-                                                                extent.end);
+        register_block<Arithmetic, kAdd, kRows, Simd::kColumns>(a, b + v * Simd::kWidth, b_row, c + v * Simd::kWidth,
+                                                                c_row, extent.begin, extent.end);
     }
     b += v * Simd::kWidth;
     c += v * Simd::kWidth;
     switch (extent.vectors - v) {
         case 3:
-            if constexpr (Simd::kColumns > 3) register_block<Arithmetic, kAdd, kRows, 3>(a, b, b_row, c, c_row, extent.begin, extent.end);
+            if constexpr (Simd::kColumns > 3)
+                register_block<Arithmetic, kAdd, kRows, 3>(a, b, b_row, c, c_row, extent.begin, extent.end);
             break;
         case 2:
-            if constexpr (Simd::kColumns > 2) register_block<Arithmetic, kAdd, kRows, 2>(a, b, b_row, c, c_row, extent.begin, extent.end);
+            if constexpr (Simd::kColumns > 2)
+                register_block<Arithmetic, kAdd, kRows, 2>(a, b, b_row, c, c_row, extent.begin, extent.end);
             break;
         case 1: register_block<Arithmetic, kAdd, kRows, 1>(a, b, b_row, c, c_row, extent.begin, extent.end); break;
         default: break;
@@ -84,11 +87,13 @@ void row_group(const Left& a, const float* b, std::ptrdiff_t b_row, float* c, st
 // Multiplies `rows` rows of A. extent_of(first row, last row) returns what a group of rows needs of B. Of C, [rows,
 // vectors * kWidth], only that part is written.
 template <class Arithmetic, bool kAdd, class ExtentOf>
-void product(int rows, const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row, const ExtentOf& extent_of) {
+void product(int rows, const Left& a, const float* b, std::ptrdiff_t b_row, float* c, std::ptrdiff_t c_row,
+             const ExtentOf& extent_of) {
     int i = 0;
     const auto from = [&](int row) { return Left{a.data + row * a.row, a.row, a.depth}; };
     for (; i + kRowGroup <= rows; i += kRowGroup) {
-        row_group<Arithmetic, kAdd, kRowGroup>(from(i), b, b_row, c + i * c_row, c_row, extent_of(i, i + kRowGroup - 1));
+        row_group<Arithmetic, kAdd, kRowGroup>(from(i), b, b_row, c + i * c_row, c_row,
+                                               extent_of(i, i + kRowGroup - 1));
     }
     for (; i + 4 <= rows; i += 4) {
         row_group<Arithmetic, kAdd, 4>(from(i), b, b_row, c + i * c_row, c_row, extent_of(i, i + 3));

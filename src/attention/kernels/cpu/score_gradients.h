@@ -48,14 +48,16 @@ public:
     [[nodiscard]] Left weights_by_key() const { return {kPack > 1 ? weights_across_ : scores_, 1, kTile}; }
     [[nodiscard]] Left gradients_by_key() const { return {kPack > 1 ? gradients_across_ : gradients_, 1, kTile}; }
     // The gradients of the scores with queries as rows and keys as depth.
-    [[nodiscard]] Left gradients_by_query() const { return {kPack > 1 ? gradients_along_ : gradients_, kTile / kPack, 1}; }
+    [[nodiscard]] Left gradients_by_query() const {
+        return {kPack > 1 ? gradients_along_ : gradients_, kTile / kPack, 1};
+    }
 
     // Row i of `rows` sees vectors(i) vectors of keys, at least as many as row i - 1, and no key from `existing` on.
     // bias_of(i) returns its biases; lse and delta, [rows], are its log-sum (base 2) and its out . dout. What a row
     // does not see becomes 0 in all operands.
     template <class VectorsOf, class BiasOf>
-    void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse, const TwoFloats* delta,
-                       const DropoutMask* mask) {
+    void differentiate(int rows, int existing, const VectorsOf& vectors, const BiasOf& bias_of, const float* lse,
+                       const TwoFloats* delta, const DropoutMask* mask) {
         mask_ = mask;
         for (int i = 0; i < rows; i += kRows) {
             const int last = min_of(i + kRows, rows) - 1;
@@ -99,7 +101,8 @@ private:
 #pragma GCC unroll 16
             for (int v = 0; v < n; ++v) {
                 const Simd::Vec score = Simd::load(scores_ + row[r].i * kTile + v * kWidth);
-                weights[r * n + v] = Simd::sub(Simd::fma(score, Simd::set(scale_), Simd::load(row[r].bias + v * kWidth)), row[r].lse);
+                weights[r * n + v] =
+                    Simd::sub(Simd::fma(score, Simd::set(scale_), Simd::load(row[r].bias + v * kWidth)), row[r].lse);
             }
         }
         exp2_each(times<kRows>(count), weights);
@@ -112,7 +115,9 @@ private:
 #pragma GCC unroll 2
                 for (int ahead = 0; ahead < kPack; ++ahead) {
                     const bool here = first + r <= last && v + ahead < n;
-                    x[r][ahead] = here ? differentiate_vector(row[r], weights[r * n + v + ahead], (v + ahead) * kWidth, existing) : none;
+                    x[r][ahead] =
+                        here ? differentiate_vector(row[r], weights[r * n + v + ahead], (v + ahead) * kWidth, existing)
+                             : none;
                 }
             }
             if constexpr (kPack == 1) {
@@ -131,7 +136,8 @@ private:
         Simd::Vec passed = weight;
         if (mask_ != nullptr) {
             const std::uint8_t* bytes = &mask_->bytes[row.i][at];
-            gradient = Simd::mul(Simd::keep_if_below(gradient, bytes, keep_), Simd::set(256.0f / static_cast<float>(keep_)));
+            gradient =
+                Simd::mul(Simd::keep_if_below(gradient, bytes, keep_), Simd::set(256.0f / static_cast<float>(keep_)));
             passed = Simd::keep_if_below(weight, bytes, keep_);
         }
         return {passed, Simd::mul(weight, Simd::sub(Simd::sub(gradient, row.delta), row.delta_low))};

@@ -57,7 +57,8 @@ template <int kN>
         exp2_each(Count<Simd::kInterleaved>{}, x);
         exp2_each(Count<kN - Simd::kInterleaved>{}, x + Simd::kInterleaved);
     } else {
-        constexpr float kPolynomial[] = {1.327647245e-3f, 9.675540961e-3f, 5.550713092e-2f, 2.402212024e-1f, 6.931469440e-1f, 1.0f};
+        constexpr float kPolynomial[] = {1.327647245e-3f, 9.675540961e-3f, 5.550713092e-2f,
+                                         2.402212024e-1f, 6.931469440e-1f, 1.0f};
         Simd::Vec r[kN], p[kN];
 #pragma GCC unroll 8
         for (int v = 0; v < kN; ++v) {

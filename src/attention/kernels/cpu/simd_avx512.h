@@ -47,15 +47,19 @@ struct Simd {
     static Vec widen_bf16(const std::uint16_t* p, int n) {
         return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes(n), p)), 16));
     }
-    static Vec widen_f16(const std::uint16_t* p, int n) { return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p)); }
+    static Vec widen_f16(const std::uint16_t* p, int n) {
+        return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(lanes(n), p));
+    }
     static void narrow_bf16(std::uint16_t* p, Vec v, int n) {
 #if defined(__AVX512BF16__)  // turns numbers below 2^-126 into 0
         _mm256_mask_storeu_epi16(p, lanes(n), reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(v)));
 #else
         const __m512i bits = _mm512_castps_si512(v);
         const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-        const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd), 16);
-        const __m512i quiet = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), _mm512_set1_epi32(0x7FC0));
+        const __m512i rounded =
+            _mm512_srli_epi32(_mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7FFF)), odd), 16);
+        const __m512i quiet =
+            _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q), _mm512_set1_epi32(0x7FC0));
         _mm256_mask_storeu_epi16(p, lanes(n), _mm512_cvtepi32_epi16(quiet));
 #endif
     }

@@ -59,7 +59,9 @@ struct Simd {
     }
 
     static Vec widen_bf16(const std::uint16_t* p, int) { return from_bits(Bits{p[0], p[1], p[2], p[3]} << 16); }
-    static Vec widen_f16(const std::uint16_t* p, int) { return Vec{float_of(p[0]), float_of(p[1]), float_of(p[2]), float_of(p[3])}; }
+    static Vec widen_f16(const std::uint16_t* p, int) {
+        return Vec{float_of(p[0]), float_of(p[1]), float_of(p[2]), float_of(p[3])};
+    }
     static void narrow_bf16(std::uint16_t* p, Vec v, int) {
         const Bits b = bits(v);
         const Bits rounded = (b + 0x7FFFu + ((b >> 16) & 1u)) >> 16;

@@ -78,7 +78,8 @@ struct Dots {
 // Computes all dot products in one pass over the rows. The AVX2 clone below gives the same numbers as the default,
 // because it does not use fused multiply-add, which would round differently.
 template <class T>
-[[gnu::always_inline]] inline void all_dots(const Rows<T>& q, const Rows<T>& k, int keys, int queries, int offset, int n, Dots& out) {
+[[gnu::always_inline]] inline void all_dots(const Rows<T>& q, const Rows<T>& k, int keys, int queries, int offset,
+                                            int n, Dots& out) {
     for (int j = 0; j < keys; ++j) {
         fetch_ahead(k, j, n);
         out.keys[j] = dot(k.row(j), k.row(j), n);
@@ -95,13 +96,16 @@ template <class T>
 #else
 #define LONGBOW_ALSO_AVX2
 #endif
-LONGBOW_ALSO_AVX2 void dots(const Rows<float>& q, const Rows<float>& k, int keys, int queries, int offset, int n, Dots& out) {
+LONGBOW_ALSO_AVX2 void dots(const Rows<float>& q, const Rows<float>& k, int keys, int queries, int offset, int n,
+                            Dots& out) {
     all_dots(q, k, keys, queries, offset, n, out);
 }
-LONGBOW_ALSO_AVX2 void dots(const Rows<Bf16>& q, const Rows<Bf16>& k, int keys, int queries, int offset, int n, Dots& out) {
+LONGBOW_ALSO_AVX2 void dots(const Rows<Bf16>& q, const Rows<Bf16>& k, int keys, int queries, int offset, int n,
+                            Dots& out) {
     all_dots(q, k, keys, queries, offset, n, out);
 }
-LONGBOW_ALSO_AVX2 void dots(const Rows<F16>& q, const Rows<F16>& k, int keys, int queries, int offset, int n, Dots& out) {
+LONGBOW_ALSO_AVX2 void dots(const Rows<F16>& q, const Rows<F16>& k, int keys, int queries, int offset, int n,
+                            Dots& out) {
     all_dots(q, k, keys, queries, offset, n, out);
 }
 
@@ -112,7 +116,8 @@ public:
         : a_(a),
           threshold_(threshold),
           offset_(a.key_length - a.query_length),
-          dots_{scratch.take<float>(a.key_length), scratch.take<float>(a.query_length), scratch.take<float>(a.query_length)},
+          dots_{scratch.take<float>(a.key_length), scratch.take<float>(a.query_length),
+                scratch.take<float>(a.query_length)},
           longest_(scratch.take<double>(blocks_of(a.key_length))) {}
 
     void head(int batch_head, std::int32_t* first, float* longest) {
@@ -122,7 +127,8 @@ public:
         const float slope = a_.slopes[batch * a_.slopes_batch + head];
         if (!(slope > 0.0f)) {
             std::fill(first, first + blocks, 0);
-            if (longest != nullptr) std::fill(longest, longest + blocks_of(a_.key_length), std::numeric_limits<float>::infinity());
+            if (longest != nullptr)
+                std::fill(longest, longest + blocks_of(a_.key_length), std::numeric_limits<float>::infinity());
             return;
         }
         const int keys = window_of(a_, batch).keys;
@@ -132,7 +138,8 @@ public:
         dots(rows(a_.q), rows(a_.k), keys, a_.query_length, offset_, a_.head_dim, dots_);
         find_longest_keys(keys);
         if (longest != nullptr) std::copy_n(longest_, blocks_of(a_.key_length), longest);
-        const double tail = -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
+        const double tail =
+            -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
         for (int block = 0; block < blocks; ++block) {
             // Starts at the block of the first query's own key.
             int needed = offset_ >= 0 ? (offset_ + block * kTile) / kTile : 0;
@@ -149,7 +156,8 @@ public:
                 // The bound grows with the block of keys, so each row can only move `needed` to the left.
                 const auto needs = [&](int key_block) {
                     const double distance = position - (key_block * kTile + kTile - 1);
-                    return !(length * longest_[key_block] - slope * distance + tail - own < -static_cast<double>(threshold_));
+                    return !(length * longest_[key_block] - slope * distance + tail - own <
+                             -static_cast<double>(threshold_));
                 };
                 while (needed > 0 && needs(needed - 1)) {
                     --needed;
@@ -205,7 +213,8 @@ std::int64_t longbow_attention_cpu_skip_table_workspace(const longbow_attention*
     return longbow::cpu::scratch_of(*call) * std::max(1, call->threads);
 }
 
-longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, float threshold, std::int32_t* first, float* longest) {
+longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, float threshold, std::int32_t* first,
+                                                float* longest) {
     using namespace longbow::cpu;
     switch (call->dtype) {
         case LONGBOW_F32: fill<float>(*call, threshold, first, longest); return LONGBOW_OK;
@@ -217,6 +226,6 @@ longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, f
 
 bool longbow_attention_can_skip(const longbow_attention* call, float threshold) {
     // Two blocks and fewer: the next block to the left is at distance 1.
-    return call->causal != 0 && call->slopes != nullptr && call->table == nullptr && call->query_length > 1 && std::isfinite(threshold) &&
-           call->key_length > 2 * LONGBOW_BLOCK;
+    return call->causal != 0 && call->slopes != nullptr && call->table == nullptr && call->query_length > 1 &&
+           std::isfinite(threshold) && call->key_length > 2 * LONGBOW_BLOCK;
 }

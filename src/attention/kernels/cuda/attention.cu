@@ -9,13 +9,15 @@ namespace {
 
 bool aligned(const longbow_tensor4& tensor, std::int64_t element) {
     const auto whole = [&](std::int64_t stride) { return stride * element % 16 == 0; };
-    return reinterpret_cast<std::uintptr_t>(tensor.data) % 16 == 0 && whole(tensor.batch) && whole(tensor.head) && whole(tensor.row);
+    return reinterpret_cast<std::uintptr_t>(tensor.data) % 16 == 0 && whole(tensor.batch) && whole(tensor.head) &&
+           whole(tensor.row);
 }
 
 bool supported(const longbow_attention& call) {
     const std::int64_t element = call.dtype == LONGBOW_F32 ? 4 : 2;
-    return call.head_dim >= 8 && call.head_dim <= 256 && call.head_dim % 8 == 0 && call.batch <= 65535 && call.heads <= 65535 &&
-           aligned(call.q, element) && aligned(call.k, element) && aligned(call.v, element) && aligned(call.out, element);
+    return call.head_dim >= 8 && call.head_dim <= 256 && call.head_dim % 8 == 0 && call.batch <= 65535 &&
+           call.heads <= 65535 && aligned(call.q, element) && aligned(call.k, element) && aligned(call.v, element) &&
+           aligned(call.out, element);
 }
 
 using Pass = longbow_status (*)(const longbow_attention&);
@@ -34,7 +36,9 @@ longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass 
 
 using namespace longbow::cuda;
 
-std::int64_t longbow_attention_cuda_forward_workspace(const longbow_attention* call) { return forward_workspace(*call); }
+std::int64_t longbow_attention_cuda_forward_workspace(const longbow_attention* call) {
+    return forward_workspace(*call);
+}
 
 longbow_status longbow_attention_cuda_forward(const longbow_attention* call) {
     if (!supported(*call)) return LONGBOW_UNSUPPORTED;

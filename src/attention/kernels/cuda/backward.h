@@ -112,7 +112,8 @@ private:
     }
 
     LONGBOW_DEVICE void start_columns(int tile, int stage, const Scores& scores, const Place& place) const {
-        const Matrix<T> a(kKeyRows ? call.q : call.k, place.batch, place.head), b(kKeyRows ? call.dout : call.v, place.batch, place.head);
+        const Matrix<T> a(kKeyRows ? call.q : call.k, place.batch, place.head),
+            b(kKeyRows ? call.dout : call.v, place.batch, place.head);
         const int first = tile * Shape::kColumns;
         const int limit = kKeyRows ? scores.queries : scores.keys;
         start_loading<Shape::kColumns, kThreads>(column_tile(stage, 0), a, first, limit, call.head_dim);
@@ -144,7 +145,8 @@ private:
         tile = visible_from(tile, end, place);
         if (tile >= end) return;
         const int limit = kKeyRows ? scores.keys : scores.queries;
-        const Matrix<T> a(kKeyRows ? call.k : call.q, place.batch, place.head), b(kKeyRows ? call.v : call.dout, place.batch, place.head);
+        const Matrix<T> a(kKeyRows ? call.k : call.q, place.batch, place.head),
+            b(kKeyRows ? call.v : call.dout, place.batch, place.head);
         start_loading<Shape::kRows, kThreads>(row_tile(0), a, place.first_row, limit, call.head_dim);
         start_loading<Shape::kRows, kThreads>(row_tile(1), b, place.first_row, limit, call.head_dim);
         start_columns(tile, 0, scores, place);
@@ -153,7 +155,8 @@ private:
         if (!kKeyRows) {
             LONGBOW_UNROLL
             for (int r = 0; r < 2; ++r) {
-                const std::int64_t at = place.head_index * padded_rows_on_device(call) + place.first_row + 16 * lane.warp + lane.g + 8 * r;
+                const std::int64_t at =
+                    place.head_index * padded_rows_on_device(call) + place.first_row + 16 * lane.warp + lane.g + 8 * r;
                 row_lse[r] = lse[at], row_delta[r] = delta[at];
             }
         }
@@ -173,7 +176,8 @@ private:
         }
     }
 
-    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns, const Lane& lane) {
+    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns,
+                                        const Lane& lane) {
         LONGBOW_UNROLL
         for (auto& sum : x) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
         LONGBOW_UNROLL
@@ -190,8 +194,8 @@ private:
     }
 
     // Adds x * columns[:, first ..] to sums.
-    LONGBOW_DEVICE static void add_products(float (&sums)[kOutTiles][4], const float (&x)[kTiles][4], const Operand& columns, int first,
-                                            const Lane& lane) {
+    LONGBOW_DEVICE static void add_products(float (&sums)[kOutTiles][4], const float (&x)[kTiles][4],
+                                            const Operand& columns, int first, const Lane& lane) {
         LONGBOW_UNROLL
         for (int j = 0; j < kTiles / 2; ++j) {
             typename Math::A a;
@@ -205,8 +209,8 @@ private:
         }
     }
 
-    LONGBOW_DEVICE void add_tile(Sums& sums, const Scores& scores, const Lane& lane, const Place& place, int tile, int stage,
-                                 const float (&row_lse)[2], const float (&row_delta)[2]) const {
+    LONGBOW_DEVICE void add_tile(Sums& sums, const Scores& scores, const Lane& lane, const Place& place, int tile,
+                                 int stage, const float (&row_lse)[2], const float (&row_delta)[2]) const {
         const int column = tile * Shape::kColumns;
         const int row = place.first_row + 16 * lane.warp;
         const Operand a = column_tile(stage, 0), b = column_tile(stage, 1);
@@ -254,14 +258,15 @@ private:
         const float scale[2] = {call.scale, call.scale};
         const int rows = kKeyRows ? call.key_length : call.query_length;
         if (const longbow_tensor4& first = kKeyRows ? call.dk : call.dq; first.data != nullptr) {
-            store_rows(Matrix<T>(first, place.batch, place.head), sums.first, scale, lane, row, rows, place.first_column, call.head_dim);
+            store_rows(Matrix<T>(first, place.batch, place.head), sums.first, scale, lane, row, rows,
+                       place.first_column, call.head_dim);
         }
         if constexpr (kKeyRows) {
             const float factor = Dropout(call, place.batch, place.head).factor();
             const float factors[2] = {factor, factor};
             if (call.dv.data != nullptr) {
-                store_rows(Matrix<T>(call.dv, place.batch, place.head), sums.second, factors, lane, row, rows, place.first_column,
-                           call.head_dim);
+                store_rows(Matrix<T>(call.dv, place.batch, place.head), sums.second, factors, lane, row, rows,
+                           place.first_column, call.head_dim);
             }
         } else if (slope_parts != nullptr) {
             float moment = sums.moment;
@@ -273,7 +278,8 @@ private:
             device::sync();
             if (device::thread() == 0) {
                 float sum = 0.0f;
-                for (int warp = 0; warp < Shape::kWarps; ++warp) sum += device::load_shared(at + static_cast<std::uint32_t>(4 * warp));
+                for (int warp = 0; warp < Shape::kWarps; ++warp)
+                    sum += device::load_shared(at + static_cast<std::uint32_t>(4 * warp));
                 slope_parts[place.head_index * blocks + block] = -sum;
             }
         }

@@ -26,13 +26,16 @@ struct BackwardWorkspace {
 
     explicit BackwardWorkspace(const longbow_attention& call)
         : row_terms(static_cast<std::int64_t>(call.batch) * call.heads * padded_rows(call)),
-          slope_parts(call.dslopes != nullptr ? static_cast<std::int64_t>(call.batch) * call.heads * query_blocks(call) : 0),
+          slope_parts(call.dslopes != nullptr ? static_cast<std::int64_t>(call.batch) * call.heads * query_blocks(call)
+                                              : 0),
           table_parts(call.dtable != nullptr ? Bands(call, table_tile<T>(call.head_dim)).parts(call) : 0) {}
     static int query_blocks(const longbow_attention& call) {
         const int rows = query_rows<T>(call.head_dim);
         return (call.query_length + rows - 1) / rows;
     }
-    [[nodiscard]] std::int64_t bytes() const { return (2 * row_terms + slope_parts + table_parts) * std::int64_t{sizeof(float)}; }
+    [[nodiscard]] std::int64_t bytes() const {
+        return (2 * row_terms + slope_parts + table_parts) * std::int64_t{sizeof(float)};
+    }
 };
 
 template <class T, int kDim>
@@ -51,7 +54,8 @@ template <class T, int kDim>
 longbow_status start_table_gradient(const longbow_attention& call, const float* lse, const float* delta, float* parts) {
     using Kernel = TableGradientKernel<T, kDim>;
     const Bands bands(call, Kernel::Shape::kTile);
-    const longbow_status status = launch(Kernel{call, bands, lse, delta, parts}, Kernel::grid(call, bands), call.stream);
+    const longbow_status status =
+        launch(Kernel{call, bands, lse, delta, parts}, Kernel::grid(call, bands), call.stream);
     if (status != LONGBOW_OK) return status;
     return launch(TableSumKernel{call, bands, parts}, {call.heads, 1, 1}, call.stream);
 }

@@ -25,7 +25,8 @@ struct SlopeSumKernel {
     LONGBOW_DEVICE void operator()() const {
         const int head = device::block_x();
         float sum = 0.0f;
-        for (int i = device::thread(); i < count; i += kThreads) sum += parts[static_cast<std::int64_t>(head) * count + i];
+        for (int i = device::thread(); i < count; i += kThreads)
+            sum += parts[static_cast<std::int64_t>(head) * count + i];
         LONGBOW_UNROLL
         for (int mask = 16; mask > 0; mask /= 2) sum += device::shuffle_xor(sum, mask);
         if (device::thread() == 0) dslopes[head] = sum;
@@ -82,7 +83,9 @@ struct TableGradientKernel {
     const float* delta;
     float* parts;  // [batch, heads, bands, chunks, 2 tile]: entry tile - 1 + d is for distance center + d
 
-    static Grid grid(const longbow_attention& call, const Bands& bands) { return {bands.count * bands.chunks, call.heads, call.batch}; }
+    static Grid grid(const longbow_attention& call, const Bands& bands) {
+        return {bands.count * bands.chunks, call.heads, call.batch};
+    }
 
     LONGBOW_DEVICE void operator()() const {
         const Lane lane;
@@ -110,7 +113,8 @@ private:
         return Operand{device::shared_memory() + static_cast<std::uint32_t>(which * Shape::kTileBytes)};
     }
 
-    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns, const Lane& lane) {
+    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns,
+                                        const Lane& lane) {
         LONGBOW_UNROLL
         for (auto& sum : x) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
         LONGBOW_UNROLL
@@ -126,13 +130,17 @@ private:
         }
     }
 
-    LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head, int query,
-                                 int key) const {
+    LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head,
+                                 int query, int key) const {
         device::sync();  // no thread still reads the last tiles
-        start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries, call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, head), key, scores.keys, call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries, call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, head), key, scores.keys, call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries,
+                                              call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, head), key, scores.keys,
+                                              call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries,
+                                              call.head_dim);
+        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, head), key, scores.keys,
+                                              call.head_dim);
         device::commit_copies();
         const int row = query + 16 * lane.warp;
         float row_lse[2], row_delta[2];
@@ -166,12 +174,15 @@ private:
     LONGBOW_DEVICE static void sum_diagonals(const float (&sums)[kTiles][4], const Lane& lane, float* to) {
         device::sync();  // no thread still reads the tiles, whose memory now takes the sums
         const device::SharedAddress base = device::shared_memory();
-        const auto at = [&](int row, int column) { return base + static_cast<std::uint32_t>(4 * (row * (Shape::kTile + 1) + column)); };
+        const auto at = [&](int row, int column) {
+            return base + static_cast<std::uint32_t>(4 * (row * (Shape::kTile + 1) + column));
+        };
         LONGBOW_UNROLL
         for (int n = 0; n < kTiles; ++n) {
             LONGBOW_UNROLL
             for (int j = 0; j < 4; ++j)
-                device::store_shared(at(16 * lane.warp + lane.g + 8 * (j >> 1), 8 * n + 2 * lane.t + (j & 1)), sums[n][j]);
+                device::store_shared(at(16 * lane.warp + lane.g + 8 * (j >> 1), 8 * n + 2 * lane.t + (j & 1)),
+                                     sums[n][j]);
         }
         device::sync();
         // This thread sums the diagonal on which row - column is this.

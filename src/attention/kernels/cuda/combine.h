@@ -35,7 +35,8 @@ struct CombineKernel {
         for (int s = 0; s < splits; ++s) highest = fmaxf(highest, partial_lse[first + s * call.query_length]);
         const float base = highest == -infinity() ? 0.0f : highest;
         float sum = 0.0f;
-        for (int s = 0; s < splits; ++s) sum += device::exp2_fast((partial_lse[first + s * call.query_length] - base) * kLog2E);
+        for (int s = 0; s < splits; ++s)
+            sum += device::exp2_fast((partial_lse[first + s * call.query_length] - base) * kLog2E);
 
         const Matrix<T> out(call.out, batch, head);
         for (int column = 2 * lane.lane; column < call.head_dim; column += 64) {
@@ -50,7 +51,8 @@ struct CombineKernel {
             const float factor = sum != 0.0f ? 1.0f / sum : 0.0f;  // a NaN is not zero, and is shown
             store2(out.at(row, column), low * factor, high * factor);
         }
-        if (lane.lane == 0) call.lse[head_index * call.query_length + row] = sum != 0.0f ? base + logf(sum) : -infinity();
+        if (lane.lane == 0)
+            call.lse[head_index * call.query_length + row] = sum != 0.0f ? base + logf(sum) : -infinity();
     }
 };
 

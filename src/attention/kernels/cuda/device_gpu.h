@@ -49,7 +49,9 @@ LONGBOW_DEVICE void store_shared(SharedAddress at, float value) {
 // are written.
 LONGBOW_DEVICE void copy16(SharedAddress to, const void* from, bool in_bounds) {
     const int bytes = in_bounds ? 16 : 0;
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)),
+                 "r"(bytes)
+                 : "memory");
 }
 LONGBOW_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 // Waits until this thread's copies have arrived, except those of the last kPending groups.
@@ -134,10 +136,12 @@ __global__ void __launch_bounds__(K::kThreads, K::kBlocks) run(const __grid_cons
 template <class K>
 bool start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* stream) {
     constexpr int kShared = K::kSharedBytes;
-    if (kShared > 48 * 1024 && cudaFuncSetAttribute(run<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared) != cudaSuccess) {
+    if (kShared > 48 * 1024 &&
+        cudaFuncSetAttribute(run<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared) != cudaSuccess) {
         return false;
     }
-    const dim3 blocks(static_cast<unsigned>(blocks_x), static_cast<unsigned>(blocks_y), static_cast<unsigned>(blocks_z));
+    const dim3 blocks(static_cast<unsigned>(blocks_x), static_cast<unsigned>(blocks_y),
+                      static_cast<unsigned>(blocks_z));
     run<K><<<blocks, K::kThreads, kShared, static_cast<cudaStream_t>(stream)>>>(kernel);
     return cudaGetLastError() == cudaSuccess;
 }

@@ -23,9 +23,12 @@ struct Dropout {
     LONGBOW_DEVICE float factor() const { return keep > 0 ? 256.0f / static_cast<float>(keep) : 0.0f; }
 
     LONGBOW_DEVICE PhiloxBlock draw(int query, int key) const {
-        return dropout_bytes(seed, offset, static_cast<std::uint32_t>(query), static_cast<std::uint32_t>(key) / 16, batch_head);
+        return dropout_bytes(seed, offset, static_cast<std::uint32_t>(query), static_cast<std::uint32_t>(key) / 16,
+                             batch_head);
     }
-    LONGBOW_DEVICE bool keeps(std::uint32_t word, int byte) const { return static_cast<int>((word >> (8 * byte)) & 0xFFu) < keep; }
+    LONGBOW_DEVICE bool keeps(std::uint32_t word, int byte) const {
+        return static_cast<int>((word >> (8 * byte)) & 0xFFu) < keep;
+    }
 
     // The mask if rows are queries: first_query is the warp's first row, first_key (a multiple of 16) its first column.
     template <int kTiles>

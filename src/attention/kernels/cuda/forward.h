@@ -23,8 +23,9 @@ struct ForwardShape {
     using QueryTile = Tile<T, kDim_>;
     static constexpr int kQueryBytes = kRows * QueryTile::kRowBytes;
     static constexpr int kKeyBytes = kKeys * QueryTile::kRowBytes;
-    static constexpr int kSharedBytes =
-        kQueriesInRegisters ? kKeyBytes + (kQueryBytes > kKeyBytes ? kQueryBytes : kKeyBytes) : kQueryBytes + 2 * kKeyBytes;
+    static constexpr int kSharedBytes = kQueriesInRegisters
+                                            ? kKeyBytes + (kQueryBytes > kKeyBytes ? kQueryBytes : kKeyBytes)
+                                            : kQueryBytes + 2 * kKeyBytes;
 };
 
 template <class T, int kDim, int kWarps>
@@ -69,11 +70,13 @@ struct ForwardKernel {
     }
 
 private:
-    LONGBOW_DEVICE void visible_tiles(int& first, int& end, const Scores& scores, int first_row, int last_row, int split) const {
+    LONGBOW_DEVICE void visible_tiles(int& first, int& end, const Scores& scores, int first_row, int last_row,
+                                      int split) const {
         int key = scores.first_key(first_row);
         if (call.first_key_block != nullptr) {
             const int query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
-            const std::int64_t at = (static_cast<std::int64_t>(device::block_z()) * call.heads + device::block_y()) * query_blocks;
+            const std::int64_t at =
+                (static_cast<std::int64_t>(device::block_z()) * call.heads + device::block_y()) * query_blocks;
             key = max_of(key, kSkipBlock * call.first_key_block[at + first_row / kSkipBlock]);
         }
         const int all_first = key / Shape::kKeys;
@@ -93,8 +96,8 @@ private:
         for (int r = 0; r < 2; ++r) state.row_max[r] = -infinity(), state.sum[r] = 0.0f;
     }
 
-    LONGBOW_DEVICE void attend(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row, int first_tile,
-                               int end_tile) const {
+    LONGBOW_DEVICE void attend(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row,
+                               int first_tile, int end_tile) const {
         constexpr int kQueryFragments = Shape::kQueriesInRegisters ? kDim / 16 : 1;
         const Tile<T, kDim> k_tile{device::shared_memory()};
         const Tile<T, kDim> v_tile{k_tile.base + Shape::kKeyBytes};
@@ -210,7 +213,8 @@ private:
         }
     }
 
-    LONGBOW_DEVICE void finish(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row, int split) const {
+    LONGBOW_DEVICE void finish(State& state, const Scores& scores, const Lane& lane, int batch, int head, int first_row,
+                               int split) const {
         const Dropout dropout(call, batch, head);
         const int warp_row = first_row + 16 * lane.warp;
         const std::int64_t part = (static_cast<std::int64_t>(batch) * call.heads + head) * splits + split;
@@ -225,10 +229,12 @@ private:
             // A NaN in the sum is not zero: a row that has met one shows it, as the CPU's kernels do.
             const bool any = row < scores.queries && sum != 0.0f;
             factor[r] = any ? dropout.factor() / sum : 0.0f;
-            if (lane.t == 0 && row < call.query_length) lse[row] = any ? state.row_max[r] * kLn2 + logf(sum) : -infinity();
+            if (lane.t == 0 && row < call.query_length)
+                lse[row] = any ? state.row_max[r] * kLn2 + logf(sum) : -infinity();
         }
         if (splits == 1) {
-            store_rows(Matrix<T>(call.out, batch, head), state.out, factor, lane, warp_row, call.query_length, 0, call.head_dim);
+            store_rows(Matrix<T>(call.out, batch, head), state.out, factor, lane, warp_row, call.query_length, 0,
+                       call.head_dim);
         } else {
             longbow_tensor4 parts{partial, 0, 0, call.head_dim};
             Matrix<float> to(parts, 0, 0);

@@ -35,7 +35,8 @@ struct Tile {
     }
     // The address for reads. It differs from slot() only in tests that plant a fault.
     LONGBOW_DEVICE device::SharedAddress at(int row, int column) const {
-        const auto fault_offset = static_cast<std::uint32_t>(device::fault_planted(device::PlantedFault::read_pitch) ? row * 16 : 0);
+        const auto fault_offset =
+            static_cast<std::uint32_t>(device::fault_planted(device::PlantedFault::read_pitch) ? row * 16 : 0);
         return slot(row, column) - fault_offset;
     }
 };
@@ -58,7 +59,8 @@ struct HalfProducts {
     template <int kDim>
     static LONGBOW_DEVICE void load_rows(B2& b, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         std::uint32_t r[4];
-        device::load_matrices(r, tile.at(row + (lane.lane & 7) + (lane.lane >> 4) * 8, column + ((lane.lane >> 3) & 1) * 8));
+        device::load_matrices(
+            r, tile.at(row + (lane.lane & 7) + (lane.lane >> 4) * 8, column + ((lane.lane >> 3) & 1) * 8));
         take(b, r);
     }
     // Loads B as the tile's rows row .. row + 15, columns column .. column + 15, not transposed.
@@ -128,23 +130,27 @@ struct Products<float> {
         for (int n = 0; n < 2; ++n) {
             LONGBOW_UNROLL
             for (int half = 0; half < 2; ++half) {
-                device::load_shared2(b.r[n][half][0], b.r[n][half][1], tile.at(row + n * 8 + lane.g, column + half * 8 + lane.t * 2));
+                device::load_shared2(b.r[n][half][0], b.r[n][half][1],
+                                     tile.at(row + n * 8 + lane.g, column + half * 8 + lane.t * 2));
             }
         }
     }
     template <int kDim>
-    static LONGBOW_DEVICE void load_columns(B2& b, const Tile<float, kDim>& tile, const Lane& lane, int row, int column) {
+    static LONGBOW_DEVICE void load_columns(B2& b, const Tile<float, kDim>& tile, const Lane& lane, int row,
+                                            int column) {
         LONGBOW_UNROLL
         for (int n = 0; n < 2; ++n) {
             LONGBOW_UNROLL
             for (int half = 0; half < 2; ++half) {
                 b.r[n][half][0] = device::load_shared(tile.at(row + half * 8 + lane.t * 2, column + n * 8 + lane.g));
-                b.r[n][half][1] = device::load_shared(tile.at(row + half * 8 + lane.t * 2 + 1, column + n * 8 + lane.g));
+                b.r[n][half][1] =
+                    device::load_shared(tile.at(row + half * 8 + lane.t * 2 + 1, column + n * 8 + lane.g));
             }
         }
     }
     template <int kCount>
-    static LONGBOW_DEVICE void split(std::uint32_t (&big)[kCount], std::uint32_t (&small)[kCount], const float (&x)[kCount]) {
+    static LONGBOW_DEVICE void split(std::uint32_t (&big)[kCount], std::uint32_t (&small)[kCount],
+                                     const float (&x)[kCount]) {
         LONGBOW_UNROLL
         for (int i = 0; i < kCount; ++i) {
             big[i] = device::to_tf32(x[i]);
@@ -177,8 +183,12 @@ struct Products<float> {
 };
 
 // Two neighbouring values are stored to and loaded from memory at once.
-LONGBOW_DEVICE void store2(Bf16* to, float low, float high) { *reinterpret_cast<std::uint32_t*>(to) = device::pack_bf16(low, high); }
-LONGBOW_DEVICE void store2(F16* to, float low, float high) { *reinterpret_cast<std::uint32_t*>(to) = device::pack_f16(low, high); }
+LONGBOW_DEVICE void store2(Bf16* to, float low, float high) {
+    *reinterpret_cast<std::uint32_t*>(to) = device::pack_bf16(low, high);
+}
+LONGBOW_DEVICE void store2(F16* to, float low, float high) {
+    *reinterpret_cast<std::uint32_t*>(to) = device::pack_f16(low, high);
+}
 LONGBOW_DEVICE void store2(float* to, float low, float high) { to[0] = low, to[1] = high; }
 
 LONGBOW_DEVICE void load2(float& low, float& high, const Bf16* from) {

@@ -49,7 +49,9 @@ struct Scores {
 
     // Return the keys [first, end) that any query of rows first_query .. last_query sees by causality, window and
     // lengths. The skip table is applied by the kernels.
-    LONGBOW_DEVICE int first_key(int first_query) const { return window > 0 ? max_of(first_query + offset - window + 1, 0) : 0; }
+    LONGBOW_DEVICE int first_key(int first_query) const {
+        return window > 0 ? max_of(first_query + offset - window + 1, 0) : 0;
+    }
     LONGBOW_DEVICE int end_key(int last_query) const {
         const int bound = last_query + offset + (device::fault_planted(device::PlantedFault::causal_bound) ? 2 : 1);
         return causal ? max_of(min_of(keys, bound), 0) : keys;
@@ -119,7 +121,8 @@ private:
     // Sets the lowest and the highest distance that is seen. Where rows are queries, the last key also bounds the
     // distance from below; where rows are keys, a row beyond the last key gets a bound that no distance reaches.
     LONGBOW_DEVICE void bounds(float (&lowest)[2], float& highest, int row) const {
-        const float least = scores.causal ? (device::fault_planted(device::PlantedFault::causal_bound) ? -1.0f : 0.0f) : -infinity();
+        const float least =
+            scores.causal ? (device::fault_planted(device::PlantedFault::causal_bound) ? -1.0f : 0.0f) : -infinity();
         const int last_key = scores.keys - (device::fault_planted(device::PlantedFault::key_bound) ? 0 : 1);
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
@@ -145,8 +148,8 @@ private:
                     // The fma saves an operation per element, but it rounds slope * start too. That adds an error of up
                     // to slope * (|distance| + 64) * 2^-24, which is nothing beside the rounding of probabilities to 16
                     // bits.
-                    const float b =
-                        kExact ? -slope * (start + static_cast<float>(step(n, e))) : fmaf(-slope, static_cast<float>(step(n, e)), bias);
+                    const float b = kExact ? -slope * (start + static_cast<float>(step(n, e)))
+                                           : fmaf(-slope, static_cast<float>(step(n, e)), bias);
                     x[n][2 * r + e] = fmaf(x[n][2 * r + e], scores.scale, b);
                 }
             }

@@ -12,7 +12,8 @@ template <class T>
 longbow_status make(const longbow_attention& call, float threshold, std::int32_t* first) {
     auto* const longest = static_cast<float*>(call.workspace);
     const int key_blocks = blocks_of(call.key_length);
-    longbow_status status = launch(LongestKeysKernel<T>{call, longest}, {key_blocks, call.heads, call.batch}, call.stream);
+    longbow_status status =
+        launch(LongestKeysKernel<T>{call, longest}, {key_blocks, call.heads, call.batch}, call.stream);
     if (status == LONGBOW_OK && key_blocks > 0) {
         status = launch(RunningLongestKernel{longest, key_blocks}, {call.batch * call.heads, 1, 1}, call.stream);
     }
@@ -28,7 +29,8 @@ std::int64_t longbow_attention_cuda_skip_table_workspace(const longbow_attention
     return std::int64_t{sizeof(float)} * call->batch * call->heads * longbow::cuda::blocks_of(call->key_length);
 }
 
-longbow_status longbow_attention_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first, float* longest) {
+longbow_status longbow_attention_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first,
+                                                 float* longest) {
     using namespace longbow::cuda;
     if (longest != nullptr) return LONGBOW_UNSUPPORTED;
     switch (call->dtype) {

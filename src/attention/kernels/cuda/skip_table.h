@@ -22,7 +22,8 @@ LONGBOW_DEVICE float dot(const T* a, const T* b, int count, const Lane& lane) {
         sum = device::add_rounded(sum, device::multiply_rounded(widen(a[d]), widen(b[d])));
     }
     LONGBOW_UNROLL
-    for (int mask = kLanesOfDot / 2; mask > 0; mask /= 2) sum = device::add_rounded(sum, device::shuffle_xor(sum, mask));
+    for (int mask = kLanesOfDot / 2; mask > 0; mask /= 2)
+        sum = device::add_rounded(sum, device::shuffle_xor(sum, mask));
     return sum;
 }
 
@@ -59,7 +60,8 @@ struct LongestKeysKernel {
         if (lane.lane % kLanesOfDot == 0) device::store_shared(base + static_cast<std::uint32_t>(4 * group), most);
         device::sync();
         if (device::thread() != 0) return;
-        for (int i = 0; i < kGroups; ++i) most = larger_or_nan(device::load_shared(base + static_cast<std::uint32_t>(4 * i)), most);
+        for (int i = 0; i < kGroups; ++i)
+            most = larger_or_nan(device::load_shared(base + static_cast<std::uint32_t>(4 * i)), most);
         longest[(static_cast<std::int64_t>(batch) * call.heads + head) * device::blocks_x() + device::block_x()] = most;
     }
 };
@@ -130,11 +132,14 @@ struct FirstBlocksKernel {
         }
         const device::SharedAddress base = device::shared_memory();
         if (lane.lane % kLanesOfDot == 0)
-            device::store_shared(base + static_cast<std::uint32_t>(4 * group), device::float_of(static_cast<std::uint32_t>(needed)));
+            device::store_shared(base + static_cast<std::uint32_t>(4 * group),
+                                 device::float_of(static_cast<std::uint32_t>(needed)));
         device::sync();
         if (device::thread() != 0) return;
         for (int i = 0; i < kGroups; ++i) {
-            needed = min_of(needed, static_cast<int>(device::bits_of(device::load_shared(base + static_cast<std::uint32_t>(4 * i)))));
+            needed = min_of(
+                needed,
+                static_cast<int>(device::bits_of(device::load_shared(base + static_cast<std::uint32_t>(4 * i)))));
         }
         first[head_index * device::blocks_x() + device::block_x()] = needed;
     }
@@ -142,8 +147,8 @@ struct FirstBlocksKernel {
 private:
     // Returns the first block below `end` that a row needs, or `end`. Its bound grows with the block, so a binary
     // search finds it.
-    LONGBOW_DEVICE int first_needed(int end, std::int64_t head_index, int position, double length, double own, float slope,
-                                    double tail) const {
+    LONGBOW_DEVICE int first_needed(int end, std::int64_t head_index, int position, double length, double own,
+                                    float slope, double tail) const {
         const double reach = device::multiply_rounded(length, static_cast<double>(fabsf(call.scale)));
         const double self = device::multiply_rounded(own, static_cast<double>(call.scale));
         int low = 0;
@@ -151,8 +156,8 @@ private:
             const int block = (low + end) / 2;
             const double key = sqrt(static_cast<double>(longest[head_index * key_blocks + block]));
             const double distance = position - (block * kSkipBlock + kSkipBlock - 1);
-            const double bound =
-                device::add_rounded(device::multiply_rounded(reach, key), -device::multiply_rounded(static_cast<double>(slope), distance));
+            const double bound = device::add_rounded(device::multiply_rounded(reach, key),
+                                                     -device::multiply_rounded(static_cast<double>(slope), distance));
             const double excess = device::add_rounded(device::add_rounded(bound, tail), -self);
             if (excess < -static_cast<double>(threshold)) {
                 low = block + 1;

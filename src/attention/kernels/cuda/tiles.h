@@ -36,8 +36,8 @@ LONGBOW_DEVICE void start_loading(const Tile<T, kDim>& tile, const Matrix<T>& fr
 
 // Writes this lane's part of 16 rows of sums, each row times its `factor`, to the rows below `rows`.
 template <int kTiles, class T>
-LONGBOW_DEVICE void store_rows(const Matrix<T>& to, const float (&sums)[kTiles][4], const float (&factor)[2], const Lane& lane, int first,
-                               int rows, int first_column, int columns) {
+LONGBOW_DEVICE void store_rows(const Matrix<T>& to, const float (&sums)[kTiles][4], const float (&factor)[2],
+                               const Lane& lane, int first, int rows, int first_column, int columns) {
     LONGBOW_UNROLL
     for (int r = 0; r < 2; ++r) {
         const int row = first + lane.g + 8 * r;
