@@ -1,4 +1,4 @@
-// The back-ends that make_attention_backend() chooses from; each in its own .cpp.
+// Declares the back-ends that make_attention_backend() chooses from, each defined in its own .cpp.
 #pragma once
 
 #include <memory>
@@ -7,7 +7,8 @@
 
 namespace longbow {
 
-// What the back-ends' accounts share, in numbers, not bytes: q, k and v together; the scores; the rows' log-sum-exps.
+// Holds what the back-ends' formulas share, as numbers of elements: q, k and v together; the scores; the rows'
+// log-sum-exps.
 struct AttentionSizes {
     AttentionSizes(const AttentionRequest& request, const AttentionPass& pass)
         : rows(static_cast<double>(pass.batch * pass.heads * pass.length)),
@@ -15,13 +16,13 @@ struct AttentionSizes {
           scores(rows * static_cast<double>(pass.length)) {}
     double rows, qkv, scores;
 };
-// Bytes of a number of q, and of the type in which it is summed.
+// Return the bytes of an element of q, and of the type in which sums are computed.
 inline double narrow_bytes(const AttentionPass& pass) { return static_cast<double>(c10::elementSize(pass.type)); }
 inline double wide_bytes(const AttentionPass& pass) { return pass.type == at::kDouble ? 8 : 4; }
 inline bool on_gpu(const AttentionRequest& request) { return request.device.rfind("cuda", 0) == 0; }
 
-// Of attention step by step, with all scores in memory: copies of q, k and v for the batched products, the
-// probabilities, and after dropout once more with a mask (on a CPU in their type).
+// Returns the memory of attention that is computed step by step with all scores in memory: copies of q, k and v for the
+// batched products, and the probabilities; with dropout, the probabilities again and a mask (on a CPU in their type).
 AttentionMemory step_by_step_memory(const AttentionRequest& request, const AttentionPass& pass);
 
 std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request);

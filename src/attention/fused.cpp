@@ -1,5 +1,5 @@
-// Our own operator (fused_attention.h): no matrix of scores or biases in memory, and with slopes, far blocks that the
-// bias has made negligible are skipped.
+// Implements the back-end over our own operator (fused_attention.h): no matrix of scores or biases in memory and, with
+// slopes, far blocks that the bias has made negligible are skipped.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -15,7 +15,7 @@ namespace longbow {
 
 namespace {
 
-// Empty when the CUDA kernels run on this device.
+// Returns why the CUDA kernels cannot run on this device, or an empty string.
 std::string gpu_refuses(const std::string& device) {
     if (device.rfind("cuda", 0) != 0) {
         return {};

@@ -1,5 +1,6 @@
-// Attention as the textbook writes it: scores, bias, softmax, dropout, values. Any bias, any precision (half precision
-// is computed in fp32), O(Lq * Lk) memory. The oracle that every other back-end is tested against.
+// Computes attention in its textbook form: scores, bias, softmax, dropout, values. It serves any bias and any precision
+// (half precision is computed in fp32) and takes O(Lq * Lk) memory. It is the oracle that every other back-end is
+// tested against.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/dropout.h>

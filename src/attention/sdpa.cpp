@@ -1,11 +1,9 @@
-// ATen's scaled_dot_product_attention. With a bias it needs a dense mask [1, heads, Lq, Lk]; what this file adds is
-// that the mask is built rarely and stays small:
-// - A bias depends on i - j alone, so that the mask of fewer rows or fewer keys is the bottom right corner of a larger
-// one. One mask is
-//   kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
-// - Without gradients, long queries go in blocks of rows that see only the keys up to their end: memory is O(Lk) rather
-// than O(Lk^2), and
-//   the half of the work above the diagonal, which a masked call would compute, is left out.
+// Implements the back-end over ATen's scaled_dot_product_attention. With a bias that needs a dense mask [1, heads, Lq,
+// Lk]; this file builds the mask seldom and keeps it small:
+// - A bias depends on i - j alone, so the mask of fewer rows or keys is the bottom right corner of a larger one. One
+//   mask is kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
+// - Without gradients, long queries go in blocks of rows that see only the keys up to their end. Memory is then O(Lk)
+//   instead of O(Lk^2), and the half of the work above the diagonal, which a masked call would compute, is left out.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -37,8 +35,8 @@ public:
     }
 
     at::Tensor forward(const AttentionInput& in) override {
-        const c10::impl::ExcludeDispatchKeyGuard no_autocast(
-            c10::autocast_dispatch_keyset);  // it would round the mask to 8 bits
+        // Autocast would round the mask to 8 bits.
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const auto rows = in.q.size(2);
         const auto columns = in.k.size(2);
         if (in.bias.kind == BiasSpec::Kind::none && rows == columns) {
@@ -57,8 +55,8 @@ public:
         return blocks_of_rows(in, type);
     }
 
-    // ATen's formula goes step by step where no kernel of its own serves: on a CPU with dropout, or with a mask that is
-    // learnt.
+    // ATen computes its formula step by step where none of its kernels serves: on a CPU with dropout, or with a learned
+    // mask.
     [[nodiscard]] AttentionMemory memory(const AttentionRequest& request, const AttentionPass& pass) const override {
         const AttentionSizes sizes(request, pass);
         const bool gpu = on_gpu(request);
@@ -69,20 +67,21 @@ public:
             memory.kept = sizes.rows * sizeof(float);
             memory.backward = sizes.qkv * narrow_bytes(pass);
             if (request.bias_needs_grad)
-                memory.backward += sizes.scores * narrow_bytes(pass);  // the mask's gradient, before the batch's sum
+                // This is the mask's gradient, before its sum over the batch.
+                memory.backward += sizes.scores * narrow_bytes(pass);
         }
         if (request.bias == BiasSpec::Kind::none) return memory;
         const auto heads = static_cast<double>(pass.heads), square = static_cast<double>(pass.length * pass.length);
         const double mask = square * heads * (gpu ? narrow_bytes(pass) : wide_bytes(pass));
-        // Of a mask that is learnt the gradient too, and the distances and the mask of the future, which its derivative
-        // keeps.
+        // For a learned mask: also its gradient, and what its derivative keeps (the distances, and the mask of future
+        // keys).
         constexpr double kDistance = sizeof(std::int64_t) + sizeof(bool);
         memory.masks = request.bias_needs_grad ? 2 * mask + kDistance * square : mask;
         return memory;
     }
 
 private:
-    // CPU kernels take an fp32 mask beside half-precision queries; CUDA's want the type of the queries.
+    // CPU kernels take an fp32 mask with half-precision queries; CUDA's need the queries' type.
     static at::ScalarType mask_type(const at::TensorOptions& q) {
         const auto type = c10::typeMetaToScalarType(q.dtype());
         return q.device().is_cpu() && type != at::kDouble ? at::kFloat : type;
@@ -92,7 +91,8 @@ private:
         return at::TensorOptions().dtype(type).device(in.q.device());
     }
 
-    // A table in training: a new mask each pass, with its gradient, shared by the layers that share the table.
+    // Returns the mask of a table in training: a new one for each pass, with its gradient, shared by the layers that
+    // share the table.
     static at::Tensor trained_mask(const AttentionInput& in, at::ScalarType type) {
         if (in.scratch == nullptr) {
             return dense_bias(in.bias, in.q.size(2), in.k.size(2), mask_options(in, type));
@@ -103,7 +103,8 @@ private:
         return in.scratch->dense;
     }
 
-    // The last `rows` rows and `columns` columns of a mask without gradient; the mask lives as long as its bias does.
+    // Returns the last `rows` rows and `columns` columns of a mask without gradient. The mask is kept as long as its
+    // bias is the same.
     at::Tensor kept_mask(const AttentionInput& in, std::int64_t rows, std::int64_t columns, at::ScalarType type) {
         const bool is_table = in.bias.kind == BiasSpec::Kind::table;
         auto& mask = is_table && in.scratch != nullptr ? in.scratch->dense : mask_;
@@ -111,8 +112,8 @@ private:
                                (!is_table && in.bias.kind == kind_ && in.bias.slopes.is_same(slopes_));
         if (!mask.defined() || !same_bias || mask.scalar_type() != type || mask.device() != in.q.device() ||
             mask.size(2) < rows || mask.size(3) < columns) {
-            // Whole windows (training, evaluation) get their exact size; a query shorter than its keys is a decoder
-            // that will come back with one key more each time.
+            // Whole windows (training, evaluation) get a mask of exactly their size. Queries shorter than their keys
+            // mean a decoder, which will call again with one key more each time.
             const auto kept_columns = rows == columns ? columns : columns + kSpareColumns;
             mask = dense_bias(in.bias, rows, kept_columns, mask_options(in, type));
             if (&mask == &mask_) {
@@ -127,8 +128,8 @@ private:
         const auto rows = in.q.size(2);
         const auto columns = in.k.size(2);
         const auto mask = kept_mask(in, kRowBlock, columns, type);
-        // Laid out [batch, length, heads, head_dim], as ATen's own kernel does: the caller's merge of the heads is then
-        // free.
+        // Laid out [batch, length, heads, head_dim] like the result of ATen's own kernel, so that the caller merges the
+        // heads without a copy.
         auto out = at::empty({in.q.size(0), rows, in.q.size(1), in.q.size(3)}, in.q.options()).transpose(1, 2);
         for (std::int64_t begin = 0; begin < rows; begin += kRowBlock) {
             const auto end = std::min(begin + kRowBlock, rows);

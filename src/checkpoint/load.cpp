@@ -34,7 +34,8 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
 
 namespace {
 
-// The checkpoint's tensor for each of the model's; throws where they are not the same.
+// Calls `take` with each of the model's tensors and the checkpoint's tensor for it. Throws CheckpointError if the two
+// do not have the same tensors.
 void match_weights(const fs::path& checkpoint, const LanguageModel& model,
                    const std::function<void(const StoredTensor&, const at::Tensor&)>& take) {
     const auto path = checkpoint / kModelFile;

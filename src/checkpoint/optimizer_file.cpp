@@ -22,8 +22,8 @@ std::vector<TensorSlice> optimizer_slices(const LanguageModel& model, Optimizer&
     std::vector<TensorSlice> slices;
     for (const auto& slot : optimizer.slots()) {
         for (std::size_t i = 0; i < slot.tensors.size(); ++i) {
-            // Where the parameter's memory begins, ends and is cut says which elements of which stored tensor these
-            // are.
+            // The places in memory where the parameter and its part begin and end show which elements of which stored
+            // tensor the part holds.
             const auto& part = owned.at(i);
             const auto flat = slot.tensors[i].view({-1});
             const auto part_begin = part.storage_offset(), part_end = part_begin + part.numel();

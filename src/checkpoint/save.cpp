@@ -21,7 +21,7 @@ namespace longbow {
 
 namespace {
 
-// On the host and apart from what goes on training.
+// Returns a copy on the host, independent of the tensors that go on training.
 at::Tensor host_copy(const at::Tensor& tensor) {
     return tensor.detach().to(at::kCPU, tensor.scalar_type(), /*non_blocking=*/false, /*copy=*/true).contiguous();
 }
@@ -45,7 +45,7 @@ void write_text(const fs::path& path, const std::string& text) {
     file.close();
 }
 
-// A new link is renamed over the old one: there is never none.
+// Makes a new link and renames it over the old one, so that the link exists at every moment.
 void point_link(const fs::path& link, const std::string& target) {
     const fs::path temporary =
         link.parent_path() / ("." + link.filename().string() + ".tmp-" + std::to_string(::getpid()));
@@ -93,8 +93,8 @@ void write_optimizer(const fs::path& folder, const CheckpointSnapshot& snapshot)
     write_optimizer_file(folder / optimizer_file(snapshot.ranks), snapshot.optimizer);
 }
 
-// Files of the ranks beside this one, which they write into the same folder: each says size and hash when its file is
-// on the disk.
+// Waits for the files that the other ranks write into the same folder. Each rank sends size and hash when its file is
+// on disk.
 Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std::string& key) {
     Json files = Json::object();
     for (int rank = 1; rank < snapshot.ranks.world; ++rank) {
@@ -121,8 +121,8 @@ void write_share(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const std
     if (!outcome.empty()) throw Error("rank 0: " + outcome);
 }
 
-// Rank 0's part. `begun` hears where the unfinished checkpoint lies, `others` gives the files that other ranks have put
-// there by then.
+// Writes rank 0's part. `begun` is told the folder of the unfinished checkpoint; `others` returns the files that other
+// ranks have put there.
 void write_whole(const fs::path& run, const CheckpointSnapshot& snapshot,
                  const std::function<void(const fs::path&)>& begun, const std::function<Json()>& others) {
     const fs::path target = checkpoint_path(run, snapshot.state.updates);

@@ -28,13 +28,14 @@ namespace {
 
 struct EarlyTokenFlags {
     MeasureRequest request;
-    EvalRequest evaluation;  // at each of the lengths, sliding; and without overlap
+    EvalRequest evaluation;  // at each length: sliding, and without overlap
     std::vector<std::int64_t> lengths;
     std::string out;
     bool json = false;
 };
 
-// The request that the flags make: two evaluations a length, with windows without overlap and with sliding ones.
+// Completes the request from the flags: two evaluations for each length, with windows without overlap and with sliding
+// ones.
 void complete(EarlyTokenFlags& flags) {
     auto& lengths = flags.lengths;
     auto& stride = flags.evaluation.stride;
@@ -80,8 +81,8 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
     }
 }
 
-// What is kept of each evaluation until the whole analysis is done: beside its outputs, or in the run; nowhere where
-// neither can be written to.
+// Returns the file in which an evaluation's losses are kept until the whole analysis is done; empty if the run has no
+// folder for partial results.
 fs::path partial_of(const PlannedRun& planned, const PlannedRow& row) {
     const auto& expected = row.expected;
     const auto key =

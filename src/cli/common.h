@@ -17,9 +17,9 @@ struct CommonOptions {
 // is done.
 void apply_common(CommonOptions& options);
 
-// "auto" | "cpu" | "cuda" | "cuda:N" -> "cpu" or "cuda:N". auto takes the first GPU when there is one. Throws
-// UsageError that says what is missing (a build without CUDA, no GPU seen, a number past the last GPU). Changes nothing
-// in this process.
+// Turns "auto", "cpu", "cuda" or "cuda:N" into "cpu" or "cuda:N"; auto takes the first GPU if there is one. Throws
+// UsageError that says what is missing (a build without CUDA, no GPU found, a number beyond the last GPU). Changes
+// nothing in this process.
 std::string resolve_device(const std::string& text);
 
 // Sets this process up to compute on `device`, as resolve_device() names it, until it ends:

@@ -1,4 +1,5 @@
-// longbow eval: perplexity of checkpoints at several lengths, one row of results.jsonl each.
+// longbow eval: measures the perplexity of checkpoints at several lengths, and writes one row of results.jsonl for
+// each.
 #include <iostream>
 
 #include "eval_estimate.h"
@@ -26,12 +27,12 @@ namespace {
 struct EvalFlags {
     RankOptions ranks;
     ResultsRequest request;
-    EvalRequest evaluation;  // at each of the lengths
+    EvalRequest evaluation;  // at each length
     std::vector<std::int64_t> lengths;
     bool json = false;
 };
 
-// The request that the flags make, checked as far as that takes no run.
+// Completes the request from the flags, and checks what can be checked without a run.
 void complete(EvalFlags& flags) {
     auto& request = flags.request;
     if (!request.out.empty()) check_output(request.out);
@@ -72,7 +73,7 @@ int eval(const EvalFlags& flags, const Ranked& ranked) {
         if (flags.json && !measurement.uses_standard_output(run)) std::cout << json_text(to_json(row)) << std::endl;
     };
     const auto print_table = [&](const PlannedRun& run, const std::vector<EvalResult>& rows) {
-        const bool rows_alone = measurement.uses_standard_output(run);  // there: the table is for the eyes
+        const bool rows_alone = measurement.uses_standard_output(run);  // the table then goes to stderr
         if (flags.json || (rows_alone && log::is_quiet())) return;
         auto& out = rows_alone ? std::cerr : std::cout;
         if (&run != &measurement.plan().runs().front()) out << "\n";

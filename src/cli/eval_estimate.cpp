@@ -11,10 +11,10 @@ namespace longbow {
 
 namespace {
 
-constexpr double kSeconds = 2;  // of passes timed, for all runs
+constexpr double kSeconds = 2;  // of timed passes, for all runs together
 
 struct WorkEstimate {
-    std::string text;  // a table, a line an evaluation
+    std::string text;  // a table with one line for each evaluation
     double seconds = 0;
 };
 
@@ -50,7 +50,7 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
     return estimate;
 }
 
-// That the tokens are assumed, where they are.
+// Says that the tokens are assumed; empty if they are not.
 std::string assumed_text(const MeasurePlan& plan, int width) {
     if (!plan.text().is_assumed()) return "";
     return wrapped(plan.request().store + " is no token store yet, so that its tokens cannot be counted: " +

@@ -1,4 +1,4 @@
-// What `eval --dry-run` and `analyze --dry-run` say: the work, and how long it will take here.
+// Prints the output of `eval --dry-run` and `analyze --dry-run`: the work, and how long it will take on this machine.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@
 
 namespace longbow {
 
-// Prints a table a run, with its evaluations that are yet to be measured timed on the plan's device for some seconds in
-// all, and the whole's time on this machine.
+// Prints a table for each run, whose unmeasured evaluations are timed on the plan's device for some seconds in all, and
+// the total time on this machine.
 void print_estimates(MeasurePlan& plan);
 
 }  // namespace longbow

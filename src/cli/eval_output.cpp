@@ -15,7 +15,7 @@ std::string interval_text(const EvalResult& row) {
     return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-";
 }
 
-// Where a row has no interval, why; where there are some, what they are.
+// Says why the rows have no intervals, or how the intervals were computed.
 std::string interval_note(const std::vector<EvalResult>& rows) {
     std::int64_t least = rows.front().blocks(), most = least;
     for (const auto& row : rows) {
@@ -26,7 +26,7 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
     if (most < kLeastBlocks)
         return strprintf("no interval: %s block%s of 1,024 targets, and %lld are needed", blocks.c_str(),
                          most == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
-    std::set<std::string> methods;  // rows of before, measured once and for all, have another
+    std::set<std::string> methods;  // rows of earlier versions have another method
     for (const auto& row : rows) methods.insert(row.ppl_ci_method);
     return "95 % intervals: " + join({methods.begin(), methods.end()}, ", ") + " over " + blocks +
            " blocks of 1,024 targets";

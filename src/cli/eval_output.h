@@ -1,4 +1,4 @@
-// The rows of `longbow eval` as a table on the terminal.
+// Prints the rows of `longbow eval` as a table on the terminal.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace longbow {
 
-// Of one run's rows, in at most `width` columns of a terminal, where the least important columns are left out and
-// named; 0: all of them.
+// Returns the table of one run's rows in at most `width` columns of a terminal. The least important columns are left
+// out, and named below; a width of 0 shows all.
 std::string eval_table(const std::vector<EvalResult>& rows, int width = 0);
 
 }  // namespace longbow

@@ -30,7 +30,7 @@ struct ReportFlags {
 };
 
 bool is_picture(const std::string& format) { return choice_named<PictureFormat>(format).has_value(); }
-// Whether rsvg-convert has to make it of the drawing.
+// Returns whether rsvg-convert has to make this format from the drawing.
 bool is_converted(const std::string& format) {
     const auto picture = choice_named<PictureFormat>(format);
     return picture && *picture != PictureFormat::svg;

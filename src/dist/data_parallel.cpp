@@ -49,8 +49,8 @@ struct DataParallel::Impl {
     std::unique_ptr<FixedReducer> reducer;
     std::shared_ptr<Scattering> scattering = std::make_shared<Scattering>();
     std::vector<Bucket> buckets;
-    // Where a flat part of a parameter that this rank owns lies: the parameter, and the part's first element in it and
-    // in this rank's share of the bucket.
+    // Says where a flat part of a parameter that this rank owns lies: the parameter, and the part's first element in
+    // the parameter and in this rank's share of the bucket.
     struct Part {
         std::size_t bucket, parameter;
         std::int64_t in_parameter, in_share;
@@ -93,7 +93,7 @@ DataParallel::~DataParallel() {
     if (impl_->reducer != nullptr) impl_->reducer->remove_autograd_hooks();
 }
 
-// Of each bucket of n elements, rank r has [r * share, (r + 1) * share) with share = ceil(n / world).
+// Of each bucket of n elements, rank r owns [r * share, (r + 1) * share) with share = ceil(n / world).
 void DataParallel::take_share() {
     owned_.clear();
     const auto rank = impl_->communicator.rank();

@@ -54,8 +54,8 @@ void save_all_losses(const std::filesystem::path& partial, const std::string& ke
     }
 }
 
-// One evaluation under way. Batches come in rounds of one a rank, so that the losses that are there after a round are a
-// beginning of the stream, which can be saved and resumed from by any number of ranks.
+// Is one evaluation in progress. In each round every rank computes one batch, so that the losses after a round are a
+// beginning of the stream. They can be saved, and resumed from by any number of ranks.
 class Evaluation {
 public:
     Evaluation(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan, const EvalOptions& options)
@@ -96,7 +96,7 @@ private:
         return total;
     }
 
-    // Takes over the losses that an interrupted call saved. Returns the first batch that is left to compute.
+    // Loads the losses that an interrupted call saved. Returns the first batch that is left to compute.
     std::size_t resume() {
         const auto& label = options_.label;
         const auto kept = rank_ == 0 ? read_partial(options_.partial, key_) : std::vector<float>();
@@ -140,7 +140,8 @@ private:
 
     void run_batch(std::size_t index) {
         auto& attention = model_.attention();
-        const bool measured = computed_ == 0 && options_.timing != nullptr;  // the share of visited blocks, once
+        // The share of visited blocks is measured once
+        const bool measured = computed_ == 0 && options_.timing != nullptr;
         if (computed_ == 0) attention.measure_visited(measured && attention.skips());
         score_batch(model_, stream_, windows_, batches_[index], device_, nll_.data() + begins_[index]);
         if (!measured) return;
@@ -148,7 +149,8 @@ private:
         attention.measure_visited(false);
     }
 
-    // Saves the losses of the first `done` tokens when it is time to, and ends the evaluation when a rank was told to.
+    // Saves the losses of the first `done` tokens if it is time to, and ends the evaluation if a signal asked any rank
+    // to stop.
     void save_or_stop(std::size_t done) {
         const auto& partial = options_.partial;
         const bool stop = share_.any(stop_requested());
@@ -194,14 +196,14 @@ private:
     const std::vector<EvalBatch> batches_;
     const ForwardFlops forward_;
     const std::int64_t total_;         // scored tokens
-    std::vector<float> nll_;           // [total_]; of ranks' batches that are not computed yet: 0
-    std::vector<std::size_t> begins_;  // of each batch's tokens in nll_
+    std::vector<float> nll_;           // [total_]; 0 where another rank computes, or nothing is computed yet
+    std::vector<std::size_t> begins_;  // where each batch's tokens begin in nll_
     std::string key_;
     WorkProgress own_progress_;
     WorkProgress& progress_;
     RateMeter meter_;
     double saved_at_ = 0;
-    std::size_t computed_ = 0;  // tokens of this call
+    std::size_t computed_ = 0;  // computed by this call
 };
 
 }  // namespace

@@ -10,7 +10,8 @@ namespace longbow {
 
 std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length) {
     auto name = run;
-    std::replace(name.begin(), name.end(), '/', '-');  // one file, not one in a folder that nobody made
+    // So that the result is one file and not one in a folder that does not exist
+    std::replace(name.begin(), name.end(), '/', '-');
     std::string path;
     for (std::size_t at = 0; at < pattern.size();) {
         const auto rest = std::string_view(pattern).substr(at);
@@ -29,8 +30,8 @@ std::string logprobs_path(const std::string& pattern, const std::string& run, st
 
 void write_logprobs(const std::string& path, const std::vector<float>& nll) {
     std::string header = strprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", nll.size());
-    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11,
-                  ' ');  // magic, version and length take 10 bytes; data start at 64 n
+    // Magic, version and length take 10 bytes; data start at a multiple of 64.
+    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');
     header += '\n';
     std::string bytes = std::string("\x93NUMPY\x01\x00", 8);
     bytes += static_cast<char>(header.size() & 0xff);

@@ -13,8 +13,8 @@ namespace longbow {
 
 namespace {
 
-constexpr std::int64_t kAssumedTokens =
-    1'000'000;  // in place of a store that is not there; fewer where fewer are to be scored
+// In a dry run, this many tokens stand for a store that does not exist; fewer if fewer are to be scored.
+constexpr std::int64_t kAssumedTokens = 1'000'000;
 
 std::int64_t assumed_tokens(const MeasureRequest& request) {
     if (!request.only_estimates) return 0;
@@ -31,7 +31,7 @@ EvalRequest of_run(EvalRequest request, const MeasuredRun& run) {
     return request;
 }
 
-// What results.jsonl is searched for.
+// Returns the row as it will be, without its numbers. results.jsonl is searched for it.
 EvalResult row_without_numbers(const MeasuredRun& run, const TokenStream& stream, const EvalRequest& request) {
     const auto& checkpoint = run.checkpoint;
     auto config = checkpoint.config;
@@ -65,7 +65,7 @@ std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& eval
 MeasurePlan::MeasurePlan(MeasureRequest request, bool warns, const std::function<void(const MeasuredRun&)>& check)
     : request_(std::move(request)),
       text_(request_.store, request_.files, request_.split, request_.threads, assumed_tokens(request_)) {
-    std::set<std::pair<const TokenStream*, std::int64_t>> warned;  // runs that share a text are warned of it once
+    std::set<std::pair<const TokenStream*, std::int64_t>> warned;  // runs that share a text are warned about it once
     auto runs = load_runs(request_.checkpoints, request_.model, [&](const MeasuredRun& run) {
         const auto& stream = text_.stream(run);
         for (const auto& evaluation : request_.evaluations) {
@@ -105,7 +105,7 @@ double MeasurePlan::flops() const {
 void MeasurePlan::each_run(const std::function<void(PlannedRun&)>& work) {
     for (auto& planned : runs_) {
         runs_.size() == 1 ? work(planned) : named(planned.run, [&] { work(planned); });
-        planned.run.checkpoint.model.reset();  // one model at a time
+        planned.run.checkpoint.model.reset();  // at most one model is in memory
     }
 }
 
@@ -118,7 +118,7 @@ MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedR
     options.label = row.label;
     options.whole = &progress;
     options.partial = partial;
-    options.keep_partial = true;  // until the caller has what it makes of the row
+    options.keep_partial = true;  // the caller removes it when it has used the row
     options.timing = &timing;
     options.share = share;
     MeasuredRow measured;

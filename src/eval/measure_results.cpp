@@ -19,7 +19,7 @@ namespace longbow {
 
 namespace {
 
-// An output that can be written, and takes the place of none of the texts.
+// Throws Error if the output cannot be written, and UsageError if it is one of the texts that are measured.
 void check_not_a_text(const std::string& flag, const std::string& path, const std::vector<std::string>& texts) {
     if (find_output(path).stream) return;
     for (const auto& text : texts) {
@@ -28,11 +28,11 @@ void check_not_a_text(const std::string& flag, const std::string& path, const st
     }
 }
 
-// What is measured, and the run's own records, stay whole.
+// Throws UsageError if the output would overwrite what is measured or one of the run's own records.
 void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std::string& path) {
     const auto place = find_output(path);
     if (place.stream) return;
-    // Stores and checkpoints have a manifest of their files; results that somebody put beside them are none of these.
+    // Stores and checkpoints have a manifest of their files; results that somebody put beside those are not among them.
     const auto ending = place.path.extension();
     if (ending != ".jsonl" && ending != ".npy" && fs::exists(place.path) &&
         fs::exists(fs::absolute(place.path).parent_path() / "manifest.json"))
@@ -45,7 +45,7 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
 
 fs::path partial_of(const PlannedRun& run, const PlannedRow& row) {
     auto losses = row.expected;
-    losses.data_set.clear();  // they are the same, whatever the data is called
+    losses.data_set.clear();  // the losses do not depend on the name of the data set
     const auto key = fingerprint(json_text(to_json(losses)));
     return run.partials.empty() ? fs::path() : run.partials / (".eval-" + key.substr(key.size() - 12) + ".partial");
 }
@@ -75,7 +75,7 @@ void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
     }
 }
 
-// Two runs of one name (two checkpoints of a run) would write one file.
+// Throws UsageError if two runs of one name (two checkpoints of a run) would write the same file.
 void ResultsMeasurement::check_logprobs() {
     const auto& pattern = request_.token_logprobs;
     auto& runs = plan_.runs();

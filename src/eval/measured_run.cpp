@@ -14,7 +14,7 @@ namespace longbow {
 
 namespace {
 
-// Paths in which numbers stand in their order: seed-2 before seed-10.
+// Compares paths with their numbers in numerical order: seed-2 comes before seed-10.
 bool before(const fs::path& a, const fs::path& b) {
     const auto x = a.string(), y = b.string();
     const auto digits = [](const std::string& text, std::size_t at) {
@@ -28,7 +28,8 @@ bool before(const fs::path& a, const fs::path& b) {
     return x.size() < y.size();
 }
 
-// What exists as a path is one, whatever its name holds; a folder that is no run stands for all runs in it.
+// Returns the checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains
+// '@'. A folder that is no run stands for all runs in it.
 std::vector<fs::path> checkpoints_of(const std::string& text) {
     fs::path folder = text;
     std::string which;
@@ -62,7 +63,7 @@ std::vector<fs::path> resolve_all(const std::vector<std::string>& arguments) {
     return checkpoints;
 }
 
-// Found before the first forward pass, without values, which would take memory and time.
+// This check comes before the first forward pass. The model has no values, which would take memory and time.
 void check_model(MeasuredRun& run, const Config& config) {
     LanguageModel shape(config, run.vocab_size(), at::kMeta);
     check_weights(run.checkpoint.path, shape);
@@ -70,7 +71,7 @@ void check_model(MeasuredRun& run, const Config& config) {
     make_attention_backend(config.attention.backend, attention_request(config, shape.position(), run.dtype, "cpu"));
 }
 
-// The model chooses its parts by its type and its attention.
+// The model chooses its parts by its type and its attention, so these must be in its configuration.
 Config model_config(const MeasuredRun& run) {
     auto config = run.checkpoint.config;
     config.train.dtype = run.dtype;
@@ -87,7 +88,8 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
     run.dtype = !choice.dtype.empty()               ? choice_named<DType>(choice.dtype).value()
                 : config.train.dtype == DType::fp64 ? DType::fp64
                                                     : DType::fp32;
-    if (!choice.attention.empty()) config.attention.backend = choice.attention;  // a row's configuration says so too
+    // The row's fingerprint then includes it
+    if (!choice.attention.empty()) config.attention.backend = choice.attention;
     check_model(run, model_config(run));
     return run;
 }

@@ -15,7 +15,7 @@ namespace longbow {
 
 namespace {
 
-// What decides how a text becomes documents and tokens.
+// Returns the settings that decide how a text becomes documents and tokens.
 DataConfig cutting(const DataConfig& data) {
     DataConfig rules;
     rules.documents = data.documents;
@@ -69,7 +69,7 @@ const TokenStream& MeasuredText::encoded(const MeasuredRun& run) {
     return *encoded_.back().stream;
 }
 
-// Every id in turn: their order changes no time.
+// The assumed tokens are every id in turn, since their order does not affect the time.
 std::unique_ptr<TokenStream> MeasuredText::assumed_for(const MeasuredRun& run) const {
     std::vector<TokenId> ids(static_cast<std::size_t>(assumed_));
     const auto words = run.checkpoint.tokenizer->vocab_size();

@@ -30,7 +30,7 @@ void visit_parts(const Measurement& m, Visit&& part) {
 std::string Measurement::key(unsigned parts) const {
     std::string key;
     visit_parts(*this, [&](Part which, const std::string& value) {
-        if ((parts & which) != 0) key += value + "\n";  // no name holds an end of line
+        if ((parts & which) != 0) key += value + "\n";  // no name contains an end of line
     });
     return key;
 }

@@ -34,7 +34,7 @@ at::Tensor AdaptiveEmbedding::forward(const at::Tensor& tokens) {
     std::vector<at::Tensor> parts;
     for (std::size_t i = 0; i < bands_.count(); ++i) {
         const auto places = split.places(i);
-        // A band with no word here takes part in training all the same: its gradient is zero, not missing.
+        // In training a band without a word in this batch takes part too, so that its gradient is zero and not missing.
         if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
             continue;
         }
@@ -53,7 +53,7 @@ EmbeddingMemory AdaptiveEmbedding::memory(const PassSizes& pass) const {
     EmbeddingMemory memory;
     for (const auto& table : tables_)
         memory.table_gradient = std::max(memory.table_gradient, static_cast<double>(table.numel()) * pass.wide);
-    // Once more than in an embedding of one table: the gradient in the order of the bands.
+    // An embedding of one table has one tensor less; here there is also the gradient in the order of the bands.
     memory.gradient = 3 * pass.tokens * static_cast<double>(projections_[0].size(0)) * pass.wide;
     return memory;
 }
@@ -79,7 +79,8 @@ void init_band_words(const at::Tensor& words, FirstWeights init) {
     words.normal_(0.0, word_deviation(init, words.size(1)));
     switch (init) {
         case FirstWeights::fairseq:
-            if (words.size(0) > 1) words[1].zero_();  // it clears its padding id's row in every band
+            // Fairseq clears the row of its padding id, which is in every band
+            if (words.size(0) > 1) words[1].zero_();
             break;
         case FirstWeights::gpt2: break;
     }

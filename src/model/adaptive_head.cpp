@@ -41,12 +41,13 @@ AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedd
     }
 }
 
-// What the first softmax shall predict: a word of band 0, or the class of the word's band.
+// The targets of the first softmax: a word of band 0, or the class of the word's band.
 at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSplit& split) const {
     return at::where(split.band.eq(0), targets, split.band.add(bands_.words(0) - 1));
 }
 
-// As many logits as the first softmax holds, but no fewer tokens than make a product worth its weights' traffic.
+// The chunk for a band holds as many logits as the first softmax's, but has at least enough tokens to make a product
+// worth loading its weights.
 std::int64_t AdaptiveHead::chunk(std::size_t band) const {
     constexpr std::int64_t kFewestTokens = 16;
     return std::clamp(chunk_ * words_[0].size(0) / words_[band].size(0), std::min(chunk_, kFewestTokens),
@@ -81,7 +82,7 @@ at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& target
             places = places.masked_select(kept);
             within = within.masked_select(kept);
         }
-        // A band without a word here takes part in training all the same: its gradient is zero, not missing.
+        // In training a band without a word in this batch takes part too, so that its gradient is zero and not missing.
         if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
             continue;
         }
@@ -106,8 +107,8 @@ at::Tensor AdaptiveHead::logits(const at::Tensor& hidden) {
     return at::cat(parts, 1);
 }
 
-// Which share of the tokens is a band's is not known before they are read. By Zipf's law over the ranks of the
-// vocabulary it is this.
+// Returns the share of tokens in a band. It is not known before the tokens are read, so Zipf's law over the ranks of
+// the vocabulary estimates it.
 double AdaptiveHead::expected_share(std::size_t band) const {
     double words = 0;
     for (std::size_t i = 0; i < bands_.count(); ++i) words += static_cast<double>(bands_.words(i));
@@ -124,7 +125,7 @@ HeadMemory AdaptiveHead::memory(const PassSizes& pass) const {
         const auto words = words_[i].size(0), band_dim = words_[i].size(1);
         const double tokens = i == 0 ? pass.tokens : pass.tokens * expected_share(i);
         if (i > 0) {
-            // The tokens of this band, gathered (kept by the projection, in its type) and projected.
+            // The tokens of this band, gathered (the projection keeps them in its type) and projected.
             const double gathered = tokens * (dim + static_cast<double>(band_dim)) * pass.narrow;
             held += gathered;
             memory.handed_on += gathered;
@@ -135,7 +136,7 @@ HeadMemory AdaptiveHead::memory(const PassSizes& pass) const {
         memory.handed_on += loss.kept;
         memory.weight_gradients += loss.weight_gradient;
     }
-    // Each band's tokens go back to their places in a tensor of all tokens, which is added to the sum.
+    // The gradients of each band's tokens are scattered into a tensor of all tokens, which is added to the sum.
     memory.hidden_gradient = 2 * pass.tokens * dim * pass.wide;
     if (tied_words_) memory.tied_gradients = memory.weight_gradients;
     memory.evaluation = chunked_nll_memory(pass, words_[0].size(0), words_[0].size(1), chunk_);

@@ -1,6 +1,6 @@
-// Adaptive softmax (Grave et al. 2017, in the form of Baevski and Auli 2019): the first softmax holds band 0's words
-// and a class for each further band; a word of band i has the probability of its class times that within its band, a
-// softmax over the band's words of the hidden state projected to the band's width.
+// Implements adaptive softmax (Grave et al. 2017, in the form of Baevski and Auli 2019). The first softmax is over band
+// 0's words and a class for each further band. A word of band i has the probability of its class times its probability
+// within the band, which is a softmax over the band's words of the hidden state projected to the band's width.
 #pragma once
 
 #include <string>
@@ -14,12 +14,12 @@ namespace longbow {
 
 class AdaptiveHead final : public OutputHead {
 public:
-    // By config: words and classes are the embedding's (model.tie_output) or the head's own; so the projections
-    // (tie_projections).
+    // The configuration decides whether words and classes are shared with the embedding (model.tie_output) and whether
+    // the projections are (tie_projections).
     AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedding, const at::TensorOptions& options = {});
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
     at::Tensor loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) override;
-    // [n, vocab]: log-probabilities.
+    // Returns the [n, vocab] log-probabilities.
     at::Tensor logits(const at::Tensor& hidden) override;
     [[nodiscard]] HeadMemory memory(const PassSizes& pass) const override;
     [[nodiscard]] std::int64_t product_weights() const override { return words_[0].numel(); }
@@ -29,7 +29,7 @@ public:
 private:
     at::Tensor first_targets(const at::Tensor& targets, const BandSplit& split) const;
     [[nodiscard]] double expected_share(std::size_t band) const;
-    // Tokens whose logits over band i are held at once.
+    // Returns the number of tokens whose logits over band i are held at once.
     [[nodiscard]] std::int64_t chunk(std::size_t band) const;
 
     AdaptiveBands bands_;
@@ -38,8 +38,9 @@ private:
     double dropout_, tail_dropout_;
     bool skip_second_words_;
     std::int64_t chunk_;
-    std::vector<at::Tensor> words_;  // [words_0 + bands - 1, dim], its last rows the classes; then [words_i, dim_i]
-    std::vector<at::Tensor> projections_;  // undefined; then [dim, dim_i]
+    // [words_0 + bands - 1, dim], whose last rows are the classes; then [words_i, dim_i].
+    std::vector<at::Tensor> words_;
+    std::vector<at::Tensor> projections_;  // the first is undefined; then [dim, dim_i]
 };
 
 }  // namespace longbow

@@ -35,8 +35,8 @@ LayerMemory Block::memory(const PassSizes& pass) const {
     memory.input = stream;
     memory.kept = at_norm1 + attention.kept + at_norm2 + feed_forward.kept;
     memory.copies = attention.copies + feed_forward.copies;
-    // Back through the sub-layers, each of which gives up what it has kept. The stream's gradient is there at every
-    // moment.
+    // The backward pass goes through the sub-layers, each of which releases what it has kept. The residual stream's
+    // gradient always exists.
     const double back_through_ffn = memory.kept + memory.copies + stream + feed_forward.backward;
     const double behind = attention.projection_copies + stream + feed_forward.gradients + attention.gradients;
     const double back_through_attention = at_norm1 + attention.kept + behind + attention.backward;

@@ -1,4 +1,4 @@
-// One pre-LN decoder layer: x += attention(norm1(x)); x += ffn(norm2(x)).
+// Defines a pre-LN decoder layer: x += attention(norm1(x)); x += ffn(norm2(x)).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -19,10 +19,10 @@ namespace longbow {
 class Block : public torch::nn::Module {
 public:
     Block(const ModelConfig& config, std::int64_t layer, const at::TensorOptions& options = {});
-    // x [batch, length, dim] -> the same shape.
+    // Maps x [batch, length, dim] to the same shape.
     at::Tensor forward(const at::Tensor& x, const BlockPass& pass);
     [[nodiscard]] LayerMemory memory(const PassSizes& pass) const;
-    // Numbers of the weights that multiply each token.
+    // Returns the number of weights that multiply each token.
     [[nodiscard]] std::int64_t product_weights() const {
         return attention_.product_weights() + feed_forward_.product_weights();
     }

@@ -1,5 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only
-// where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header, because at::parallel_for runs in
+// parallel only in files compiled with OpenMP.
 #include "chunked_loss.h"
 
 #include <ATen/core/grad_mode.h>
@@ -28,23 +28,24 @@ namespace longbow {
 
 namespace {
 
-// A matrix of at most so many numbers is a small one.
+// A matrix of at most this many elements counts as small.
 constexpr std::int64_t kSmallMatrix = 4 << 20;
-// Numbers of a softmax that are computed at once on a CPU: few enough that they stay in the cache.
+// The number of elements of a softmax that are computed at a time on a CPU: few enough that they stay in the cache.
 constexpr std::int64_t kCachedNumbers = 1 << 18;
 
 at::ScalarType wide_type(const at::Tensor& weight) {
     return weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
 }
 
-// Rows of a softmax at a time: on CPU few enough that the second copy, which ATen's softmax makes, stays in the cache.
+// Returns how many rows a softmax takes at a time. On CPU these are few enough that the second copy, which ATen's
+// softmax makes, stays in the cache.
 std::int64_t softmax_rows_at_a_time(const at::Tensor& logits) {
     return logits.device().is_cpu()
                ? std::max<std::int64_t>(1, kCachedNumbers / std::max<std::int64_t>(1, logits.size(1)))
                : logits.size(0);
 }
 
-// logits [n, words] become d(-log p) / dlogits = p - onehot(target), rounded to their own type; target [n, 1]. Returns
+// Replaces logits [n, words] by d(-log p) / dlogits = p - onehot(target), rounded to their type; target [n, 1]. Returns
 // log p(target) [n, 1].
 at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target, at::ScalarType wide) {
     if (softmax_rows_serves(logits)) {
@@ -68,9 +69,10 @@ at::Tensor softmax_gradient_(const at::Tensor& logits, const at::Tensor& target,
     return log_p;
 }
 
-// oneDNN's kernels want a transposed operand copied, and give a product, not a sum. For a small vocabulary that costs
-// little, and they serve where oneDNN does (onednn.h). Of a large one, copy and product would be the largest tensors of
-// the step, anew in each chunk: ATen's product serves, which needs no copy and adds to a sum.
+// Returns whether the gradients' products go through oneDNN. Its kernels need a copy of a transposed operand and return
+// a product instead of adding to a sum. For a small vocabulary that costs little, and they are used where oneDNN serves
+// (onednn.h). For a large one, the copy and the product would be the largest tensors of the step, made anew for each
+// chunk; ATen's product needs no copy and adds to a sum.
 bool serves_onednn(const at::Tensor& dlogits, const at::Tensor& weight) {
     return weight.numel() <= kSmallMatrix && onednn_serves(dlogits, weight);
 }
@@ -79,11 +81,11 @@ at::Tensor hidden_gradient(const at::Tensor& dlogits, const at::Tensor& weight) 
     return serves_onednn(dlogits, weight) ? gemm(dlogits, weight) : at::mm(dlogits, weight);
 }
 
-// sum += dlogits^T part, for `weight`; sum is undefined at first.
+// Computes sum += dlogits^T part, the gradient of `weight`. `sum` is undefined at first.
 void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::Tensor& part, const at::Tensor& weight) {
     const auto type = weight.scalar_type();
-    if (serves_onednn(dlogits, weight) ||
-        part.scalar_type() != type) {  // half precision: products in half, their sum in fp32
+    // In half precision the products are half and their sum is fp32.
+    if (serves_onednn(dlogits, weight) || part.scalar_type() != type) {
         const auto product = gemm(dlogits.t(), part);
         sum = sum.defined() ? sum.add_(product) : product.to(type);
     } else if (sum.defined()) {
@@ -98,13 +100,13 @@ struct Gradients {
     at::Tensor hidden, weight;
 };
 
-// How many threads take rows of their own: as many logits at a time, in all threads, as one chunk has.
+// Returns how many threads take rows of their own. All threads together hold as many logits at a time as one chunk has.
 std::int64_t threads_of_chunk(std::int64_t threads, std::int64_t chunk) {
     return std::min(threads, chunk / kFewestRowsOfThread);
 }
 
-// The sum of log p(target), and the gradients of its opposite, each thread taking its rows through all of it. For what
-// serves_onednn.
+// Returns the sum of log p(target) and computes the gradients of its negative. Each thread takes its rows through all
+// steps. For tensors that serves_onednn() accepts.
 double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
                                 std::int64_t threads, std::int64_t chunk, Gradients& gradients) {
     struct Sums {
@@ -145,8 +147,8 @@ public:
         const auto weight_in = weight.to(narrow);
         at::Tensor dhidden, dweight;
         if (hidden_grad) {
-            dhidden = at::empty(hidden.sizes(),
-                                hidden.options().dtype(wide));  // half precision would round before the scaling
+            // Half precision would round before the scaling.
+            dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));
         }
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
         const auto threads = threads_of_chunk(row_chunks::threads_for(rows, weight_in), chunk);
@@ -177,8 +179,9 @@ public:
         return sum.mul(scale).to(wide);
     }
 
-    // Only scales, and in place: a copy of the weight's gradient would be the largest tensor of the step. A second
-    // backward through the same loss is an error of torch's, which sees that what was saved has changed.
+    // Only scales the gradients, in place: a copy of the weight's gradient would be the largest tensor of the step. A
+    // second backward pass through the same loss is an error of torch, which notices that the saved tensors have
+    // changed.
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    torch::autograd::variable_list gradients) {
         const auto saved = context->get_saved_variables();
@@ -194,22 +197,23 @@ public:
     }
 };
 
-// What the gradients of the matrix and of the hidden states take in a chunk before they are in their places.
+// Returns the memory that the gradients of the matrix and of the hidden states take in a chunk before they are in their
+// places.
 double product_memory(const PassSizes& pass, double tokens, std::int64_t words, std::int64_t dim, double chunk) {
     const auto numbers = words * dim;
     const auto matrix = static_cast<double>(numbers), width = static_cast<double>(dim);
     if (pass.half) return matrix * pass.narrow;
-    if (!pass.onednn || numbers > kSmallMatrix) return 0;  // the product adds by itself
+    if (!pass.onednn || numbers > kSmallMatrix) return 0;  // the product itself adds to the sum
     const auto whole_chunk = static_cast<std::int64_t>(chunk);
     const auto threads = threads_of_chunk(
         RowThreads::of(static_cast<std::int64_t>(pass.tokens), numbers, pass.threads).threads, whole_chunk);
     if (threads > 1) {
-        // Each thread's rows; one of the matrices is kept.
+        // Each thread's rows; one of the matrices is in `kept`.
         const auto rows = RowThreads::sharing(static_cast<std::int64_t>(std::ceil(tokens)), threads);
         return static_cast<double>(rows.matrices(whole_chunk / threads) - 1) * matrix * pass.wide +
                chunk * width * pass.wide;
     }
-    // A product, and its transpose where the matrix is higher than wide; the first product is the sum itself.
+    // A product and, if the matrix has more rows than columns, its transpose; the first product is the sum itself.
     const auto matrices = (words > dim ? 2 : 1) - (chunk >= tokens ? 1 : 0);
     return matrices * matrix * pass.wide + chunk * (words > dim ? width : static_cast<double>(words)) * pass.wide;
 }
@@ -221,8 +225,8 @@ ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std:
     const double numbers = tokens * static_cast<double>(dim) + static_cast<double>(words * dim);
     const double rows = std::min(static_cast<double>(chunk), tokens);
     const double logits = rows * static_cast<double>(words);
-    // The softmax in a tensor of its own: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache,
-    // none in fp32.
+    // The softmax in a separate tensor: on a GPU of the whole chunk, on a CPU of as many rows as stay in the cache, in
+    // fp32 on a CPU none.
     const bool in_place = !pass.cuda && !pass.half && pass.wide == sizeof(float);
     const double cached = std::min(logits, static_cast<double>(std::max(words, kCachedNumbers)));
     const double softmax = (pass.cuda ? logits : in_place ? 0 : cached) * pass.wide * (pass.half ? 2 : 1);
@@ -230,15 +234,15 @@ ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std:
     memory.kept = numbers * pass.wide;
     memory.weight_gradient = static_cast<double>(words * dim) * pass.wide;
     memory.most = logits * pass.narrow + std::max(softmax, product_memory(pass, tokens, words, dim, rows));
-    if (pass.half)
-        memory.most += numbers * pass.narrow;  // hidden states and matrix in half precision, held through all chunks
+    // Hidden states and matrix in half precision are held through all chunks.
+    if (pass.half) memory.most += numbers * pass.narrow;
     return memory;
 }
 
 double chunked_nll_memory(const PassSizes& pass, std::int64_t words, std::int64_t dim, std::int64_t chunk) {
     const double logits = std::min(static_cast<double>(chunk), pass.tokens) * static_cast<double>(words);
-    // The logits and, but for fp32 on a CPU, their logarithms; in half precision the matrix's copy, and the logits
-    // before they are widened.
+    // The logits and, except for fp32 on a CPU, their logarithms; in half precision also the matrix's copy, and the
+    // logits before they are widened.
     const double wide = (!pass.cuda && pass.wide == sizeof(float) ? 1 : 2) * logits * pass.wide;
     return pass.half ? wide + (logits + static_cast<double>(words * dim)) * pass.narrow : wide;
 }

@@ -16,7 +16,8 @@ namespace longbow {
 
 namespace {
 
-// out = base + x * mask / (1 - p), base may be null; element 2i and 2i+1 take the halves of one 64-bit hash.
+// Computes out = base + x * mask / (1 - p), where base may be null. The elements 2i and 2i + 1 take the halves of one
+// 64-bit hash.
 template <class X, class Out>
 void apply_mask(Out* out, const Out* base, const X* x, std::int64_t count, double p, std::uint64_t seed) {
     using Wide = at::opmath_type<Out>;  // fp32 for half precision
@@ -38,7 +39,7 @@ void apply_mask(Out* out, const Out* base, const X* x, std::int64_t count, doubl
     });
 }
 
-// base undefined: out = masked x of x's type. Else out has base's type.
+// Without a base, returns the masked x in x's type; else base + masked x in base's type.
 at::Tensor masked(const at::Tensor& base, const at::Tensor& x, double p, std::uint64_t seed) {
     const auto input = x.contiguous();
     const auto addend = base.defined() ? base.contiguous() : at::Tensor();

@@ -15,7 +15,7 @@ TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_siz
 
 at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedding(weight_, tokens); }
 
-// The tokens' gradient is there behind the scale of the embedding and before it.
+// The tokens' gradient exists twice: after and before the embedding's scaling.
 EmbeddingMemory TokenEmbedding::memory(const PassSizes& pass) const {
     return {static_cast<double>(weight_.numel()) * pass.wide,
             2 * pass.tokens * static_cast<double>(weight_.size(1)) * pass.wide};

@@ -1,5 +1,5 @@
-// From token ids to vectors: one table for all words, or (adaptive_embedding.h) a table and a projection for each band
-// of words.
+// Maps token ids to vectors: one table for all words or, with adaptive embeddings (adaptive_embedding.h), a table and a
+// projection for each band of words.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,13 +16,13 @@ namespace longbow {
 
 class Embedding : public torch::nn::Module {
 public:
-    // tokens [batch, length] int64 -> [batch, length, dim], unscaled.
+    // Maps tokens [batch, length] int64 to [batch, length, dim], not scaled.
     virtual at::Tensor forward(const at::Tensor& tokens) = 0;
-    // What the way back from the embedded tokens takes.
+    // Returns the memory of the backward pass from the embedded tokens to the tables.
     [[nodiscard]] virtual EmbeddingMemory memory(const PassSizes& pass) const = 0;
-    // Numbers of the weights that multiply each token, as far as most tokens take them.
+    // Returns the number of weights that multiply each token, as far as they multiply most tokens.
     [[nodiscard]] virtual std::int64_t product_weights() const = 0;
-    // Initial values, drawn from the default generator.
+    // Draws the initial values from the default generator.
     virtual void reset_parameters() = 0;
     virtual void list_tensors(std::vector<NamedTensor>& tensors) const = 0;
 };

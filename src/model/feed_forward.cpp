@@ -19,17 +19,17 @@ namespace longbow {
 
 namespace {
 
-// Tensors of the hidden layer's size, [batch, length, ffn_dim].
+// Counts tensors of the hidden layer's size, [batch, length, ffn_dim].
 struct HiddenStates {
-    double kept = 0;       // which the backward pass reads
-    double gradients = 0;  // at once
+    double kept = 0;       // read by the backward pass
+    double gradients = 0;  // that exist at once
     double evaluation = 0;
 };
 
 HiddenStates states_of(Activation activation, bool with_dropout) {
     switch (activation) {
-        case Activation::relu:
-            return {1, with_dropout ? 1.0 : 2.0, 2};  // its derivative reads its own output, which stays until then
+        // Its derivative reads its own output, which is kept until then.
+        case Activation::relu: return {1, with_dropout ? 1.0 : 2.0, 2};
         case Activation::gelu: return {2, 1, 2};
         case Activation::swiglu: return {4, 2, 4};
     }
@@ -88,11 +88,12 @@ FeedForwardMemory FeedForward::memory(const PassSizes& pass) const {
     const auto states = states_of(config_.activation, with_dropout);
     FeedForwardMemory memory;
     memory.kept = states.kept * inner;
-    if (with_dropout) memory.kept += inner + (pass.cuda ? elements : 0);  // a GPU's dropout keeps its mask, a byte each
+    // A GPU's dropout keeps its mask, one byte for each element.
+    if (with_dropout) memory.kept += inner + (pass.cuda ? elements : 0);
     if (pass.cuda && config_.dropout > 0) memory.kept += pass.tokens * static_cast<double>(config_.dim);
     if (pass.half) memory.copies = weights * pass.narrow;
     if (pass.gradients_stay) memory.gradients = weights * pass.wide;
-    // Dropout and half precision make a second tensor of the gradient that comes in.
+    // Dropout and half precision make a second tensor of the incoming gradient.
     if (pass.half || config_.dropout > 0) memory.backward = hidden;
     memory.evaluation = hidden;
     if (config_.activation == Activation::relu && !with_dropout && pass.onednn) {
@@ -101,7 +102,7 @@ FeedForwardMemory FeedForward::memory(const PassSizes& pass) const {
         memory.evaluation += one_function.evaluation;
         return memory;
     }
-    // The gradients of the hidden layer and of the weight behind it.
+    // The gradients of the hidden layer and of the weight after it.
     const auto rows = RowThreads::of(static_cast<std::int64_t>(pass.tokens), out_weight_.numel(), pass.threads);
     const auto matrices = pass.onednn && rows.threads > 1 ? rows.matrices() : 1;
     memory.backward += states.gradients * inner + static_cast<double>(matrices * out_weight_.numel()) * pass.wide;

@@ -1,4 +1,4 @@
-// What the modules' first weights share (model.init).
+// Draws initial values for the parameters of modules, by the rules of model.init.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +17,7 @@ inline double gpt2_residual_deviation(std::int64_t layers) {
     return kGpt2Deviation / std::sqrt(2.0 * static_cast<double>(layers));
 }
 
-// Of a table of words of this width.
+// Returns the standard deviation for a table of words of this width.
 inline double word_deviation(FirstWeights init, std::int64_t width) {
     switch (init) {
         case FirstWeights::fairseq: return 1.0 / std::sqrt(static_cast<double>(width));
@@ -26,8 +26,8 @@ inline double word_deviation(FirstWeights init, std::int64_t width) {
     return 0.0;
 }
 
-// Uniform between -bound and bound. A bound of 0 draws its numbers all the same: what is drawn next depends on how many
-// were. parameter may be undefined.
+// Draws uniformly between -bound and bound. A bound of 0 draws its numbers too, since the values drawn later depend on
+// how many were drawn before. `parameter` may be undefined.
 inline void draw_uniform(const at::Tensor& parameter, double bound) {
     if (parameter.defined()) parameter.uniform_(-bound, bound);
 }

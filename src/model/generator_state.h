@@ -1,4 +1,4 @@
-// The state of a generator of random numbers, taken and given back.
+// Reads and sets the state of a random number generator.
 #pragma once
 
 #include <ATen/core/Generator.h>

@@ -36,7 +36,7 @@ std::shared_ptr<Embedding> make_embedding(const ModelConfig& model, std::int64_t
     return std::make_shared<AdaptiveEmbedding>(model, vocab_size, options);
 }
 
-// A tied head shares the embedding's parameters, which stay the embedding's.
+// A tied head shares the embedding's parameters, which remain registered in the embedding.
 std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_size, const Embedding& embedding,
                                       const at::TensorOptions& options) {
     if (const auto* adaptive = dynamic_cast<const AdaptiveEmbedding*>(&embedding)) {
@@ -47,7 +47,7 @@ std::shared_ptr<OutputHead> make_head(const Config& config, std::int64_t vocab_s
                                         options);
 }
 
-// Not Module::to(dtype), which would turn integer buffers into floating ones.
+// Module::to(dtype) is not used because it would also convert integer buffers.
 void convert_floating(torch::nn::Module& module, at::ScalarType type) {
     const at::NoGradGuard no_grad;
     for (auto& tensor : module.parameters()) {
@@ -76,7 +76,7 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
     }
     head_ = register_module("head", make_head(config_, vocab_size, *embedding_, device));
     const auto type = config_.train.dtype == DType::fp64 ? at::kDouble : at::kFloat;
-    if (device.is_meta()) return;  // shapes alone: there is nothing to draw, and nowhere to compute
+    if (device.is_meta()) return;  // shapes only: there is nothing to draw, and nowhere to compute
     convert_floating(*this, type);
     reset_parameters();
     attention();
@@ -100,7 +100,8 @@ AttentionRequest attention_request(const Config& config, PositionMethod& positio
 }
 
 AttentionBackend& LanguageModel::attention() {
-    const auto weight = embedding_->parameters().front();  // the model may have been moved or widened since
+    // The model may have been moved or widened since the last call.
+    const auto weight = embedding_->parameters().front();
     const auto options = at::TensorOptions().device(weight.device()).dtype(weight.scalar_type());
     if (backend_ == nullptr || options.device() != backend_for_.device() || options.dtype() != backend_for_.dtype()) {
         const auto dtype = weight.scalar_type() == at::kDouble ? DType::fp64 : config_.train.dtype;
@@ -147,7 +148,7 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     return final_norm_ == nullptr ? x : final_norm_->forward(x);
 }
 
-// The same tensor again for the same window, so that methods can keep what they derive from it.
+// Returns the same tensor again for the same window, so that position methods can cache what they derive from it.
 const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t end, at::Device device) {
     const auto limit = position_->max_length();
     if (limit > 0 && end > limit) {
@@ -230,7 +231,7 @@ std::shared_ptr<LanguageModel> make_meta_model(const Config& config, std::int64_
     const auto& generator = at::globalContext().defaultGenerator(at::kCPU);
     const auto state = state_of(generator);
     auto model = std::make_shared<LanguageModel>(config, vocab_size, at::kMeta);
-    set_state_of(generator, state);  // the position method may have drawn its first weights
+    set_state_of(generator, state);  // the position method may have drawn initial values
     return model;
 }
 

@@ -1,4 +1,4 @@
-// The plain output head: logits = hidden W^T, W the token embedding (tied) or a matrix of its own.
+// Defines the plain output head: logits = hidden W^T, where W is the token embedding (tied) or a matrix of its own.
 #pragma once
 
 #include "longbow/config/config.h"
@@ -9,7 +9,8 @@ namespace longbow {
 
 class LinearHead : public OutputHead {
 public:
-    // tied: the embedding [vocab, dim], registered elsewhere; undefined: the head has its own weight.
+    // `tied` is the embedding [vocab, dim], which is registered elsewhere; if it is undefined, the head has its own
+    // weight.
     LinearHead(const Config& config, std::int64_t vocab_size, const at::Tensor& tied,
                const at::TensorOptions& options = {});
     at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) override;
@@ -25,7 +26,7 @@ private:
     bool tied_;
     FirstWeights init_;
     double dropout_;
-    std::int64_t chunk_;  // tokens of logits held at once
+    std::int64_t chunk_;  // tokens whose logits are held at once
 };
 
 }  // namespace longbow

@@ -1,4 +1,4 @@
-// The model's account of its memory: what all parts' accounts share, and how they add up.
+// Computes the model's memory: the sizes that all parts share, and the sum of the parts.
 #include "longbow/model/memory.h"
 
 #include <ATen/ops/zeros.h>
@@ -17,7 +17,7 @@ namespace longbow {
 
 namespace {
 
-// The method itself is asked, so that one of the user's own is counted like the others.
+// The method itself is tried, so that a method of the user's own is counted like the others.
 bool rotates(PositionMethod& position, const ModelConfig& model) {
     const auto query = at::zeros({1, model.heads, 1, model.dim / model.heads});
     return !position.rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);
@@ -66,7 +66,7 @@ ModelMemory LanguageModel::memory(const PassRequest& request) const {
     memory.embedding = embedding_->memory(pass);
     memory.layer = blocks_.front()->memory(pass);
     memory.head = head_->memory(pass);
-    // Beside a layer are the embedded tokens and its input, beside the losses the hidden states.
+    // Besides a layer there are the embedded tokens and its input; besides the losses, the hidden states.
     memory.evaluation = std::max(2 * memory.stream + memory.layer.evaluation, memory.stream + memory.head.evaluation);
     return memory;
 }

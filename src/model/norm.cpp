@@ -49,7 +49,8 @@ NormMemory Norm::memory(const PassSizes& pass) const {
     memory.kept = elements * pass.narrow + 2 * pass.tokens * pass.wide;
     switch (kind_) {
         case NormKind::layernorm: break;
-        case NormKind::rmsnorm: memory.kept += elements * pass.wide; break;  // ATen's on CPU keeps a second output
+        // ATen's RMSNorm on CPU keeps a second output.
+        case NormKind::rmsnorm: memory.kept += elements * pass.wide; break;
     }
     memory.evaluation = elements * pass.wide + (pass.half ? elements * pass.narrow : 0);
     return memory;

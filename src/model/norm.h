@@ -1,4 +1,4 @@
-// LayerNorm or RMSNorm over the last dimension (model.norm).
+// Defines LayerNorm and RMSNorm over the last dimension, of which model.norm chooses one.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -14,9 +14,10 @@
 
 namespace longbow {
 
-// Bytes, beside its input.
+// Holds bytes besides its input.
 struct NormMemory {
-    double kept = 0;        // for the backward pass: its output in the type of the product behind it, statistics
+    // for the backward pass: its output in the type of the product after it, and statistics
+    double kept = 0;
     double evaluation = 0;  // its output
 };
 
@@ -24,8 +25,8 @@ class Norm : public torch::nn::Module {
 public:
     explicit Norm(const ModelConfig& config, const at::TensorOptions& options = {});
     at::Tensor forward(const at::Tensor& x);
-    // forward(x), and x to go on with beside it: the gradients of both then join in one pass where there is a kernel
-    // for it.
+    // Returns forward(x), and x for use as the residual. Where there is a kernel for it, the gradients of both are
+    // joined in one pass.
     std::tuple<at::Tensor, at::Tensor> forward_with_residual(const at::Tensor& x);
     [[nodiscard]] NormMemory memory(const PassSizes& pass) const;
     void reset_parameters();
@@ -35,7 +36,7 @@ public:
 private:
     NormKind kind_;
     double eps_;
-    at::Tensor weight_, bias_;  // [dim]; no bias: undefined
+    at::Tensor weight_, bias_;  // [dim]; undefined without a bias
 };
 
 }  // namespace longbow

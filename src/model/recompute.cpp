@@ -1,6 +1,6 @@
 // The block's parameters are inputs of one autograd Function, whose backward pass returns their gradients. The usual
-// form, a backward pass inside the backward pass that accumulates into parameters behind autograd's back, would make
-// c10d's Reducer see a parameter's gradient more than once as soon as it serves two layers.
+// way, a nested backward pass that accumulates into the parameters without autograd's knowledge, would make c10d's
+// Reducer see a parameter's gradient more than once if the parameter serves two layers.
 #include "recompute.h"
 
 #include <ATen/Context.h>
@@ -18,8 +18,9 @@ namespace longbow {
 
 namespace {
 
-// The default generators that a block may draw from: the CPU's (seeds of our own masks on every device) and its
-// device's (ATen's masks). A GPU's state is two numbers on the host, so that this never waits for it.
+// Holds the states of the default generators that a block may draw from: the CPU's (our own masks draw their seeds from
+// it on every device) and the device's (for ATen's masks). A GPU's state is two numbers on the host, so reading it
+// never waits for the GPU.
 class RandomState {
 public:
     explicit RandomState(at::Device device) : device_(device) {
@@ -41,7 +42,8 @@ private:
     at::Tensor cpu_, other_;
 };
 
-// The numbers drawn inside are those that were drawn from `then` on; afterwards the generators go on where they were.
+// Inside the scope, the numbers drawn are those that were drawn from `then` on; afterwards the generators continue
+// where they were.
 class RandomScope {
 public:
     explicit RandomScope(const RandomState& then) : now_(then.device()) { then.restore(); }
@@ -70,9 +72,9 @@ struct Autocast {
     }
 };
 
-// Autocast as it was in the forward pass (the backward pass runs outside it, on a GPU in a thread of its own), without
-// its cache of cast weights: a block uses each weight once, and the cache would keep every layer's copy until the end
-// of the forward pass.
+// Restores autocast as it was in the forward pass (the backward pass runs outside it, on a GPU in another thread), but
+// without its cache of cast weights: a block uses each weight once, and the cache would keep every layer's copies until
+// the end of the forward pass.
 class AutocastAs {
 public:
     explicit AutocastAs(Autocast then) : before_(Autocast::now(then.device)) {
@@ -87,7 +89,7 @@ private:
     Autocast before_;
 };
 
-// Everything of one call but its differentiable inputs.
+// Holds the arguments of one call except its differentiable inputs.
 struct Call : torch::CustomClassHolder {
     Call(std::shared_ptr<Block> its_block, const BlockPass& pass, const at::Tensor& x)
         : block(std::move(its_block)),
@@ -102,15 +104,15 @@ struct Call : torch::CustomClassHolder {
     AttentionBackend& backend;
     PositionMethod& position;
     at::Tensor positions;
-    BiasSpec bias;  // its table, where it is an input, comes from there
+    BiasSpec bias;  // if its table is an input, the table is taken from the inputs
     bool table_input = false, dense_input = false;
     RandomState random;
     Autocast autocast;
 
-    // inputs: x, [table], [dense], then parameters, which the block finds by itself.
+    // The inputs are x, [table], [dense], and then the parameters, which the block has anyway.
     [[nodiscard]] std::size_t activations() const { return 1 + (table_input ? 1 : 0) + (dense_input ? 1 : 0); }
 
-    // Cuts the activations off from the graph that they came from, and computes the block on them.
+    // Detaches the activations from the graph that they came from, and runs the block on them.
     at::Tensor run(torch::autograd::variable_list& inputs) const {
         const at::AutoGradMode with_grad(true);
         const AutocastAs as_before(autocast);
@@ -128,9 +130,9 @@ struct Call : torch::CustomClassHolder {
 
 class RecomputedBlock : public torch::autograd::Function<RecomputedBlock> {
 public:
-    // With gradients in the first pass too, whose graph is dropped with the activations at its end: what a back-end
-    // does may depend on whether there are any, and both passes have to be the same. More than one layer's activations
-    // never live.
+    // The first pass runs with gradients too, although its graph is dropped with the activations at its end: a back-end
+    // may behave differently with gradients, and both passes must be the same. The activations of at most one layer
+    // exist at a time.
     static at::Tensor forward(torch::autograd::AutogradContext* context, const c10::intrusive_ptr<Call>& call,
                               at::TensorList inputs) {
         context->save_for_backward(inputs.vec());
@@ -142,7 +144,7 @@ public:
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    torch::autograd::variable_list gradients) {
         auto inputs = context->get_saved_variables();
-        torch::autograd::variable_list result(inputs.size() + 1);  // the first: of `call`
+        torch::autograd::variable_list result(inputs.size() + 1);  // the first result belongs to `call`
         if (!gradients[0].defined()) {
             return result;
         }

@@ -1,5 +1,5 @@
-// This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for runs in parallel only
-// where it is compiled so.
+// This file is compiled with OpenMP and without the shared precompiled header, because at::parallel_for runs in
+// parallel only in files compiled with OpenMP.
 #include "relu_ffn.h"
 
 #include <ATen/ops/add.h>
@@ -19,18 +19,19 @@ namespace longbow {
 
 namespace {
 
-// Where nobody asks for the hidden layer again, its memory is used anew for each chunk.
+// If no backward pass will need the hidden layer, its memory is reused for each chunk, and the chunks have this many
+// rows.
 constexpr std::int64_t kRowsToForget = 256;
 
-// Rows of one hidden tensor: all of them where threads share each product.
+// Returns the rows of one hidden tensor: all of them if threads share each product.
 std::int64_t chunk_of(std::int64_t rows, std::int64_t threads) { return threads == 1 ? rows : row_chunks::kRows; }
 
-// Clears the gradients whose hidden value the ReLU cut, and adds what is left to the bias's, in one pass.
+// Clears the gradients whose hidden value the ReLU set to 0, and adds the rest to the bias's gradient, in one pass.
 LONGBOW_VECTOR_CLONES void cut(float* __restrict gradient, const float* __restrict hidden, std::int64_t rows,
                                std::int64_t columns, float* __restrict bias_gradient) {
     for (std::int64_t row = 0; row < rows; ++row, gradient += columns, hidden += columns) {
         for (std::int64_t i = 0; i < columns; ++i) {
-            gradient[i] = hidden[i] <= 0.0F ? 0.0F : gradient[i];  // NaN passes
+            gradient[i] = hidden[i] <= 0.0F ? 0.0F : gradient[i];  // NaN is kept
             bias_gradient[i] += gradient[i];
         }
     }
@@ -130,7 +131,7 @@ public:
 ReluFfnMemory relu_ffn_memory(const PassSizes& pass, std::int64_t dim, std::int64_t ffn_dim) {
     const auto [threads, share] = RowThreads::of(static_cast<std::int64_t>(pass.tokens), dim * ffn_dim, pass.threads);
     constexpr auto kRows = row_chunks::kRows;
-    // Each thread's sums of both weights' gradients and a product of a chunk; at the end one sum's transpose.
+    // Each thread's sums of both weights' gradients and the product of a chunk; at the end the transpose of one sum.
     const auto matrices = std::max((share > kRows ? 3 : 2) * threads, 2 * threads + 1);
     const auto of_chunks = threads * std::min(kRows, share) * (ffn_dim + dim);
     const auto forgotten =

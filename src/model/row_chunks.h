@@ -1,6 +1,6 @@
-// Work on rows that each thread takes through several products by itself, chunk by chunk: nobody waits between them,
-// and a chunk is still in the cache when the next product reads it. For files compiled with OpenMP only
-// (at::parallel_for is serial without).
+// Divides rows among threads that each take theirs through several products, chunk by chunk: no thread waits for others
+// between products, and a chunk is still in the cache when the next product reads it. It is only for files compiled
+// with OpenMP, without which at::parallel_for is serial.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -16,13 +16,13 @@ namespace longbow::row_chunks {
 
 constexpr std::int64_t kRows = RowThreads::kChunk;
 
-// How many threads may each sum a gradient of its own of `weight` here and now.
+// Returns how many threads may each have a sum of their own for the gradient of `weight` at this point of the program.
 inline std::int64_t threads_for(std::int64_t rows, const at::Tensor& weight) {
     return at::in_parallel_region() ? 1 : RowThreads::of(rows, weight.numel(), at::get_num_threads()).threads;
 }
 
-// work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal shares, one after
-// another.
+// Calls work(thread, begin, end) for each chunk of the rows, in order within a thread. Threads have equal, consecutive
+// shares.
 template <class Work>
 void for_each(std::int64_t rows, std::int64_t threads, std::int64_t chunk, const Work& work) {
     const auto share = (rows + threads - 1) / threads;

@@ -56,22 +56,24 @@ SelfAttentionMemory SelfAttention::memory(const PassSizes& pass) const {
     const double dim = static_cast<double>(config_.dim);
     const double hidden = pass.tokens * dim * pass.narrow;
     const double qkv = static_cast<double>(qkv_weight_.numel()), out = static_cast<double>(out_weight_.numel());
-    // q, k and v are three views of one projection; turned queries and keys are tensors of their own beside it.
+    // q, k and v are three views of one projection; rotated queries and keys are separate tensors beside it.
     const double projected = (pass.rotates ? 5 : 3) * hidden;
-    const double mask = pass.cuda && config_.dropout > 0 ? pass.tokens * dim : 0;  // a GPU's dropout keeps a byte each
+    // A GPU's dropout keeps a mask of one byte for each element.
+    const double mask = pass.cuda && config_.dropout > 0 ? pass.tokens * dim : 0;
     SelfAttentionMemory memory;
     memory.kept = (pass.attention.copies > 0 ? pass.attention.copies : projected) + pass.attention.kept + hidden + mask;
     if (pass.half) memory.copies = (qkv + out) * pass.narrow;
     if (pass.half) memory.projection_copies = qkv * pass.narrow;
     memory.backward = hidden + pass.attention.backward;
-    // The gradients of q, k and v, of the input (oneDNN: from transposed operands, transposed back) and of the weight.
+    // The gradients of q, k and v, of the input and of the weight (oneDNN computes the latter from transposed operands
+    // and transposes it back).
     const auto rows = RowThreads::of(static_cast<std::int64_t>(pass.tokens), qkv_weight_.numel(), pass.threads);
     const double weight =
         pass.onednn ? static_cast<double>(rows.matrices()) * pass.wide : pass.wide + (pass.half ? pass.narrow : 0);
     memory.projection_backward = 4 * hidden + (pass.onednn ? pass.tokens * dim * pass.wide : 0) + qkv * weight;
     if (pass.gradients_stay) memory.gradients = out * pass.wide;
-    memory.evaluation =
-        projected + 2 * hidden + pass.attention.evaluation;  // with the output before and behind its projection
+    // Two more tensors are the output before and after its projection.
+    memory.evaluation = projected + 2 * hidden + pass.attention.evaluation;
     return memory;
 }
 
@@ -87,7 +89,8 @@ void SelfAttention::reset_weights() {
     const at::NoGradGuard no_grad;
     const auto dim = static_cast<double>(config_.dim);
     switch (config_.init) {
-        case FirstWeights::fairseq:  // its multihead attention
+        // This is how fairseq's multihead attention draws.
+        case FirstWeights::fairseq:
             draw_uniform(qkv_weight_,
                          std::sqrt(6.0 / (2.0 * dim)) / std::sqrt(2.0));  // xavier of each [dim, dim], gain 1/sqrt(2)
             draw_uniform(qkv_bias_, 1.0 / std::sqrt(dim));

@@ -1,5 +1,5 @@
-// The attention sub-layer of a block: the projection to queries, keys and values, a back-end's attention, the
-// projection of its output.
+// Defines the attention sub-layer of a block: the projection to queries, keys and values, a back-end's attention, and
+// the output projection.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -17,7 +17,7 @@
 
 namespace longbow {
 
-// What all layers of one forward pass share.
+// Holds what all layers of one forward pass share.
 struct BlockPass {
     AttentionBackend& backend;
     PositionMethod& position;
@@ -27,41 +27,45 @@ struct BlockPass {
     KvCache* cache;  // may be null
 };
 
-// Bytes, beside its input and the residual stream.
+// Holds bytes besides its input and the residual stream.
 struct SelfAttentionMemory {
-    double kept = 0;               // for the backward pass: q, k, v, what the back-end keeps, its output
+    // for the backward pass: q, k, v, what the back-end keeps, its output
+    double kept = 0;
     double copies = 0;             // of its weights in half precision
-    double projection_copies = 0;  // of these, of the projection to q, k, v
-    double backward = 0;  // of the output's projection and the back-end, beside `kept` and the gradient that comes in
-    double projection_backward = 0;  // of the projection to q, k, v, when `kept` has gone
-    double gradients = 0;            // of the output's projection, as far as they stay
+    double projection_copies = 0;  // the part of these for the projection to q, k, v
+    // of the output projection and the back-end, besides `kept` and the incoming gradient
+    double backward = 0;
+    // of the projection to q, k, v, when `kept` has been released
+    double projection_backward = 0;
+    double gradients = 0;            // of the output projection, as far as they remain
     double evaluation = 0;
 };
 
-// Its parameters are the block's, which registers all weights of its parts before all biases: norms of gradients and
-// the ranks' buckets follow that order, and so do the numbers of every run made so far.
+// Its parameters are registered in the block, which registers all weights of its parts before all biases. Gradient
+// norms and the ranks' buckets follow that order, so changing it would change the numbers of every run made so far.
 class SelfAttention {
 public:
     SelfAttention(const ModelConfig& config, std::int64_t layer) : config_(config), layer_(layer) {}
     void register_weights(torch::nn::Module& block, const at::TensorOptions& options);
     void register_biases(torch::nn::Module& block, const at::TensorOptions& options);
 
-    // residual + dropout(attention(x)); x, residual and result [batch, length, dim]. training: dropout is on.
+    // Returns residual + dropout(attention(x)); x, residual and result are [batch, length, dim]. `training` turns
+    // dropout on.
     at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, const BlockPass& pass, bool training);
 
     [[nodiscard]] SelfAttentionMemory memory(const PassSizes& pass) const;
 
-    // First weights, drawn from the default generator in an order that later versions keep: GPT-2's biases come behind
-    // all weights of the block.
+    // Draw the initial values from the default generator, in an order that later versions must keep: GPT-2's biases
+    // come after all weights of the block.
     void reset_weights();
     void reset_biases();
-    // Numbers of the weights that multiply each token.
+    // Returns the number of weights that multiply each token.
     [[nodiscard]] std::int64_t product_weights() const { return qkv_weight_.numel() + out_weight_.numel(); }
-    // layer: "layers.0."
+    // `layer` is a prefix such as "layers.0.".
     void list_tensors(const std::string& layer, std::vector<NamedTensor>& tensors) const;
 
 private:
-    at::Tensor attend(const at::Tensor& x, const BlockPass& pass, bool training);  // before the output projection
+    at::Tensor attend(const at::Tensor& x, const BlockPass& pass, bool training);  // without the output projection
     [[nodiscard]] at::Tensor qkv_bias() const;
 
     ModelConfig config_;

@@ -92,7 +92,8 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
     return chart;
 }
 
-// By the names in its rows; of a run of before, by its path.
+// Returns whether the run is of the target's data set. Its rows name their data set; for a run of an earlier version,
+// its path decides.
 bool is_of_data_set(const ReportRun& run, const Target& target, const Scale& scale) {
     const auto named =
         std::find_if(run.rows.begin(), run.rows.end(), [](const EvalResult& row) { return !row.data_set.empty(); });

@@ -12,7 +12,7 @@ namespace longbow {
 
 namespace {
 
-// Of the baselines that Tables 5 and 8 evaluate at their own length alone, Figure 4 draws these.
+// The baselines that Figure 4 draws, among those that Tables 5 and 8 evaluate only at their own length.
 const std::set<std::string> kBaselinesDrawn{"sinusoidal"};
 
 FigurePanel lengths_panel(const std::string& title) {

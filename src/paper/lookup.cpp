@@ -58,8 +58,8 @@ public:
         return std::nullopt;
     }
 
-    // A row of before names no data set. Its run's store may: if that is another of the paper's, the row is none of
-    // this one.
+    // Returns whether the row is of the target's data set. A row of an earlier version names none; it counts unless the
+    // path of its run's store names another of the paper's data sets.
     [[nodiscard]] bool is_of(const EvalResult& row, const Target& target, const Scale& scale) const {
         if (!row.data_set.empty()) return row.data_set == scale.data_set(target);
         const auto& dataset = target.dataset;

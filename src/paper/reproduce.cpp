@@ -43,11 +43,11 @@ std::vector<ReportRun> runs_of(const ReproducePlan& plan, const ReproduceRequest
     return inputs.empty() ? std::vector<ReportRun>{} : read_runs(inputs);
 }
 
-// A claim of the paper about a method's perplexity beyond the training length. It is checked by the greatest growth
-// from there to the longest length measured.
+// Is a claim of the paper about a method's perplexity beyond the training length. It is checked with the greatest
+// growth from the training length to the longest length measured.
 struct ClaimRule {
     const char *method, *text;
-    std::int64_t train_length;  // 0: of every model of the method in the tables asked for
+    std::int64_t train_length;  // 0: of every model of the method in the requested tables
     bool grows;                 // true: by at least `bound`; false: by no more than that
     double bound;
 };
@@ -106,7 +106,6 @@ ReproductionOutput reproduce(const ReproduceRequest& request) {
     install_stop_handlers();
     check_texts(plan_reproduction(request), request.scale.reduced()
                                                 ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                // Before anything is made.
                                                 : "data/README.md says how to get it");
     const ChildrenLock lock(request.run_dir);
     // Planned again: another process may have worked while this one waited for the lock.

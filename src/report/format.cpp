@@ -19,7 +19,7 @@ std::string value_text(double value, Metric metric) {
     return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
 }
 
-// The numbers of seeds that the cells' values are of.
+// Returns the different numbers of seeds among the table's cells.
 std::set<std::int64_t> seed_counts(const ReportTable& table) {
     std::set<std::int64_t> counts;
     for (const auto& row : table.rows) {

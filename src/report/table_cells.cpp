@@ -70,7 +70,7 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
         }
         const double value = value_of(row, metric);
         if (row.diverged())
-            ++cell.diverged;  // though its loss, and so its bits a byte, may be a number
+            ++cell.diverged;  // although its loss, and so its bits per byte, may be a number
         else if (std::isfinite(value))
             values.push_back(value);
         else

@@ -15,9 +15,9 @@ namespace longbow {
 namespace {
 
 constexpr const char* kCopy = "copy for the checkpoint being written";
-constexpr double kCublasWorkspace = 32 << 20;  // the largest of ATen's defaults, from its caching allocator
+constexpr double kCublasWorkspace = 32 << 20;  // the largest of ATen's defaults, taken from its caching allocator
 
-// The account of one moment.
+// Is the memory at one moment.
 struct Account {
     std::string moment;
     std::vector<MemoryTerm> terms;
@@ -40,7 +40,7 @@ public:
           cuda_(starts_with(request.device, "cuda")),
           recompute_(config.train.recompute == Recompute::layer),
           sharded_(config.dist.shard_optimizer && request.ranks > 1),
-          // Checkpoints are written while training goes on, if any are written before its end.
+          // Checkpoints are written while training goes on if any are written before its end.
           background_(config.checkpoint.every.value > 0 || (request.valid_tokens > 0 && config.eval.every.value > 0)),
           model_(make_meta_model(config, vocab_size)) {
         const auto share = largest_share(config.train, request.ranks);
@@ -70,10 +70,12 @@ private:
     [[nodiscard]] double token_ids() const {
         return 2 * static_cast<double>(pass_.batch * pass_.length * 8);
     }                                                                                      // inputs and targets
-    [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }  // rank 0's: save.cpp
+    // Returns the bytes of the copy that rank 0 makes (save.cpp).
+    [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }
 
-    // What travels between the ranks, beside the buckets (gradient_hooks.cpp). Gradients in another type, and buckets
-    // that the ranks cannot share evenly, are copied; each rank's sums wait for the end of the backward pass.
+    // Adds the buffers for communication between the ranks, besides the buckets (gradient_hooks.cpp). Gradients that
+    // are sent in another type, and buckets that do not divide evenly among the ranks, are copied; each rank's sums are
+    // held until the end of the backward pass.
     [[nodiscard]] double exchanged_gradients() const {
         if (request_.ranks == 1) return 0;
         const bool full = config_.dist.reduce_dtype == ReduceDType::full;
@@ -87,8 +89,8 @@ private:
                            [&](const auto& parameter) { return parameter.numel() % request_.ranks == 0; });
     }
 
-    // What is there at every moment. Weights: language_model.cpp; state: optimizer.cpp; tables: what position methods
-    // and attention keep.
+    // Adds what exists at every moment. Weights: language_model.cpp; state: optimizer.cpp; tables: what position
+    // methods and attention keep.
     [[nodiscard]] Account begin(std::string moment) const {
         Account account{std::move(moment), {}};
         account.add("weights", memory_.weights);
@@ -99,10 +101,10 @@ private:
         return account;
     }
 
-    // Gradients at a moment of the backward pass in which only those of `made` parameters would be there without
-    // accumulation. Accumulated ones are all there from the second micro-batch on; so are Reducer's buckets, which the
-    // gradients are views of (one flat copy, not two). A tied matrix has two parts: the head's waits for the
-    // embedding's, beside what has been accumulated.
+    // Adds the gradients at a moment of the backward pass in which, without accumulation, only those of `made`
+    // parameters (in bytes) would exist. Accumulated gradients all exist from the second micro-batch on, and so do the
+    // Reducer's buckets, of which the gradients are views (one flat copy, not two). A tied matrix has two parts: the
+    // head's gradient (`pending`) waits for the embedding's, besides what has been accumulated.
     void add_gradients(Account& account, double made, double pending) const {
         account.add("gradients", held_ ? memory_.weights + pending : made);
     }
@@ -110,7 +112,7 @@ private:
         account.add("gradients on their way between ranks", exchanged_gradients());
     }
 
-    // What the layers before `layers` have kept, and the batch.
+    // Adds what the first `layers` layers have kept, and the batch.
     void add_kept(Account& account, std::int64_t layers) const {
         const auto& layer = memory_.layer;
         const auto count = static_cast<double>(layers);
@@ -128,7 +130,7 @@ private:
         return account;
     }
 
-    // From the loss to the last layer's output. The hidden states have gone with the loss's scope.
+    // Goes from the loss to the last layer's output. The hidden states were released with the scope of the loss.
     [[nodiscard]] Account head_backward() const {
         auto account = begin("in the backward pass of the output head");
         add_gradients(account, 0, 0);
@@ -139,7 +141,7 @@ private:
         return account;
     }
 
-    // Layers are counted from 0; those behind this one have their gradients.
+    // Layers are counted from 0; the layers after this one have their gradients already.
     [[nodiscard]] Account layer_backward(std::int64_t index) const {
         const auto& head = memory_.head;
         auto account = begin(strprintf("in the backward pass of layer %lld of %lld", static_cast<long long>(index + 1),
@@ -150,11 +152,12 @@ private:
         if (index == 0) add_exchanged_gradients(account);
         account.add(
             "this layer",
-            memory_.layer.backward + (recompute_ ? memory_.stream : 0));  // recomputed: its output comes out once more
+            // A recomputed layer produces its output once more.
+            memory_.layer.backward + (recompute_ ? memory_.stream : 0));
         return account;
     }
 
-    // The embedding's gradient is a whole table; that of a tied output is then added to it.
+    // The embedding's gradient is a whole table, to which the gradient of a tied output is then added.
     [[nodiscard]] Account embedding_backward() const {
         const double table = memory_.embedding.table_gradient, tied = memory_.head.tied_gradients;
         auto account = begin("at the embedding's gradient");
@@ -166,19 +169,19 @@ private:
         return account;
     }
 
-    // The optimizers work in place. A checkpoint first looks whether the weights are finite, then copies them.
+    // The optimizers work in place. A checkpoint first checks that the weights are finite and then copies them.
     [[nodiscard]] Account after_update() const {
         auto account = begin("when a checkpoint is written");
         account.add("gradients", memory_.weights);
         if (!cuda_ && !background_) account.add(kCopy, snapshot());
-        // Its absolute values, and two bytes a number of masks.
+        // A check makes the absolute values, and masks of two bytes for each element.
         if (cuda_ || background_)
             account.add("a check of the largest weight", memory_.largest_weight * (1 + 2 / memory_.wide));
         return account;
     }
 
-    // Each rank has updated its share of the weights: a bucket at a time they go to all (data_parallel.cpp). The
-    // largest tensor is in one of its own.
+    // Each rank has updated its share of the weights, which are then exchanged bucket by bucket (data_parallel.cpp).
+    // The largest tensor has a bucket of its own.
     [[nodiscard]] Account weights_shared() const {
         auto account = begin("when the ranks share the new weights");
         account.add("gradients", memory_.weights);
@@ -188,7 +191,7 @@ private:
         return account;
     }
 
-    // The last update's gradients are still there. Nothing is kept for a backward pass.
+    // The last update's gradients still exist. Nothing is kept for a backward pass.
     [[nodiscard]] Account validation(std::int64_t length) const {
         const auto size = std::min(length, request_.valid_tokens);
         const auto windows =
@@ -205,9 +208,9 @@ private:
     const Config& config_;
     const MemoryRequest& request_;
     bool cuda_, recompute_, sharded_;
-    bool background_;                       // checkpoints are written beside updates
-    bool held_ = false;                     // gradients are there before a backward pass makes them
-    std::shared_ptr<LanguageModel> model_;  // of shapes alone
+    bool background_;                       // whether checkpoints are written beside updates
+    bool held_ = false;                     // whether gradients exist before a backward pass makes them
+    std::shared_ptr<LanguageModel> model_;  // of shapes without values
     PassRequest pass_;                      // of training
     ModelMemory memory_;
 };

@@ -29,7 +29,8 @@ bool belongs_to(const TrainState& state, const Json& row) {
     return row.value("event", "") != "valid" || update <= state.validated_update;
 }
 
-// No update since the last line had a finite loss: under a loss scale that is overflow, which a smaller scale mends.
+// If the loss is not finite, no update since the last line had a finite one. In fp16 that is an overflow, which a
+// smaller loss scale ends, and not a divergence.
 std::string loss_text(const Config& config, double loss) {
     return std::isfinite(loss) || config.train.dtype == DType::fp16 ? number_or_dash(loss, 4) : "diverged";
 }

@@ -86,8 +86,8 @@ public:
     // Returns whether validation is due after this update and has not run yet. (A run that was stopped during a
     // validation runs it when it is resumed.)
     [[nodiscard]] bool due(const Session& session, bool last);
-    // Rows in metrics.jsonl; records the best in session.state and returns whether this is it. Throws InterruptedError
-    // on a signal.
+    // Writes the rows of metrics.jsonl, and records the best validation in session.state. Returns whether this is the
+    // best one. Throws InterruptedError on a signal.
     bool run(Session& session, Metrics& metrics);
 
 private:

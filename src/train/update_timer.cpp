@@ -42,7 +42,7 @@ TrainRequest without_run(TrainRequest request) {
     return request;
 }
 
-// The store's files stay mapped when their names are gone, so that the folder need not outlive this call.
+// The store's files stay mapped when their names are removed, so the folder need not outlive this call.
 Session open_with_own_store(TrainRequest request) {
     check_missing_store(request);
     const StopHandlersScope handlers;

@@ -1,12 +1,12 @@
-// Where dropout masks that are functions of a seed get it from.
+// Draws the seeds of dropout masks that are functions of a seed.
 #pragma once
 
 #include <cstdint>
 
 namespace longbow {
 
-// The next number of the default CPU generator, which the trainer seeds from (seed, update, micro-batch, rank): the
-// mask is a function of these.
+// Returns the next number of the default CPU generator. The trainer seeds that from (seed, update, micro-batch, rank),
+// so the mask is a function of these.
 std::int64_t draw_dropout_seed();
 
 }  // namespace longbow

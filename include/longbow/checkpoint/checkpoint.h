@@ -92,7 +92,8 @@ struct CheckpointSnapshot {
     TrainState state;
     const Tokenizer* tokenizer = nullptr;  // must outlive the snapshot
 };
-// `owned`: what the optimizer updates, the model's parameters or flat views of parts of them (DataParallel::owned()).
+// `owned` are the tensors that the optimizer updates: the model's parameters, or flat views of parts of them
+// (DataParallel::owned()).
 CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<at::Tensor>& owned,
                                  const TrainState& state, const Config& config, const Tokenizer& tokenizer,
                                  const std::string& data_fingerprint, const CheckpointRanks& ranks = {});
@@ -143,20 +144,22 @@ struct LoadedCheckpoint {
 Json read_manifest(const std::filesystem::path& checkpoint);
 TrainState read_train_state(const std::filesystem::path& checkpoint);
 Config read_checkpoint_config(const std::filesystem::path& checkpoint);
-// Verifies and loads all but the model, which is absent: for whoever builds it otherwise than as it was trained.
+// Verifies the checkpoint and loads all of it except the model, for callers that build the model differently from how
+// it was trained.
 LoadedCheckpoint open_checkpoint(const std::filesystem::path& checkpoint);
-// A model of this configuration (the checkpoint's, with another type or attention maybe) with the checkpoint's weights,
-// in evaluation mode.
+// Builds a model of this configuration, which is the checkpoint's or differs in type or attention, with the
+// checkpoint's weights, in evaluation mode.
 std::shared_ptr<LanguageModel> load_model(const LoadedCheckpoint& checkpoint, const Config& config);
-// open_checkpoint() with its model as it was trained.
+// Does what open_checkpoint() does and loads the model as it was trained.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
-// Throws CheckpointError unless every tensor of the model is there with its shape, and no other. The model may be
+// Throws CheckpointError unless the checkpoint has exactly the model's tensors, with the same shapes. The model may be
 // without values (Meta device).
 void check_weights(const std::filesystem::path& checkpoint, const LanguageModel& model);
-// Weights only into an existing model (init_from, resume): every tensor must be there, with the right shape; clear
-// errors.
+// Loads only the weights into an existing model (init_from, resume). Throws CheckpointError that names the tensor if
+// one is missing, surplus or has the wrong shape.
 void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
-// The optimizer's state from the files of however many ranks wrote it; `owned` as for take_snapshot().
+// Loads the optimizer's state from the checkpoint's files, whatever the number of ranks that wrote them. `owned` is as
+// for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
                     const std::vector<at::Tensor>& owned);
 

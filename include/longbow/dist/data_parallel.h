@@ -24,8 +24,8 @@ public:
     DataParallel(const DataParallel&) = delete;
     DataParallel& operator=(const DataParallel&) = delete;
 
-    // What this rank's optimizer updates: the parameters, or flat views of its parts of them. Their gradients are there
-    // after the last backward pass of an update.
+    // Returns the tensors that this rank's optimizer updates: the parameters, or flat views of this rank's parts of
+    // them when the optimizer is sharded. They have their gradients after the last backward pass of an update.
     [[nodiscard]] const std::vector<at::Tensor>& owned() const { return owned_; }
     [[nodiscard]] bool sharded() const { return sharded_; }
 

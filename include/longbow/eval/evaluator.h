@@ -98,15 +98,16 @@ std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stre
 // Returns the FLOPs of the windows' forward passes (flops.h), to weigh evaluations against each other before they run.
 double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows);
 
-// Nats a token: summed in stream order, in fp64.
+// Returns the mean in nats a token, summed in stream order in fp64.
 double mean_nll(const std::vector<float>& nll);
 
-// Statistics of evaluate_tokens' output; fills everything that needs no model into `row`, which says whose they are.
+// Computes the statistics of evaluate_tokens()'s output. Fills all fields that need no model into `row`, which says
+// which model was measured.
 EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan,
                      EvalResult row = {});
 
-// Refuses a length that a model of this configuration cannot serve, whose position method ends at `limit` (0: nowhere),
-// before any work. Throws UsageError naming the limit.
+// Throws UsageError that names the limit if a model of this configuration cannot serve the length, because its position
+// method ends at `limit` (0: it has no end).
 void check_length(const Config& config, std::int64_t limit, std::int64_t length);
 void check_length(LanguageModel& model, std::int64_t length);
 

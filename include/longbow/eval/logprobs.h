@@ -1,4 +1,4 @@
-// Token log-probabilities as NumPy files.
+// Writes token log-probabilities as NumPy files.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,10 @@
 
 namespace longbow {
 
-// FILE with {run} (its slashes as dashes) and {length} filled in.
+// Returns the file name with {run} (its slashes become dashes) and {length} filled in.
 std::string logprobs_path(const std::string& pattern, const std::string& run, std::int64_t length);
 
-// Log-probabilities (-nll) as a one-dimensional little-endian float32 .npy, version 1.0.
+// Writes log-probabilities (-nll) as a one-dimensional little-endian float32 .npy, version 1.0.
 void write_logprobs(const std::string& path, const std::vector<float>& nll);
 
 }  // namespace longbow

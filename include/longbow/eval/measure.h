@@ -1,7 +1,7 @@
-// The use case of an evaluation: runs and a text give a row for each way in which the text is cut and scored.
-// Everything that can go wrong without a forward pass goes wrong in the plan; windows are planned once for all runs
-// that are measured alike, and each run's model is built once, when its turn comes. `longbow eval` adds the rows to
-// results.jsonl (measure_results.h), `longbow analyze` compares them.
+// Evaluates runs on a text: each run gives a row for each way in which the text is cut and scored. The plan finds
+// everything that can go wrong without a forward pass; windows are planned once for all runs that are measured alike,
+// and each run's model is built once, when its turn comes. `longbow eval` adds the rows to results.jsonl
+// (measure_results.h), `longbow analyze` compares them.
 #pragma once
 
 #include <cstdint>
@@ -21,21 +21,22 @@ namespace longbow {
 struct MeasureRequest {
     std::vector<std::string> checkpoints;  // as load_runs() takes them
     ModelChoice model;
-    std::string store;               // a token store, or else
+    std::string store;               // a token store; empty: `files`
     std::vector<std::string> files;  // text, encoded by each checkpoint's tokenizer
     std::string split = "valid";     // of the store
-    std::string data_set;  // its name, for rows; empty: the one that the path of the store or text names, if it does
-    std::vector<EvalRequest> evaluations;  // of each run, in this order; a run's own type takes the place of theirs
+    // The data set's name, for rows; empty: the name in the path of the store or the text, if there is one.
+    std::string data_set;
+    std::vector<EvalRequest> evaluations;  // of each run, in this order; their type is replaced by the run's
     std::string device = "cpu";
     int threads = 1;
-    bool only_estimates = false;  // a dry run: the store need not be there
+    bool only_estimates = false;  // a dry run: the store need not exist
 };
 
-// A row before it is measured.
+// Describes a row before it is measured.
 struct PlannedRow {
     const EvalPlan* plan = nullptr;
     EvalResult expected;              // without its numbers
-    std::string label;                // "alibi, length 512"; with the stride where one length is measured by several
+    std::string label;                // "alibi, length 512"; with the stride if several evaluations have this length
     double flops = 0;                 // evaluation_flops()
     std::optional<EvalResult> known;  // measured before (measure_results.h)
     bool to_measure = true;           // the same on all ranks
@@ -45,14 +46,14 @@ struct PlannedRun {
     MeasuredRun run;
     const TokenStream* stream = nullptr;
     std::vector<PlannedRow> rows;
-    std::filesystem::path partials;  // where what is done of a row is kept; empty: nowhere
+    std::filesystem::path partials;  // folder for partial results; empty: none are kept
 };
 
-// The rows of a request. What they point to lives as long as this.
+// Holds the rows of a request. Their pointers are valid as long as this object.
 class MeasurePlan {
 public:
-    // Loads the runs and checks lengths and windows. `warns`: of lengths that no window reaches. `check`: what else may
-    // refuse a run; what it throws has the run's name where there are several.
+    // Loads the runs and checks lengths and windows. `warns` says whether to warn of lengths that no window reaches.
+    // `check` may refuse a run for other reasons; with several runs its error gets the run's name.
     explicit MeasurePlan(MeasureRequest request, bool warns = true,
                          const std::function<void(const MeasuredRun&)>& check = {});
     MeasurePlan(const MeasurePlan&) = delete;
@@ -61,11 +62,11 @@ public:
     [[nodiscard]] const MeasureRequest& request() const { return request_; }
     [[nodiscard]] const MeasuredText& text() const { return text_; }
     [[nodiscard]] std::deque<PlannedRun>& runs() { return runs_; }
-    // FLOPs of the rows that are to be measured.
+    // Returns the FLOPs of the rows that are to be measured.
     [[nodiscard]] double flops() const;
 
-    // Does the work of each run in turn, with its name in what goes wrong where there are several, and lets its model
-    // go afterwards.
+    // Calls `work` for each run in turn and releases the run's model afterwards. With several runs, an error gets the
+    // run's name.
     void each_run(const std::function<void(PlannedRun&)>& work);
 
 private:
@@ -82,8 +83,8 @@ struct MeasuredRow {
     std::vector<float> nll;  // of each scored token, in stream order
 };
 
-// The row with its numbers, and what measuring it took; the run's first builds its model. What is done is kept in the
-// file `partial` until the caller removes it (empty: it is not kept). Throws what evaluate_tokens() throws.
+// Measures a row and returns it with its numbers. The first row of a run builds the run's model. Losses so far are kept
+// in the file `partial`, which the caller removes (empty: they are not kept). Throws what evaluate_tokens() throws.
 MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedRow& row,
                         const std::filesystem::path& partial, WorkProgress& progress, const EvalShare& share = {});
 

@@ -1,5 +1,5 @@
-// Measurements into results.jsonl: what is in it already is not measured again, what was interrupted goes on, and no
-// output takes the place of what is measured.
+// Measures into results.jsonl: rows that it has already are not measured again, interrupted evaluations are resumed,
+// and no output overwrites what is measured.
 #pragma once
 
 #include <functional>
@@ -16,23 +16,24 @@ namespace longbow {
 
 struct ResultsRequest : MeasureRequest {
     std::string out;             // takes all rows; empty: each run's own results.jsonl
-    std::string token_logprobs;  // logprobs_path()'s pattern; empty: none
-    bool again = false;          // measure what is known too
+    std::string token_logprobs;  // pattern for logprobs_path(); empty: none
+    bool again = false;          // also measure rows that are known
 };
 
 class ResultsMeasurement {
 public:
-    // Loads, checks and plans, on each rank, which must outlive this. With request.only_estimates outputs are read at
-    // most. Throws UsageError for an output that would take the place of a text, of a run's own files, or of another
-    // output.
+    // Loads the runs, checks outputs and plans, on each rank. `ranks` must outlive this object. With
+    // request.only_estimates, outputs are at most read. Throws UsageError for an output that would overwrite a text,
+    // one of a run's own files, or another output.
     ResultsMeasurement(ResultsRequest request, Communicator& ranks);
 
     [[nodiscard]] MeasurePlan& plan() { return plan_; }
-    // The run's rows go to standard output, so that nothing else may. On the leader.
+    // Returns whether the run's rows go to standard output, so that nothing else may be printed there. Only the leader
+    // may call it.
     [[nodiscard]] bool uses_standard_output(const PlannedRun& run) const;
 
-    // Measures what the results lack and adds it to them. On the leader `row_done` sees each row, measured or known,
-    // and `run_done` all of a run's.
+    // Measures what the results lack and adds it to them. On the leader, `row_done` is called with each row, measured
+    // or known, and `run_done` with all rows of a run.
     void measure(const std::function<void(const PlannedRun&, const EvalResult&)>& row_done,
                  const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done);
 
@@ -46,8 +47,8 @@ private:
     ResultsRequest request_;
     Communicator& ranks_;
     MeasurePlan plan_;
-    std::map<std::string, std::shared_ptr<ResultsOutput>>
-        outputs_;  // the leader's, by results_of(): of several runs maybe one
+    // On the leader, by results_of(); several runs may share one.
+    std::map<std::string, std::shared_ptr<ResultsOutput>> outputs_;
 };
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// The tokens that a command scores: a store's split, opened once, or text encoded with each checkpoint's tokenizer.
+// Provides the tokens that a command scores: a store's split, opened once, or text encoded with each checkpoint's
+// tokenizer.
 #pragma once
 
 #include <cstdint>
@@ -13,18 +14,19 @@ namespace longbow {
 
 class MeasuredText {
 public:
-    // Either a store or text files. With `assumed` tokens (of a dry run; 0: none) a store need not be there: as many of
-    // any kind take its place.
+    // Takes either a store or text files. If the store does not exist and `assumed` is above 0 (in a dry run), this
+    // number of arbitrary tokens replaces it.
     MeasuredText(const std::string& store, std::vector<std::string> files, std::string split, int threads,
                  std::int64_t assumed = 0);
-    // Throws DataError: another tokenizer than the store's, no such split, no text.
+    // Returns the stream to score for this run. Throws DataError if the store has another tokenizer or no such split,
+    // or the text is empty.
     const TokenStream& stream(const MeasuredRun& run);
-    // The split's name, for rows.
+    // Returns the split's name, for rows.
     [[nodiscard]] std::string split() const { return files_.empty() ? split_ : "text"; }
-    // What people call it, and the data set that its path names (data/store_name.h).
+    // Return the text's readable name, and the data set that its path names (data/store_name.h).
     [[nodiscard]] std::string name() const;
     [[nodiscard]] std::string data_set() const;
-    // There is no store: so many tokens are assumed.
+    // Returns whether the store does not exist and its tokens are assumed; assumed() is their number.
     [[nodiscard]] bool is_assumed() const { return assumed_ > 0; }
     [[nodiscard]] std::int64_t assumed() const { return assumed_; }
 
@@ -43,7 +45,7 @@ private:
         DataConfig data;
         std::unique_ptr<TokenStream> stream;
     };
-    std::vector<Encoded> encoded_;  // once for all runs that cut text alike
+    std::vector<Encoded> encoded_;  // shared by all runs that cut text alike
 };
 
 }  // namespace longbow

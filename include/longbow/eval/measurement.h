@@ -27,7 +27,7 @@ struct Measurement : EvalSettings {
     // The computation's type, as text so that rows of later versions with new types can be read.
     std::string dtype = "fp32";
     std::string checkpoint, data, tokenizer, config;
-    std::string data_set;  // the data set's name, "wikitext103"; empty: none was given, as in rows of before
+    std::string data_set;  // name of the data set, "wikitext103"; empty: not given, as in rows of earlier versions
     bool operator==(const Measurement&) const = default;
 
     enum Part : unsigned {
@@ -44,17 +44,18 @@ struct Measurement : EvalSettings {
         kConfig = 1 << 10,
         kDataSet = 1 << 11,
     };
-    static constexpr unsigned kConditions =
-        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;  // but not of which model and text
-    static constexpr unsigned kGridConditions =
-        kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;  // what a grid of models asks for
+    // kConditions says how something was measured, but not which model and text. kGridConditions is what a grid of
+    // models compares.
+    static constexpr unsigned kConditions = kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
+    static constexpr unsigned kGridConditions = kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;
     static constexpr unsigned kAll = kConditions | kCheckpoint | kData | kTokenizer | kConfig | kDataSet;
 
     // Returns these parts as one string. Two keys are equal if and only if the parts are.
     [[nodiscard]] std::string key(unsigned parts = kAll) const;
-    // Whether these parts are equal. A data set without a name is any: rows of before name none.
+    // Returns whether these parts are equal. A data set without a name matches any, since rows of earlier versions name
+    // none.
     [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const;
-    // kConditions in words: "length 1024, protocol paper, valid split".
+    // Returns the parts of kConditions in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
 };
 

@@ -58,10 +58,11 @@ struct PlannedEval {
 struct PlannedModel {
     std::string name;  // "wikitext103/alibi-512": its folder below the run directory
     std::string dataset, method;
-    std::string data_set;  // what its rows call their data (eval --data-set); empty: whatever its store's path names
-    std::int64_t train_length =
-        0;                 // as the grid calls it: in a small copy of a grid the configuration has a shorter one
-    std::string timed_as;  // models of one name are alike but for their length: one of them is timed (SpeedMeter)
+    std::string data_set;  // the data set's name in rows (eval --data-set); empty: the one in the store's path
+    // As the grid names it; the configuration of a scaled-down grid has a shorter one.
+    std::int64_t train_length = 0;
+    // Models with the same name here differ only in length, so one of them is timed (SpeedMeter).
+    std::string timed_as;
     std::vector<std::string> files, overrides;
     Config config;
     double tokens = 0;  // of the whole training

@@ -1,5 +1,5 @@
-// What a forward pass costs: floating-point operations of its products, estimated from the sizes of the model's
-// weights. A backward pass costs twice as much.
+// Estimates the cost of a forward pass: the floating-point operations of its matrix products, from the sizes of the
+// model's weights. A backward pass costs twice as much.
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,19 @@ class LanguageModel;
 class ForwardFlops {
 public:
     explicit ForwardFlops(const LanguageModel& model);
-    // Of a model that need not be there, whose shapes are made for this.
+    // Estimates for a model that need not exist: one without values is made to have its shapes.
     ForwardFlops(const Config& config, std::int64_t vocab_size);
-    // A window of `inputs` tokens of which the last `scored` go through the output head: 2 a weight and token, and 4
-    // dim for each key that a token sees in each layer, (inputs + 1) / 2 on average. Of an adaptive head the first band
-    // and the classes alone.
+    // Returns the FLOPs of a window of `inputs` tokens of which the last `scored` go through the output head: 2 for
+    // each weight and token, and 4 dim for each key that a token sees in each layer ((inputs + 1) / 2 keys on average).
+    // Of an adaptive head, only the first band and the classes are counted.
     [[nodiscard]] double window(std::int64_t inputs, std::int64_t scored) const;
-    // Of each token of a window of `length` of which all are scored.
+    // Returns the FLOPs of each token in a window of `length` tokens that are all scored.
     [[nodiscard]] double token(std::int64_t length) const {
         return window(length, length) / static_cast<double>(length);
     }
 
 private:
-    double body_ = 0, head_ = 0, attention_ = 0;  // a token; a scored token; a token and key
+    double body_ = 0, head_ = 0, attention_ = 0;  // for each token; for each scored token; for each token and key
 };
 
 }  // namespace longbow

@@ -1,4 +1,5 @@
-// x W^T + b on whichever GEMM library is faster here (oneDNN or MKL on CPU, cuBLAS on GPU), forward and backward.
+// Computes linear layers, x W^T + b, on whichever GEMM library is faster (oneDNN or MKL on CPU, cuBLAS on GPU), forward
+// and backward.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,28 +17,30 @@ struct ChoiceTable<GemmLibrary> {
                                                      {GemmLibrary::onednn, "onednn", "oneDNN"}};
 };
 
-// Which library fp32 linears use on CPU, once a run. By rule (AMD: oneDNN, else ATen's MKL), not by a timing at start:
-// on a busy machine timings choose differently each time. The trainer stores the choice in the run directory, so that a
-// resumed run computes the same bits.
+// Says which library computes fp32 linear layers on CPU, fixed for a run. It is chosen by rule (AMD: oneDNN, else
+// ATen's MKL) and not by a timing at start, since timings on a busy machine choose differently each time. The trainer
+// stores the choice in the run directory, so that a resumed run computes the same bits.
 GemmLibrary gemm_library_by_rule();
 void set_gemm_library(GemmLibrary library);
-GemmLibrary gemm_library();  // what was set last; by rule until then
+GemmLibrary gemm_library();  // what was set last; until then, by rule
 std::string to_string(GemmLibrary library);
 GemmLibrary gemm_library_from(const std::string& name);
 
-// x [..., in], weight [out, in], bias [out] or undefined. Differentiable; follows autocast.
+// Returns x W^T + b, [..., out], of x [..., in], weight [out, in] and bias [out] or undefined. The result is
+// differentiable and follows autocast.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// relu(linear(x, weight, bias)), where oneDNN serves inside the product's epilogue: the pre-activation is never
-// written.
+// Returns relu(linear(x, weight, bias)). Where oneDNN serves, ReLU is part of the product's epilogue, and the
+// pre-activation is never written.
 at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
-// residual + linear(x, weight, bias), in one pass where oneDNN serves; residual [..., out]; its type and that of the
-// product as + promotes them. p > 0: dropout of the product.
+// Returns residual + linear(x, weight, bias), in one pass where oneDNN serves. residual is [..., out]; the result has
+// the type to which + promotes residual and product. p > 0 applies dropout to the product.
 at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual,
                       double p = 0.0);
 
-// a [m, k] x b [k, n] -> [m, n] without autograd, any strides: the building block of the chunked loss.
+// Returns the product [m, n] of a [m, k] and b [k, n], of any strides, without autograd. The chunked loss is built on
+// it.
 at::Tensor gemm(const at::Tensor& a, const at::Tensor& b);
 
 }  // namespace longbow

@@ -1,6 +1,6 @@
-// What a model holds of memory in a forward and a backward pass, in bytes of tensors. Each part of the model counts its
-// own in its own file, by a memory() beside the code that it counts; LanguageModel::memory() puts the parts together.
-// Sizes are doubles: they are multiplied, and 2^53 bytes are enough.
+// Computes the memory that a model takes in a forward and a backward pass, in bytes of tensors. Each part of the model
+// has a memory() function beside the code whose tensors it counts; LanguageModel::memory() adds the parts up. Sizes are
+// doubles because they are multiplied; 2^53 bytes are enough.
 #pragma once
 
 #include <cstdint>
@@ -10,70 +10,74 @@
 
 namespace longbow {
 
-// A pass that is counted before it is run. The device need not be there.
+// Describes a pass whose memory is computed before it runs. The device need not exist on this machine.
 struct PassRequest {
     std::string device = "cpu";  // cpu | cuda | cuda:N
     int threads = 1;             // on a CPU
     std::int64_t batch = 1;      // inputs
     std::int64_t length = 1;     // tokens of each
-    // The weights' gradients are new tensors that stay until the update's end; false: each is added to one that is
-    // there, and goes.
+    // True: the weights' gradients are new tensors that remain until the end of the update. False: each is added to an
+    // existing one and released.
     bool gradients_stay = true;
 };
 
-// What the parts' accounts share.
+// Holds the sizes that all parts' formulas use.
 struct PassSizes {
     double tokens = 0;
     double wide = 4;      // bytes of a weight, of the residual stream, of sums
     double narrow = 4;    // bytes of an element in matrix products
-    bool half = false;    // autocast: narrow is not wide
-    bool cuda = false;    // else a CPU
+    bool half = false;    // autocast: narrow differs from wide
+    bool cuda = false;    // false: a CPU
     bool onednn = false;  // fp32 products through oneDNN
     std::int64_t threads = 1;
-    bool rotates = false;  // the position method turns queries and keys
+    bool rotates = false;  // the position method rotates queries and keys
     bool gradients_stay = true;
     AttentionMemory attention;  // of the back-end
 };
 
-// One block.
+// Holds the memory of one block.
 struct LayerMemory {
-    double input = 0;     // its input, which stays in any case
+    double input = 0;     // its input, which is kept in any case
     double kept = 0;      // from the forward to the backward pass, the input included
     double copies = 0;    // of its weights in half precision, kept as long
-    double backward = 0;  // most at one moment of its backward pass: what is left of `kept`, temporaries, its weights'
-                          // gradients so far
-    double evaluation = 0;  // most of a forward pass without gradients, beside its input
+    // The peak within its backward pass: what is left of `kept`, temporaries, and the gradients of its weights so far.
+    double backward = 0;
+    // The peak of a forward pass without gradients, besides its input.
+    double evaluation = 0;
 };
 
 struct EmbeddingMemory {
-    double table_gradient = 0;  // of the largest table: a whole one, which is then added where the output is tied
-    double gradient = 0;        // of the embedded tokens, with what the way back to the tables takes beside it
+    // The gradient of the largest table, a whole table, to which the gradient of a tied output is then added.
+    double table_gradient = 0;
+    // the gradient of the embedded tokens, and what the backward pass to the tables takes besides it
+    double gradient = 0;
 };
 
 struct HeadMemory {
-    double loss = 0;              // most at one moment of the forward pass, beside the hidden states
+    double loss = 0;              // peak within the forward pass, besides the hidden states
     double handed_on = 0;         // what it leaves to the backward pass
-    double hidden_gradient = 0;   // most that the way back to the hidden states takes beside that
+    double hidden_gradient = 0;   // peak of the backward pass to the hidden states, besides that
     double weight_gradients = 0;  // part of handed_on
-    double tied_gradients = 0;    // of these, what waits for the embedding's gradient of the same matrix
-    double evaluation = 0;        // most of losses without gradients, beside the hidden states
+    // the part of these that waits for the embedding's gradient of the same matrix
+    double tied_gradients = 0;
+    double evaluation = 0;        // peak of losses without gradients, besides the hidden states
 };
 
 struct ModelMemory {
-    std::string attention;          // the back-end that this is for
-    double wide = 4;                // of a weight's number
+    std::string attention;          // the back-end that the numbers are for
+    double wide = 4;                // bytes of an element of a weight
     double weights = 0;             // all of them
-    double largest_weight = 0;      // the largest tensor of these
+    double largest_weight = 0;      // of these, the largest tensor
     double layer_weights = 0;       // of one block
-    double final_norm_weights = 0;  // 0: there is no final norm
+    double final_norm_weights = 0;  // 0: no final norm
     double stream = 0;              // [batch, length, dim]: the residual stream, its gradient, the hidden states
-    double final_norm_input = 0;    // which it keeps; 0: there is no final norm
+    double final_norm_input = 0;    // kept for its backward pass; 0: no final norm
     double masks = 0;               // of attention, for all layers together
     EmbeddingMemory embedding;
     LayerMemory layer;
     HeadMemory head;
-    double evaluation =
-        0;  // most of a forward pass and its losses without gradients, beside the weights and their copies
+    // The peak of a forward pass and its losses without gradients, besides the weights and their copies.
+    double evaluation = 0;
 };
 
 }  // namespace longbow

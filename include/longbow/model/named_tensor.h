@@ -1,4 +1,4 @@
-// A tensor under the name by which files know it.
+// Defines a tensor with the name that it has in files.
 #pragma once
 
 #include <ATen/core/Tensor.h>

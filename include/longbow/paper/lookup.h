@@ -24,9 +24,9 @@ using Lookup = std::function<std::optional<Measured>(const Target&)>;
 // speed.jsonl for windows in batches.
 std::string measurement_file(const Target& target);
 
-// Finds targets in what runs left behind; `runs` must outlive it. Rows count when position, training length, length,
-// stride, split, token limit and data set are the target's at this scale; of several the last one. Where a row names no
-// data set, its store's path must not name another of the paper's.
+// Makes a lookup into `runs`, which must outlive it. A row counts if its position method, training length, length,
+// stride, split, token limit and data set are the target's at this scale. If a row names no data set, its store's path
+// must not name another of the paper's. Of several rows the last one counts.
 Lookup lookup_in(const std::vector<ReportRun>& runs, const Scale& scale);
 
 }  // namespace longbow

@@ -49,23 +49,23 @@ struct Scale {
     std::size_t rows = 0;                // how many rows of the tables by input length; 0: all
     std::int64_t stride_1_tokens = 0;    // scored by evaluations of stride 1; 0: the whole split
     std::int64_t max_stream_tokens = 0;  // scored by every other evaluation; 0: the whole split
-    std::string corpus;                  // on which all is measured; empty: on the paper's data sets
+    std::string corpus;                  // the corpus of all measurements; empty: the paper's data sets
     std::vector<std::string> changes;    // settings that the caller changed, for the label
-    // Whether this is a small copy of the grid, and not the paper's models.
+    // Returns whether this is a small copy of the grid, and not the paper's models.
     [[nodiscard]] bool reduced() const { return divisor != 1; }
     [[nodiscard]] std::int64_t length(std::int64_t paper) const { return paper >= divisor ? paper / divisor : 1; }
     [[nodiscard]] std::int64_t stride(const Target& target) const;  // in tokens, never 0
     [[nodiscard]] std::int64_t stream_tokens(const Target& target) const;
-    // What rows call the data on which the target is measured.
+    // Returns the name by which rows call the data that the target is measured on.
     [[nodiscard]] std::string data_set(const Target& target) const { return corpus.empty() ? target.dataset : corpus; }
-    // The rows of a table that this scale measures: all, or about `rows` from the first to the last, no two of one
-    // scaled length.
+    // Returns the rows of a table that this scale measures: all, or about `rows` between the first and the last, no two
+    // with the same scaled length.
     [[nodiscard]] std::vector<std::size_t> rows_of(const PublishedTable& table) const;
     // Returns a warning that keeps a reader from taking the numbers for the paper's; empty at the paper's scale.
     [[nodiscard]] std::string banner() const;
 };
 Scale demo_scale();
-// The names of the scales. scale_named() throws UsageError for any other.
+// Returns the names of the scales. scale_named() throws UsageError for any other name.
 std::vector<std::string> scale_names();
 Scale scale_named(const std::string& name);
 

@@ -18,7 +18,7 @@ struct RowPair {
     const EvalResult *a, *b;  // of one seed, measured alike
 };
 
-// What a loss is divided by. A word or a byte compares unlike tokenizers too.
+// The unit of text that a loss is divided by. Words and bytes also compare different tokenizers.
 enum class LossUnit { token, word, byte };
 template <>
 struct ChoiceTable<LossUnit> {

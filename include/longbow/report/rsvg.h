@@ -20,7 +20,7 @@ std::string find_rsvg_convert();
 // Throws Error that names the Debian package if rsvg-convert is missing. Callers use it before the work whose result is
 // to be converted.
 void require_rsvg_convert();
-// Returns the SVG as a file of that format, which is not svg. Throws Error with the program's own message.
+// Returns the SVG converted to `format`, which is pdf or png. Throws Error with the program's own message.
 std::string convert_svg(const std::string& svg, PictureFormat format);
 
 }  // namespace longbow

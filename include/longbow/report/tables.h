@@ -15,19 +15,21 @@ namespace longbow {
 
 // ppl and nll are per token. bpb (bits per byte) and ppl_per_word also compare models with different tokenizers.
 enum class Metric { ppl, nll, bpb, ppl_per_word };
-// Throws UsageError naming the known ones.
+// Throws UsageError that lists the known metrics.
 Metric metric_from(const std::string& name);
 
-// A model at one length; several seeds give a mean and a standard deviation (n - 1).
+// Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
 struct ReportCell {
     double mean = 0, sd = 0;
-    std::int64_t seeds = 0, tokens = 0, blocks = 0;  // seeds: those with a value
-    std::int64_t diverged = 0,
-                 valueless = 0;  // seeds that diverged, in any metric; that did not, and have no value in this one
+    // `seeds` counts those with a value; `tokens` and `blocks` are what the last of them scored.
+    std::int64_t seeds = 0, tokens = 0, blocks = 0;
+    // Seeds that diverged, and seeds that did not but have no value in this metric.
+    std::int64_t diverged = 0, valueless = 0;
     std::int64_t unreached = 0;  // seeds whose text has no window of this length
     std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
-    std::string interval_method;       // rows of before have the old one
-    bool best = false;  // the least of its column, or not clearly worse than that; set where rows are compared
+    std::string interval_method;       // rows of earlier versions name the older method
+    // The lowest of its column, or not clearly worse; set where a column has several rows.
+    bool best = false;
 };
 
 // Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).

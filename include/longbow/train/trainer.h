@@ -21,10 +21,10 @@ struct Fork {
     std::filesystem::path checkpoint;  // empty: the new run has checkpoints already and continues from them
 };
 
-// Says where a run goes on.
+// Says from where a run continues.
 enum class ResumeRule {
-    newest,  // from its newest whole checkpoint, if it has any
-    never,   // it must have none
+    newest,  // from its newest whole checkpoint, if it has one
+    never,   // from none: the run must not have any
     named,   // from a checkpoint that the user names
 };
 
@@ -39,7 +39,8 @@ struct TrainRequest {
     bool plan_only = false;
     bool make_store = true;  // whether to make a missing store from data.train
     ResumeRule resume = ResumeRule::newest;
-    std::string resume_from;     // for ResumeRule::named: the checkpoint, as the user named it
+    // The checkpoint as the user named it, for ResumeRule::named.
+    std::string resume_from;
     std::string device = "cpu";  // cpu | cuda:N
     int threads = 1;             // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // by default no other ranks

@@ -10,9 +10,9 @@ namespace longbow {
 
 class UpdateTimer {
 public:
-    // Opens data and model as train() would. A store that is missing is prepared in a temporary folder, which is gone
-    // once it is open. Throws InterruptedError where a signal ends that, with the folder gone too. `request.run_dir` is
-    // not written to.
+    // Opens data and model as train() would. A missing store is prepared in a temporary folder, which is removed as
+    // soon as the store is open. Throws InterruptedError, also with the folder removed, if a signal asks to stop.
+    // Nothing is written to `request.run_dir`.
     explicit UpdateTimer(const TrainRequest& request);
     ~UpdateTimer();
     // Runs one update and returns its seconds.

@@ -1,5 +1,6 @@
-// The kernels of each device: the same functions of the same types, so that the operators (ops/device.h) need not know
-// which device they use. A call is params.h's, and every pointer in it is in the memory of its device.
+// Declares the kernels of each device. They are the same functions of the same types, so that the operators
+// (ops/device.h) need not know which device they use. A call is the struct of params.h, in which every pointer is to
+// memory of its device.
 #pragma once
 
 #include <cstdint>
@@ -8,28 +9,29 @@
 
 extern "C" {
 
-// Bytes that call->workspace must hold, aligned to 64. They depend on shapes, dtype, which gradients are wanted and, on
-// CPU, call->threads.
+// Returns the bytes that call->workspace must hold, aligned to 64. They depend on shapes, dtype, the wanted gradients
+// and, on CPU, call->threads.
 using longbow_attention_bytes = std::int64_t(const longbow_attention* call);
-// Forward: out and lse from q, k and v. Backward: from q, k, v, out, lse and dout the gradients that are wanted.
+// A forward pass computes out and lse from q, k and v. A backward pass computes the wanted gradients from q, k, v, out,
+// lse and dout.
 using longbow_attention_pass = longbow_status(const longbow_attention* call);
-// The table of skipped blocks by the rule of skip_table.h, number for number the same on each device, into
-// `first` [batch, heads, ceil(query_length / LONGBOW_BLOCK)]: for calls that are causal and have slopes and no distance
-// table. `longest`: null, or max_key_norms of params.h, which are filled in too (on CPU alone: CUDA serves no such
-// call).
+// Computes the table of skipped blocks by the rule of skip_table.h into `first` [batch, heads, ceil(query_length /
+// LONGBOW_BLOCK)], with exactly the same numbers on each device. The call must be causal and have slopes and no
+// distance table. `longest` is null, or max_key_norms of params.h, which is filled in too (only on CPU; the CUDA
+// function refuses such a call).
 using longbow_attention_table = longbow_status(const longbow_attention* call, float threshold, std::int32_t* first,
                                                float* longest);
 
-// CPU: the bits of the results depend on the instruction set, never on the threads (cpu/attention_cpu.h has what else
-// there is).
+// On CPU, the bits of the results depend on the instruction set, never on the number of threads. cpu/attention_cpu.h
+// declares what else the CPU has.
 longbow_attention_bytes longbow_attention_cpu_forward_workspace, longbow_attention_cpu_backward_workspace,
     longbow_attention_cpu_skip_table_workspace;
 longbow_attention_pass longbow_attention_cpu_forward, longbow_attention_cpu_backward;
 longbow_attention_table longbow_attention_cpu_skip_table;
 
-// CUDA: work is put on call->stream and not waited for. Rows (strides and start) of q, k, v, dout and out are 16-byte
-// aligned; strides of gradients are even. The same inputs give the same bits: no sum depends on the order in which
-// blocks run.
+// On CUDA, work is queued on call->stream and not waited for. Rows (strides and start) of q, k, v, dout and out must be
+// 16-byte aligned; strides of gradients must be even. The same inputs give the same bits: no sum depends on the order
+// in which blocks run.
 longbow_attention_bytes longbow_attention_cuda_forward_workspace, longbow_attention_cuda_backward_workspace,
     longbow_attention_cuda_skip_table_workspace;
 longbow_attention_pass longbow_attention_cuda_forward, longbow_attention_cuda_backward;

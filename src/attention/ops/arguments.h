@@ -1,6 +1,6 @@
-// The dispatcher hands an operator its arguments one by one, in the order of its schema (ops.cpp). Here that order
-// stands once an operator, as references to the members of a struct: read, they are the arguments of a call; assigned
-// to, they fill in the struct of a call that arrives.
+// Writes the order of each operator's arguments once. The dispatcher passes an operator its arguments one by one, in
+// the order of its schema (ops.cpp). Here that order is a tuple of references to the members of a struct: it is read to
+// make a call, and assigned to when a call arrives.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,7 +15,7 @@
 
 namespace longbow {
 
-// What the derivative is given: the call, the gradient of its output, and what the forward pass gave.
+// Holds what the derivative is given: the call, the gradient of its output, and the results of the forward pass.
 struct BackwardCall : FusedAttentionCall {
     at::Tensor grad, out, lse, first_key_block;
     bool slopes_grad = false, table_grad = false;  // whether these two are wanted
@@ -40,7 +40,7 @@ auto bias_and_numbers_of(Call& c) {
     return std::tuple_cat(std::tie(c.slopes, c.table, c.lengths), numbers_of(c));
 }
 
-// The operators. To those behind fused_attention the scale is a number: a call that they are given has one.
+// Describes the operators. Those that fused_attention calls take the scale as a number, so their calls must have one.
 struct FusedAttentionOperator {
     static constexpr auto kName = "fused_attention";
     using Call = FusedAttentionCall;
@@ -82,7 +82,7 @@ struct VisitedOperator {
     }
 };
 
-// The operator as the dispatcher types it: numbers by value, tensors by reference.
+// Is the operator's type for the dispatcher: numbers by value, tensors by reference.
 template <class Result, class Arguments>
 struct SignatureFrom;
 template <class Result, class... Members>
@@ -95,7 +95,7 @@ using SignatureOf =
     typename SignatureFrom<typename Operator::Result,
                            decltype(Operator::arguments(std::declval<const typename Operator::Call&>()))>::Type;
 
-// Through the dispatcher, which chooses by the tensors' device.
+// Calls the operator through the dispatcher, which chooses the kernel by the tensors' device.
 template <class Operator>
 typename Operator::Result dispatch(const typename Operator::Call& call) {
     static const auto op = c10::Dispatcher::singleton()
@@ -104,20 +104,20 @@ typename Operator::Result dispatch(const typename Operator::Call& call) {
     return std::apply([](const auto&... arguments) { return op.call(arguments...); }, Operator::arguments(call));
 }
 
-// `kFunction`, which takes a call, as a function that the dispatcher can call.
+// Makes `kFunction`, which takes a call struct, into a function that the dispatcher can call.
 template <class Operator, auto kFunction, class Signature = SignatureOf<Operator>>
 struct Received;
 template <class Operator, auto kFunction, class... Arguments>
 struct Received<Operator, kFunction, typename Operator::Result(Arguments...)> {
     static typename Operator::Result run(Arguments... arguments) {
         typename Operator::Call call{};
-        call.scale.emplace();  // so that the scale of operators to which it is a number can be assigned to
+        call.scale.emplace();  // operators that take the scale as a number assign to it
         Operator::arguments(call) = std::tie(arguments...);
         return kFunction(std::move(call));
     }
 };
 
-// Registers it: `m` is what TORCH_LIBRARY_IMPL names.
+// Registers such a function with `m`, which TORCH_LIBRARY_IMPL defines.
 template <class Operator, auto kFunction, class Library>
 void implement(Library& m) {
     m.impl(Operator::kName, &Received<Operator, kFunction>::run);

@@ -52,8 +52,8 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     }
 }
 
-// q, k, v as the model makes them, three views of one [batch, length, 3, heads, head_dim]: then their gradients are the
-// same views of one such buffer, and joining them costs nothing.
+// Returns whether q, k, v are three views of one [batch, length, 3, heads, head_dim], as the model makes them. Their
+// gradients are then the same views of one such buffer, and joining them costs nothing.
 bool are_views_of_one_tensor(const FusedAttentionCall& c) {
     const auto step = c.q.size(1) * c.q.size(3);
     const auto size = c.q.element_size();

@@ -16,7 +16,8 @@ namespace {
 
 std::int64_t blocks_of(std::int64_t length) { return (length + LONGBOW_BLOCK - 1) / LONGBOW_BLOCK; }
 
-// Runs one of the kernels in a workspace of the size that it wants; throws where none serves or the start fails.
+// Runs one of the kernels in a workspace of the size that it needs. Throws if no kernel serves the call or the start
+// fails.
 template <class Kernel, class... Arguments>
 void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& q, longbow_attention_bytes* bytes,
          Kernel* kernel, Arguments... arguments) {
@@ -29,7 +30,7 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
 }
 
 struct SkipTable {
-    at::Tensor first;    // [batch, heads, blocks of queries], or empty where nothing can be skipped
+    at::Tensor first;    // [batch, heads, blocks of queries]; empty if nothing can be skipped
     at::Tensor longest;  // [batch, heads, blocks of keys] for a forward pass that narrows the table
 };
 
@@ -40,7 +41,7 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     }
     SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}};
     float* longest = nullptr;
-    if (device.narrows) {  // a quarter of what may be left out is the table's
+    if (device.narrows) {  // the table may use a quarter of what may be left out
         table.longest = at::empty({a.batch, a.heads, blocks_of(a.key_length)}, q.options().dtype(at::kFloat));
         longest = table.longest.mutable_data_ptr<float>();
         threshold += 2.0 * std::numbers::ln2;
@@ -50,8 +51,8 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double 
     return table;
 }
 
-// The kernels' view of a table of first blocks: empty, [batch, heads, blocks of queries], or, where the forward pass
-// narrows it, with a fourth dimension for groups of rows.
+// Sets the kernels' view of a table of first blocks. It is empty, [batch, heads, blocks of queries] or, if the forward
+// pass narrows it, has a fourth dimension for groups of rows.
 void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
     const auto blocks = blocks_of(a.query_length);
     const bool fits =
@@ -98,14 +99,14 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
                       "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
                       " must be as q ", call.q.sizes());
-    const auto [dq, dk, dv] =
-        empty_gradients(call);  // before q, k, v may become copies, which would hide that they are one buffer
+    // The gradients come first, since q, k, v may become copies, which would hide that they are one buffer.
+    const auto [dq, dk, dv] = empty_gradients(call);
     auto a = device.boundary(call);
     const auto& q = call.q;
     const auto floats = q.options().dtype(at::kFloat);
     auto dslopes = at::empty(call.slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
     auto dtable = at::empty(call.table_grad ? call.table->sizes() : at::IntArrayRef{0}, floats);
-    // Each copy lives until the kernels have been started.
+    // Each copy must live until the kernels have been started.
     const auto dout = device.readable(call.grad.to(q.scalar_type()));
     const auto out = device.readable(call.out);
     const auto lse = call.lse.contiguous();
@@ -124,7 +125,7 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
 
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     call = with_scale(std::move(call));
-    call.v = call.k;  // which blocks are visited is no matter of the values
+    call.v = call.k;  // the values do not affect which blocks are visited
     if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
@@ -133,7 +134,7 @@ at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);
 }
 
-// The table is small: it is counted on the CPU.
+// The table is small, so it is counted on the CPU.
 at::Tensor visited_share(FusedAttentionCall call, const at::Tensor& first_key_block) {
     if (call.lengths) call.lengths = call.lengths->to(at::kCPU, at::kInt).contiguous();
     auto a = shape_of(call);

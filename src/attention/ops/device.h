@@ -1,5 +1,5 @@
-// What the operators do on every device, once: allocation, the table of skipped blocks, the kernels' boundary. A device
-// adds how its kernels want their rows, and the kernels.
+// Implements what the operators do alike on every device: allocation, the table of skipped blocks, the kernels'
+// boundary. A device adds its kernels, and how they need their rows.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -13,29 +13,31 @@ namespace longbow {
 
 struct AttentionDevice {
     const char* name;   // "CPU", for messages
-    const char* needs;  // what is missing where a kernel cannot be started
-    bool narrows;       // whether the forward pass narrows the table of skipped blocks on its way
-    // call's tensors become what the kernels can read; the struct points into them and says how the kernels run.
+    const char* needs;  // what is missing if a kernel cannot be started
+    bool narrows;       // whether the forward pass narrows the table of skipped blocks
+    // Replaces `call`'s tensors by ones that the kernels can read. The returned struct points into them and says how
+    // the kernels run.
     longbow_attention (*boundary)(FusedAttentionCall& call);
     at::Tensor (*readable)(const at::Tensor& t);   // t itself, or a copy whose rows the kernels can read
-    longbow_tensor4 (*rows)(const at::Tensor& t);  // of a readable one
+    longbow_tensor4 (*rows)(const at::Tensor& t);  // of a readable tensor
     longbow_attention_bytes *forward_workspace, *backward_workspace, *skip_table_workspace;
     longbow_attention_pass *forward, *backward;
     longbow_attention_table* skip_table;
 };
 
-// first_key_block: the first block visited for each block of queries, [batch, heads, blocks]; where the pass narrowed
-// its table for each group of rows too, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; empty where nothing can be skipped.
+// first_key_block holds the first block visited for each block of queries, [batch, heads, blocks]; if the pass narrowed
+// its table, also for each group of rows, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; it is empty if nothing can be
+// skipped.
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call);
 
-// dslopes is [batch, heads]; it and dtable are empty where not wanted.
+// dslopes is [batch, heads]; dslopes and dtable are empty if they are not wanted.
 BackwardResult backward_on(const AttentionDevice& device, BackwardCall call);
 
-// [batch, heads] fp32: the share of the blocks that causality and the window leave which the forward pass visits. On a
-// device that narrows its table, that pass finds it out.
+// Returns [batch, heads] fp32: of the blocks that causality and the window leave, the share that the forward pass
+// visits. On a device that narrows its table, only a forward pass shows that, so one is computed.
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call);
 
-// The same, of the first_key_block that a forward pass gave.
+// Returns the same share for the first_key_block of a forward pass.
 at::Tensor visited_share(FusedAttentionCall call, const at::Tensor& first_key_block);
 
 // Registers the operators of one device.

@@ -1,5 +1,5 @@
-// The operators' schemas, their shapes without data (Meta), their derivative, and their C++ faces. What computes is in
-// ops_cpu.cpp.
+// Defines the operators' schemas, their shapes without data (Meta), their derivative, and their C++ functions. The
+// computation is in ops_cpu.cpp and ops_cuda.cpp.
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/ops/empty.h>
@@ -25,12 +25,12 @@ TORCH_LIBRARY(longbow, m) {
     m.def(
         "visited_fraction(Tensor q, Tensor k, Tensor? alibi_slopes, *, bool causal=True, int window=0, float? scale=None, "
         "float skip_threshold=-1.0) -> Tensor");
-    // What the derivative needs beside the outputs: the table of blocks that the forward pass visited (empty: all; on
-    // CPU perhaps with entries for groups of rows, ops/device.h).
+    // The third result is what the derivative needs beside the outputs: the table of blocks that the forward pass
+    // visited (empty: all; on CPU it may have entries for groups of rows, ops/device.h).
     m.def(
         "fused_attention_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
         "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold) -> (Tensor out, Tensor lse, Tensor first_key_block)");
-    // dalibi_slopes [batch, heads] and ddistance_bias are empty where not wanted.
+    // dalibi_slopes [batch, heads] and ddistance_bias are empty if not wanted.
     m.def(
         "fused_attention_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor first_key_block, "
         "Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, int window, float dropout, int dropout_seed, "
@@ -39,8 +39,8 @@ TORCH_LIBRARY(longbow, m) {
 
 class FusedAttentionFunction : public torch::autograd::Function<FusedAttentionFunction> {
 public:
-    // The tensors that may want a gradient stand beside the call, which holds them too: that is how autograd finds
-    // them.
+    // The tensors that may need a gradient are also separate arguments beside the call, since autograd looks for them
+    // there.
     static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx, const at::Tensor& /*q*/,
                                                   const at::Tensor& /*k*/, const at::Tensor& /*v*/,
                                                   const OptionalTensor& /*slopes*/, const OptionalTensor& /*table*/,
@@ -98,8 +98,8 @@ public:
     }
 
 private:
-    // The i-th of numbers_of() a call. One entry each: GCC's array-bounds warning takes a tuple of five for an error in
-    // LibTorch.
+    // Returns the name of the i-th number of numbers_of(). Each number has an entry of its own, since GCC's
+    // array-bounds warning takes a tuple of five for an error in LibTorch.
     static std::string number(std::size_t i) { return "number" + std::to_string(i); }
     static bool wants_gradient(const OptionalTensor& t) { return t && t->requires_grad(); }
 };

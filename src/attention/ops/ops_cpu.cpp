@@ -1,5 +1,5 @@
-// The operators on CPU. This file is compiled with OpenMP and without the shared precompiled header: at::parallel_for
-// is a template that runs in parallel only where its caller was compiled so.
+// Implements the operators on CPU. This file is compiled with OpenMP and without the shared precompiled header, because
+// at::parallel_for is a template that runs in parallel only in files compiled with OpenMP.
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <torch/library.h>
@@ -60,7 +60,7 @@ std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, 
     a.causal = 1;
     a.dropout_keep = 256;
     a.threads = threads;
-    float wanted = 0.0F;  // its address says that a table's gradient is asked for; nothing is written
+    float wanted = 0.0F;  // its address says that a table's gradient is wanted; nothing is written to it
     if (table_length > 0) {
         a.table = a.dtable = &wanted;
         a.table_length = static_cast<std::int32_t>(table_length);

@@ -1,5 +1,6 @@
-// The operators on CUDA. LibTorch's CUDA part is loaded at run time and not linked (longbow/core/machine.h): the device
-// and its stream come through c10's interfaces alone, which that part fills in.
+// Implements the operators on CUDA. LibTorch's CUDA library is loaded at run time and not linked
+// (longbow/core/machine.h), so the device and its stream are reached only through c10's interfaces, which that library
+// implements.
 #include <ATen/core/Tensor.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
@@ -15,7 +16,7 @@ void* current_stream(const at::Tensor& t) {
     return c10::impl::VirtualGuardImpl(t.device().type()).getStream(t.device()).native_handle();
 }
 
-// The kernels copy 16 bytes at a time: rows and matrices must start at multiples of that.
+// The kernels copy 16 bytes at a time, so rows and matrices must start at multiples of 16 bytes.
 at::Tensor with_aligned_rows(const at::Tensor& t) {
     const auto whole = [&](std::int64_t dim) { return t.size(dim) <= 1 || t.stride(dim) * t.element_size() % 16 == 0; };
     const bool aligned = reinterpret_cast<std::uintptr_t>(t.const_data_ptr()) % 16 == 0 && whole(0) && whole(1) &&
@@ -23,7 +24,7 @@ at::Tensor with_aligned_rows(const at::Tensor& t) {
     return aligned || t.numel() == 0 ? t : t.clone(at::MemoryFormat::Contiguous);
 }
 
-// Strides of dimensions that have one element may be anything: 0 serves and is aligned.
+// The stride of a dimension with one element may be anything; 0 is valid and aligned.
 longbow_tensor4 aligned_rows(const at::Tensor& t) {
     const auto stride = [&](std::int64_t dim) { return t.size(dim) <= 1 ? std::int64_t{0} : t.stride(dim); };
     return {t.data_ptr(), stride(0), stride(1), stride(2)};
