@@ -29,16 +29,6 @@ std::vector<std::string> attention_backend_names() {
     return names;
 }
 
-namespace {
-
-// The fused kernels for GPUs have been tested on the host only (tests/emulator). There they run if named, and `auto`
-// does not choose them.
-bool chosen_by_auto(const AttentionBackend& backend, const AttentionRequest& request) {
-    return backend.name() != "fused" || !starts_with(request.device, "cuda");
-}
-
-}  // namespace
-
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request) {
     std::vector<std::string> able;
     std::string reason;
@@ -46,7 +36,7 @@ std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name
         auto backend = make(request);
         auto refusal = backend->refuses(request);
         if (refusal.empty()) {
-            if (name == backend->name() || (name == "auto" && chosen_by_auto(*backend, request))) {
+            if (name == backend->name() || (name == "auto" && backend->chosen_by_auto(request))) {
                 return backend;
             }
             able.push_back(backend->name());

@@ -10,6 +10,7 @@
 #include "longbow/attention/dropout_seed.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/machine.h"
+#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -36,6 +37,10 @@ public:
         : skip_threshold_(request.skip_threshold),
           skips_(request.bias == BiasSpec::Kind::slopes && !std::isinf(request.skip_threshold)) {}
     [[nodiscard]] std::string name() const override { return "fused"; }
+    // The kernels for GPUs have been tested on the host only (tests/emulator).
+    [[nodiscard]] bool chosen_by_auto(const AttentionRequest& request) const override {
+        return !starts_with(request.device, "cuda");
+    }
 
     [[nodiscard]] std::string refuses(const AttentionRequest& request) const override {
         if (request.dtype == DType::fp64) {
