@@ -1,3 +1,4 @@
+// Loads checkpoints: configuration, weights, and the optimizer's state.
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 

@@ -18,7 +18,7 @@ std::string optimizer_file(const CheckpointRanks& ranks);
 // Returns the size and hash of a file, as {"size", "hash"}.
 Json file_entry(const std::filesystem::path& file);
 // Returns `about` with "files" added: every file in the folder, where the entries in `known` replace reading those
-// files. Throws Error if a file of `known` is not there.
+// files. Throws Error if a file of `known` is missing.
 Json build_manifest(Json about, const std::filesystem::path& folder, const Json& known = Json::object());
 
 }  // namespace longbow

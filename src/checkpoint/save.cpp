@@ -1,3 +1,4 @@
+// Saves checkpoints: takes a snapshot in host memory, and writes it as one transaction.
 #include <unistd.h>
 
 #include <cerrno>

@@ -114,16 +114,18 @@ EarlyTokenAnalysis analyse(const MeasurePlan& plan, PlannedRun& run, WorkProgres
     return analyse_early_tokens(std::move(lengths), disjoint, sliding);
 }
 
-MeasureRequest request_on(const EarlyTokenFlags& flags, const CommonOptions& common) {
+// Returns the request for this machine, and sets the process up to compute it.
+MeasureRequest prepared_request(const EarlyTokenFlags& flags, const CommonOptions& common) {
     auto request = flags.request;
     request.device = resolve_device(common.device);
     request.threads = common.threads;
+    prepare_process(request.device);
     return request;
 }
 
 int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
     install_stop_handlers();
-    MeasurePlan plan(request_on(flags, common));
+    MeasurePlan plan(prepared_request(flags, common));
     const bool several = plan.runs().size() > 1;
     check_outputs(flags, plan.runs());
     WorkProgress progress(plan.flops(), WorkProgress::Scope::command);
@@ -148,7 +150,7 @@ int early_token(const EarlyTokenFlags& flags, const CommonOptions& common) {
 }
 
 int dry_run(const EarlyTokenFlags& flags, const CommonOptions& common) {
-    MeasurePlan plan(request_on(flags, common));
+    MeasurePlan plan(prepared_request(flags, common));
     print_estimates(plan);
     return 0;
 }

@@ -29,7 +29,7 @@ int report(std::string message, ExitCode code, const char* kind = "error") {
     // A decision of all ranks is reported by rank 0 alone.
     const bool agreed = code == ExitCode::interrupted || code == ExitCode::diverged;
     if (reporting_rank() != 0 && agreed) return static_cast<int>(code);
-    // A message becomes one line, whatever its source.
+    // Every message becomes one line.
     std::string line;
     for (const char c : std::string(trim(message))) {
         if (c == '\n' || c == '\r') {

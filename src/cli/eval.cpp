@@ -84,6 +84,7 @@ int eval(const EvalFlags& flags, const Ranked& ranked) {
 }
 
 int dry_run(const EvalFlags& flags, const Ranked& ranked) {
+    prepare_process(ranked.device);
     ResultsMeasurement measurement(request_on(flags, ranked), *ranked.ranks);
     print_estimates(measurement.plan());
     return 0;

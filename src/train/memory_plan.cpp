@@ -17,7 +17,7 @@ namespace {
 constexpr const char* kCopy = "copy for the checkpoint being written";
 constexpr double kCublasWorkspace = 32 << 20;  // the largest of ATen's defaults, taken from its caching allocator
 
-// Is the memory at one moment.
+// Holds the memory at one moment.
 struct Account {
     std::string moment;
     std::vector<MemoryTerm> terms;

@@ -68,10 +68,11 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     // Returns why it cannot serve the request, or an empty string if it can.
     [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
-    // Returns whether `auto` may choose it for a request that it serves. Otherwise it runs only if named.
+    // Returns whether `auto` may choose it for a request that it serves. If not, it runs only when named.
     [[nodiscard]] virtual bool chosen_by_auto(const AttentionRequest& /*request*/) const { return true; }
-    // Fills in, before the first layer of a pass over `length` tokens with queries of these options, what the layers share and has a gradient.
-    // forward() would make it with the first layer's activations: recomputed layers, which come and go one by one, need it beforehand.
+    // Is called before the first layer of a pass over `length` tokens, with the options of its queries. It fills in
+    // what the layers share and has a gradient. Otherwise forward() would build that among the first layer's
+    // activations; layers that are recomputed release theirs one by one, so they need it beforehand.
     virtual void prepare(const BiasSpec& /*bias*/, std::int64_t /*length*/, const at::TensorOptions& /*query*/,
                          AttentionScratch& /*scratch*/) {}
     // Returns [batch, heads, Lq, head_dim] in the dtype of q.

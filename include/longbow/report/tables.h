@@ -15,21 +15,12 @@ namespace longbow {
 
 // ppl and nll are per token. bpb (bits per byte) and ppl_per_word also compare models with different tokenizers.
 enum class Metric { ppl, nll, bpb, ppl_per_word };
-// Throws UsageError that lists the known metrics.
-Metric metric_from(const std::string& name);
-
-// Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
-struct ReportCell {
-    double mean = 0, sd = 0;
-    // `seeds` counts those with a value; `tokens` and `blocks` are what the last of them scored.
-    std::int64_t seeds = 0, tokens = 0, blocks = 0;
-    // Seeds that diverged, and seeds that did not but have no value in this metric.
-    std::int64_t diverged = 0, valueless = 0;
-    std::int64_t unreached = 0;  // seeds whose text has no window of this length
-    std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
-    std::string interval_method;       // rows of earlier versions name the older method
-    // The lowest of its column, or not clearly worse; set where a column has several rows.
-    bool best = false;
+template <>
+struct ChoiceTable<Metric> {
+    static constexpr Choice<Metric> values[] = {{Metric::ppl, "ppl", "perplexity a token"},
+                                                {Metric::nll, "nll", "nats a token"},
+                                                {Metric::bpb, "bpb", "bits per byte"},
+                                                {Metric::ppl_per_word, "ppl_per_word", "perplexity a word"}};
 };
 
 // Holds a model's number at one evaluation length. Several seeds give a mean and a standard deviation (n - 1).
