@@ -38,7 +38,7 @@ namespace {
 // Calls `take` with each of the model's tensors and the checkpoint's tensor for it. Throws CheckpointError if the two
 // do not have the same tensors.
 void match_weights(const fs::path& checkpoint, const LanguageModel& model,
-                   const std::function<void(const StoredTensor&, const at::Tensor&)>& take) {
+                   const std::function<void(const NamedTensor&, const at::Tensor&)>& take) {
     const auto path = checkpoint / kModelFile;
     auto file = read_safetensors(path);
     for (const auto& stored : model.stored_tensors()) {
@@ -66,15 +66,15 @@ void match_weights(const fs::path& checkpoint, const LanguageModel& model,
 void load_weights(const fs::path& checkpoint, LanguageModel& model) {
     const at::NoGradGuard no_grad;
     match_weights(checkpoint, model,
-                  [](const StoredTensor& stored, const at::Tensor& value) { stored.value.copy_(value); });
+                  [](const NamedTensor& stored, const at::Tensor& value) { stored.tensor.copy_(value); });
 }
 
 void check_weights(const fs::path& checkpoint, const LanguageModel& model) {
-    match_weights(checkpoint, model, [](const StoredTensor&, const at::Tensor&) {});
+    match_weights(checkpoint, model, [](const NamedTensor&, const at::Tensor&) {});
 }
 
 void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
-                    const std::vector<ParameterPiece>& pieces) {
+                    const std::vector<at::Tensor>& owned) {
     const at::NoGradGuard no_grad;
     std::map<std::string, std::vector<TensorSlice>> found;
     bool any = false;

@@ -65,10 +65,10 @@ std::vector<fs::path> resolve_all(const std::vector<std::string>& arguments) {
 
 // This check comes before the first forward pass. The model has no values, which would take memory and time.
 void check_model(MeasuredRun& run, const Config& config) {
-    LanguageModel shape(config, run.vocab_size(), at::kMeta);
-    check_weights(run.checkpoint.path, shape);
-    run.max_length = shape.position().max_length();
-    make_attention_backend(config.attention.backend, attention_request(config, shape.position(), run.dtype, "cpu"));
+    const auto shape = make_meta_model(config, run.vocab_size());
+    check_weights(run.checkpoint.path, *shape);
+    run.max_length = shape->position().max_length();
+    make_attention_backend(config.attention.backend, attention_request(config, shape->position(), run.dtype, "cpu"));
 }
 
 // The model chooses its parts by its type and its attention, so these must be in its configuration.

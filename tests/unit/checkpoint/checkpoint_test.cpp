@@ -83,7 +83,7 @@ TEST_F(Checkpoints, AModelWithoutValuesShowsWhetherTheWeightsFit) {
     EXPECT_FALSE(opened.model);
     const auto fault = [&] {
         return error_of<CheckpointError>(
-            [&] { check_weights(opened.path, LanguageModel(config, tokenizer->vocab_size(), at::kMeta)); });
+            [&] { check_weights(opened.path, *make_meta_model(config, tokenizer->vocab_size())); });
     };
     EXPECT_EQ(fault(), "no error");
     config.model.ffn_dim = 32;
