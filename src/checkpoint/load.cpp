@@ -1,10 +1,8 @@
 // Loads checkpoints: configuration, weights, and the optimizer's state.
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 
-#include <algorithm>
 #include <functional>
-#include <set>
+#include <map>
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/safetensors.h"
