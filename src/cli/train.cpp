@@ -65,12 +65,12 @@ TrainRequest request_of(const TrainFlags& flags) {
     if (!flags.from.empty()) {
         if (flags.resume_given) {
             throw UsageError(
-                "--from and --resume: --from starts a new run in --run-dir (and goes on with it when it is there), --resume goes "
-                "on with a run; choose one of the two");
+                "--from and --resume: --from starts a new run in --run-dir (and continues it if it exists); --resume "
+                "continues a run; choose one of the two");
         }
         if (!flags.config.files.empty()) {
             throw UsageError(
-                "--from takes the settings of the run that it starts from, so there is no -c beside it: give what is to change as key.sub=value");
+                "--from takes the settings of the run that it starts from, so it cannot be combined with -c: give changed settings as key.sub=value");
         }
         if (flags.run_dir.empty()) throw UsageError("--from starts a new run: name its directory with --run-dir");
         const auto source = open_fork(flags.from, flags.run_dir);
@@ -79,7 +79,7 @@ TrainRequest request_of(const TrainFlags& flags) {
         request.fork = source.fork;
     } else if (flags.config.files.empty()) {
         throw UsageError(
-            "train: a configuration is needed: -c FILE, or --from RUN to go on from another run's weights; see longbow train --help");
+            "train: a configuration is needed: -c FILE, or --from RUN to start from another run's weights; see longbow train --help");
     }
     auto loaded = load_with_origins(load, registered_config_context());
     if (request.fork) check_fork_settings(loaded);
@@ -98,7 +98,7 @@ TrainRequest request_of(const TrainFlags& flags) {
 void add_train(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<TrainFlags>();
     auto* verb = add_verb(
-        app, context, "train", "Train a model, or go on with a run that was interrupted",
+        app, context, "train", "Train a model, or resume an interrupted run",
         "longbow train -c configs/demo/alibi.yaml\n"
         "  longbow train -c configs/demo/alibi.yaml train.length=128 --run-dir runs/alibi-128\n"
         "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
@@ -110,7 +110,7 @@ void add_train(CLI::App& app, VerbContext& context) {
     auto* resume =
         verb->add_option(
                 "--resume", flags->resume,
-                "auto: go on from the newest whole checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
+                "auto: resume from the newest complete checkpoint of the run; never: refuse if it has any; or a CHECKPOINT")
             ->type_name("auto|never|CHECKPOINT")
             ->capture_default_str();
     verb->add_option(

@@ -106,7 +106,7 @@ void check_fork_settings(const LoadedConfig& loaded) {
         const auto set = loaded.origins.find("train.init_from");
         throw UsageError(
             (set == loaded.origins.end() ? "" : set->second.place + ": ") +
-            "train.init_from beside --from: each gives the first weights. --from takes over the optimizer's state and the place "
+            "train.init_from and --from cannot be combined: both set the initial weights. --from takes over the optimizer's state and the place "
             "in the data too; choose one of the two");
     }
     if (const auto set = loaded.origins.find("model.init"); set != loaded.origins.end() && !set->second.own) {
@@ -120,7 +120,7 @@ void check_same_fork(const fs::path& run, const std::string& from) {
     if (fork.is_null()) {
         throw UsageError(
             "--from " + from + ": " + run.string() +
-            " holds a run that was not forked: choose another --run-dir, or leave --from away to go on with that run");
+            " contains a run that --from did not start: choose another --run-dir, or omit --from to continue that run");
     }
     const auto before = fork["from"].get<std::string>();
     const std::string checkpoint = fork.value("checkpoint", "");

@@ -92,7 +92,7 @@ private:
                                static_cast<long long>(state.optimizer_steps), drops ? ", without its momentum" : ""));
         } else {
             state.optimizer_steps = 0;
-            add_line("optimizer", b.name + " starts anew: " + why);
+            add_line("optimizer", b.name + " starts without state: " + why);
         }
     }
 
@@ -105,11 +105,12 @@ private:
             state.samples = 0;
             state.order_updates = state.updates;
             forget_interval();
-            return add_line("data",
-                            "starts at its beginning: it is not what the checkpoint was trained on; epochs count anew");
+            return add_line(
+                "data",
+                "starts at the beginning, because the checkpoint was trained on other data; epochs count from 0");
         }
         const std::string seed = a.seed == b.seed ? "" : "; another train.seed, so the same place in another order";
-        if (!units_change()) return add_line("data", "goes on after " + samples + " inputs" + seed);
+        if (!units_change()) return add_line("data", "continues after " + samples + " inputs" + seed);
         const auto order = training_order(train_, a);
         const RunUnits units{order->tokens_per_update(), order->updates_per_epoch(),
                              static_cast<double>(state.base_updates), state.base_tokens, state.base_epochs};
@@ -120,14 +121,14 @@ private:
             state.updates -
             static_cast<std::int64_t>(std::floor(epochs * training_order(train_, b)->updates_per_epoch() + 1e-9));
         if (a.length == b.length && a.order == b.order)
-            return add_line("data", "goes on after " + samples + " inputs" + seed);
+            return add_line("data", "continues after " + samples + " inputs" + seed);
         forget_interval();
         state.samples = state.samples * a.length / b.length;
         add_line(
             "data",
             strprintf(
-                "goes on %.2f epochs in: %s inputs of %lld tokens are %s of %lld. The order within the epoch is another, so "
-                "some of its text comes twice and some not",
+                "continues after %.2f epochs: %s inputs of %lld tokens are %s of %lld. The order within the epoch differs, so "
+                "some text of this epoch is seen twice and some not at all",
                 epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
                 static_cast<long long>(b.length)) +
                 seed);

@@ -96,10 +96,10 @@ void check_fork_ahead(const Session& session, const std::string& from) {
     const auto& stop = session.config.train.stop;
     const auto done = session.counted_updates();
     if (session.finished()) {
-        throw ConfigError(strprintf(
-            "--from %s: nothing is left to train: it is at update %lld, and train.stop, which counts from the first "
-            "update of all, is %s; give a later train.stop",
-            from.c_str(), static_cast<long long>(done), stop.text().c_str()));
+        throw ConfigError(
+            strprintf("--from %s: no updates remain: it is at update %lld, and train.stop, which counts from the first "
+                      "update of all, is %s; give a later train.stop",
+                      from.c_str(), static_cast<long long>(done), stop.text().c_str()));
     }
     const auto end = end_of_learning(session);
     if (end < 0 || done < end) return;

@@ -202,7 +202,8 @@ std::string training_plan(const TrainRequest& request, int ranks) {
                       ranks);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty())
-        text += "The softmax over an adaptive model's rarer words is left out: few tokens take it.\n";
+        text +=
+            "The estimate omits the softmax over the rarer words of an adaptive model, because few tokens need it.\n";
     return text;
 }
 

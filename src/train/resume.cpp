@@ -20,7 +20,7 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
         if (existing.empty()) return std::nullopt;
         throw UsageError("--resume never: " + request.run_dir.string() +
                          " has checkpoints already (the newest of update " + std::to_string(existing.back().update) +
-                         "); choose another --run-dir, or go on with --resume auto");
+                         "); choose another --run-dir, or resume it with --resume auto");
     }
     if (request.resume == ResumeRule::named) {
         const fs::path path = resolve_checkpoint(request.resume_from);
@@ -30,7 +30,7 @@ std::optional<fs::path> checkpoint_to_resume(const TrainRequest& request) {
     const auto newest = newest_whole_checkpoint(request.run_dir);
     if (!newest && !existing.empty()) {
         throw CheckpointError("every checkpoint of " + request.run_dir.string() +
-                              " is damaged; move the directory away to train anew");
+                              " is damaged; move the directory away to train from the beginning");
     }
     return newest;
 }
@@ -44,8 +44,8 @@ void check_resumed_config(const fs::path& checkpoint, const TrainRequest& reques
         changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (changes.empty()) return;
-    throw ConfigError("cannot go on from " + checkpoint.string() +
-                      ", the configuration has changed: " + join(changes, "; ") +
+    throw ConfigError("cannot resume from " + checkpoint.string() +
+                      ": the configuration has changed: " + join(changes, "; ") +
                       ". Put the old values back, or start a run of its own from here: longbow train --from " +
                       (request.resume == ResumeRule::newest ? request.run_dir : checkpoint).string() + " " +
                       join(settings, " ") + " --run-dir NEW");
@@ -73,7 +73,7 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
                 change +
                 ": validations before and after it, and so the best checkpoint, are comparable only if it is the same text");
         } else {
-            log::info(change + ": the same data (" + session.train->fingerprint() + "), the run goes on");
+            log::info(change + ": the same data (" + session.train->fingerprint() + "), the run continues");
         }
     }
 }
@@ -84,14 +84,14 @@ namespace {
 void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
     if (state.ranks != session.ranks->world()) {
-        log::warn(strprintf("this run had %d ranks and goes on with %d: the last bits may differ", state.ranks,
+        log::warn(strprintf("this run used %d ranks and continues with %d: the last bits may differ", state.ranks,
                             session.ranks->world()));
     }
     if (state.device != session.device.str()) {
-        log::warn("this run was on " + state.device + " and goes on on " + session.device.str() +
-                  ": no longer bit for bit the same");
+        log::warn("this run used device " + state.device + " and continues on " + session.device.str() +
+                  ": results are no longer bit for bit the same");
     } else if (state.threads != at::get_num_threads()) {
-        log::warn(strprintf("this run had %d threads and goes on with %d: the last bits may differ", state.threads,
+        log::warn(strprintf("this run used %d threads and continues with %d: the last bits may differ", state.threads,
                             at::get_num_threads()));
     }
 }
@@ -109,7 +109,7 @@ void resume_from(const fs::path& checkpoint, Session& session) {
     // If a process is killed between saving a checkpoint and marking it as best, the old one is still marked.
     mark_best(session.run, state.best_update);
     warn_of_other_machine(session);
-    log::info(strprintf("going on from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));
+    log::info(strprintf("continuing from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));
 }
 
 void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session) {

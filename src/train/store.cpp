@@ -117,8 +117,8 @@ bool text_is_foreign(const TrainRequest& request) {
     if (differences.empty()) return false;
     if (text_was_set_for_this_run(request)) {
         throw DataError(request.origins.at("data.train").place + ": data.train: the store " + path.string() +
-                        " is there already, made from other text or settings (" + join(differences, "; ") +
-                        "): name another data.store, where one is made from this text, or leave data.train out");
+                        " already exists and was made from other text or settings (" + join(differences, "; ") +
+                        "): set data.store to a new path to make a store from this text, or remove data.train");
     }
     log::warn(path.string() +
               " is used as it is, though it was made from other text or settings than the configuration names (" +

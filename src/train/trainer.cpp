@@ -29,7 +29,7 @@ namespace {
     checkpoints.save(session, metrics);
     checkpoints.wait_until_saved();
     const std::string signal = stop_signal_name();
-    throw InterruptedError(strprintf("%s: saved %s; run the same command again to go on",
+    throw InterruptedError(strprintf("%s: saved %s; run the same command again to continue",
                                      signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                      checkpoint_path(session.run, session.state.updates).c_str()));
 }

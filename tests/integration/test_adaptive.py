@@ -105,7 +105,7 @@ class Adaptive(unittest.TestCase):
             self.assertEqual(done.returncode, -signal.SIGKILL, done.stderr)
         done = train(run)
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("going on from", done.stderr)
+        self.assertIn("continuing from", done.stderr)
         for name in ("model.safetensors", "optimizer-00000-of-00001.safetensors"):
             self.assertEqual((last(run) / name).read_bytes(), (last(RUN) / name).read_bytes(), name)
 

@@ -54,7 +54,7 @@ class Forks(TrainCase):
                 straight = self.trained("straight-" + name, *settings, *start)
                 forked = self.fresh("forked-" + name)
                 done = fork(f"{straight}@step=21", forked, *start)
-                self.assert_exit(done, 0, "forked from", "(update 21)", "goes on after 163 inputs" if name == "fairseq" else "goes on after 168 inputs", "nothing")
+                self.assert_exit(done, 0, "forked from", "(update 21)", "continues after 163 inputs" if name == "fairseq" else "continues after 168 inputs", "nothing")
                 self.assert_same_weights(forked, straight)
                 self.assertEqual(rows(forked), [row for row in rows(straight) if row["update"] > 21])
                 self.assertEqual(state(train_case.last(forked))["samples"], state(train_case.last(straight))["samples"])
@@ -81,7 +81,7 @@ class Forks(TrainCase):
         for point in ("checkpoint.before_rename:1", "train.update:3", "train.update:4"):
             self.assertEqual(fork(source, killed, *change, failpoint=point).returncode, -signal.SIGKILL)
         shutil.rmtree(source)  # the new run holds what it needs of the old one
-        self.assert_exit(fork(f"{source}@last", killed, *change), 0, "going on from")
+        self.assert_exit(fork(f"{source}@last", killed, *change), 0, "continuing from")
         self.assert_same_weights(killed, straight)
         self.assertEqual(train_case.metrics(killed), train_case.metrics(straight))
         done = fork(source, killed, *change)
@@ -104,7 +104,7 @@ class Forks(TrainCase):
         self.assertEqual([row["lr"] for row in rows(longer)], [row["lr"] for row in rows(fresh) if row["update"] > 24])
         self.assert_exit(fork(train_case.BASE, self.fresh("zero"), "schedule.period=24 updates", "train.stop=30 updates"), 3,
                          "learning rate of 0", "schedule.name=constant")
-        self.assert_exit(fork(train_case.BASE, self.fresh("over"), "optim.lr=0.001"), 3, "nothing is left to train", "train.stop")
+        self.assert_exit(fork(train_case.BASE, self.fresh("over"), "optim.lr=0.001"), 3, "no updates remain", "train.stop")
         for name in ("zero", "over"):
             self.assertFalse((train_case.FOLDER / name).exists(), name)
 
@@ -128,7 +128,7 @@ class Forks(TrainCase):
         self.assertEqual(prepared.returncode, 0, prepared.stderr)
         run = self.fresh("second-store")
         done = fork(train_case.BASE, run, f"data.store={train_case.FOLDER / 'second'}", "schedule.name=constant", "train.stop=26 updates")
-        self.assert_exit(done, 0, "starts at its beginning", "has no valid split")
+        self.assert_exit(done, 0, "starts at the beginning", "has no valid split")
         first, end = state(run / "checkpoints/step-00000024"), state(train_case.last(run))
         self.assertEqual((first["updates"], first["samples"], end["samples"], end["tokens"]), (24, 0, 16, 26 * 128))
         self.assertNotIn("train.txt", (run / "config.yaml").read_text())

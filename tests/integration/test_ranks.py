@@ -109,7 +109,7 @@ class Ranks(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = train(run, "--nproc", 2, "dist.shard_optimizer=true", "train.stop=35 updates", "schedule.period=50 updates")
         self.assertEqual(done.returncode, 0, done.stderr)
-        self.assertIn("had 3 ranks and goes on with 2", done.stderr)
+        self.assertIn("used 3 ranks and continues with 2", done.stderr)
         done = train(run, "schedule.period=50 updates")
         self.assertEqual(done.returncode, 0, done.stderr)
         one = self.trained("alibi-1")

@@ -75,7 +75,7 @@ class Network(unittest.TestCase):
         again = start(run, stop)
         done = [process.communicate(timeout=PATIENCE)[1] for process in again]
         self.assertEqual([process.returncode for process in again], [0, 0], done)
-        self.assertIn("going on from", done[0])
+        self.assertIn("continuing from", done[0])
         one = FOLDER / "one-host"
         whole = train(one, "--nproc", 2, *SETTINGS, stop)
         self.assertEqual(whole.returncode, 0, whole.stderr)
