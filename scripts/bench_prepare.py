@@ -76,7 +76,7 @@ class Bench:
                 except subprocess.TimeoutExpired:
                     process.send_signal(signal.SIGKILL)
             code = process.wait()
-            resumed += "going on from" in log.read_text()
+            resumed += "continuing from" in log.read_text()
             if code == 0:
                 return killed, resumed
             if code != -signal.SIGKILL or tries > 10 * kills:

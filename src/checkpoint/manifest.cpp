@@ -43,7 +43,7 @@ Json read_manifest(const std::filesystem::path& checkpoint) {
     const auto path = checkpoint / "manifest.json";
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
-        throw CheckpointError(checkpoint.string() + " is no whole checkpoint: it has no manifest.json");
+        throw CheckpointError(checkpoint.string() + " is not a complete checkpoint: manifest.json is missing");
     }
     Json manifest = parse_json(read_file(path));
     if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") ||

@@ -122,7 +122,7 @@ void add_prepare(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<PrepareFlags>();
     auto* verb = add_verb(
         app, context, "prepare",
-        "Make a token store from text (plain or JSON lines; .gz, .xz, .zst); the same command goes on after an interruption",
+        "Make a token store from text (plain or JSON lines; .gz, .xz, .zst); after an interruption, the same command continues",
         "longbow prepare --tokenizer bpe --vocab-size 2048 --train train.txt --valid valid.txt --out store\n"
         "  longbow prepare --tokenizer bpe:gpt2 --train 'shards/*.jsonl.zst' --valid held-out.txt --out store data.jsonl_key=content\n"
         "  longbow prepare -c configs/demo/alibi.yaml --out store");

@@ -29,7 +29,7 @@ std::string remedy(int error) {
     if (error != EFBIG) return "";
     struct rlimit limit {};
     if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-        return " (the file system takes none as large: choose a place on another, then run the same command again)";
+        return " (the file is too large for this file system: choose a path on another one, then run the same command again)";
     }
     return strprintf(
         " (files may have %s bytes here: lift the limit with `ulimit -f unlimited`, then run the same command again)",

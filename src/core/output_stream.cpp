@@ -81,7 +81,7 @@ void OutputStream::write(std::string_view text) {
         pollfd ready{fd_, POLLOUT, 0};
         const int count = ::poll(&ready, 1, kPollMilliseconds);
         if (count <= 0) {
-            throw_if_stop_requested((name_ + " takes no more").c_str());
+            throw_if_stop_requested((name_ + " accepts no more data").c_str());
             continue;
         }
         const auto written = ::write(fd_, text.data(), std::min(text.size(), kPiece));

@@ -111,7 +111,7 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
     std::uint64_t length = 0;
     for (std::size_t i = 0; i < kLengthBytes; ++i) length |= static_cast<std::uint64_t>(file[i]) << (8 * i);
     if (length > kMaxHeader || length > file.size() - kLengthBytes)
-        damaged(name, "its header is said to be longer than the file");
+        damaged(name, "its header length is larger than the file");
     const std::uint64_t data_size = file.size() - kLengthBytes - length;
 
     const Json json =

@@ -45,7 +45,7 @@ private:
         pollfd ready{STDOUT_FILENO, POLLOUT, 0};
         if (::poll(&ready, 1, kPollMilliseconds) <= 0) {
             if (stop_requested())
-                error_ = std::string("stopped by ") + stop_signal_name() + ": its reader takes no more";
+                error_ = std::string("stopped by ") + stop_signal_name() + ": its reader has stopped reading";
             return 0;
         }
         const auto count = ::write(STDOUT_FILENO, data, std::min(size, kPiece));

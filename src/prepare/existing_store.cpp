@@ -107,7 +107,7 @@ void check_nothing_foreign(const fs::path& folder) {
     const std::size_t most = 5;
     const std::vector<std::string> some(foreign.begin(),
                                         foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
-    throw Error(folder.string() + " holds what is no part of a token store (" + join(some, ", ") +
+    throw Error(folder.string() + " contains files that do not belong to a token store (" + join(some, ", ") +
                 (foreign.size() > most ? strprintf(" and %zu more", foreign.size() - most) : "") +
                 "), which --overwrite would remove: move it away, or choose another place for the store");
 }

@@ -178,7 +178,7 @@ private:
                 reason = error.what();
             }
             if (!reason.empty())
-                log::warn(work_.path().string() + " cannot be gone on with (" + reason + "): starting anew");
+                log::warn(work_.path().string() + " cannot be continued (" + reason + "): starting from the beginning");
         } else {
             reason = "nothing saved";
         }
@@ -187,10 +187,10 @@ private:
             state_ = {};
             state_.settings = settings_json(request_);
         } else if (!state_.split.empty()) {
-            log::info(strprintf("going on from %s: of %s, %zu of %zu files are done", work_.path().c_str(),
+            log::info(strprintf("continuing from %s: of %s, %zu of %zu files are done", work_.path().c_str(),
                                 state_.split.c_str(), state_.cursor.file, state_.inputs[state_.split].size()));
         } else {
-            log::info(strprintf("going on from %s: %zu of %zu splits are done", work_.path().c_str(),
+            log::info(strprintf("continuing from %s: %zu of %zu splits are done", work_.path().c_str(),
                                 state_.done.size(), splits_.size()));
         }
         for (const auto& [name, files] : splits_) {
@@ -230,7 +230,7 @@ private:
         }
         if (!state_.tokenizer.empty() && tokenizer->fingerprint() != state_.tokenizer) {
             log::warn(work_.path().string() + " was begun with another vocabulary" +
-                      (given ? " than " + request_.tokenizer.file : "") + ": starting anew");
+                      (given ? " than " + request_.tokenizer.file : "") + ": starting from the beginning");
             work_.clear_contents();
             const auto inputs = std::move(state_.inputs);
             state_ = {};
@@ -264,7 +264,7 @@ private:
     void stop(SplitWriter& writer, std::size_t files) {
         save(writer);
         throw InterruptedError(
-            strprintf("stopped by %s in file %zu of %zu of the %s split; the same command goes on from there",
+            strprintf("stopped by %s in file %zu of %zu of the %s split; the same command continues from there",
                       stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
     }
 

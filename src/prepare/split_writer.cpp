@@ -40,7 +40,7 @@ void read_pieces(const fs::path& path, std::uint64_t bytes, const Use& use) {
     for (std::uint64_t begin = 0; begin < bytes; begin += kPiece) {
         if (stop_requested()) {
             throw InterruptedError(std::string("stopped by ") + stop_signal_name() +
-                                   " while reading what was written before; the same command goes on from there");
+                                   " while reading what was written before; the same command continues from there");
         }
         use(file.text().substr(begin, std::min(kPiece, bytes - begin)));
     }

@@ -104,7 +104,7 @@ std::optional<Json> WorkFolder::load() {
             return state;
         }
     }
-    log::warn(file.string() + " is damaged: starting anew");
+    log::warn(file.string() + " is damaged: starting from the beginning");
     return std::nullopt;
 }
 

@@ -24,7 +24,7 @@ class BadInput(PrepareCase):
         self.assertIn("the valid split has no tokens", self.prepare(code=DATA))
         self.assertFalse(self.store.exists())
         self.valid.write_text("a little text")  # finished work is not done again
-        self.assertIn("going on", self.stderr_of_prepare())
+        self.assertIn("continuing", self.stderr_of_prepare())
         self.run_longbow("inspect", "data", self.store, "--verify")
 
     def stderr_of_prepare(self, *arguments):
@@ -132,10 +132,10 @@ class Killed(PrepareCase):
         return first.stderr
 
     def test_interrupt_while_encoding_goes_on_within_the_file(self):
-        self.assertIn("going on", self.interrupt("data.chunk", "word"))
+        self.assertIn("continuing", self.interrupt("data.chunk", "word"))
 
     def test_interrupt_while_learning_begins_again(self):
-        self.assertNotIn("going on", self.interrupt("text.merge", "bpe", "--vocab-size", "2000"))
+        self.assertNotIn("continuing", self.interrupt("text.merge", "bpe", "--vocab-size", "2000"))
 
     def test_two_at_once(self):
         self.prepare(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.save"})

@@ -51,7 +51,7 @@ class Scale(PrepareCase):
                                     capture_output=True, text=True, env={**os.environ, "LONGBOW_FAILPOINT": point}, timeout=PATIENCE)
             self.assertIn(result.returncode, (0, -signal.SIGKILL), result.stderr)
             kills += result.returncode != 0
-            going_on += "going on" in result.stderr
+            going_on += "continuing" in result.stderr
             self.assertEqual(self.store.exists(), result.returncode == 0)
         self.assertGreaterEqual(kills, 5)
         self.assertGreaterEqual(going_on, 5)
@@ -66,7 +66,7 @@ class Scale(PrepareCase):
         self.assertIn(f"{bad.name}: line 2: ", self.prepare_shards(code=DATA))
         bad.write_bytes(good)
         log = self.log_of(self.prepare_command())
-        self.assertIn("going on from", log)
+        self.assertIn("continuing from", log)
         self.prepare_shards(out=self.dir / "at-once")
         self.assertEqual(self.contents(self.store), self.contents(self.dir / "at-once"))
 
@@ -101,8 +101,8 @@ class Scale(PrepareCase):
         process.send_signal(signal.SIGTERM)
         error = process.communicate(timeout=PATIENCE)[1].decode()
         self.assertEqual(process.returncode, INTERRUPTED, error)
-        self.assertIn("goes on from there", error)
-        self.assertIn("going on from", self.log_of(self.prepare_command()))
+        self.assertIn("continues from there", error)
+        self.assertIn("continuing from", self.log_of(self.prepare_command()))
         self.prepare_shards(out=self.dir / "at-once")
         self.assertEqual(self.contents(self.store), self.contents(self.dir / "at-once"))
 

@@ -44,7 +44,7 @@ const Kernels* first_choice() {
     if (kernels == nullptr) {
         std::fprintf(
             stderr,
-            "warning: LONGBOW_CPU_INSTRUCTIONS=%s: this machine has not got that; known: portable, avx2, avx512, avx512_bf16\n",
+            "warning: LONGBOW_CPU_INSTRUCTIONS=%s: this machine does not support it; possible values: portable, avx2, avx512, avx512_bf16\n",
             wanted);
         kernels = kernels_named("");
     }
