@@ -53,8 +53,8 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
 // Says that the tokens are assumed; empty if they are not.
 std::string assumed_text(const MeasurePlan& plan, int width) {
     if (!plan.text().is_assumed()) return "";
-    return wrapped(plan.request().store + " is no token store yet, so that its tokens cannot be counted: " +
-                       with_commas(plan.text().assumed()) + " stand for them.",
+    return wrapped(plan.request().store + " does not exist yet: the estimate assumes " +
+                       with_commas(plan.text().assumed()) + " tokens.",
                    width) +
            "\n";
 }

@@ -67,7 +67,8 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     std::vector<std::string> left_out;
     auto text = wrapped(heading, width) + "\n\n" + aligned_table(table, width, &left_out) + "\n" +
                 wrapped(interval_note(rows), width) + "\n" + unreached;
-    if (!left_out.empty()) text += wrapped("left out for want of width: " + join(left_out, ", "), width) + "\n";
+    if (!left_out.empty())
+        text += wrapped("columns omitted because the terminal is too narrow: " + join(left_out, ", "), width) + "\n";
     return text;
 }
 

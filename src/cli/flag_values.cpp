@@ -53,7 +53,7 @@ CLI::Validator list_of(const CLI::Validator& item) {
     const auto check = [item](const std::string& text) -> std::string {
         for (const auto& each : split(text, ',')) {
             if (each.find_first_not_of(' ') == std::string::npos)
-                return "'" + text + "' has an empty place: one comma stands between two values";
+                return "'" + text + "' has an empty element: separate values by one comma";
             if (auto why = item(each); !why.empty()) return why;
         }
         return {};

@@ -101,7 +101,7 @@ void check_ranks_can_read(const RankOptions& options, const std::vector<std::str
         const bool once = named_descriptor(file).has_value() || (fs::exists(file) && !can_be_read_again(file));
         if (once)
             throw UsageError(
-                file + " can be read once, and each rank reads it: write it to a file first, or leave --nproc away");
+                file + " can be read only once, but each rank must read it: write it to a file first, or omit --nproc");
     }
 }
 
@@ -110,8 +110,7 @@ int run_ranked(const RankOptions& options, const CommonOptions& common, double t
     const auto launch = launch_from_environment();
     if (options.nproc == 1 || launch.source == "--nproc") return run_as_rank(launch, common, timeout, work);
     if (!launch.alone())
-        throw UsageError("--nproc is for starting ranks without " + launch.source +
-                         ", which has started this process: leave it away");
+        throw UsageError("--nproc cannot be used in a process that " + launch.source + " started: omit it");
     return run_ranks(options.nproc, own_arguments());
 }
 

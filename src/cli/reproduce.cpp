@@ -125,7 +125,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReproduceFlags>();
     auto* verb = add_verb(
         app, context, "reproduce",
-        "Tables and figures of \"Train Short, Test Long\", made anew beside the published ones",
+        "Tables and figures of \"Train Short, Test Long\", measured and compared with the published ones",
         "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
         "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
     verb->add_option(
@@ -148,8 +148,9 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
                      "Score only the first N tokens of each split (the output says so)")
         ->check(whole_number())
         ->type_name("N");
-    verb->add_option("--jobs", flags->jobs,
-                     "Models at work at once; default: paper 1, demo as many as there are threads")
+    verb->add_option(
+            "--jobs", flags->jobs,
+            "Models that are trained or evaluated at the same time; default: paper 1, demo as many as there are threads")
         ->check(whole_number(1, 1024))
         ->type_name("N");
     verb->add_option("--nproc", flags->nproc,

@@ -102,7 +102,7 @@ private:
         const auto kept = rank_ == 0 ? read_partial(options_.partial, key_) : std::vector<float>();
         std::copy_n(kept.begin(), std::min(kept.size(), nll_.size()), nll_.begin());
         if (!kept.empty() && !label.empty()) {
-            log::info(strprintf("%s: going on after %s of %s tokens", label.c_str(),
+            log::info(strprintf("%s: continuing after %s of %s tokens", label.c_str(),
                                 with_commas(static_cast<std::int64_t>(kept.size())).c_str(),
                                 with_commas(total_).c_str()));
         }
@@ -169,7 +169,7 @@ private:
                                          signal.empty() ? "another rank was told to stop" : signal.c_str(),
                                          with_commas(static_cast<std::int64_t>(done)).c_str(),
                                          with_commas(total_).c_str(),
-                                         partial.empty() ? "" : "; run the same command again to go on"));
+                                         partial.empty() ? "" : "; run the same command again to continue"));
     }
 
     void finish() {

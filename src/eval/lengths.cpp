@@ -37,10 +37,10 @@ std::int64_t longest_stretch(const EvalPlanRequest& request) {
 bool warn_if_unreached(const EvalPlanRequest& request) {
     const auto longest = longest_stretch(request);
     if (longest >= request.length) return false;
-    log::warn(
-        strprintf("no window reaches length %lld: the %s has %s tokens, so that this is no measurement at that length",
-                  static_cast<long long>(request.length), request.document_ends.empty() ? "stream" : "longest document",
-                  with_commas(longest).c_str()));
+    log::warn(strprintf(
+        "no window has length %lld, because the %s has only %s tokens: the result is not a measurement at that length",
+        static_cast<long long>(request.length), request.document_ends.empty() ? "stream" : "longest document",
+        with_commas(longest).c_str()));
     return true;
 }
 

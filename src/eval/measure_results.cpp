@@ -89,9 +89,9 @@ void ResultsMeasurement::check_logprobs() {
         const auto path = logprobs_path(pattern, run.name, request_.evaluations.front().length);
         const auto [other, fresh] = paths.emplace(path, &run);
         if (fresh) continue;
-        throw UsageError("--token-logprobs: " + path + " would hold those of " +
-                         other->second->checkpoint.path.string() + " and of " + run.checkpoint.path.string() +
-                         ": measure them by a command each");
+        throw UsageError("--token-logprobs: " + path + " would be written for both " +
+                         other->second->checkpoint.path.string() + " and " + run.checkpoint.path.string() +
+                         ": measure each of them with its own command");
     }
 }
 

@@ -69,7 +69,7 @@ public:
         }
         progress_.finish();
         if (told) {
-            throw InterruptedError(strprintf("%s: %zu of %zu steps are done; run the same command again to go on",
+            throw InterruptedError(strprintf("%s: %zu of %zu steps are done; run the same command again to continue",
                                              stop_signal_name(), done_, total_));
         }
         return failures_;

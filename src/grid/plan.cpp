@@ -112,7 +112,7 @@ std::string missing_stores(const GridPlan& plan) {
     }
     return stores.empty() ? ""
                           : "; preparing " + join({stores.begin(), stores.end()}, ", ") +
-                                " comes on top, and its tokens are taken as published";
+                                " is not included, and its number of tokens is taken from the paper";
 }
 
 }  // namespace

@@ -153,7 +153,7 @@ std::string Scale::banner() const {
     if (reduced()) {
         text = strprintf(
             "DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by %lld. It shows that the "
-            "machinery works and which way the curves go; set beside the paper's numbers it says nothing.",
+            "machinery works, and the direction of the curves; a comparison with the paper's numbers has no meaning.",
             static_cast<long long>(divisor));
     }
     if (!changes.empty())

@@ -199,8 +199,8 @@ Chart position_chart(const ReportTable& table) {
     std::vector<std::string> texts;
     for (const auto length : lengths) texts.push_back(with_commas(length));
     chart.title = "Loss by place in the window of " + join(texts, ", ") + " tokens: " + table.heading();
-    chart.caption = "Mean loss of the tokens that have so many tokens in view, at evaluation length " +
-                    join(texts, ", ") + ". Where the line rises past the training length, the longer input does harm.";
+    chart.caption = "Mean loss by the number of context tokens, at evaluation length " + join(texts, ", ") +
+                    ". Where the line rises past the training length, the longer input does harm.";
     if (table.tokenizers.size() > 1)
         chart.caption += " Tokens are each model's own: between tokenizers only the shapes compare.";
     if (bars) chart.caption += " Bars are one standard deviation over seeds either way.";

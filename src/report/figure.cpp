@@ -15,8 +15,9 @@ std::string nothing_to_draw(const std::vector<ReportRun>& runs, Figure figure) {
     if (figure == Figure::positions) return "nothing to draw: no row of these results has losses by position";
     const bool logged =
         std::any_of(runs.begin(), runs.end(), [](const ReportRun& run) { return !run.train_nll.empty(); });
-    return logged ? "no training to draw: no run has logged its loss twice (log.every says how often it does)"
-                  : "no training to draw: none of the results lies in a run directory with metrics.jsonl";
+    return logged
+               ? "no training curve can be drawn: no run has logged its loss twice (log.every says how often it does)"
+               : "no training curve can be drawn: no result is in a run directory with metrics.jsonl";
 }
 
 }  // namespace

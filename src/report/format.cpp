@@ -63,7 +63,7 @@ std::string seeds_note(const ReportTable& table) {
     if (counts.empty() || *counts.rbegin() < 2) return "";
     return counts.size() == 1
                ? strprintf("± is the standard deviation over %lld seeds.", static_cast<long long>(*counts.begin()))
-               : "± is the standard deviation over seeds, whose number stands in brackets.";
+               : "± is the standard deviation over seeds, whose number is in brackets.";
 }
 
 }  // namespace

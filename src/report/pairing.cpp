@@ -88,8 +88,8 @@ std::vector<const EvalResult*> last_rows(const std::vector<const EvalResult*>& r
         }
         if (!same) {
             log::warn(*names.begin() + " was measured at several checkpoints (updates " +
-                      quoted_list(updates.at(seed)) + "): each measurement's last row stands; " + input +
-                      "@step=N takes another");
+                      quoted_list(updates.at(seed)) + "): the last row of each measurement is used; " + input +
+                      "@step=N selects another");
         }
     }
     std::vector<const EvalResult*> kept;
@@ -270,7 +270,7 @@ Pairing pair_sides(const ComparisonSide& a, const ComparisonSide& b, const Pairi
     if (pairing.measurements.empty()) {
         throw DataError(a.input + " and " + b.input +
                         " share no length, protocol, stride, split, token limit and dtype (" + measurements_text(a) +
-                        "; " + measurements_text(b) + "): evaluate both alike first");
+                        "; " + measurements_text(b) + "): evaluate both with the same settings first");
     }
     return pairing;
 }

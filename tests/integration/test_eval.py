@@ -198,7 +198,7 @@ class Eval(unittest.TestCase):
         self.assertIn("run the same command again", message)
         again = self.run_any(*arguments)
         self.assertEqual((again.returncode, again.stdout), (0, whole), again.stderr)
-        self.assertRegex(again.stderr, r"length 64, stride 64: going on after ([\d,]+) of \1 tokens")
+        self.assertRegex(again.stderr, r"length 64, stride 64: continuing after ([\d,]+) of \1 tokens")
         self.assertEqual([path for run in ("alibi", "sinusoidal") for path in (self.home / "runs" / run).glob(".analyze-*")], [])
 
     def test_a_dry_run_tells_the_time_and_writes_nothing(self):
@@ -210,7 +210,7 @@ class Eval(unittest.TestCase):
             self.assertRegex(out, mention)
             self.assertRegex(out, r"in all about [\d.]+ (s|min|h) on this machine \(cpu, 1 threads\)")
             out = self.run_ok(*verb, "--data", "nowhere", "--lengths", "16,64", "--dry-run")
-            self.assertIn("nowhere is no token store yet", out)
+            self.assertIn("nowhere does not exist yet", out)
             self.assertIn("1,000,000", out)
         self.assertEqual(sorted(self.home.rglob("*")), before)
         self.run_ok("eval", "dry", "--data", "store", "--lengths", "16")

@@ -250,7 +250,7 @@ class Eval(OutputCase):
     def test_a_measurement_whose_row_cannot_be_written_is_kept(self):
         self.refused(1, ["/dev/full", "No space left"], "eval", "run", *EVAL, "--out", "/dev/full")
         self.assertEqual(len(list((self.home / "run").glob(".eval-*.partial"))), 1)
-        self.assertIn("going on after", self.ok("eval", "run", *EVAL, "--out", "/dev/null").stderr)
+        self.assertIn("continuing after", self.ok("eval", "run", *EVAL, "--out", "/dev/null").stderr)
         self.assertEqual(list((self.home / "run").glob(".eval-*.partial")), [])
 
 

@@ -294,11 +294,11 @@ TEST(Cli, NoFlagTakesAnEmptyValueOrAnotherFlag) {
 TEST(Cli, ListsHaveNoEmptyPlaces) {
     for (const char* list : {"64,,32", "64,", ",64", "64, ,32", ","}) {
         EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", list}),
-                    HasSubstr("--lengths: '" + std::string(list) + "' has an empty place"));
+                    HasSubstr("--lengths: '" + std::string(list) + "' has an empty element"));
         EXPECT_THAT(parse_error({"compare", "a", "b", "--seeds", list}),
-                    HasSubstr("--seeds: '" + std::string(list) + "' has an empty place"));
+                    HasSubstr("--seeds: '" + std::string(list) + "' has an empty element"));
     }
-    EXPECT_THAT(parse_error({"bench", "attention", "--dtypes", "fp32,,bf16"}), HasSubstr("has an empty place"));
+    EXPECT_THAT(parse_error({"bench", "attention", "--dtypes", "fp32,,bf16"}), HasSubstr("has an empty element"));
     for (const std::vector<std::string>& list : {std::vector<std::string>{"64,32"}, {"64", "32"}, {"64, 32"}}) {
         std::vector<std::string> words{"eval", "runs/a", "--lengths"};
         words.insert(words.end(), list.begin(), list.end());
