@@ -55,7 +55,7 @@ void declare_model(std::vector<Field>& fields) {
     key("output_dropout", &M::output_dropout, "On the input of the output projection").at_least(0).below(1);
     key("adaptive_cutoffs", &M::adaptive_cutoffs,
         "Adaptive input and softmax (Baevski and Auli 2019): the first id of each band after the first, ids sorted by frequency; "
-        "the paper's WikiText-103 models have [20000, 60000]. Empty: every word alike")
+        "the paper's WikiText-103 models have [20000, 60000]. Empty: all words have embeddings of one size")
         .unit("ids")
         .at_least(2)
         .unique();
@@ -110,7 +110,7 @@ void declare_data(std::vector<Field>& fields) {
     key("store", &D::store, "Folder of the token store; made from the text below when it is missing")
         .when("data.mixture", kOneStore, one_store);
     key("mixture", &D::mixture,
-        "Stores to train on together, each as STORE=WEIGHT: the share of the samples that comes from it is its weight beside the others'. All have "
+        "Stores to train on together, each as STORE=WEIGHT: the weight is the store's share of the training inputs, relative to the other weights. All have "
         "one tokenizer; the first serves for validation. In place of data.store")
         .unique()
         .when("train.order", "train.order: shuffled",
@@ -260,7 +260,7 @@ void declare_checkpoint(std::vector<Field>& fields) {
     SectionFields key("checkpoint", &Config::checkpoint, fields);
     using C = CheckpointConfig;
     key("every", &C::every,
-        "Time between checkpoints, what a power cut may cost at the most; they are also saved at the start, at the end, on a signal and when "
+        "Time between checkpoints, the most work that a power cut can lose; they are also saved at the start, at the end, on a signal and when "
         "validation finds a best; 0 updates: only then");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")
@@ -364,7 +364,7 @@ const std::vector<Section>& config_sections() {
         {"train", "The run: lengths, batches, seeds, arithmetic."},
         {"eval", "Validation while training (`longbow eval` has flags of its own)."},
         {"checkpoint", "What is saved, and when."},
-        {"log", "What is written down on the way."},
+        {"log", "What is recorded during training."},
         {"dist", "Training by several processes (`--nproc`, torchrun, Slurm); without effect in one."},
     };
     return sections;

@@ -35,7 +35,7 @@ void LearnedPosition::reset_parameters() {
 
 LONGBOW_REGISTER_POSITION({
     "learned",
-    "one learned vector a position, added to the embedding; serves no longer window than its table (Gehring et al., 2017)",
+    "one learned vector a position, added to the embedding; windows may not be longer than its table (Gehring et al., 2017)",
     {{"max_length",
       std::int64_t{0},
       "rows of the table, the longest window that it can serve; 0: train.length",

@@ -68,7 +68,7 @@ void T5Position::reset_parameters() {
 LONGBOW_REGISTER_POSITION({
     "t5",
     "a learned bias a head for each bucket of distances (Raffel et al., 2020)",
-    {{"buckets", std::int64_t{32}, "buckets; half of them hold one distance each", {}, 2, {}},
+    {{"buckets", std::int64_t{32}, "buckets; half of them are for one distance each", {}, 2, {}},
      {"max_distance", std::int64_t{128}, "distances from here on share the last bucket", {}, 2, {}},
      {"shared", true, "one table for all layers (as T5 has it), or one a layer", {}, {}, {}},
      {"init",
