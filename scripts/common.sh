@@ -27,7 +27,7 @@ cache_dir() {
         dir=${XDG_CACHE_HOME:-$HOME/.cache}/longbow
     fi
     if ! mkdir -p "$dir" 2>/dev/null || [ ! -w "$dir" ]; then
-        die "the cache folder $dir cannot be written" "set LONGBOW_CACHE to a folder of yours that can hold about 6 GB"
+        die "the cache folder $dir cannot be written" "set LONGBOW_CACHE to a folder that you can write and that can hold about 6 GB"
     fi
     (cd "$dir" && pwd -P)
 }

@@ -107,7 +107,7 @@ def measure(options, deadline):
             visited = torch.ops.longbow.visited_fraction(q, k, slopes).mean().item()
             for name, make in contenders(slopes, length, q.dtype).items():
                 if time.monotonic() > deadline:
-                    print("speed: out of time, the rest is left out")
+                    print("speed: out of time, the rest is omitted")
                     return {"rows": rows, "failures": []}
                 row = {"name": name, "dtype": "bf16", "batch": batch, "heads": heads, "dim": dim, "length": length, "visited": visited}
                 row |= one(make, q, k, v, dout, flops)

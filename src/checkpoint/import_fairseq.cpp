@@ -32,7 +32,7 @@ at::ScalarType scalar_type(PickleDtype dtype) {
 void check_place(const fs::path& out) {
     std::error_code error;
     if (fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error))) {
-        throw UsageError("--out " + out.string() + ": something is there already; name a new directory");
+        throw UsageError("--out " + out.string() + ": already exists; name a new directory");
     }
     check_output_folder(out);
 }
@@ -54,7 +54,7 @@ Config complete(const Config& config, const std::string& name) {
     try {
         return config_from_json(config_json(config, context), name, context);
     } catch (const ConfigError& error) {
-        throw CheckpointError(name + ": the model's settings are none that longbow can have: " + error.what());
+        throw CheckpointError(name + ": longbow does not support the model's settings: " + error.what());
     }
 }
 
@@ -73,13 +73,13 @@ void copy_weights(const TorchFile& file, const FairseqModel& model, LanguageMode
             at::from_blob(bytes.data(), tensor.sizes, scalar_type(file.tree().storages[tensor.storage].dtype));
         if (!at::isfinite(values).all().item<bool>()) {
             throw CheckpointError(file.name() + ": " + source +
-                                  " holds values that are no finite numbers: it is damaged, or its training diverged");
+                                  " contains values that are not finite: it is damaged, or its training diverged");
         }
         stored.tensor.copy_(values);
         given.erase(found);
     }
     if (!given.empty())
-        throw CheckpointError(file.name() + ": longbow's model has no place for " + given.begin()->second->source);
+        throw CheckpointError(file.name() + ": longbow's model does not have " + given.begin()->second->source);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
                               " carries no longbow.config: it was not written by longbow (see `longbow import`)");
     }
     const Json json = parse_json(found->second);
-    if (json.is_discarded()) throw CheckpointError(path.string() + ": its longbow.config is no JSON");
+    if (json.is_discarded()) throw CheckpointError(path.string() + ": its longbow.config is not JSON");
     return config_from_json(json, path.string(), registered_config_context());
 }
 
@@ -55,7 +55,7 @@ void match_weights(const fs::path& checkpoint, const LanguageModel& model,
     }
     if (!file.tensors.empty()) {
         throw CheckpointError(path.string() + " has the tensor " + file.tensors.begin()->first +
-                              ", for which the configured model has no place");
+                              ", which the configured model does not have");
     }
 }
 

@@ -86,10 +86,11 @@ fs::path resolve_checkpoint(const std::string& text) {
         const auto name = path.string();
         if (const auto at = name.rfind('@'); at != std::string::npos && at > 0) {
             const fs::path run = without_trailing_slashes(name.substr(0, at));
-            if (!fs::is_directory(run)) throw CheckpointError(run.string() + " is no run directory: nothing is there");
+            if (!fs::is_directory(run))
+                throw CheckpointError(run.string() + " is not a run directory: it does not exist");
             return checkpoint_of_run(run, name.substr(at + 1));
         }
-        throw CheckpointError(text + ": no checkpoint or run directory is there");
+        throw CheckpointError(text + ": there is no checkpoint or run directory");
     }
     if (fs::exists(path / "manifest.json") && fs::exists(path / "model.safetensors")) return path;
     if (fs::is_directory(path / "checkpoints")) {
@@ -101,10 +102,11 @@ fs::path resolve_checkpoint(const std::string& text) {
     }
     if (const auto run = run_of_checkpoints(path); !run.empty()) return resolve_checkpoint(run.string());
     if (fs::is_directory(path / "seed-1") || !list_checkpoints(path.parent_path()).empty()) {
-        throw CheckpointError(text + " is no single run: name one of the directories in it");
+        throw CheckpointError(text + " is not a single run: name one of the directories in it");
     }
     throw CheckpointError(
-        text + " is no checkpoint and no run directory (a checkpoint holds manifest.json and model.safetensors)");
+        text +
+        " is neither a checkpoint nor a run directory (a checkpoint contains manifest.json and model.safetensors)");
 }
 
 std::optional<fs::path> newest_whole_checkpoint(const fs::path& run) {
@@ -170,7 +172,7 @@ void abandon_checkpoints_after(const fs::path& run, std::int64_t update) {
         std::error_code error;
         fs::remove_all(aside, error);
         fs::rename(entry.path, aside);
-        log::warn("this run goes on from update " + std::to_string(update) + ": " + entry.path.string() + " is now " +
+        log::warn("this run continues from update " + std::to_string(update) + ": " + entry.path.string() + " is now " +
                   aside.filename().string());
     }
 }

@@ -48,7 +48,7 @@ Json read_manifest(const std::filesystem::path& checkpoint) {
     Json manifest = parse_json(read_file(path));
     if (!manifest.is_object() || !manifest.contains("format") || !manifest.contains("files") ||
         !manifest["files"].is_object()) {
-        throw CheckpointError(path.string() + " is damaged: it is no manifest of a checkpoint");
+        throw CheckpointError(path.string() + " is damaged: it is not the manifest of a checkpoint");
     }
     if (manifest["format"] != kCheckpointFormat) {
         throw CheckpointError(path.string() + ": format " + manifest["format"].dump() +

@@ -30,7 +30,7 @@ std::vector<TensorSlice> optimizer_slices(const LanguageModel& model, Optimizer&
             for (const auto& [name, tensor] : stored) {
                 if (!tensor.is_alias_of(part)) continue;
                 if (!tensor.is_contiguous())
-                    throw Error("stored tensor " + name + " is no run of its parameter's elements");
+                    throw Error("stored tensor " + name + " is not a contiguous part of its parameter");
                 const auto first = tensor.storage_offset(), size = tensor.numel();
                 const auto begin = std::max(part_begin, first), end = std::min(part_end, first + size);
                 if (begin >= end) continue;

@@ -66,7 +66,7 @@ void check_descriptor(const fs::path& path, int descriptor) {
     const int flags = ::fcntl(descriptor, F_GETFL);
     if (flags < 0) refuse(path, "descriptor " + std::to_string(descriptor) + " is not open");
     if ((flags & O_ACCMODE) == O_RDONLY)
-        refuse(path, "descriptor " + std::to_string(descriptor) + " is open for reading alone");
+        refuse(path, "descriptor " + std::to_string(descriptor) + " is open only for reading");
 }
 
 bool writable(const fs::path& path) { return ::faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0; }
@@ -250,7 +250,7 @@ void check_output_folder(const fs::path& path) {
     std::error_code error;
     // The nearest existing parent decides.
     while (!fs::exists(fs::symlink_status(folder, error)) && folder != folder_of(folder)) folder = folder_of(folder);
-    if (!fs::is_directory(folder, error)) refuse(path, folder.string() + " is no folder");
+    if (!fs::is_directory(folder, error)) refuse(path, folder.string() + " is not a folder");
     if (::faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
         throw_file_error("cannot make files in", folder);
 }

@@ -21,21 +21,21 @@ constexpr std::size_t kMaxDims = 64;
 constexpr std::string_view kFiller = "longbow.filler.";
 
 [[noreturn]] void damaged(const std::string& name, const std::string& what) {
-    throw CheckpointError(name + " is no whole safetensors file: " + what);
+    throw CheckpointError(name + " is not a complete safetensors file: " + what);
 }
 
 // Quotes a key for a message, shortened, since a foreign key can be long.
 std::string shown(const std::string& key) { return "\"" + (key.size() <= 80 ? key : key.substr(0, 77) + "...") + "\""; }
 
 std::uint64_t unsigned_number(const Json& value, const std::string& file, const std::string& where) {
-    if (!value.is_number_unsigned()) damaged(file, where + " holds something else than a whole number >= 0");
+    if (!value.is_number_unsigned()) damaged(file, where + " is not a whole number >= 0");
     return value.get<std::uint64_t>();
 }
 
 // Parses the header and detects duplicate tensor names, which the JSON library accepts silently.
 Json parse_json(std::string_view text, const std::string& file) {
     // The library takes a NUL for the end of its text, so what follows one would be passed over.
-    if (text.find('\0') != std::string_view::npos) damaged(file, "its header is no JSON");
+    if (text.find('\0') != std::string_view::npos) damaged(file, "its header is not JSON");
     std::set<std::string> names;
     bool duplicate = false;
     const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
@@ -47,10 +47,10 @@ Json parse_json(std::string_view text, const std::string& file) {
     try {
         json = Json::parse(text, watch);
     } catch (const Json::exception&) {
-        damaged(file, "its header is no JSON");
+        damaged(file, "its header is not JSON");
     }
     if (duplicate) damaged(file, "its header names a tensor twice");
-    if (!json.is_object()) damaged(file, "its header is no JSON object");
+    if (!json.is_object()) damaged(file, "its header is not a JSON object");
     return json;
 }
 
@@ -62,13 +62,13 @@ SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uin
     }
     SafetensorsEntry entry;
     entry.name = key;
-    if (!value["dtype"].is_string()) damaged(file, where + " has a dtype that is no text");
+    if (!value["dtype"].is_string()) damaged(file, where + " has a dtype that is not a text");
     entry.dtype = value["dtype"].get<std::string>();
     const std::uint64_t element = safetensors_dtype_size(entry.dtype);
     if (element == 0)
         damaged(file, where + " has the dtype " + shown(entry.dtype) + ", which this program does not know");
     const Json& shape = value["shape"];
-    if (!shape.is_array() || shape.size() > kMaxDims) damaged(file, where + " has a shape that is no short list");
+    if (!shape.is_array() || shape.size() > kMaxDims) damaged(file, where + " has a shape that is not a short list");
     std::uint64_t bytes = element;
     for (const auto& dim : shape) {
         const std::uint64_t size = unsigned_number(dim, file, where + "'s shape");
@@ -77,7 +77,7 @@ SafetensorsEntry parse_entry(const std::string& key, const Json& value, std::uin
         if (__builtin_mul_overflow(bytes, size, &bytes)) damaged(file, where + " is too large");
     }
     const Json& offsets = value["data_offsets"];
-    if (!offsets.is_array() || offsets.size() != 2) damaged(file, where + " has data_offsets that are no pair");
+    if (!offsets.is_array() || offsets.size() != 2) damaged(file, where + " has data_offsets that are not a pair");
     entry.begin = unsigned_number(offsets[0], file, where + "'s data_offsets");
     entry.end = unsigned_number(offsets[1], file, where + "'s data_offsets");
     if (entry.begin > entry.end || entry.end > data_size)
@@ -120,9 +120,9 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
     header.data_begin = kLengthBytes + length;
     for (const auto& [key, value] : json.items()) {
         if (key == "__metadata__") {
-            if (!value.is_object()) damaged(name, "__metadata__ is no object");
+            if (!value.is_object()) damaged(name, "__metadata__ is not an object");
             for (const auto& [meta, text] : value.items()) {
-                if (!text.is_string()) damaged(name, "__metadata__ holds something else than text");
+                if (!text.is_string()) damaged(name, "__metadata__ has a value that is not a text");
                 header.metadata[meta] = text.get<std::string>();
             }
             continue;

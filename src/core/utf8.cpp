@@ -101,7 +101,7 @@ std::string utf8_problem(std::string_view text) {
     const auto bad = find_invalid_utf8(text);
     if (bad == std::string_view::npos) return "";
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-    return strprintf("byte %zu (line %lld) is no valid UTF-8", bad, static_cast<long long>(line));
+    return strprintf("byte %zu (line %lld) is not valid UTF-8", bad, static_cast<long long>(line));
 }
 
 namespace {

@@ -185,7 +185,7 @@ std::string manifest_text(const StoreManifest& manifest) {
 Json read_manifest_json(std::string_view text, const std::string& name) {
     Json json = parse_json(text);
     if (json.is_discarded())
-        throw DataError(name + ": not JSON: the store is damaged, or this is no token store; prepare it again");
+        throw DataError(name + ": not JSON: the store is damaged, or this is not a token store; prepare it again");
     return json;
 }
 

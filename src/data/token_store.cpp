@@ -26,7 +26,8 @@ MappedFile map_checked(const fs::path& folder, const StoredFile& file) {
     const fs::path path = folder / file.file;
     std::error_code error;
     const auto size = fs::file_size(path, error);
-    if (error) throw DataError(path.string() + ": " + error.message() + ": the store is not whole; prepare it again");
+    if (error)
+        throw DataError(path.string() + ": " + error.message() + ": the store is not complete; prepare it again");
     if (size != file.bytes) {
         throw DataError(strprintf("%s: %s bytes, but the manifest says %s: the store is damaged; prepare it again",
                                   path.c_str(), with_commas(static_cast<std::int64_t>(size)).c_str(),

@@ -88,7 +88,7 @@ private:
         }
         if (!decoder) {
             weights_.fail(
-                "it is no language model of fairseq's transformer_lm family: it has no tensor decoder.layers.0.self_attn.*" +
+                "it is not a language model of fairseq's transformer_lm family: it has no tensor decoder.layers.0.self_attn.*" +
                 (settings_.architecture.empty()
                      ? std::string()
                      : " (its architecture: " + quote_foreign(settings_.architecture) + ")"));
@@ -260,7 +260,7 @@ private:
         } else if (part_ == PositionPart::biases) {
             const auto sizes = weights_.sizes(table);
             if (sizes.size() != 2 || sizes[0] < 2 || sizes[0] > 256)
-                weights_.fail("its tensor " + quote_foreign(table) + " is no [buckets, heads]");
+                weights_.fail("its tensor " + quote_foreign(table) + " does not have the shape [buckets, heads]");
             move("position.weight", table, {sizes[0], settings_.heads});
             options["buckets"] = sizes[0];
         }

@@ -24,7 +24,7 @@ public:
         if (tree_.find(root, "model") == kNoPickle ||
             (tree_.find(root, "args") == kNoPickle && tree_.find(root, "cfg") == kNoPickle)) {
             fail(
-                "it is no checkpoint of fairseq: that is a dict with the entries \"model\" and \"args\" or \"cfg\", this is " +
+                "it is not a checkpoint of fairseq: that is a dict with the entries \"model\" and \"args\" or \"cfg\", this is " +
                 tree_.describe(root));
         }
         const auto cfg = tree_.find(root, "cfg"), args = tree_.find(root, "args");
@@ -53,7 +53,7 @@ public:
         const auto value = tree_.integer(place_of(key), key);
         if (!value)
             fail(std::string("its settings name no ") + key +
-                 ": it is no language model of fairseq's transformer_lm family");
+                 ": it is not a language model of fairseq's transformer_lm family");
         if (*value < 1 || *value > most)
             fail(strprintf("its setting %s = %lld is out of range", key, static_cast<long long>(*value)));
         return *value;
@@ -105,7 +105,7 @@ std::vector<std::int64_t> Settings::cutoffs(const char* key) const {
     std::int64_t before = 0;
     for (const auto cutoff : values) {
         if (cutoff <= before || cutoff > 0x7fffffff || values.size() > 16)
-            fail(std::string("its setting ") + key + " is no rising list of word ids");
+            fail(std::string("its setting ") + key + " is not an ascending list of word ids");
         before = cutoff;
     }
     return values;
@@ -116,12 +116,12 @@ void refuse_unknown_parts(const Settings& settings, std::int64_t dim) {
         settings.fail("it was trained with " + what + ", which longbow has no counterpart for");
     };
     if (!settings.flag("decoder_normalize_before", true))
-        refuse("norms behind the sub-layers (decoder_normalize_before = False)");
+        refuse("norms after the sub-layers (decoder_normalize_before = False)");
     if (settings.flag("character_embeddings", false)) refuse("character embeddings");
     if (settings.flag("layernorm_embedding", false)) refuse("a norm on the embedding (layernorm_embedding)");
     if (settings.flag("add_bos_token", false)) refuse("a begin-of-sentence token before each input (add_bos_token)");
     if (settings.flag("base_layers", false)) refuse("mixture-of-experts layers (base_layers)");
-    if (settings.has("decoder_layers_to_keep")) refuse("layers left out (decoder_layers_to_keep)");
+    if (settings.has("decoder_layers_to_keep")) refuse("omitted layers (decoder_layers_to_keep)");
     for (const char* key : {"decoder_input_dim", "decoder_output_dim"}) {
         if (settings.optional_count(key, 65536).value_or(dim) != dim)
             refuse(std::string(key) + " unlike decoder_embed_dim");

@@ -42,7 +42,7 @@ std::vector<std::int64_t> integers(const PickleTree& tree, const PickleValue& tu
     std::vector<std::int64_t> values;
     for (const auto id : tuple.items) {
         if (tree[id].kind != Kind::integer || tree[id].integer < 0)
-            throw RebuildError{std::string(what) + " are no natural numbers"};
+            throw RebuildError{std::string(what) + " are not natural numbers"};
         values.push_back(tree[id].integer);
     }
     return values;
@@ -119,7 +119,7 @@ PickleValue rebuild_dict(const PickleTree& tree, PickleId arguments, const Pickl
 
 PickleValue rebuild_storage(PickleTree& tree, PickleId id, const PickleLimits& limits) {
     if (tree[id].kind != Kind::tuple || argument(tree, id, 0, Kind::text, "a persistent id's kind").text != "storage") {
-        throw RebuildError{"a persistent id is no storage"};
+        throw RebuildError{"a persistent id is not a storage"};
     }
     const auto& type = argument(tree, id, 1, Kind::global, "a storage's type");
     const auto& key = argument(tree, id, 2, Kind::text, "a storage's key");
@@ -134,7 +134,7 @@ PickleValue rebuild_storage(PickleTree& tree, PickleId id, const PickleLimits& l
         throw RebuildError{"a storage's size is impossible"};
     if (tree[id].items.size() > 5 && tree[tree[id].items[5]].kind != Kind::none) {
         throw RebuildError{"storage " + quote_foreign(storage.key) +
-                           " is a view of another one, as files of PyTorch before 0.4 have them: save it anew"};
+                           " is a view of another one, as files of PyTorch before 0.4 have them: save it again"};
     }
     PickleValue value;
     value.kind = Kind::storage;

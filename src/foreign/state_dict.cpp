@@ -46,12 +46,12 @@ StateDict::StateDict(const TorchFile& file) : file_(file) {
     const auto& tree = file.tree();
     const auto model = tree.find(tree.root, "model");
     if (model == kNoPickle || tree[model].kind != Kind::dict)
-        fail("its entry \"model\" is no dict of tensors, but " + tree.describe(model));
+        fail("its entry \"model\" is not a dict of tensors, but " + tree.describe(model));
     const auto& items = tree[model].items;
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
         const auto &name = tree[items[i]], &value = tree[items[i + 1]];
         if (name.kind != Kind::text || value.kind != Kind::tensor) {
-            fail("its entry \"model\" is no dict of tensors: " + quote_foreign(name.text) + " is " +
+            fail("its entry \"model\" is not a dict of tensors: " + quote_foreign(name.text) + " is " +
                  tree.describe(items[i + 1]));
         }
         tensors_[name.text] = tree.tensors[static_cast<std::size_t>(value.integer)];

@@ -68,7 +68,7 @@ TorchFile TorchFile::parse(Bytes bytes, const std::string& name) {
         throw CheckpointError(name + " is empty");
     } else {
         throw CheckpointError(
-            name + " is no file of torch.save: it begins neither as its zip container nor as the format before it");
+            name + " is not a file of torch.save: it begins neither as its zip container nor as the format before it");
     }
     return file;
 }
@@ -131,7 +131,7 @@ void TorchFile::read_legacy(Bytes file) {
     if (!machine.boolean(machine.root, "little_endian").value_or(true)) refuse_big_endian(name_);
     tree_ = unpickle(reader);
     const PickleTree keys = unpickle(reader);
-    if (keys[keys.root].kind != PickleValue::Kind::list) reader.fail("its list of storages is no list");
+    if (keys[keys.root].kind != PickleValue::Kind::list) reader.fail("its list of storages is not a list");
     records_.resize(tree_.storages.size());
     std::vector<bool> seen(tree_.storages.size());
     for (const auto id : keys[keys.root].items) {
@@ -139,7 +139,7 @@ void TorchFile::read_legacy(Bytes file) {
         if (found == tree_.storage_by_key.end())
             reader.fail("a storage " + quote_foreign(keys[id].text) + " belongs to no tensor");
         const auto& storage = tree_.storages[found->second];
-        if (seen[found->second]) reader.fail("the storage " + quote_foreign(storage.key) + " comes twice");
+        if (seen[found->second]) reader.fail("the storage " + quote_foreign(storage.key) + " is listed twice");
         if (storage.dtype == PickleDtype::unknown)
             reader.fail("the storage " + quote_foreign(storage.key) + " has an unknown element type");
         if (reader.number(8) != static_cast<std::uint64_t>(storage.elements))

@@ -20,7 +20,7 @@ public:
         : reader_(reader), limits_(limits), begin_(reader.position()) {}
 
     PickleTree run() {
-        if (reader_.byte() != kProto) reader_.fail("it is no pickle of protocol 2 or later");
+        if (reader_.byte() != kProto) reader_.fail("it is not a pickle of protocol 2 or later");
         const auto protocol = reader_.byte();
         if (protocol < 2 || protocol > 5) reader_.fail(strprintf("pickle protocol %d is not known", protocol));
         while (true) {
@@ -60,7 +60,7 @@ private:
     }
     PickleId pop() {
         if (stack_.size() <= (marks_.empty() ? 0 : marks_.back()))
-            reader_.fail("the pickle takes a value that is not there");
+            reader_.fail("the pickle takes a value that does not exist");
         const PickleId id = stack_.back();
         stack_.pop_back();
         return id;
@@ -71,7 +71,7 @@ private:
         return id;
     }
     std::vector<PickleId> pop_to_mark() {
-        if (marks_.empty()) reader_.fail("the pickle returns to a mark that is not there");
+        if (marks_.empty()) reader_.fail("the pickle returns to a mark that does not exist");
         std::vector<PickleId> items(stack_.begin() + static_cast<std::ptrdiff_t>(marks_.back()), stack_.end());
         stack_.resize(marks_.back());
         marks_.pop_back();

@@ -164,7 +164,7 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
         const auto before = state.inputs.find("train");
         const auto& files = request.data.train;
         if (before == state.inputs.end() || files.size() != before->second.size()) {
-            differences.emplace_back("data.train: other files than those that the vocabulary was learnt from");
+            differences.emplace_back("data.train: other files than those that the vocabulary was learned from");
         } else {
             const bool whole = !state.done.empty();
             compare_files("train", before->second, files, whole ? state.done.front().sources : state.sources,

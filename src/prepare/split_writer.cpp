@@ -26,8 +26,8 @@ RawOffsets saved_offsets(const Tokenizer& tokenizer, const Json& state) {
 // States of version 2 have no checksums.
 void check_digest(const Hasher& hasher, const std::string& saved, const fs::path& path) {
     if (!saved.empty() && hasher.digest() != saved) {
-        throw Error(path.string() + " holds other bytes than were written to it: remove " +
-                    path.parent_path().parent_path().string() + " to make the store anew");
+        throw Error(path.string() + " does not contain the bytes that were written to it: remove " +
+                    path.parent_path().parent_path().string() + " to make the store again");
     }
 }
 

@@ -16,7 +16,7 @@ bool is_blank(std::string_view text, std::size_t at) {
 }  // namespace
 
 TextNotes::TextNotes(const Tokenizer& tokenizer, TextCounts counts)
-    : nuls_(tokenizer.keeps_nul() ? "are kept" : tokenizer.kind() + " leaves out"),
+    : nuls_(tokenizer.keeps_nul() ? "are kept" : tokenizer.kind() + " omits"),
       name_(tokenizer.token_text(tokenizer.boundary())),
       whole_words_(tokenizer.boundary_per_line()),
       counts_(counts) {}

@@ -80,7 +80,7 @@ public:
     bool start_array(std::size_t) override { return refuse("a list"); }
     bool end_array() override { return true; }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::json::exception&) override {
-        problem = "no JSON at byte " + std::to_string(position);
+        problem = "not JSON at byte " + std::to_string(position);
         return false;
     }
 
@@ -110,11 +110,11 @@ std::vector<std::string> parse_vocab(std::string_view json, const std::string& n
                                       count - 1));
         }
         if (seen[id]) {
-            throw DataError(name + ": id " + std::to_string(id) + " stands twice: \"" + names[id] + "\" and \"" +
+            throw DataError(name + ": id " + std::to_string(id) + " is written twice: \"" + names[id] + "\" and \"" +
                             token + "\"");
         }
         const auto before = unique.size();
-        if (unique.insert(token) < before) throw DataError(name + ": token \"" + token + "\" stands twice");
+        if (unique.insert(token) < before) throw DataError(name + ": token \"" + token + "\" is written twice");
         if (token.empty()) throw DataError(name + ": id " + std::to_string(id) + " is an empty token");
         seen[id] = true;
         names[id] = std::move(token);
@@ -144,7 +144,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     for (unsigned b = 0; b < 256; ++b) {
         const auto id = ids.find(byte_name(static_cast<unsigned char>(b)));
         if (id == StringTable::kNone) {
-            throw DataError(strprintf("%s: no token for byte 0x%02X (\"%s\"): this is no byte-level vocabulary",
+            throw DataError(strprintf("%s: no token for byte 0x%02X (\"%s\"): this is not a byte-level vocabulary",
                                       vocab_name.c_str(), b, byte_name(static_cast<unsigned char>(b)).c_str()));
         }
         model.byte_ids[b] = id;
@@ -152,7 +152,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     auto boundary = ids.find(kEndOfText);
     if (boundary == StringTable::kNone) boundary = ids.find("</s>");
     if (boundary == StringTable::kNone)
-        throw DataError(vocab_name + ": neither <|endoftext|> nor </s> is there, to end documents with");
+        throw DataError(vocab_name + ": it has neither <|endoftext|> nor </s>, which end documents");
     model.boundary = boundary;
 
     merges_text = vocabulary_text(merges_text, merges_name, /*nul=*/false);
@@ -181,7 +181,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
             return id;
         };
         const BpeMerge merge{known(left), known(right), known(std::string(left) + std::string(right))};
-        if (!pairs.insert(std::uint64_t{merge.left} << 32 | merge.right).second) fail("this merge stands twice");
+        if (!pairs.insert(std::uint64_t{merge.left} << 32 | merge.right).second) fail("this merge is written twice");
         model.merges.push_back(merge);
     }
     return model;

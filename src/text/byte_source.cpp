@@ -120,7 +120,7 @@ public:
                     input_->skip(1);
                     continue;
                 }
-                if (bytes[0] != '\x1f') input_->damaged("gzip", "data after the end that is no gzip member");
+                if (bytes[0] != '\x1f') input_->damaged("gzip", "data after the end that is not a gzip member");
                 inflateReset(&stream_);
                 between_members_ = false;
             }

@@ -75,7 +75,7 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
         }
         if (dictionary.table_.find(word) != StringTable::kNone && !overwrite) {
             fail("\"" + std::string(word) +
-                 "\" stands twice (or is a special); end the line with \" #fairseq:overwrite\" if it is meant");
+                 "\" is written twice (or is a special); end the line with \" #fairseq:overwrite\" if it is meant");
         }
         if (dictionary.size() >= 0x7FFFFFFF) fail("more than 2,147,483,647 words");
         dictionary.add(word, count);

@@ -49,7 +49,7 @@ public:
         // The library takes a NUL for the end, and would ignore what follows it.
         if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
             return refuse(
-                strprintf("no JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
+                strprintf("not JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
         }
         bool whole = parse_strictly(line);
         if (!whole && syntax_) {
@@ -90,7 +90,7 @@ public:
     bool end_array() override { return end(); }
     bool key(string_t& name) override {
         wanted_ = depth_ == 1 && name == key_;
-        if (wanted_ && found_) return refuse("the key \"" + key_ + "\" stands twice");
+        if (wanted_ && found_) return refuse("the key \"" + key_ + "\" is written twice");
         return true;
     }
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
@@ -101,7 +101,7 @@ public:
         if (const auto rest = what.find("; last read"); rest != std::string::npos) what.resize(rest);
         if (what.size() > 120) what.resize(120);
         syntax_ = true;
-        return refuse(strprintf("no JSON: byte %zu: ", position) + what);
+        return refuse(strprintf("not JSON: byte %zu: ", position) + what);
     }
 
 private:

@@ -32,7 +32,7 @@ struct TextReader::Impl {
         const auto line =
             lines + 1 +
             static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
-        std::string message = strprintf("%s: byte %llu (line %llu) is no valid UTF-8", path.c_str(),
+        std::string message = strprintf("%s: byte %llu (line %llu) is not valid UTF-8", path.c_str(),
                                         static_cast<unsigned long long>(at), static_cast<unsigned long long>(line));
         if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
             message += ": the file looks compressed (only gzip, xz and zstd are read)";

@@ -42,8 +42,8 @@ std::string sentencepiece_reason(const std::string& message) {
 
 SentencePieceTokenizer::SentencePieceTokenizer(std::string model, const std::string& name)
     : model_(std::move(model)), processor_(std::make_unique<sentencepiece::SentencePieceProcessor>()) {
-    if (model_.empty()) throw DataError(name + ": no sentencepiece model: the file is empty");
-    check(processor_->LoadFromSerializedProto(model_), name + ": no sentencepiece model");
+    if (model_.empty()) throw DataError(name + ": not a sentencepiece model: the file is empty");
+    check(processor_->LoadFromSerializedProto(model_), name + ": not a sentencepiece model");
     if (processor_->eos_id() < 0)
         throw DataError(name + ": the model has no </s>, which ends documents; train it with an eos_id");
 }

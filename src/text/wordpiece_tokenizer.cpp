@@ -39,7 +39,7 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
         // Published vocabularies have several lines of exotic white space alone. No word is spelled with them, but they
         // count as ids.
         if (entry < vocab.ids.size() && !token.empty()) {
-            throw DataError(strprintf("%s:%zu: token \"%s\" stands in line %u already", name.c_str(),
+            throw DataError(strprintf("%s:%zu: token \"%s\" is already in line %u", name.c_str(),
                                       vocab.tokens.size() + 1, std::string(token).c_str(), vocab.ids[entry] + 1));
         }
         if (entry == vocab.ids.size()) vocab.ids.push_back(static_cast<TokenId>(vocab.tokens.size()));
@@ -49,7 +49,7 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
     const auto special = [&](std::string_view token) {
         const auto entry = vocab.table.find(token);
         if (entry == StringTable::kNone)
-            throw DataError(name + ": no " + std::string(token) + " there: this is no BERT vocabulary");
+            throw DataError(name + ": no token " + std::string(token) + ": this is not a BERT vocabulary");
         return vocab.ids[entry];
     };
     vocab.unknown = special("[UNK]");
@@ -150,7 +150,7 @@ std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, co
 std::optional<Objection> missing_file_objection(const Config& config) {
     if (!config.tokenizer.file.empty()) return std::nullopt;
     return Objection{{"tokenizer.kind", "tokenizer.file"},
-                     "wordpiece is not learnt here: give its vocab.txt as tokenizer.file"};
+                     "wordpiece vocabularies are not learned here: give its vocab.txt as tokenizer.file"};
 }
 
 }  // namespace

@@ -90,7 +90,7 @@ TEST_F(Checkpoints, AModelWithoutValuesShowsWhetherTheWeightsFit) {
     EXPECT_THAT(fault(), HasSubstr("has the shape"));
     config.model.ffn_dim = 24;
     config.model.layers = 1;
-    EXPECT_THAT(fault(), HasSubstr("has no place"));
+    EXPECT_THAT(fault(), HasSubstr("does not have"));
     config.model.layers = 3;
     EXPECT_THAT(fault(), HasSubstr("has no tensor layers.2"));
 }
@@ -200,7 +200,8 @@ TEST_F(Checkpoints, DamageIsNamedAndAnOlderOneTaken) {
 TEST_F(Checkpoints, ACommandLineNamesARunOrACheckpoint) {
     EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint((run / "nowhere").string()); }),
                 HasSubstr("no checkpoint or run directory"));
-    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint(run.string()); }), HasSubstr("is no checkpoint"));
+    EXPECT_THAT(error_of<CheckpointError>([&] { resolve_checkpoint(run.string()); }),
+                HasSubstr("is neither a checkpoint nor a run directory"));
     save(1);
     save(2);
     const auto first = checkpoint_path(run, 1);

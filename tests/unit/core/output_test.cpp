@@ -240,7 +240,8 @@ TEST_F(Output, WritesOnIntoAnOpenDescriptor) {
     ::close(fd);
     EXPECT_THAT(error_of([&] { check_output("/dev/fd/" + number); }), HasSubstr("not open"));
     const int reading = ::open(at("f").c_str(), O_RDONLY);
-    EXPECT_THAT(error_of([&] { check_output("/dev/fd/" + std::to_string(reading)); }), HasSubstr("reading alone"));
+    EXPECT_THAT(error_of([&] { check_output("/dev/fd/" + std::to_string(reading)); }),
+                HasSubstr("open only for reading"));
     ::close(reading);
 }
 
@@ -294,8 +295,8 @@ TEST_F(Output, FoldersAreMadeWhereALinkLeads) {
     EXPECT_TRUE(fs::is_directory(at("real/deep")));
     EXPECT_TRUE(fs::is_symlink(at("link")));
     EXPECT_EQ(make_output_folder(folder_.string() + "/link/"), at("real/deep"));
-    EXPECT_THAT(error_of([&] { check_output_folder(at("f")); }), HasSubstr("no folder"));
-    EXPECT_THAT(error_of([&] { check_output_folder("/dev/null"); }), HasSubstr("no folder"));
+    EXPECT_THAT(error_of([&] { check_output_folder(at("f")); }), HasSubstr("not a folder"));
+    EXPECT_THAT(error_of([&] { check_output_folder("/dev/null"); }), HasSubstr("not a folder"));
     EXPECT_THAT(error_of([&] { make_output_folder(at("f")); }), HasSubstr("/f"));
     EXPECT_THROW(check_output_folder(""), UsageError);
 }

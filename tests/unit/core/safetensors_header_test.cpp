@@ -48,13 +48,13 @@ TEST(SafetensorsHeader, RefusesDamage) {
     EXPECT_EQ(error_of(file_of(good, 8)), "accepted");
     const std::pair<std::string, const char*> cases[] = {
         {"short", "shorter than the 8 bytes"},
-        {file_of(good, 8).substr(0, 30), "longer than the file"},
-        {std::string(8, '\xff') + good, "longer than the file"},
+        {file_of(good, 8).substr(0, 30), "larger than the file"},
+        {std::string(8, '\xff') + good, "larger than the file"},
         {file_of(good, 7), "outside the file"},
         {file_of(good, 9), "end before the file"},
-        {file_of("{", 0), "no JSON"},
-        {file_of(good + std::string(1, '\0') + "left over", 8), "no JSON"},
-        {file_of("[]", 0), "no JSON object"},
+        {file_of("{", 0), "not JSON"},
+        {file_of(good + std::string(1, '\0') + "left over", 8), "not JSON"},
+        {file_of("[]", 0), "not a JSON object"},
         {file_of(R"({"a":1})", 0), "lacks dtype"},
         {file_of(R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", 8), "does not know"},
         {file_of(R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8), "whole number"},

@@ -37,7 +37,7 @@ TEST(Utf8, PeopleSeeWhatIsNoUtf8AsEscapes) {
 
 TEST(Utf8, SaysWhatATextIs) {
     EXPECT_EQ(utf8_problem("a\nb\xC3\xA9"), "");
-    EXPECT_EQ(utf8_problem("a\nb\xE9"), "byte 3 (line 2) is no valid UTF-8");
+    EXPECT_EQ(utf8_problem("a\nb\xE9"), "byte 3 (line 2) is not valid UTF-8");
     for (const std::string& text : {std::string("\xFF\xFE"
                                                 "a\0",
                                                 4),

@@ -366,7 +366,7 @@ TEST(FairseqModel, AdaptiveCutoffsAreReadAsFairseqDoes) {
     }
     for (const auto* wrong : {"3,3", "7,3", "3,x", "-3,7", "3,99999999999999999999"}) {
         tiny.settings["adaptive_input_cutoff"] = tiny.settings["adaptive_softmax_cutoff"] = text(wrong);
-        EXPECT_THAT(refusal(tiny), HasSubstr("no rising list of word ids")) << wrong;
+        EXPECT_THAT(refusal(tiny), HasSubstr("not an ascending list of word ids")) << wrong;
     }
     tiny.settings["adaptive_input_cutoff"] = tiny.settings["adaptive_softmax_cutoff"] = text("4,7");
     EXPECT_THAT(refusal(tiny), HasSubstr("has the shape [3, 4], by its settings [4, 4]"));
@@ -381,7 +381,7 @@ TEST(FairseqModel, RefusesOtherModels) {
         tiny.settings[key] = value;
         return refusal(tiny);
     };
-    EXPECT_THAT(with("decoder_normalize_before", "\x89"), HasSubstr("norms behind the sub-layers"));
+    EXPECT_THAT(with("decoder_normalize_before", "\x89"), HasSubstr("norms after the sub-layers"));
     EXPECT_THAT(with("character_embeddings", "\x88"), HasSubstr("character embeddings"));
     EXPECT_THAT(with("layernorm_embedding", "\x88"), HasSubstr("layernorm_embedding"));
     EXPECT_THAT(with("add_bos_token", "\x88"), HasSubstr("add_bos_token"));
@@ -406,7 +406,7 @@ TEST(FairseqModel, RefusesOtherModels) {
     const auto other = pickle(dict({{"state_dict", "}"}}));
     const auto file = zip({{"m/data.pkl", other}});
     EXPECT_THAT(error_of([&] { read_fairseq_model(TorchFile::parse(bytes_of(file), "a.pt"), "alibi"); }),
-                HasSubstr("no checkpoint of fairseq"));
+                HasSubstr("not a checkpoint of fairseq"));
 }
 
 // --- Dictionaries.

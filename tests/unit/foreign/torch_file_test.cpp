@@ -105,7 +105,7 @@ TEST(TorchFile, GoldenFilesHoldTheSameWeights) {
 
 TEST(TorchFile, SaysWhatAFileIsNot) {
     EXPECT_THAT(outcome(""), HasSubstr("a.pt is empty"));
-    EXPECT_THAT(outcome("hello"), HasSubstr("no file of torch.save"));
+    EXPECT_THAT(outcome("hello"), HasSubstr("not a file of torch.save"));
     EXPECT_THAT(outcome(zip({{"word/document.xml", "x"}})), HasSubstr("torch.save did not write it"));
     auto entries = zip_entries();
     entries.push_back({"n/data.pkl", kPickle});

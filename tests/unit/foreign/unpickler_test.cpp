@@ -106,19 +106,19 @@ TEST(Unpickler, LaterEntriesOfADictWin) {
 
 TEST(Unpickler, NamesWhatIsWrongAndWhere) {
     EXPECT_THAT(refusal(""), HasSubstr("a.pkl is damaged at byte 0"));
-    EXPECT_THAT(refusal("(dp0\n."), HasSubstr("no pickle of protocol 2"));
+    EXPECT_THAT(refusal("(dp0\n."), HasSubstr("not a pickle of protocol 2"));
     EXPECT_THAT(refusal("\x80\x06."), HasSubstr("protocol 6 is not known"));
     EXPECT_THAT(refusal(pickle("}\xff")), HasSubstr("a.pkl is damaged at byte 4: pickle opcode 0xff is not known"));
-    EXPECT_THAT(refusal(pickle("")), HasSubstr("takes a value that is not there"));
-    EXPECT_THAT(refusal(pickle("K\x01(0")), HasSubstr("takes a value that is not there")) << "below a mark";
-    EXPECT_THAT(refusal(pickle("}u")), HasSubstr("a mark that is not there"));
+    EXPECT_THAT(refusal(pickle("")), HasSubstr("takes a value that does not exist"));
+    EXPECT_THAT(refusal(pickle("K\x01(0")), HasSubstr("takes a value that does not exist")) << "below a mark";
+    EXPECT_THAT(refusal(pickle("}u")), HasSubstr("a mark that does not exist"));
     EXPECT_THAT(refusal(pickle("}(K\x01u")), HasSubstr("a key without a value"));
     EXPECT_THAT(refusal(pickle("K\x01K\x01"
                                "a")),
                 HasSubstr("added to a value of another kind"));
     EXPECT_THAT(refusal(pickle("h\x07")), HasSubstr("never stored"));
     EXPECT_THAT(refusal(pickle("K\x01K\x02R")), HasSubstr("no tuple of arguments"));
-    EXPECT_THAT(refusal(pickle("K\x01Q")), HasSubstr("no storage"));
+    EXPECT_THAT(refusal(pickle("K\x01Q")), HasSubstr("not a storage"));
     EXPECT_THAT(refusal(pickle("X" + little(0xffffffff, 4) + "abc")), HasSubstr("more bytes are due"));
     EXPECT_THAT(refusal("\x80\x04\x8d" + little(~std::uint64_t{0}, 8) + "abc."), HasSubstr("more bytes are due"));
     EXPECT_THAT(refusal("\x80\x02"
@@ -173,8 +173,8 @@ TEST(Unpickler, TensorsStayInsideTheirStorage) {
     EXPECT_THAT(of({std::int64_t{1} << 40, std::int64_t{1} << 40}, {0, 0}), HasSubstr("overflows"));
     EXPECT_THAT(of({3}, {std::int64_t{1} << 62}), HasSubstr("overflows"));
     EXPECT_THAT(of({2}, {std::int64_t{1} << 62}), HasSubstr("beyond its storage"));
-    EXPECT_THAT(of({-1}, {1}), HasSubstr("no natural numbers"));
-    EXPECT_THAT(of({1}, {-1}), HasSubstr("no natural numbers"));
+    EXPECT_THAT(of({-1}, {1}), HasSubstr("not natural numbers"));
+    EXPECT_THAT(of({1}, {-1}), HasSubstr("not natural numbers"));
     EXPECT_THAT(of({1}, {1}, -1), HasSubstr("negative"));
     EXPECT_THAT(of({1}, {1, 1}), HasSubstr("as many strides"));
     EXPECT_THAT(of(std::vector<std::int64_t>(17, 1), std::vector<std::int64_t>(17, 1)), HasSubstr("17 dimensions"));

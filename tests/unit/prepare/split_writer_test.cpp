@@ -141,8 +141,8 @@ TEST_F(SplitWriterTest, WhatWasChangedIsNamed) {
             FAIL() << name;
         } catch (const Error& error) {
             EXPECT_THAT(error.what(),
-                        HasSubstr(std::string(name) + " holds other bytes than were written to it: remove " +
-                                  (folder_ / "work").string() + " to make the store anew"));
+                        HasSubstr(std::string(name) + " does not contain the bytes that were written to it: remove " +
+                                  (folder_ / "work").string() + " to make the store again"));
         }
     }
 }

@@ -189,14 +189,16 @@ TEST_F(BpeFiles, AByteOrderMarkIsNoPartOfThem) {
 
 TEST_F(BpeFiles, MistakesAreNamed) {
     EXPECT_THAT(message("[1]", merges_), HasSubstr("vocab.json: a list where"));
-    EXPECT_THAT(message("{\"a\": ", merges_), HasSubstr("vocab.json: no JSON at byte"));
+    EXPECT_THAT(message("{\"a\": ", merges_), HasSubstr("vocab.json: not JSON at byte"));
     EXPECT_THAT(message("{\"a\": {}}", merges_), HasSubstr("an object"));
     EXPECT_THAT(message("{\"a\": -1}", merges_), HasSubstr("-1"));
     EXPECT_THAT(message("{\"a\": 0}", merges_), HasSubstr("no token for byte 0x00"));
     EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 4294967296"), merges_),
                 HasSubstr("has id 4294967296"));
-    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 256"), merges_), HasSubstr("id 256 stands twice"));
-    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"ab\": 257"), merges_), HasSubstr("\"ab\" stands twice"));
+    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"abc\": 256"), merges_),
+                HasSubstr("id 256 is written twice"));
+    EXPECT_THAT(message(replaced(vocab_, "\"abc\": 257", "\"ab\": 257"), merges_),
+                HasSubstr("\"ab\" is written twice"));
     EXPECT_THAT(message(replaced(vocab_, "<|endoftext|>", "<end>"), merges_),
                 HasSubstr("neither <|endoftext|> nor </s>"));
     EXPECT_THAT(message(vocab_, "a b\nab\n"), HasSubstr("merges.txt:2: two tokens"));
@@ -204,7 +206,7 @@ TEST_F(BpeFiles, MistakesAreNamed) {
     EXPECT_THAT(message(vocab_, "a b\n\nab c\n"), HasSubstr("merges.txt:2: two tokens"));
     EXPECT_THAT(message(vocab_, "a b\na zz\n"), HasSubstr("merges.txt:2: \"zz\" is not in vocab.json"));
     EXPECT_THAT(message(vocab_, "a b\na c\n"), HasSubstr("merges.txt:2: \"ac\" is not in"));
-    EXPECT_THAT(message(vocab_, "a b\nab c\na b\n"), HasSubstr("merges.txt:3: this merge stands twice"));
+    EXPECT_THAT(message(vocab_, "a b\nab c\na b\n"), HasSubstr("merges.txt:3: this merge is written twice"));
 }
 
 }  // namespace

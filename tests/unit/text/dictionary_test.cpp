@@ -56,7 +56,7 @@ TEST(DictionaryTest, OtherEncodingsAreNamed) {
     EXPECT_THAT(data_error([] { Dictionary::parse(std::string("\xFF\xFEt\0 \0\x31\0", 8), "d"); }),
                 HasSubstr("d: begins with the byte order mark of UTF-16"));
     EXPECT_THAT(data_error([] { Dictionary::parse("the 1\ncaf\xE9 1\n", "d"); }),
-                HasSubstr("d: byte 9 (line 2) is no valid UTF-8"));
+                HasSubstr("d: byte 9 (line 2) is not valid UTF-8"));
 }
 
 TEST(DictionaryTest, AWordMayHoldANul) {
@@ -87,7 +87,7 @@ TEST(DictionaryTest, DamagedLinesAreNamed) {
          {"word", "word x", "word 1.5", "word -1", " 5", "", "word 99999999999999999999", "word #fairseq:overwrite"}) {
         EXPECT_THAT(message("the 5\n" + bad + "\n"), HasSubstr("dict.txt:2: \"<word> <count>\"")) << bad;
     }
-    EXPECT_THAT(message("the 5\nof 4\nthe 3\n"), HasSubstr("dict.txt:3: \"the\" stands twice"));
+    EXPECT_THAT(message("the 5\nof 4\nthe 3\n"), HasSubstr("dict.txt:3: \"the\" is written twice"));
     EXPECT_THAT(message("<unk> 3\n"), HasSubstr("dict.txt:1"));
     EXPECT_THAT(message("th\xFF 3\n"), HasSubstr("byte 2"));
 }

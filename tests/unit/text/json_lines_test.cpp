@@ -52,10 +52,10 @@ TEST(JsonLines, RefuseANulAndKeepOneThatIsWrittenOut) {
     };
     const std::string good = "{\"text\": \"x\"}\n";
     EXPECT_THAT(problem(good + with_nul("{\"text\":\"first\"}~{\"text\":\"lost\"}\n") + good),
-                HasSubstr("f.jsonl: line 2: no JSON: byte 17 is NUL"));
-    EXPECT_THAT(problem(with_nul("{\"text\":\"first\"}~")), HasSubstr("line 1: no JSON: byte 17 is NUL"));
-    EXPECT_THAT(problem(with_nul("{\"text\":\"a~b\"}")), HasSubstr("line 1: no JSON: byte 11 is NUL"));
-    EXPECT_THAT(problem(good + with_nul("~~~~")), HasSubstr("line 2: no JSON: byte 1 is NUL"));
+                HasSubstr("f.jsonl: line 2: not JSON: byte 17 is NUL"));
+    EXPECT_THAT(problem(with_nul("{\"text\":\"first\"}~")), HasSubstr("line 1: not JSON: byte 17 is NUL"));
+    EXPECT_THAT(problem(with_nul("{\"text\":\"a~b\"}")), HasSubstr("line 1: not JSON: byte 11 is NUL"));
+    EXPECT_THAT(problem(good + with_nul("~~~~")), HasSubstr("line 2: not JSON: byte 1 is NUL"));
     EXPECT_THAT(texts("{\"text\":\"a\\u0000b\"}"), ElementsAre(with_nul("a~b")));
 }
 
@@ -69,13 +69,13 @@ TEST(JsonLines, TakePythonsNumbersUnderOtherKeys) {
     for (const char* line :
          {"{\"s\": NaNa, \"text\": \"x\"}", "{\"s\": -NaN, \"text\": \"x\"}", "{\"s\": nan, \"text\": \"x\"}",
           "{\"s\": 1NaN, \"text\": \"x\"}", "{NaN: 1, \"text\": \"x\"}", "{\"s\": InfinityNaN, \"text\": \"x\"}"}) {
-        EXPECT_THAT(problem(line), HasSubstr("line 1: no JSON")) << line;
+        EXPECT_THAT(problem(line), HasSubstr("line 1: not JSON")) << line;
     }
 }
 
 TEST(JsonLines, NameFileAndLineOfWhatIsWrong) {
     const std::string good = "{\"text\": \"x\"}\n";
-    EXPECT_THAT(problem(good + good + "{\"text\": \"x\n"), HasSubstr("f.jsonl: line 3: no JSON: byte "));
+    EXPECT_THAT(problem(good + good + "{\"text\": \"x\n"), HasSubstr("f.jsonl: line 3: not JSON: byte "));
     EXPECT_THAT(problem(good + "\n{\"other\": \"x\"}", 100),
                 HasSubstr("f.jsonl: line 102: the object has no key \"text\""));
     EXPECT_THAT(problem("[\"x\"]"), HasSubstr("line 1: holds a list where an object should be"));
@@ -85,13 +85,13 @@ TEST(JsonLines, NameFileAndLineOfWhatIsWrong) {
     EXPECT_THAT(problem("{\"text\": null}"), HasSubstr("holds null where a string"));
     EXPECT_THAT(problem("{\"text\": [\"x\"]}"), HasSubstr("holds a list where a string"));
     EXPECT_THAT(problem("{\"text\": {\"text\": \"x\"}}"), HasSubstr("holds an object where a string"));
-    EXPECT_THAT(problem("{\"text\": \"a\", \"text\": \"b\"}"), HasSubstr("stands twice"));
-    EXPECT_THAT(problem("{\"text\": \"a\"} {\"text\": \"b\"}"), HasSubstr("no JSON"));
-    EXPECT_THAT(problem("{\"text\": \"\\ud800\"}"), HasSubstr("no JSON"));
-    EXPECT_THAT(problem("{\"text\": \"\xFF\"}"), HasSubstr("no JSON"));
+    EXPECT_THAT(problem("{\"text\": \"a\", \"text\": \"b\"}"), HasSubstr("is written twice"));
+    EXPECT_THAT(problem("{\"text\": \"a\"} {\"text\": \"b\"}"), HasSubstr("not JSON"));
+    EXPECT_THAT(problem("{\"text\": \"\\ud800\"}"), HasSubstr("not JSON"));
+    EXPECT_THAT(problem("{\"text\": \"\xFF\"}"), HasSubstr("not JSON"));
     // A long document is not repeated in the message, and a deeply nested one needs no stack.
     EXPECT_LT(problem("{\"text\": \"" + std::string(100000, 'x')).size(), 300U);
-    EXPECT_THAT(problem("{\"a\": " + std::string(1000000, '[')), HasSubstr("no JSON"));
+    EXPECT_THAT(problem("{\"a\": " + std::string(1000000, '[')), HasSubstr("not JSON"));
 }
 
 class LineReaderTest : public Scratch {

@@ -60,8 +60,7 @@ TEST(WordPieceTest, MistakesInTheVocabularyAreNamed) {
     const auto message = [](const std::string& text) {
         return data_error([&] { WordPieceVocab::parse(text, "vocab.txt"); });
     };
-    EXPECT_THAT(message("[UNK]\n[SEP]\na\n[SEP]\n"),
-                HasSubstr("vocab.txt:4: token \"[SEP]\" stands in line 2 already"));
+    EXPECT_THAT(message("[UNK]\n[SEP]\na\n[SEP]\n"), HasSubstr("vocab.txt:4: token \"[SEP]\" is already in line 2"));
     EXPECT_THAT(message("[UNK]\na\n"), HasSubstr("no [SEP]"));
     EXPECT_THAT(message(""), HasSubstr("no [UNK]"));
     EXPECT_THAT(message("[UNK]\n\xFF\n"), HasSubstr("byte 6"));
