@@ -69,9 +69,9 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
         const auto folder = out_of(flags, run, runs.size() > 1);
         if (folder.empty()) return;
         if (const auto [other, inserted] = folders.emplace(folder, &run); !inserted) {
-            throw UsageError("--out: " + folder.string() + " would hold the figures of " +
-                             other->second->checkpoint.path.string() + " and of " + run.checkpoint.path.string() +
-                             ": analyze them by a command each");
+            throw UsageError("--out: " + folder.string() + " would be written for both " +
+                             other->second->checkpoint.path.string() + " and " + run.checkpoint.path.string() +
+                             ": analyze each of them with its own command");
         }
         check_output_folder(folder);
     }
@@ -158,7 +158,7 @@ int dry_run(const EarlyTokenFlags& flags, const CommonOptions& common) {
 void add_analyze(CLI::App& app, VerbContext& context) {
     const char* example =
         "longbow analyze early-token runs/alibi --data data/corpora/austen/store --lengths 64,256,1024 --out runs/alibi/early-token";
-    auto* group = add_verb_group(app, "analyze", "Say why a result is what it is", example);
+    auto* group = add_verb_group(app, "analyze", "Explain a result", example);
     auto flags = std::make_shared<EarlyTokenFlags>();
     auto& request = flags->request;
     auto* verb = add_verb(
@@ -186,7 +186,7 @@ void add_analyze(CLI::App& app, VerbContext& context) {
         ->type_name("DIR");
     verb->add_flag("--json", flags->json, "JSON on standard output instead of text; of several runs an array");
     verb->add_flag("--dry-run", request.only_estimates,
-                   "Print what is to be measured and how long it will take here; nothing is written");
+                   "Print what is to be measured and how long it will take on this machine; nothing is written");
     run_with(verb, context, [flags](const CommonOptions& common) {
         complete(*flags);
         return flags->request.only_estimates ? dry_run(*flags, common) : early_token(*flags, common);

@@ -190,7 +190,7 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
 
 int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     if (flags.skip_threshold == 0.0)
-        throw UsageError("--skip-threshold 0 leaves out everything; inf is off, -1 the exact default");
+        throw UsageError("--skip-threshold 0 skips everything; inf is off, -1 the exact default");
     const auto device = resolve_device(common.device);
     prepare_process(device);
     flags.lengths = distinct_lengths(flags.lengths);
@@ -263,7 +263,7 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
         ->check(whole_number(1, 1024))
         ->capture_default_str();
     verb->add_option("--skip-threshold", flags->skip_threshold,
-                     "fused leaves out blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
+                     "fused skips blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")
         ->capture_default_str();
     verb->add_option("--rounds", flags->rounds, "Rounds; the least time counts")
         ->check(whole_number(1, 1000000))

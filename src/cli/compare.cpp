@@ -168,7 +168,7 @@ int compare(const CompareFlags& flags) {
         const auto comparison = compare_rows(pairs, choice_named<LossUnit>(flags.per));
         text += flags.json ? json_text(comparison_json(a, b, comparison)) + "\n" : comparison_text(a, b, comparison);
     }
-    if (!pairing.left_out.empty()) log::warn("left out, since only one side has it: " + join(pairing.left_out, "; "));
+    if (!pairing.left_out.empty()) log::warn("omitted, because only one side has it: " + join(pairing.left_out, "; "));
     std::cout << text;
     return 0;
 }
@@ -182,7 +182,8 @@ void add_compare(CLI::App& app, VerbContext& context) {
     const std::string side =
         "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
     verb->add_option("RESULT_A", flags->a, side)->required();
-    verb->add_option("RESULT_B", flags->b, "The same, measured alike; runs are paired by seed")->required();
+    verb->add_option("RESULT_B", flags->b, "The same, measured with the same settings; runs are paired by seed")
+        ->required();
     add_list(verb, "--lengths", flags->request.lengths, "Only these evaluation lengths", whole_number())
         ->type_name("L,..");
     add_list(verb, "--seeds", flags->request.seeds, "Only the runs of these seeds",

@@ -45,7 +45,7 @@ void add_show(CLI::App& parent, VerbContext& context) {
 
 void add_check(CLI::App& parent, VerbContext& context) {
     auto flags = std::make_shared<ConfigArguments>();
-    auto* verb = add_verb(parent, context, "check", "Say whether config files and overrides are right together",
+    auto* verb = add_verb(parent, context, "check", "Check whether config files and overrides are valid together",
                           "longbow config check -c configs/demo/alibi.yaml -c my.yaml optim.lr=1e-3");
     add_config_arguments(verb, *flags);
     run_with(verb, context, [flags](const CommonOptions&) {
@@ -110,7 +110,7 @@ void add_list(CLI::App& parent, VerbContext& context) {
     auto flags = std::make_shared<ListFlags>();
     auto* verb = add_verb(parent, context, "list", "Print every key with its type, default and meaning",
                           "longbow config list optim");
-    auto* prefix = verb->add_option("PREFIX", flags->prefix, "Only keys that begin so, e.g. train or optim.beta");
+    auto* prefix = verb->add_option("PREFIX", flags->prefix, "Only keys with this prefix, e.g. train or optim.beta");
     verb->add_flag("--markdown", flags->markdown, "The reference page docs/configuration.md")->excludes(prefix);
     run_with(verb, context, [flags](const CommonOptions&) {
         const auto& known = registered_config_context();

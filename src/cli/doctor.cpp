@@ -51,7 +51,7 @@ void check_processor(Findings& findings) {
     findings.expect(vectors, "processor",
                     strprintf("%s, %d core%s, %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores,
                               cpu.cores == 1 ? "" : "s", vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
-                    "it will work, slowly");
+                    "Longbow works, but slowly");
     findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
     findings.ok("attention", "fused kernels for " + fused_attention_instructions());
     const auto memory = memory_info();
@@ -64,9 +64,10 @@ void check_torch(Findings& findings) {
     try {
         const auto sum = at::matmul(at::ones({8, 64}), at::ones({64, 8})).sum().item<double>();
         if (sum != 8 * 64 * 8) {
-            findings.fail("LibTorch",
-                          build_info().torch +
-                              ": a matrix product came out wrong; set it up anew (remove the cache, ./scripts/setup)");
+            findings.fail(
+                "LibTorch",
+                build_info().torch +
+                    ": a matrix product came out wrong; install it again (remove the cache, then run ./scripts/setup)");
             return;
         }
         findings.ok("LibTorch", build_info().torch + ", a matrix product is right");
@@ -78,7 +79,7 @@ void check_torch(Findings& findings) {
 void check_gpus(Findings& findings) {
     const auto& build = build_info();
     findings.expect(build.cuda, "CUDA build", std::string(build.cuda ? "" : "off, ") + build.cuda_note,
-                    "fine without a GPU; docs/building.md says how to have it");
+                    "not needed without a GPU; docs/building.md explains how to build with CUDA");
     const auto report = gpu_report();
     if (report.gpus.empty()) {
         findings.note("GPU", "none: " + report.problem + "; Longbow runs on the processor");
@@ -113,13 +114,13 @@ void check_surroundings(Findings& findings) {
     std::error_code none;
     const auto cache = cache_folder();
     findings.expect(fs::exists(cache, none), "cache", cache.string(),
-                    "not there yet; ./scripts/setup makes it (LONGBOW_CACHE names another place)");
+                    "does not exist yet; ./scripts/setup creates it (LONGBOW_CACHE sets another path)");
     const auto free = free_space(fs::current_path());
     findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(),
                     "checkpoints may not fit");
     const fs::path austen = "data/corpora/austen/train.txt";
     findings.expect(fs::exists(austen, none), "corpus", austen.string(),
-                    "not here; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
+                    "does not exist; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
 }
 
 int doctor() {
@@ -137,7 +138,8 @@ int doctor() {
 
 void add_doctor(CLI::App& app, VerbContext& context) {
     auto* verb =
-        add_verb(app, context, "doctor", "What this machine has, what is missing, and what to do", "longbow doctor");
+        add_verb(app, context, "doctor", "The machine's hardware and software, what is missing, and what to install",
+                 "longbow doctor");
     run_with(verb, context, [](const CommonOptions&) { return doctor(); });
 }
 

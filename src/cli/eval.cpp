@@ -124,7 +124,7 @@ void add_eval(CLI::App& app, VerbContext& context) {
     verb->add_option("--protocol", evaluation.protocol, join(protocol_names(), " | ") + " (docs/evaluation.md)")
         ->capture_default_str()
         ->type_name("NAME");
-    verb->add_flag("--within-documents", evaluation.within_documents, "Windows begin anew at each document");
+    verb->add_flag("--within-documents", evaluation.within_documents, "Windows start again at each document");
     verb->add_option("--max-tokens", evaluation.max_batch_tokens, "Input tokens a forward pass")
         ->capture_default_str()
         ->check(whole_number())
@@ -152,7 +152,7 @@ void add_eval(CLI::App& app, VerbContext& context) {
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
     verb->add_flag("--dry-run", request.only_estimates,
-                   "Print what is to be measured and how long it will take here; nothing is written");
+                   "Print what is to be measured and how long it will take on this machine; nothing is written");
     verb->add_flag("--again", request.again, "Measure again what results.jsonl has already");
     add_rank_arguments(verb, flags->ranks);
     run_with(verb, context, [flags](const CommonOptions& common) {

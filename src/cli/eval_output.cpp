@@ -47,7 +47,7 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     std::string unreached;
     for (const auto& row : rows) {
         if (!row.reached()) {
-            unreached += wrapped(strprintf("no window reached length %lld: the longest had %s tokens",
+            unreached += wrapped(strprintf("no window had length %lld: the longest had %s tokens",
                                            static_cast<long long>(row.length), with_commas(row.longest_window).c_str()),
                                  width) +
                          "\n";

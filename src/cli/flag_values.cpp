@@ -39,7 +39,7 @@ CLI::Validator output_folder() {
         [](const std::string& path) {
             return path == "-"
                        ? std::string(
-                             "'-' is standard output elsewhere, and a folder is made here: name one (./- if it is called so)")
+                             "'-' means standard output, but this flag takes a folder: name one (./- for a folder named -)")
                        : std::string();
         },
         "", "output_folder"};

@@ -68,7 +68,7 @@ void add_generate(CLI::App& app, VerbContext& context) {
         ->check(whole_number(0, std::numeric_limits<std::uint64_t>::max()))
         ->type_name("N")
         ->capture_default_str();
-    verb->add_flag("--past-boundary", flags->past_boundary, "Go on after the end of a document (word: of a line)");
+    verb->add_flag("--past-boundary", flags->past_boundary, "Continue after the end of a document (word: of a line)");
     run_with(verb, context, [flags](const CommonOptions& common) { return run(*flags, common); });
 }
 

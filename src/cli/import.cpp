@@ -33,14 +33,14 @@ int run(const ImportRequest& request) {
 
 void add_import(CLI::App& app, VerbContext& context) {
     auto* group = add_verb_group(
-        app, "import", "Make a checkpoint out of another program's",
+        app, "import", "Convert a checkpoint of another program",
         "longbow import fairseq checkpoint_best.pt --dict dict.txt --position alibi --out runs/imported");
     auto request = std::make_shared<ImportRequest>();
     auto* verb = add_verb(
         *group, context, "fairseq", "A language model of fairseq's transformer_lm family (the paper's models)",
         "longbow import fairseq alibi_wt103_L512.pt --dict wikitext-103/dict.txt --position alibi --out runs/alibi-512\n"
         "  longbow eval runs/alibi-512 --text wiki.valid.tokens --lengths 512,3072");
-    verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any age; nothing in it is executed")
+    verb->add_option("CHECKPOINT", request->checkpoint, "fairseq's .pt file, of any version; nothing in it is executed")
         ->required()
         ->type_name("FILE.pt");
     verb->add_option("--dict", request->dictionary, "The dictionary that the training data was made with")

@@ -51,7 +51,7 @@ void print_text(const Json& about) {
 
 void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
-    auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint holds",
+    auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint contains",
                           "longbow inspect checkpoint runs/alibi@last --verify");
     verb->add_option("CHECKPOINT", flags->checkpoint,
                      "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")

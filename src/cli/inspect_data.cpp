@@ -198,14 +198,15 @@ int inspect_data(const InspectDataFlags& flags) {
 void add_inspect_data(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<InspectDataFlags>();
     auto* verb = add_verb(inspect_group(app), context, "data",
-                          "What a token store holds; any span as text; what an update will see; checksums",
+                          "Show what a token store contains: any span as text, what an update will see, checksums",
                           "longbow inspect data store --split valid --tokens 0:100\n"
                           "  longbow inspect data store --update 600 -c configs/demo/alibi.yaml\n"
                           "  longbow inspect data store --verify");
     verb->add_option("STORE", flags->store, "Folder of the store")->required();
     verb->add_option("--split", flags->split, "Split to look at; default: train, or the first")->type_name("NAME");
-    verb->add_option("--tokens", flags->tokens,
-                     "Decode tokens BEGIN up to END (exclusive); an end left out is the split's")
+    verb->add_option(
+            "--tokens", flags->tokens,
+            "Decode tokens BEGIN up to END (exclusive); without BEGIN or END, from the start or to the end of the split")
         ->type_name("BEGIN:END");
     auto* update =
         verb->add_option("--update", flags->update, "Which sequences update N of a training run sees (1 is the first)")

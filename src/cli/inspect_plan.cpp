@@ -129,7 +129,7 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
         ->capture_default_str()
         ->type_name("NAME");
     verb->add_flag("--within-documents", flags->request.within_documents,
-                   "Windows begin anew at each document (needs a STORE)");
+                   "Windows start again at each document (needs a STORE)");
     verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
         ->check(whole_number())
         ->type_name("N");

@@ -87,7 +87,7 @@ int run_as_rank(const Launch& launch, const CommonOptions& common, double timeou
 
 void add_rank_arguments(CLI::App* verb, RankOptions& options) {
     verb->add_option("--nproc", options.nproc,
-                     "Processes on this machine that share the work: one GPU each, or the CPU's cores shared out")
+                     "Processes on this machine that share the work: one GPU each, or a share of the CPU's cores")
         ->type_name("N")
         ->check(whole_number(1, 1024))
         ->capture_default_str();

@@ -43,8 +43,8 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     if (flags.max_stream_tokens > 0) {
         request.scale.stride_1_tokens =
             request.scale.stride_1_tokens > 0 ? std::min(request.scale.stride_1_tokens, flags.max_stream_tokens) : 0;
-        request.scale.changes.push_back("the first " + with_commas(flags.max_stream_tokens) +
-                                        " tokens of each split alone are scored");
+        request.scale.changes.push_back("only the first " + with_commas(flags.max_stream_tokens) +
+                                        " tokens of each split are scored");
     }
     request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
     request.configs = flags.configs;

@@ -30,9 +30,7 @@ struct TrainFlags {
 };
 
 // A run that has almost diverged has a loss whose exponential overflows a double.
-std::string perplexity_text(double value) {
-    return std::isfinite(value) ? strprintf("%.2f", value) : "beyond all numbers";
-}
+std::string perplexity_text(double value) { return std::isfinite(value) ? strprintf("%.2f", value) : "infinite"; }
 
 void print_summary(const TrainSummary& summary) {
     std::cout << summary.run_dir.string() << ": " << (summary.was_finished ? "finished already, " : "")
@@ -49,8 +47,7 @@ void print_seeds(const TrainSummary& all) {
     for (const auto& one : all.seeds) squares += std::pow(one.best_valid_ppl - all.best_valid_ppl, 2);
     if (all.best_valid_ppl <= 0) return;
     if (!std::isfinite(all.best_valid_ppl)) {
-        std::cout << strprintf("%zu seeds: no mean, since a validation perplexity is beyond all numbers\n",
-                               all.seeds.size());
+        std::cout << strprintf("%zu seeds: no mean, because a validation perplexity is infinite\n", all.seeds.size());
         return;
     }
     std::cout << strprintf("%zu seeds: best validation perplexity %.2f +- %.2f (mean and standard deviation)\n",
@@ -104,7 +101,7 @@ void add_train(CLI::App& app, VerbContext& context) {
         "  longbow train --from runs/alibi@step=200 optim.lr=1e-4 \"train.stop=600 updates\" --run-dir runs/alibi-slow");
     add_config_arguments(verb, flags->config, /*required=*/false);
     add_rank_arguments(verb, flags->ranks);
-    verb->add_option("--run-dir", flags->run_dir, "Where the run lives; default: runs/<name of the last config file>")
+    verb->add_option("--run-dir", flags->run_dir, "Directory of the run; default: runs/<name of the last config file>")
         ->check(output_folder())
         ->type_name("DIR");
     auto* resume =
@@ -115,14 +112,14 @@ void add_train(CLI::App& app, VerbContext& context) {
             ->capture_default_str();
     verb->add_option(
             "--from", flags->from,
-            "Start a new run from this one's weights, optimizer state and place in the data, with its settings but for the "
+            "Start a new run from this one's weights, optimizer state and place in the data, with its settings except the "
             "overrides; RUN alone is its last checkpoint. Takes no -c, needs --run-dir")
         ->type_name("RUN[@last|@best|@step=N]");
     auto* dry_run = verb->add_flag("--dry-run", flags->dry_run,
                                    "Print what the run would take (parameters, updates, memory, FLOPs) and stop");
     verb->add_option(
             "--plan-device", flags->plan_device,
-            "With --dry-run: plan the memory of this kind of device, which need not be here; default: --device")
+            "With --dry-run: plan the memory of this kind of device, which this machine need not have; default: --device")
         ->type_name("cpu|cuda")
         ->check(CLI::IsMember({"cpu", "cuda"}))
         ->needs(dry_run);

@@ -78,7 +78,7 @@ CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bo
         ->type_name("")
         ->check([](const std::string& text) -> std::string {
             if (text.find('=') != std::string::npos) return {};
-            return "'" + text + "' is not an override: expected key.sub=value (a config file goes behind -c)";
+            return "'" + text + "' is not an override: expected key.sub=value (a config file is given with -c)";
         });
     return files;
 }

@@ -14,7 +14,7 @@ void add_verify(CLI::App& app, VerbContext& context) {
     auto run = std::make_shared<std::string>();
     auto options = std::make_shared<RankOptions>();
     auto* verb = add_verb(app, context, "verify",
-                          "Check a run: its checkpoints are whole, and resuming gives the same weights bit for bit",
+                          "Check a run: its checkpoints are complete, and resuming gives the same weights bit for bit",
                           "longbow verify runs/alibi");
     verb->add_option("RUN", *run, "Run directory")->required();
     add_rank_arguments(verb, *options);

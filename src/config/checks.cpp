@@ -24,7 +24,7 @@ public:
         data();
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"},
-                   "one seed is no list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
+                   "one seed is not a list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
         const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
         const auto longest = c_.eval.lengths.empty()
@@ -85,7 +85,7 @@ private:
             refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024",
                                                     static_cast<long long>(c_.data.shard_tokens)));
         }
-        if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is no mixture; write data.store");
+        if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is not a mixture; write data.store");
     }
 
     // Returns false if a > b is certain before the data are known.

@@ -85,7 +85,7 @@ void declare_attention(std::vector<Field>& fields) {
     key("backend", &AttentionConfig::backend,
         "Attention implementation; auto takes the fastest that can serve the model");
     key("skip_threshold", &AttentionConfig::skip_threshold,
-        "fused leaves out far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in fp32; 0: off")
+        "fused skips far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in fp32; 0: off")
         .at_least(0)
         .when("attention.backend", "attention.backend: auto or fused",
               [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
@@ -97,7 +97,7 @@ void declare_tokenizer(std::vector<Field>& fields) {
     key("kind", &T::kind, "").when("data.train", kText, has_text);  // describe_tokenizers() says what kinds there are
     key("file", &T::file, "Vocabulary to use as it is").when("data.train", kText, has_text);
     key("vocab_size", &T::vocab_size,
-        "Size of the vocabulary that is learnt (word: the most frequent words are kept); 0: the kind's default")
+        "Size of the vocabulary that is learned (word: the most frequent words are kept); 0: the kind's default")
         .unit("tokens")
         .range(0, 4194304)
         .when("data.train", kText, has_text)
@@ -110,8 +110,8 @@ void declare_data(std::vector<Field>& fields) {
     key("store", &D::store, "Folder of the token store; made from the text below when it is missing")
         .when("data.mixture", kOneStore, one_store);
     key("mixture", &D::mixture,
-        "Stores to train on together, each as STORE=WEIGHT: the weight is the store's share of the training inputs, relative to the other weights. All have "
-        "one tokenizer; the first serves for validation. In place of data.store")
+        "Stores to train on together, each as STORE=WEIGHT: the weight is the store's share of the training inputs, relative "
+        "to the other weights. All have one tokenizer; the first serves for validation. In place of data.store")
         .unique()
         .when("train.order", "train.order: shuffled",
               [](const Config& c) { return c.train.order == DataOrder::shuffled; });
@@ -137,7 +137,7 @@ void declare_data(std::vector<Field>& fields) {
         .range(0, 1LL << 40)
         .when("data.train", kText, has_text);
     key("expect_vocab_size", &D::expect_vocab_size,
-        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store is there; 0: any")
+        "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store exists; 0: any")
         .unit("ids")
         .range(0, 4194304);
     key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any")
@@ -282,7 +282,7 @@ void declare_dist(std::vector<Field>& fields) {
     key("shard_optimizer", &D::shard_optimizer,
         "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
     key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks");
-    key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass goes on")
+    key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass continues")
         .unit("MiB")
         .range(0.1, 4096);
 }
@@ -343,7 +343,7 @@ void describe_tokenizers(Field& field, const ConfigContext& context) {
         files.push_back(kind.file_help);
     }
     if (field.name == "file") {
-        field.help += ": " + listed(files, ", or ") + "; empty: learnt from data.train";
+        field.help += ": " + listed(files, ", or ") + "; empty: learned from data.train";
     } else if (field.name == "kind") {
         field.help = listed(kinds, " or ");
         for (const auto& kind : context.tokenizers) field.allowed.push_back(kind.name);

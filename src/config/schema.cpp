@@ -118,7 +118,7 @@ train:
 
 - What counts: defaults, then included files, then the files given with `-c` from left to right, then `section.key=value` on the command
   line. The last one wins. `longbow config show` prints the outcome.
-- A run's own `config.yaml` is complete. Values in it that have no effect with what later files and overrides set are left out, not errors.
+- A run's own `config.yaml` is complete. Values in it that have no effect with what later files and overrides set are ignored and are not errors.
 - `null` (or `section.key=` on the command line) takes back what an earlier file has set.
 - A list of one needs no brackets; on the command line a list is `eval.lengths=64,128` or `[64, 128]`.
 - A key that has no effect with the other settings is an error that names the key which decides; so are unknown keys, keys written twice, and

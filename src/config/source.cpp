@@ -51,7 +51,7 @@ void require_text(const std::string& text, const std::string& name) {
     for (const char c : text) {
         if (c == '\n') ++line;
         if (static_cast<unsigned char>(c) >= ' ' || c == '\n' || c == '\t' || c == '\r') continue;
-        throw ConfigError(name + ": not a text: it holds the control character " + std::to_string(c) + " (line " +
+        throw ConfigError(name + ": not a text: it contains the control character " + std::to_string(c) + " (line " +
                           std::to_string(line) + ")");
     }
 }
@@ -183,7 +183,7 @@ private:
         const std::string& word = node.Scalar();
         if (!seen.insert(word).second) {
             throw ConfigError(place(name, node.Mark()) + ": " + (section.empty() ? word : section + "." + word) +
-                              " stands here twice");
+                              " is written here twice");
         }
         return word;
     }

@@ -98,7 +98,7 @@ public:
         if (field_.no_repeats) {
             std::set<T> seen;
             for (const auto& value : values) {
-                if (!seen.insert(value).second) refuse(value_text(FieldValue(value)) + " stands in the list twice");
+                if (!seen.insert(value).second) refuse(value_text(FieldValue(value)) + " is in the list twice");
             }
         }
         return values;

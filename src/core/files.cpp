@@ -32,7 +32,7 @@ std::string remedy(int error) {
         return " (the file is too large for this file system: choose a path on another one, then run the same command again)";
     }
     return strprintf(
-        " (files may have %s bytes here: lift the limit with `ulimit -f unlimited`, then run the same command again)",
+        " (files may have at most %s bytes here: raise the limit with `ulimit -f unlimited`, then run the same command again)",
         with_commas(static_cast<std::int64_t>(limit.rlim_cur)).c_str());
 }
 

@@ -55,7 +55,7 @@ Followed follow(const fs::path& named) {
         if (none) return {path, std::nullopt};
         path = without_trailing_slashes(folder_of(path) / target);
     }
-    throw Error(named.string() + ": its links lead in a circle: name the file itself");
+    throw Error(named.string() + ": its links form a loop: name the file itself");
 }
 
 [[noreturn]] void refuse(const fs::path& path, const std::string& why) {

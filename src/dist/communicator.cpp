@@ -102,7 +102,7 @@ struct Communicator::Impl {
             if (watchdog != nullptr) {
                 if (const auto failure = watchdog->failure()) throw Error(*failure);
                 if (const auto gone = watchdog->silent_rank()) {
-                    throw Error(strprintf("rank %d: rank %d has given no sign for dist.timeout (", launch.rank, *gone) +
+                    throw Error(strprintf("rank %d: rank %d has not responded for dist.timeout (", launch.rank, *gone) +
                                 watchdog->table() + ")");
                 }
             }
@@ -187,7 +187,7 @@ void Communicator::make_group() {
                              own_address(launch.address, launch.port)};
         if (launch.world > launch.local_world && (starts_with(request.address, "127.") || request.address == "::1") &&
             std::getenv("GLOO_SOCKET_IFNAME") == nullptr) {
-            throw Error("this host's name stands for " + request.address +
+            throw Error("this host's name resolves to " + request.address +
                         " here (/etc/hosts), where ranks on other hosts cannot reach it: set "
                         "MASTER_ADDR to an address that they can, or GLOO_SOCKET_IFNAME to the network card");
         }

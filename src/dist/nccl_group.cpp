@@ -19,7 +19,7 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(const GroupRequest& request) {
                     "; build with CUDA (`longbow doctor`), or take --device cpu");
     }
     const auto make = reinterpret_cast<MakeNcclGroup>(::dlsym(library, kMakeNcclGroup));
-    if (make == nullptr) throw Error(file.string() + " is of another version of longbow: build anew");
+    if (make == nullptr) throw Error(file.string() + " is of another version of longbow: build again");
     return make(request);
 }
 

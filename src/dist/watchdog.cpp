@@ -117,7 +117,7 @@ std::string Watchdog::table_of(const State& state) {
         const auto& seen = state.seen[rank];
         const auto silent = seconds_since(seen.changed);
         const auto where = seen.where.empty() ? std::string("start") : seen.where;
-        rows.push_back(name + (silent > 2.5 ? strprintf("no sign for %.0f s, last at ", silent) : "") + where);
+        rows.push_back(name + (silent > 2.5 ? strprintf("no response for %.0f s, last at ", silent) : "") + where);
     }
     return join(rows, "; ");
 }

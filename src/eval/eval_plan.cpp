@@ -34,7 +34,7 @@ void check_plan(const EvalPlanRequest& request) {
     }
     const auto stride = request.stride == 0 ? protocol.stride_at(length) : request.stride;
     if (!protocol.strided && stride != protocol.stride_at(length)) {
-        throw UsageError("protocol " + protocol.name + " has no stride: leave --stride out, or use protocol " +
+        throw UsageError("protocol " + protocol.name + " has no stride: omit --stride, or use protocol " +
                          join(strided_protocols(), " or "));
     }
     if (stride < 1 || stride > length) {
@@ -43,7 +43,7 @@ void check_plan(const EvalPlanRequest& request) {
                                    static_cast<long long>(length)));
     }
     if (!protocol.within_documents && !request.document_ends.empty()) {
-        throw UsageError("protocol " + protocol.name + " takes the stream as one text: leave --within-documents out");
+        throw UsageError("protocol " + protocol.name + " takes the stream as one text: omit --within-documents");
     }
 }
 

@@ -131,7 +131,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
          {std::pair{"length", result.length}, {"stride", result.stride}, {"tokens", result.tokens}}) {
         if (value < 1)
             throw DataError(where + ": \"" + key + "\": " + std::to_string(value) +
-                            " is none that longbow eval writes");
+                            " is not a value that longbow eval writes");
     }
     if (result.words == 0) result.ppl_per_word = kNoValue;  // rows of earlier versions have 0 there
     if (result.bits_per_byte == 0 && result.nll != 0) result.bits_per_byte = kNoValue;
@@ -174,7 +174,7 @@ std::vector<EvalResult> read_results(const std::string& path) {
         if (json.is_discarded()) {
             // Anything else is not one of our rows.
             if (i + 1 == lines.size() && !whole && trim(lines[i]).front() == '{') {
-                log::warn(where + ": the last row was cut short and is left out");
+                log::warn(where + ": the last row was cut short and is ignored");
                 break;
             }
             throw DataError(where + ": " + line_fault(lines[i]));

@@ -50,7 +50,7 @@ void save_all_losses(const std::filesystem::path& partial, const std::string& ke
     try {
         write_partial(partial, key, nll, nll.size());
     } catch (const Error& error) {
-        log::warn(std::string(error.what()) + "; what is measured is not kept for another call");
+        log::warn(std::string(error.what()) + "; an interruption will lose what is measured");
     }
 }
 

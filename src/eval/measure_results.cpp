@@ -159,7 +159,7 @@ void ResultsMeasurement::measure(
                 failpoint("eval.row");
             } else {
                 if (!leader) continue;
-                log::info(row.label + ": already in " + out + " (--again measures anew)");
+                log::info(row.label + ": already in " + out + " (--again measures again)");
                 rows.push_back(*row.known);
             }
             progress.finish();

@@ -61,7 +61,7 @@ const TokenStream& MeasuredText::encoded(const MeasuredRun& run) {
         if (!encoded_.empty() && !can_be_read_again(file))
             throw UsageError(
                 file +
-                " can be read once, and these runs need it encoded by more than one tokenizer or rule: write it to a file first");
+                " can be read only once, but these runs need it encoded by more than one tokenizer or rule: write it to a file first");
     }
     auto stream = is_assumed() ? assumed_for(run) : stream_of_text(*run.checkpoint.tokenizer, files_, rules, threads_);
     if (stream->size() == 0) throw DataError(join(files_, ", ") + ": no tokens to score");

@@ -108,7 +108,7 @@ private:
             else
                 open.push_back(entry->path());
         }
-        if (error) log::warn(folder.string() + " cannot be read, and runs in it are left out: " + error.message());
+        if (error) log::warn(folder.string() + " cannot be read, and runs in it are ignored: " + error.message());
     }
 
     std::set<fs::path> visited_;
@@ -164,7 +164,7 @@ std::vector<std::string> run_names(const std::vector<fs::path>& paths) {
 }
 
 std::vector<FoundRun> find_runs(const fs::path& folder) {
-    if (!fs::is_directory(folder)) throw Error(folder.string() + " is no folder");
+    if (!fs::is_directory(folder)) throw Error(folder.string() + " is not a folder");
     return Search(folder).found();
 }
 

@@ -38,7 +38,7 @@ std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>&
     const auto last = model.hidden(tokens, &cache).select(1, -1);  // [1, dim]
     const auto logits = model.head().logits(last).to(torch::kCPU, torch::kFloat).contiguous();
     if (!std::isfinite(logits.max().item<float>())) {
-        throw Error("the model's scores are no numbers: its training has diverged, or its weights are damaged");
+        throw Error("the model's scores are not numbers: its training has diverged, or its weights are damaged");
     }
     const auto* data = logits.const_data_ptr<float>();
     return {data, data + logits.numel()};

@@ -137,7 +137,7 @@ std::string slurm_script(const GridPlan& plan, const GridRequest& request,
     text +=
         "# One model a task: add --partition, --account and --time as your cluster wants them, and submit from the top of the checkout.\n";
     text +=
-        "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to go on.\n";
+        "# SIGTERM comes two minutes before the time limit; longbow saves, ends with 75, and the task queues itself again to continue.\n";
     for (const auto& command : store_commands(plan, request)) text += "# First, once: " + shell_line(command) + "\n";
     text += "# Last, when all tasks are done: " + shell_line(final_command) + "\n";
     text +=

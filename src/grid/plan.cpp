@@ -171,7 +171,7 @@ void warn_of_unreached(const GridPlan& plan) {
                         !said.emplace(length, eval.stream_tokens).second)
                         continue;
                     log::warn(strprintf(
-                        "no window reaches length %lld: only %s tokens are scored (--max-stream-tokens); its place stays empty",
+                        "no window has length %lld, because only %s tokens are scored (--max-stream-tokens); its cell stays empty",
                         static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
                 }
             }

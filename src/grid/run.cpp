@@ -15,7 +15,7 @@ void check_texts(const GridPlan& plan, const std::string& remedy) {
         if (fs::exists(fs::path(data.store) / "manifest.json")) continue;
         for (const auto& file : data.train) {
             if (!fs::exists(file)) {
-                throw DataError(file + ": the text is not there, and " + data.store + " is no token store yet; " +
+                throw DataError(file + ": the text does not exist, and " + data.store + " is not a token store yet; " +
                                 remedy);
             }
         }

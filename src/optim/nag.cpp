@@ -33,7 +33,7 @@ private:
 
 LONGBOW_REGISTER_OPTIMIZER(
     {.name = "nag",
-     .help = "Nesterov's accelerated gradient as in fairseq, the paper's: sgd with optim.nesterov, but for the "
+     .help = "Nesterov's accelerated gradient as in fairseq, the paper's: sgd with optim.nesterov, except for the "
              "weight decay, which is decoupled",
      .reads = {"momentum"},
      .slots = momentum_slots,

@@ -134,11 +134,11 @@ std::string blocks_note(const std::vector<GridRow>& rows) {
         }
     }
     if (most == 0)
-        return strprintf("no interval, since that takes %lld blocks of 1,024 targets",
+        return strprintf("no interval, because that needs %lld blocks of 1,024 targets",
                          static_cast<long long>(kLeastBlocks));
     return "Student's t over " + with_commas(least) + (least < most ? " to " + with_commas(most) : "") +
            " blocks of 1,024 targets (none below " + std::to_string(kLeastBlocks) +
-           "); it holds the spread of the text, not of seeds";
+           "); it includes the variation of the text, not of the seeds";
 }
 
 std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scale, const Grid& grid) {
@@ -146,7 +146,7 @@ std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scal
     if (!grid.has_ours) return notes;
     if (auto corpora = corpora_note(grid.rows); !corpora.empty()) notes.push_back(std::move(corpora));
     if (scale.divisor != 1) notes.emplace_back("Lengths are the paper's; in brackets those measured here.");
-    notes.push_back("difference: ours less the paper's. 95 %: " + blocks_note(grid.rows) + ".");
+    notes.push_back("difference: ours minus the paper's. 95 %: " + blocks_note(grid.rows) + ".");
     if (table.unit.find("peed") != std::string::npos || table.unit.find("wps") != std::string::npos) {
         notes.emplace_back(
             "Our speeds are scored or trained tokens a second of this machine as it was loaded then (--jobs 1 measures undisturbed); the "

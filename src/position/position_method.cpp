@@ -50,7 +50,7 @@ std::shared_ptr<PositionMethod> make_position_method(const std::string& name, co
     if (!entry->slopes && gives_slopes(*method)) {
         throw ConfigError(
             "position method \"" + name +
-            "\": its bias() has slopes, and its registration does not say so; write true behind its factory "
+            "\": its bias() has slopes, and its registration does not say so; write true after its factory "
             "(PositionEntry::slopes), so that attention.skip_threshold can be set");
     }
     return method;

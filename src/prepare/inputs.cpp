@@ -29,7 +29,7 @@ std::vector<std::string> files_in(const fs::path& folder) {
     }
     if (error) throw DataError(folder.string() + ": " + error.message());
     if (files.empty())
-        throw DataError(folder.string() + ": a folder without files (its sub-folders are not looked into: name them)");
+        throw DataError(folder.string() + ": a folder without files (its sub-folders are not searched: name them)");
     return files;
 }
 

@@ -59,8 +59,8 @@ std::string bars_text(const ReportTable& table) {
     std::string text;
     if (interval)
         text +=
-            " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: whether two models differ, the "
-            "table and longbow compare say better.";
+            " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: to see whether two models differ, "
+            "use the table or longbow compare.";
     if (spread) text += " Bars of models with several seeds are one standard deviation over seeds either way.";
     if (few) text += strprintf(" No bars: they need %lld blocks of text.", static_cast<long long>(kLeastBlocks));
     return text;
@@ -202,7 +202,7 @@ Chart position_chart(const ReportTable& table) {
     chart.caption = "Mean loss by the number of context tokens, at evaluation length " + join(texts, ", ") +
                     ". Where the line rises past the training length, the longer input does harm.";
     if (table.tokenizers.size() > 1)
-        chart.caption += " Tokens are each model's own: between tokenizers only the shapes compare.";
+        chart.caption += " Tokens are each model's own: between tokenizers only the shapes can be compared.";
     if (bars) chart.caption += " Bars are one standard deviation over seeds either way.";
     if (weak) chart.caption += " Hollow points are means over fewer than 100 tokens.";
     mark_train_length(chart, table);

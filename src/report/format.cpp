@@ -162,7 +162,7 @@ std::vector<std::string> table_notes(const ReportTable& table) {
     if (auto seeds = seeds_note(table); !seeds.empty()) notes.push_back(std::move(seeds));
     if (!table.same_targets())
         notes.emplace_back(
-            "Each length scores other tokens of the text, as the protocol has it: columns do not compare exactly.");
+            "Each length scores other tokens of the text, as the protocol defines: columns cannot be compared exactly.");
     return notes;
 }
 

@@ -57,8 +57,8 @@ const char* const kHowToRead =
     "<li><b>Growth</b> is the perplexity at the longest length over that at the training length: 1 or less means that the method extrapolates. "
     "Brackets contain the 95 % interval by Student's t over blocks of 1,024 consecutive tokens, the same ones at both lengths (none below 10 "
     "blocks); ± is the standard deviation over seeds.</li>\n"
-    "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they include the variation "
-    "between easy and hard passages, which is the same for all models and lengths.</li>\n</ul>\n";
+    "<li>Intervals of single perplexities (hover over a number) are much wider than those of the ratios, because they include the "
+    "variation between easy and hard passages, which is the same for all models and lengths.</li>\n</ul>\n";
 
 // Says how many models were measured, and on which corpora.
 std::string summary(const std::vector<ReportRun>& runs, const std::vector<ReportTable>& tables) {

@@ -162,7 +162,7 @@ void refuse_unpaired(const ComparisonSide& one, const BySeed& rows, const Compar
     if (!shared.empty()) {
         std::vector<std::string> names;
         for (const auto seed : shared) names.push_back(std::to_string(seed));
-        text += ", or compare the shared ones alone (--seeds " + join(names, ",") + ")";
+        text += ", or compare only the shared ones (--seeds " + join(names, ",") + ")";
     } else {
         text += ", or name one run a side";
     }

@@ -100,7 +100,7 @@ std::string find_rsvg_convert() {
 void require_rsvg_convert() {
     if (!find_rsvg_convert().empty()) return;
     throw Error(
-        "figures as pdf or png are made by the program rsvg-convert, which is not there: install the Debian package librsvg2-bin "
+        "figures as pdf or png are made by the program rsvg-convert, which is not installed: install the Debian package librsvg2-bin "
         "(./scripts/setup does), or take --format svg");
 }
 

@@ -41,7 +41,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
     if (!fs::exists(file)) return settings;
     // The rows say what was measured, so the report can do without the settings and without the training curve.
     const auto left_out = [&](const std::string& why) {
-        log::warn(file.string() + ": " + why + "; the report leaves this run's settings out");
+        log::warn(file.string() + ": " + why + "; the report omits this run's settings");
         return std::map<std::string, std::string>();
     };
     const auto text = read_file(file);
@@ -59,7 +59,7 @@ void read_metrics(const fs::path& file, ReportRun& run) {
     if (!fs::exists(file)) return;
     const auto text = read_file(file);
     if (encoding_of_bom(text) != nullptr) {
-        log::warn(file.string() + ": " + utf8_problem(text) + "; the report leaves this run's training out");
+        log::warn(file.string() + ": " + utf8_problem(text) + "; the report omits this run's training");
         return;
     }
     run.metrics = longbow::read_metrics(file);

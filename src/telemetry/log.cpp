@@ -30,7 +30,7 @@ struct State {
     void stop_logging_to_file(const std::string& what) {
         if (!file || file->level() == spdlog::level::off) return;
         file->set_level(spdlog::level::off);
-        std::fprintf(stderr, "warning: %s; the run goes on without a log file\n", what.c_str());
+        std::fprintf(stderr, "warning: %s; the run continues without a log file\n", what.c_str());
     }
     void rebuild() {
         const auto level = logger ? logger->level() : spdlog::level::info;

@@ -27,7 +27,7 @@ std::vector<Json> read_metrics(const fs::path& path) {
         }
     }
     if (damaged > 0) {
-        log::warn(strprintf("%s:%zu: no JSON object%s; passed over", path.c_str(), first_damaged,
+        log::warn(strprintf("%s:%zu: not a JSON object%s; ignored", path.c_str(), first_damaged,
                             damaged > 1 ? strprintf(", as are %zu lines after it", damaged - 1).c_str() : ""));
     }
     return rows;

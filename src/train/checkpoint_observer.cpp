@@ -34,8 +34,8 @@ void expect_equal_weights(const Session& session) {
     for (std::size_t rank = 1; rank < hashes.size(); ++rank) {
         if (hashes[rank] == hashes[0]) continue;
         throw Error(strprintf(
-            "after update %lld the weights of rank %zu are not those of rank 0: look at that machine's memory and GPU; nothing "
-            "is saved, the last checkpoint is from before",
+            "after update %lld the weights of rank %zu are not those of rank 0: check that machine's memory and GPU; nothing "
+            "is saved, and the last checkpoint is from before that",
             static_cast<long long>(session.state.updates), rank));
     }
 }
@@ -65,9 +65,9 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     expect_equal_weights(session);
     if (!weights_are_finite(session)) {
         if (session.saved_update < 0)
-            throw DivergedError("the weights are not finite before the first update: look at train.init_from");
+            throw DivergedError("the weights are not finite before the first update: check train.init_from");
         throw DivergedError(strprintf(
-            "diverged: the weights are not finite after update %lld; %s is from before; try a smaller optim.lr or a longer schedule.warmup",
+            "diverged: the weights are not finite after update %lld; %s is from before that; try a smaller optim.lr or a longer schedule.warmup",
             static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
     }
     metrics.sync();

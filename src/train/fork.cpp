@@ -106,8 +106,8 @@ void check_fork_settings(const LoadedConfig& loaded) {
         const auto set = loaded.origins.find("train.init_from");
         throw UsageError(
             (set == loaded.origins.end() ? "" : set->second.place + ": ") +
-            "train.init_from and --from cannot be combined: both set the initial weights. --from takes over the optimizer's state and the place "
-            "in the data too; choose one of the two");
+            "train.init_from and --from cannot be combined: both set the initial weights. --from takes over the "
+            "optimizer's state and the place in the data too; choose one of the two");
     }
     if (const auto set = loaded.origins.find("model.init"); set != loaded.origins.end() && !set->second.own) {
         throw ConfigError(set->second.place +

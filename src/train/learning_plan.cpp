@@ -88,7 +88,7 @@ void check_raised_stop(const Session& session, const Config& before) {
                           ? strprintf(", which keeps the period of %lld updates with which this run started",
                                       static_cast<long long>(session.state.schedule_period))
                           : std::string();
-    log::info(stops + ": trains on at a learning rate " + (rates_ahead(session)[0] == 'f' ? "" : "of ") +
+    log::info(stops + ": continues at a learning rate " + (rates_ahead(session)[0] == 'f' ? "" : "of ") +
               rates_ahead(session) + " (" + now.schedule.name + kept + ")");
 }
 

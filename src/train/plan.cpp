@@ -98,7 +98,7 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
         return line("an update",
                     with_commas(config.train.batch * config.train.accumulate * config.train.length) + " tokens") +
                path +
-               " is not there yet: parameters, memory, time and updates an epoch are known when it is made from data.train (longbow "
+               " does not exist yet: parameters, memory, time and updates an epoch are known when it is made from data.train (longbow "
                "prepare, or the run itself), or with tokenizer.vocab_size or data.expect_vocab_size.\n";
     }
     auto known = config;
@@ -107,12 +107,12 @@ std::string plan_without_store(const TrainRequest& request, int ranks) {
     const auto valid_tokens = config.data.valid.empty() ? 0 : config.eval.max_batch_tokens;
     const std::string from = config.data.expect_vocab_size > 0 ? "data.expect_vocab_size and data.expect_train_tokens"
                              : !config.tokenizer.file.empty()  ? "tokenizer.file"
-                                                               : "tokenizer.vocab_size, the most that will be learnt";
+                                                               : "tokenizer.vocab_size, the most that will be learned";
     const std::string unknown = config.data.expect_train_tokens > 0
                                     ? ""
                                     : " How many updates an epoch has is known when the store is made from data.train.";
     return expected_plan(known) + memory_lines(request, ranks, vocab_size, valid_tokens) +
-           time_text(request, expected_time(known), ranks) + path + " is not there yet: these numbers follow from " +
+           time_text(request, expected_time(known), ranks) + path + " does not exist yet: these numbers follow from " +
            from + "." + unknown + "\n";
 }
 

@@ -58,7 +58,7 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
         if (before == now) return;
         throw DataError(session.store->path().string() + ": " + what + " (" + now + ") is not the one that " +
                         checkpoint.string() + " was trained on (" + before +
-                        "); bring the old store back, or choose another --run-dir");
+                        "); restore the old store, or choose another --run-dir");
     };
     check("tokenizer", session.tokenizer->fingerprint(), "the tokenizer");
     check("data", session.train->fingerprint(), "the training data");

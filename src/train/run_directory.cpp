@@ -37,7 +37,7 @@ RunDirectory::RunDirectory(fs::path path) : path_(std::move(path)) {
     if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
         const std::string holder = std::string(trim(read_file(file)));
         ::close(lock_);
-        throw Error("another trainer" + (holder.empty() ? "" : " (process " + holder + ")") + " works in " +
+        throw Error("another trainer" + (holder.empty() ? "" : " (process " + holder + ")") + " is running in " +
                     path_.string() + ": wait for it, stop it, or choose another --run-dir");
     }
     const std::string pid = std::to_string(::getpid()) + "\n";

@@ -53,7 +53,7 @@ void check_no_validation(const TrainRequest& request, bool resumed) {
         if (store != request.origins.end() && store->second.layer > origin.layer) continue;
         throw ConfigError(
             origin.place + ": " + key + " has no effect here: " + path +
-            " has no valid split. Make the store anew with --valid FILE, name another in data.valid_store, or remove the key");
+            " has no valid split. Make the store again with --valid FILE, name another in data.valid_store, or remove the key");
     }
     log::warn(path + " has no valid split: training without validation, and `best` is not kept");
 }

@@ -67,7 +67,7 @@ void check_missing_store(const TrainRequest& request) {
     const auto path = store_of(request);
     if (data.train.empty() || !request.make_store) {
         const bool unnamed = data.store.empty() && data.mixture.empty();
-        throw DataError((unnamed ? std::string("data.store is not set") : path.string() + " is no token store") +
+        throw DataError((unnamed ? std::string("data.store is not set") : path.string() + " is not a token store") +
                         (data.train.empty() ? ", and data.train names no text to make one from" : "") +
                         (unnamed ? "" : "; `longbow prepare` makes one" + store_suggestion(path)));
     }
@@ -76,8 +76,8 @@ void check_missing_store(const TrainRequest& request) {
     const auto& text = request.origins.at("data.train");
     throw ConfigError(store.place + ": data.store: there is no token store " + path.string() + store_suggestion(path) +
                       " (It is not made from " + join(data.train, ", ") + ", which " + text.place +
-                      " names for another store. To make one from text of yours: longbow prepare .. --out " +
-                      path.string() + ", or set data.train beside data.store.)");
+                      " names for another store. To make one from your own text: longbow prepare .. --out " +
+                      path.string() + ", or set data.train together with data.store.)");
 }
 
 TokenStore open_store(const TrainRequest& request) {

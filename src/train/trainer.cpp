@@ -48,7 +48,7 @@ void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metric
     const auto update = session.state.updates;
     const fs::path from = checkpoints.save_before_divergence(session, metrics);
     throw DivergedError(strprintf(
-        "diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before; "
+        "diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before that; "
         "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
         static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
 }

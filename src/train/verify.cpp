@@ -51,7 +51,7 @@ void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
                           std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0;
         if (!same)
             throw CheckpointError(stored.string() + ": " + name +
-                                  " is not what training on from the checkpoint before gives");
+                                  " differs from what training from the previous checkpoint gives");
     }
 }
 

@@ -69,7 +69,7 @@ class Mistakes(unittest.TestCase):
         for yaml, message in [
             ("train:\n  lenght: 64\n", "a.yaml:2: unknown key 'train.lenght', did you mean 'train.length'?"),
             ("trian:\n  length: 64\n", "a.yaml:1: unknown section 'trian', did you mean 'train'?"),
-            ("train:\n  length: 64\n  length: 128\n", "a.yaml:3: train.length stands here twice"),
+            ("train:\n  length: 64\n  length: 128\n", "a.yaml:3: train.length is written here twice"),
             ("train:\n  length: 1e3\n", "a.yaml:2: train.length: expected an integer, got '1e3'"),
             ("train:\n  length: 010\n", "without leading zeros"),
             ("train:\n  length: -5\n", "-5 is out of range, it must be at least 1"),

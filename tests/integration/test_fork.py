@@ -90,7 +90,7 @@ class Forks(TrainCase):
         self.assert_exit(fork(source, killed, "optim.lr=0.001", "train.stop=32 updates"), 3, "optim.lr: 0.004 -> 0.001", "--from")
         other = self.fresh("no-fork")
         shutil.copytree(train_case.BASE, other, symlinks=True)
-        self.assert_exit(fork(train_case.BASE, other), 2, "not forked", "--run-dir")
+        self.assert_exit(fork(train_case.BASE, other), 2, "a run that --from did not start", "--run-dir")
 
     def test_a_finished_cosine_goes_on_with_another_schedule(self):
         run = self.fresh("constant")
@@ -111,7 +111,7 @@ class Forks(TrainCase):
     def test_another_optimizer_starts_anew(self):
         run = self.fresh("changed-optimizer")
         done = fork(train_case.BASE, run, "optim.name=nag", "schedule.name=constant", "train.stop=26 updates")
-        self.assert_exit(done, 0, "nag starts anew: adamw -> nag")
+        self.assert_exit(done, 0, "nag starts without state: adamw -> nag")
         self.assertEqual(state(run / "checkpoints/step-00000024")["optimizer_steps"], 0)
         self.assertEqual(state(train_case.last(run))["optimizer_steps"], 2)
         kept = self.fresh("kept-optimizer")
@@ -173,7 +173,7 @@ class Forks(TrainCase):
         done = fork(train_case.BASE, run, "--dry-run", "optim.name=sgd", "schedule.name=constant", "train.stop=34 updates")
         self.assert_exit(done, 0)
         self.assertRegex(done.stdout, r"the run +10 updates")
-        self.assertIn("sgd starts anew", done.stdout)
+        self.assertIn("sgd starts without state", done.stdout)
         self.assertFalse(run.exists())
 
     def test_several_seeds_fork_alike(self):

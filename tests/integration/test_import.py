@@ -82,14 +82,14 @@ class Mistakes(ImportCase):
         short.write_text("".join((t5 / "dict.txt").read_text().splitlines(keepends=True)[:-3]))
         self.assertIn("fills the vocabulary up to a multiple of 8", self.run_import(t5 / "checkpoint.pt", "t5", short, code=DATA))
         self.assertIn("No such file", self.run_import(self.dir / "none.pt", code=CHECKPOINT))
-        self.assertIn("no file of torch.save", self.run_import(short, code=CHECKPOINT))
+        self.assertIn("not a file of torch.save", self.run_import(short, code=CHECKPOINT))
 
     def test_a_taken_place(self):
         run = self.run_import(GOLDEN / "alibi_adaptive/checkpoint.pt")
         folder = GOLDEN / "alibi_adaptive"
         error = self.run_longbow("import", "fairseq", folder / "checkpoint.pt", "--dict", folder / "dict.txt", "--position", "alibi",
                                  "--out", run, code=USAGE)
-        self.assertIn("something is there already", error)
+        self.assertIn("already exists", error)
 
 
 if __name__ == "__main__":

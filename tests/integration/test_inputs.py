@@ -113,7 +113,7 @@ class Inputs(unittest.TestCase):
 
     def test_nul_in_a_text(self):
         self.write("nul.jsonl", b'{"text":"first"}\0{"text":"lost"}\n{"text":"third"}\n')
-        self.refuse(4, "nul.jsonl: line 1: no JSON: byte 17 is NUL", "prepare", "--tokenizer", "bpe:store", "--train", "nul.jsonl", "--out", "no")
+        self.refuse(4, "nul.jsonl: line 1: not JSON: byte 17 is NUL", "prepare", "--tokenizer", "bpe:store", "--train", "nul.jsonl", "--out", "no")
         self.write("escaped.jsonl", rb'{"text":"a\u0000b","score":NaN}' + b"\n")
         self.prepare("escaped-store", "--tokenizer", "bpe:store", "--train", "escaped.jsonl")
         self.assertIn("a\0b", self.tokens("escaped-store"))
@@ -195,7 +195,7 @@ class Inputs(unittest.TestCase):
         self.run_ok("eval", "runs/alibi", "--data", "store", "--lengths", "16")
         copy = self.home / "damaged"
         for name, damage, warning in (("config.yaml", lambda text: text.encode("utf-16"), "byte order mark of UTF-16"),
-                                      ("config.yaml", lambda text: text.encode() + b"a: \xe9\n", "no valid UTF-8"),
+                                      ("config.yaml", lambda text: text.encode() + b"a: \xe9\n", "not valid UTF-8"),
                                       ("config.yaml", lambda text: b"a: [\n", "not valid YAML"),
                                       ("metrics.jsonl", lambda text: text.encode("utf-16"), "byte order mark of UTF-16")):
             shutil.rmtree(copy, ignore_errors=True)
@@ -203,7 +203,7 @@ class Inputs(unittest.TestCase):
             (copy / name).write_bytes(damage((copy / name).read_text(encoding="utf-8")))
             self.assertIn("ALiBi", self.run_ok("report", "damaged"))
             self.assertIn(warning, self.said)
-            self.assertIn("leaves this run's", self.said)
+            self.assertIn("omits this run's", self.said)
 
     # --- things that are named twice
     def test_what_is_named_twice_is_used_once(self):
@@ -259,7 +259,7 @@ class Inputs(unittest.TestCase):
                             ("--top-p", "nan"), ("--temperature", "-1"), ("--temperature", "nan"), ("--temperature", "inf"), ("--temperature", "warm")):
             self.refuse(2, flag, *base, f"{flag}={value}")
         self.refuse(2, "--prompt: 2", "generate", "runs/learned", "--prompt", "x" * 2000)
-        self.refuse(2, "--prompt: byte 3 (line 1) is no valid UTF-8", "generate", "runs/learned", "--prompt", BYTES)
+        self.refuse(2, "--prompt: byte 3 (line 1) is not valid UTF-8", "generate", "runs/learned", "--prompt", BYTES)
         self.refuse(5, "nowhere", "generate", "runs/nowhere", "--prompt", "It was")
         self.assertTrue(self.run_ok(*base, "--seed", "18446744073709551615", "--max-new-tokens", "5").startswith("It was"))
         self.run_ok("generate", "runs/learned", "--prompt", "", "--max-new-tokens", "5")

@@ -133,7 +133,7 @@ class Report(OutputCase):
         (self.place / "a").symlink_to("b")
         (self.place / "b").symlink_to("a")
         for code, name, why in [(1, self.place, "is a folder"), (1, f"{self.place}/x/", "folder"), (1, self.place / "no/where", "no folder"),
-                                (1, self.place / "a", "circle"), (2, "", "empty value")]:
+                                (1, self.place / "a", "loop"), (2, "", "empty value")]:
             self.refused(code, [why], "report", "rows.jsonl", "--out", name)
         self.refused(1, ["No space left", "free some space"], "report", "rows.jsonl", "--out", "/dev/full")
         for said in (("report", "rows.jsonl"), ("--version",), ("train", "--help")):

@@ -193,7 +193,7 @@ class Faults(unittest.TestCase):
         process = start(run, *HUNG_AFTER, LONGBOW_FAILPOINT="train.update:6@1=freeze")
         _, error = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 1, error)
-        self.assertRegex(error, r"rank 1 \([^)]*\): no sign for")
+        self.assertRegex(error, r"rank 1 \([^)]*\): no response for")
         self.finish(run)
 
     def test_the_first_error_is_named_by_all(self):

@@ -68,7 +68,7 @@ class Network(unittest.TestCase):
         errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
         for rank, process in enumerate(processes):
             self.assertNotEqual(process.returncode, 0, errors[rank])
-            self.assertRegex(errors[rank], rf"rank {1 - rank} \([^)]*\): no sign for", errors[rank])
+            self.assertRegex(errors[rank], rf"rank {1 - rank} \([^)]*\): no response for", errors[rank])
         ip("-n", HOSTS[0], "link", "set", "lba", "up")
         self.assertGreaterEqual(reached(run), 20)
         stop = f"train.stop={reached(run) + 15} updates"

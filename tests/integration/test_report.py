@@ -217,7 +217,7 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         for arguments in (["--format", "html"], ["--paper", "table2", "--format", "json"]):
             done = self.run_any("report", path, *arguments)
             self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertEqual(done.stderr.count("metrics.jsonl:2: no JSON object"), 1, done.stderr)
+            self.assertEqual(done.stderr.count("metrics.jsonl:2: not a JSON object"), 1, done.stderr)
 
     def test_split_and_protocol_choose_rows(self):
         path = self.write("kinds.jsonl", [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 64, 71, split="test"), row("alibi", "alibi", 64, 72, protocol="lm-eval")])

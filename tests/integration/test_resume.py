@@ -61,7 +61,7 @@ class Training(TrainCase):
         rows = (run / "metrics.jsonl").read_text().splitlines(keepends=True)
         (run / "metrics.jsonl").write_text("".join([rows[0], "{damaged\n", *rows[1:]]))
         done = train_case.train(run)
-        self.assert_exit(done, 0, str(newest), "damaged", "update 21", "metrics.jsonl:2: no JSON object")
+        self.assert_exit(done, 0, str(newest), "damaged", "update 21", "metrics.jsonl:2: not a JSON object")
         self.assert_same_run(run)
         for path in (run / "checkpoints").glob("step-*/manifest.json"):
             path.write_text("{")

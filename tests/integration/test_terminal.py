@@ -116,7 +116,7 @@ class Terminal(unittest.TestCase):
                 self.assertIn(heading, table[0])
             for heading in left_out:
                 self.assertNotIn(heading, table[0])
-                self.assertIn("left out", screen.text())
+                self.assertIn("columns omitted", screen.text())
             if width == 80:
                 wide = [line for line in screen.text().split("\n") if columns(line) > width]
                 self.assertEqual(wide, [])

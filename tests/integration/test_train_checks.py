@@ -90,7 +90,7 @@ class Checks(TrainCase):
     def test_text_beside_a_store_of_other_text(self):
         other = self.home / "other.txt"
         train_case.write_text(other, 50, 4)
-        self.refused(4, ["data.train=", "data/novels", "is there already"], f"data.train=[{other}]")
+        self.refused(4, ["data.train=", "data/novels", "already exists"], f"data.train=[{other}]")
         changed = self.home / "changed.yaml"
         changed.write_text((self.home / "base.yaml").read_text().replace(str(train_case.FOLDER / "train.txt"), str(other)))
         done = self.train(self.home / "run", "train.stop=4 updates", config=changed)
@@ -102,7 +102,7 @@ class Checks(TrainCase):
         before = entries(self.home)
         done = self.train(self.home / "runs/new", "--dry-run")
         self.assert_exit(done, 0)
-        self.assertIn("is not there yet", done.stdout)
+        self.assertIn("does not exist yet", done.stdout)
         self.assertRegex(done.stdout, r"an update +128 tokens")
         done = self.train(self.home / "runs/new", "--dry-run", "tokenizer.kind=bpe", "tokenizer.vocab_size=300")
         self.assertRegex(done.stdout, r"parameters +\d")

@@ -38,7 +38,7 @@ TEST(EvalTable, FitsTheTerminal) {
         for (const auto& line : lines) EXPECT_LE(display_width(line), width) << line;
     }
     EXPECT_THAT(eval_table(rows(), 80), HasSubstr("stride"));
-    EXPECT_THAT(eval_table(rows(), 80), HasSubstr("left out"));
+    EXPECT_THAT(eval_table(rows(), 80), HasSubstr("columns omitted"));
     EXPECT_THAT(eval_table(rows(), 40), HasSubstr("67.91 to 71.72"));
     EXPECT_THAT(eval_table(rows(), 20), HasSubstr("69.79"));
     EXPECT_THAT(eval_table(rows(), 20), Not(HasSubstr("126,124")));

@@ -143,8 +143,8 @@ TEST(Fields, RandomConfigurationsSurviveYamlAndJson) {
                         what.find("one seed") != what.npos || what.find("longest window") != what.npos ||
                         what.find("function of the update") != what.npos ||
                         what.find("must know its length") != what.npos ||
-                        what.find("leaves no element for band") != what.npos || what.find("no mixture") != what.npos ||
-                        what.find("are too many") != what.npos)
+                        what.find("leaves no element for band") != what.npos ||
+                        what.find("not a mixture") != what.npos || what.find("are too many") != what.npos)
                 << "seed " << seed << ": " << what << "\n"
                 << yaml;
             continue;

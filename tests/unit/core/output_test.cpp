@@ -167,7 +167,7 @@ TEST_F(Output, RefusesBeforeAnyWork) {
     EXPECT_THAT(refused("nowhere/f"), HasSubstr("no folder"));
     EXPECT_THAT(refused("f/g"), HasSubstr("no folder"));
     EXPECT_THAT(refused("astray"), HasSubstr("nowhere"));
-    EXPECT_THAT(refused("a"), HasSubstr("circle"));
+    EXPECT_THAT(refused("a"), HasSubstr("loop"));
     EXPECT_THAT(refused("socket"), HasSubstr("is a socket"));
     EXPECT_THAT(refused(std::string(256, 'x')), HasSubstr("too long"));
     EXPECT_EQ(read_file(at("f")), "kept");

@@ -318,7 +318,7 @@ TEST_F(Lookups, TablesSayHowManyBlocksTheirIntervalsStandOn) {
     text.clear();
     for (const auto& table : published_tables())
         text += render_paper_table(table, Scale{}, lookup_in(short_runs, Scale{}), TextFormat::markdown);
-    EXPECT_THAT(text, HasSubstr("no interval, since that takes 10 blocks"));
+    EXPECT_THAT(text, HasSubstr("no interval, because that needs 10 blocks"));
     EXPECT_THAT(text, Not(HasSubstr("Student's t")));
 }
 
