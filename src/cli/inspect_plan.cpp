@@ -50,7 +50,7 @@ PlanSummary summarise_plan(const std::vector<EvalWindow>& windows) {
 
 std::string window_text(const EvalWindow& w) {
     return strprintf("  inputs [%lld, %lld)%s, scored [%lld, %lld)\n", static_cast<long long>(w.begin),
-                     static_cast<long long>(w.end), w.boundary_first ? " behind a boundary" : "",
+                     static_cast<long long>(w.end), w.boundary_first ? " after a boundary" : "",
                      static_cast<long long>(w.score_begin), static_cast<long long>(w.end));
 }
 

@@ -64,7 +64,7 @@ OptionMap parse_options(const PositionEntry& entry, const std::vector<std::strin
             if (spec.key == key) found = &spec;
         }
         if (found == nullptr || equals == std::string::npos) {
-            throw UsageError("\"" + text + "\" is no option of position method \"" + entry.name +
+            throw UsageError("\"" + text + "\" is not an option of position method \"" + entry.name +
                              "\"; options (key=value): " + (keys.empty() ? "none" : join(keys, ", ")));
         }
         options[key] = parse_option(*found, text.substr(equals + 1));

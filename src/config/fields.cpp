@@ -125,7 +125,7 @@ void declare_data(std::vector<Field>& fields) {
     key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
     key("documents", &D::documents, "Where a document of plain text ends").when("data.train", kText, has_text);
     key("blank_lines", &D::blank_lines,
-        "Empty lines in a row that end a document; a line of white space alone is empty")
+        "Empty lines in a row that end a document; a line that has only white space is empty")
         .unit("lines")
         .range(1, 1000)
         .when("data.documents", "data.documents: blank_line",
@@ -280,7 +280,7 @@ void declare_dist(std::vector<Field>& fields) {
         .unit("seconds")
         .range(1, 86400);
     key("shard_optimizer", &D::shard_optimizer,
-        "Each rank holds the optimizer's state of its share of the parameters alone (ZeRO stage 1)");
+        "Each rank keeps only the optimizer state of its share of the parameters (ZeRO stage 1)");
     key("reduce_dtype", &D::reduce_dtype, "What gradients travel in between ranks");
     key("bucket_mb", &D::bucket_mb, "Gradients that are reduced at once, while the backward pass continues")
         .unit("MiB")

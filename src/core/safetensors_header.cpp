@@ -28,7 +28,7 @@ constexpr std::string_view kFiller = "longbow.filler.";
 std::string shown(const std::string& key) { return "\"" + (key.size() <= 80 ? key : key.substr(0, 77) + "...") + "\""; }
 
 std::uint64_t unsigned_number(const Json& value, const std::string& file, const std::string& where) {
-    if (!value.is_number_unsigned()) damaged(file, where + " is not a whole number >= 0");
+    if (!value.is_number_unsigned()) damaged(file, where + " may contain only whole numbers >= 0");
     return value.get<std::uint64_t>();
 }
 

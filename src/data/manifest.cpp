@@ -81,7 +81,7 @@ SplitManifest read_split(const Reader& reader, const std::string& name, std::int
         split.shards.push_back(read_file_entry(shard, shard_name(name, split.shards.size())));
         const auto size = split.shards.back().bytes;
         if (size == 0 || size % static_cast<std::uint64_t>(id_bytes) != 0)
-            shard.fail("bytes is no multiple of the id's width");
+            shard.fail("bytes is not a multiple of the id's width");
         // All shards but the last have the same size, so that the shard of a position is found by division.
         if (size > split.shards.front().bytes) shard.fail("is larger than the first shard");
         if (split.shards.size() > 2 && split.shards[split.shards.size() - 2].bytes != split.shards.front().bytes) {

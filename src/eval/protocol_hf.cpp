@@ -47,7 +47,7 @@ double guide_ppl(const std::vector<float>& nll, const std::vector<EvalWindow>& w
 
 LONGBOW_REGISTER_PROTOCOL({
     .name = "hf",
-    .help = "sliding windows whose first token is context alone (Transformers' guide on perplexity)",
+    .help = "sliding windows whose first token is only context (Transformers' guide on perplexity)",
     .shortest_length = 2,
     .scores_all = false,
     .default_stride = [](std::int64_t length) { return std::max<std::int64_t>(1, length / 2); },

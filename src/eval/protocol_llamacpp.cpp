@@ -25,7 +25,7 @@ void plan_llamacpp(const EvalStretch& text, std::vector<EvalWindow>& windows) {
 
 LONGBOW_REGISTER_PROTOCOL({
     .name = "llamacpp",
-    .help = "the second half of each whole chunk, behind a boundary of its own (llama.cpp's llama-perplexity)",
+    .help = "the second half of each complete chunk, after a boundary of its own (llama.cpp's llama-perplexity)",
     .shortest_length = 3,
     .strided = false,
     .within_documents = false,

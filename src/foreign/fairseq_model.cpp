@@ -117,7 +117,7 @@ private:
         model.final_norm = settings_.final_norm && weights_.scalar("decoder.version").value_or(1.0) > 2.0;
         if (!model.final_norm && weights_.has("decoder.layer_norm.weight")) {
             weights_.fail(
-                "it has a final norm (decoder.layer_norm) that its settings or its version tensor leave out: which of them is right cannot be told");
+                "it has a final norm (decoder.layer_norm) that its settings or its version tensor omit: which of them is right is unknown");
         }
     }
 

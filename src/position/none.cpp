@@ -5,7 +5,7 @@ namespace longbow {
 
 LONGBOW_REGISTER_POSITION({
     "none",
-    "no position information: the causal mask alone (Haviv et al., 2022)",
+    "no position information, only the causal mask (Haviv et al., 2022)",
     {},
     [](const PositionContext&) { return std::make_shared<PositionMethod>(); },
     /*slopes=*/false,

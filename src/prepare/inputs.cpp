@@ -58,7 +58,7 @@ std::vector<std::string> expand(const std::string& split, const std::vector<std:
             continue;
         }
         std::sort(files.begin(), files.end());
-        log::info(strprintf("%s: %s stands for %zu files", split.c_str(), name.c_str(), files.size()));
+        log::info(strprintf("%s: %s matches %zu files", split.c_str(), name.c_str(), files.size()));
         all.insert(all.end(), files.begin(), files.end());
     }
     return without_duplicates(split, all);

@@ -229,7 +229,7 @@ private:
             tokenizer = load_tokenizer(work_.store());
         }
         if (!state_.tokenizer.empty() && tokenizer->fingerprint() != state_.tokenizer) {
-            log::warn(work_.path().string() + " was begun with another vocabulary" +
+            log::warn(work_.path().string() + " was started with another vocabulary" +
                       (given ? " than " + request_.tokenizer.file : "") + ": starting from the beginning");
             work_.clear_contents();
             const auto inputs = std::move(state_.inputs);

@@ -102,7 +102,7 @@ std::string verify_run(const fs::path& named, const std::string& device, int thr
                        const std::shared_ptr<Communicator>& ranks) {
     const auto run = run_with_checkpoints(named);
     const auto entries = list_checkpoints(run);
-    if (entries.empty()) throw CheckpointError(named.string() + " is no run directory with checkpoints");
+    if (entries.empty()) throw CheckpointError(named.string() + " is not a run directory with checkpoints");
     std::string report;
     ranks->leader_first("checking files", [&] {
         for (const auto& entry : entries) {

@@ -22,7 +22,7 @@ struct RowPair {
 enum class LossUnit { token, word, byte };
 template <>
 struct ChoiceTable<LossUnit> {
-    static constexpr Choice<LossUnit> values[] = {{LossUnit::token, "token", "of one tokenizer alone"},
+    static constexpr Choice<LossUnit> values[] = {{LossUnit::token, "token", "for models of one tokenizer only"},
                                                   {LossUnit::word, "word", "of the raw text"},
                                                   {LossUnit::byte, "byte", "of the raw text"}};
 };

@@ -251,7 +251,7 @@ TEST_F(TokenStoreTest, RefusesManifestsThatContradictThemselves) {
                 HasSubstr("must be called train-00000.bin"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][1]["bytes"] = 198; }),
                 HasSubstr("smaller than the first"));
-    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["bytes"] = 199; }), HasSubstr("no multiple"));
+    EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"][0]["bytes"] = 199; }), HasSubstr("not a multiple"));
     EXPECT_THAT(broken([](Json& j) { j["splits"]["train"]["shards"] = nullptr; }), HasSubstr("shards must be a list"));
     EXPECT_THAT(error_of([] { (void)parse_manifest(Json::array(), "m"); }), HasSubstr("must be an object"));
 }
