@@ -127,9 +127,11 @@ void add_prepare(CLI::App& app, VerbContext& context) {
         "  longbow prepare --tokenizer bpe:gpt2 --train 'shards/*.jsonl.zst' --valid held-out.txt --out store data.jsonl_key=content\n"
         "  longbow prepare -c configs/demo/alibi.yaml --out store");
     add_config_arguments(verb, flags->config, false);
-    verb->add_option("--tokenizer", flags->tokenizer,
-                     "word | bpe | wordpiece | sentencepiece, and the vocabulary to use as it is; without one it is "
-                     "learned from the train files")
+    std::vector<std::string> kinds;
+    for (const auto& kind : registered_config_context().tokenizers) kinds.push_back(kind.name);
+    verb->add_option(
+            "--tokenizer", flags->tokenizer,
+            join(kinds, " | ") + ", and the vocabulary to use as it is; without one it is learned from the train files")
         ->type_name("KIND[:FILE]");
     verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learned")
         ->type_name("N")

@@ -87,11 +87,11 @@ private:
             std::error_code error;
             const auto real = fs::canonical(next, error);
             if (error || !visited_.insert(real).second) continue;
-            look_at(next, open);
+            examine(next, open);
         }
     }
 
-    void look_at(const fs::path& folder, std::deque<fs::path>& open) {
+    void examine(const fs::path& folder, std::deque<fs::path>& open) {
         std::error_code error;
         const bool checkpoint = is_checkpoint(folder);
         const FoundRun run{folder, fs::exists(folder / "results.jsonl", error), checkpoint || has_checkpoints(folder)};

@@ -97,9 +97,9 @@ FeedForwardMemory FeedForward::memory(const PassSizes& pass) const {
     if (pass.half || config_.dropout > 0) memory.backward = hidden;
     memory.evaluation = hidden;
     if (config_.activation == Activation::relu && !with_dropout && pass.onednn) {
-        const auto one_function = relu_ffn_memory(pass, config_.dim, config_.ffn_dim);
-        memory.backward += one_function.backward;
-        memory.evaluation += one_function.evaluation;
+        const auto fused = relu_ffn_memory(pass, config_.dim, config_.ffn_dim);
+        memory.backward += fused.backward;
+        memory.evaluation += fused.evaluation;
         return memory;
     }
     // The gradients of the hidden layer and of the weight after it.
