@@ -74,7 +74,7 @@ void check_flags(const ReportFlags& flags, const std::string& format) {
         throw UsageError(
             "--paper makes tables; `longbow reproduce` draws the paper's figures together with our numbers");
     if (!flags.figure.empty() && !is_picture(format))
-        throw UsageError("--figure chooses what --format svg, pdf or png draws; " + format + " does not draw");
+        throw UsageError("--figure chooses what --format svg, pdf or png draws; " + format + " has no figure");
     if (!flags.metric.empty() && !flags.figure.empty() && figure_of(flags) != Figure::lengths)
         throw UsageError("--figure " + flags.figure + " draws losses: --metric would have no effect");
     if (!flags.out.empty()) check_output(flags.out);

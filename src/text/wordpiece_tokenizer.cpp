@@ -49,7 +49,7 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
     const auto special = [&](std::string_view token) {
         const auto entry = vocab.table.find(token);
         if (entry == StringTable::kNone)
-            throw DataError(name + ": no token " + std::string(token) + ": this is not a BERT vocabulary");
+            throw DataError(name + ": it has no " + std::string(token) + ": this is not a BERT vocabulary");
         return vocab.ids[entry];
     };
     vocab.unknown = special("[UNK]");
