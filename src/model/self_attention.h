@@ -37,7 +37,7 @@ struct SelfAttentionMemory {
     double backward = 0;
     // of the projection to q, k, v, when `kept` has been released
     double projection_backward = 0;
-    double gradients = 0;            // of the output projection, as far as they remain
+    double gradients = 0;  // of the output projection, as far as they remain
     double evaluation = 0;
 };
 

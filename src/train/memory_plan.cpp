@@ -69,7 +69,7 @@ private:
     }
     [[nodiscard]] double token_ids() const {
         return 2 * static_cast<double>(pass_.batch * pass_.length * 8);
-    }                                                                                      // inputs and targets
+    }  // inputs and targets
     // Returns the bytes of the copy that rank 0 makes (save.cpp).
     [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }
 
@@ -150,10 +150,9 @@ private:
         add_gradients(account, head.weight_gradients + memory_.final_norm_weights + behind, head.tied_gradients);
         add_kept(account, index);
         if (index == 0) add_exchanged_gradients(account);
-        account.add(
-            "this layer",
-            // A recomputed layer produces its output once more.
-            memory_.layer.backward + (recompute_ ? memory_.stream : 0));
+        account.add("this layer",
+                    // A recomputed layer produces its output once more.
+                    memory_.layer.backward + (recompute_ ? memory_.stream : 0));
         return account;
     }
 

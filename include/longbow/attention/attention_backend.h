@@ -54,7 +54,7 @@ struct AttentionPass {
 struct AttentionMemory {
     // of q, k and v, kept for the backward pass instead of these; 0: q, k and v themselves are kept
     double copies = 0;
-    double kept = 0;        // for the backward pass besides q, k, v and the output: log-sum-exp, probabilities
+    double kept = 0;  // for the backward pass besides q, k, v and the output: log-sum-exp, probabilities
     // gradients of q, k and v, and what the backward pass takes besides them
     double backward = 0;
     double evaluation = 0;  // without gradients, besides q, k, v and the output

@@ -22,10 +22,10 @@ struct MeasuredRun {
     LoadedCheckpoint checkpoint;
     // RUN of RUN/checkpoints/step-N; for other checkpoints (imported ones) their own folder.
     std::filesystem::path folder;
-    std::string name;              // for tables and rows
-    DType dtype = DType::fp32;     // of the computation
-    std::string tokenizer;         // fingerprint
-    std::int64_t max_length = 0;   // the longest window that its position method serves; 0: any
+    std::string name;             // for tables and rows
+    DType dtype = DType::fp32;    // of the computation
+    std::string tokenizer;        // fingerprint
+    std::int64_t max_length = 0;  // the longest window that its position method serves; 0: any
     [[nodiscard]] std::int64_t vocab_size() const { return checkpoint.manifest["vocab_size"].get<std::int64_t>(); }
 };
 

@@ -37,9 +37,9 @@ struct PassSizes {
 
 // Holds the memory of one block.
 struct LayerMemory {
-    double input = 0;     // its input, which is kept in any case
-    double kept = 0;      // from the forward to the backward pass, the input included
-    double copies = 0;    // of its weights in half precision, kept as long
+    double input = 0;   // its input, which is kept in any case
+    double kept = 0;    // from the forward to the backward pass, the input included
+    double copies = 0;  // of its weights in half precision, kept as long
     // The peak within its backward pass: what is left of `kept`, temporaries, and the gradients of its weights so far.
     double backward = 0;
     // The peak of a forward pass without gradients, besides its input.
@@ -60,7 +60,7 @@ struct HeadMemory {
     double weight_gradients = 0;  // part of handed_on
     // the part of these that waits for the embedding's gradient of the same matrix
     double tied_gradients = 0;
-    double evaluation = 0;        // peak of losses without gradients, besides the hidden states
+    double evaluation = 0;  // peak of losses without gradients, besides the hidden states
 };
 
 struct ModelMemory {

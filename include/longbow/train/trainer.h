@@ -41,8 +41,8 @@ struct TrainRequest {
     ResumeRule resume = ResumeRule::newest;
     // The checkpoint as the user named it, for ResumeRule::named.
     std::string resume_from;
-    std::string device = "cpu";  // cpu | cuda:N
-    int threads = 1;             // for preparing a store
+    std::string device = "cpu";                                              // cpu | cuda:N
+    int threads = 1;                                                         // for preparing a store
     std::shared_ptr<Communicator> ranks = std::make_shared<Communicator>();  // by default no other ranks
     // A replay (`longbow verify`) runs no validation, and ends at an update of its own whatever train.stop says (-1:
     // train.stop decides).
