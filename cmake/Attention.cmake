@@ -1,7 +1,8 @@
-# The attention kernels (no torch header), the registered operators over them, and liblongbow_ops.so for Python and other programs.
+# The attention kernels (no torch header), the registered operators over them, and liblongbow_ops.so for Python and
+# other programs.
 
-# One file an instruction set, chosen among at run time; each keeps all its code in unnamed namespaces (kernels/cpu/geometry.h). Optimised
-# in every build type: unoptimised intrinsics are a hundred times slower.
+# One file an instruction set, chosen among at run time; each keeps all its code in unnamed namespaces
+# (kernels/cpu/geometry.h). Optimised in every build type: unoptimised intrinsics are a hundred times slower.
 set(_kernels "${PROJECT_SOURCE_DIR}/src/attention/kernels")
 file(GLOB _sources CONFIGURE_DEPENDS "${_kernels}/cpu/*.cpp")
 if(NOT CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -13,7 +14,8 @@ target_link_libraries(longbow_attention_kernels PRIVATE longbow_options)
 set(_avx2 -mavx2 -mfma -mf16c)
 # g++ 12 takes the intrinsics' own placeholders for uninitialised variables (GCC bug 105593).
 set(_avx512 ${_avx2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -Wno-maybe-uninitialized -Wno-uninitialized)
-set_source_files_properties("${_kernels}/cpu/skip_table.cpp" "${_kernels}/cpu/portable.cpp" PROPERTIES COMPILE_OPTIONS "-O3")
+set_source_files_properties("${_kernels}/cpu/skip_table.cpp" "${_kernels}/cpu/portable.cpp"
+                            PROPERTIES COMPILE_OPTIONS "-O3")
 set_source_files_properties("${_kernels}/cpu/avx2.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx2}")
 set_source_files_properties("${_kernels}/cpu/avx512.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512}")
 set_source_files_properties("${_kernels}/cpu/avx512_bf16.cpp" PROPERTIES COMPILE_OPTIONS "-O3;${_avx512};-mavx512bf16")

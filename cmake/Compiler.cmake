@@ -1,7 +1,8 @@
 # Warnings, sanitizers, ccache and mold when present.
 add_library(longbow_options INTERFACE)
-# A user's compiler is not ours to know: what a newer one warns of must not stop his build. The preset dev and .ci/run make warnings errors. A
-# switch that forgets an enumerator is an error always: each compiler finds the same ones, and what follows is undefined.
+# A user's compiler is not ours to know: what a newer one warns of must not stop his build. The preset dev and .ci/run
+# make warnings errors. A switch that forgets an enumerator is an error always: each compiler finds the same ones, and
+# what follows is undefined.
 if(LONGBOW_WARNINGS_AS_ERRORS)
   set(_errors -Werror)
   set(_cuda_errors "-Werror all-warnings")

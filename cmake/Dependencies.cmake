@@ -1,5 +1,5 @@
-# Packages as targets. LibTorch comes as longbow::torch, declared here rather than through find_package(Torch): that call fails on the
-# CUDA wheel when no CUDA toolkit is there, and probes for a GPU when one is.
+# Packages as targets. LibTorch comes as longbow::torch, declared here rather than through find_package(Torch): that
+# call fails on the CUDA wheel when no CUDA toolkit is there, and probes for a GPU when one is.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(LibLZMA REQUIRED)
@@ -23,10 +23,12 @@ longbow_find_library(sentencepiece sentencepiece_processor.h libsentencepiece-de
 target_link_libraries(sentencepiece INTERFACE sentencepiece_train)
 find_path(BOOST_MATH_INCLUDE boost/math/distributions/students_t.hpp)
 if(NOT BOOST_MATH_INCLUDE)
-  message(FATAL_ERROR "boost/math/distributions/students_t.hpp was not found: install libboost-dev (scripts/setup does)")
+  message(FATAL_ERROR "boost/math/distributions/students_t.hpp was not found: "
+                      "install libboost-dev (scripts/setup does)")
 endif()
 add_library(boost_math INTERFACE)
-if(NOT BOOST_MATH_INCLUDE IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)  # -isystem /usr/include would come before the compiler's own
+# -isystem /usr/include would come before the compiler's own.
+if(NOT BOOST_MATH_INCLUDE IN_LIST CMAKE_CXX_IMPLICIT_INCLUDE_DIRECTORIES)
   target_include_directories(boost_math SYSTEM INTERFACE "${BOOST_MATH_INCLUDE}")
 endif()
 # Headers alone: LibTorch has the library in it, and Debian's is another version.
@@ -38,7 +40,8 @@ find_package(spdlog REQUIRED)
 add_library(spdlog INTERFACE)
 target_link_libraries(spdlog INTERFACE spdlog::spdlog)
 
-# --- LibTorch: CMAKE_PREFIX_PATH or Torch_DIR as its users know them, or -DLONGBOW_TORCH_ROOT (the folder with include/ and lib/).
+# --- LibTorch: CMAKE_PREFIX_PATH or Torch_DIR as its users know them, or -DLONGBOW_TORCH_ROOT (the folder
+# with include/ and lib/).
 if(NOT LONGBOW_TORCH_ROOT)
   find_path(_torch_cmake NAMES Torch/TorchConfig.cmake TorchConfig.cmake
             HINTS "${Torch_DIR}" ${CMAKE_PREFIX_PATH} PATH_SUFFIXES . share/cmake ../..)
@@ -51,9 +54,11 @@ if(NOT LONGBOW_TORCH_ROOT)
 endif()
 if(NOT EXISTS "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so")
   message(FATAL_ERROR "LibTorch was not found (looked at LONGBOW_TORCH_ROOT, CMAKE_PREFIX_PATH, Torch_DIR). "
-                      "Run ./scripts/build, which brings it, or pass -DCMAKE_PREFIX_PATH=$(python -c 'import torch;print(torch.utils.cmake_prefix_path)')")
+                      "Run ./scripts/build, which brings it, or pass "
+                      "-DCMAKE_PREFIX_PATH=$(python -c 'import torch;print(torch.utils.cmake_prefix_path)')")
 endif()
-file(STRINGS "${LONGBOW_TORCH_ROOT}/include/torch/headeronly/version.h" _v REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+file(STRINGS "${LONGBOW_TORCH_ROOT}/include/torch/headeronly/version.h" _v
+     REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
 string(REGEX REPLACE "[^;0-9]*([0-9]+)" "\\1" _v "${_v}")
 list(JOIN _v "." LONGBOW_TORCH_VERSION)
 
@@ -67,11 +72,12 @@ add_library(longbow_torch INTERFACE)
 add_library(longbow::torch ALIAS longbow_torch)
 target_include_directories(longbow_torch SYSTEM INTERFACE
   "${LONGBOW_TORCH_ROOT}/include" "${LONGBOW_TORCH_ROOT}/include/torch/csrc/api/include")
-target_link_libraries(longbow_torch INTERFACE "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so" "${LONGBOW_TORCH_ROOT}/lib/libc10.so")
+target_link_libraries(longbow_torch INTERFACE
+  "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so" "${LONGBOW_TORCH_ROOT}/lib/libc10.so")
 target_link_options(longbow_torch INTERFACE "-Wl,-rpath,${LONGBOW_TORCH_ROOT}/lib")
 if(LONGBOW_CUDA)
-  # libtorch_cuda.so is not linked: loading it and the libraries that it wants costs each command a second. load_cuda() of core/machine.h
-  # loads it when there is a GPU to use. Streams and guards are in the small libc10_cuda.so.
+  # libtorch_cuda.so is not linked: loading it and the libraries that it wants costs each command a second. load_cuda()
+  # of core/machine.h loads it when there is a GPU to use. Streams and guards are in the small libc10_cuda.so.
   target_compile_definitions(longbow_torch INTERFACE LONGBOW_CUDA=1)
   target_include_directories(longbow_torch SYSTEM INTERFACE ${LONGBOW_CUDA_INCLUDE_DIRS})
   target_link_libraries(longbow_torch INTERFACE "${LONGBOW_TORCH_ROOT}/lib/libc10_cuda.so" CUDA::cudart)

@@ -1,4 +1,5 @@
-# ProcessGroupNCCL is in libtorch_cuda.so, which the program does not link: what makes a group of it is a module of its own beside the program.
+# ProcessGroupNCCL is in libtorch_cuda.so, which the program does not link: what makes a group of it is a module of its
+# own beside the program.
 if(NOT LONGBOW_CUDA OR NOT LONGBOW_NCCL_VERSION)
   return()
 endif()

@@ -1,27 +1,31 @@
 # longbow_room(NAME [TORCH] [WHOLE] [COLD] [DEPENDS rooms..] [LIBRARIES libs..])
-#   A static library longbow::NAME of src/NAME/*.cpp, and of src/NAME/cuda/*.cu when LONGBOW_CUDA is on. TORCH: sees LibTorch, with a shared
-#   precompiled header. WHOLE: linked whole, so that static registrations are kept. COLD: no loop of it runs long; optimised with -O1, which
-#   compiles in three quarters of the time.
+#   A static library longbow::NAME of src/NAME/*.cpp, and of src/NAME/cuda/*.cu when LONGBOW_CUDA is on. TORCH: sees
+#   LibTorch, with a shared precompiled header. WHOLE: linked whole, so that static registrations are kept. COLD: no
+#   loop of it runs long; optimised with -O1, which compiles in three quarters of the time.
 # longbow_unit_tests(ROOM): tests/unit/ROOM/*.cpp as one GoogleTest binary and one ctest entry a test suite file.
 
-# A compiler takes a precompiled header only with the options that it was made with, so that the cold rooms of a release have one of their own.
-# Up to version 12, g++ takes one header for -O1 and -O2 (half a gigabyte less to write).
+# A compiler takes a precompiled header only with the options that it was made with, so that the cold rooms of a release
+# have one of their own. Up to version 12, g++ takes one header for -O1 and -O2 (half a gigabyte less to write).
 function(longbow_torch_pch target)
   # Written once: a newer file would rebuild the precompiled header, and with it every TORCH room, at each configure.
   if(NOT EXISTS "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
-    file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp" "// Builds the precompiled header that TORCH rooms share.\n")
+    file(WRITE "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp"
+         "// Builds the precompiled header that TORCH rooms share.\n")
   endif()
   add_library(${target} OBJECT "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
   target_link_libraries(${target} PRIVATE longbow_options longbow::torch)
   target_compile_options(${target} PRIVATE ${ARGN})
-  # Not <torch/torch.h>: it holds nn, optim and data loading whole, whose inline functions every file would compile anew (2 s each).
-  target_precompile_headers(${target} PRIVATE <torch/types.h> <torch/nn/module.h> <torch/csrc/autograd/custom_function.h>)
+  # Not <torch/torch.h>: it holds nn, optim and data loading whole, whose inline functions every file would compile anew
+  # (2 s each).
+  target_precompile_headers(${target} PRIVATE <torch/types.h> <torch/nn/module.h>
+                             <torch/csrc/autograd/custom_function.h>)
 endfunction()
 
 set(LONGBOW_COLD_OPTIONS $<$<CONFIG:Release>:-O1>)
 if(NOT TARGET longbow_torch_pch)
   longbow_torch_pch(longbow_torch_pch)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release" AND NOT (CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13))
+  if(CMAKE_BUILD_TYPE STREQUAL "Release"
+     AND NOT (CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13))
     longbow_torch_pch(longbow_torch_pch_cold ${LONGBOW_COLD_OPTIONS})
   endif()
 endif()
@@ -84,7 +88,8 @@ function(longbow_unit_tests room)
     return()
   endif()
   add_executable(test_${room} ${sources})
-  target_link_libraries(test_${room} PRIVATE longbow_options longbow::${room} ${T_LIBRARIES} GTest::gmock GTest::gtest_main)
+  target_link_libraries(test_${room} PRIVATE longbow_options longbow::${room} ${T_LIBRARIES}
+                        GTest::gmock GTest::gtest_main)
   target_include_directories(test_${room} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")
   target_compile_definitions(test_${room} PRIVATE LONGBOW_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
   if(T_TORCH)
@@ -108,10 +113,12 @@ function(longbow_unit_tests room)
       if(filter)
         add_test(NAME ${room}.${stem} COMMAND test_${room} --gtest_filter=${filter} --gtest_brief=1)
         # Tiny tensors: a second thread only waits, and on a busy machine for long.
-        set_tests_properties(${room}.${stem} PROPERTIES LABELS "${T_LABEL}" ENVIRONMENT OMP_NUM_THREADS=1 TIMEOUT ${LONGBOW_TEST_LIMIT})
+        set_tests_properties(${room}.${stem} PROPERTIES LABELS "${T_LABEL}" ENVIRONMENT OMP_NUM_THREADS=1
+                             TIMEOUT ${LONGBOW_TEST_LIMIT})
       endif()
     endforeach()
   else()
-    gtest_discover_tests(test_${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 600 PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${LONGBOW_TEST_LIMIT})
+    gtest_discover_tests(test_${room} TEST_PREFIX "${room}." DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 600
+                         PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${LONGBOW_TEST_LIMIT})
   endif()
 endfunction()

@@ -24,7 +24,8 @@ def cpu_name():
 
 def commit():
     """Returns the checkout's commit, marked if there are changes that no commit holds."""
-    answer = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"], cwd=ROOT, capture_output=True, text=True)
+    answer = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"], cwd=ROOT,
+                            capture_output=True, text=True)
     return answer.stdout.strip() or "unknown"
 
 
@@ -78,10 +79,12 @@ def train_against_peers(options, shape, dtype):
     import bench_step
 
     layers, dim, heads, ffn, batch, length = bench_step.SHAPES[shape]
-    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}", f"train.batch={batch}", f"train.length={length}",
-             f"train.dtype={dtype}"]
-    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", *model, "--threads", str(options.threads), "--serve", "--quiet"]
-    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads), "--dropout", "0", "--shape", shape, "--dtype", dtype, "--serve"]
+    model = [f"model.layers={layers}", f"model.dim={dim}", f"model.heads={heads}", f"model.ffn_dim={ffn}",
+             f"train.batch={batch}", f"train.length={length}", f"train.dtype={dtype}"]
+    program = [str(ROOT / "build/release/longbow"), "bench", "train", "-c", "configs/demo/alibi.yaml", *model,
+               "--threads", str(options.threads), "--serve", "--quiet"]
+    peer = [sys.executable, "-B", str(ROOT / "scripts/bench_step.py"), "--threads", str(options.threads),
+            "--dropout", "0", "--shape", shape, "--dtype", dtype, "--serve"]
     name = "train" if shape == "demo" else f"train-{shape}"
     sides, absent = {"longbow": start(program)}, {}
     for which, flags in PEERS.items():
@@ -95,13 +98,15 @@ def train_against_peers(options, shape, dtype):
     least = {side: min(rounds) for side, rounds in kept.items()}
     ours = least["longbow"]
     faster = min((side for side in least if side != "longbow"), key=least.get)
-    beside = ", ".join(f"{PEER_NAMES[side]} {least[side]:.1f} ms ({least[side] / ours:.2f}x)" for side in PEERS if side in least)
-    print(f"{name:<11}{least[faster] / ours:5.2f}x the faster peer, {PEER_NAMES[faster]}: {ours:.1f} ms an update of {batch} x {length} tokens, {beside} "
-          f"({layers} layers of width {dim}, {dtype}, {options.threads} threads, minima of {options.rounds} rounds)", flush=True)
+    beside = ", ".join(f"{PEER_NAMES[side]} {least[side]:.1f} ms ({least[side] / ours:.2f}x)"
+                       for side in PEERS if side in least)
+    print(f"{name:<11}{least[faster] / ours:5.2f}x the faster peer, {PEER_NAMES[faster]}: {ours:.1f} ms an update of "
+          f"{batch} x {length} tokens, {beside} ({layers} layers of width {dim}, {dtype}, {options.threads} threads, "
+          f"minima of {options.rounds} rounds)", flush=True)
     for which, reason in absent.items():
         print(f"{name:<11}{PEER_NAMES[which]} is not measured, since it cannot compile here: {reason}", flush=True)
-    row = {"benchmark": name, "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length, "dtype": dtype, "threads": options.threads,
-           "ratio": least[faster] / ours, "faster_peer": faster}
+    row = {"benchmark": name, "shape": shape, "layers": layers, "dim": dim, "batch": batch, "length": length,
+           "dtype": dtype, "threads": options.threads, "ratio": least[faster] / ours, "faster_peer": faster}
     for side in ("longbow", *PEERS):
         row[f"{side}_ms"] = least.get(side)
         row[f"{side}_tokens_per_second"] = 1e3 * batch * length / least[side] if side in least else None
@@ -122,26 +127,30 @@ def bench_adaptive(options):
     """Times forward and backward of the adaptive softmax at the WikiText-103 size. The memory is counted beyond weights
     and inputs and includes the gradients."""
     tool, threads = str(ROOT / "build/release/tests/adaptive_head"), ("--threads", str(options.threads))
-    differences = json.loads(subprocess.run([tool, "compare", *threads], check=True, capture_output=True, text=True).stdout)
+    differences = json.loads(subprocess.run([tool, "compare", *threads], check=True, capture_output=True,
+                                            text=True).stdout)
     sides, times = take_turns([[tool, side, *threads] for side in ("ours", "fairseq")], options.rounds, samples=1)
     memory = [ask(side, "memory") for side in sides]
     finish(sides)
     ours, theirs = (min(kept) for kept in times)
     worst = max(differences.values())
-    print(f"adaptive   {theirs / ours:5.2f}x fairseq's in LibTorch: {ours:.0f} ms against {theirs:.0f} ms forward and backward of 2048 tokens over "
-          f"267,744 words; memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB ({memory[0] / memory[1]:.2f}); gradients differ by {worst:.1e} at most "
-          f"(fp32, {options.threads} threads, minima of {options.rounds} rounds)")
-    return {"benchmark": "adaptive", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours, "fairseq_libtorch_ms": theirs,
-            "rounds": {"longbow_ms": times[0], "fairseq_libtorch_ms": times[1]}, "ratio": theirs / ours, "longbow_mib": memory[0],
-            "fairseq_libtorch_mib": memory[1], "memory_ratio": memory[0] / memory[1], "gradient_difference": differences}
+    print(f"adaptive   {theirs / ours:5.2f}x fairseq's in LibTorch: {ours:.0f} ms against {theirs:.0f} ms forward "
+          f"and backward of 2048 tokens over 267,744 words; memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB "
+          f"({memory[0] / memory[1]:.2f}); gradients differ by {worst:.1e} at most (fp32, {options.threads} threads, "
+          f"minima of {options.rounds} rounds)")
+    return {"benchmark": "adaptive", "dtype": "fp32", "threads": options.threads, "longbow_ms": ours,
+            "fairseq_libtorch_ms": theirs, "rounds": {"longbow_ms": times[0], "fairseq_libtorch_ms": times[1]},
+            "ratio": theirs / ours, "longbow_mib": memory[0], "fairseq_libtorch_mib": memory[1],
+            "memory_ratio": memory[0] / memory[1], "gradient_difference": differences}
 
 
 def bench_tokenizer(options):
     import bench_tokenizer as tokenizer
 
     row = tokenizer.measure(str(ROOT / "build/release/tests/tokenizer_tool"), passes=options.rounds)
-    print(f"tokenizer  {row['ratio']:5.2f}x Hugging Face tokenizers: {row['bytes'] / row['longbow_seconds'] / 1e6:.1f} MB/s against "
-          f"{row['bytes'] / row['tokenizers_seconds'] / 1e6:.1f} MB/s (byte-level BPE, one thread, ids equal: {row['ids_equal']})")
+    print(f"tokenizer  {row['ratio']:5.2f}x Hugging Face tokenizers: {row['bytes'] / row['longbow_seconds'] / 1e6:.1f} "
+          f"MB/s against {row['bytes'] / row['tokenizers_seconds'] / 1e6:.1f} MB/s (byte-level BPE, one thread, ids "
+          f"equal: {row['ids_equal']})")
     return row
 
 
@@ -150,7 +159,8 @@ def bench_attention(options):
 
     rows = attention.measure(options.rounds, report=lambda row: print(attention.line(row), flush=True))
     # This runs in a process of its own, whose memory no earlier measurement has enlarged.
-    answer = subprocess.run([sys.executable, "-B", attention.__file__, "--memory", "--json"], check=True, capture_output=True, text=True)
+    answer = subprocess.run([sys.executable, "-B", attention.__file__, "--memory", "--json"], check=True,
+                            capture_output=True, text=True)
     memory = json.loads(answer.stdout)
     print(attention.memory_line(memory), flush=True)
     return {"benchmark": "attention", "rows": rows, "memory": memory}
@@ -170,17 +180,21 @@ def bench_ranks(options):
         for turn in range(options.rounds):
             for nproc, threads in ((1, options.threads), (options.threads, 1)):
                 run = pathlib.Path(folder) / f"{nproc}-{turn}"
-                subprocess.run([str(ROOT / "build/release/longbow"), "train", "-c", str(ROOT / "configs/demo/alibi.yaml"), "--run-dir", str(run),
-                                "--device", "cpu", "--nproc", str(nproc), "--threads", str(threads), "train.stop=25 updates",
-                                "schedule.warmup=5 updates", "log.every=5 updates", "log.tensorboard=false", "eval.lengths=[64]",
-                                "eval.valid_tokens=64"], check=True, capture_output=True, cwd=ROOT)
+                subprocess.run([str(ROOT / "build/release/longbow"), "train",
+                                "-c", str(ROOT / "configs/demo/alibi.yaml"), "--run-dir", str(run), "--device", "cpu",
+                                "--nproc", str(nproc), "--threads", str(threads), "train.stop=25 updates",
+                                "schedule.warmup=5 updates", "log.every=5 updates", "log.tensorboard=false",
+                                "eval.lengths=[64]", "eval.valid_tokens=64"], check=True, capture_output=True, cwd=ROOT)
                 rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-                rates = [row["timing"]["tokens_per_second"] for row in rows if row["event"] == "train" and row["update"] > 5]
+                rates = [row["timing"]["tokens_per_second"]
+                         for row in rows if row["event"] == "train" and row["update"] > 5]
                 best[nproc] = max(best.get(nproc, 0), *rates)
     one, many = best[1], best[options.threads]
-    print(f"ranks      {many / one:5.2f}x one process of {options.threads} threads: {many:.0f} tokens/s by {options.threads} processes of one thread "
-          f"against {one:.0f} (demo model, Gloo, fp32, best intervals of {options.rounds} rounds)")
-    return {"benchmark": "ranks", "processes": options.threads, "tokens_per_second": many, "one_process_tokens_per_second": one, "ratio": many / one}
+    print(f"ranks      {many / one:5.2f}x one process of {options.threads} threads: {many:.0f} tokens/s by "
+          f"{options.threads} processes of one thread against {one:.0f} (demo model, Gloo, fp32, best intervals of "
+          f"{options.rounds} rounds)")
+    return {"benchmark": "ranks", "processes": options.threads, "tokens_per_second": many,
+            "one_process_tokens_per_second": one, "ratio": many / one}
 
 
 def bench_eval_long(options):
@@ -190,26 +204,32 @@ def bench_eval_long(options):
     program, store, length = str(ROOT / "build/release/longbow"), "data/corpora/austen/store", 16384
     models = ROOT / "build/bench"
     for method in ("alibi", "sinusoidal"):
-        subprocess.run([program, "train", "-c", f"configs/demo/{method}.yaml", "--run-dir", str(models / f"eval-long-{method}"), "--quiet", "--threads", str(options.threads),
-                        "model.layers=8", "model.dim=512", "model.heads=8", "model.ffn_dim=2048", "train.stop=100 updates", "schedule.warmup=20 updates",
-                        "optim.lr=1e-3", "eval.lengths=[64]", "eval.valid_tokens=64", "log.tensorboard=false"], check=True, cwd=ROOT)
+        subprocess.run([program, "train", "-c", f"configs/demo/{method}.yaml",
+                        "--run-dir", str(models / f"eval-long-{method}"), "--quiet", "--threads", str(options.threads),
+                        "model.layers=8", "model.dim=512", "model.heads=8", "model.ffn_dim=2048",
+                        "train.stop=100 updates", "schedule.warmup=20 updates", "optim.lr=1e-3", "eval.lengths=[64]",
+                        "eval.valid_tokens=64", "log.tensorboard=false"], check=True, cwd=ROOT)
     rates, losses, visited = {}, {}, None
     with tempfile.TemporaryDirectory(prefix="longbow-bench-") as folder:
         for _ in range(options.rounds):
             for method, backend in (("alibi", "fused"), ("alibi", "sdpa"), ("sinusoidal", "fused")):
-                answer = subprocess.run([program, "eval", str(models / f"eval-long-{method}"), "--data", store, "--lengths", str(length), "--attention", backend,
-                                         "--max-stream-tokens", str(length), "--threads", str(options.threads), "--out", f"{folder}/results.jsonl",
-                                         "--again", "--json", "--quiet"], check=True, capture_output=True, text=True, cwd=ROOT)
+                answer = subprocess.run([program, "eval", str(models / f"eval-long-{method}"),
+                                         "--data", store, "--lengths", str(length), "--attention", backend,
+                                         "--max-stream-tokens", str(length), "--threads", str(options.threads),
+                                         "--out", f"{folder}/results.jsonl", "--again", "--json", "--quiet"],
+                                        check=True, capture_output=True, text=True, cwd=ROOT)
                 row = json.loads(answer.stdout)
                 rates[method, backend] = max(rates.get((method, backend), 0), row["tokens_per_second"])
                 losses[method, backend] = row["nll"]
                 visited = row.get("visited_fraction", visited) if method == "alibi" and backend == "fused" else visited
     ours, sdpa, sinusoidal = rates["alibi", "fused"], rates["alibi", "sdpa"], rates["sinusoidal", "fused"]
     difference = abs(losses["alibi", "fused"] - losses["alibi", "sdpa"])
-    print(f"eval-long  {ours / sdpa:5.2f}x SDPA, {ours / sinusoidal:5.2f}x sinusoidal: {ours:.0f} tokens/s against {sdpa:.0f} and {sinusoidal:.0f} at {length:,} tokens "
-          f"(8 layers of width 512, fp32, {options.threads} threads, visited {visited:.3f}; losses differ by {difference:.1e})")
-    return {"benchmark": "eval-long", "length": length, "tokens_per_second": ours, "sdpa_tokens_per_second": sdpa, "sinusoidal_tokens_per_second": sinusoidal,
-            "ratio_sdpa": ours / sdpa, "ratio_sinusoidal": ours / sinusoidal, "visited_fraction": visited, "nll_difference": difference}
+    print(f"eval-long  {ours / sdpa:5.2f}x SDPA, {ours / sinusoidal:5.2f}x sinusoidal: {ours:.0f} tokens/s against "
+          f"{sdpa:.0f} and {sinusoidal:.0f} at {length:,} tokens (8 layers of width 512, fp32, {options.threads} "
+          f"threads, visited {visited:.3f}; losses differ by {difference:.1e})")
+    return {"benchmark": "eval-long", "length": length, "tokens_per_second": ours,
+            "sdpa_tokens_per_second": sdpa, "sinusoidal_tokens_per_second": sinusoidal, "ratio_sdpa": ours / sdpa,
+            "ratio_sinusoidal": ours / sinusoidal, "visited_fraction": visited, "nll_difference": difference}
 
 
 def bench_checkpoint(options):
@@ -222,10 +242,13 @@ def bench_checkpoint(options):
         for turn in range(options.rounds):
             for interval in (every, 0):
                 run = pathlib.Path(folder) / f"{interval}-{turn}"
-                subprocess.run([str(ROOT / "build/release/longbow"), "train", "-c", "configs/demo/alibi.yaml", "--run-dir", str(run), "--device", "cpu",
-                                "--threads", str(options.threads), "model.layers=8", "model.dim=512", "model.heads=8", "model.ffn_dim=2048", "train.batch=8",
-                                f"train.stop={updates} updates", "schedule.warmup=5 updates", f"log.every={every} updates", "log.tensorboard=false",
-                                f"checkpoint.every={interval} updates", "data.valid=null"], check=True, capture_output=True, cwd=ROOT)
+                subprocess.run([str(ROOT / "build/release/longbow"), "train",
+                                "-c", "configs/demo/alibi.yaml", "--run-dir", str(run), "--device", "cpu",
+                                "--threads", str(options.threads), "model.layers=8", "model.dim=512", "model.heads=8",
+                                "model.ffn_dim=2048", "train.batch=8", f"train.stop={updates} updates",
+                                "schedule.warmup=5 updates", f"log.every={every} updates", "log.tensorboard=false",
+                                f"checkpoint.every={interval} updates", "data.valid=null"], check=True,
+                               capture_output=True, cwd=ROOT)
                 rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
                 marks = [row["timing"]["seconds"] for row in rows if row["event"] == "train"]
                 seconds.setdefault(interval, []).extend(b - a for a, b in zip(marks, marks[1:]))
@@ -233,14 +256,16 @@ def bench_checkpoint(options):
                 shutil.rmtree(run)
     saving, none = statistics.median(seconds[every]), statistics.median(seconds[0])
     cost = saving - none
-    print(f"checkpoint {100 * cost / default_seconds:5.2f} % of the time at the default interval of 10 min: {cost:.2f} s for each of {sizes[0] / 1e6:.0f} MB, "
-          f"written while training goes on ({every} updates took {saving:.2f} s with one, {none:.2f} s without; {options.threads} threads)")
-    return {"benchmark": "checkpoint", "megabytes": sizes[0] / 1e6, "seconds_each": cost, "interval_seconds": default_seconds,
-            "share": cost / default_seconds}
+    print(f"checkpoint {100 * cost / default_seconds:5.2f} % of the time at the default interval of 10 min: {cost:.2f} "
+          f"s for each of {sizes[0] / 1e6:.0f} MB, written while training goes on ({every} updates took {saving:.2f} s "
+          f"with one, {none:.2f} s without; {options.threads} threads)")
+    return {"benchmark": "checkpoint", "megabytes": sizes[0] / 1e6, "seconds_each": cost,
+            "interval_seconds": default_seconds, "share": cost / default_seconds}
 
 
-BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long, "checkpoint": bench_checkpoint,
-              "attention": bench_attention, "adaptive": bench_adaptive, "tokenizer": bench_tokenizer, "prepare": bench_prepare}
+BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long,
+              "checkpoint": bench_checkpoint, "attention": bench_attention, "adaptive": bench_adaptive,
+              "tokenizer": bench_tokenizer, "prepare": bench_prepare}
 # The build's targets that a benchmark runs; those not listed run the program.
 TARGETS = {"attention": ["longbow_ops"], "adaptive": ["adaptive_head"], "tokenizer": ["tokenizer_tool"]}
 PACKAGES = {"train": "bench", "train-long": "bench", "tokenizer": "tests"}  # groups of scripts/setup
@@ -279,8 +304,8 @@ def main():
     for name in options.names:
         found = BENCHMARKS[name](options)
         rows += found if isinstance(found, list) else [found]
-    report = {"date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": commit(), "cpu": cpu_name(),
-              "cores": len(os.sched_getaffinity(0)), "results": rows}
+    report = {"date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(), "commit": commit(),
+              "cpu": cpu_name(), "cores": len(os.sched_getaffinity(0)), "results": rows}
     out = pathlib.Path(options.out)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1) + "\n")

@@ -53,8 +53,8 @@ def measure_shape(length, head_dim, rows, dtype, rounds):
     visited = torch.ops.longbow.visited_fraction(q, k, slopes).mean().item()
     total = {name: sum(pair) for name, pair in best.items()}
     return {
-        "dtype": dtype, "length": length, "head_dim": head_dim, "batch_heads": rows, "rounds": rounds, "visited_fraction": visited,
-        "forward_ms": {name: 1e3 * pair[0] for name, pair in best.items()},
+        "dtype": dtype, "length": length, "head_dim": head_dim, "batch_heads": rows, "rounds": rounds,
+        "visited_fraction": visited, "forward_ms": {name: 1e3 * pair[0] for name, pair in best.items()},
         "backward_ms": {name: 1e3 * pair[1] for name, pair in best.items()},
         "ratio_mask_without_skipping": total["sdpa_mask"] / total["fused"],
         "ratio_mask": total["sdpa_mask"] / total["fused_skip"],
@@ -106,15 +106,17 @@ def measure_memory(length=16384, heads=8, head_dim=64):
 
 
 def memory_line(row):
-    return (f"attention  memory {row['memory_ratio']:.2f} of q, k, v, the output and their gradients: {row['peak_bytes'] / 1e6:.0f} of "
-            f"{row['tensor_bytes'] / 1e6:.0f} MB at length {row['length']}, forward and backward, fp32")
+    return (f"attention  memory {row['memory_ratio']:.2f} of q, k, v, the output and their gradients: "
+            f"{row['peak_bytes'] / 1e6:.0f} of {row['tensor_bytes'] / 1e6:.0f} MB at length {row['length']}, forward "
+            "and backward, fp32")
 
 
 def line(row):
     forward, backward = row["forward_ms"], row["backward_ms"]
-    return (f"attention  {row['ratio_mask']:5.2f}x SDPA with an ALiBi mask ({row['ratio_mask_without_skipping']:.2f}x without skipping, "
-            f"{row['ratio_causal_no_bias']:.2f}x SDPA causal that has no bias): {row['dtype']}, length {row['length']}, {row['batch_heads']} x "
-            f"{row['head_dim']}, forward {forward['fused_skip']:.2f} of {forward['sdpa_mask']:.2f} ms, backward {backward['fused_skip']:.2f} of "
+    return (f"attention  {row['ratio_mask']:5.2f}x SDPA with an ALiBi mask ({row['ratio_mask_without_skipping']:.2f}x "
+            f"without skipping, {row['ratio_causal_no_bias']:.2f}x SDPA causal that has no bias): {row['dtype']}, "
+            f"length {row['length']}, {row['batch_heads']} x {row['head_dim']}, forward {forward['fused_skip']:.2f} of "
+            f"{forward['sdpa_mask']:.2f} ms, backward {backward['fused_skip']:.2f} of "
             f"{backward['sdpa_mask']:.2f} ms, visited {row['visited_fraction']:.3f}")
 
 
@@ -130,7 +132,8 @@ def main():
         row = measure_memory()
         print(json.dumps(row) if options.json else memory_line(row))
         return
-    measure(options.rounds, options.lengths, options.dtypes, lambda row: print(json.dumps(row) if options.json else line(row), flush=True))
+    measure(options.rounds, options.lengths, options.dtypes,
+            lambda row: print(json.dumps(row) if options.json else line(row), flush=True))
 
 
 if __name__ == "__main__":

@@ -22,13 +22,17 @@ def identity(row):
 
 
 def training_table(rows):
-    lines = ["| tokens/s | " + " | ".join(name for _, name in COLUMNS) + " | Longbow beside the faster peer |", "|---" + "|---:" * (len(COLUMNS) + 1) + "|"]
+    lines = ["| tokens/s | " + " | ".join(name for _, name in COLUMNS) + " | Longbow beside the faster peer |",
+             "|---" + "|---:" * (len(COLUMNS) + 1) + "|"]
     for row in rows:
-        cells = [f"{row[key + '_tokens_per_second']:,.0f}" if row.get(key + "_tokens_per_second") else "not measured" for key, _ in COLUMNS]
-        lines.append(f"| `{row['benchmark']}`, {row['dtype']}, {row['threads']} threads | " + " | ".join(cells) + f" | {row['ratio']:.2f}x |")
+        cells = [f"{row[key + '_tokens_per_second']:,.0f}" if row.get(key + "_tokens_per_second") else "not measured"
+                 for key, _ in COLUMNS]
+        lines.append(f"| `{row['benchmark']}`, {row['dtype']}, {row['threads']} threads | " + " | ".join(cells)
+                     + f" | {row['ratio']:.2f}x |")
     for row in rows:
         for peer, reason in row.get("not_measured", {}).items():
-            lines += ["", f"{dict(COLUMNS)[peer]} could not compile for `{row['benchmark']}` in {row['dtype']}: {reason}."]
+            lines += ["", f"{dict(COLUMNS)[peer]} could not compile for `{row['benchmark']}` in {row['dtype']}: "
+                      f"{reason}."]
     return "\n".join(lines) + "\n\n"
 
 

@@ -42,8 +42,9 @@ class Bench:
         self.longbow, self.folder = longbow, folder
 
     def command(self, files, out, threads):
-        return [str(self.longbow), "prepare", "--tokenizer", f"bpe:{self.folder / 'vocabulary'}", "--train", *map(str, files), "--out", str(out), "--documents",
-                "blank_line:1", "--threads", str(threads), "--quiet"]
+        return [str(self.longbow), "prepare", "--tokenizer", f"bpe:{self.folder / 'vocabulary'}",
+                "--train", *map(str, files), "--out", str(out), "--documents", "blank_line:1",
+                "--threads", str(threads), "--quiet"]
 
     def run(self, files, out, threads):
         """Returns the seconds, and the peak of anonymous memory in KiB, polled every 5 ms."""
@@ -86,7 +87,8 @@ class Bench:
 
 def contents_equal(a, b):
     names = sorted(os.listdir(a))
-    return names == sorted(os.listdir(b)) and all(subprocess.run(["cmp", "-s", str(a / n), str(b / n)]).returncode == 0 for n in names)
+    return names == sorted(os.listdir(b)) and all(subprocess.run(["cmp", "-s", str(a / n), str(b / n)]).returncode == 0
+                                                  for n in names)
 
 
 def measure(longbow, megabytes=500, shards=200, rounds=2, text=None, folder=None, report=print):
@@ -99,9 +101,10 @@ def measure(longbow, megabytes=500, shards=200, rounds=2, text=None, folder=None
             pool += [p for p in corpus.read_text().split("\n\n") if p]
         started = time.monotonic()
         files, text_bytes = write_shards(folder / "shards", shards, megabytes * 1000000 // shards, pool)
-        report(f"made {shards} shards of {text_bytes / 1e6:.0f} MB of text, {sum(f.stat().st_size for f in files) / 1e6:.0f} MB on disk, in "
-               f"{time.monotonic() - started:.0f} s")
-        subprocess.run([str(longbow), "prepare", "--tokenizer", "bpe", "--vocab-size", "8192", "--train", *map(str, files[:8]), "--out", str(folder / "vocabulary"),
+        report(f"made {shards} shards of {text_bytes / 1e6:.0f} MB of text, "
+               f"{sum(f.stat().st_size for f in files) / 1e6:.0f} MB on disk, in {time.monotonic() - started:.0f} s")
+        subprocess.run([str(longbow), "prepare", "--tokenizer", "bpe", "--vocab-size", "8192",
+                        "--train", *map(str, files[:8]), "--out", str(folder / "vocabulary"),
                         "--quiet"], check=True, stdout=subprocess.DEVNULL)
         _, small = bench.run(files[:shards // 10], folder / "small", 2)
         seconds, peaks = {1: [], 2: []}, []
@@ -116,13 +119,16 @@ def measure(longbow, megabytes=500, shards=200, rounds=2, text=None, folder=None
         killed, resumed = bench.run_killed(files, folder / "killed", 2, two, 5, seed=1)
         equal_killed = contents_equal(folder / "whole-1", folder / "killed")
         load = os.getloadavg()[0]
-    row = {"benchmark": "prepare", "text_bytes": text_bytes, "shards": shards, "rss_anon_kib_tenth": small, "rss_anon_kib": large,
-           "memory_ratio": large / small, "seconds_one_thread": seconds[1], "seconds_two_threads": seconds[2], "ratio": one / two,
-           "mb_per_second": text_bytes / 1e6 / two, "threads_equal": equal, "killed": killed, "resumed": resumed, "killed_equal": equal_killed, "load": load}
-    report(f"memory: {small / 1024:.1f} MiB for {text_bytes / 1e7:.0f} MB, {large / 1024:.1f} MiB for {text_bytes / 1e6:.0f} MB of text ({large / small:.3f})")
-    report(f"rate: {text_bytes / 1e6 / one:.1f} MB/s with one thread, {text_bytes / 1e6 / two:.1f} MB/s with two ({one / two:.2f} times); load of the machine {load:.1f}")
-    report(f"killed {killed} times, went on {resumed} times: the store is {'the same' if equal_killed else 'ANOTHER'}; one and two threads: "
-           f"{'the same' if equal else 'ANOTHER'}")
+    row = {"benchmark": "prepare", "text_bytes": text_bytes, "shards": shards, "rss_anon_kib_tenth": small,
+           "rss_anon_kib": large, "memory_ratio": large / small, "seconds_one_thread": seconds[1],
+           "seconds_two_threads": seconds[2], "ratio": one / two, "mb_per_second": text_bytes / 1e6 / two,
+           "threads_equal": equal, "killed": killed, "resumed": resumed, "killed_equal": equal_killed, "load": load}
+    report(f"memory: {small / 1024:.1f} MiB for {text_bytes / 1e7:.0f} MB, {large / 1024:.1f} MiB for "
+           f"{text_bytes / 1e6:.0f} MB of text ({large / small:.3f})")
+    report(f"rate: {text_bytes / 1e6 / one:.1f} MB/s with one thread, {text_bytes / 1e6 / two:.1f} MB/s with two "
+           f"({one / two:.2f} times); load of the machine {load:.1f}")
+    report(f"killed {killed} times, went on {resumed} times: the store is {'the same' if equal_killed else 'ANOTHER'}; "
+           f"one and two threads: {'the same' if equal else 'ANOTHER'}")
     row["passed"] = abs(large / small - 1) <= 0.1 and one / two >= 1.7 and equal and equal_killed and killed >= 5
     return row
 

@@ -107,8 +107,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=7)
     parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--shape", choices=SHAPES, default="demo", help="the demo's model, or 8 layers of width 512 at 1,024 tokens")
-    parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32", help="bf16: autocast over fp32 weights, as ours")
+    parser.add_argument("--shape", choices=SHAPES, default="demo",
+                        help="the demo's model, or 8 layers of width 512 at 1,024 tokens")
+    parser.add_argument("--dtype", choices=("fp32", "bf16"), default="fp32",
+                        help="bf16: autocast over fp32 weights, as ours")
     parser.add_argument("--compile", action="store_true", help="the model under torch.compile")
     parser.add_argument("--serve", action="store_true")
     args = parser.parse_args()

@@ -54,7 +54,8 @@ def measure(tool, text=None, vocab_size=2048, passes=5):
         paragraphs = data.split("\n")
         ours_best = whole_best = batch_best = float("inf")
         for _ in range(passes):
-            tokens, seconds = subprocess.run([tool, "time", model, path], check=True, capture_output=True, text=True).stdout.split()
+            tokens, seconds = subprocess.run([tool, "time", model, path], check=True, capture_output=True,
+                                             text=True).stdout.split()
             ours_best = min(ours_best, float(seconds))
             start = time.perf_counter()
             ids = theirs.encode(data).ids
@@ -66,24 +67,28 @@ def measure(tool, text=None, vocab_size=2048, passes=5):
         found = subprocess.run([tool, "load", model], input=stdin, check=True, capture_output=True).stdout
     best = min(whole_best, batch_best)
     return {
-        "benchmark": "tokenizer_encode", "text": source, "bytes": len(data.encode("utf-8")), "tokens": int(tokens), "vocab_size": vocab_size,
-        "threads": 1, "longbow_seconds": ours_best, "tokenizers_seconds": best, "tokenizers_whole_seconds": whole_best,
-        "tokenizers_batch_seconds": batch_best, "ratio": best / ours_best, "ids_equal": ids == [int(i) for i in found.split()],
+        "benchmark": "tokenizer_encode", "text": source, "bytes": len(data.encode("utf-8")), "tokens": int(tokens),
+        "vocab_size": vocab_size, "threads": 1, "longbow_seconds": ours_best, "tokenizers_seconds": best,
+        "tokenizers_whole_seconds": whole_best, "tokenizers_batch_seconds": batch_best, "ratio": best / ours_best,
+        "ids_equal": ids == [int(i) for i in found.split()],
     }
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tool", default=str(ROOT / "build/release/tests/tokenizer_tool"), help="the build's tokenizer_tool")
+    parser.add_argument("--tool", default=str(ROOT / "build/release/tests/tokenizer_tool"),
+                        help="the build's tokenizer_tool")
     parser.add_argument("--text", help="UTF-8 text to encode (default: the Austen corpus)")
-    parser.add_argument("--vocab-size", type=int, default=2048, help="tokens of the vocabulary that is trained on the text")
+    parser.add_argument("--vocab-size", type=int, default=2048,
+                        help="tokens of the vocabulary that is trained on the text")
     parser.add_argument("--json", action="store_true", help="only one line of JSON")
     options = parser.parse_args()
     result = measure(options.tool, options.text, options.vocab_size)
     if not options.json:
         rate = {side: result["bytes"] / result[f"{side}_seconds"] / 1e6 for side in ("longbow", "tokenizers")}
-        print(f"bpe encode, one thread, {result['bytes']:,} bytes of {result['text']}: longbow {rate['longbow']:.1f} MB/s, "
-              f"tokenizers {rate['tokenizers']:.1f} MB/s, ratio {result['ratio']:.1f}, ids {'equal' if result['ids_equal'] else 'DIFFER'}")
+        print(f"bpe encode, one thread, {result['bytes']:,} bytes of {result['text']}: longbow {rate['longbow']:.1f} "
+              f"MB/s, tokenizers {rate['tokenizers']:.1f} MB/s, ratio {result['ratio']:.1f}, ids "
+              f"{'equal' if result['ids_equal'] else 'DIFFER'}")
     print(json.dumps(result))
     return 0 if result["ids_equal"] else 1
 

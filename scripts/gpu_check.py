@@ -18,7 +18,8 @@ import time
 
 NO_GPU = 77
 # This comes before PyTorch, which takes seconds to load.
-if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0") or os.path.exists("/dev/dxg")):
+if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0")
+                                  or os.path.exists("/dev/dxg")):
     print("skipped: no GPU in this machine")
     sys.exit(NO_GPU)
 
@@ -58,8 +59,10 @@ def grid():
     """Returns shapes, each of which changes one thing of a plain causal ALiBi call."""
     plain = dict(batch=2, heads=3, queries=333, keys=333, dim=64, bias="slopes", causal=True, window=0, lengths=None)
     changes = [dict(dim=dim) for dim in (8, 32, 64, 80, 96, 128, 160, 256)]
-    changes += [dict(bias=bias) for bias in ("none", "table", "batch")] + [dict(bias="table", causal=False), dict(causal=False)]
-    changes += [dict(window=w) for w in (1, 50, 64)] + [dict(keys=700), dict(queries=1, keys=900), dict(queries=7, keys=3000, dim=128)]
+    changes += ([dict(bias=bias) for bias in ("none", "table", "batch")]
+                + [dict(bias="table", causal=False), dict(causal=False)])
+    changes += [dict(window=w) for w in (1, 50, 64)] + [dict(keys=700), dict(queries=1, keys=900),
+                                                        dict(queries=7, keys=3000, dim=128)]
     changes += [dict(lengths=(333, 100)), dict(lengths=(0, 64)), dict(queries=64, keys=64), dict(queries=1, keys=1)]
     changes += [dict(queries=1500, keys=1500, dim=128, batch=1), dict(queries=400, keys=300)]
     for change, dtype in itertools.product(changes, TOLERANCE):
@@ -72,12 +75,14 @@ def tensors(case, device):
     def random(*shape):
         return torch.randn(*shape, generator=generator)
 
-    shapes = [(case["batch"], case[length], case["heads"], case["dim"]) for length in ("queries", "keys", "keys", "queries")]
+    shapes = [(case["batch"], case[length], case["heads"], case["dim"])
+              for length in ("queries", "keys", "keys", "queries")]
     q, k, v, dout = (random(*shape).to(device, case["dtype"]).transpose(1, 2) for shape in shapes)
     slopes = table = None
     if case["bias"] in ("slopes", "batch"):
         slopes = torch.tensor([2.0 ** -(h + 1) for h in range(case["heads"])])
-        slopes = (slopes if case["bias"] == "slopes" else slopes * torch.linspace(1, 2, case["batch"])[:, None]).to(device)
+        slopes = (slopes if case["bias"] == "slopes"
+                  else slopes * torch.linspace(1, 2, case["batch"])[:, None]).to(device)
     if case["bias"] == "table":
         table = random(case["heads"], 129).to(device)
     lengths = None if case["lengths"] is None else torch.tensor(case["lengths"], dtype=torch.int32, device=device)
@@ -95,7 +100,8 @@ def error(got, expected):
 
 def attend(inputs, case, leaves):
     _, _, _, dout, slopes, table, lengths = inputs
-    out, lse = torch.ops.longbow.fused_attention(*leaves, slopes, table, lengths=lengths, causal=case["causal"], window=case["window"])
+    out, lse = torch.ops.longbow.fused_attention(*leaves, slopes, table, lengths=lengths, causal=case["causal"],
+                                                 window=case["window"])
     grads = torch.autograd.grad(out, leaves + [b for b in (slopes, table) if b is not None], dout)
     return out, lse, grads
 
@@ -125,7 +131,8 @@ def check_case(case, device):
         scale = case["keys"] if slopes is not None else 1
         errors["bias"] = error(got, expected) / max(1.0, scale / max(expected.abs().max().item(), 1e-30))
     limits = TOLERANCE[case["dtype"]]
-    wrong = [f"{name} {e:.1e}" for name, e in errors.items() if not e <= (limits[0] if name in ("out", "lse") else limits[1])]
+    wrong = [f"{name} {e:.1e}" for name, e in errors.items()
+             if not e <= (limits[0] if name in ("out", "lse") else limits[1])]
     if not torch.equal(finite, lse > -math.inf):
         wrong.append("lse is -inf for other rows")
     if not same:
@@ -136,7 +143,8 @@ def check_case(case, device):
 def check_dropout_and_skipping(device):
     """Compares the dropout mask and the skip table with the CPU's, and checks that skipping changes nothing."""
     wrong = []
-    case = dict(batch=1, heads=4, queries=1000, keys=1000, dim=64, bias="slopes", causal=True, window=0, lengths=None, dtype=torch.float32)
+    case = dict(batch=1, heads=4, queries=1000, keys=1000, dim=64, bias="slopes", causal=True, window=0, lengths=None,
+                dtype=torch.float32)
     q, k, v, _, slopes, _, _ = tensors(case, device)
     attention, visited = torch.ops.longbow.fused_attention, torch.ops.longbow.visited_fraction
     drawn = dict(dropout=0.3, dropout_seed=11, dropout_offset=3)
@@ -172,7 +180,8 @@ def small_calls(device):
     """Runs every kind of kernel once, for compute-sanitizer."""
     for dim, dtype, queries in itertools.product((64, 96, 128, 256), TOLERANCE, (70, 3)):
         for bias in ("slopes", "table"):
-            case = dict(batch=1, heads=2, queries=queries, keys=200, dim=dim, bias=bias, causal=True, window=0, lengths=None, dtype=dtype)
+            case = dict(batch=1, heads=2, queries=queries, keys=200, dim=dim, bias=bias, causal=True, window=0,
+                        lengths=None, dtype=dtype)
             inputs = tensors(case, device)
             for b in inputs[4:6]:
                 if b is not None:
@@ -193,7 +202,8 @@ def sanitizer(options, deadline):
         if left < 5:
             print(f"sanitizer: no time left for {check}")
             continue
-        command = [tool, "--tool", check, "--error-exitcode", "9", sys.executable, "-B", __file__, options.library, "--small"]
+        command = [tool, "--tool", check, "--error-exitcode", "9", sys.executable, "-B", __file__,
+                   options.library, "--small"]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=left, check=False)
         except subprocess.TimeoutExpired:
@@ -211,7 +221,8 @@ PARTS = {"correctness": (correctness, 0.4), "sanitizer": (sanitizer, 0.65), "spe
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/gpu_check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="scripts/gpu_check", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("library", help="liblongbow_ops.so")
     parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--minutes", type=float, default=7.5)

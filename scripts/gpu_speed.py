@@ -89,7 +89,8 @@ def one(make, q, k, v, dout, flops):
     except Exception as error:  # a peer that is absent or refuses must not end the table
         torch.cuda.empty_cache()
         return {"not_run": f"{type(error).__name__}: {str(error).splitlines()[0][:120] if str(error) else ''}"}
-    return {"forward_ms": forward, "backward_ms": backward, "forward_tflops": flops / forward / 1e9, "backward_tflops": 2.5 * flops / backward / 1e9}
+    return {"forward_ms": forward, "backward_ms": backward, "forward_tflops": flops / forward / 1e9,
+            "backward_tflops": 2.5 * flops / backward / 1e9}
 
 
 def measure(options, deadline):
@@ -109,10 +110,12 @@ def measure(options, deadline):
                 if time.monotonic() > deadline:
                     print("speed: out of time, the rest is omitted")
                     return {"rows": rows, "failures": []}
-                row = {"name": name, "dtype": "bf16", "batch": batch, "heads": heads, "dim": dim, "length": length, "visited": visited}
+                row = {"name": name, "dtype": "bf16", "batch": batch, "heads": heads, "dim": dim, "length": length,
+                       "visited": visited}
                 row |= one(make, q, k, v, dout, flops)
                 rows.append(row)
-                result = row.get("not_run") or (f"{row['forward_ms']:8.3f} ms {row['forward_tflops']:6.1f} TFLOP/s forward, "
-                                                f"{row['backward_ms']:8.3f} ms {row['backward_tflops']:6.1f} TFLOP/s backward")
+                result = row.get("not_run") or (f"{row['forward_ms']:8.3f} ms {row['forward_tflops']:6.1f} TFLOP/s "
+                                                f"forward, {row['backward_ms']:8.3f} ms {row['backward_tflops']:6.1f} "
+                                                "TFLOP/s backward")
                 print(f"speed: {dim:4} {length:6} {name:28} {result}", flush=True)
     return {"rows": rows, "failures": []}

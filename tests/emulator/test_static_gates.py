@@ -58,7 +58,8 @@ class Kernel:
         elif self.name == "BackwardKernel":
             columns = (64 if dim <= 64 else 32 if dim <= 128 else 16) if self.half else (32 if dim <= 64 else 16)
             parts = 2 if self.last and dim > 128 else 1
-            products = 2 * (columns // 8) * (dim // 16) + (2 if self.last else 1) * (columns // 16) * (dim // parts // 8)
+            products = (2 * (columns // 8) * (dim // 16)
+                        + (2 if self.last else 1) * (columns // 16) * (dim // parts // 8))
         elif self.name == "TableGradientKernel":
             products = 2 * (self.table_tile() // 8) * (dim // 16)
         else:
@@ -67,7 +68,8 @@ class Kernel:
 
 
 def find(tool):
-    beside = pathlib.Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages", "nvidia", "cu13", "bin", tool)
+    beside = pathlib.Path(sys.prefix, "lib", f"python3.{sys.version_info.minor}", "site-packages", "nvidia", "cu13",
+                          "bin", tool)
     return shutil.which(tool) or (str(beside) if beside.exists() else None)
 
 
@@ -103,7 +105,8 @@ def main():
     library = sys.argv[1] if len(sys.argv) > 1 else ""
     tools = [find("cuobjdump"), find("nvdisasm")]
     if not os.path.exists(library) or None in tools:
-        print("skipped: no CUDA in this build, or no cuobjdump and nvdisasm (pip install nvidia-cuda-cuobjdump nvidia-cuda-nvdisasm)")
+        print("skipped: no CUDA in this build, or no cuobjdump and nvdisasm (pip install nvidia-cuda-cuobjdump "
+              "nvidia-cuda-nvdisasm)")
         return SKIPPED
     os.environ["PATH"] = os.path.dirname(tools[1]) + os.pathsep + os.environ["PATH"]
     used = resources(tools[0], library)
@@ -118,7 +121,8 @@ def main():
         count = counts.get((architecture, symbol), collections.Counter())
         where = f"{kernel if kernel.name else symbol} on {architecture}"
         if usage["STACK"] or usage["LOCAL"] or count["LDL"] or count["STL"]:
-            problems.append(f"{where}: uses the stack ({usage['STACK']} bytes, {count['LDL']} loads, {count['STL']} stores)")
+            problems.append(f"{where}: uses the stack ({usage['STACK']} bytes, {count['LDL']} loads, "
+                            f"{count['STL']} stores)")
         if kernel.name not in ("ForwardKernel", "BackwardKernel", "TableGradientKernel"):
             continue
         checked[architecture] += 1
@@ -126,7 +130,8 @@ def main():
         if blocks < BLOCKS["half" if kernel.half else "float"]:
             problems.append(f"{where}: {usage['REG']} registers leave room for {blocks} blocks")
         if count["HMMA"] != kernel.tensor_core_instructions():
-            problems.append(f"{where}: {count['HMMA']} tensor-core instructions, not {kernel.tensor_core_instructions()}")
+            problems.append(f"{where}: {count['HMMA']} tensor-core instructions, not "
+                            f"{kernel.tensor_core_instructions()}")
     if set(checked) != ARCHITECTURES or len(set(checked.values())) != 1:
         problems.append(f"kernels by architecture: {dict(checked)}, not as many for each of {sorted(ARCHITECTURES)}")
     for problem in problems:

@@ -48,7 +48,8 @@ class ImportCase(unittest.TestCase):
 
     def run_longbow(self, *arguments, code=0):
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE, env=environment, cwd=self.dir)
+        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE, env=environment,
+                                cwd=self.dir)
         stderr = result.stderr.decode(errors="replace")
         self.assertEqual(result.returncode, code, stderr)
         if code:
@@ -60,7 +61,8 @@ class ImportCase(unittest.TestCase):
     def run_import(self, checkpoint, method="alibi", dictionary=None, code=0, out=None):
         out = out or self.dir / f"{method}-{pathlib.Path(checkpoint).stem}"
         dictionary = dictionary or GOLDEN / "alibi_adaptive/dict.txt"
-        answer = self.run_longbow("import", "fairseq", checkpoint, "--dict", dictionary, "--position", method, "--out", out, code=code)
+        answer = self.run_longbow("import", "fairseq", checkpoint, "--dict", dictionary, "--position", method,
+                                  "--out", out, code=code)
         if code:
             self.assertFalse((out / "checkpoints").exists(), "an error leaves nothing behind")
             return answer
@@ -69,7 +71,8 @@ class ImportCase(unittest.TestCase):
     def text_of(self, method):
         """Returns the golden stream as text: words from the dictionary, and the end of a line for each </s>."""
         folder = GOLDEN / f"{method}_adaptive"
-        words = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rsplit(" ", 1)[0] for line in (folder / "dict.txt").read_text().splitlines()]
+        words = ["<s>", "<pad>", "</s>", "<unk>"] + [line.rsplit(" ", 1)[0]
+                                                     for line in (folder / "dict.txt").read_text().splitlines()]
         tokens = safetensors(folder / "expected.safetensors")["tokens"]
         self.assertEqual(tokens[-1], END, "a text ends with its last line's end")
         path = self.dir / f"{method}.txt"

@@ -19,7 +19,8 @@ USAGE, CONFIG, DATA, INTERRUPTED = 2, 3, 4, 75
 def corpus(words, seed):
     """Returns sentences of a small Zipf-like vocabulary, some words beyond ASCII, in lines and paragraphs."""
     rng = random.Random(seed)
-    vocabulary = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 9))) for _ in range(500)]
+    vocabulary = ["".join(rng.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(rng.randint(1, 9)))
+                  for _ in range(500)]
     vocabulary += ["na\u00efve", "\u6771\u4eac", "\U0001f600", "don't", "3.14"]
     out = []
     for i in range(words):
@@ -42,7 +43,8 @@ class PrepareCase(unittest.TestCase):
         return path
 
     def run_longbow(self, *arguments, code=0, env=None):
-        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, env={**os.environ, **(env or {})}, timeout=PATIENCE)
+        result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, env={**os.environ, **(env or {})},
+                                timeout=PATIENCE)
         self.assertEqual(result.returncode, code, result.stderr.decode(errors="replace"))
         if code not in (0, -signal.SIGKILL):
             kind = "interrupted" if code == INTERRUPTED else "error"
@@ -52,8 +54,8 @@ class PrepareCase(unittest.TestCase):
         return result.stdout.decode()
 
     def prepare(self, *arguments, out=None, tokenizer="bpe", size=("--vocab-size", 400), code=0, env=None):
-        return self.run_longbow("prepare", "--tokenizer", tokenizer, *size, "--train", self.train, "--valid", self.valid, "--out", out or self.store,
-                                *arguments, code=code, env=env)
+        return self.run_longbow("prepare", "--tokenizer", tokenizer, *size, "--train", self.train,
+                                "--valid", self.valid, "--out", out or self.store, *arguments, code=code, env=env)
 
     def manifest(self, store=None):
         return json.loads(((store or self.store) / "manifest.json").read_text())

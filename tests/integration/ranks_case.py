@@ -23,15 +23,18 @@ train: {length: 16, batch: 8, stop: 50 updates, dtype: fp64, deterministic: true
 eval: {lengths: [16, 32]}
 log: {every: 1 updates, tensorboard: false}
 """
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key not in ("LONGBOW_FAILPOINT", "RANK", "WORLD_SIZE")}
+ENVIRONMENT = {key: value for key, value in os.environ.items()
+               if key not in ("LONGBOW_FAILPOINT", "RANK", "WORLD_SIZE")}
 
 
 def longbow(*arguments, **variables):
-    return subprocess.run([LONGBOW, *map(str, arguments)], env={**ENVIRONMENT, **variables}, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run([LONGBOW, *map(str, arguments)], env={**ENVIRONMENT, **variables}, capture_output=True,
+                          text=True, timeout=PATIENCE)
 
 
 def train(run, *arguments, method="alibi", **variables):
-    return longbow("train", "-c", FOLDER / f"{method}.yaml", "--run-dir", run, "--threads", 1, "--device", "cpu", *arguments, **variables)
+    return longbow("train", "-c", FOLDER / f"{method}.yaml", "--run-dir", run, "--threads", 1,
+                   "--device", "cpu", *arguments, **variables)
 
 
 FOLDER = Path(tempfile.mkdtemp(prefix="longbow-ranks-"))
@@ -43,7 +46,8 @@ def make_corpus():
     (FOLDER / "text.txt").write_text(text + "\n")
     for method in ("alibi", "t5", "rotary"):
         (FOLDER / f"{method}.yaml").write_text(
-            CONFIG.replace("METHOD", method).replace("STORE", str(FOLDER / "store")).replace("TEXT", str(FOLDER / "text.txt")))
+            CONFIG.replace("METHOD", method).replace("STORE", str(FOLDER / "store"))
+            .replace("TEXT", str(FOLDER / "text.txt")))
 
 
 def remove_corpus():
@@ -56,8 +60,9 @@ def tensors(path):
     header = json.loads(data[8:8 + size])
     header.pop("__metadata__", None)
     kinds = {"F64": "d", "F32": "f"}
-    return {name: struct.unpack(f"<{(about['data_offsets'][1] - about['data_offsets'][0]) // (8 if about['dtype'] == 'F64' else 4)}{kinds[about['dtype']]}",
-                                data[8 + size:][slice(*about["data_offsets"])]) for name, about in header.items()}
+    return {name: struct.unpack(
+        f"<{(about['data_offsets'][1] - about['data_offsets'][0]) // (8 if about['dtype'] == 'F64' else 4)}"
+        f"{kinds[about['dtype']]}", data[8 + size:][slice(*about["data_offsets"])]) for name, about in header.items()}
 
 
 def weights(run):
@@ -65,7 +70,8 @@ def weights(run):
 
 
 def losses(run):
-    return [row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if row["event"] == "train"]
+    return [row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+            if row["event"] == "train"]
 
 
 def furthest(a, b):

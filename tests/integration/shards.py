@@ -13,7 +13,8 @@ ENDINGS = [".txt", ".jsonl", ".txt.gz", ".jsonl.gz", ".txt.zst", ".jsonl.zst", "
 def paragraphs(size, seed):
     """Returns paragraphs of about `size` bytes of generated text by Zipf's law, some words beyond ASCII."""
     rng = random.Random(seed)
-    words = ["".join(rng.choice("etaoinshrdlucmfwypvbgk") for _ in range(rng.randint(1, 9))) for _ in range(20000)] + ["na\u00efve", "\u6771\u4eac", "\U0001f600"]
+    words = (["".join(rng.choice("etaoinshrdlucmfwypvbgk") for _ in range(rng.randint(1, 9))) for _ in range(20000)]
+             + ["na\u00efve", "\u6771\u4eac", "\U0001f600"])
     weights = [1 / (rank + 3) for rank in range(len(words))]
     found, length = [], 0
     while length < size:
@@ -48,7 +49,8 @@ def write_shards(folder, count, size, pool, seed=1):
         ending = endings[i % len(endings)]
         if ".jsonl" in ending:
             documents = ["\n\n".join(chosen[k:k + 4]) for k in range(0, len(chosen), 4)]
-            data = "".join(json.dumps({"id": k, "text": text}, ensure_ascii=bool(k % 2)) + "\n" for k, text in enumerate(documents)).encode()
+            data = "".join(json.dumps({"id": k, "text": text}, ensure_ascii=bool(k % 2)) + "\n"
+                           for k, text in enumerate(documents)).encode()
             text_bytes += sum(len(text.encode()) for text in documents)
         else:
             data = ("\n\n".join(chosen) + "\n").encode()

@@ -37,11 +37,13 @@ def longbow(*arguments, failpoint=None):
     environment = {key: value for key, value in os.environ.items() if key != "LONGBOW_FAILPOINT"}
     if failpoint:
         environment["LONGBOW_FAILPOINT"] = failpoint
-    return subprocess.run([LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run([LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True,
+                          timeout=PATIENCE)
 
 
 def train(run, *arguments, failpoint=None):
-    return longbow("train", "-c", FOLDER / "paper.yaml", "--run-dir", run, "--threads", 1, "--device", "cpu", *arguments, failpoint=failpoint)
+    return longbow("train", "-c", FOLDER / "paper.yaml", "--run-dir", run, "--threads", 1,
+                   "--device", "cpu", *arguments, failpoint=failpoint)
 
 
 def setUpModule():
@@ -50,7 +52,8 @@ def setUpModule():
     draw = random.Random(1)
     weights = [1 / (rank + 1) for rank in range(len(WORDS))]
     for name, lines in (("train", 251), ("valid", 40)):
-        (FOLDER / f"{name}.txt").write_text("".join(" ".join(draw.choices(WORDS, weights, k=draw.randint(3, 12))) + "\n" for _ in range(lines)))
+        (FOLDER / f"{name}.txt").write_text("".join(" ".join(draw.choices(WORDS, weights, k=draw.randint(3, 12))) + "\n"
+                                                    for _ in range(lines)))
     (FOLDER / "paper.yaml").write_text(CONFIG.replace("STORE", str(FOLDER / "store")).replace("FOLDER", str(FOLDER)))
     RUN = FOLDER / "run"
     done = train(RUN)
@@ -75,10 +78,12 @@ def tensors(path):
 
 class Adaptive(unittest.TestCase):
     def test_weights_have_their_names_and_shapes(self):
-        vocabulary = json.loads(longbow("inspect", "data", FOLDER / "store", "--json").stdout)["manifest"]["tokenizer"]["vocab_size"]
+        vocabulary = json.loads(longbow("inspect", "data", FOLDER / "store",
+                                        "--json").stdout)["manifest"]["tokenizer"]["vocab_size"]
         shapes = tensors(last(RUN) / "model.safetensors")
-        expected = {"embed.bands.0.weight": [16, 16], "embed.bands.0.projection": [16, 16], "embed.bands.1.weight": [32, 8],
-                    "embed.bands.1.projection": [16, 8], "embed.bands.2.weight": [vocabulary - 48, 4], "embed.bands.2.projection": [16, 4],
+        expected = {"embed.bands.0.weight": [16, 16], "embed.bands.0.projection": [16, 16],
+                    "embed.bands.1.weight": [32, 8], "embed.bands.1.projection": [16, 8],
+                    "embed.bands.2.weight": [vocabulary - 48, 4], "embed.bands.2.projection": [16, 4],
                     "head.classes": [2, 16]}
         self.assertEqual({name: shape for name, shape in shapes.items() if not name.startswith("layers.")}, expected)
         slots = tensors(last(RUN) / "optimizer-00000-of-00001.safetensors")
@@ -91,11 +96,13 @@ class Adaptive(unittest.TestCase):
         rows = [json.loads(line) for line in (RUN / "metrics.jsonl").read_text().splitlines()]
         losses = [row["loss"] for row in rows if row["event"] == "train"]
         self.assertLess(losses[-1], losses[0] - 0.3)
-        data = json.loads(longbow("inspect", "data", FOLDER / "store", "--json").stdout)["manifest"]["splits"]["train"]["tokens"]
+        data = json.loads(longbow("inspect", "data", FOLDER / "store",
+                                  "--json").stdout)["manifest"]["splits"]["train"]["tokens"]
         state = json.loads((last(RUN) / "state.json").read_text())
         blocks = math.ceil(data / 16)
         self.assertNotEqual(data % 16, 0, "the text shall end in a short block")
-        self.assertEqual((state["updates"], state["samples"], state["tokens"]), (2 * math.ceil(math.ceil(blocks / 5) / 2), 2 * blocks, 2 * data))
+        self.assertEqual((state["updates"], state["samples"], state["tokens"]),
+                         (2 * math.ceil(math.ceil(blocks / 5) / 2), 2 * blocks, 2 * data))
 
     def test_killed_and_resumed_it_ends_with_the_same_bits(self):
         run = FOLDER / "killed"
@@ -112,7 +119,8 @@ class Adaptive(unittest.TestCase):
     def test_verify_goes_to_the_update_and_not_to_what_counts(self):
         """The first loss scale overflows, so updates are skipped before the checkpoints that are compared."""
         run = FOLDER / "skipped"
-        done = train(run, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum", "train.count_skipped=false", "train.max_bad_updates=100")
+        done = train(run, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum",
+                     "train.count_skipped=false", "train.max_bad_updates=100")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(json.loads((last(run) / "state.json").read_text())["skipped_updates"], 3)
         done = longbow("verify", run, "--threads", 1)
@@ -120,8 +128,8 @@ class Adaptive(unittest.TestCase):
         self.assertIn("the same weights and optimizer", done.stdout)
 
     def test_evaluates_and_generates(self):
-        done = longbow("eval", RUN, "--data", FOLDER / "store", "--split", "valid", "--lengths", "16,64", "--json", "--threads", 1,
-                       "--out", FOLDER / "results.jsonl")
+        done = longbow("eval", RUN, "--data", FOLDER / "store", "--split", "valid", "--lengths", "16,64", "--json",
+                       "--threads", 1, "--out", FOLDER / "results.jsonl")
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [json.loads(line) for line in (FOLDER / "results.jsonl").read_text().splitlines()]
         self.assertEqual([row["length"] for row in rows], [16, 64])
@@ -147,8 +155,8 @@ class Adaptive(unittest.TestCase):
     def test_fp16_by_their_rule(self):
         """The first loss scale is beyond fp16's range, and each skipped update halves it. Without count_skipped,
         skipped updates count for neither the learning rate nor the end of the run."""
-        half = ["train.dtype=fp16", "train.loss_scale=16777216", "train.scaled_loss=sum", "train.stop=6 updates", "eval.lengths=[16]",
-                "log.every=1 updates"]
+        half = ["train.dtype=fp16", "train.loss_scale=16777216", "train.scaled_loss=sum", "train.stop=6 updates",
+                "eval.lengths=[16]", "log.every=1 updates"]
         states, rates = {}, {}
         for count in ("true", "false"):
             run = FOLDER / f"half-{count}"

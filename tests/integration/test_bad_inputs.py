@@ -36,7 +36,8 @@ class BadInputs(unittest.TestCase):
         cls.write("config.yaml", CONFIG)
         good = cls.longbow("train", "-c", "config.yaml", "--run-dir", "run", "--threads", "1")
         assert good.returncode == 0, good.stderr
-        made = cls.longbow("prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "other.txt", "--valid", "other.txt", "--out", "other-store")
+        made = cls.longbow("prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "other.txt",
+                           "--valid", "other.txt", "--out", "other-store")
         assert made.returncode == 0, made.stderr
 
     @classmethod
@@ -51,7 +52,8 @@ class BadInputs(unittest.TestCase):
 
     @classmethod
     def longbow(cls, *args):
-        return subprocess.run([LONGBOW, *map(str, args)], cwd=cls.home, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=PATIENCE)
+        return subprocess.run([LONGBOW, *map(str, args)], cwd=cls.home, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL, timeout=PATIENCE)
 
     def refuse(self, code, mentions, *args):
         """Runs the command and checks the exit code, that one line on stderr is the error, and that it mentions each
@@ -83,13 +85,16 @@ class BadInputs(unittest.TestCase):
         self.refuse(2, ["papre", "paper"], "eval", "run", "--data", "store", "--lengths", "16", "--protocol", "papre")
 
     def test_stride_beyond_length(self):
-        self.refuse(2, ["stride"], "eval", "run", "--data", "store", "--lengths", "16", "--stride", "17", "--out", "r.jsonl")
+        self.refuse(2, ["stride"], "eval", "run", "--data", "store", "--lengths", "16", "--stride", "17",
+                    "--out", "r.jsonl")
 
     def test_length_that_the_method_cannot_serve(self):
-        self.refuse(2, ["32", "16", "learned"], "eval", "run", "--data", "store", "--lengths", "16,32", "--out", "r.jsonl")
+        self.refuse(2, ["32", "16", "learned"], "eval", "run", "--data", "store", "--lengths", "16,32",
+                    "--out", "r.jsonl")
 
     def test_device_that_is_not_there(self):
-        self.refuse(2, ["cuda:97"], "eval", "run", "--data", "store", "--lengths", "16", "--device", "cuda:97", "--out", "r.jsonl")
+        self.refuse(2, ["cuda:97"], "eval", "run", "--data", "store", "--lengths", "16", "--device", "cuda:97",
+                    "--out", "r.jsonl")
 
     # --- exit code 3: configuration
     def test_missing_config(self):
@@ -106,7 +111,8 @@ class BadInputs(unittest.TestCase):
         self.refuse(3, ["model.dropout", "1.5"], "train", "-c", "config.yaml", "model.dropout=1.5", "--run-dir", "x")
 
     def test_option_without_effect(self):
-        self.refuse(3, ["optim.momentum", "adamw"], "train", "-c", "config.yaml", "optim.momentum=0.9", "--run-dir", "x")
+        self.refuse(3, ["optim.momentum", "adamw"], "train", "-c", "config.yaml", "optim.momentum=0.9",
+                    "--run-dir", "x")
 
     def test_duration_without_unit(self):
         self.refuse(3, ["train.stop", "updates"], "train", "-c", "config.yaml", "train.stop=600", "--run-dir", "x")
@@ -122,25 +128,29 @@ class BadInputs(unittest.TestCase):
         self.refuse(3, ["model.heads", "model.dim"], "train", "-c", "config.yaml", "model.heads=3", "--run-dir", "x")
 
     def test_vocabulary_that_does_not_fit(self):
-        self.refuse(3, ["100", "257"], "prepare", "--tokenizer", "bpe", "--vocab-size", "100", "--train", "train.txt", "--out", "new-store")
+        self.refuse(3, ["100", "257"], "prepare", "--tokenizer", "bpe", "--vocab-size", "100", "--train", "train.txt",
+                    "--out", "new-store")
 
     # --- exit code 4: data
     def test_invalid_utf8(self):
         self.write("latin1.txt", b"caf\xe9 au lait\n" * 50)
-        self.refuse(4, ["latin1.txt", "3"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "latin1.txt", "--out", "new-store")
+        self.refuse(4, ["latin1.txt", "3"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280",
+                    "--train", "latin1.txt", "--out", "new-store")
 
     def test_missing_text(self):
         self.refuse(4, ["absent.txt"], "prepare", "--tokenizer", "bpe", "--train", "absent.txt", "--out", "new-store")
 
     def test_empty_split(self):
         self.write("empty.txt", "")
-        self.refuse(4, ["valid"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt", "--valid", "empty.txt", "--out", "new-store")
+        self.refuse(4, ["valid"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt",
+                    "--valid", "empty.txt", "--out", "new-store")
 
     def test_truncated_archive(self):
         import gzip
         whole = gzip.compress(TEXT.encode())
         self.write("cut.txt.gz", whole[: len(whole) // 2])
-        self.refuse(4, ["cut.txt.gz"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "cut.txt.gz", "--out", "new-store")
+        self.refuse(4, ["cut.txt.gz"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "cut.txt.gz",
+                    "--out", "new-store")
 
     def test_store_of_another_tokenizer(self):
         self.refuse(4, ["tokenizer"], "eval", "run", "--data", "other-store", "--lengths", "16", "--out", "r.jsonl")
@@ -149,7 +159,8 @@ class BadInputs(unittest.TestCase):
         shutil.copytree(self.home / "store", self.home / "damaged-store", dirs_exist_ok=True)
         for shard in (self.home / "damaged-store").glob("valid-*.bin"):
             shard.write_bytes(shard.read_bytes()[:-2])
-        self.refuse(4, ["valid-00000.bin"], "eval", "run", "--data", "damaged-store", "--lengths", "16", "--out", "r.jsonl")
+        self.refuse(4, ["valid-00000.bin"], "eval", "run", "--data", "damaged-store", "--lengths", "16",
+                    "--out", "r.jsonl")
 
     # --- exit code 5: checkpoints
     def test_no_checkpoint(self):
@@ -172,7 +183,8 @@ class BadInputs(unittest.TestCase):
 
     # --- exit code 1: other failures
     def test_unwritable_output(self):
-        self.refuse(1, ["/proc/none"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt", "--out", "/proc/none/store")
+        self.refuse(1, ["/proc/none"], "prepare", "--tokenizer", "bpe", "--vocab-size", "280", "--train", "train.txt",
+                    "--out", "/proc/none/store")
 
     def test_results_that_are_not_results(self):
         self.write("notes.jsonl", json.dumps({"hello": 1}) + "\n")

@@ -19,8 +19,9 @@ INTRO = "# Benchmarks\n\nWhat this is.\n"
 
 
 def train_row(dtype="fp32", ours=2000.0, compiled=None):
-    row = {"benchmark": "train", "dtype": dtype, "threads": 2, "ratio": 2.0, "longbow_tokens_per_second": ours, "pytorch_eager_tokens_per_second": 1000.0,
-           "pytorch_compiled_tokens_per_second": compiled, "rounds": {"longbow_ms": [1.0]}}
+    row = {"benchmark": "train", "dtype": dtype, "threads": 2, "ratio": 2.0, "longbow_tokens_per_second": ours,
+           "pytorch_eager_tokens_per_second": 1000.0, "pytorch_compiled_tokens_per_second": compiled,
+           "rounds": {"longbow_ms": [1.0]}}
     return {**row, "not_measured": {"pytorch_compiled": "no compiler"}} if compiled is None else row
 
 
@@ -30,7 +31,8 @@ def report(rows, date="2026-01-02", commit="abc"):
 
 class Bench(unittest.TestCase):
     def bench(self, *arguments):
-        return subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench.py"), *arguments], capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench.py"), *arguments], capture_output=True,
+                              text=True, timeout=PATIENCE)
 
     def needs(self, *names):
         return self.bench("--needs", *names).stdout.split("\n")[:2]
@@ -60,9 +62,11 @@ class Bench(unittest.TestCase):
     def test_newest_first_and_what_is_measured_again_replaces(self):
         page = bench_docs.added(INTRO, report([train_row(), {"benchmark": "ranks", "ratio": 1.5}]))
         page = bench_docs.added(page, report([train_row("bf16", 4000.0, 900.0)], date="2026-01-03", commit="def"))
-        self.assertEqual([line[:13] for line in page.splitlines() if line.startswith("## ")], ["## 2026-01-03", "## 2026-01-02"])
+        self.assertEqual([line[:13] for line in page.splitlines() if line.startswith("## ")],
+                         ["## 2026-01-03", "## 2026-01-02"])
         again = bench_docs.added(page, report([train_row(ours=3000.0)]))
-        self.assertEqual([line[:13] for line in again.splitlines() if line.startswith("## ")], ["## 2026-01-02", "## 2026-01-03"])
+        self.assertEqual([line[:13] for line in again.splitlines() if line.startswith("## ")],
+                         ["## 2026-01-02", "## 2026-01-03"])
         self.assertIn("| 3,000 |", again)
         self.assertNotIn("| 2,000 |", again)
         self.assertIn('{"benchmark": "ranks", "ratio": 1.5}', again)
@@ -76,7 +80,8 @@ class Bench(unittest.TestCase):
             modules, shared = pathlib.Path(folder) / "modules", pathlib.Path(folder) / "shared"
             (modules / "torch/nn").mkdir(parents=True)
             shared.mkdir()
-            (modules / "torch/__init__.py").write_text("def set_num_threads(count): pass\ndef manual_seed(seed): pass\n")
+            (modules / "torch/__init__.py").write_text("def set_num_threads(count): pass\n"
+                                                       "def manual_seed(seed): pass\n")
             (modules / "torch/nn/functional.py").touch()
             (modules / "torch/nn/__init__.py").write_text("""import os
 class Module: pass
@@ -84,9 +89,10 @@ def Embedding(*sizes):
     folder = os.environ["TORCHINDUCTOR_CACHE_DIR"]
     raise RuntimeError(f"{os.path.isdir(folder)} {folder}")
 """)
-            environment = {**os.environ, "PYTHONPATH": str(modules), "TORCHINDUCTOR_CACHE_DIR": str(shared), "TMPDIR": folder}
-            answer = subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench_step.py"), "--compile"], env=environment, capture_output=True, text=True,
-                                    timeout=PATIENCE)
+            environment = {**os.environ, "PYTHONPATH": str(modules), "TORCHINDUCTOR_CACHE_DIR": str(shared),
+                           "TMPDIR": folder}
+            answer = subprocess.run([sys.executable, "-B", str(SOURCE / "scripts/bench_step.py"), "--compile"],
+                                    env=environment, capture_output=True, text=True, timeout=PATIENCE)
             first, was_there, cache = answer.stdout.split()
             self.assertEqual((first, was_there), ("unavailable:", "True"), answer.stderr)
             self.assertNotEqual(pathlib.Path(cache), shared)

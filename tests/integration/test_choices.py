@@ -1,6 +1,6 @@
-"""No code above config/ knows a setting's value or a registered object by a string of its own: a closed setting is an enum, and what others must
-know of a registered object is a property of its registration. So no comparison with such a literal stands outside src/config, and outside the
-file that registers the object."""
+"""No code above config/ knows a setting's value or a registered object by a string of its own: a closed setting is an
+enum, and what others must know of a registered object is a property of its registration. So no comparison with such a
+literal stands outside src/config, and outside the file that registers the object."""
 
 import os
 import pathlib
@@ -61,13 +61,15 @@ def problems(source):
     for path, text in files.items():
         if path.startswith("src/config/"):
             continue
-        compared = [(match, match[1], text[max(0, match.start() - 120) : match.start()].rstrip()) for match in BEFORE.finditer(text)]
+        compared = [(match, match[1], text[max(0, match.start() - 120) : match.start()].rstrip())
+                    for match in BEFORE.finditer(text)]
         compared += [(match, match[1], match[2]) for match in BEHIND.finditer(text)]
         for match, literal, side in compared:
             side = side.replace("->", ".")
             where = f"{path}:{text.count(chr(10), 0, match.start()) + 1}: {side.split()[-1]} compared with {literal!r}"
             if any(re.search(rf"(^|[\W_]){re.escape(key)}$", side) for key in settings):
-                found.append(f"{where}, a setting with a literal: make it an enum with a ChoiceTable, or a property of what it names")
+                found.append(f"{where}, a setting with a literal: make it an enum with a ChoiceTable, or a property of "
+                             "what it names")
             elif re.search(r"option_string\([^()]*(\([^()]*\)[^()]*)?\)$", side):
                 found.append(f"{where}, an option with a literal: option_choice() reads a closed choice")
             elif literal in names:
@@ -85,24 +87,29 @@ class Choices(unittest.TestCase):
         files = files_of(SOURCE)
         known = {"alibi", "adamw", "inverse_sqrt", "llamacpp", "wordpiece", "reference", "swiglu", "fp16", "blank_line"}
         self.assertLessEqual(known, names_of(files))
-        self.assertLessEqual({"tokenizer.kind", "position.method", "attention.backend", "optim.name", "train.dtype"}, settings_of(files))
+        self.assertLessEqual({"tokenizer.kind", "position.method", "attention.backend", "optim.name", "train.dtype"},
+                             settings_of(files))
 
     def test_a_comparison_is_found(self):
         """Each planted line is one problem, and a sound house has none."""
         sound = {
-            "src/config/fields.cpp": 'void declare(F& fields) {\n    SectionFields key("tokenizer", &C::t, fields);\n    key("kind", &T::kind, "");\n'
+            "src/config/fields.cpp": 'void declare(F& fields) {\n    SectionFields key("tokenizer", &C::t, fields);\n'
+            '    key("kind", &T::kind, "");\n'
             '    key("file", &T::file, "");\n    bool a = c.tokenizer.kind == "word";\n}\n',
             "src/position/alibi.cpp": 'LONGBOW_REGISTER_POSITION({\n    "alibi",\n    "biases"});\n',
             "src/optim/adamw.cpp": 'LONGBOW_REGISTER_OPTIMIZER({.name = "adamw"});\n',
             "src/text/word.h": 'static constexpr const char* kKind = "word";\n',
             "src/attention/sdpa.cpp": '    std::string name() const override { return "sdpa"; }\n',
-            "include/longbow/model/choices.h": "struct ChoiceTable<Norm> {\n    static constexpr Choice<Norm> values[] = "
+            "include/longbow/model/choices.h": "struct ChoiceTable<Norm> {\n"
+            "    static constexpr Choice<Norm> values[] = "
             '{{Norm::rms, "rmsnorm", "its help"}};\n};\n',
-            "src/eval/a.cpp": 'bool b = name == "last";  // not tokenizer.kind == "word"\nauto c = "alibi" + x;\nif (ending == ".svg") {}\n',
+            "src/eval/a.cpp": 'bool b = name == "last";  // not tokenizer.kind == "word"\nauto c = "alibi" + x;\n'
+            'if (ending == ".svg") {}\n',
         }
         planted = {
             "a setting": ('if (config.tokenizer.kind == "other") {}', "a setting with a literal"),
-            "a setting through a pointer": ('if (request->config.tokenizer.file != "x") {}', "a setting with a literal"),
+            "a setting through a pointer": ('if (request->config.tokenizer.file != "x") {}',
+                                            "a setting with a literal"),
             "the literal first": ('if ("other" == config_.tokenizer.kind) {}', "a setting with a literal"),
             "over two lines": ('if (config.tokenizer.kind ==\n    "other") {}', "a setting with a literal"),
             "a position method": ('if (model.method == "alibi") {}', "registered object"),

@@ -21,11 +21,13 @@ def row_of(method, seed, length, **changes):
     sums = BLOCKS["block_nll"][f"{method}/seed-{seed}"][str(length)]
     nll = sum(sums) / BLOCKS["tokens"]
     total_bytes = sum(BLOCKS["block_bytes"])
-    row = {"name": f"seed-{seed}", "position": method, "train_length": 64, "length": length, "stride": length, "protocol": "paper", "split": "valid",
-           "tokens": BLOCKS["tokens"], "nll": nll, "ppl": math.exp(nll), "ppl_ci": [1, 2], "bits_per_byte": nll * BLOCKS["tokens"] / math.log(2) / total_bytes,
-           "words": 70000, "ppl_per_word": 9.0, "seed": seed, "updates": 150, "dtype": "fp32", "checkpoint": f"{method} {seed}", "data": "data",
-           "tokenizer": "tokenizer", "config": f"{method} {seed}", "config_group": method, "position_begin": [0, 1], "nll_by_position": [5.0, 4.0],
-           "block_nll": sums, "block_bytes": BLOCKS["block_bytes"]}
+    row = {"name": f"seed-{seed}", "position": method, "train_length": 64, "length": length, "stride": length,
+           "protocol": "paper", "split": "valid", "tokens": BLOCKS["tokens"], "nll": nll, "ppl": math.exp(nll),
+           "ppl_ci": [1, 2], "bits_per_byte": nll * BLOCKS["tokens"] / math.log(2) / total_bytes,
+           "words": 70000, "ppl_per_word": 9.0, "seed": seed, "updates": 150, "dtype": "fp32",
+           "checkpoint": f"{method} {seed}", "data": "data", "tokenizer": "tokenizer", "config": f"{method} {seed}",
+           "config_group": method, "position_begin": [0, 1], "nll_by_position": [5.0, 4.0], "block_nll": sums,
+           "block_bytes": BLOCKS["block_bytes"]}
     row.update(changes)
     return row
 
@@ -88,7 +90,8 @@ class Compare(unittest.TestCase):
         for method in ("alibi", "rotary"):
             for seed in (1, 2, 3):
                 row = row_of(method, seed, 64, **few)
-                self.write(f"few/{method}/seed-{seed}", dict(row, block_nll=row["block_nll"][:10], block_bytes=row["block_bytes"][:10]))
+                self.write(f"few/{method}/seed-{seed}",
+                           dict(row, block_nll=row["block_nll"][:10], block_bytes=row["block_bytes"][:10]))
         self.assert_is(self.compare("few/alibi", "few/rotary")[0], "alibi rotary 64 first 9516")
         for method in ("alibi", "rotary"):
             row = row_of(method, 1, 64, tokens=9 * 1024)
@@ -113,7 +116,8 @@ class Compare(unittest.TestCase):
         spec.loader.exec_module(make)
         for case, numbers in make.expected(BLOCKS).items():
             for key, value in numbers.items():
-                for got, wanted in zip(*(v if isinstance(v, list) else [v] for v in (value, EXPECTED[case][key])), strict=True):
+                for got, wanted in zip(*(v if isinstance(v, list) else [v] for v in (value, EXPECTED[case][key])),
+                                       strict=True):
                     self.assertAlmostEqual(got, wanted, delta=1e-9 * max(1, abs(wanted)), msg=case)
 
     def test_text_says_how_many_of_each_and_of_what_it_speaks(self):
@@ -127,7 +131,8 @@ class Compare(unittest.TestCase):
 
     def test_seeds_that_one_side_has_are_named(self):
         shutil.rmtree(self.home / "runs/rotary/seed-3")
-        self.refuse(["seed 3 is only in alibi", "train rotary with it too (train.seed=3)", "--seeds 1,2"], "compare", "runs/alibi", "runs/rotary")
+        self.refuse(["seed 3 is only in alibi", "train rotary with it too (train.seed=3)", "--seeds 1,2"], "compare",
+                    "runs/alibi", "runs/rotary")
         self.refuse(["seed 3 is only in alibi"], "compare", "runs/rotary", "runs/alibi", "--json")
         self.refuse(["seeds 2, 3 are only in alibi"], "compare", "runs/alibi", "runs/rotary/seed-1")
         self.assertEqual(self.compare("runs/alibi", "runs/rotary", "--seeds", "1,2")[0]["seeds"], 2)
@@ -143,7 +148,8 @@ class Compare(unittest.TestCase):
         self.refuse(["no row of 't5'", "alibi/seed-1"], "compare", "runs@t5", "runs@rotary")
 
     def test_one_file_of_several_runs(self):
-        self.write("", *(row_of(method, seed, 64, name=f"{method}/seed-{seed}") for method in ("alibi", "rotary") for seed in (1, 2, 3)), name="all.jsonl")
+        self.write("", *(row_of(method, seed, 64, name=f"{method}/seed-{seed}") for method in ("alibi", "rotary")
+                         for seed in (1, 2, 3)), name="all.jsonl")
         self.refuse(["all.jsonl holds 2 models", "all.jsonl@alibi"], "compare", "all.jsonl", "all.jsonl")
         self.assert_is(self.compare("all.jsonl@alibi", "all.jsonl@rotary")[0], "alibi rotary 64 seeds 1,2,3")
         self.assert_is(self.compare("all.jsonl@alibi/seed-1", "all.jsonl@rotary/seed-1")[0], "alibi rotary 64 seeds 1")
@@ -159,15 +165,18 @@ class Compare(unittest.TestCase):
         shutil.move(self.home / "runs/rotary", deep / "rotary")
         self.assert_is(self.compare("here/alibi", "deep", "--lengths", "64")[0], "alibi rotary 64 seeds 1,2,3")
         report = json.loads(self.run_ok("report", "here", "deep", "--format", "json"))
-        self.assertEqual([(model["label"], model["values"][0]["seeds"]) for model in report[0]["models"]], [("ALiBi", 3), ("Rotary", 3)])
+        self.assertEqual([(model["label"], model["values"][0]["seeds"]) for model in report[0]["models"]],
+                         [("ALiBi", 3), ("Rotary", 3)])
 
     def test_a_diverged_seed_poisons_nothing(self):
-        bad = dict(row_of("rotary", 2, 64), nll=None, ppl=None, ppl_ci=[None, None], bits_per_byte=None, tool_ppl=None, ppl_per_word=None)
+        bad = dict(row_of("rotary", 2, 64), nll=None, ppl=None, ppl_ci=[None, None], bits_per_byte=None, tool_ppl=None,
+                   ppl_per_word=None)
         bad["block_nll"] = [None] * len(bad["block_nll"])
         bad["nll_by_position"] = [None, None]
         self.write("runs/rotary/seed-2", bad, row_of("rotary", 2, 1024))
         first, second = self.compare("runs/alibi", "runs/rotary")
-        self.assertEqual((first["difference"], first["ci"], first["p_value"], first["verdict"], first["ppl_b"]), (None,) * 5)
+        self.assertEqual((first["difference"], first["ci"], first["p_value"], first["verdict"], first["ppl_b"]),
+                         (None,) * 5)
         self.assertEqual(first["pairs"][1]["ppl_b"], None)
         self.assert_is(second, "alibi rotary 1024 seeds 1,2,3")
         text = self.run_ok("compare", "runs/alibi", "runs/rotary", "--lengths", "64")
@@ -183,14 +192,16 @@ class Compare(unittest.TestCase):
     def test_same_names_are_told_apart(self):
         shutil.copytree(self.home / "runs", self.home / "old")
         row = self.compare("runs/alibi", "old/alibi", "--lengths", "64")[0]
-        self.assertEqual((row["a"], row["b"], row["difference"], row["verdict"], row["p_value"]), ("runs/alibi", "old/alibi", 0, "none", 1))
+        self.assertEqual((row["a"], row["b"], row["difference"], row["verdict"], row["p_value"]),
+                         ("runs/alibi", "old/alibi", 0, "none", 1))
 
     def test_what_was_not_measured_alike(self):
         self.write("runs/rotary/seed-1", row_of("rotary", 1, 64, dtype="bf16"), row_of("rotary", 1, 1024))
         done = self.run_any("compare", "runs/alibi/seed-1", "runs/rotary/seed-1", "--json")
         self.assertEqual([json.loads(line)["length"] for line in done.stdout.splitlines()], [1024])
         self.assertIn("length 64, protocol paper, valid split, bf16 (rotary/seed-1 alone)", done.stderr)
-        self.refuse(["share no length", "bf16"], "compare", "runs/alibi/seed-1", "runs/rotary/seed-1", "--lengths", "64")
+        self.refuse(["share no length", "bf16"], "compare", "runs/alibi/seed-1", "runs/rotary/seed-1",
+                    "--lengths", "64")
         self.refuse(["seed 1 of rotary was not measured like that of alibi"], "compare", "runs/alibi", "runs/rotary")
         self.refuse(["--lengths 128", "longbow eval"], "compare", "runs/alibi", "runs/rotary", "--lengths", "128")
 

@@ -17,7 +17,8 @@ USAGE, CONFIG = 2, 3
 
 
 def run(*arguments, cwd=None):
-    return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=PATIENCE,
+                          check=False)
 
 
 class Mistakes(unittest.TestCase):
@@ -52,8 +53,10 @@ class Mistakes(unittest.TestCase):
             ("unknown flag '--vresion', did you mean '--version'?", ["--vresion"]),
             ("--config is required", ["config", "check"]),
             ("'b.yaml' is not an override", ["config", "check", "-c", "a.yaml", "b.yaml"]),
-            ("--threads: 'none' is not a whole number; write it in digits, from 1 to 4096", ["config", "list", "--threads", "none"]),
-            ("--lengths: '64k' is not a whole number; write it in digits: 65536 (or 64000)", ["eval", "runs/a", "--data", "store", "--lengths", "64k"]),
+            ("--threads: 'none' is not a whole number; write it in digits, from 1 to 4096",
+             ["config", "list", "--threads", "none"]),
+            ("--lengths: '64k' is not a whole number; write it in digits: 65536 (or 64000)",
+             ["eval", "runs/a", "--data", "store", "--lengths", "64k"]),
             ("longbow help: unknown command 'trian', did you mean 'train'?", ["help", "trian"]),
             ("--log-level", ["config", "list", "--log-level", "loud"]),
             ("expected auto, cpu, cuda or cuda:N", ["config", "list", "--device", "gpu"]),
@@ -77,7 +80,8 @@ class Mistakes(unittest.TestCase):
             ("model:\n  bias: maybe\n", "expected true or false, got 'maybe'"),
             ("optim:\n  name: adam\n", "'adam' is none of adamw, nag, sgd; did you mean 'adamw'?"),
             ("position:\n  method: rotery\n", "did you mean 'rotary'?"),
-            ("optim:\n  momentum: 0.9\n", "optim.momentum has no effect here: it needs optim.name: nag or sgd, and optim.name is adamw"),
+            ("optim:\n  momentum: 0.9\n",
+             "optim.momentum has no effect here: it needs optim.name: nag or sgd, and optim.name is adamw"),
             ("model:\n  dim: 100\n", "a.yaml:2: model.dim: model.dim (100) is not a multiple of model.heads (8)"),
             ("schedule:\n  warmup: 1K updates\n", "1K updates of warm-up is more than train.stop (600 updates)"),
             ("train: [\n", "a.yaml:2: not valid YAML"),
@@ -92,16 +96,20 @@ class Mistakes(unittest.TestCase):
         (self.folder / "binary.yaml").write_bytes(b"\xff\xfetrain")
         self.expect(CONFIG, "none.yaml: there is no such config file", "config", "check", "-c", "none.yaml")
         self.expect(CONFIG, "a folder, not a config file", "config", "check", "-c", ".")
-        self.expect(CONFIG, "binary.yaml: begins with the byte order mark of UTF-16", "config", "check", "-c", "binary.yaml")
-        self.expect(CONFIG, "override 'train.lenght=1': unknown key", "config", "show", "-c", "a.yaml", "train.lenght=1")
-        self.expect(CONFIG, "override 'train.batch=x': train.batch: expected an integer", "config", "show", "train.batch=x")
+        self.expect(CONFIG, "binary.yaml: begins with the byte order mark of UTF-16", "config", "check",
+                    "-c", "binary.yaml")
+        self.expect(CONFIG, "override 'train.lenght=1': unknown key", "config", "show",
+                    "-c", "a.yaml", "train.lenght=1")
+        self.expect(CONFIG, "override 'train.batch=x': train.batch: expected an integer", "config", "show",
+                    "train.batch=x")
         self.expect(CONFIG, "'length' is not of the form section.key", "config", "show", "length=1")
 
 
 class Config(unittest.TestCase):
     def test_show_gives_itself_back(self):
         with tempfile.TemporaryDirectory() as folder:
-            first = run("config", "show", "-c", SOURCE / "configs/demo/t5.yaml", "train.length=128", "eval.lengths=64,128")
+            first = run("config", "show", "-c", SOURCE / "configs/demo/t5.yaml", "train.length=128",
+                        "eval.lengths=64,128")
             self.assertEqual(first.returncode, 0, first.stderr)
             self.assertIn("  length: 128\n", first.stdout)
             path = Path(folder) / "again.yaml"
@@ -128,7 +136,8 @@ class Config(unittest.TestCase):
         for file in sorted((SOURCE / "configs").rglob("*.yaml")):
             for section, keys in yaml.safe_load(file.read_text()).items():
                 for key, value in keys.items() if isinstance(keys, dict) else ():
-                    self.assertFalse(isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", value), f"{file}: {section}.{key}: {value}")
+                    self.assertFalse(isinstance(value, str) and re.fullmatch(r"[-+]?[\d.]+([eE][-+]?\d+)?", value),
+                                     f"{file}: {section}.{key}: {value}")
 
     def test_every_config_of_the_repository_is_right(self):
         files = set((SOURCE / "configs").rglob("*.yaml"))

@@ -160,13 +160,16 @@ class Cc100(CorpusCase):
         super().setUp()
         self.write("gpt2/vocab.json", '{"a": 0}')
         self.write("gpt2/merges.txt", "#version: 0.2\n")
-        self.documents = [f"Document {i}\nhas a second line of {i * 7919 % 1000} " + "x" * (1 + i % 50) for i in range(600)]
+        self.documents = [f"Document {i}\nhas a second line of {i * 7919 % 1000} " + "x" * (1 + i % 50)
+                          for i in range(600)]
         thirds = ["\n\n".join(self.documents[i : i + 200]) + "\n\n" for i in (0, 200, 400)]
-        self.shards = [self.write("a.txt", thirds[0]), self.write("b.txt.gz", gzip.compress(thirds[1].encode(), mtime=0)),
+        self.shards = [self.write("a.txt", thirds[0]),
+                       self.write("b.txt.gz", gzip.compress(thirds[1].encode(), mtime=0)),
                        self.write("c.txt.xz", lzma.compress(thirds[2].encode()))]
 
     def cc100(self, *arguments, shards=None, code=0):
-        return self.script("cc100", *(shards or self.shards), "--gpt2", self.dir / "gpt2", "--valid-bytes", "3000", *arguments, code=code)
+        return self.script("cc100", *(shards or self.shards), "--gpt2", self.dir / "gpt2", "--valid-bytes", "3000",
+                           *arguments, code=code)
 
     def split(self, name="train.txt"):
         data = (self.out / name).read_bytes()

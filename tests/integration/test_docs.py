@@ -33,7 +33,8 @@ class Docs(unittest.TestCase):
     def setUp(self):
         self.help = {}
         sections = json.loads(run("config", "schema").stdout)["properties"]
-        self.settings = {f"{section}.{key}" for section, schema in sections.items() for key in schema.get("properties", ())}
+        self.settings = {f"{section}.{key}" for section, schema in sections.items()
+                         for key in schema.get("properties", ())}
 
     def help_of(self, words):
         """Returns the help of the deepest verb with which the words begin."""
@@ -44,7 +45,8 @@ class Docs(unittest.TestCase):
                 break
             if verb not in self.help:
                 answer = run(*verb, "--help")
-                self.help[verb] = answer.stdout if answer.returncode == 0 and f"Usage: longbow {' '.join(verb)} " in answer.stdout else None
+                self.help[verb] = (answer.stdout if answer.returncode == 0
+                                   and f"Usage: longbow {' '.join(verb)} " in answer.stdout else None)
             if self.help[verb] is None:
                 break
             text = self.help[verb]

@@ -23,11 +23,14 @@ class Doctor(unittest.TestCase):
                 "of the user": {},
             }.items():
                 with self.subTest(name):
-                    env = {key: value for key, value in os.environ.items() if key not in ("LONGBOW_CACHE", "XDG_CACHE_HOME")}
+                    env = {key: value for key, value in os.environ.items()
+                           if key not in ("LONGBOW_CACHE", "XDG_CACHE_HOME")}
                     env |= {"HOME": str(home / "home")} | places
                     script = f". '{SOURCE}/scripts/common.sh'; cache_dir"
-                    scripts = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=PATIENCE, check=True)
-                    doctor = subprocess.run([LONGBOW, "doctor"], env=env, cwd=home, capture_output=True, text=True, timeout=PATIENCE)
+                    scripts = subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True,
+                                             timeout=PATIENCE, check=True)
+                    doctor = subprocess.run([LONGBOW, "doctor"], env=env, cwd=home, capture_output=True, text=True,
+                                            timeout=PATIENCE)
                     line = next(line for line in doctor.stdout.splitlines() if " cache " in line)
                     self.assertIn(f" {scripts.stdout.strip()}", line)
 

@@ -34,8 +34,8 @@ class RowsOfBefore(unittest.TestCase):
         self.rows = [json.loads(line) for line in self.before.splitlines()]
 
     def eval(self, *arguments):
-        done = subprocess.run([LONGBOW, "eval", "run@step=3", "--data", "store", "--threads", "1", "--json", *arguments],
-                              cwd=self.top, capture_output=True, text=True)
+        done = subprocess.run([LONGBOW, "eval", "run@step=3", "--data", "store", "--threads", "1",
+                               "--json", *arguments], cwd=self.top, capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 

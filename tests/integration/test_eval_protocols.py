@@ -36,7 +36,8 @@ TOKENS = 1000
 
 def some_text(seed, words):
     rng = random.Random(seed)
-    stems = ["river", "stone", "light", "the", "a", "of", "morning", "walked", "under", "quiet", "bridge", "and", "never", "spoke"]
+    stems = ["river", "stone", "light", "the", "a", "of", "morning", "walked", "under", "quiet", "bridge", "and",
+             "never", "spoke"]
     out = []
     for i in range(words):
         out.append(rng.choice(stems))
@@ -50,7 +51,8 @@ def read_safetensors(path):
     header = json.loads(blob[8:8 + size])
     header.pop("__metadata__", None)
     data = blob[8 + size:]
-    return {name: np.frombuffer(data[slice(*entry["data_offsets"])], dtype={"F32": "<f4", "F64": "<f8"}[entry["dtype"]]).reshape(entry["shape"]).astype(np.float64)
+    return {name: np.frombuffer(data[slice(*entry["data_offsets"])], dtype={"F32": "<f4", "F64": "<f8"}[entry["dtype"]])
+            .reshape(entry["shape"]).astype(np.float64)
             for name, entry in header.items() if entry["dtype"] != "U8"}  # U8 fills gaps between aligned tensors
 
 
@@ -179,8 +181,9 @@ class EvalProtocols(unittest.TestCase):
     def measure(self, length, *arguments):
         """Runs a new evaluation. Returns (log-probabilities, row)."""
         out = self.home / f"{self.id()}-{length}-{'-'.join(map(str, arguments))}".replace("--", "")
-        row = json.loads(self.longbow("eval", "run@last", "--data", "store", "--max-stream-tokens", TOKENS, "--lengths", length, "--max-tokens", 256, "--json",
-                                      "--threads", 1, "--out", f"{out}.jsonl", "--token-logprobs", f"{out}.npy", *arguments))
+        row = json.loads(self.longbow("eval", "run@last", "--data", "store", "--max-stream-tokens", TOKENS,
+                                      "--lengths", length, "--max-tokens", 256, "--json", "--threads", 1,
+                                      "--out", f"{out}.jsonl", "--token-logprobs", f"{out}.npy", *arguments))
         return np.load(f"{out}.npy"), row
 
     def equal(self, measured, reference):
@@ -215,19 +218,22 @@ class EvalProtocols(unittest.TestCase):
         for length, stride in ((64, 32), (64, 64), (64, 20), (64, 63)):
             with self.subTest(length=length, stride=stride):
                 reference, tool_ppl = hf(self.model, self.ids, length, stride)
-                measured = self.measure(length, "--protocol", "hf", *(() if 2 * stride == length else ("--stride", stride)))
+                measured = self.measure(length, "--protocol", "hf",
+                                        *(() if 2 * stride == length else ("--stride", stride)))
                 self.equal(measured, reference)
                 self.assertAlmostEqual(measured[1]["tool_ppl"], tool_ppl, delta=1e-4)
 
     def test_lm_eval(self):
         for length in (64, 50, 2000):
             with self.subTest(length=length):
-                self.equal(self.measure(length, "--protocol", "lm-eval"), lm_eval(self.model, self.ids, self.boundary, length))
+                self.equal(self.measure(length, "--protocol", "lm-eval"),
+                           lm_eval(self.model, self.ids, self.boundary, length))
 
     def test_llamacpp(self):
         for length in (64, 77):
             with self.subTest(length=length):
-                self.equal(self.measure(length, "--protocol", "llamacpp"), llamacpp(self.model, self.ids, self.boundary, length))
+                self.equal(self.measure(length, "--protocol", "llamacpp"),
+                           llamacpp(self.model, self.ids, self.boundary, length))
 
 
 if __name__ == "__main__":

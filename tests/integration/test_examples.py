@@ -1,4 +1,5 @@
-"""What examples/ shows works: README's method is the file that is printed, the operator agrees with PyTorch, the study ends with a page."""
+"""What examples/ shows works: README's method is the file that is printed, the operator agrees with PyTorch, the study
+ends with a page."""
 import os
 import re
 import subprocess
@@ -21,16 +22,20 @@ class Examples(unittest.TestCase):
         for name in listed:
             self.assertTrue((EXAMPLES / name).is_file(), name)
         shown = {Path(name).parts[0] for name in listed}
-        self.assertEqual(shown, {entry.name for entry in EXAMPLES.iterdir() if entry.name not in ("README.md", "__pycache__")})
+        self.assertEqual(shown,
+                         {entry.name for entry in EXAMPLES.iterdir() if entry.name not in ("README.md", "__pycache__")})
 
     def test_the_position_method_is_the_one_that_readme_prints(self):
-        printed = re.findall(r"^```cpp\n(.*?)^```$", (SOURCE / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        printed = re.findall(r"^```cpp\n(.*?)^```$", (SOURCE / "README.md").read_text(encoding="utf-8"),
+                             re.MULTILINE | re.DOTALL)
         self.assertEqual([(EXAMPLES / "kerple.cpp").read_text(encoding="utf-8")], printed)
 
-    @unittest.skipUnless(subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0, "torch is not installed")
+    @unittest.skipUnless(subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0,
+                         "torch is not installed")
     def test_the_operator_agrees_with_pytorch(self):
         library = Path(LONGBOW).parent / "liblongbow_ops.so"
-        done = subprocess.run([sys.executable, "-B", EXAMPLES / "fused_attention.py", library, "256"], capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run([sys.executable, "-B", EXAMPLES / "fused_attention.py", library, "256"],
+                              capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         differences = [float(number) for number in re.findall(r"largest difference .*: +(\S+)", done.stdout)]
         self.assertEqual(len(differences), 4, done.stdout)
@@ -47,7 +52,8 @@ class Examples(unittest.TestCase):
             command = [EXAMPLES / "study/run", home / "train.txt", home / "valid.txt", home / "out",
                        "train.stop=4 updates", "schedule.warmup=2 updates", "train.batch=2", "train.seeds=[1,2]",
                        "model.dim=32", "model.ffn_dim=64", "model.layers=1"]
-            done = subprocess.run(command, env={**os.environ, "LONGBOW": LONGBOW}, capture_output=True, text=True, timeout=PATIENCE)
+            done = subprocess.run(command, env={**os.environ, "LONGBOW": LONGBOW}, capture_output=True, text=True,
+                                  timeout=PATIENCE)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertIn("2 seeds", done.stdout)
             self.assertIn("rotary", (home / "out/report.html").read_text())

@@ -50,7 +50,8 @@ def room_of(path, source):
 
 def resolve(name, path, room, source):
     """Returns the file of this repository that an include names, or None if it is another project's."""
-    for folder in (path.parent, source / "include", source / "src", source / "src" / (room or ""), source / "tests", source):
+    for folder in (path.parent, source / "include", source / "src", source / "src" / (room or ""),
+                   source / "tests", source):
         found = pathlib.Path(os.path.normpath(folder / name))
         if found.is_file():
             return found
@@ -69,8 +70,10 @@ def problems(source):
             continue
         for quote, name in re.findall(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', path.read_text(), re.MULTILINE):
             target = resolve(name, path, room, source)
-            if path.name == "choices.h" and where.startswith("include/") and not (quote == "<" and target is None) and name != "longbow/core/choice.h":
-                found.append(f"{where} includes {name}: choices.h may include core/choice.h and the standard library only")
+            if (path.name == "choices.h" and where.startswith("include/")
+                    and not (quote == "<" and target is None) and name != "longbow/core/choice.h"):
+                found.append(f"{where} includes {name}: choices.h may include core/choice.h and the standard "
+                             "library only")
                 continue
             if target is None:
                 if quote == '"' and name not in GENERATED:
@@ -84,9 +87,11 @@ def problems(source):
             if room is None or other == room:
                 continue
             if parts[0] == "src":
-                found.append(f"{where} includes {name}, which is {other}'s own; include/longbow/{other} has what others may use")
+                found.append(f"{where} includes {name}, which is {other}'s own; include/longbow/{other} has what "
+                             "others may use")
             elif other not in below[room] and not (room == "config" and target.name == "choices.h"):
-                found.append(f"{where} includes {name}, but the room {other} is not below {room} (DEPENDS in CMakeLists.txt)")
+                found.append(f"{where} includes {name}, but the room {other} is not below {room} (DEPENDS in "
+                             "CMakeLists.txt)")
     return found
 
 
@@ -119,11 +124,13 @@ class Floors(unittest.TestCase):
         }
         planted = {
             "a header above": ("src/data/a.cpp", '#include "longbow/eval/a.h"\n', "not below data"),
-            "in a public header": ("include/longbow/core/a.h", '#  include "longbow/config/../data/a.h"\n', "not below core"),
+            "in a public header": ("include/longbow/core/a.h", '#  include "longbow/config/../data/a.h"\n',
+                                   "not below core"),
             "by angle brackets": ("src/core/a.cpp", "#include <longbow/data/a.h>\n", "not below core"),
             "another room's own": ("src/eval/a.cpp", '#include "../data/own.h"\n', "data's own"),
             "a test": ("src/eval/a.cpp", '#include "../../tests/helper.h"\n', "nothing of the tests"),
-            "choices with more": ("include/longbow/data/choices.h", '#include "longbow/core/a.h"\n', "choices.h may include"),
+            "choices with more": ("include/longbow/data/choices.h", '#include "longbow/core/a.h"\n',
+                                  "choices.h may include"),
             "choices from elsewhere": ("src/core/a.cpp", '#include "longbow/data/choices.h"\n', "not below core"),
             "more than choices": ("src/config/a.cpp", '#include "longbow/data/a.h"\n', "not below config"),
             "a lost file": ("src/eval/a.cpp", '#include "gone.h"\n', "not there"),

@@ -16,7 +16,8 @@ def fork(source, run, *arguments, failpoint=None):
     environment = {key: value for key, value in os.environ.items() if key != "LONGBOW_FAILPOINT"}
     if failpoint:
         environment["LONGBOW_FAILPOINT"] = failpoint
-    command = [train_case.LONGBOW, "train", "--from", str(source), "--run-dir", str(run), "--threads", "1", "--device", "cpu", *map(str, arguments)]
+    command = [train_case.LONGBOW, "train", "--from", str(source), "--run-dir", str(run), "--threads", "1",
+               "--device", "cpu", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 
 
@@ -35,7 +36,8 @@ class Forks(TrainCase):
         self.assertEqual(names, sorted(path.name for path in train_case.last(run).glob("*.safetensors")))
         self.assertGreater(len(names), 1)
         for name in names:
-            self.assertEqual((train_case.last(run) / name).read_bytes(), (train_case.last(expected) / name).read_bytes(), name)
+            self.assertEqual((train_case.last(run) / name).read_bytes(),
+                             (train_case.last(expected) / name).read_bytes(), name)
 
     def trained(self, name, *arguments):
         run = self.fresh(name)
@@ -46,7 +48,8 @@ class Forks(TrainCase):
         ranks = ("--nproc", "2")
         for name, settings, start in (
                 ("adamw", (), ()), ("sgd", ("optim.name=sgd", "optim.lr=0.1", "optim.nesterov=true"), ()),
-                ("sgd-plain", ("optim.name=sgd", "optim.momentum=0"), ()), ("nag", ("optim.name=nag", "optim.lr=0.1"), ()),
+                ("sgd-plain", ("optim.name=sgd", "optim.momentum=0"), ()),
+                ("nag", ("optim.name=nag", "optim.lr=0.1"), ()),
                 ("fp16", ("train.dtype=fp16",), ()), ("fairseq", ("train.order=fairseq", "train.seed=3"), ()),
                 ("ranks", (), ranks), ("sharded", ("dist.shard_optimizer=true",), ranks),
                 ("sharded-nag", ("dist.shard_optimizer=true", "optim.name=nag", "optim.lr=0.1"), ranks)):
@@ -54,7 +57,9 @@ class Forks(TrainCase):
                 straight = self.trained("straight-" + name, *settings, *start)
                 forked = self.fresh("forked-" + name)
                 done = fork(f"{straight}@step=21", forked, *start)
-                self.assert_exit(done, 0, "forked from", "(update 21)", "continues after 163 inputs" if name == "fairseq" else "continues after 168 inputs", "nothing")
+                self.assert_exit(done, 0, "forked from", "(update 21)",
+                                 "continues after 163 inputs" if name == "fairseq" else "continues after 168 inputs",
+                                 "nothing")
                 self.assert_same_weights(forked, straight)
                 self.assertEqual(rows(forked), [row for row in rows(straight) if row["update"] > 21])
                 self.assertEqual(state(train_case.last(forked))["samples"], state(train_case.last(straight))["samples"])
@@ -87,7 +92,8 @@ class Forks(TrainCase):
         done = fork(source, killed, *change)
         self.assertIn("finished already", done.stdout)
         self.assert_exit(fork(train_case.BASE, killed, *change), 2, "was forked from", "--run-dir")
-        self.assert_exit(fork(source, killed, "optim.lr=0.001", "train.stop=32 updates"), 3, "optim.lr: 0.004 -> 0.001", "--from")
+        self.assert_exit(fork(source, killed, "optim.lr=0.001", "train.stop=32 updates"), 3, "optim.lr: 0.004 -> 0.001",
+                         "--from")
         other = self.fresh("no-fork")
         shutil.copytree(train_case.BASE, other, symlinks=True)
         self.assert_exit(fork(train_case.BASE, other), 2, "a run that --from did not start", "--run-dir")
@@ -95,16 +101,18 @@ class Forks(TrainCase):
     def test_a_finished_cosine_goes_on_with_another_schedule(self):
         run = self.fresh("constant")
         done = fork(train_case.BASE, run, "schedule.name=constant", "train.stop=30 updates", "log.every=1 updates")
-        self.assert_exit(done, 0, "schedule.name: cosine -> constant", "train.stop: 24 updates -> 30 updates", "0.01, constant")
+        self.assert_exit(done, 0, "schedule.name: cosine -> constant", "train.stop: 24 updates -> 30 updates",
+                         "0.01, constant")
         self.assertEqual([row["lr"] for row in rows(run)], [0.01] * 6)
         # The schedule's period is computed anew, counted from the very first update: half of the 48 updates are done.
         longer = self.fresh("longer")
         self.assert_exit(fork(train_case.BASE, longer, "train.stop=48 updates", "log.every=1 updates"), 0)
         fresh = self.trained("fresh-48", "train.stop=48 updates", "log.every=1 updates")
         self.assertEqual([row["lr"] for row in rows(longer)], [row["lr"] for row in rows(fresh) if row["update"] > 24])
-        self.assert_exit(fork(train_case.BASE, self.fresh("zero"), "schedule.period=24 updates", "train.stop=30 updates"), 3,
-                         "learning rate of 0", "schedule.name=constant")
-        self.assert_exit(fork(train_case.BASE, self.fresh("over"), "optim.lr=0.001"), 3, "no updates remain", "train.stop")
+        self.assert_exit(fork(train_case.BASE, self.fresh("zero"), "schedule.period=24 updates",
+                              "train.stop=30 updates"), 3, "learning rate of 0", "schedule.name=constant")
+        self.assert_exit(fork(train_case.BASE, self.fresh("over"), "optim.lr=0.001"), 3, "no updates remain",
+                         "train.stop")
         for name in ("zero", "over"):
             self.assertFalse((train_case.FOLDER / name).exists(), name)
 
@@ -115,19 +123,24 @@ class Forks(TrainCase):
         self.assertEqual(state(run / "checkpoints/step-00000024")["optimizer_steps"], 0)
         self.assertEqual(state(train_case.last(run))["optimizer_steps"], 2)
         kept = self.fresh("kept-optimizer")
-        self.assert_exit(fork(train_case.BASE, kept, "optim.beta2=0.9", "schedule.name=constant", "train.stop=26 updates"), 0, "state of adamw after 24 steps")
+        self.assert_exit(fork(train_case.BASE, kept, "optim.beta2=0.9", "schedule.name=constant",
+                              "train.stop=26 updates"), 0, "state of adamw after 24 steps")
         self.assertEqual(state(train_case.last(kept))["optimizer_steps"], 26)
         name = "optimizer-00000-of-00001.safetensors"
-        self.assertEqual((kept / "checkpoints/step-00000024" / name).read_bytes(), (train_case.last(train_case.BASE) / name).read_bytes())
+        self.assertEqual((kept / "checkpoints/step-00000024" / name).read_bytes(),
+                         (train_case.last(train_case.BASE) / name).read_bytes())
 
     def test_other_data_start_at_their_beginning(self):
         text = train_case.FOLDER / "second.txt"
         train_case.write_text(text, 200, 9)
-        prepared = subprocess.run([train_case.LONGBOW, "prepare", "--tokenizer", f"word:{train_case.FOLDER / 'store' / 'dict.txt'}", "--train", str(text),
-                                   "--out", str(train_case.FOLDER / "second"), "--quiet"], capture_output=True, text=True)
+        prepared = subprocess.run([train_case.LONGBOW, "prepare",
+                                   "--tokenizer", f"word:{train_case.FOLDER / 'store' / 'dict.txt'}",
+                                   "--train", str(text), "--out", str(train_case.FOLDER / "second"), "--quiet"],
+                                  capture_output=True, text=True)
         self.assertEqual(prepared.returncode, 0, prepared.stderr)
         run = self.fresh("second-store")
-        done = fork(train_case.BASE, run, f"data.store={train_case.FOLDER / 'second'}", "schedule.name=constant", "train.stop=26 updates")
+        done = fork(train_case.BASE, run, f"data.store={train_case.FOLDER / 'second'}", "schedule.name=constant",
+                    "train.stop=26 updates")
         self.assert_exit(done, 0, "starts at the beginning", "has no valid split")
         first, end = state(run / "checkpoints/step-00000024"), state(train_case.last(run))
         self.assertEqual((first["updates"], first["samples"], end["samples"], end["tokens"]), (24, 0, 16, 26 * 128))
@@ -136,9 +149,11 @@ class Forks(TrainCase):
 
     def test_another_length_keeps_the_tokens_seen(self):
         run = self.fresh("length")
-        done = fork(train_case.BASE, run, "train.length=32", "eval.lengths=[32]", "schedule.name=constant", f"train.stop={24 * 128 + 4 * 256} tokens", "log.every=1 updates")
+        done = fork(train_case.BASE, run, "train.length=32", "eval.lengths=[32]", "schedule.name=constant",
+                    f"train.stop={24 * 128 + 4 * 256} tokens", "log.every=1 updates")
         self.assert_exit(done, 0, "192 inputs of 16 tokens are 96 of 32")
-        self.assertEqual((state(train_case.last(run))["updates"], state(train_case.last(run))["samples"]), (28, 96 + 32))
+        self.assertEqual((state(train_case.last(run))["updates"], state(train_case.last(run))["samples"]),
+                         (28, 96 + 32))
         before = rows(train_case.BASE)[-1]["epoch"]
         self.assertGreater(rows(run)[0]["epoch"], before)
         self.assertLess(rows(run)[0]["epoch"], before + 0.5)
@@ -147,7 +162,8 @@ class Forks(TrainCase):
         refused = self.fresh("refused")
         source = train_case.BASE
         for code, texts, arguments in (
-                (3, ("layers.0.ffn.in.weight", "[32, 16]", "[48, 16]", "model.ffn_dim: 32 -> 48"), ("model.ffn_dim=48",)),
+                (3, ("layers.0.ffn.in.weight", "[32, 16]", "[48, 16]", "model.ffn_dim: 32 -> 48"),
+                 ("model.ffn_dim=48",)),
                 (3, ("layers.1.attention.k.weight", "is not in the checkpoint"), ("model.layers=2",)),
                 (3, ("position.", "is not in the checkpoint"), ("position.method=t5",)),
                 (2, ("train.init_from", "--from"), (f"train.init_from={source}",)),
@@ -166,11 +182,13 @@ class Forks(TrainCase):
 
     def test_position_methods_without_weights_may_change(self):
         run = self.fresh("rotary")
-        self.assert_exit(fork(train_case.BASE, run, "position.method=rotary", "schedule.name=constant", "train.stop=25 updates"), 0, "position.method: alibi -> rotary")
+        self.assert_exit(fork(train_case.BASE, run, "position.method=rotary", "schedule.name=constant",
+                              "train.stop=25 updates"), 0, "position.method: alibi -> rotary")
 
     def test_a_dry_run_says_what_comes_along_and_writes_nothing(self):
         run = self.fresh("planned-fork")
-        done = fork(train_case.BASE, run, "--dry-run", "optim.name=sgd", "schedule.name=constant", "train.stop=34 updates")
+        done = fork(train_case.BASE, run, "--dry-run", "optim.name=sgd", "schedule.name=constant",
+                    "train.stop=34 updates")
         self.assert_exit(done, 0)
         self.assertRegex(done.stdout, r"the run +10 updates")
         self.assertIn("sgd starts without state", done.stdout)
@@ -190,14 +208,16 @@ class Forks(TrainCase):
     def test_a_fork_verifies_and_is_evaluated(self):
         run = self.fresh("fork-verify")
         self.assert_exit(fork(f"{train_case.BASE}@step=21", run, "schedule.name=constant", "train.stop=27 updates"), 0)
-        done = subprocess.run([train_case.LONGBOW, "verify", str(run), "--threads", "1", "--device", "cpu"], capture_output=True, text=True)
-        self.assert_exit(done, 0)
-        self.assertIn("bit for bit", done.stdout)
-        done = subprocess.run([train_case.LONGBOW, "eval", str(run), "--data", str(train_case.FOLDER / "store"), "--lengths", "16", "--threads", "1"],
+        done = subprocess.run([train_case.LONGBOW, "verify", str(run), "--threads", "1", "--device", "cpu"],
                               capture_output=True, text=True)
         self.assert_exit(done, 0)
+        self.assertIn("bit for bit", done.stdout)
+        done = subprocess.run([train_case.LONGBOW, "eval", str(run), "--data", str(train_case.FOLDER / "store"),
+                               "--lengths", "16", "--threads", "1"], capture_output=True, text=True)
+        self.assert_exit(done, 0)
         again = self.fresh("of-its-config")
-        done = train_case.subprocess.run([train_case.LONGBOW, "train", "-c", str(run / "config.yaml"), f"train.init_from={run}@last", "train.stop=4 updates",
+        done = train_case.subprocess.run([train_case.LONGBOW, "train", "-c", str(run / "config.yaml"),
+                                          f"train.init_from={run}@last", "train.stop=4 updates",
                                           "--run-dir", str(again), "--threads", "1"], capture_output=True, text=True)
         self.assert_exit(done, 0, "weights from")
 

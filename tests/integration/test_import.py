@@ -16,8 +16,8 @@ class GoldenCheckpoints(ImportCase):
         expected = safetensors(folder / "expected.safetensors")
         for row in json.loads((folder / "results.json").read_text()):
             logprobs = self.dir / "logprobs.npy"
-            answer = json.loads(self.run_longbow("eval", run, "--text", text, "--lengths", row["L"], "--stride", row["stride"],
-                                                 "--json", "--token-logprobs", logprobs, "--again"))
+            answer = json.loads(self.run_longbow("eval", run, "--text", text, "--lengths", row["L"], "--stride",
+                                                 row["stride"], "--json", "--token-logprobs", logprobs, "--again"))
             self.assertEqual((answer["tokens"], answer["position"], answer["train_length"]), (count, method, 32))
             self.assertLess(abs(answer["ppl"] / row["ppl_f64"] - 1), 1e-6, row)
             found = npy(logprobs)
@@ -42,19 +42,22 @@ class WhatAnImportedModelIsGoodFor(ImportCase):
     def test_inspect_generate_and_train_on(self):
         run = self.run_import(GOLDEN / "alibi_adaptive/checkpoint_oldstyle.pt")
         about = json.loads(self.run_longbow("inspect", "checkpoint", run, "--verify", "--json"))
-        self.assertEqual((about["manifest"]["position"], about["manifest"]["vocab_size"], about["verified"]), ("alibi", 1000, True))
+        self.assertEqual((about["manifest"]["position"], about["manifest"]["vocab_size"], about["verified"]),
+                         ("alibi", 1000, True))
         self.assertIn("head.classes", [weight["name"] for weight in about["weights"]])
         generated = self.run_longbow("generate", run, "--prompt", "w1 w2", "--max-new-tokens", "5", "--past-boundary")
         self.assertTrue(generated.startswith("w1 w2"), generated)
 
         text, _ = self.text_of("alibi")
         store = self.dir / "store"
-        self.run_longbow("prepare", "--tokenizer", f"word:{run}/checkpoints/last", "--train", text, "--valid", text, "--out", store)
-        settings = ["data.store=" + str(store), "train.init_from=" + str(run), "train.length=32", "train.batch=2", "train.stop=1 updates",
-                    "optim.lr=1e-9", "eval.lengths=[32]", "log.tensorboard=false"]
+        self.run_longbow("prepare", "--tokenizer", f"word:{run}/checkpoints/last", "--train", text, "--valid", text,
+                         "--out", store)
+        settings = ["data.store=" + str(store), "train.init_from=" + str(run), "train.length=32", "train.batch=2",
+                    "train.stop=1 updates", "optim.lr=1e-9", "eval.lengths=[32]", "log.tensorboard=false"]
         config = self.dir / "model.yaml"
         model = (run / "config.yaml").read_text().split("position:")[0]
-        config.write_text("\n".join(line for line in model.splitlines() if "init:" not in line) + "\nposition:\n  method: alibi\n")
+        config.write_text("\n".join(line for line in model.splitlines() if "init:" not in line)
+                          + "\nposition:\n  method: alibi\n")
         self.run_longbow("train", "-c", config, *settings, "--run-dir", self.dir / "on")
 
         def perplexity(checkpoint):
@@ -67,7 +70,8 @@ class WhatAnImportedModelIsGoodFor(ImportCase):
         text, _ = self.text_of("alibi")
         copy = self.dir / "copy"
         shutil.copytree(run / "checkpoints/last", copy)  # a checkpoint needs nothing beside it
-        rows = [json.loads(self.run_longbow("eval", place, "--text", text, "--lengths", "48", "--json", "--out", self.dir / f"{i}.jsonl"))
+        rows = [json.loads(self.run_longbow("eval", place, "--text", text, "--lengths", "48", "--json",
+                                            "--out", self.dir / f"{i}.jsonl"))
                 for i, place in enumerate((run, copy))]
         self.assertEqual(rows[0]["ppl"], rows[1]["ppl"])
         self.assertEqual(rows[0]["nll"], rows[1]["nll"])
@@ -76,19 +80,22 @@ class WhatAnImportedModelIsGoodFor(ImportCase):
 class Mistakes(ImportCase):
     def test_position_and_dictionary(self):
         t5 = GOLDEN / "t5_adaptive"
-        self.assertIn("--position t5 is right, not alibi", self.run_import(t5 / "checkpoint.pt", "alibi", t5 / "dict.txt", code=CHECKPOINT))
-        self.assertIn("did you mean alibi?", self.run_import(t5 / "checkpoint.pt", "alibbi", t5 / "dict.txt", code=USAGE))
+        self.assertIn("--position t5 is right, not alibi",
+                      self.run_import(t5 / "checkpoint.pt", "alibi", t5 / "dict.txt", code=CHECKPOINT))
+        self.assertIn("did you mean alibi?",
+                      self.run_import(t5 / "checkpoint.pt", "alibbi", t5 / "dict.txt", code=USAGE))
         short = self.dir / "dict.txt"
         short.write_text("".join((t5 / "dict.txt").read_text().splitlines(keepends=True)[:-3]))
-        self.assertIn("fills the vocabulary up to a multiple of 8", self.run_import(t5 / "checkpoint.pt", "t5", short, code=DATA))
+        self.assertIn("fills the vocabulary up to a multiple of 8",
+                      self.run_import(t5 / "checkpoint.pt", "t5", short, code=DATA))
         self.assertIn("No such file", self.run_import(self.dir / "none.pt", code=CHECKPOINT))
         self.assertIn("not a file of torch.save", self.run_import(short, code=CHECKPOINT))
 
     def test_a_taken_place(self):
         run = self.run_import(GOLDEN / "alibi_adaptive/checkpoint.pt")
         folder = GOLDEN / "alibi_adaptive"
-        error = self.run_longbow("import", "fairseq", folder / "checkpoint.pt", "--dict", folder / "dict.txt", "--position", "alibi",
-                                 "--out", run, code=USAGE)
+        error = self.run_longbow("import", "fairseq", folder / "checkpoint.pt", "--dict", folder / "dict.txt",
+                                 "--position", "alibi", "--out", run, code=USAGE)
         self.assertIn("already exists", error)
 
 

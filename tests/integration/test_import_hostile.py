@@ -59,7 +59,8 @@ class Hostile(ImportCase):
             if bytes(data[:4]) != whole[:4]:
                 continue
             dictionary = GOLDEN / "alibi_adaptive/dict.txt"
-            arguments = ["import", "fairseq", path, "--dict", dictionary, "--position", "alibi", "--out", self.dir / "out"]
+            arguments = ["import", "fairseq", path, "--dict", dictionary, "--position", "alibi",
+                         "--out", self.dir / "out"]
             result = subprocess.run([LONGBOW, *map(str, arguments)], capture_output=True, timeout=PATIENCE)
             self.assertIn(result.returncode, (0, CHECKPOINT), result.stderr)  # 0: the bit was in an unused field
             shutil.rmtree(self.dir / "out", ignore_errors=True)

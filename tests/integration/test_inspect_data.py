@@ -42,7 +42,8 @@ class Inspect(PrepareCase):
         # An epoch sees each block once.
         blocks = self.manifest()["splits"]["train"]["tokens"] // 16
         begins = set()
-        big = json.loads(self.inspect("--update", 1, "-c", config, f"train.batch={blocks}", "train.accumulate=1", "--json"))["update"]
+        big = json.loads(self.inspect("--update", 1, "-c", config, f"train.batch={blocks}", "train.accumulate=1",
+                                      "--json"))["update"]
         begins.update(s["begin"] for s in big["samples"])
         self.assertEqual(len(begins), blocks)
 

@@ -44,11 +44,12 @@ class Memory(unittest.TestCase):
         write_text(cls.folder / "valid.txt", 40, 2)
         (cls.folder / "base.yaml").write_text(CONFIG.format(folder=cls.folder))
         # A dry run makes no store, and without a store it does not know the vocabulary.
-        subprocess.run([LONGBOW, "prepare", "-c", str(cls.folder / "base.yaml"), "--quiet"], check=True, capture_output=True, timeout=PATIENCE)
+        subprocess.run([LONGBOW, "prepare", "-c", str(cls.folder / "base.yaml"), "--quiet"], check=True,
+                       capture_output=True, timeout=PATIENCE)
 
     def longbow(self, *arguments, threads=1):
-        done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", str(threads), "--device", "cpu", *arguments],
-                              capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--threads", str(threads),
+                               "--device", "cpu", *arguments], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -57,9 +58,11 @@ class Memory(unittest.TestCase):
         planned = self.longbow("--run-dir", str(run), "--dry-run", *overrides, threads=threads)
         expected = int(re.search(r"\(([\d,]+) bytes of tensors\)", planned).group(1).replace(",", ""))
         self.longbow("--run-dir", str(run), *overrides, threads=threads)
-        measured = 1e6 * float(re.search(r"the most memory at once: ([\d.]+) MB of tensors", (run / "log.txt").read_text()).group(1))
+        measured = 1e6 * float(re.search(r"the most memory at once: ([\d.]+) MB of tensors",
+                                         (run / "log.txt").read_text()).group(1))
         shutil.rmtree(run)
-        print(f"{name}: {expected / 1e6:.1f} MB planned, {measured / 1e6:.1f} MB counted ({expected / measured:.3f})", flush=True)
+        print(f"{name}: {expected / 1e6:.1f} MB planned, {measured / 1e6:.1f} MB counted ({expected / measured:.3f})",
+              flush=True)
         self.assertGreater(measured, 30e6, "too small to show anything")
         self.assertLess(abs(expected / measured - 1), 0.1, f"{name}: {planned}")
         return measured
@@ -84,25 +87,32 @@ class Memory(unittest.TestCase):
         self.compare("bf16-recompute", "train.dtype=bf16", "train.recompute=layer")
 
     def test_adaptive_softmax_and_dropout(self):
-        self.compare("adaptive", "model.adaptive_cutoffs=[600, 1200]", "model.dropout=0.1", "model.attention_dropout=0.1", "model.activation_dropout=0.1",
-                     "optim.name=nag")
+        self.compare("adaptive", "model.adaptive_cutoffs=[600, 1200]", "model.dropout=0.1",
+                     "model.attention_dropout=0.1", "model.activation_dropout=0.1", "optim.name=nag")
 
     def test_other_attention_and_positions(self):
         self.compare("sdpa", "attention.backend=sdpa", "position.method=rotary", "train.length=256", "train.batch=8")
-        self.compare("reference", "attention.backend=reference", "train.length=256", "train.batch=4", "train.dtype=fp64", "model.layers=2")
-        self.compare("t5", "attention.backend=sdpa", "position.method=t5", "train.length=256", "train.batch=4", "model.activation=swiglu")
-        self.compare("sdpa-dropout", "attention.backend=sdpa", "model.attention_dropout=0.1", "train.length=256", "train.batch=4", "model.norm=rmsnorm")
+        self.compare("reference", "attention.backend=reference", "train.length=256", "train.batch=4",
+                     "train.dtype=fp64", "model.layers=2")
+        self.compare("t5", "attention.backend=sdpa", "position.method=t5", "train.length=256", "train.batch=4",
+                     "model.activation=swiglu")
+        self.compare("sdpa-dropout", "attention.backend=sdpa", "model.attention_dropout=0.1", "train.length=256",
+                     "train.batch=4", "model.norm=rmsnorm")
 
     def test_a_long_validation(self):
-        self.compare("validation", "model.layers=2", "train.batch=2", "eval.max_batch_tokens=16384", "eval.lengths=[256]", "model.activation=gelu")
+        self.compare("validation", "model.layers=2", "train.batch=2", "eval.max_batch_tokens=16384",
+                     "eval.lengths=[256]", "model.activation=gelu")
 
     def test_the_plan_says_what_it_counts(self):
-        planned = self.longbow("--run-dir", str(self.folder / "plan"), "--dry-run", "--plan-device", "cuda", "--nproc", "8", "train.accumulate=8")
-        self.assertRegex(planned, r"memory +cuda, sdpa attention, each of 8 ranks: [\d.]+ MiB at the peak, in .* \([\d,]+ bytes of tensors\)")
+        planned = self.longbow("--run-dir", str(self.folder / "plan"), "--dry-run", "--plan-device", "cuda",
+                               "--nproc", "8", "train.accumulate=8")
+        self.assertRegex(planned, r"memory +cuda, sdpa attention, each of 8 ranks: [\d.]+ MiB at the peak, in .* "
+                         r"\([\d,]+ bytes of tensors\)")
         self.assertRegex(planned, r"MiB  weights\n")
         self.assertRegex(planned, r"in all with train.recompute: layer")
         self.assertRegex(planned, r"in all with dist.shard_optimizer: true")
-        refused = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--plan-device", "cuda"], capture_output=True, text=True)
+        refused = subprocess.run([LONGBOW, "train", "-c", str(self.folder / "base.yaml"), "--plan-device", "cuda"],
+                                 capture_output=True, text=True)
         self.assertEqual(refused.returncode, 2, refused.stderr)
 
 

@@ -27,7 +27,8 @@ def definitions(text):
 
 class OneDefinition(unittest.TestCase):
     def test_reads_definitions(self):
-        text = ("namespace a::b {\n\nnamespace {\nstruct Mine {\n};\n}  // namespace\nstruct S { int x; };\nclass C final : public S {\n"
+        text = ("namespace a::b {\n\nnamespace {\nstruct Mine {\n};\n}  // namespace\nstruct S { int x; };\n"
+                "class C final : public S {\n"
                 "enum class E : int { one };\nclass Declared;\n}  // namespace a::b\nstruct Outside {\n")
         self.assertEqual(list(definitions(text)), ["a::b::S", "a::b::C", "a::b::E", "Outside"])
 

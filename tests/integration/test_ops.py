@@ -44,7 +44,8 @@ class Operators(unittest.TestCase):
             self.close(out, wanted, 4e-6)
             self.assertEqual(lse.shape, (2, 3, rows))
             weight = torch.randn_like(out)
-            for found, expected in zip(torch.autograd.grad(out, (q, k, v), weight), torch.autograd.grad(wanted, (q, k, v), weight)):
+            for found, expected in zip(torch.autograd.grad(out, (q, k, v), weight),
+                                       torch.autograd.grad(wanted, (q, k, v), weight)):
                 self.close(found, expected, 1e-5)
 
     def test_gradient_of_slopes_and_table(self):
@@ -70,10 +71,12 @@ class Operators(unittest.TestCase):
 
         # The same numbers with the dimensions in another order in memory and other numbers between them.
         def strided(t):
-            return torch.stack([t.transpose(-1, -2), torch.full_like(t.transpose(-1, -2), math.nan)], -1)[..., 0].transpose(-1, -2)
+            return torch.stack([t.transpose(-1, -2), torch.full_like(t.transpose(-1, -2), math.nan)],
+                               -1)[..., 0].transpose(-1, -2)
 
         wanted = torch.ops.longbow.fused_attention_backward(grad, q, k, v, out, lse, first, *call, True, False)
-        found = torch.ops.longbow.fused_attention_backward(*map(strided, (grad, q, k, v, out, lse)), first, *call, True, False)
+        found = torch.ops.longbow.fused_attention_backward(*map(strided, (grad, q, k, v, out, lse)), first, *call,
+                                                           True, False)
         for ours, expected in zip(found[:4], wanted[:4]):
             self.assertTrue(torch.equal(ours, expected))
 

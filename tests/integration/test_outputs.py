@@ -58,7 +58,8 @@ class OutputCase(unittest.TestCase):
 
     @classmethod
     def longbow(cls, *arguments, stdin=subprocess.DEVNULL, cwd=None, **more):
-        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd or cls.home, capture_output=True, text=True, stdin=stdin, timeout=PATIENCE, **more)
+        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=cwd or cls.home, capture_output=True, text=True,
+                              stdin=stdin, timeout=PATIENCE, **more)
 
     @classmethod
     def ok(cls, *arguments, **more):
@@ -111,14 +112,16 @@ class Report(OutputCase):
     def test_pipes_and_devices_are_written_into(self):
         os.mkfifo(self.place / "pipe")
         (self.place / "link").symlink_to("pipe")
-        self.assertEqual(self.from_pipe(self.place / "pipe", "report", "rows.jsonl", "--out", self.place / "link"), self.table)
+        self.assertEqual(self.from_pipe(self.place / "pipe", "report", "rows.jsonl", "--out", self.place / "link"),
+                         self.table)
         for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "-"):
             self.assertEqual(self.ok("report", "rows.jsonl", "--out", name).stdout, self.table)
         (self.place / "stdout").symlink_to("/proc/self/fd/1")
         with open(self.place / "file", "w") as file:
             file.write("before\n")
             file.flush()
-            subprocess.run([LONGBOW, "report", "rows.jsonl", "--out", self.place / "stdout"], cwd=self.home, stdout=file, check=True)
+            subprocess.run([LONGBOW, "report", "rows.jsonl", "--out", self.place / "stdout"], cwd=self.home,
+                           stdout=file, check=True)
         self.assertEqual((self.place / "file").read_text(), "before\n" + self.table)
         self.assertTrue((self.place / "stdout").is_symlink())
         if os.geteuid() == 0:
@@ -132,7 +135,8 @@ class Report(OutputCase):
     def test_what_cannot_be_written_is_refused(self):
         (self.place / "a").symlink_to("b")
         (self.place / "b").symlink_to("a")
-        for code, name, why in [(1, self.place, "is a folder"), (1, f"{self.place}/x/", "folder"), (1, self.place / "no/where", "no folder"),
+        for code, name, why in [(1, self.place, "is a folder"), (1, f"{self.place}/x/", "folder"),
+                                (1, self.place / "no/where", "no folder"),
                                 (1, self.place / "a", "loop"), (2, "", "empty value")]:
             self.refused(code, [why], "report", "rows.jsonl", "--out", name)
         self.refused(1, ["No space left", "free some space"], "report", "rows.jsonl", "--out", "/dev/full")
@@ -140,10 +144,12 @@ class Report(OutputCase):
             self.refused(1, ["No space left"], *said, preexec_fn=lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1))
 
     def test_a_dash_is_standard_output_and_no_folder(self):
-        self.assertTrue(self.ok("reproduce", "table5", "--configs", Path(os.environ["LONGBOW_SOURCE"]) / "configs", "--slurm", "-").stdout.startswith("#!"))
+        self.assertTrue(self.ok("reproduce", "table5", "--configs", Path(os.environ["LONGBOW_SOURCE"]) / "configs",
+                                "--slurm", "-").stdout.startswith("#!"))
         self.assertEqual(self.ok("report", "rows.jsonl", "--out", "./-", cwd=self.home).stdout, "")
         (self.home / "-").unlink()
-        for verb in (("train", "-c", "config.yaml", "--run-dir"), ("prepare", "-c", "config.yaml", "--out"), ("reproduce", "table5", "--run-dir"),
+        for verb in (("train", "-c", "config.yaml", "--run-dir"), ("prepare", "-c", "config.yaml", "--out"),
+                     ("reproduce", "table5", "--run-dir"),
                      ("analyze", "early-token", "run", "--data", "store", "--lengths", "8,16", "--out"),
                      ("import", "fairseq", "a.pt", "--dict", "b", "--position", "alibi", "--out")):
             self.refused(2, ["standard output"], *verb, "-")
@@ -188,19 +194,23 @@ class Eval(OutputCase):
         self.assertTrue((self.place / "link.npy").is_symlink())
         self.assertTrue((self.place / "target.npy").read_bytes().startswith(b"\x93NUMPY"))
         self.ok("eval", "run", *EVAL, "--out", self.place / "r", "--token-logprobs", "/dev/null")
-        self.refused(1, ["no folder"], "eval", "run", *EVAL, "--out", self.place / "new", "--token-logprobs", self.place / "no/x.npy")
+        self.refused(1, ["no folder"], "eval", "run", *EVAL, "--out", self.place / "new",
+                     "--token-logprobs", self.place / "no/x.npy")
         self.assertFalse((self.place / "new").exists())
 
     def test_one_file_for_two_outputs_is_refused(self):
-        self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", self.place / "x", "--token-logprobs", self.place / "x")
-        self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", "new", "--token-logprobs", "./new")
+        self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", self.place / "x",
+                     "--token-logprobs", self.place / "x")
+        self.refused(2, ["--token-logprobs", "--out"], "eval", "run", *EVAL, "--out", "new",
+                     "--token-logprobs", "./new")
         before = (self.home / "valid.txt").read_text()
         self.refused(2, ["valid.txt"], "eval", "run", "--text", "valid.txt", "--lengths", "16", "--out", "valid.txt")
         self.assertEqual((self.home / "valid.txt").read_text(), before)
 
     def test_what_is_measured_stays_whole(self):
         shutil.copytree(self.home / "run", self.place / "run", symlinks=True)
-        files = ("place/run/config.yaml", "place/run/metrics.jsonl", "place/run/checkpoints/last/model.safetensors", "store/manifest.json")
+        files = ("place/run/config.yaml", "place/run/metrics.jsonl", "place/run/checkpoints/last/model.safetensors",
+                 "store/manifest.json")
         kept = {name: (self.home / name).read_bytes() for name in files}
         for name in files:
             self.refused(2, ["--token-logprobs", name], "eval", "place/run", *EVAL, "--token-logprobs", name)
@@ -226,7 +236,8 @@ class Eval(OutputCase):
         reading, writing = os.pipe()  # both ends stay open here, so nothing comes
         self.addCleanup(os.close, writing)
         self.addCleanup(os.close, reading)
-        process = subprocess.Popen([LONGBOW, *map(str, arguments)], cwd=self.home, stdin=reading, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen([LONGBOW, *map(str, arguments)], cwd=self.home, stdin=reading,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         line = ""
         while "waiting" not in line:
             line = process.stderr.readline()
@@ -265,10 +276,11 @@ class Text(OutputCase):
             self.ok(*command, self.place / "redirected", "--text", "/dev/stdin", stdin=text)
         with subprocess.Popen(["cat", self.home / "valid.txt"], stdout=subprocess.PIPE) as cat:
             self.ok(*command, self.place / "piped", "--text", "/dev/stdin", stdin=cat.stdout)
-        subprocess.run(["bash", "-c", f'"{LONGBOW}" eval run --lengths 16 --threads 1 --out "{self.place}/substituted" --text <(cat valid.txt)'], cwd=self.home,
-                       check=True, capture_output=True)
+        subprocess.run(["bash", "-c", f'"{LONGBOW}" eval run --lengths 16 --threads 1 --out "{self.place}/substituted" '
+                        '--text <(cat valid.txt)'], cwd=self.home, check=True, capture_output=True)
         os.mkfifo(self.place / "pipe")
-        writer = threading.Thread(target=lambda: (self.place / "pipe").write_text((self.home / "valid.txt").read_text()))
+        writer = threading.Thread(
+            target=lambda: (self.place / "pipe").write_text((self.home / "valid.txt").read_text()))
         writer.start()
         self.ok(*command, self.place / "fifo", "--text", self.place / "pipe")
         writer.join()
@@ -276,8 +288,8 @@ class Text(OutputCase):
             self.assertEqual(self.values(name), self.values("file"), name)
 
     def test_ranks_cannot_share_a_pipe(self):
-        self.refused(2, ["--nproc", "/dev/stdin"], "eval", "run", "--lengths", "16", "--nproc", "2", "--out", self.place / "r", "--text", "/dev/stdin",
-                     stdin=subprocess.PIPE)
+        self.refused(2, ["--nproc", "/dev/stdin"], "eval", "run", "--lengths", "16", "--nproc", "2",
+                     "--out", self.place / "r", "--text", "/dev/stdin", stdin=subprocess.PIPE)
         self.assertFalse((self.place / "r").exists())
 
 
@@ -299,14 +311,17 @@ class Names(OutputCase):
         rows = self.rows(results.read_text())
         results.unlink()
         self.assertEqual([row["name"] for row in rows], [called], name)
-        text = self.ok("analyze", "early-token", name, "--data", self.home / "store", "--lengths", "8,16", "--threads", "1", cwd=cwd).stdout
+        text = self.ok("analyze", "early-token", name, "--data", self.home / "store", "--lengths", "8,16",
+                       "--threads", "1", cwd=cwd).stdout
         self.assertTrue(text.startswith(called), (name, text[:80]))
         self.ok("generate", name, "--prompt", "It", "--max-new-tokens", "1", cwd=cwd)
-        self.assertIn("step-00000003", json.loads(self.ok("inspect", "checkpoint", name, "--json", cwd=cwd).stdout)["path"] + str(cwd) + self.step)
+        self.assertIn("step-00000003", json.loads(self.ok("inspect", "checkpoint", name,
+                                                          "--json", cwd=cwd).stdout)["path"] + str(cwd) + self.step)
 
     def test_slashes_and_dots(self):
-        for name in ("model", "model/", "model//", "./model/.", self.step, self.step + "/", self.step + "//", "model/checkpoints/last/", "model/checkpoints/last",
-                     "model/checkpoints/", "model/checkpoints", "model/checkpoints/../checkpoints/last/", "model@last", "model/@last", "model@last/", self.run_dir,
+        for name in ("model", "model/", "model//", "./model/.", self.step, self.step + "/", self.step + "//",
+                     "model/checkpoints/last/", "model/checkpoints/last", "model/checkpoints/", "model/checkpoints",
+                     "model/checkpoints/../checkpoints/last/", "model@last", "model/@last", "model@last/", self.run_dir,
                      f"{self.run_dir}/"):
             self.names_of(name)
 
@@ -323,7 +338,8 @@ class Names(OutputCase):
         (self.place / "link").symlink_to(self.step)
         (self.place / "to-run").symlink_to("model")
         (self.place / "to-checkpoints").symlink_to("model/checkpoints")
-        for name in ("link", "link/", "to-checkpoints/step-00000003", "to-checkpoints/last/", "to-run/../model", "link/../last/"):
+        for name in ("link", "link/", "to-checkpoints/step-00000003", "to-checkpoints/last/", "to-run/../model",
+                     "link/../last/"):
             self.names_of(name)
         for name in ("to-run", "to-run/", "to-run/checkpoints/last/"):  # the link's own name names the run
             self.names_of(name, called="to-run")
@@ -336,7 +352,8 @@ class Names(OutputCase):
         self.assertEqual(list((self.place / "elsewhere").glob("**/results.jsonl")), [])
 
     def test_empty_names_are_refused(self):
-        for verb in (["eval", "", *EVAL], ["eval", "@last", *EVAL], ["generate", "", "--prompt", "a"], ["verify", ""], ["inspect", "checkpoint", ""],
+        for verb in (["eval", "", *EVAL], ["eval", "@last", *EVAL], ["generate", "", "--prompt", "a"], ["verify", ""],
+                     ["inspect", "checkpoint", ""],
                      ["inspect", "data", ""], ["report", ""], ["compare", "model", ""], ["train", "-c", ""]):
             result = self.longbow(*verb)
             self.assertIn(result.returncode, (2, 5), result.stderr)
@@ -349,11 +366,12 @@ class Names(OutputCase):
 
     def test_resume_init_from_and_verify(self):
         for name in (self.step + "/", "model/checkpoints/last/"):
-            self.ok("train", "-c", self.home / "config.yaml", "--run-dir", "again", "--resume", name, "train.stop=4 updates", "--threads", "1", f"data.store={self.home}/store",
+            self.ok("train", "-c", self.home / "config.yaml", "--run-dir", "again", "--resume", name,
+                    "train.stop=4 updates", "--threads", "1", f"data.store={self.home}/store",
                     cwd=self.place)
             shutil.rmtree(self.place / "again")
-            self.ok("train", "-c", self.home / "config.yaml", "--run-dir", "new/", f"train.init_from={name}", "--threads", "1", f"data.store={self.home}/store",
-                    cwd=self.place)
+            self.ok("train", "-c", self.home / "config.yaml", "--run-dir", "new/", f"train.init_from={name}",
+                    "--threads", "1", f"data.store={self.home}/store", cwd=self.place)
             self.assertTrue((self.place / "new/checkpoints/last").exists())
             shutil.rmtree(self.place / "new")
         for name in ("model", "model/", "model/.", self.step + "/", "model/checkpoints/"):
@@ -391,7 +409,8 @@ class Prepare(OutputCase):
         store = self.place / "store"
         store.mkdir()
         before = store.stat().st_ino
-        self.ok("prepare", "--tokenizer", "bpe", "--vocab-size", "300", "--train", self.home / "train.txt", "--out", ".", cwd=store)
+        self.ok("prepare", "--tokenizer", "bpe", "--vocab-size", "300", "--train", self.home / "train.txt",
+                "--out", ".", cwd=store)
         self.assertEqual(store.stat().st_ino, before)
         self.assertEqual(self.vocabulary(store), 300)
         self.assertEqual(self.left(), [])
@@ -401,11 +420,13 @@ class Prepare(OutputCase):
         self.ok(*self.prepare("--out", whole))
         store.mkdir()
         for nth in (1, 3):
-            killed = self.longbow(*self.prepare("--out", store), env={**os.environ, "LONGBOW_FAILPOINT": f"data.filling:{nth}"})
+            killed = self.longbow(*self.prepare("--out", store),
+                                  env={**os.environ, "LONGBOW_FAILPOINT": f"data.filling:{nth}"})
             self.assertEqual(killed.returncode, -signal.SIGKILL)
             self.assertFalse((store / "manifest.json").exists())
         self.ok(*self.prepare("--out", store))
-        self.assertEqual({p.name: p.read_bytes() for p in store.iterdir()}, {p.name: p.read_bytes() for p in whole.iterdir()})
+        self.assertEqual({p.name: p.read_bytes() for p in store.iterdir()},
+                         {p.name: p.read_bytes() for p in whole.iterdir()})
         self.assertEqual(self.left(), [])
 
     def test_overwrite_removes_nothing_foreign(self):
@@ -445,7 +466,8 @@ class Runs(OutputCase):
             (self.place / "moved" / name).rename(self.place / name)
             (self.place / "moved" / name).symlink_to(f"../{name}")
         (self.place / "moved/config.yaml").chmod(0o600)
-        self.ok("train", "-c", "config.yaml", "--run-dir", self.place / "moved", "--threads", "1", "train.stop=5 updates", "log.every=1 updates")
+        self.ok("train", "-c", "config.yaml", "--run-dir", self.place / "moved", "--threads", "1",
+                "train.stop=5 updates", "log.every=1 updates")
         for name in ("metrics.jsonl", "log.txt", "config.yaml"):
             self.assertTrue((self.place / "moved" / name).is_symlink(), name)
         self.assertIn('"update":5', (self.place / "metrics.jsonl").read_text())
@@ -454,14 +476,16 @@ class Runs(OutputCase):
     def test_pipes_in_a_run_are_refused(self):
         (self.place / "run").mkdir()
         os.mkfifo(self.place / "run/metrics.jsonl")
-        self.refused(1, ["metrics.jsonl", "pipe"], "train", "-c", "config.yaml", "--run-dir", self.place / "run", "--threads", "1")
+        self.refused(1, ["metrics.jsonl", "pipe"], "train", "-c", "config.yaml", "--run-dir", self.place / "run",
+                     "--threads", "1")
 
     def test_another_programs_events_stay(self):
         events = self.place / "run/tensorboard/events.out.tfevents.1700000000.host"
         events.parent.mkdir(parents=True)
         events.write_text("theirs")
         for stop in (3, 4):
-            self.ok("train", "-c", "config.yaml", "--run-dir", self.place / "run", "--threads", "1", f"train.stop={stop} updates")
+            self.ok("train", "-c", "config.yaml", "--run-dir", self.place / "run", "--threads", "1",
+                    f"train.stop={stop} updates")
         self.assertEqual(events.read_text(), "theirs")
         self.assertEqual(len(list(events.parent.glob("*.longbow"))), 1)
 
@@ -483,7 +507,8 @@ class Limits(OutputCase):
         if result.returncode == 1:
             errors = [line for line in result.stderr.splitlines() if "longbow: error: " in line]
             self.assertGreaterEqual(len(errors), 1, result.stderr)
-            self.assertTrue(any(f"{size:,} bytes" in line and "ulimit -f" in line and "/" in line for line in errors), (arguments, errors))
+            self.assertTrue(any(f"{size:,} bytes" in line and "ulimit -f" in line and "/" in line for line in errors),
+                            (arguments, errors))
         return result.returncode
 
     def test_training(self):
@@ -497,26 +522,32 @@ class Limits(OutputCase):
 
     def test_training_by_ranks(self):
         run = self.place / "ranks"
-        self.assertEqual(self.within(16384, "train", "-c", "config.yaml", "--run-dir", run, "--threads", "1", "--nproc", "2"), 1)
+        self.assertEqual(self.within(16384, "train", "-c", "config.yaml", "--run-dir", run, "--threads", "1",
+                                     "--nproc", "2"), 1)
         self.ok("train", "-c", "config.yaml", "--run-dir", run, "--threads", "1", "--nproc", "2")
 
     def test_preparing_goes_on_afterwards(self):
         (self.place / "more.txt").write_text(TEXT * 3)
-        command = ("prepare", "--tokenizer", "bpe", "--vocab-size", "300", "--train", "train.txt", self.place / "more.txt", "--out", self.place / "store")
+        command = ("prepare", "--tokenizer", "bpe", "--vocab-size", "300", "--train", "train.txt",
+                   self.place / "more.txt", "--out", self.place / "store")
         self.assertEqual(self.within(4096, *command), 1)
         self.ok(*command)
         self.ok(*command[:-1], self.place / "at-once")
-        self.assertEqual((self.place / "store/train-00000.bin").read_bytes(), (self.place / "at-once/train-00000.bin").read_bytes())
+        self.assertEqual((self.place / "store/train-00000.bin").read_bytes(),
+                         (self.place / "at-once/train-00000.bin").read_bytes())
 
     def test_other_verbs(self):
         for size in (64, 700, 3000):
             self.within(size, "eval", "run", *EVAL, "--out", self.place / f"rows-{size}")
-            self.within(size, "eval", "run", *EVAL, "--out", self.place / f"other-{size}", "--token-logprobs", self.place / f"{size}.npy")
+            self.within(size, "eval", "run", *EVAL, "--out", self.place / f"other-{size}",
+                        "--token-logprobs", self.place / f"{size}.npy")
             self.within(size, "report", "rows.jsonl", "--format", "html", "--out", self.place / f"{size}.html")
             self.within(size, "report", "rows.jsonl", "--out", self.place / f"{size}.png")
-            self.within(size, "analyze", "early-token", "run", "--data", "store", "--lengths", "8,16", "--threads", "1", "--out", self.place / f"early-{size}")
+            self.within(size, "analyze", "early-token", "run", "--data", "store", "--lengths", "8,16", "--threads", "1",
+                        "--out", self.place / f"early-{size}")
         with open(self.place / "stdout", "w") as file:
-            result = subprocess.run([LONGBOW, "config", "schema"], stdout=file, stderr=subprocess.PIPE, text=True, preexec_fn=limited(1000))
+            result = subprocess.run([LONGBOW, "config", "schema"], stdout=file, stderr=subprocess.PIPE, text=True,
+                                    preexec_fn=limited(1000))
         self.assertEqual(result.returncode, 1)
         self.assertIn("standard output", result.stderr)
         self.assertIn("ulimit -f", result.stderr)

@@ -37,21 +37,25 @@ class OwnMethod(unittest.TestCase):
         write_text(cls.folder / "train.txt", 300, 1)
         write_text(cls.folder / "valid.txt", 30, 2)
         text = CONFIG.replace("STORE", str(cls.folder / "store")).replace("TRAIN", str(cls.folder / "train.txt"))
-        (cls.folder / "own.yaml").write_text(text.replace("VALID", str(cls.folder / "valid.txt")).replace("method: alibi", f"method: {METHOD}"))
+        (cls.folder / "own.yaml").write_text(text.replace("VALID", str(cls.folder / "valid.txt"))
+                                             .replace("method: alibi", f"method: {METHOD}"))
 
     def train(self, name, *arguments):
-        done = longbow("train", "-c", self.folder / "own.yaml", "--run-dir", self.folder / name, "--threads", 1, "--device", "cpu", *arguments)
+        done = longbow("train", "-c", self.folder / "own.yaml", "--run-dir", self.folder / name, "--threads", 1,
+                       "--device", "cpu", *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         return self.folder / name
 
     def losses(self, run):
-        return [row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if row["event"] == "train"]
+        return [row["loss"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+                if row["event"] == "train"]
 
     def test_trains_is_measured_and_goes_on(self):
         run = self.train("run")
         losses = self.losses(run)
         self.assertLess(losses[-1], losses[0])
-        self.assertNotEqual(floats(run / "checkpoints/last", "position.r2"), (1.0, 1.0), "the method's parameters were not trained")
+        self.assertNotEqual(floats(run / "checkpoints/last", "position.r2"), (1.0, 1.0),
+                            "the method's parameters were not trained")
 
         done = longbow("eval", run, "--data", self.folder / "store", "--lengths", "16,64", "--json", "--threads", 1)
         self.assertEqual(done.returncode, 0, done.stderr)
@@ -69,8 +73,9 @@ class OwnMethod(unittest.TestCase):
     def test_stays_finite_at_a_high_learning_rate(self):
         for optimizer in ("adamw", "sgd"):
             with self.subTest(optimizer):
-                run = self.train(f"high-{optimizer}", f"optim.name={optimizer}", "optim.lr=0.2", "train.stop=150 updates", "schedule.name=constant",
-                                 "eval.every=1000 updates", "checkpoint.every=1000 updates")
+                run = self.train(f"high-{optimizer}", f"optim.name={optimizer}", "optim.lr=0.2",
+                                 "train.stop=150 updates", "schedule.name=constant", "eval.every=1000 updates",
+                                 "checkpoint.every=1000 updates")
                 rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
                 self.assertTrue(all(math.isfinite(row["loss"]) for row in rows if row["event"] == "train"))
                 self.assertFalse([row for row in rows if row.get("skipped")], "an update had no finite gradient")

@@ -43,15 +43,17 @@ class Stores(PrepareCase):
     def test_sentencepiece_is_learnt(self):
         for model in ("unigram", "bpe"):
             store = self.dir / model
-            self.run_longbow("prepare", "tokenizer.sentencepiece_model=" + model, "--tokenizer", "sentencepiece", "--vocab-size", 300, "--train", self.train,
-                             "--out", store)
+            self.run_longbow("prepare", "tokenizer.sentencepiece_model=" + model, "--tokenizer", "sentencepiece",
+                             "--vocab-size", 300, "--train", self.train, "--out", store)
             train = self.manifest(store)["splits"]["train"]
             self.assertEqual(train["raw_bytes"], self.train.stat().st_size)
             text = json.loads(self.run_longbow("inspect", "data", store, "--tokens", "0:40", "--json"))["span"]["text"]
-            self.assertEqual(" ".join(text.split())[:60], " ".join(self.train.read_text().split())[:len(" ".join(text.split())[:60])])
+            self.assertEqual(" ".join(text.split())[:60],
+                             " ".join(self.train.read_text().split())[:len(" ".join(text.split())[:60])])
 
     def test_wordpiece_from_a_vocabulary(self):
-        pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [chr(c) for c in range(33, 127)] + ["##" + chr(c) for c in range(97, 123)]
+        pieces = (["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + [chr(c) for c in range(33, 127)]
+                  + ["##" + chr(c) for c in range(97, 123)])
         vocab = self.write("vocab.txt", "\n".join(pieces) + "\n")
         self.prepare(tokenizer=f"wordpiece:{vocab}", size=())
         manifest = self.manifest()
@@ -61,7 +63,8 @@ class Stores(PrepareCase):
 
     def test_held_out_text_with_an_existing_vocabulary(self):
         self.prepare()
-        self.run_longbow("prepare", "--tokenizer", f"bpe:{self.store}", "--valid", self.valid, "--out", self.dir / "held")
+        self.run_longbow("prepare", "--tokenizer", f"bpe:{self.store}", "--valid", self.valid,
+                         "--out", self.dir / "held")
         held, both = self.manifest(self.dir / "held"), self.manifest()
         self.assertEqual(list(held["splits"]), ["valid"])
         self.assertEqual(held["splits"]["valid"]["fingerprint"], both["splits"]["valid"]["fingerprint"])
@@ -86,9 +89,11 @@ class Stores(PrepareCase):
         text = "one\ntwo\n\n\nthree\n\nfour\n\n\n\n\nfive"
         train = self.write("documents.txt", text)
         for rule, documents in {"file": [text], "line": ["one", "two", "three", "four", "five"],
-                                "blank_line": ["one\ntwo\n", "three\n\nfour\n", "five"], "blank_line:1": ["one\ntwo\n", "three\n", "four\n", "five"]}.items():
+                                "blank_line": ["one\ntwo\n", "three\n\nfour\n", "five"],
+                                "blank_line:1": ["one\ntwo\n", "three\n", "four\n", "five"]}.items():
             store = self.dir / rule.replace(":", "-")
-            self.run_longbow("prepare", "--tokenizer", "bpe", "--vocab-size", 260, "--train", train, "--documents", rule, "--out", store)
+            self.run_longbow("prepare", "--tokenizer", "bpe", "--vocab-size", 260, "--train", train,
+                             "--documents", rule, "--out", store)
             manifest = self.manifest(store)
             self.assertEqual(manifest["splits"]["train"]["documents"], len(documents), rule)
             self.assertEqual(manifest["splits"]["train"]["raw_bytes"], len(text))
@@ -104,7 +109,8 @@ class Stores(PrepareCase):
             self.assertEqual(self.contents(one), self.contents(two))
 
     def test_a_config_says_what_to_prepare(self):
-        config = self.write("c.yaml", f"data:\n  train: [{self.train}]\n  valid: [{self.valid}]\n  store: {self.store}\ntokenizer: {{kind: bpe, vocab_size: 300}}\n")
+        config = self.write("c.yaml", f"data:\n  train: [{self.train}]\n  valid: [{self.valid}]\n"
+                            f"  store: {self.store}\ntokenizer: {{kind: bpe, vocab_size: 300}}\n")
         self.run_longbow("prepare", "-c", config)
         self.assertEqual(self.manifest()["tokenizer"]["vocab_size"], 300)
         self.run_longbow("prepare", "-c", config, "tokenizer.vocab_size=310", "--out", self.dir / "other")
@@ -112,9 +118,12 @@ class Stores(PrepareCase):
 
     def test_overrides_may_stand_after_files(self):
         store = self.dir / "other"
-        self.run_longbow("prepare", "--tokenizer", "bpe", "--out", store, "--train", self.train, "tokenizer.vocab_size=310")
+        self.run_longbow("prepare", "--tokenizer", "bpe", "--out", store, "--train", self.train,
+                         "tokenizer.vocab_size=310")
         self.assertEqual(self.manifest(store)["tokenizer"]["vocab_size"], 310)
-        self.assertIn("tokenizer.vocabsize", self.run_longbow("prepare", "--tokenizer", "bpe", "--out", store, "--train", self.train, "tokenizer.vocabsize=310", code=3))
+        self.assertIn("tokenizer.vocabsize",
+                      self.run_longbow("prepare", "--tokenizer", "bpe", "--out", store, "--train", self.train,
+                                       "tokenizer.vocabsize=310", code=3))
 
     def test_sources_are_not_touched(self):
         before = (self.train.read_bytes(), self.train.stat().st_mtime_ns)
@@ -167,8 +176,8 @@ class Memory(PrepareCase):
             for _ in range(size_mb * 1000000 // len(paragraph)):
                 text.write(paragraph)
         out = self.dir / f"big{size_mb}"
-        process = subprocess.Popen([LONGBOW, "prepare", "--tokenizer", f"bpe:{self.store}", "--train", str(path), "--out", str(out), "--threads", "2", "--quiet"],
-                                   stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([LONGBOW, "prepare", "--tokenizer", f"bpe:{self.store}", "--train", str(path),
+                                    "--out", str(out), "--threads", "2", "--quiet"], stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         self.assertEqual(process.returncode, 0)

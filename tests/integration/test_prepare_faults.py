@@ -28,15 +28,17 @@ class BadInput(PrepareCase):
         self.run_longbow("inspect", "data", self.store, "--verify")
 
     def stderr_of_prepare(self, *arguments):
-        result = subprocess.run([LONGBOW, "prepare", "--tokenizer", "bpe", "--vocab-size", "400", "--train", str(self.train), "--valid", str(self.valid), "--out",
+        result = subprocess.run([LONGBOW, "prepare", "--tokenizer", "bpe", "--vocab-size", "400",
+                                 "--train", str(self.train), "--valid", str(self.valid), "--out",
                                  str(self.store), *arguments], capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stderr
 
     def test_missing_files_are_listed_all_at_once(self):
-        error = self.run_longbow("prepare", "--tokenizer", "bpe", "--train", self.dir / "a.txt", self.train, "--valid", self.dir / "b*.txt", "/dev/null",
-                                 "--out", self.store, code=DATA)
-        for name in ("a.txt (train)", "b*.txt (valid)", "none that fits the pattern", "/dev/null (valid): not a regular file"):
+        error = self.run_longbow("prepare", "--tokenizer", "bpe", "--train", self.dir / "a.txt", self.train,
+                                 "--valid", self.dir / "b*.txt", "/dev/null", "--out", self.store, code=DATA)
+        for name in ("a.txt (train)", "b*.txt (valid)", "none that fits the pattern",
+                     "/dev/null (valid): not a regular file"):
             self.assertIn(name, error)
         self.assert_nothing_left()
 
@@ -44,18 +46,21 @@ class BadInput(PrepareCase):
         self.assertIn("no text", self.run_longbow("prepare", "--out", self.store, code=USAGE))
         self.assertIn("--out", self.run_longbow("prepare", "--train", self.train, code=USAGE))
         self.assertIn("wordpeice", self.prepare(tokenizer="wordpeice", code=CONFIG))
-        self.assertIn("vocabulary", self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid, "--out", self.store, code=USAGE))
+        self.assertIn("vocabulary", self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid,
+                                                     "--out", self.store, code=USAGE))
         self.assert_nothing_left()
 
     def test_a_vocabulary_that_cannot_be_used_leaves_no_folder(self):
         """Even the folders in which the store would have been must not remain."""
         vocabulary = self.write("dict.txt", "no count here\n")
-        for kind, code in ((f"word:{vocabulary}", DATA), (f"word:{self.dir / 'absent.txt'}", DATA), (f"sentencepiece:{vocabulary}", DATA)):
+        for kind, code in ((f"word:{vocabulary}", DATA), (f"word:{self.dir / 'absent.txt'}", DATA),
+                           (f"sentencepiece:{vocabulary}", DATA)):
             with self.subTest(kind):
                 error = self.prepare(tokenizer=kind, size=(), out=self.dir / "new" / "folders" / "store", code=code)
                 self.assertIn(kind.split(":")[1], error)
                 self.assertFalse((self.dir / "new").exists())
-        self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid, "--out", self.dir / "new" / "store", code=USAGE)
+        self.run_longbow("prepare", "--tokenizer", "bpe", "--valid", self.valid,
+                         "--out", self.dir / "new" / "store", code=USAGE)
         self.assertFalse((self.dir / "new").exists())
 
     def test_damaged_archive(self):
@@ -71,7 +76,8 @@ class BadInput(PrepareCase):
     def test_full_disk(self):
         mount = self.dir / "small"
         mount.mkdir()
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)], capture_output=True).returncode != 0:
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "none", str(mount)],
+                                               capture_output=True).returncode != 0:
             self.skipTest("mounting a tmpfs needs root")
         self.addCleanup(subprocess.run, ["umount", str(mount)])
         self.train = self.write("train.txt", corpus(200000, 4))
@@ -109,7 +115,8 @@ class Killed(PrepareCase):
     def test_overwrite_keeps_the_old_store_until_the_end(self):
         self.prepare()
         before = self.contents(self.store)
-        self.prepare("--overwrite", "--documents", "line", code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.before_rename"})
+        self.prepare("--overwrite", "--documents", "line", code=-signal.SIGKILL,
+                     env={"LONGBOW_FAILPOINT": "data.before_rename"})
         self.assertEqual(self.contents(self.store), before)
 
     def interrupt(self, point, *tokenizer):
@@ -142,7 +149,8 @@ class Killed(PrepareCase):
         holder = subprocess.Popen(["flock", "--no-fork", str(self.work_folder()), "sleep", "10000"])
         self.addCleanup(holder.wait)
         self.addCleanup(holder.kill)
-        wait_for(lambda: subprocess.run(["flock", "--nonblock", str(self.work_folder()), "true"]).returncode != 0, "the lock")
+        wait_for(lambda: subprocess.run(["flock", "--nonblock", str(self.work_folder()), "true"]).returncode != 0,
+                 "the lock")
         self.assertIn("another prepare", self.prepare(code=1))
 
     def test_overwriting_leaves_no_other_folder(self):

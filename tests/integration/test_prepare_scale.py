@@ -20,11 +20,14 @@ class Scale(PrepareCase):
         self.shards = self.dir / "shards"
         self.paths, self.text_bytes = write_shards(self.shards, 24, 60000, self.pool)
         self.valid = self.write("valid.txt", "\n".join(self.pool[:50]))
-        self.run_longbow("prepare", "--tokenizer", "bpe", "--vocab-size", 500, "--train", self.paths[0], self.paths[1], "--out", self.dir / "vocabulary")
+        self.run_longbow("prepare", "--tokenizer", "bpe", "--vocab-size", 500, "--train", self.paths[0], self.paths[1],
+                         "--out", self.dir / "vocabulary")
 
     def prepare_shards(self, *arguments, train=None, out=None, code=0, env=None):
-        return self.run_longbow("prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}", "--train", *(train or [self.shards]), "--valid", self.valid, "--out",
-                                out or self.store, "--documents", "blank_line:1", *arguments, "data.shard_tokens=50000", code=code, env=env)
+        return self.run_longbow("prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}",
+                                "--train", *(train or [self.shards]), "--valid", self.valid, "--out", out or self.store,
+                                "--documents", "blank_line:1", *arguments, "data.shard_tokens=50000",
+                                code=code, env=env)
 
     def test_folders_patterns_and_lists_are_the_same_text(self):
         self.prepare_shards()
@@ -45,10 +48,13 @@ class Scale(PrepareCase):
     def test_killed_again_and_again_it_ends_with_the_same_bytes(self):
         self.prepare_shards("--threads", 1, out=self.dir / "at-once")
         kills = going_on = 0
-        for point in ("data.chunk:5", "data.save:1", "data.chunk:9", "data.chunk:2", "data.save:1", "data.before_manifest", "data.before_rename", "data.chunk:1000"):
-            result = subprocess.run([LONGBOW, "prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}", "--train", str(self.shards), "--valid", str(self.valid),
-                                     "--out", str(self.store), "--documents", "blank_line:1", "--threads", "2", "data.shard_tokens=50000"],
-                                    capture_output=True, text=True, env={**os.environ, "LONGBOW_FAILPOINT": point}, timeout=PATIENCE)
+        for point in ("data.chunk:5", "data.save:1", "data.chunk:9", "data.chunk:2", "data.save:1",
+                      "data.before_manifest", "data.before_rename", "data.chunk:1000"):
+            result = subprocess.run([LONGBOW, "prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}",
+                                     "--train", str(self.shards), "--valid", str(self.valid), "--out", str(self.store),
+                                     "--documents", "blank_line:1", "--threads", "2", "data.shard_tokens=50000"],
+                                    capture_output=True, text=True, env={**os.environ, "LONGBOW_FAILPOINT": point},
+                                    timeout=PATIENCE)
             self.assertIn(result.returncode, (0, -signal.SIGKILL), result.stderr)
             kills += result.returncode != 0
             going_on += "continuing" in result.stderr
@@ -70,7 +76,8 @@ class Scale(PrepareCase):
         self.prepare_shards(out=self.dir / "at-once")
         self.assertEqual(self.contents(self.store), self.contents(self.dir / "at-once"))
 
-        for change, said in ((lambda: self.paths[0].write_bytes(self.paths[0].read_bytes() + b"\nmore\n"), "has changed"), (None, "data.jsonl_key")):
+        for change, said in ((lambda: self.paths[0].write_bytes(self.paths[0].read_bytes() + b"\nmore\n"),
+                              "has changed"), (None, "data.jsonl_key")):
             subprocess.run(["rm", "-r", str(self.store)], check=True)
             self.prepare_shards(code=-signal.SIGKILL, env={"LONGBOW_FAILPOINT": "data.save"})
             if change:
@@ -83,8 +90,9 @@ class Scale(PrepareCase):
         self.run_longbow("inspect", "data", self.store, "--verify")
 
     def prepare_command(self):
-        return ["prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}", "--train", str(self.shards), "--valid", str(self.valid), "--out", str(self.store),
-                "--documents", "blank_line:1", "data.shard_tokens=50000"]
+        return ["prepare", "--tokenizer", f"bpe:{self.dir / 'vocabulary'}", "--train", str(self.shards),
+                "--valid", str(self.valid), "--out", str(self.store), "--documents", "blank_line:1",
+                "data.shard_tokens=50000"]
 
     def log_of(self, command):
         result = subprocess.run([LONGBOW, *command], capture_output=True, text=True, timeout=PATIENCE)
@@ -94,8 +102,8 @@ class Scale(PrepareCase):
     def test_a_signal_saves_and_the_same_command_goes_on(self):
         paths, _ = write_shards(self.dir / "many", 60, 400000, self.pool, seed=2)
         self.shards = self.dir / "many"
-        process = subprocess.Popen([LONGBOW, *self.prepare_command(), "--threads", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                   env={**os.environ, "LONGBOW_FAILPOINT": "data.chunk:3=wait"})
+        process = subprocess.Popen([LONGBOW, *self.prepare_command(), "--threads", "1"], stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, env={**os.environ, "LONGBOW_FAILPOINT": "data.chunk:3=wait"})
         state = self.work_folder() / "state.json"
         wait_for(lambda: process.poll() is not None or state.exists())
         process.send_signal(signal.SIGTERM)
@@ -112,23 +120,31 @@ class Mixtures(PrepareCase):
         self.prepare()
         other = self.dir / "other"
         self.run_longbow("prepare", "--tokenizer", f"bpe:{self.store}", "--train", self.valid, "--out", other)
-        config = self.write("c.yaml", f"train: {{length: 16, batch: 256, seed: 9}}\ndata: {{mixture: [{self.store}=3, {other}=1]}}\n")
-        update = json.loads(self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config, "--json"))["update"]
+        config = self.write("c.yaml", f"train: {{length: 16, batch: 256, seed: 9}}\n"
+                            f"data: {{mixture: [{self.store}=3, {other}=1]}}\n")
+        update = json.loads(self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config,
+                                             "--json"))["update"]
         stores = [s["store"] for s in update["samples"]]
         self.assertEqual({s: stores.count(s) for s in set(stores)}, {str(self.store): 192, str(other): 64})
         begin = self.manifest()["splits"]["train"]["tokens"]
         for sample in update["samples"]:
             store, offset = (sample["store"], 0) if sample["store"] == str(self.store) else (sample["store"], begin)
             if sample["sample"] % 64 == 0:
-                span = json.loads(self.run_longbow("inspect", "data", store, "--tokens", f"{sample['begin'] - offset}:{sample['end'] - offset}", "--json"))["span"]
+                span = json.loads(self.run_longbow("inspect", "data", store,
+                                                   "--tokens", f"{sample['begin'] - offset}:{sample['end'] - offset}",
+                                                   "--json"))["span"]
                 self.assertEqual(span["text"], sample["text"])
-        self.assertIn("not the first store", self.run_longbow("inspect", "data", other, "--update", 7, "-c", config, code=2))
+        self.assertIn("not the first store",
+                      self.run_longbow("inspect", "data", other, "--update", 7, "-c", config, code=2))
         third = self.dir / "third"
         self.run_longbow("prepare", "--tokenizer", "bpe", "--vocab-size", 300, "--train", self.valid, "--out", third)
-        error = self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config, f"data.mixture=[{self.store}=3, {third}=1]", code=DATA)
+        error = self.run_longbow("inspect", "data", self.store, "--update", 7,
+                                 "-c", config, f"data.mixture=[{self.store}=3, {third}=1]", code=DATA)
         self.assertIn("another tokenizer", error)
-        self.assertIn("STORE=WEIGHT", self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config, f"data.mixture=[{self.store}=x, {other}]", code=CONFIG))
-        self.assertIn("data.store", self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config, f"data.store={other}", code=CONFIG))
+        self.assertIn("STORE=WEIGHT", self.run_longbow("inspect", "data", self.store, "--update", 7, "-c", config,
+                                                       f"data.mixture=[{self.store}=x, {other}]", code=CONFIG))
+        self.assertIn("data.store", self.run_longbow("inspect", "data", self.store, "--update", 7,
+                                                     "-c", config, f"data.store={other}", code=CONFIG))
 
 
 if __name__ == "__main__":

@@ -17,23 +17,26 @@ import unittest
 from pathlib import Path
 
 from patience import PATIENCE, wait_for
-from ranks_case import ENVIRONMENT, FOLDER, LONGBOW, longbow, make_corpus as setUpModule, remove_corpus as tearDownModule, train
+from ranks_case import (ENVIRONMENT, FOLDER, LONGBOW, longbow, make_corpus as setUpModule,
+                        remove_corpus as tearDownModule, train)
 
 KILLS = int(os.environ.get("LONGBOW_KILLS", "4"))
 SEED = int(os.environ.get("LONGBOW_SEED", "1"))
-SETTINGS = ("train.dtype=fp32", "model.dropout=0.1", "train.stop=40 updates", "checkpoint.every=4 updates", "schedule.name=constant",
-            "dist.shard_optimizer=true", "dist.timeout=600", "eval.every=10 updates")
+SETTINGS = ("train.dtype=fp32", "model.dropout=0.1", "train.stop=40 updates", "checkpoint.every=4 updates",
+            "schedule.name=constant", "dist.shard_optimizer=true", "dist.timeout=600", "eval.every=10 updates")
 # The timeout is long enough for a rank that gets little time on a busy machine. There are no checkpoints on the way,
 # because a rank whose disk is slow to sync looks like one that hangs.
 HUNG_AFTER = ("dist.timeout=20", "checkpoint.every=1000 updates", "eval.every=1000 updates")
 WAITS = "train.update:9=wait"  # waits before update 9 for a signal
-POINTS = ["before_model", "after_model", "after_optimizer", "after_share", "after_state", "before_manifest", "before_rename", "after_rename",
-          "before_last", "after_last", "before_best", "after_best", "before_prune", "in_prune"]
+POINTS = ["before_model", "after_model", "after_optimizer", "after_share", "after_state", "before_manifest",
+          "before_rename", "after_rename", "before_last", "after_last", "before_best", "after_best",
+          "before_prune", "in_prune"]
 
 
 def start(run, *arguments, **variables):
-    return subprocess.Popen([LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", "--device", "cpu", "--nproc", "2",
-                             *SETTINGS, *arguments], env={**ENVIRONMENT, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run),
+                             "--threads", "1", "--device", "cpu", "--nproc", "2", *SETTINGS, *arguments],
+                            env={**ENVIRONMENT, **variables}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def ranks_of(process):
@@ -200,11 +203,14 @@ class Faults(unittest.TestCase):
         port = free_port()
         processes = []
         for rank in (0, 1):
-            arguments = [LONGBOW, "train", "-c", FOLDER / "alibi.yaml", "--run-dir", FOLDER / "first-error", "--threads", 1]
+            arguments = [LONGBOW, "train", "-c", FOLDER / "alibi.yaml", "--run-dir", FOLDER / "first-error",
+                         "--threads", 1]
             if rank == 1:
                 arguments.append("data.expect_vocab_size=999")
-            variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-            processes.append(subprocess.Popen([str(a) for a in arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+            variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": str(rank),
+                         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+            processes.append(subprocess.Popen([str(a) for a in arguments], env=variables, stdout=subprocess.PIPE,
+                                              stderr=subprocess.PIPE, text=True))
         errors = [process.communicate(timeout=PATIENCE)[1] for process in processes]
         self.assertEqual([process.returncode for process in processes], [1, 4], errors)
         for error in errors:
@@ -213,8 +219,8 @@ class Faults(unittest.TestCase):
 
     def test_an_overflow_on_one_rank_is_everyones(self):
         run = FOLDER / "overflow"
-        done = train(run, "--nproc", 2, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum", "train.stop=30 updates",
-                     "train.max_bad_updates=100", "schedule.name=constant")
+        done = train(run, "--nproc", 2, "train.dtype=fp16", "train.loss_scale=1e8", "train.scaled_loss=sum",
+                     "train.stop=30 updates", "train.max_bad_updates=100", "schedule.name=constant")
         self.assertEqual(done.returncode, 0, done.stderr)  # each save compares the ranks' weights
         self.assertGreater(json.loads((run / "checkpoints/last/state.json").read_text())["skipped_updates"], 0)
 
@@ -237,7 +243,8 @@ class Faults(unittest.TestCase):
         _, error = process.communicate(timeout=PATIENCE)
         self.assertEqual(process.returncode, 0, error)
         self.assertEqual(result(run), result(self.undisturbed))
-        times = [row["timing"]["time"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines()) if "timing" in row]
+        times = [row["timing"]["time"] for row in map(json.loads, (run / "metrics.jsonl").read_text().splitlines())
+                 if "timing" in row]
         self.assertGreater(max(times) - min(times), 40000, "the clock did not jump")
         self.assertTrue(any(b < a for a, b in zip(times, times[1:])), "the clock did not go back")
 
@@ -249,10 +256,11 @@ class Faults(unittest.TestCase):
         except ImportError:
             self.skipTest("torchrun is not installed")
         run = FOLDER / "torchrun"
-        launcher = [sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1", "--master-port", str(free_port()),
-                    "--nproc-per-node", "2", "--no-python"]
-        done = subprocess.run([*launcher, LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", "--device", "cpu",
-                               *SETTINGS], env=ENVIRONMENT, capture_output=True, text=True, timeout=PATIENCE)
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--master-addr", "127.0.0.1",
+                    "--master-port", str(free_port()), "--nproc-per-node", "2", "--no-python"]
+        done = subprocess.run([*launcher, LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run),
+                               "--threads", "1", "--device", "cpu", *SETTINGS], env=ENVIRONMENT, capture_output=True,
+                              text=True, timeout=PATIENCE)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(result(run), result(self.undisturbed))
 

@@ -42,11 +42,12 @@ def start(run, *arguments):
     """Starts one rank per host; they meet at the first host's address."""
     processes = []
     for rank, host in enumerate(HOSTS):
-        variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1", "MASTER_ADDR": "10.77.0.1",
-                     "MASTER_PORT": "29500"}
-        command = ["ip", "netns", "exec", host, LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"), "--run-dir", str(run), "--threads", "1", *SETTINGS,
-                   *arguments]
-        processes.append(subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+        variables = {**ENVIRONMENT, "RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1",
+                     "MASTER_ADDR": "10.77.0.1", "MASTER_PORT": "29500"}
+        command = ["ip", "netns", "exec", host, LONGBOW, "train", "-c", str(FOLDER / "alibi.yaml"),
+                   "--run-dir", str(run), "--threads", "1", *SETTINGS, *arguments]
+        processes.append(subprocess.Popen(command, env=variables, stdout=subprocess.PIPE,
+                                          stderr=subprocess.PIPE, text=True))
     return processes
 
 

@@ -34,7 +34,8 @@ def commands(section):
     """Returns the lines of the section's indented blocks that run the program, without their comments. The demo's runs
     are replaced by those of the tour."""
     text = (SOURCE / "README.md").read_text(encoding="utf-8")
-    body = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## )", text, re.MULTILINE | re.DOTALL)[1].replace("runs/demo/", "runs/tour/")
+    body = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## )", text,
+                     re.MULTILINE | re.DOTALL)[1].replace("runs/demo/", "runs/tour/")
     return [shlex.split(line, comments=True)[1:] for line in body.splitlines() if line.startswith("    longbow ")]
 
 
@@ -45,7 +46,8 @@ def write_corpus(folder, seed, words):
     lines, left = [], words
     while left > 0:
         count = draw.randint(5, 60)
-        lines.append(" ".join(vocabulary[min(int(draw.paretovariate(0.3)) - 1, len(vocabulary) - 1)] for _ in range(count)))
+        lines.append(" ".join(vocabulary[min(int(draw.paretovariate(0.3)) - 1, len(vocabulary) - 1)]
+                              for _ in range(count)))
         left -= count
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.write_text("\n".join(lines) + "\n")
@@ -67,7 +69,8 @@ class Readme(unittest.TestCase):
         outputs = []
         for words in seen:
             with self.subTest(" ".join(words)):
-                done = subprocess.run([LONGBOW, *words, *shorter(words)], cwd=self.home, capture_output=True, text=True, timeout=PATIENCE)
+                done = subprocess.run([LONGBOW, *words, *shorter(words)], cwd=self.home, capture_output=True, text=True,
+                                      timeout=PATIENCE)
                 self.assertEqual(done.returncode, 0, f"longbow {shlex.join(words)}\n{done.stderr}")
                 self.assertTrue(done.stdout or done.stderr)
             outputs.append((words, done.stdout))
@@ -78,7 +81,8 @@ class Readme(unittest.TestCase):
         shutil.copy(GOLDEN / "dict.txt", self.home / "dict.txt")
         outputs = self.run_all("A tour of five minutes", 15)
         verbs = {words[0] for words, _ in outputs}
-        for verb in ("doctor", "config", "train", "eval", "compare", "report", "generate", "inspect", "reproduce", "analyze", "import"):
+        for verb in ("doctor", "config", "train", "eval", "compare", "report", "generate", "inspect", "reproduce",
+                     "analyze", "import"):
             self.assertIn(verb, verbs)
         for words, stdout in outputs:
             if words[0] not in ("train", "import") and "--out" not in words:
@@ -88,7 +92,8 @@ class Readme(unittest.TestCase):
         (self.home / "books").mkdir()
         for number in range(2):
             write_corpus(self.home / f"books/{number}.txt", number, 60000)
-            with open(self.home / f"books/{number}.txt", "rb") as plain, gzip.open(self.home / f"books/{number}.txt.gz", "wb") as packed:
+            with open(self.home / f"books/{number}.txt", "rb") as plain, \
+                    gzip.open(self.home / f"books/{number}.txt.gz", "wb") as packed:
                 shutil.copyfileobj(plain, packed)
         write_corpus(self.home / "held-out.txt", 9, 5000)
         outputs = self.run_all("Train on your own text", 3)

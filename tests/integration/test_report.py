@@ -19,8 +19,8 @@ import zlib
 from terminals import open_terminal
 
 LONGBOW = os.environ["LONGBOW"]
-NAMES = ["a|b", "under_score", "back\\slash", "it's \"quoted\"", "comma, and; semicolon", "two\nlines", "=1+1", "<b>bold</b> & more", "$x^2$ {y} ~z #1 50%",
-         "[1]*", "escape\x1b[31m", "--dashes", "umlaut ü 漢"]
+NAMES = ["a|b", "under_score", "back\\slash", "it's \"quoted\"", "comma, and; semicolon", "two\nlines", "=1+1",
+         "<b>bold</b> & more", "$x^2$ {y} ~z #1 50%", "[1]*", "escape\x1b[31m", "--dashes", "umlaut ü 漢"]
 GRID, AXIS, BLUE, ORANGE = (0xE6, 0xE9, 0xEF), (0x3A, 0x44, 0x54), (0x00, 0x72, 0xB2), (0xD5, 0x5E, 0x00)
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -30,11 +30,13 @@ def row(name, position, length, ppl, **more):
     all models."""
     nll, weights = math.log(ppl), [1024] * 11 + [736]
     swing = [100, -100] + [0] * 10
-    return {"name": name, "position": position, "train_length": 64, "length": length, "stride": length, "protocol": "paper", "split": "valid",
-            "tokens": 12000, "windows": 12000 // length, "nll": nll, "ppl": ppl, "ppl_ci": [ppl * 0.95, ppl * 1.05], "ppl_ci_method": "student-t", "blocks": 12,
-            "bits_per_byte": nll / math.log(2) / 4, "words": 6000, "ppl_per_word": ppl * ppl, "seed": 1, "updates": 400, "dtype": "fp32",
-            "checkpoint": f"xxh3:{name}", "data": "xxh3:0123456789abcdef", "data_name": "austen/store", "tokenizer": "xxh3:aa", "config": f"c-{name}", "config_group": f"g-{name}",
-            "position_begin": [0, 1, 2, 3], "nll_by_position": [5.0, 4.5, 4.25, 4.0], "tokens_by_position": [3000, 3000, 3000, 3000],
+    return {"name": name, "position": position, "train_length": 64, "length": length, "stride": length,
+            "protocol": "paper", "split": "valid", "tokens": 12000, "windows": 12000 // length, "nll": nll,
+            "ppl": ppl, "ppl_ci": [ppl * 0.95, ppl * 1.05], "ppl_ci_method": "student-t", "blocks": 12,
+            "bits_per_byte": nll / math.log(2) / 4, "words": 6000, "ppl_per_word": ppl * ppl, "seed": 1, "updates": 400,
+            "dtype": "fp32", "checkpoint": f"xxh3:{name}", "data": "xxh3:0123456789abcdef", "data_name": "austen/store",
+            "tokenizer": "xxh3:aa", "config": f"c-{name}", "config_group": f"g-{name}", "position_begin": [0, 1, 2, 3],
+            "nll_by_position": [5.0, 4.5, 4.25, 4.0], "tokens_by_position": [3000, 3000, 3000, 3000],
             "block_nll": [w * nll + s for w, s in zip(weights, swing)], "block_bytes": [4 * w for w in weights], **more}
 
 
@@ -53,7 +55,8 @@ def png_pixels(data):
     step = 3 if colour == 2 else 4
     raw, above, rows = zlib.decompress(body), bytearray(width * step), []
     for y in range(height):
-        kind, line = raw[y * (width * step + 1)], bytearray(raw[y * (width * step + 1) + 1:(y + 1) * (width * step + 1)])
+        kind, line = raw[y * (width * step + 1)], bytearray(
+            raw[y * (width * step + 1) + 1:(y + 1) * (width * step + 1)])
         for i in range(len(line)):
             left, up, corner = line[i - step] if i >= step else 0, above[i], above[i - step] if i >= step else 0
             if kind == 1:
@@ -84,11 +87,14 @@ class ReportCase(unittest.TestCase):
         return path
 
     def two_models(self):
-        return self.write("two.jsonl", [row("alibi", "alibi", length, ppl) for length, ppl in ((64, 70), (256, 69), (1024, 68))]
-                          + [row("sin", "sinusoidal", length, ppl) for length, ppl in ((64, 79), (256, 98), (1024, 113))])
+        return self.write("two.jsonl", [row("alibi", "alibi", length, ppl)
+                                        for length, ppl in ((64, 70), (256, 69), (1024, 68))]
+                          + [row("sin", "sinusoidal", length, ppl)
+                             for length, ppl in ((64, 79), (256, 98), (1024, 113))])
 
     def run_any(self, *arguments, text=True, **more):
-        return subprocess.run([LONGBOW, "report", *map(str, arguments)], cwd=self.home, capture_output=True, text=text, **more)
+        return subprocess.run([LONGBOW, "report", *map(str, arguments)], cwd=self.home, capture_output=True,
+                              text=text, **more)
 
     def run_ok(self, *arguments, **more):
         done = self.run_any(*arguments, **more)
@@ -126,7 +132,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
     def test_names_come_through_every_format(self):
         """One method has several runs, so the names are the labels. They begin a row, occur in a header, and name the
         corpus."""
-        path = self.write("names.jsonl", [row(name, "alibi", length, 70 + i, data_name="my|corpus_<1>") for i, name in enumerate(NAMES) for length in (64, 128)])
+        path = self.write("names.jsonl", [row(name, "alibi", length, 70 + i, data_name="my|corpus_<1>")
+                                          for i, name in enumerate(NAMES) for length in (64, 128)])
         shown = [name.replace("\n", " ").replace("\x1b", "\\x1B") for name in NAMES]
 
         lines = self.run_ok(path).splitlines()
@@ -142,14 +149,16 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         self.assertEqual([line["name"] for line in table if line["length"] == "64"], names)
         self.assertEqual({line["data_name"] for line in table}, {"my|corpus_<1>"})
         self.assertEqual({line["data"] for line in table}, {"xxh3:0123456789abcdef"})
-        self.assertEqual([float(line["ppl"]) for line in table if line["length"] == "64"], [70 + i for i in range(len(NAMES))])
+        self.assertEqual([float(line["ppl"]) for line in table if line["length"] == "64"],
+                         [70 + i for i in range(len(NAMES))])
 
         models = json.loads(self.run_ok(path, "--format", "json"))[0]["models"]
         self.assertEqual([model["name"] for model in models], NAMES)
 
         page = self.run_ok(path, "--format", "html")
         for name in shown:
-            escaped = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;").replace("'", "&#39;")
+            escaped = (name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+                       .replace('"', "&quot;").replace("'", "&#39;"))
             self.assertIn(f"</span>{escaped}</th>", page)
 
         drawn = xml.etree.ElementTree.fromstring(self.run_ok(path, "--format", "svg"))
@@ -158,7 +167,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
             self.assertIn(name, texts)
 
         latex = self.run_ok(path, "--format", "latex")
-        rows = [line.strip() for line in latex.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines() if line.strip()]
+        rows = [line.strip() for line in latex.split("\\midrule\n")[1].split("\\bottomrule")[0].splitlines()
+                if line.strip()]
         self.assertEqual(len(rows), len(NAMES))
         self.assertEqual({len(re.findall(r"(?<!\\)&", line)) for line in rows}, {4})
         self.assertIn(r"under\_score", latex)
@@ -169,16 +179,19 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
     def test_a_folder_name_that_is_not_utf8(self):
         folder = os.fsencode(self.home) + b"/caf\xe9"
         os.mkdir(folder)
-        pathlib.Path(os.fsdecode(folder), "results.jsonl").write_text(json.dumps(row("x", "alibi", 64, 70)) + "\n" + json.dumps(row("y", "alibi", 64, 80)) + "\n")
+        pathlib.Path(os.fsdecode(folder), "results.jsonl").write_text(json.dumps(row("x", "alibi", 64, 70)) + "\n"
+                                                                      + json.dumps(row("y", "alibi", 64, 80)) + "\n")
         pathlib.Path(os.fsdecode(folder), "config.yaml").write_text("train: {length: 64}\n")
         for form in ("markdown", "csv", "latex", "json", "html", "svg"):
-            done = subprocess.run([LONGBOW.encode(), b"report", folder, b"--format", form.encode()], capture_output=True)
+            done = subprocess.run([LONGBOW.encode(), b"report", folder, b"--format", form.encode()],
+                                  capture_output=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             done.stdout.decode()  # must be UTF-8
 
     def test_a_row_over_fewer_tokens_takes_no_place(self):
-        rows = [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 1024, 68), row("alibi", "alibi", 1024, 90, tokens=6000, max_stream_tokens=6000, blocks=6,
-                                                                                   ppl_ci=None, block_nll=[1024 * math.log(90)] * 6)]
+        rows = [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 1024, 68),
+                row("alibi", "alibi", 1024, 90, tokens=6000, max_stream_tokens=6000, blocks=6,
+                   ppl_ci=None, block_nll=[1024 * math.log(90)] * 6)]
         path = self.write("fewer.jsonl", rows)
         text = self.run_ok(path)
         self.assertIn("| ALiBi | 64 | 70.00 | 68.00 |", text)
@@ -191,7 +204,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
 
     def test_the_ending_chooses_the_format(self):
         path = self.two_models()
-        for ending, start in (("md", "### "), ("csv", "model,"), ("tex", "%"), ("json", "["), ("html", "<!DOCTYPE html>"), ("svg", "<svg "), ("txt", "### ")):
+        for ending, start in (("md", "### "), ("csv", "model,"), ("tex", "%"), ("json", "["),
+                              ("html", "<!DOCTYPE html>"), ("svg", "<svg "), ("txt", "### ")):
             self.run_ok(path, "--out", f"report.{ending}")
             self.assertTrue((self.home / f"report.{ending}").read_text().startswith(start), ending)
         self.run_ok(path, "--out", "table.md", "--format", "csv")
@@ -211,7 +225,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
 
     def test_a_damaged_line_of_the_metrics_is_named_once(self):
         path = self.write("run/results.jsonl", [row("alibi", "alibi", 512, 20, train_length=512)])
-        rows = [json.dumps({"event": "train", "update": update, "loss": 3.5, "timing": {"tokens_per_second": 100 * update, "seconds": 1, "memory_mb": 5}}) + "\n"
+        rows = [json.dumps({"event": "train", "update": update, "loss": 3.5,
+                            "timing": {"tokens_per_second": 100 * update, "seconds": 1, "memory_mb": 5}}) + "\n"
                 for update in (1, 2, 3)]
         (path.parent / "metrics.jsonl").write_text(rows[0] + "{damaged\n" + "".join(rows[1:]))
         for arguments in (["--format", "html"], ["--paper", "table2", "--format", "json"]):
@@ -220,10 +235,12 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
             self.assertEqual(done.stderr.count("metrics.jsonl:2: not a JSON object"), 1, done.stderr)
 
     def test_split_and_protocol_choose_rows(self):
-        path = self.write("kinds.jsonl", [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 64, 71, split="test"), row("alibi", "alibi", 64, 72, protocol="lm-eval")])
+        path = self.write("kinds.jsonl", [row("alibi", "alibi", 64, 70), row("alibi", "alibi", 64, 71, split="test"),
+                                          row("alibi", "alibi", 64, 72, protocol="lm-eval")])
         self.assertEqual(self.run_ok(path).count("###"), 3)
         self.assertEqual(re.findall(r"\d\d\.\d\d", self.run_ok(path, "--split", "test")), ["71.00"])
-        self.assertEqual(re.findall(r"\d\d\.\d\d", self.run_ok(path, "--split", "valid", "--protocol", "lm-eval")), ["72.00"])
+        self.assertEqual(re.findall(r"\d\d\.\d\d", self.run_ok(path, "--split", "valid", "--protocol", "lm-eval")),
+                         ["72.00"])
 
     def test_without_rsvg_convert(self):
         """The error must name the package before the results are read; all else must work."""
@@ -237,7 +254,8 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
         program = self.home / "rsvg-convert"
         program.write_text("#!/bin/sh\necho 'it does not like it' >&2\nexit 3\n")
         program.chmod(0o755)
-        self.refuse(1, "code 3: it does not like it", self.two_models(), "--out", "figure.png", env={**os.environ, "PATH": f"{self.home}:{os.environ['PATH']}"})
+        self.refuse(1, "code 3: it does not like it", self.two_models(), "--out", "figure.png",
+                    env={**os.environ, "PATH": f"{self.home}:{os.environ['PATH']}"})
         self.assertFalse((self.home / "figure.png").exists())
 
 
@@ -274,7 +292,8 @@ class Pictures(ReportCase):
             columns = [x for line in rows for x, pixel in enumerate(line) if pixel == colour]
             self.assertGreater(max(columns) - min(columns), plot - 100)
         # Error bars go straight up from a marker, where no curve is near.
-        bars = [pixel for line in rows for pixel in line if max(abs(a - (0.6 * b + 0.4 * 255)) for a, b in zip(pixel, BLUE)) <= 14]
+        bars = [pixel for line in rows for pixel in line
+                if max(abs(a - (0.6 * b + 0.4 * 255)) for a, b in zip(pixel, BLUE)) <= 14]
         self.assertGreater(len(bars), 60)
 
     def test_pdf_and_png_on_standard_output(self):
@@ -283,7 +302,8 @@ class Pictures(ReportCase):
         for form, start in (("pdf", b"%PDF-"), ("png", b"\x89PNG")):
             data = self.run_ok(path, "--format", form, text=False)
             self.assertTrue(data.startswith(start))
-            done = subprocess.run(f'"{LONGBOW}" report two.jsonl --format {form} --out stdout | cat', shell=True, cwd=self.home, capture_output=True)
+            done = subprocess.run(f'"{LONGBOW}" report two.jsonl --format {form} --out stdout | cat', shell=True,
+                                  cwd=self.home, capture_output=True)
             self.assertTrue(done.stdout.startswith(start), done.stderr)
 
     def test_not_on_a_terminal(self):
@@ -292,7 +312,8 @@ class Pictures(ReportCase):
         leader, follower = open_terminal(self)
         try:
             for out in ((), ("--out", "stdout")):
-                done = subprocess.run([LONGBOW, "report", str(path), "--format", "png", *out], stdout=follower, stderr=subprocess.PIPE, text=True, cwd=self.home)
+                done = subprocess.run([LONGBOW, "report", str(path), "--format", "png", *out], stdout=follower,
+                                      stderr=subprocess.PIPE, text=True, cwd=self.home)
                 self.assertEqual(done.returncode, 2, done.stderr)
                 self.assertIn("terminal", done.stderr)
         finally:

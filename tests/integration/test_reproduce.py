@@ -16,10 +16,11 @@ LONGBOW = os.environ["LONGBOW"]
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
 TEXT = "It was the best of rooms, it was the worst of rooms; the door stood open and nobody went in.\n"
 # The demo's grid with a model and a training that take seconds.
-MINIATURE = ["--scale", "demo", "--configs", str(SOURCE / "configs"), "--run-dir", "runs", "--threads", "1", "--max-stream-tokens", "400",
-             "model.layers=1", "model.dim=16", "model.heads=2", "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store", "data.train=[train.txt]",
-             "data.valid=[valid.txt]", "data.test=[valid.txt]", "train.stop=12 updates", "schedule.warmup=2 updates", "schedule.period=12 updates",
-             "eval.every=6 updates", "eval.valid_tokens=200"]
+MINIATURE = ["--scale", "demo", "--configs", str(SOURCE / "configs"), "--run-dir", "runs", "--threads", "1",
+             "--max-stream-tokens", "400", "model.layers=1", "model.dim=16", "model.heads=2",
+             "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store", "data.train=[train.txt]",
+             "data.valid=[valid.txt]", "data.test=[valid.txt]", "train.stop=12 updates", "schedule.warmup=2 updates",
+             "schedule.period=12 updates", "eval.every=6 updates", "eval.valid_tokens=200"]
 
 
 class Reproduce(unittest.TestCase):
@@ -31,7 +32,8 @@ class Reproduce(unittest.TestCase):
         (self.home / "valid.txt").write_text(TEXT[::-1] * 60)
 
     def run_any(self, *arguments):
-        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=self.home, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return subprocess.run([LONGBOW, *map(str, arguments)], cwd=self.home, capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
 
     def run_ok(self, *arguments):
         done = self.run_any(*arguments)
@@ -40,7 +42,8 @@ class Reproduce(unittest.TestCase):
 
     def start(self, point, *names):
         """Starts a run whose child processes wait at the fail point for a signal."""
-        return subprocess.Popen([LONGBOW, "reproduce", *names, *MINIATURE], cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        return subprocess.Popen([LONGBOW, "reproduce", *names, *MINIATURE], cwd=self.home,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=wait"})
 
     def wait_for(self, path, process):
@@ -48,7 +51,8 @@ class Reproduce(unittest.TestCase):
         self.assertIsNone(process.poll(), "it ended before " + path)
 
     def rows(self, model):
-        return [json.loads(line) for line in (self.home / "runs/demo" / model / "results.jsonl").read_text().splitlines()]
+        return [json.loads(line)
+                for line in (self.home / "runs/demo" / model / "results.jsonl").read_text().splitlines()]
 
     def test_killed_and_interrupted_it_goes_on(self):
         process = self.start("eval.row", "table13", "figure11")
@@ -70,7 +74,8 @@ class Reproduce(unittest.TestCase):
         ours = re.search(r"\| Sinusoidal \| 512 \(64\) \| ours \|([^\n]*)\|\n", stdout)
         self.assertEqual(len(re.findall(r"\d+\.\d\d", ours.group(1))), 5, stdout)
         self.assertEqual(sorted(row["length"] for row in self.rows("sinusoidal-64")), [64, 128, 192, 256, 384])
-        self.assertTrue(all(row["stride"] == 1 and row["max_stream_tokens"] == 400 and row["updates"] == 12 for row in self.rows("sinusoidal-64")))
+        self.assertTrue(all(row["stride"] == 1 and row["max_stream_tokens"] == 400 and row["updates"] == 12
+                            for row in self.rows("sinusoidal-64")))
         svg = (self.home / "runs/figures/figure11.svg").read_text()
         self.assertIn("ALiBi, L=512, ours", svg)
         self.assertIn("ALiBi, L=512, paper", svg)
@@ -80,10 +85,12 @@ class Reproduce(unittest.TestCase):
         again = self.run_any("reproduce", "table13", "figure11", *MINIATURE)
         self.assertEqual((again.returncode, again.stdout), (0, stdout))
         self.assertNotIn("[1/", again.stderr)
-        self.assertIn("missing in all: 0.000 h", self.run_ok("reproduce", "table13", "figure11", *MINIATURE, "--dry-run"))
+        self.assertIn("missing in all: 0.000 h", self.run_ok("reproduce", "table13", "figure11", *MINIATURE,
+                                                             "--dry-run"))
 
         # Its runs are ordinary runs.
-        table = self.run_ok("analyze", "early-token", "runs/demo/alibi-64", "--data", "store", "--lengths", "32,128", "--out", "early", "--threads", "1")
+        table = self.run_ok("analyze", "early-token", "runs/demo/alibi-64", "--data", "store", "--lengths", "32,128",
+                            "--out", "early", "--threads", "1")
         self.assertRegex(table, r"from 32 to 128: gain [+-]\d")
         analysis = json.loads((self.home / "early/early-token.json").read_text())
         gain = analysis["gains"][0]
@@ -96,9 +103,11 @@ class Reproduce(unittest.TestCase):
         self.assertIn("of the plan's models failed: demo/sinusoidal-64 (train, code 4, runs/logs/", done.stderr)
 
     def test_refusals(self):
-        for arguments, code, mention in ((["tabel5"], 2, "did you mean 'table5'"), (["train.stop=1 updates"], 2, "name a table or figure"),
+        for arguments, code, mention in ((["tabel5"], 2, "did you mean 'table5'"),
+                                         (["train.stop=1 updates"], 2, "name a table or figure"),
                                          (["table5", "--configs", "nowhere"], 2, "--configs"),
-                                         (["table5", "--configs", str(SOURCE / "configs"), "--scale", "demo"], 4, "scripts/corpora/austen")):
+                                         (["table5", "--configs", str(SOURCE / "configs"), "--scale", "demo"], 4,
+                                          "scripts/corpora/austen")):
             done = self.run_any("reproduce", *arguments)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn(mention, done.stderr)
@@ -106,20 +115,26 @@ class Reproduce(unittest.TestCase):
 
     def test_the_papers_scale_is_planned(self):
         plan = self.run_ok("reproduce", "all", "--dry-run", "--scale", "paper", "--configs", str(SOURCE / "configs"))
-        self.assertEqual(len(re.findall(r"^(?:wikitext103|bookcorpus|cc100)/\S+ +to train, ", plan, re.MULTILINE)), 34, plan)
+        self.assertEqual(len(re.findall(r"^(?:wikitext103|bookcorpus|cc100)/\S+ +to train, ", plan, re.MULTILINE)), 34,
+                         plan)
         self.assertIn("GPU hours of one V100", plan)
-        self.run_ok("reproduce", "table8", "--scale", "paper", "--configs", str(SOURCE / "configs"), "--slurm", "table8.sbatch")
+        self.run_ok("reproduce", "table8", "--scale", "paper", "--configs", str(SOURCE / "configs"),
+                    "--slurm", "table8.sbatch")
         script = (self.home / "table8.sbatch").read_text()
         self.assertIn("#SBATCH --array=0-5", script)
         self.assertEqual(subprocess.run(["bash", "-n", "table8.sbatch"], cwd=self.home, check=False).returncode, 0)
-        commands = self.run_ok("reproduce", "table8", "--scale", "paper", "--configs", str(SOURCE / "configs"), "--print-commands")
+        commands = self.run_ok("reproduce", "table8", "--scale", "paper", "--configs", str(SOURCE / "configs"),
+                               "--print-commands")
         self.assertEqual(commands.count("longbow train "), 6)
 
     def test_configs_of_the_paper(self):
         """The number of parameters and of updates per epoch need no data."""
-        for name, numbers in (("wikitext103/alibi-512", ["parameters             246,933,504", "73,728 tokens", "1,401 updates", "204.1 epochs"]),
-                              ("wikitext103/sinusoidal-2048", ["parameters             246,933,504", "65,536 tokens", "1,576 updates", "181.5 epochs"]),
-                              ("wikitext103/t5-3072", ["parameters             246,933,760", "73,728 tokens", "1,401 updates"]),
+        for name, numbers in (("wikitext103/alibi-512", ["parameters             246,933,504",
+                                                         "73,728 tokens", "1,401 updates", "204.1 epochs"]),
+                              ("wikitext103/sinusoidal-2048", ["parameters             246,933,504",
+                                                               "65,536 tokens", "1,576 updates", "181.5 epochs"]),
+                              ("wikitext103/t5-3072",
+                               ["parameters             246,933,760", "73,728 tokens", "1,401 updates"]),
                               ("bookcorpus/alibi-512", ["parameters             231,", "73,728 tokens"])):
             config = SOURCE / f"configs/{name}.yaml"
             self.run_ok("config", "check", "-c", config)
@@ -131,7 +146,8 @@ class Reproduce(unittest.TestCase):
         self.run_ok("config", "check", "-c", SOURCE / "configs/cc100/sinusoidal-2048.yaml")
 
     def test_published_tables_alone(self):
-        self.assertIn("| ALiBi | 512 | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |", self.run_ok("report", "--paper", "table5"))
+        self.assertIn("| ALiBi | 512 | – | – | – | 19.73 | 18.81 | 18.50 | 18.48 | 18.40 |",
+                      self.run_ok("report", "--paper", "table5"))
         done = self.run_any("report", "--paper", "table16")
         self.assertEqual(done.returncode, 2)
         self.assertIn("table15", done.stderr)

@@ -14,8 +14,8 @@ import train_case
 from train_case import TrainCase
 
 FAIL_POINTS = ["checkpoint." + name for name in (
-    "before_model", "after_model", "after_optimizer", "after_state", "before_manifest", "before_rename", "after_rename", "before_last",
-    "after_last", "before_best", "after_best", "before_prune", "in_prune")]
+    "before_model", "after_model", "after_optimizer", "after_state", "before_manifest", "before_rename", "after_rename",
+    "before_last", "after_last", "before_best", "after_best", "before_prune", "in_prune")]
 
 
 class Training(TrainCase):
@@ -37,7 +37,8 @@ class Training(TrainCase):
         draw = random.Random(seed)
         updates = [f"train.update:{draw.randint(1, 12)}" for _ in range(10)]
         with self.subTest(seed=seed, updates=updates), concurrent.futures.ThreadPoolExecutor(2) as pool:
-            chains = [pool.submit(self.kill_and_go_on, "killed-in-saves", FAIL_POINTS), pool.submit(self.kill_and_go_on, "killed-in-updates", updates)]
+            chains = [pool.submit(self.kill_and_go_on, "killed-in-saves", FAIL_POINTS),
+                      pool.submit(self.kill_and_go_on, "killed-in-updates", updates)]
             for chain in chains:
                 chain.result()
 
@@ -70,10 +71,12 @@ class Training(TrainCase):
     def test_a_signal_saves_and_the_run_goes_on(self):
         run = self.fresh("signal")
         steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates")
-        process = subprocess.Popen(train_case.command(run, "train.stop=100000 updates", *steady), stderr=subprocess.PIPE, text=True,
+        process = subprocess.Popen(train_case.command(run, "train.stop=100000 updates", *steady),
+                                   stderr=subprocess.PIPE, text=True,
                                    # Keeps it at work while the test looks.
                                    env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"})
-        wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500)
+        wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists()
+                 and (run / "metrics.jsonl").stat().st_size > 500)
         self.assert_exit(train_case.train(run, *steady), 1, "another trainer", f"process {process.pid}", "--run-dir")
         process.send_signal(signal.SIGTERM)
         stderr = process.communicate(timeout=PATIENCE)[1]
@@ -89,11 +92,14 @@ class Training(TrainCase):
     def test_a_closed_terminal_saves_and_nohup_goes_on(self):
         for ignored, says in ((False, "SIGHUP"), (True, "SIGTERM")):
             run = self.fresh(f"hangup-{says}")
-            steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates", "train.stop=100000 updates")
+            steady = ("schedule.name=constant", "checkpoint.every=100000 updates", "eval.every=100000 updates",
+                      "train.stop=100000 updates")
             process = subprocess.Popen(train_case.command(run, *steady), stderr=subprocess.PIPE, text=True,
                                        env={**os.environ, "LONGBOW_FAILPOINT": "train.update:31=wait"},
-                                       preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL))
-            wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").stat().st_size > 500)
+                                       preexec_fn=lambda: signal.signal(
+                                           signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL))
+            wait_for(lambda: process.poll() is not None or (run / "metrics.jsonl").exists()
+                     and (run / "metrics.jsonl").stat().st_size > 500)
             process.send_signal(signal.SIGHUP)
             if ignored:
                 process.send_signal(signal.SIGTERM)
@@ -109,21 +115,26 @@ class Training(TrainCase):
         self.assert_exit(done, 0)
         self.assertIn("finished already", done.stdout)
         self.assert_same_run(run)
-        self.assert_exit(train_case.train(run, "train.stop=26 updates"), 3, "ends at update 24", "learning rate of 0", f"longbow train --from {run}")
+        self.assert_exit(train_case.train(run, "train.stop=26 updates"), 3, "ends at update 24", "learning rate of 0",
+                         f"longbow train --from {run}")
         self.assert_same_run(run)
 
     def test_resume_refuses_what_would_be_another_run(self):
         run = self.fresh("refused")
         shutil.copytree(train_case.BASE, run, symlinks=True)
-        self.assert_exit(train_case.train(run, "optim.lr=0.5", "model.dropout=0"), 3, "optim.lr: 0.01 -> 0.5", "model.dropout: 0.1 -> 0")
+        self.assert_exit(train_case.train(run, "optim.lr=0.5", "model.dropout=0"), 3, "optim.lr: 0.01 -> 0.5",
+                         "model.dropout: 0.1 -> 0")
         self.assert_exit(train_case.train(run, "--resume", "never"), 2, "has checkpoints already")
-        self.assert_exit(train_case.train(self.fresh("elsewhere"), "--resume", str(run / "nothing")), 5, "no checkpoint")
+        self.assert_exit(train_case.train(self.fresh("elsewhere"), "--resume", str(run / "nothing")), 5,
+                         "no checkpoint")
         store = train_case.FOLDER / "store"
         train_case.write_text(train_case.FOLDER / "other.txt", 300, 3)
         moved = train_case.FOLDER / "store.moved"
         store.rename(moved)
         try:
-            self.assert_exit(train_case.train(self.fresh("preparing"), f"data.train=[{train_case.FOLDER / 'other.txt'}]", "train.stop=4 updates"), 0)
+            self.assert_exit(train_case.train(self.fresh("preparing"),
+                                              f"data.train=[{train_case.FOLDER / 'other.txt'}]",
+                                              "train.stop=4 updates"), 0)
             self.assert_exit(train_case.train(run), 4, str(store), "not the one that")
         finally:
             shutil.rmtree(store, ignore_errors=True)
@@ -141,8 +152,10 @@ class Training(TrainCase):
         place.mkdir()
         run = place / "run"
         steps = {
-            "first": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant", "'train.stop=6 updates'")),
-            "full": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant", "'train.stop=12 updates'")),
+            "first": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant",
+                                                 "'train.stop=6 updates'")),
+            "full": " ".join(train_case.command(run, "model.ffn_dim=512", "schedule.name=constant",
+                                                "'train.stop=12 updates'")),
         }
         script = f"""
             mount -t tmpfs -o size=4m tmpfs {place} || exit 99

@@ -37,7 +37,8 @@ class Screen:
 
     def __init__(self, data, width):
         self.rows, self.place, self.wrapped = [[]], 0, 0
-        self.drawn = [part.split("\x1b[K")[0] for part in data.split("\r") if "\x1b[K" in part and not part.startswith(("\x1b[K", "\n"))]
+        self.drawn = [part.split("\x1b[K")[0] for part in data.split("\r")
+                      if "\x1b[K" in part and not part.startswith(("\x1b[K", "\n"))]
         for piece in re.findall(r"\x1b\[[0-9;]*[A-Za-z]|.", data, re.DOTALL):
             if piece == "\r":
                 self.place = 0
@@ -66,7 +67,8 @@ class Terminal(unittest.TestCase):
         (cls.home / "train.txt").write_text(TEXT * 60)
         (cls.home / "valid.txt").write_text(TEXT[::-1] * 40 + TEXT * 20)
         (cls.home / "alibi.yaml").write_text(CONFIG)
-        subprocess.run([LONGBOW, "train", "-c", "alibi.yaml", "--run-dir", NAME, "--threads", "1"], cwd=cls.home, check=True, capture_output=True)
+        subprocess.run([LONGBOW, "train", "-c", "alibi.yaml", "--run-dir", NAME, "--threads", "1"], cwd=cls.home,
+                       check=True, capture_output=True)
 
     @classmethod
     def tearDownClass(cls):
@@ -76,7 +78,8 @@ class Terminal(unittest.TestCase):
         parent, child = open_terminal(self)
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
         environment = {**os.environ, "TERM": "xterm"}
-        process = subprocess.Popen([LONGBOW, *map(str, arguments), "--threads", "1"], cwd=self.home, stdin=child, stdout=child, stderr=child, env=environment)
+        process = subprocess.Popen([LONGBOW, *map(str, arguments), "--threads", "1"], cwd=self.home, stdin=child,
+                                   stdout=child, stderr=child, env=environment)
         os.close(child)
         data = b""
         while True:
@@ -106,7 +109,8 @@ class Terminal(unittest.TestCase):
 
     def test_eval_fits(self):
         for width, shown, left_out in ((20, ["ppl"], ["95 % interval"]), (40, ["ppl", "95 % interval"], ["stride"]),
-                                       (80, ["stride", "95 % interval", "bits/byte"], ["tensors MB"]), (200, ["tokens/s", "tensors MB"], [])):
+                                       (80, ["stride", "95 % interval", "bits/byte"], ["tensors MB"]),
+                                       (200, ["tokens/s", "tensors MB"], [])):
             screen = self.show(width, "eval", NAME, "--data", "store", "--lengths", "16,64", "--again")
             self.check_progress(screen, width)
             table = self.table_of(screen)
@@ -120,7 +124,8 @@ class Terminal(unittest.TestCase):
             if width == 80:
                 wide = [line for line in screen.text().split("\n") if columns(line) > width]
                 self.assertEqual(wide, [])
-        piped = subprocess.run([LONGBOW, "eval", NAME, "--data", "store", "--lengths", "16"], cwd=self.home, check=True, capture_output=True, text=True)
+        piped = subprocess.run([LONGBOW, "eval", NAME, "--data", "store", "--lengths", "16"], cwd=self.home, check=True,
+                               capture_output=True, text=True)
         self.assertIn("tensors MB", piped.stdout)
         self.assertNotIn("\x1b", piped.stdout + piped.stderr)
 
@@ -136,13 +141,16 @@ class Terminal(unittest.TestCase):
 
     def test_reproduce_shows_the_whole(self):
         source = pathlib.Path(os.environ["LONGBOW_SOURCE"])
-        arguments = ["reproduce", "figure11", "--scale", "demo", "--configs", source / "configs", "--run-dir", "grid", "--max-stream-tokens", "300", "--jobs", "1",
-                     "model.layers=1", "model.dim=16", "model.heads=2", "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store", "data.train=[train.txt]",
-                     "data.valid=[valid.txt]", "data.test=[valid.txt]", "train.stop=2 updates", "schedule.warmup=1 updates", "schedule.period=2 updates", "train.length=16",
+        arguments = ["reproduce", "figure11", "--scale", "demo", "--configs", source / "configs", "--run-dir", "grid",
+                     "--max-stream-tokens", "300", "--jobs", "1", "model.layers=1", "model.dim=16", "model.heads=2",
+                     "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store", "data.train=[train.txt]",
+                     "data.valid=[valid.txt]", "data.test=[valid.txt]", "train.stop=2 updates",
+                     "schedule.warmup=1 updates", "schedule.period=2 updates", "train.length=16",
                      "eval.lengths=16"]
         screen = self.show(80, *arguments)
         self.check_progress(screen, 80)
-        self.assertTrue(any(re.match(r"ETA \S+  \d+ %  \d+ of \d+ steps  demo/", line) for line in screen.drawn), screen.drawn)
+        self.assertTrue(any(re.match(r"ETA \S+  \d+ %  \d+ of \d+ steps  demo/", line) for line in screen.drawn),
+                        screen.drawn)
 
 
 if __name__ == "__main__":

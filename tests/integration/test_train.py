@@ -33,20 +33,24 @@ class Training(TrainCase):
 
     def test_divergence_ends_with_a_checkpoint_of_before(self):
         run = self.fresh("diverged")
-        done = train_case.train(run, "optim.lr=1000", "optim.weight_decay=1", "schedule.name=constant", "schedule.warmup=0 updates", "train.max_bad_updates=3", "train.stop=50 updates")
+        done = train_case.train(run, "optim.lr=1000", "optim.weight_decay=1", "schedule.name=constant",
+                                "schedule.warmup=0 updates", "train.max_bad_updates=3", "train.stop=50 updates")
         self.assert_exit(done, 65, "diverged at update", "is from before")
         self.assertIn(str(train_case.last(run)), done.stderr)
         state = json.loads((train_case.last(run) / "state.json").read_text())
         self.assertEqual((state["bad_updates"], state["skipped_updates"]), (0, 0))
-        inspected = subprocess.run([train_case.LONGBOW, "inspect", "checkpoint", f"{run}@last", "--verify"], capture_output=True, text=True)
+        inspected = subprocess.run([train_case.LONGBOW, "inspect", "checkpoint", f"{run}@last", "--verify"],
+                                   capture_output=True, text=True)
         self.assertEqual(inspected.returncode, 0, inspected.stderr)
 
     def test_init_from_starts_with_given_weights(self):
         run = self.fresh("tuned")
-        self.assert_exit(train_case.train(run, f"train.init_from={train_case.BASE}@last", "train.length=32", "train.stop=4 updates"), 0, "weights from")
+        self.assert_exit(train_case.train(run, f"train.init_from={train_case.BASE}@last", "train.length=32",
+                                          "train.stop=4 updates"), 0, "weights from")
         first, begun = train_case.metrics(run)[0], train_case.metrics(train_case.BASE)[0]
         self.assertLess(first["loss"], begun["loss"])
-        self.assert_exit(train_case.train(self.fresh("wider"), f"train.init_from={train_case.BASE}", "model.ffn_dim=48"), 5, "layers.0.ffn")
+        self.assert_exit(train_case.train(self.fresh("wider"), f"train.init_from={train_case.BASE}",
+                                          "model.ffn_dim=48"), 5, "layers.0.ffn")
 
     def test_several_seeds_are_several_runs(self):
         run = self.fresh("seeds")
@@ -61,7 +65,8 @@ class Training(TrainCase):
             with self.subTest(dtype=dtype):
                 run, straight = self.fresh(dtype), self.fresh(dtype + "-straight")
                 options = (f"train.dtype={dtype}", "train.stop=12 updates")
-                self.assertEqual(train_case.train(run, *options, failpoint="train.update:8").returncode, -signal.SIGKILL)
+                self.assertEqual(train_case.train(run, *options, failpoint="train.update:8").returncode,
+                                 -signal.SIGKILL)
                 self.assert_exit(train_case.train(run, *options), 0)
                 self.assert_exit(train_case.train(straight, *options), 0)
                 self.assert_same_run(run, straight)
@@ -69,18 +74,22 @@ class Training(TrainCase):
                 self.assertLess(losses[-1], losses[0])
 
     def test_verify_and_inspect(self):
-        done = subprocess.run([train_case.LONGBOW, "verify", str(train_case.BASE), "--threads", "1", "--device", "cpu"], capture_output=True, text=True)
+        done = subprocess.run([train_case.LONGBOW, "verify", str(train_case.BASE), "--threads", "1", "--device", "cpu"],
+                              capture_output=True, text=True)
         self.assert_exit(done, 0)
         self.assertEqual(done.stdout.count("whole"), len(list((train_case.BASE / "checkpoints").glob("step-*"))))
         self.assertIn("update 21 -> 24: the same weights and optimizer, bit for bit", done.stdout)
-        done = subprocess.run([train_case.LONGBOW, "inspect", "checkpoint", str(train_case.BASE), "--json"], capture_output=True, text=True)
+        done = subprocess.run([train_case.LONGBOW, "inspect", "checkpoint", str(train_case.BASE), "--json"],
+                              capture_output=True, text=True)
         self.assertEqual(json.loads(done.stdout)["manifest"]["position"], "alibi")
 
     def test_what_has_no_value_is_no_number(self):
         run = self.fresh("without-value")
-        done = train_case.train(run, "optim.lr=1000", "optim.weight_decay=1", "schedule.name=constant", "schedule.warmup=0 updates", "train.max_bad_updates=1000", "train.stop=50 updates")
+        done = train_case.train(run, "optim.lr=1000", "optim.weight_decay=1", "schedule.name=constant",
+                                "schedule.warmup=0 updates", "train.max_bad_updates=1000", "train.stop=50 updates")
         self.assert_exit(done, 0)
-        verified = subprocess.run([train_case.LONGBOW, "verify", str(run), "--threads", "1", "--device", "cpu"], capture_output=True, text=True)
+        verified = subprocess.run([train_case.LONGBOW, "verify", str(run), "--threads", "1", "--device", "cpu"],
+                                  capture_output=True, text=True)
         self.assert_exit(verified, 0, "loss diverged", "ppl -", "|g| -")
         for text in (done.stdout + done.stderr, verified.stdout + verified.stderr):
             self.assertNotRegex(text, r"\b(nan|inf)\b")
@@ -89,14 +98,17 @@ class Training(TrainCase):
         """The store is missing: one is made for the time, also where a signal comes while it is made."""
         place = self.fresh("timed")
         place.mkdir()
-        options = [train_case.LONGBOW, "bench", "train", "-c", str(train_case.CONFIG_FILE), "--threads", "1", "--device", "cpu", "--steps", "1", "--warmup-steps", "0"]
+        options = [train_case.LONGBOW, "bench", "train", "-c", str(train_case.CONFIG_FILE), "--threads", "1",
+                   "--device", "cpu", "--steps", "1", "--warmup-steps", "0"]
         options.append(f"data.store={place / 'store'}")
-        more = {"env": {**os.environ, "TMPDIR": str(place)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        more = {"env": {**os.environ, "TMPDIR": str(place)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+                "text": True}
         done = subprocess.run([*options, f"data.train=[{train_case.FOLDER / 'train.txt'}]"], **more)
         self.assert_exit(done, 0, f"preparing {place}/longbow-bench-")
         self.assertIn("ms an update", done.stdout)
         self.assertEqual(list(place.iterdir()), [])
-        self.assert_exit(subprocess.run(options, **more), 3, "no token store")  # the file below names text of another store
+        # The file below names text of another store.
+        self.assert_exit(subprocess.run(options, **more), 3, "no token store")
         more["env"]["LONGBOW_FAILPOINT"] = "data.chunk=wait"
         process = subprocess.Popen([*options, f"data.train=[{train_case.FOLDER / 'train.txt'}]"], **more)
         wait_for(lambda: process.poll() is not None or list(place.glob("longbow-bench-*/*")))
@@ -112,7 +124,8 @@ class Training(TrainCase):
         self.assert_exit(done, 0)
         self.assertFalse((run / "checkpoints").exists())
         header = safetensors_header(train_case.last(train_case.BASE) / "model.safetensors")
-        count = sum(product(entry["shape"]) for name, entry in header.items() if not name.startswith(("__", "longbow.filler")))
+        count = sum(product(entry["shape"]) for name, entry in header.items()
+                    if not name.startswith(("__", "longbow.filler")))
         self.assertRegex(done.stdout, rf"parameters +{count:,}\n")
         self.assertRegex(done.stdout, r"the run +24 updates")
         self.assertRegex(done.stdout, r"validation +at length 32")

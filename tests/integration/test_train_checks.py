@@ -13,7 +13,8 @@ from train_case import TrainCase
 
 def longbow(*arguments):
     environment = {key: value for key, value in os.environ.items() if key != "LONGBOW_FAILPOINT"}
-    return subprocess.run([train_case.LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    return subprocess.run([train_case.LONGBOW, *map(str, arguments)], env=environment, capture_output=True, text=True,
+                          timeout=PATIENCE)
 
 
 def entries(folder):
@@ -26,7 +27,8 @@ class Checks(TrainCase):
         store."""
         self.home = self.fresh("home-" + self.id().rsplit(".", 1)[1])
         (self.home / "data").mkdir(parents=True)
-        text = train_case.CONFIG_FILE.read_text().replace(str(train_case.FOLDER / "store"), str(self.home / "data/novels"))
+        text = train_case.CONFIG_FILE.read_text().replace(str(train_case.FOLDER / "store"),
+                                                          str(self.home / "data/novels"))
         (self.home / "base.yaml").write_text(text)
         self.config = self.home / "tiny.yaml"
         self.config.write_text("include: base.yaml\ntrain: {stop: 4 updates}\nschedule: {warmup: 2 updates}\n")
@@ -34,7 +36,8 @@ class Checks(TrainCase):
         shutil.copytree(train_case.FOLDER / "store", self.home / "data/mine")
 
     def train(self, run, *arguments, config=None):
-        return longbow("train", "-c", config or self.config, "--run-dir", run, "--threads", 1, "--device", "cpu", *arguments)
+        return longbow("train", "-c", config or self.config, "--run-dir", run, "--threads", 1,
+                       "--device", "cpu", *arguments)
 
     def refused(self, code, texts, *arguments, config=None):
         """Checks that the command is refused with these texts and leaves nothing behind."""
@@ -48,8 +51,10 @@ class Checks(TrainCase):
         data = self.home / "data"
         for flags in ((), ("--dry-run",)):
             with self.subTest(flags=flags):
-                self.refused(3, ["data/mien", f"did you mean {data / 'mine'}?", "base.yaml", "train.txt"], f"data.store={data / 'mien'}", *flags)
-                self.refused(3, [f"the stores there: {data / 'mine'}, {data / 'novels'}"], f"data.store={data / 'a-new-corpus'}", *flags)
+                self.refused(3, ["data/mien", f"did you mean {data / 'mine'}?", "base.yaml", "train.txt"],
+                             f"data.store={data / 'mien'}", *flags)
+                self.refused(3, [f"the stores there: {data / 'mine'}, {data / 'novels'}"],
+                             f"data.store={data / 'a-new-corpus'}", *flags)
         self.refused(3, [f"did you mean {data / 'mine'}?"], f"data.store={self.home / 'dta/mine'}")
         # The store is named in a file that comes after the one that names the text, and in the file that includes it.
         second = self.home / "second.yaml"
@@ -58,12 +63,14 @@ class Checks(TrainCase):
         including = self.home / "including.yaml"
         including.write_text(f"include: base.yaml\ndata: {{store: {data / 'mien'}}}\n")
         self.refused(3, ["including.yaml:2", "did you mean"], config=including)
-        self.refused(4, ["mien", f"did you mean {data / 'mine'}?"], f"data.store={data / 'mien'}", "data.train=null", "data.valid=null", "tokenizer.kind=null")
+        self.refused(4, ["mien", f"did you mean {data / 'mine'}?"], f"data.store={data / 'mien'}", "data.train=null",
+                     "data.valid=null", "tokenizer.kind=null")
         done = longbow("bench", "train", "-c", self.config, f"data.store={data / 'mien'}", "--steps", 1)
         self.assert_exit(done, 3, "did you mean")
         run = self.home / "run"
         self.assert_exit(self.train(run), 0)
-        self.assert_exit(longbow("eval", run, "--data", data / "mien", "--lengths", 16), 4, f"did you mean {data / 'mine'}?")
+        self.assert_exit(longbow("eval", run, "--data", data / "mien", "--lengths", 16), 4,
+                         f"did you mean {data / 'mine'}?")
 
     def test_a_store_is_made_from_the_text_beside_it(self):
         made = self.home / "data/made"
@@ -92,7 +99,8 @@ class Checks(TrainCase):
         train_case.write_text(other, 50, 4)
         self.refused(4, ["data.train=", "data/novels", "already exists"], f"data.train=[{other}]")
         changed = self.home / "changed.yaml"
-        changed.write_text((self.home / "base.yaml").read_text().replace(str(train_case.FOLDER / "train.txt"), str(other)))
+        changed.write_text((self.home / "base.yaml").read_text().replace(str(train_case.FOLDER / "train.txt"),
+                                                                         str(other)))
         done = self.train(self.home / "run", "train.stop=4 updates", config=changed)
         self.assert_exit(done, 0, "other text or settings than the configuration names")
         self.assertNotIn("other.txt", (self.home / "run/config.yaml").read_text())
@@ -107,7 +115,8 @@ class Checks(TrainCase):
         done = self.train(self.home / "runs/new", "--dry-run", "tokenizer.kind=bpe", "tokenizer.vocab_size=300")
         self.assertRegex(done.stdout, r"parameters +\d")
         self.assertEqual(entries(self.home), before)
-        self.refused(4, ["absent.txt", "no such file"], "--dry-run", f"data.train=[{self.home / 'absent.txt'}]", f"data.store={self.home / 'data/novels'}")
+        self.refused(4, ["absent.txt", "no such file"], "--dry-run", f"data.train=[{self.home / 'absent.txt'}]",
+                     f"data.store={self.home / 'data/novels'}")
 
     def test_refusals_leave_nothing(self):
         self.refused(3, ["train.batch", "9 ranks"], "--nproc", 9)
@@ -122,10 +131,12 @@ class Checks(TrainCase):
         self.refused(3, ["9 ranks"], "--nproc", 9)
         self.refused(3, ["position.max_length"], "position.method=learned", "position.max_length=8")
         self.refused(3, ["ends at 16", "32"], "position.method=learned")
-        self.refused(4, ["absent.txt"], f"data.train=[{self.home / 'absent.txt'}]", f"data.store={self.home / 'data/novels'}")
+        self.refused(4, ["absent.txt"], f"data.train=[{self.home / 'absent.txt'}]",
+                     f"data.store={self.home / 'data/novels'}")
         for flags in ((), ("--nproc", 2)):
             self.refused(4, ["data.expect_vocab_size"], "data.expect_vocab_size=77", *flags)
-        self.refused(4, ["train.init_from", "another tokenizer"], f"train.init_from={train_case.BASE}", "tokenizer.kind=bpe", "tokenizer.vocab_size=300")
+        self.refused(4, ["train.init_from", "another tokenizer"], f"train.init_from={train_case.BASE}",
+                     "tokenizer.kind=bpe", "tokenizer.vocab_size=300")
         self.refused(5, ["layers.0.ffn"], f"train.init_from={train_case.BASE}", "model.ffn_dim=48")
         whole = (train_case.last(train_case.BASE) / "model.safetensors").read_bytes()
         broken = self.home / "broken"
@@ -140,7 +151,8 @@ class Checks(TrainCase):
         self.refused(4, ["data.expect_vocab_size"], "data.expect_vocab_size=77")
         self.assert_exit(self.train(run), 0)
         before = (run / "log.txt").read_text()
-        self.assert_exit(self.train(run, "optim.lr=0.5"), 3, "optim.lr: 0.01 -> 0.5", f"--from {run} optim.lr=0.5 --run-dir")
+        self.assert_exit(self.train(run, "optim.lr=0.5"), 3, "optim.lr: 0.01 -> 0.5",
+                         f"--from {run} optim.lr=0.5 --run-dir")
         self.assertTrue((run / "log.txt").read_text().startswith(before))
 
     def test_a_store_that_was_moved_is_the_same(self):
@@ -155,19 +167,24 @@ class Checks(TrainCase):
         self.assertEqual(train_case.metrics(run)[-1], train_case.metrics(straight)[-1])
         other = self.home / "other.txt"
         train_case.write_text(other, 300, 4)
-        prepared = longbow("prepare", "--tokenizer", f"word:{self.home / 'data/moved/dict.txt'}", "--train", other, "--out", self.home / "data/other")
+        prepared = longbow("prepare", "--tokenizer", f"word:{self.home / 'data/moved/dict.txt'}", "--train", other,
+                           "--out", self.home / "data/other")
         self.assert_exit(prepared, 0)
-        self.assert_exit(self.train(run, *steady, "train.stop=12 updates", f"data.store={self.home / 'data/other'}"), 4, "not the one that", "data/other")
+        self.assert_exit(self.train(run, *steady, "train.stop=12 updates", f"data.store={self.home / 'data/other'}"), 4,
+                         "not the one that", "data/other")
 
     def test_validation_that_a_plain_store_cannot_give(self):
         plain = self.home / "data/plain"
-        self.assert_exit(longbow("prepare", "--tokenizer", "word", "--train", train_case.FOLDER / "train.txt", "--out", plain, "--quiet"), 0)
-        self.refused(3, ["eval.every=2 updates", "has no valid split", "data.valid_store"], f"data.store={plain}", "eval.every=2 updates")
+        self.assert_exit(longbow("prepare", "--tokenizer", "word", "--train", train_case.FOLDER / "train.txt",
+                                 "--out", plain, "--quiet"), 0)
+        self.refused(3, ["eval.every=2 updates", "has no valid split", "data.valid_store"], f"data.store={plain}",
+                     "eval.every=2 updates")
         # A setting from a file below the one that names the store does not count as a wish for validation.
         run = self.home / "run"
         self.assert_exit(self.train(run, f"data.store={plain}"), 0, "has no valid split")
         self.assert_exit(self.train(self.home / "again", config=run / "config.yaml"), 0)
-        self.assert_exit(self.train(self.home / "elsewhere", f"data.store={plain}", "eval.every=2 updates", f"data.valid_store={self.home / 'data/novels'}"), 0)
+        self.assert_exit(self.train(self.home / "elsewhere", f"data.store={plain}", "eval.every=2 updates",
+                                    f"data.valid_store={self.home / 'data/novels'}"), 0)
         self.assertIn("valid", [row["event"] for row in train_case.metrics(self.home / "elsewhere")])
 
     def test_a_longer_stop_says_its_learning_rate(self):
@@ -175,12 +192,14 @@ class Checks(TrainCase):
         self.assert_exit(self.train(run), 0)
         before = entries(run / "checkpoints")
         done = self.train(run, "train.stop=8 updates")
-        self.assert_exit(done, 3, "learning rate of 0", f"--from {run}", "schedule.name=constant", "train.stop=8 updates")
+        self.assert_exit(done, 3, "learning rate of 0", f"--from {run}", "schedule.name=constant",
+                         "train.stop=8 updates")
         self.assertEqual(entries(run / "checkpoints"), before)
         slow = self.home / "slow"
         floor = ("schedule.min_lr=0.001",)
         self.assert_exit(self.train(slow, *floor), 0)
-        self.assert_exit(self.train(slow, *floor, "train.stop=8 updates"), 0, "learning rate of 0.001", "keeps the period of 4 updates")
+        self.assert_exit(self.train(slow, *floor, "train.stop=8 updates"), 0, "learning rate of 0.001",
+                         "keeps the period of 4 updates")
         periodic = self.home / "periodic"
         period = ("schedule.period=16 updates",)
         self.assert_exit(self.train(periodic, *period), 0)
@@ -190,8 +209,9 @@ class Checks(TrainCase):
         run = self.home / "run"
         self.assert_exit(self.train(run), 0)
         written = run / "config.yaml"
-        for number, overrides in enumerate(([f"train.init_from={run}"], ["optim.name=sgd"], ["position.method=rotary"], ["schedule.name=constant"],
-                                            ["train.seeds=[1,2]"], [f"data.mixture=[{self.home / 'data/mine'}=1,{self.home / 'data/novels'}=1]"])):
+        for number, overrides in enumerate(
+            ([f"train.init_from={run}"], ["optim.name=sgd"], ["position.method=rotary"], ["schedule.name=constant"],
+             ["train.seeds=[1,2]"], [f"data.mixture=[{self.home / 'data/mine'}=1,{self.home / 'data/novels'}=1]"])):
             with self.subTest(overrides=overrides):
                 self.assert_exit(self.train(self.home / f"of-{number}", *overrides, config=written), 0)
         # Without the line at its top and under another name, it is the user's file.
@@ -205,8 +225,8 @@ class Checks(TrainCase):
 
     def test_the_files_of_a_run_that_diverged(self):
         run = self.home / "bad"
-        wild = ("optim.name=sgd", "optim.lr=1000", "optim.clip_norm=0", "schedule.name=constant", "schedule.warmup=0 updates", "train.stop=30 updates",
-                "train.max_bad_updates=3", "log.every=1 updates")
+        wild = ("optim.name=sgd", "optim.lr=1000", "optim.clip_norm=0", "schedule.name=constant",
+                "schedule.warmup=0 updates", "train.stop=30 updates", "train.max_bad_updates=3", "log.every=1 updates")
         done = self.train(run, *wild)
         self.assertIn(done.returncode, (0, 65), done.stderr)
         self.assertEqual(self.train(run, *wild).returncode, done.returncode)
@@ -214,8 +234,10 @@ class Checks(TrainCase):
         self.assertNotIn("NaN", (run / "metrics.jsonl").read_text())
         self.assertNotIn("Infinity", (run / "metrics.jsonl").read_text())
         store = self.home / "data/novels"
-        for command in (["eval", run, "--data", store, "--lengths", 16], ["eval", run, "--data", store, "--lengths", 32], ["inspect", "checkpoint", run, "--verify"],
-                        ["verify", run], ["generate", run, "--prompt", "the sun", "--max-new-tokens", 2], ["report", run],
+        for command in (["eval", run, "--data", store, "--lengths", 16],
+                        ["eval", run, "--data", store, "--lengths", 32], ["inspect", "checkpoint", run, "--verify"],
+                        ["verify", run], ["generate", run, "--prompt", "the sun", "--max-new-tokens", 2],
+                        ["report", run],
                         ["analyze", "early-token", run, "--data", store, "--lengths", "16,32"],
                         ["train", "--from", f"{run}@last", "optim.lr=0.01", "--run-dir", self.home / "forked"]):
             with self.subTest(command=command[:2]):

@@ -52,7 +52,8 @@ def tear_down():
 
 
 def command(run, *arguments):
-    return [LONGBOW, "train", "-c", str(CONFIG_FILE), "--run-dir", str(run), "--threads", "1", "--device", "cpu", *arguments]
+    return [LONGBOW, "train", "-c", str(CONFIG_FILE), "--run-dir", str(run), "--threads", "1",
+            "--device", "cpu", *arguments]
 
 
 def train(run, *arguments, failpoint=None):

@@ -14,6 +14,7 @@ if len(blocks) != 1 or "LONGBOW_REGISTER_POSITION" not in blocks[0]:
 renamed, names = re.subn(r'"kerple"', '"kerple_of_readme"', blocks[0])
 renamed, classes = re.subn(r"\bKerple\b", "KerpleOfReadme", renamed)
 if names != 1 or classes < 3:
-    sys.exit(f"{readme}: the block no longer defines a class Kerple and registers it as \"kerple\"; change this script with it")
+    sys.exit(f"{readme}: the block no longer defines a class Kerple and registers it as \"kerple\"; change this "
+             "script with it")
 if not output.exists() or output.read_text(encoding="utf-8") != renamed:
     output.write_text(renamed, encoding="utf-8")

@@ -46,7 +46,8 @@ def half_width(of_seeds, of_blocks, level):
 def interval(x, w):
     m, of_seeds, of_blocks = parts(np.asarray(x, float), np.asarray(w, float))
     half = half_width(of_seeds, of_blocks, 0.05)
-    p = optimize.brentq(lambda log: half_width(of_seeds, of_blocks, np.exp(log)) - abs(m), np.log(1e-99), -1e-12, xtol=1e-14)
+    p = optimize.brentq(lambda log: half_width(of_seeds, of_blocks, np.exp(log)) - abs(m), np.log(1e-99),
+                        -1e-12, xtol=1e-14)
     return {"difference": m, "ci": [m - half, m + half], "p_value": float(np.exp(p)), "seeds": len(x), "blocks": len(w)}
 
 
@@ -60,16 +61,19 @@ def read_runs(runs):
                 row = json.loads(line)
                 if row["length"] in (64, 1024):
                     found["tokens"], found["block_bytes"] = row["tokens"], row["block_bytes"]
-                    found["block_nll"].setdefault(name, {})[str(row["length"])] = [round(value, 4) for value in row["block_nll"]]
+                    found["block_nll"].setdefault(name, {})[str(row["length"])] = [
+                        round(value, 4) for value in row["block_nll"]]
     return found
 
 
 def dump(path, value):
     """Writes JSON with one line per series."""
     if isinstance(value, dict) and path.name == "demo_blocks.json":
-        series = ",\n".join(f'"{name}": {{' + ",\n".join(f'"{length}": {json.dumps(sums)}' for length, sums in lengths.items()) + "}"
+        series = ",\n".join(f'"{name}": {{'
+                            + ",\n".join(f'"{length}": {json.dumps(sums)}' for length, sums in lengths.items()) + "}"
                             for name, lengths in value["block_nll"].items())
-        text = f'{{"tokens": {value["tokens"]},\n"block_bytes": {json.dumps(value["block_bytes"])},\n"block_nll": {{\n{series}}}}}\n'
+        text = (f'{{"tokens": {value["tokens"]},\n"block_bytes": {json.dumps(value["block_bytes"])},\n'
+                f'"block_nll": {{\n{series}}}}}\n')
     else:
         text = json.dumps(value, indent=1) + "\n"
     json.loads(text)
@@ -79,7 +83,8 @@ def dump(path, value):
 def expected(blocks):
     tokens = blocks["tokens"]
     w = np.minimum(1024, tokens - 1024 * np.arange(-(-tokens // 1024)))
-    sums = {name: {length: np.array(values) for length, values in lengths.items()} for name, lengths in blocks["block_nll"].items()}
+    sums = {name: {length: np.array(values) for length, values in lengths.items()}
+            for name, lengths in blocks["block_nll"].items()}
     cases = {}
     for length, seeds in itertools.product(("64", "1024"), ((1,), (1, 2), (1, 2, 3))):
         x = [sums[f"rotary/seed-{seed}"][length] - sums[f"alibi/seed-{seed}"][length] for seed in seeds]
