@@ -53,7 +53,7 @@ std::vector<double> weights_of(std::size_t blocks, double last) {
 double winners(std::uint64_t seed, const std::vector<double>& weights, const std::function<Sums(Random&)>& trial) {
     Random random(seed);
     int found = 0;
-    for (int i = 0; i < kTrials; ++i) found += mean_estimate(trial(random), weights).clear();
+    for (int i = 0; i < kTrials; ++i) found += mean_estimate(trial(random), weights).excludes_zero();
     return static_cast<double>(found) / kTrials;
 }
 

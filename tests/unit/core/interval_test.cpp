@@ -39,7 +39,7 @@ TEST(Interval, FewerBlocksThanTheLeastGiveNone) {
     auto sums = nine;
     sums[0] = 5;
     EXPECT_FALSE(mean_estimate({sums}, nine).interval);
-    EXPECT_FALSE(mean_estimate({sums}, nine).clear());
+    EXPECT_FALSE(mean_estimate({sums}, nine).excludes_zero());
     EXPECT_FALSE(p_value({sums}, nine));
     EXPECT_DOUBLE_EQ(mean_estimate({sums}, nine).mean, 13.0 / 9);
     EXPECT_FALSE(mean_estimate({{3.0}}, {1.0}).interval);
@@ -60,7 +60,7 @@ TEST(Interval, NoDifferenceAtAllIsNone) {
     const std::vector<double> ones(12, 1.0), zeros(12, 0.0);
     const auto none = mean_estimate({zeros}, ones);
     EXPECT_EQ(none.interval->low, 0);
-    EXPECT_FALSE(none.clear());
+    EXPECT_FALSE(none.excludes_zero());
     EXPECT_EQ(*p_value({zeros}, ones), 1);
 }
 
