@@ -65,6 +65,11 @@ void convert_floating(torch::nn::Module& module, at::ScalarType type) {
 LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device)
     : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
+    // A configuration that was read has been checked (config/checks.cpp); one that a caller made has not.
+    if (model.dim % model.heads != 0) {
+        throw ConfigError(strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
+                                    static_cast<long long>(model.dim), static_cast<long long>(model.heads)));
+    }
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
