@@ -225,7 +225,7 @@ TEST(Choice, AutoTakesTheFastestThatServes) {
     request.head_dim = 32;
     request.dtype = DType::fp64;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
-    EXPECT_THAT(attention_backend_names(), testing::ElementsAre("fused", "sdpa", "reference"));
+    EXPECT_THAT(attention_backend_names(), testing::IsSupersetOf({"fused", "sdpa", "reference"}));
 }
 
 TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
