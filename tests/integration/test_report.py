@@ -230,7 +230,7 @@ Intervals are 95 % (Student's t over 12 blocks of 1,024 targets, the same blocks
                 for update in (1, 2, 3)]
         (path.parent / "metrics.jsonl").write_text(rows[0] + "{damaged\n" + "".join(rows[1:]))
         for arguments in (["--format", "html"], ["--paper", "table2", "--format", "json"]):
-            done = self.run_any("report", path, *arguments)
+            done = self.run_any(path, *arguments)
             self.assertEqual(done.returncode, 0, done.stderr)
             self.assertEqual(done.stderr.count("metrics.jsonl:2: not a JSON object"), 1, done.stderr)
 
