@@ -139,7 +139,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"include: a.yaml\n", "x.yaml:1: include: is only possible in a file"},
         {"train: &a [*a]\n", "x.yaml:1: train: expected keys below it"},
         {std::string("train:\n  length: \xff\n"), "x.yaml: byte 17 (line 2) is not valid UTF-8"},
-        {std::string("train:\n  length: 64\0\n", 21), "x.yaml: not a text: it contains the control character 0 (line 2)"},
+        {std::string("train:\n  length: 64\0\n", 21),
+         "x.yaml: not a text: it contains the control character 0 (line 2)"},
         {"train: {length: 64}\n\x04\nnonsense", "x.yaml: not a text: it contains the control character 4 (line 2)"},
     };
     for (const auto& [yaml, message] : cases) EXPECT_THAT(error_of(yaml), HasSubstr(message)) << yaml;
