@@ -67,9 +67,8 @@ private:
         const auto slots = static_cast<double>(optimizer_slots(config_.optim).size());
         return slots * memory_.weights / (sharded_ ? static_cast<double>(request_.ranks) : 1.0);
     }
-    [[nodiscard]] double token_ids() const {
-        return 2 * static_cast<double>(pass_.batch * pass_.length * 8);
-    }  // inputs and targets
+    // Counts the ids of inputs and of targets.
+    [[nodiscard]] double token_ids() const { return 2 * static_cast<double>(pass_.batch * pass_.length * 8); }
     // Returns the bytes of the copy that rank 0 makes (save.cpp).
     [[nodiscard]] double snapshot() const { return memory_.weights + optimizer_state(); }
 
