@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <set>
+#include <string_view>
 
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
@@ -20,6 +23,17 @@ std::string file_name(const std::string& file) {
     return device ? "piped text" : path.filename().string();
 }
 
+// Returns whether the text has the word, with no letter or digit beside it.
+bool has_word(std::string_view text, std::string_view word) {
+    const auto ends = [](std::string_view rest) {
+        return rest.empty() || !std::isalnum(static_cast<unsigned char>(rest[0]));
+    };
+    for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+        if (ends(text.substr(at > 0 ? at - 1 : 0, at > 0 ? 1 : 0)) && ends(text.substr(at + word.size()))) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 std::string store_name(const fs::path& store) {
@@ -32,14 +46,21 @@ std::string store_name(const fs::path& store) {
 }
 
 std::string data_set_of(const fs::path& path) {
-    static const std::array known{"wikitext103", "bookcorpus", "cc100", "austen"};
+    const auto place = without_trailing_slashes(path.lexically_normal());
+    const std::string near = place.parent_path().filename().string() + "/" + place.filename().string();
     std::string found;
-    for (const auto* name : known) {
-        if (path.string().find(name) == std::string::npos) continue;
+    for (const std::string name : {"wikitext103", "bookcorpus", "cc100", "austen"}) {
+        if (!has_word(near, name)) continue;
         if (!found.empty()) return "";
         found = name;
     }
     return found;
+}
+
+std::string data_set_of(const std::vector<std::string>& files) {
+    std::set<std::string> names;
+    for (const auto& file : files) names.insert(data_set_of(fs::path(file)));
+    return names.size() == 1 ? *names.begin() : "";
 }
 
 std::string text_name(const std::vector<std::string>& files) {

@@ -39,7 +39,9 @@ MeasuredText::MeasuredText(const std::string& store, std::vector<std::string> fi
 
 std::string MeasuredText::name() const { return files_.empty() ? store_name(path_) : text_name(files_); }
 
-std::string MeasuredText::data_set() const { return data_set_of(files_.empty() ? path_ : join(files_, "\n")); }
+std::string MeasuredText::data_set() const {
+    return files_.empty() ? data_set_of(fs::path(path_)) : data_set_of(files_);
+}
 
 const TokenStream& MeasuredText::stream(const MeasuredRun& run) {
     if (!store_) return encoded(run);

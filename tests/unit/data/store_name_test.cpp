@@ -20,6 +20,15 @@ TEST(StoreName, ADataSetIsThatOfThePath) {
     EXPECT_EQ(data_set_of("data/corpora/austen/valid.txt"), "austen");
     EXPECT_EQ(data_set_of("data/mine"), "");
     EXPECT_EQ(data_set_of("cc100/bookcorpus"), "") << "either";
+    EXPECT_EQ(data_set_of("data/corpora/austen/./store/"), "austen");
+    EXPECT_EQ(data_set_of("/home/austen/texts/mine"), "") << "a home directory is no data set";
+    EXPECT_EQ(data_set_of("data/austenite/store"), "") << "part of a word";
+}
+
+TEST(StoreName, ADataSetIsThatOfAllFiles) {
+    const std::vector<std::string> agreeing{"cc100/valid.txt", "cc100/test.txt"}, mixed{"cc100/valid.txt", "mine.txt"};
+    EXPECT_EQ(data_set_of(agreeing), "cc100");
+    EXPECT_EQ(data_set_of(mixed), "");
 }
 
 TEST(StoreName, OfTextFiles) {
