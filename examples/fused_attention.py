@@ -20,6 +20,8 @@ def dense_alibi(slopes, length):
 
 
 def main():
+    if len(sys.argv) not in (2, 3):
+        sys.exit(__doc__)
     torch.ops.load_library(sys.argv[1])
     length = int(sys.argv[2]) if len(sys.argv) > 2 else 1024
     batch, heads, head_dim = 2, 8, 64

@@ -14,6 +14,7 @@ from test_readme import write_corpus
 LONGBOW = os.environ["LONGBOW"]
 SOURCE = Path(os.environ["LONGBOW_SOURCE"])
 EXAMPLES = SOURCE / "examples"
+HAS_TORCH = subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0
 
 
 class Examples(unittest.TestCase):
@@ -30,8 +31,7 @@ class Examples(unittest.TestCase):
                              re.MULTILINE | re.DOTALL)
         self.assertEqual([(EXAMPLES / "kerple.cpp").read_text(encoding="utf-8")], printed)
 
-    @unittest.skipUnless(subprocess.run([sys.executable, "-c", "import torch"], capture_output=True).returncode == 0,
-                         "torch is not installed")
+    @unittest.skipUnless(HAS_TORCH, "torch is not installed")
     def test_the_operator_agrees_with_pytorch(self):
         library = Path(LONGBOW).parent / "liblongbow_ops.so"
         done = subprocess.run([sys.executable, "-B", EXAMPLES / "fused_attention.py", library, "256"],
@@ -43,6 +43,13 @@ class Examples(unittest.TestCase):
         shares = [float(share) for share in re.findall(r"visits +([\d.]+)%", done.stdout)]
         self.assertEqual(len(shares), 8, done.stdout)
         self.assertEqual(shares, sorted(shares), "a smaller slope reaches further")
+
+    @unittest.skipUnless(HAS_TORCH, "torch is not installed")
+    def test_the_operator_without_its_library_says_how_it_is_called(self):
+        done = subprocess.run([sys.executable, "-B", EXAMPLES / "fused_attention.py"], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("liblongbow_ops.so [LENGTH]", done.stderr)
 
     def test_the_study_goes_from_text_to_a_page(self):
         with tempfile.TemporaryDirectory(prefix="longbow-study-") as home:
