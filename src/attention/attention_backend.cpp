@@ -1,46 +1,70 @@
-// Chooses a back-end by its name or by `auto`.
+// Chooses a registered back-end by its name or by `auto`.
 #include "longbow/attention/attention_backend.h"
 
-#include <array>
+#include <algorithm>
+#include <utility>
 
-#include "backends.h"
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
+#include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
 
 namespace {
 
-// Fastest first: `auto` takes the first that serves the request.
-constexpr std::array kMakers = {&make_fused_attention, &make_sdpa_attention, &make_reference_attention};
+constexpr const char* kAuto = "auto";
+
+Registry<AttentionBackendEntry>& registry() {
+    static Registry<AttentionBackendEntry> backends("attention back-end");
+    return backends;
+}
+
+// Most preferred first, equals by name.
+std::vector<const AttentionBackendEntry*> by_preference() {
+    std::vector<const AttentionBackendEntry*> sorted;
+    for (const auto& entry : registry().entries()) sorted.push_back(&entry);
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const auto* a, const auto* b) { return a->preference > b->preference; });
+    return sorted;
+}
 
 const ContextSource context_source([](ConfigContext& context) {
-    context.attention_backends = attention_backend_names();
+    Variant automatic{.name = kAuto, .help = "The first of those below that can serve the model, which is the fastest"};
+    std::vector<Variant> variants;
+    for (const auto* entry : by_preference()) {
+        automatic.reads.insert(automatic.reads.end(), entry->reads.begin(), entry->reads.end());
+        variants.push_back({entry->name, entry->help, entry->options, false, entry->reads});
+    }
+    context.attention_backends.push_back(std::move(automatic));
+    context.attention_backends.insert(context.attention_backends.end(), variants.begin(), variants.end());
 });
 
 }  // namespace
 
+bool register_attention_backend(AttentionBackendEntry entry) { return registry().add(std::move(entry)); }
+
 std::vector<std::string> attention_backend_names() {
     std::vector<std::string> names;
-    for (const auto make : kMakers) {
-        names.push_back(make({})->name());
-    }
+    for (const auto* entry : by_preference()) names.push_back(entry->name);
     return names;
 }
 
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request) {
     std::vector<std::string> able;
     std::string reason;
-    for (const auto make : kMakers) {
-        auto backend = make(request);
-        auto refusal = backend->refuses(request);
+    for (const auto* entry : by_preference()) {
+        auto refusal = entry->refuses ? entry->refuses(request) : std::string();
         if (refusal.empty()) {
-            if (name == backend->name() || (name == "auto" && backend->chosen_by_auto(request))) {
+            if (name == entry->name || (name == kAuto && (!entry->chosen_by_auto || entry->chosen_by_auto(request)))) {
+                auto complete = request;
+                fill_defaults(complete.options, entry->options);
+                auto backend = entry->make(complete);
+                backend->name_ = entry->name;
                 return backend;
             }
-            able.push_back(backend->name());
-        } else if (name == backend->name()) {
+            able.push_back(entry->name);
+        } else if (name == entry->name) {
             reason = std::move(refusal);
         }
     }

@@ -1,7 +1,5 @@
-// Declares the back-ends that make_attention_backend() chooses from, each defined in its own .cpp.
+// Sizes and sums that the back-ends' accounts of their memory share.
 #pragma once
-
-#include <memory>
 
 #include "longbow/attention/attention_backend.h"
 
@@ -24,9 +22,5 @@ inline bool on_gpu(const AttentionRequest& request) { return request.device.rfin
 // Returns the memory of attention that is computed step by step with all scores in memory: copies of q, k and v for the
 // batched products, and the probabilities; with dropout, the probabilities again and a mask (on a CPU in their type).
 AttentionMemory step_by_step_memory(const AttentionRequest& request, const AttentionPass& pass);
-
-std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request);
-std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& request);
-std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& request);
 
 }  // namespace longbow

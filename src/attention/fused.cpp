@@ -10,7 +10,6 @@
 #include "longbow/attention/dropout_seed.h"
 #include "longbow/attention/fused_attention.h"
 #include "longbow/core/machine.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -31,26 +30,21 @@ std::string gpu_refuses(const std::string& device) {
     return {};
 }
 
+std::string refuses(const AttentionRequest& request) {
+    if (request.dtype == DType::fp64) {
+        return "the arithmetic is fp64, and the fused kernels compute in fp32";
+    }
+    if (auto refusal = gpu_refuses(request.device); !refusal.empty()) {
+        return refusal;
+    }
+    return request.head_dim == 0 ? std::string() : fused_attention_refuses(request.device, request.head_dim);
+}
+
 class FusedAttention final : public AttentionBackend {
 public:
     explicit FusedAttention(const AttentionRequest& request)
         : skip_threshold_(request.skip_threshold),
           skips_(request.bias == BiasSpec::Kind::slopes && !std::isinf(request.skip_threshold)) {}
-    [[nodiscard]] std::string name() const override { return "fused"; }
-    // The kernels for GPUs have been tested on the host only (tests/emulator).
-    [[nodiscard]] bool chosen_by_auto(const AttentionRequest& request) const override {
-        return !starts_with(request.device, "cuda");
-    }
-
-    [[nodiscard]] std::string refuses(const AttentionRequest& request) const override {
-        if (request.dtype == DType::fp64) {
-            return "the arithmetic is fp64, and the fused kernels compute in fp32";
-        }
-        if (auto refusal = gpu_refuses(request.device); !refusal.empty()) {
-            return refusal;
-        }
-        return request.head_dim == 0 ? std::string() : fused_attention_refuses(request.device, request.head_dim);
-    }
 
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
@@ -106,8 +100,17 @@ private:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_fused_attention(const AttentionRequest& request) {
-    return std::make_unique<FusedAttention>(request);
-}
+// The kernels for GPUs have been tested on the host only (tests/emulator). There they run if named, and `auto` does not
+// choose them.
+LONGBOW_REGISTER_ATTENTION(
+    {.name = "fused",
+     .help = "Longbow's own operator: no matrix of scores, and far blocks that the bias makes negligible are left out. "
+             "Serves fp32, bf16 and fp16, head sizes that are multiples of 8 up to 256, CPUs, and GPUs of compute "
+             "capability 8.0 and up, where auto passes it by",
+     .preference = 2,
+     .reads = {"skip_threshold"},
+     .refuses = refuses,
+     .chosen_by_auto = [](const AttentionRequest& request) { return !on_gpu(request); },
+     .make = [](const AttentionRequest& request) { return std::make_unique<FusedAttention>(request); }});
 
 }  // namespace longbow

@@ -17,9 +17,6 @@ namespace {
 
 class ReferenceAttention final : public AttentionBackend {
 public:
-    [[nodiscard]] std::string name() const override { return "reference"; }
-    [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
-
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const auto wide = in.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -49,8 +46,9 @@ AttentionMemory step_by_step_memory(const AttentionRequest& request, const Atten
     return memory;
 }
 
-std::unique_ptr<AttentionBackend> make_reference_attention(const AttentionRequest& /*request*/) {
-    return std::make_unique<ReferenceAttention>();
-}
+LONGBOW_REGISTER_ATTENTION(
+    {.name = "reference",
+     .help = "The formula step by step, with all scores in memory; serves everything. The oracle of the tests",
+     .make = [](const AttentionRequest&) { return std::make_unique<ReferenceAttention>(); }});
 
 }  // namespace longbow

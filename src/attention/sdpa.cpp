@@ -24,9 +24,6 @@ constexpr std::int64_t kSpareColumns = 256;
 
 class SdpaAttention final : public AttentionBackend {
 public:
-    [[nodiscard]] std::string name() const override { return "sdpa"; }
-    [[nodiscard]] std::string refuses(const AttentionRequest&) const override { return {}; }
-
     void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query,
                  AttentionScratch& scratch) override {
         if (bias.table.defined() && bias.table.requires_grad()) {
@@ -149,8 +146,10 @@ private:
 
 }  // namespace
 
-std::unique_ptr<AttentionBackend> make_sdpa_attention(const AttentionRequest& /*request*/) {
-    return std::make_unique<SdpaAttention>();
-}
+LONGBOW_REGISTER_ATTENTION(
+    {.name = "sdpa",
+     .help = "PyTorch's scaled_dot_product_attention, with a dense mask where there is a bias; serves everything",
+     .preference = 1,
+     .make = [](const AttentionRequest&) { return std::make_unique<SdpaAttention>(); }});
 
 }  // namespace longbow

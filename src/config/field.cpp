@@ -1,4 +1,5 @@
-// The members of Field, and the fields of registered objects (position methods, optimizers, schedules).
+// The members of Field, and the fields of registered objects (position methods, attention back-ends, optimizers,
+// schedules).
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -76,6 +77,9 @@ const std::vector<Selector>& selectors() {
         {"position", "method", &ConfigContext::position_methods,
          [](const Config& c) -> const std::string& { return c.position.method; },
          [](Config& c) -> OptionMap& { return c.position.options; }},
+        {"attention", "backend", &ConfigContext::attention_backends,
+         [](const Config& c) -> const std::string& { return c.attention.backend; },
+         [](Config& c) -> OptionMap& { return c.attention.options; }},
         {"optim", "name", &ConfigContext::optimizers,
          [](const Config& c) -> const std::string& { return c.optim.name; },
          [](Config& c) -> OptionMap& { return c.optim.options; }},

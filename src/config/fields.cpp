@@ -87,8 +87,7 @@ void declare_attention(std::vector<Field>& fields) {
     key("skip_threshold", &AttentionConfig::skip_threshold,
         "fused skips far blocks of keys whose weight in a row is together below exp(-skip_threshold); the default, 24 ln 2, is exact in fp32; 0: off")
         .at_least(0)
-        .when("attention.backend", "attention.backend: auto or fused",
-              [](const Config& c) { return c.attention.backend == "auto" || c.attention.backend == "fused"; });
+        .when_read();
 }
 
 void declare_tokenizer(std::vector<Field>& fields) {
@@ -385,13 +384,9 @@ std::vector<Field> config_fields(const ConfigContext& context) {
             } else if (field.read_by_chosen) {
                 field.conditions.insert(field.conditions.begin(), needs_reader(context, *selector, field.name));
             }
-        } else if (field.path() == "attention.backend") {
-            field.allowed = {"auto"};
-            field.allowed.insert(field.allowed.end(), context.attention_backends.begin(),
-                                 context.attention_backends.end());
-        } else if (field.path() == "attention.skip_threshold") {
-            field.conditions.insert(field.conditions.begin(), needs_slopes(context));
         }
+        if (field.path() == "attention.skip_threshold")
+            field.conditions.insert(field.conditions.begin(), needs_slopes(context));
     }
     return fields;
 }

@@ -88,8 +88,10 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
     run.dtype = !choice.dtype.empty()               ? choice_named<DType>(choice.dtype).value()
                 : config.train.dtype == DType::fp64 ? DType::fp64
                                                     : DType::fp32;
-    // The row's fingerprint then includes it
-    if (!choice.attention.empty()) config.attention.backend = choice.attention;
+    if (!choice.attention.empty() && choice.attention != config.attention.backend) {
+        config.attention.backend = choice.attention;  // the row's fingerprint then includes it
+        config.attention.options.clear();
+    }
     check_model(run, model_config(run));
     return run;
 }

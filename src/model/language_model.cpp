@@ -96,6 +96,7 @@ AttentionRequest attention_request(const Config& config, PositionMethod& positio
     request.device = device;
     request.head_dim = config.model.dim / config.model.heads;
     request.dropout = config.model.attention_dropout;
+    request.options = config.attention.options;
     request.skip_threshold =
         config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
     const auto bias = position.bias(0);

@@ -1,14 +1,16 @@
-// Computes causal attention with a distance bias behind one interface. Its back-ends are reference (the oracle for
-// tests), sdpa (ATen's) and fused (ours).
+// Computes causal attention with a distance bias behind one interface. Each back-end is one file of this room that
+// registers itself (LONGBOW_REGISTER_ATTENTION) with what it can serve. Only its test and the docs name it besides.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "longbow/config/options.h"
 #include "longbow/core/dtype.h"
 #include "longbow/position/position_method.h"
 
@@ -39,7 +41,8 @@ struct AttentionRequest {
     bool bias_needs_grad = false;
     std::int64_t head_dim = 0;
     double dropout = 0.0;
-    double skip_threshold = -1.0;  // of fused attention with slopes: see fused_attention.h
+    double skip_threshold = -1.0;  // of back-ends that read it: see fused_attention.h
+    OptionMap options{};           // the back-end's own; those that are left out have their defaults
 };
 
 // Describes one layer of a pass whose memory is computed before it runs.
@@ -65,11 +68,7 @@ struct AttentionMemory {
 class AttentionBackend {
 public:
     virtual ~AttentionBackend() = default;
-    [[nodiscard]] virtual std::string name() const = 0;
-    // Returns why it cannot serve the request, or an empty string if it can.
-    [[nodiscard]] virtual std::string refuses(const AttentionRequest& request) const = 0;
-    // Returns whether `auto` may choose it for a request that it serves. If not, it runs only when named.
-    [[nodiscard]] virtual bool chosen_by_auto(const AttentionRequest& /*request*/) const { return true; }
+    [[nodiscard]] const std::string& name() const { return name_; }  // as registered
     // Is called before the first layer of a pass over `length` tokens, with the options of its queries. It fills in
     // what the layers share and has a gradient. Otherwise forward() would build that among the first layer's
     // activations; layers that are recomputed release theirs one by one, so they need it beforehand.
@@ -88,11 +87,39 @@ public:
     // Returns the mean share of visited blocks (fused_attention.h) over heads and calls since measuring began; nullopt
     // if nothing can be skipped.
     [[nodiscard]] virtual std::optional<double> visited() const { return {}; }
+
+private:
+    friend std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name,
+                                                                    const AttentionRequest& request);
+    std::string name_;
 };
 
-std::vector<std::string> attention_backend_names();  // without "auto"
-// Makes the back-end `name`; "auto" takes the fastest that serves. Throws ConfigError naming those that can serve the
-// request.
+// The members have defaults, so that a back-end writes only those that it needs, under any compiler's warnings.
+struct AttentionBackendEntry {
+    std::string name{};
+    std::string help{};                 // one line: what it is and what it serves
+    int preference = 0;                 // of those that can serve, `auto` takes the one with the highest
+    std::vector<std::string> reads{};   // shared keys of `attention` that it reads: skip_threshold
+    std::vector<OptionSpec> options{};  // keys of its own; make() finds them in request.options
+    // Returns why it cannot serve the request, as the end of a sentence, or an empty string if it can. Absent: it
+    // serves every request.
+    std::function<std::string(const AttentionRequest&)> refuses{};
+    // Returns whether `auto` may choose it for a request that it serves. If not, it runs only when named. Absent: it
+    // may.
+    std::function<bool(const AttentionRequest&)> chosen_by_auto{};
+    std::function<std::unique_ptr<AttentionBackend>(const AttentionRequest&)> make{};
+};
+
+bool register_attention_backend(AttentionBackendEntry entry);
+
+// Stands at namespace scope in the back-end's .cpp. This room is linked whole, so that no registration is dropped.
+#define LONGBOW_REGISTER_ATTENTION(...) \
+    static const bool longbow_attention_registered = ::longbow::register_attention_backend(__VA_ARGS__)
+
+// Returns the registered names in the order in which `auto` tries them, without "auto".
+std::vector<std::string> attention_backend_names();
+// Makes the back-end `name`; "auto" takes the most preferred that serves. Throws ConfigError naming those that can
+// serve the request.
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request);
 
 // Returns the bias as a dense matrix [1 or batch, heads, Lq, Lk] with -inf above the diagonal, for back-ends and tests.

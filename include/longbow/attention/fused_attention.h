@@ -29,8 +29,8 @@ struct FusedAttentionCall {
     std::int64_t dropout_seed = 0;
     std::int64_t dropout_offset = 0;
     std::optional<double> scale{};  // 1 / sqrt(head_dim) by default
-    // What is skipped is below exp(-skip_threshold) of a row's sum. A negative value means 24 ln 2, which is exact in
-    // fp32; infinity skips nothing.
+    // What is skipped is below exp(-skip_threshold) of a row's sum. A negative value means kExactSkipThreshold
+    // (choices.h), which is exact in fp32; infinity skips nothing.
     double skip_threshold = -1.0;
 };
 

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "longbow/attention/choices.h"
 #include "longbow/config/duration.h"
 #include "longbow/core/dtype.h"
 #include "longbow/data/choices.h"
@@ -58,8 +59,9 @@ struct PositionConfig {
 };
 
 struct AttentionConfig {
-    std::string backend = "auto";                // auto | fused | sdpa | reference
-    double skip_threshold = 16.635532333438686;  // 24 ln 2, exact in fp32; 0: off
+    std::string backend = "auto";                 // a registered back-end, or auto
+    double skip_threshold = kExactSkipThreshold;  // 0: off
+    OptionMap options;                            // the back-end's own
     bool operator==(const AttentionConfig&) const = default;
 };
 

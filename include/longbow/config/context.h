@@ -24,9 +24,9 @@ struct TokenizerVariant {
 
 struct ConfigContext {
     std::vector<Variant> position_methods;
+    std::vector<Variant> attention_backends;  // the first is `auto`
     std::vector<Variant> optimizers, schedules;
     std::vector<TokenizerVariant> tokenizers;
-    std::vector<std::string> attention_backends;
 };
 
 // Returns what all linked rooms have registered. It is built at the first call and does not change afterwards, so that

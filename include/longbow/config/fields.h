@@ -71,9 +71,9 @@ struct Section {
     std::string name, help;
 };
 
-// Sections and their fields in the order of config.h. What only the registries know (choices of position.method and
-// attention.backend, which methods have slopes, what the kinds of tokenizers are) is filled in from `context`; keys of
-// the chosen objects come from option_fields().
+// Sections and their fields in the order of config.h. What only the registries know (choices of position.method, which
+// methods have slopes, what the kinds of tokenizers are) is filled in from `context`; keys of the chosen objects come
+// from option_fields().
 const std::vector<Section>& config_sections();
 std::vector<Field> config_fields(const ConfigContext& context);
 

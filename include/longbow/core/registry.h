@@ -1,5 +1,5 @@
-// The objects of one kind that announce themselves from files of their own: position methods, optimizers, schedules,
-// kinds of tokenizers, protocols.
+// The objects of one kind that announce themselves from files of their own: position methods, attention back-ends,
+// optimizers, schedules, kinds of tokenizers, protocols.
 //
 // They register at program start in no particular order and are kept sorted by name, so that no help text depends on
 // the linker. A room keeps its registry as a function-local static, because registrations run before main() in any

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
+
+#include "longbow/attention/choices.h"
 
 namespace longbow {
 
@@ -114,7 +115,7 @@ FusedAttentionCall with_scale(FusedAttentionCall call) {
 double checked_skip_threshold(double threshold) {
     TORCH_CHECK_VALUE(threshold != 0.0 && !std::isnan(threshold), "fused_attention: skip_threshold is ", threshold,
                       "; it must be above 0, inf (off), or below 0 (the default, exact in fp32)");
-    return threshold < 0.0 ? 24.0 * std::numbers::ln2 : threshold;
+    return threshold < 0.0 ? kExactSkipThreshold : threshold;
 }
 
 longbow_attention shape_of(const FusedAttentionCall& call) {

@@ -225,7 +225,10 @@ TEST(Choice, AutoTakesTheFastestThatServes) {
     request.head_dim = 32;
     request.dtype = DType::fp64;
     EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
-    EXPECT_THAT(attention_backend_names(), testing::IsSupersetOf({"fused", "sdpa", "reference"}));
+    auto names = attention_backend_names();
+    ASSERT_GE(names.size(), 3U);
+    names.resize(3);  // a user's own come behind these, registration_test.cpp's among them
+    EXPECT_THAT(names, testing::ElementsAre("fused", "sdpa", "reference"));
 }
 
 TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {

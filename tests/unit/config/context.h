@@ -58,7 +58,12 @@ inline ConfigContext test_context() {
          .file_help = "vocab.txt",
          .options = {{.key = "lowercase", .default_value = false, .help = "Lower-case first"}}},
     };
-    context.attention_backends = {"reference", "sdpa"};
+    context.attention_backends = {
+        {"auto", "The first that can serve", {}, false, {"skip_threshold"}},
+        {"blocks", "One with an option of its own", {{"block", std::int64_t{64}, "Rows at once", {}, 1.0, 256.0}}},
+        {"reference", "Step by step", {}},
+        {"sdpa", "ATen's", {}},
+    };
     return context;
 }
 

@@ -118,7 +118,7 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"model:\n  final_norm: yes\n", "expected true or false, got 'yes'"},
         {"model:\n  activation: rleu\n", "'rleu' is none of relu, gelu, swiglu; did you mean 'relu'?"},
         {"position:\n  method: alibbi\n", "'alibbi' is none of alibi, none, rotary, t5; did you mean 'alibi'?"},
-        {"attention:\n  backend: fussed\n", "'fussed' is none of auto, reference, sdpa"},
+        {"attention:\n  backend: fussed\n", "'fussed' is none of auto, blocks, reference, sdpa"},
         {"position:\n  bukets: 3\n", "unknown key 'position.bukets', did you mean 'position.buckets'?"},
         {"position:\n  method: t5\n  buckets: 1\n",
          "x.yaml:3: position.buckets: 1 is out of range, it must be at least 2"},
