@@ -64,7 +64,7 @@ public:
         return text == "true";
     }
 
-    std::string words(const RawValue& raw) const {
+    std::string allowed_text(const RawValue& raw) const {
         if (raw.kind != Kind::scalar) refuse("expected a text, got " + shown(raw));
         const auto& allowed = field_.allowed;
         if (!allowed.empty() && std::find(allowed.begin(), allowed.end(), raw.text) == allowed.end()) {
@@ -171,7 +171,7 @@ FieldValue parse_value(const Field& field, const Assignment& assignment) {
                           [&](bool) { return FieldValue(parser.boolean(raw)); },
                           [&](std::int64_t) { return FieldValue(parser.integer(raw)); },
                           [&](double) { return FieldValue(parser.number(raw)); },
-                          [&](const std::string&) { return FieldValue(parser.words(raw)); },
+                          [&](const std::string&) { return FieldValue(parser.allowed_text(raw)); },
                           [&](const Duration&) { return FieldValue(parser.duration(raw)); },
                           [&](const std::vector<std::int64_t>&) {
                               return FieldValue(parser.list<std::int64_t>(
@@ -179,7 +179,7 @@ FieldValue parse_value(const Field& field, const Assignment& assignment) {
                           },
                           [&](const std::vector<std::string>&) {
                               return FieldValue(parser.list<std::string>(
-                                  raw, [&](const RawValue& item) { return parser.words(item); }));
+                                  raw, [&](const RawValue& item) { return parser.allowed_text(item); }));
                           },
                       },
                       field.default_value);
