@@ -36,6 +36,14 @@ find_path(GLOO_INCLUDE gloo/transport/device.h)
 if(NOT GLOO_INCLUDE)
   message(FATAL_ERROR "gloo/transport/device.h was not found: install libgloo-dev (scripts/setup does)")
 endif()
+find_package(fmt REQUIRED)
+find_path(FMT_INCLUDE fmt/core.h)
+# LibTorch's headers bring another version of fmt. A folder that holds the system's alone comes before them.
+file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/generated/fmt")
+file(CREATE_LINK "${FMT_INCLUDE}/fmt" "${CMAKE_BINARY_DIR}/generated/fmt/fmt" SYMBOLIC)
+add_library(fmt INTERFACE)
+target_include_directories(fmt SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/generated/fmt")
+target_link_libraries(fmt INTERFACE fmt::fmt)
 find_package(spdlog REQUIRED)
 add_library(spdlog INTERFACE)
 target_link_libraries(spdlog INTERFACE spdlog::spdlog)
@@ -71,6 +79,7 @@ endif()
 add_library(longbow_torch INTERFACE)
 add_library(longbow::torch ALIAS longbow_torch)
 target_include_directories(longbow_torch SYSTEM INTERFACE
+  "${CMAKE_BINARY_DIR}/generated/fmt"
   "${LONGBOW_TORCH_ROOT}/include" "${LONGBOW_TORCH_ROOT}/include/torch/csrc/api/include")
 target_link_libraries(longbow_torch INTERFACE
   "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so" "${LONGBOW_TORCH_ROOT}/lib/libc10.so")

@@ -13,12 +13,12 @@ function(longbow_torch_pch target)
          "// Builds the precompiled header that TORCH rooms share.\n")
   endif()
   add_library(${target} OBJECT "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
-  target_link_libraries(${target} PRIVATE longbow_options longbow::torch)
+  target_link_libraries(${target} PRIVATE longbow_options fmt longbow::torch)
   target_compile_options(${target} PRIVATE ${ARGN})
   # Not <torch/torch.h>: it holds nn, optim and data loading whole, whose inline functions every file would compile anew
   # (2 s each).
   target_precompile_headers(${target} PRIVATE <torch/types.h> <torch/nn/module.h>
-                             <torch/csrc/autograd/custom_function.h>)
+                             <torch/csrc/autograd/custom_function.h> <fmt/core.h>)
 endfunction()
 
 set(LONGBOW_COLD_OPTIONS $<$<CONFIG:Release>:-O1>)
