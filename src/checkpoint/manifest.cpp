@@ -1,5 +1,7 @@
 #include "manifest.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -8,12 +10,11 @@
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
 #include "longbow/core/json_text.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
 std::string optimizer_file(const CheckpointRanks& ranks) {
-    return ranks.sharded ? strprintf("optimizer-%05d-of-%05d.safetensors", ranks.rank, ranks.world)
+    return ranks.sharded ? fmt::format("optimizer-{:05}-of-{:05}.safetensors", ranks.rank, ranks.world)
                          : "optimizer-00000-of-00001.safetensors";
 }
 

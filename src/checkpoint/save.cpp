@@ -1,4 +1,5 @@
 // Saves checkpoints: takes a snapshot in host memory, and writes it as one transaction.
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,7 +15,6 @@
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
-#include "longbow/core/strings.h"
 #include "manifest.h"
 #include "optimizer_file.h"
 
@@ -61,7 +61,7 @@ void point_link(const fs::path& link, const std::string& target) {
 }  // namespace
 
 fs::path checkpoint_path(const fs::path& run, std::int64_t update) {
-    return run / "checkpoints" / strprintf("step-%08lld", static_cast<long long>(update));
+    return run / "checkpoints" / fmt::format("step-{:08}", update);
 }
 
 CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimizer, const std::vector<at::Tensor>& owned,
@@ -100,7 +100,7 @@ Json files_of_others(const CheckpointSnapshot& snapshot, Mailbox& mailbox, const
     Json files = Json::object();
     for (int rank = 1; rank < snapshot.ranks.world; ++rank) {
         const Json answer = Json::parse(mailbox.take(key + std::to_string(rank)));
-        if (answer.contains("error")) throw Error(strprintf("rank %d: ", rank) + answer["error"].get<std::string>());
+        if (answer.contains("error")) throw Error(fmt::format("rank {}: ", rank) + answer["error"].get<std::string>());
         files[optimizer_file({rank, snapshot.ranks.world, true})] = answer;
     }
     return files;
@@ -155,7 +155,7 @@ void write_whole(const fs::path& run, const CheckpointSnapshot& snapshot,
 }  // namespace
 
 void write_snapshot(const fs::path& run, const CheckpointSnapshot& snapshot, Mailbox* mailbox, std::int64_t sequence) {
-    const std::string key = strprintf("checkpoint/%lld/", static_cast<long long>(sequence));
+    const std::string key = fmt::format("checkpoint/{}/", sequence);
     if (snapshot.ranks.rank != 0) {
         if (snapshot.ranks.sharded) write_share(snapshot, *mailbox, key);
         return;

@@ -1,4 +1,5 @@
 // longbow analyze: explains a result. Its one analysis is early-token.
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,7 +16,6 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/output.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/eval/measure.h"
 #include "longbow/report/early_token.h"
 #include "longbow/telemetry/log.h"
@@ -45,8 +45,8 @@ void complete(EarlyTokenFlags& flags) {
         throw UsageError("longbow analyze early-token compares lengths: give two or more, e.g. --lengths 64,256");
     if (stride == 0) stride = std::max<std::int64_t>(1, lengths.front() / 4);
     if (stride >= lengths.front()) {
-        throw UsageError(strprintf("--stride %lld leaves windows of the shortest length, %lld, no context: take less",
-                                   static_cast<long long>(stride), static_cast<long long>(lengths.front())));
+        throw UsageError(fmt::format("--stride {} leaves windows of the shortest length, {}, no context: take less",
+                                     stride, lengths.front()));
     }
     for (const auto length : lengths) {
         for (const auto of_windows : {length, stride}) {
@@ -85,10 +85,8 @@ void check_outputs(const EarlyTokenFlags& flags, const std::deque<PlannedRun>& r
 // folder for partial results.
 fs::path partial_of(const PlannedRun& planned, const PlannedRow& row) {
     const auto& expected = row.expected;
-    const auto key =
-        fingerprint(strprintf("%s|%s|%lld|%lld|%lld|%s", expected.checkpoint.c_str(), expected.data.c_str(),
-                              static_cast<long long>(expected.length), static_cast<long long>(expected.stride),
-                              static_cast<long long>(expected.max_stream_tokens), expected.dtype.c_str()));
+    const auto key = fingerprint(fmt::format("{}|{}|{}|{}|{}|{}", expected.checkpoint, expected.data, expected.length,
+                                             expected.stride, expected.max_stream_tokens, expected.dtype));
     return planned.partials.empty() ? fs::path()
                                     : planned.partials / (".analyze-" + key.substr(key.size() - 12) + ".partial");
 }

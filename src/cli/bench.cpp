@@ -1,5 +1,7 @@
 // longbow bench: measures how fast this build is on this machine. scripts/bench runs the same work with other programs
 // beside it.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -58,9 +60,9 @@ void print_profile(UpdateTimer& timer, int updates) {
     std::sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds > b.seconds; });
     std::cout << "ms an update  calls  operator\n";
     for (std::size_t i = 0; i < std::min(times.size(), kRows); ++i) {
-        std::cout << strprintf("%12.3f  %5d  %s\n", times[i].seconds * 1e3, times[i].calls, times[i].name.c_str());
+        std::cout << fmt::format("{:>12.3f}  {:5}  {}\n", times[i].seconds * 1e3, times[i].calls, times[i].name);
     }
-    std::cout << strprintf("%12.3f         all operators, each at its least of %d updates\n", all * 1e3, updates);
+    std::cout << fmt::format("{:>12.3f}         all operators, each at its least of {} updates\n", all * 1e3, updates);
 }
 
 int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
@@ -98,11 +100,10 @@ int bench_train(const BenchTrainFlags& flags, const CommonOptions& common) {
                        {"seconds_max", seconds.back()}};
         std::cout << row.dump() << "\n";
     } else {
-        std::cout << strprintf(
-            "%.1f ms an update at least (median %.1f, %zu updates), %s tokens/s, gemm %s, %d threads\n",
+        std::cout << fmt::format(
+            "{:.1f} ms an update at least (median {:.1f}, {} updates), {} tokens/s, gemm {}, {} threads\n",
             seconds.front() * 1e3, median * 1e3, seconds.size(),
-            human_count(timer.tokens_per_update() / seconds.front()).c_str(), timer.gemm_library().c_str(),
-            common.threads);
+            human_count(timer.tokens_per_update() / seconds.front()), timer.gemm_library(), common.threads);
     }
     return 0;
 }

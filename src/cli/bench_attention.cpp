@@ -1,5 +1,6 @@
 #include "bench_attention.h"
 
+#include <fmt/core.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -154,13 +155,12 @@ void print_rows(const AttentionFlags& flags, const CommonOptions& common, const 
             continue;
         }
         const auto share = [&](double rate) {
-            return peak > 0 ? strprintf("%5.1f", 100 * rate / peak) : std::string("    -");
+            return peak > 0 ? fmt::format("{:>5.1f}", 100 * rate / peak) : std::string("    -");
         };
-        std::cout << strprintf("%7lld  %-5s %-10s %10.2f %9.1f %s  %10.2f %9.1f %s  %9.1f  %s",
-                               static_cast<long long>(length), dtype.c_str(), c.backend->name().c_str(),
-                               c.forward * 1e3, forward / 1e9, share(forward).c_str(), c.backward * 1e3, backward / 1e9,
-                               share(backward).c_str(), c.memory_mb,
-                               c.visited ? strprintf("%.3f", *c.visited).c_str() : "-")
+        std::cout << fmt::format("{:7}  {:<5} {:<10} {:>10.2f} {:>9.1f} {}  {:>10.2f} {:>9.1f} {}  {:>9.1f}  {}",
+                                 length, dtype, c.backend->name(), c.forward * 1e3, forward / 1e9, share(forward),
+                                 c.backward * 1e3, backward / 1e9, share(backward), c.memory_mb,
+                                 c.visited ? fmt::format("{:.3f}", *c.visited) : "-")
                   << std::endl;
     }
 }
@@ -203,11 +203,10 @@ int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
         for (const auto& name : flags.backends) make_attention_backend(name, request_of(flags, device, dtype, least));
     }
     if (!flags.json) {
-        std::cout << strprintf(
-            "attention, bias %s, batch %lld, %lld heads of %lld, %s, %d threads, minima of %d; GFLOP/s of the causal half (skipped blocks count as done)\n",
-            flags.bias.c_str(), static_cast<long long>(flags.batch), static_cast<long long>(flags.heads),
-            static_cast<long long>(flags.head_dim),
-            device == "cpu" ? fused_attention_instructions().c_str() : device.c_str(), common.threads, flags.rounds);
+        std::cout << fmt::format(
+            "attention, bias {}, batch {}, {} heads of {}, {}, {} threads, minima of {}; GFLOP/s of the causal half (skipped blocks count as done)\n",
+            flags.bias, flags.batch, flags.heads, flags.head_dim,
+            device == "cpu" ? fused_attention_instructions() : device, common.threads, flags.rounds);
         std::cout
             << " length  dtype back-end    forward ms   GFLOP/s  peak%  backward ms  GFLOP/s  peak% tensors MB  visited\n";
     }

@@ -3,6 +3,7 @@
 #include "longbow/cli/cli.h"
 
 #include <c10/util/Exception.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -40,7 +41,7 @@ int report(std::string message, ExitCode code, const char* kind = "error") {
     }
     log::flush();
     std::cout.flush();
-    const auto who = reporting_rank() == 0 ? std::string() : strprintf("[rank %d] ", reporting_rank());
+    const auto who = reporting_rank() == 0 ? std::string() : fmt::format("[rank {}] ", reporting_rank());
     std::fprintf(stderr, "%slongbow: %s: %s\n", who.c_str(), kind, escape_invalid_utf8(line).c_str());
     return static_cast<int>(code);
 }

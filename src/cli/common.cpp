@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <charconv>
@@ -38,10 +39,10 @@ std::string resolve_device(const std::string& text) {
                          ": no CUDA device can be used here (`longbow doctor` says why); take --device cpu or auto");
     }
     if (index >= count) {
-        throw UsageError(strprintf("--device %s: this machine has %d CUDA device%s, numbered from 0", text.c_str(),
-                                   count, count == 1 ? "" : "s"));
+        throw UsageError(fmt::format("--device {}: this machine has {} CUDA device{}, numbered from 0", text, count,
+                                     count == 1 ? "" : "s"));
     }
-    return strprintf("cuda:%d", index);
+    return fmt::format("cuda:{}", index);
 }
 
 void prepare_process(const std::string& device) {

@@ -1,5 +1,7 @@
 // longbow compare: decides whether the difference between two models, or between two methods of several seeds each, is
 // significant.
+#include <fmt/core.h>
+
 #include <cmath>
 #include <cstdint>
 #include <iostream>
@@ -92,7 +94,7 @@ Json comparison_json(const ComparisonSide& a, const ComparisonSide& b, const Com
 }
 
 std::string value_text(double value, int decimals) {
-    return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "no value";
+    return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "no value";
 }
 
 std::string side_text(const char* letter, const ComparisonSide& side, const Comparison& c,
@@ -104,12 +106,10 @@ std::string side_text(const char* letter, const ComparisonSide& side, const Comp
     if (c.pairs.size() > 1) {
         std::vector<std::string> each;
         for (const auto& pair : c.pairs)
-            each.push_back(strprintf("%llu: ", static_cast<unsigned long long>((pair.*rows)->seed)) +
-                           value_text((pair.*rows)->ppl, 2));
+            each.push_back(fmt::format("{}: ", (pair.*rows)->seed) + value_text((pair.*rows)->ppl, 2));
         text += " (ppl by seed " + join(each, ", ") + ")";
     }
-    if (diverged > 0)
-        text += strprintf("; %lld of %zu seeds diverged", static_cast<long long>(diverged), c.pairs.size());
+    if (diverged > 0) text += fmt::format("; {} of {} seeds diverged", diverged, c.pairs.size());
     return text + "\n";
 }
 
@@ -117,9 +117,8 @@ std::string verdict_text(const Comparison& c) {
     const auto& difference = c.difference;
     if (c.diverged_a + c.diverged_b > 0) return "a model diverged: no difference, and no verdict";
     if (!difference.interval) {
-        return strprintf("no interval and no verdict: %lld block%s of 1,024 targets, and %lld are needed",
-                         static_cast<long long>(difference.blocks), difference.blocks == 1 ? "" : "s",
-                         static_cast<long long>(kLeastBlocks));
+        return fmt::format("no interval and no verdict: {} block{} of 1,024 targets, and {} are needed",
+                           difference.blocks, difference.blocks == 1 ? "" : "s", kLeastBlocks);
     }
     const std::string better = difference.mean < 0 ? "B" : "A";
     if (c.pairs.size() > 1) return difference.excludes_zero() ? better + " is better" : "no clear difference";
@@ -133,12 +132,13 @@ std::string comparison_text(const ComparisonSide& a, const ComparisonSide& b, co
                 side_text("B", b, c, &RowPair::b, c.diverged_b) + "  ";
     const auto& difference = c.difference;
     if (std::isfinite(difference.mean))
-        text += strprintf("B - A: %+.5f nats a %s", difference.mean, std::string(name_of(c.per)).c_str());
+        text += fmt::format("B - A: {:+.5f} nats a {}", difference.mean, name_of(c.per));
     if (difference.interval) {
-        text += strprintf(", 95 %% interval [%+.5f, %+.5f] from ", difference.interval->low, difference.interval->high);
-        if (c.pairs.size() > 1) text += strprintf("%zu seeds and ", c.pairs.size());
+        text += fmt::format(", 95 % interval [{:+.5f}, {:+.5f}] from ", difference.interval->low,
+                            difference.interval->high);
+        if (c.pairs.size() > 1) text += fmt::format("{} seeds and ", c.pairs.size());
         text += with_commas(difference.blocks) + " blocks of text, p " +
-                (*c.p_value < 0.001 ? std::string("< 0.001") : strprintf("= %.3f", *c.p_value));
+                (*c.p_value < 0.001 ? std::string("< 0.001") : fmt::format("= {:.3f}", *c.p_value));
     }
     return text + (std::isfinite(difference.mean) ? ": " : "") + verdict_text(c) + "\n";
 }

@@ -3,6 +3,7 @@
 // with notes.
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
+#include <fmt/core.h>
 
 #include <cstdlib>
 #include <iostream>
@@ -38,7 +39,7 @@ public:
 
 private:
     static void print(const char* mark, const std::string& what, const std::string& text) {
-        std::cout << strprintf("%-5s %-11s ", mark, what.c_str()) << text << '\n';
+        std::cout << fmt::format("{:<5} {:<11} ", mark, what) << text << '\n';
     }
     bool failed_ = false;
 };
@@ -49,8 +50,8 @@ void check_processor(Findings& findings) {
     const auto cpu = cpu_info();
     const bool vectors = !cpu.features.empty();
     findings.expect(vectors, "processor",
-                    strprintf("%s, %d core%s, %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores,
-                              cpu.cores == 1 ? "" : "s", vectors ? join(cpu.features, ", ").c_str() : "no AVX2"),
+                    fmt::format("{}, {} core{}, {}", cpu.model.empty() ? "unknown" : cpu.model, cpu.cores,
+                                cpu.cores == 1 ? "" : "s", vectors ? join(cpu.features, ", ") : "no AVX2"),
                     "Longbow works, but slowly");
     findings.ok("GEMM", to_string(gemm_library_by_rule()) + " by rule for fp32 linear layers on this processor");
     findings.ok("attention", "fused kernels for " + fused_attention_instructions());
@@ -88,8 +89,8 @@ void check_gpus(Findings& findings) {
     for (std::size_t i = 0; i < report.gpus.size(); ++i) {
         const auto& gpu = report.gpus[i];
         const auto problem = gpu_smoke_test(static_cast<int>(i));
-        const auto text = strprintf("%zu: %s, compute capability %d.%d, %s, driver for CUDA %s", i, gpu.name.c_str(),
-                                    gpu.major, gpu.minor, bytes_text(gpu.memory).c_str(), report.driver.c_str());
+        const auto text = fmt::format("{}: {}, compute capability {}.{}, {}, driver for CUDA {}", i, gpu.name,
+                                      gpu.major, gpu.minor, bytes_text(gpu.memory), report.driver);
         findings.expect(problem.empty(), "GPU", text, problem + " (--device cpu works)");
     }
 }

@@ -1,5 +1,7 @@
 #include "eval_estimate.h"
 
+#include <fmt/core.h>
+
 #include <iostream>
 #include <vector>
 
@@ -38,14 +40,13 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
                                              std::to_string(row.expected.stride),
                                              with_commas(static_cast<std::int64_t>(row.plan->windows.size())),
                                              with_commas(row.plan->scored()),
-                                             strprintf("%.3g", row.flops),
+                                             fmt::format("{:.3g}", row.flops),
                                              row.to_measure ? rounded_duration_text(seconds) : "done"};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
-    const auto heading =
-        strprintf("%s: %s, %s parameters, %s, %s attention", printable(run.name).c_str(),
-                  run.checkpoint.config.position.method.c_str(), with_commas(model.parameter_count()).c_str(),
-                  std::string(name_of(run.dtype)).c_str(), model.attention().name().c_str());
+    const auto heading = fmt::format("{}: {}, {} parameters, {}, {} attention", printable(run.name),
+                                     run.checkpoint.config.position.method, with_commas(model.parameter_count()),
+                                     name_of(run.dtype), model.attention().name());
     estimate.text = wrapped(heading, width) + "\n\n" + aligned_table(table, width);
     return estimate;
 }
@@ -73,9 +74,9 @@ void print_estimates(MeasurePlan& plan) {
         seconds += estimate.seconds;
     }
     std::cout << assumed_text(plan, width)
-              << strprintf(
-                     "in all about %s on this machine (%s, %d threads), by passes timed just now and scaled by FLOPs\n",
-                     rounded_duration_text(seconds).c_str(), request.device.c_str(), request.threads);
+              << fmt::format(
+                     "in all about {} on this machine ({}, {} threads), by passes timed just now and scaled by FLOPs\n",
+                     rounded_duration_text(seconds), request.device, request.threads);
 }
 
 }  // namespace longbow

@@ -1,5 +1,7 @@
 #include "eval_output.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 
@@ -12,7 +14,7 @@ namespace longbow {
 namespace {
 
 std::string interval_text(const EvalResult& row) {
-    return row.ppl_ci ? strprintf("%.2f to %.2f", row.ppl_ci->low, row.ppl_ci->high) : "-";
+    return row.ppl_ci ? fmt::format("{:.2f} to {:.2f}", row.ppl_ci->low, row.ppl_ci->high) : "-";
 }
 
 // Says why the rows have no intervals, or how the intervals were computed.
@@ -24,8 +26,8 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
     }
     const auto blocks = least == most ? with_commas(least) : with_commas(least) + " to " + with_commas(most);
     if (most < kLeastBlocks)
-        return strprintf("no interval: %s block%s of 1,024 targets, and %lld are needed", blocks.c_str(),
-                         most == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
+        return fmt::format("no interval: {} block{} of 1,024 targets, and {} are needed", blocks, most == 1 ? "" : "s",
+                           kLeastBlocks);
     std::set<std::string> methods;  // rows of earlier versions have another method
     for (const auto& row : rows) methods.insert(row.ppl_ci_method);
     return "95 % intervals: " + join({methods.begin(), methods.end()}, ", ") + " over " + blocks +
@@ -36,10 +38,10 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
 
 std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     const auto& first = rows.front();
-    const auto heading = strprintf(
-        "%s: position %s, trained at length %lld, update %s; %s split, protocol %s%s", printable(first.name).c_str(),
-        first.position.c_str(), static_cast<long long>(first.train_length), with_commas(first.updates).c_str(),
-        first.split.c_str(), first.protocol.c_str(), first.within_documents ? ", within documents" : "");
+    const auto heading =
+        fmt::format("{}: position {}, trained at length {}, update {}; {} split, protocol {}{}", printable(first.name),
+                    first.position, first.train_length, with_commas(first.updates), first.split, first.protocol,
+                    first.within_documents ? ", within documents" : "");
     std::vector<TableColumn> table{{"length", 0, {}},    {"stride", 4, {}},   {"tokens", 3, {}},
                                    {"nll", 2, {}},       {"ppl", 0, {}},      {"95 % interval", 1, {}},
                                    {"bits/byte", 5, {}}, {"ppl/word", 6, {}}, {"tokens/s", 7, {}},
@@ -47,21 +49,21 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     std::string unreached;
     for (const auto& row : rows) {
         if (!row.reached()) {
-            unreached += wrapped(strprintf("no window had length %lld: the longest had %s tokens",
-                                           static_cast<long long>(row.length), with_commas(row.longest_window).c_str()),
+            unreached += wrapped(fmt::format("no window had length {}: the longest had {} tokens", row.length,
+                                             with_commas(row.longest_window)),
                                  width) +
                          "\n";
         }
         const std::vector<std::string> cells{std::to_string(row.length),
                                              std::to_string(row.stride),
                                              with_commas(row.tokens),
-                                             row.diverged() ? "diverged" : strprintf("%.4f", row.nll),
+                                             row.diverged() ? "diverged" : fmt::format("{:.4f}", row.nll),
                                              number_or_dash(row.ppl, 2),
                                              interval_text(row),
                                              number_or_dash(row.bits_per_byte, 4),
                                              number_or_dash(row.ppl_per_word, 2),
                                              human_count(row.tokens_per_second),
-                                             strprintf("%.0f", row.peak_memory_mb)};
+                                             fmt::format("{:.0f}", row.peak_memory_mb)};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
     std::vector<std::string> left_out;

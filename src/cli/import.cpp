@@ -1,6 +1,8 @@
 // longbow import fairseq: turns a checkpoint of the authors' program into one of ours.
 #include "longbow/checkpoint/import.h"
 
+#include <fmt/core.h>
+
 #include <iostream>
 #include <memory>
 
@@ -16,18 +18,15 @@ namespace {
 int run(const ImportRequest& request) {
     const auto report = import_fairseq(request);
     const auto& model = report.config.model;
-    std::cout << strprintf("%s: %s%s parameters (%s in the file), %s ids\n", report.checkpoint.c_str(),
-                           report.architecture.empty() ? "" : (report.architecture + ", ").c_str(),
-                           with_commas(report.parameters).c_str(), report.weights_dtype.c_str(),
-                           with_commas(report.vocab_size).c_str())
-              << strprintf("  %lld layers, dim %lld, %lld heads, ffn %lld, %s, %s final norm, %s\n",
-                           static_cast<long long>(model.layers), static_cast<long long>(model.dim),
-                           static_cast<long long>(model.heads), static_cast<long long>(model.ffn_dim),
-                           std::string(name_of(model.activation)).c_str(), model.final_norm ? "with a" : "no",
-                           model.adaptive_cutoffs.empty() ? "plain embedding" : "adaptive embedding and softmax")
-              << strprintf("  position %s (as --position says), trained at length %lld%s\n",
-                           report.config.position.method.c_str(), static_cast<long long>(report.config.train.length),
-                           report.updates > 0 ? (" for " + with_commas(report.updates) + " updates").c_str() : "");
+    std::cout << fmt::format("{}: {}{} parameters ({} in the file), {} ids\n", report.checkpoint.string(),
+                             report.architecture.empty() ? "" : report.architecture + ", ",
+                             with_commas(report.parameters), report.weights_dtype, with_commas(report.vocab_size))
+              << fmt::format("  {} layers, dim {}, {} heads, ffn {}, {}, {} final norm, {}\n", model.layers, model.dim,
+                             model.heads, model.ffn_dim, name_of(model.activation), model.final_norm ? "with a" : "no",
+                             model.adaptive_cutoffs.empty() ? "plain embedding" : "adaptive embedding and softmax")
+              << fmt::format("  position {} (as --position says), trained at length {}{}\n",
+                             report.config.position.method, report.config.train.length,
+                             report.updates > 0 ? " for " + with_commas(report.updates) + " updates" : "");
     return 0;
 }
 

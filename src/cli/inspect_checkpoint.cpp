@@ -1,4 +1,6 @@
 // longbow inspect checkpoint: prints what a checkpoint holds.
+#include <fmt/core.h>
+
 #include <iostream>
 #include <memory>
 
@@ -29,21 +31,21 @@ Json tensors_json(const std::filesystem::path& file) {
 void print_text(const Json& about) {
     std::cout << about["path"].get<std::string>() << "\n";
     for (const char* key : {"update", "position", "train_length", "parameters", "vocab_size", "data", "tokenizer"}) {
-        std::cout << strprintf("  %-16s ", key)
+        std::cout << fmt::format("  {:<16} ", key)
                   << (about["manifest"].contains(key) ? json_text(about["manifest"][key]) : "?") << "\n";
     }
     std::cout << "state\n";
     for (const auto& [key, value] : about["state"].items())
-        std::cout << strprintf("  %-16s ", key.c_str()) << json_text(value) << "\n";
+        std::cout << fmt::format("  {:<16} ", key) << json_text(value) << "\n";
     std::cout << "files\n";
     for (const auto& [name, file] : about["manifest"]["files"].items()) {
-        std::cout << strprintf("  %-40s %12s  ", name.c_str(), human_bytes(file.value("size", 0.0)).c_str())
+        std::cout << fmt::format("  {:<40} {:>12}  ", name, human_bytes(file.value("size", 0.0)))
                   << file.value("hash", "") << "\n";
     }
     std::cout << "weights\n";
     for (const auto& tensor : about["weights"]) {
-        std::cout << strprintf("  %-40s %-8s ", tensor["name"].get<std::string>().c_str(),
-                               tensor["dtype"].get<std::string>().c_str())
+        std::cout << fmt::format("  {:<40} {:<8} ", tensor["name"].get<std::string>(),
+                                 tensor["dtype"].get<std::string>())
                   << tensor["shape"].dump() << "\n";
     }
     if (about.contains("verified")) std::cout << "every file has the size and hash of the manifest\n";

@@ -1,5 +1,7 @@
 // longbow inspect data: prints what a store holds, a span of it as text, the inputs of a training update, and whether
 // its checksums fit.
+#include <fmt/core.h>
+
 #include <charconv>
 #include <filesystem>
 #include <iostream>
@@ -122,35 +124,35 @@ void print_summary(const TokenStore& store) {
         const Json& split = manifest["splits"][name];
         const auto tokens = split["tokens"].get<std::int64_t>();
         const auto bytes = split["raw_bytes"].get<std::int64_t>();
-        std::cout << strprintf(
-            "%-6s %14s tokens %10s documents %16s bytes %14s words  %.3f bytes/token  %s\n", name.c_str(),
-            with_commas(tokens).c_str(), with_commas(split["documents"].get<std::int64_t>()).c_str(),
-            with_commas(bytes).c_str(), with_commas(split["words"].get<std::int64_t>()).c_str(),
-            static_cast<double>(bytes) / static_cast<double>(tokens), split["fingerprint"].get<std::string>().c_str());
-        if (split["shards"].size() > 1) std::cout << strprintf("       in %zu files\n", split["shards"].size());
+        std::cout << fmt::format(
+            "{:<6} {:>14} tokens {:>10} documents {:>16} bytes {:>14} words  {:.3f} bytes/token  {}\n", name,
+            with_commas(tokens), with_commas(split["documents"].get<std::int64_t>()), with_commas(bytes),
+            with_commas(split["words"].get<std::int64_t>()), static_cast<double>(bytes) / static_cast<double>(tokens),
+            split["fingerprint"].get<std::string>());
+        if (split["shards"].size() > 1) std::cout << fmt::format("       in {} files\n", split["shards"].size());
         std::size_t shown = 0;
         for (const auto& source : split["sources"]) {
             if (shown++ == kShownSources) {
-                std::cout << strprintf("       and from %zu more files (--json lists all)\n",
-                                       split["sources"].size() - kShownSources);
+                std::cout << fmt::format("       and from {} more files (--json lists all)\n",
+                                         split["sources"].size() - kShownSources);
                 break;
             }
-            std::cout << strprintf("       from %s (%s bytes of text, %s)\n", source["name"].get<std::string>().c_str(),
-                                   with_commas(source["text_bytes"].get<std::int64_t>()).c_str(),
-                                   source["fingerprint"].get<std::string>().c_str());
+            std::cout << fmt::format("       from {} ({} bytes of text, {})\n", source["name"].get<std::string>(),
+                                     with_commas(source["text_bytes"].get<std::int64_t>()),
+                                     source["fingerprint"].get<std::string>());
         }
     }
 }
 
 void print_update(const Json& update) {
-    std::cout << strprintf("update %lld (seed %llu): %zu sequences of %lld tokens\n", update["update"].get<long long>(),
-                           update["seed"].get<unsigned long long>(), update["samples"].size(),
-                           update["length"].get<long long>());
+    std::cout << fmt::format("update {} (seed {}): {} sequences of {} tokens\n", update["update"].get<long long>(),
+                             update["seed"].get<unsigned long long>(), update["samples"].size(),
+                             update["length"].get<long long>());
     for (const auto& sample : update["samples"]) {
-        std::cout << strprintf("sample %lld (epoch %lld, micro-batch %lld), targets [%lld, %lld): ",
-                               sample["sample"].get<long long>(), sample["epoch"].get<long long>(),
-                               sample["micro_batch"].get<long long>(), sample["begin"].get<long long>(),
-                               sample["end"].get<long long>())
+        std::cout << fmt::format(
+                         "sample {} (epoch {}, micro-batch {}), targets [{}, {}): ", sample["sample"].get<long long>(),
+                         sample["epoch"].get<long long>(), sample["micro_batch"].get<long long>(),
+                         sample["begin"].get<long long>(), sample["end"].get<long long>())
                   << (sample.contains("store") ? "(" + sample["store"].get<std::string>() + ") " : "")
                   << dump(sample["text"]) << '\n';
     }

@@ -1,4 +1,6 @@
 // longbow inspect plan: prints a protocol's windows and what an evaluation with them costs, without a model.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -49,9 +51,8 @@ PlanSummary summarise_plan(const std::vector<EvalWindow>& windows) {
 }
 
 std::string window_text(const EvalWindow& w) {
-    return strprintf("  inputs [%lld, %lld)%s, scored [%lld, %lld)\n", static_cast<long long>(w.begin),
-                     static_cast<long long>(w.end), w.boundary_first ? " after a boundary" : "",
-                     static_cast<long long>(w.score_begin), static_cast<long long>(w.end));
+    return fmt::format("  inputs [{}, {}){}, scored [{}, {})\n", w.begin, w.end,
+                       w.boundary_first ? " after a boundary" : "", w.score_begin, w.end);
 }
 
 int inspect_plan(PlanFlags& flags) {
@@ -94,16 +95,14 @@ int inspect_plan(PlanFlags& flags) {
                     "\n";
             continue;
         }
-        text +=
-            strprintf("protocol %s, length %lld, stride %lld, %s tokens\n", request.protocol.c_str(),
-                      static_cast<long long>(length), static_cast<long long>(stride), with_commas(plan.tokens).c_str());
-        text +=
-            strprintf("  %s windows in %s passes over the model: %s inputs, %s targets scored (%.2f inputs a target)\n",
-                      with_commas(s.windows).c_str(), with_commas(s.passes).c_str(), with_commas(s.inputs).c_str(),
-                      with_commas(s.scored).c_str(), static_cast<double>(s.inputs) / static_cast<double>(s.scored));
-        text +=
-            strprintf("  context before a target's input: %lld to %lld, mean %.1f\n",
-                      static_cast<long long>(s.least_context), static_cast<long long>(s.most_context), s.mean_context);
+        text += fmt::format("protocol {}, length {}, stride {}, {} tokens\n", request.protocol, length, stride,
+                            with_commas(plan.tokens));
+        text += fmt::format(
+            "  {} windows in {} passes over the model: {} inputs, {} targets scored ({:.2f} inputs a target)\n",
+            with_commas(s.windows), with_commas(s.passes), with_commas(s.inputs), with_commas(s.scored),
+            static_cast<double>(s.inputs) / static_cast<double>(s.scored));
+        text += fmt::format("  context before a target's input: {} to {}, mean {:.1f}\n", s.least_context,
+                            s.most_context, s.mean_context);
         const auto count = std::min(static_cast<std::size_t>(flags.show), windows.size());
         for (std::size_t i = 0; i < count; ++i) text += window_text(windows[i]);
         if (windows.size() > count + 1) text += "  ...\n";

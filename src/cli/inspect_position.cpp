@@ -1,5 +1,6 @@
 // longbow inspect position: prints what a position method adds to the attention scores, as numbers (slopes, biases by
 // distance, T5's buckets).
+#include <fmt/core.h>
 #include <torch/types.h>
 
 #include <algorithm>
@@ -77,8 +78,8 @@ void print_slopes(const at::Tensor& slopes, std::int64_t length) {
               << "  (-slope * distance, after the scores' 1/sqrt(head_dim))\n";
     for (std::int64_t head = 0; head < slopes.numel(); ++head) {
         const double slope = slopes[head].item<double>();
-        std::cout << strprintf("%4ld  %-11.8g  0 %.6g %.6g %.6g\n", static_cast<long>(head), slope, -slope, -2 * slope,
-                               -slope * static_cast<double>(length - 1));
+        std::cout << fmt::format("{:4}  {:<11.8g}  0 {:.6g} {:.6g} {:.6g}\n", head, slope, -slope, -2 * slope,
+                                 -slope * static_cast<double>(length - 1));
     }
 }
 
@@ -92,11 +93,10 @@ void print_table(const at::Tensor& table, std::int64_t length) {
         const auto column = [&](std::int64_t distance) { return values.select(1, std::min(distance, columns - 1)); };
         std::int64_t end = begin + 1;
         while (end < length && column(end).equal(column(begin))) ++end;
-        std::cout << strprintf(
-            "%-14s",
-            (end - begin == 1 ? std::to_string(begin) : std::to_string(begin) + "-" + std::to_string(end - 1)).c_str());
+        std::cout << fmt::format("{:<14}",
+                                 end - begin == 1 ? std::to_string(begin) : fmt::format("{}-{}", begin, end - 1));
         for (std::int64_t head = 0; head < values.size(0); ++head)
-            std::cout << strprintf(" %9.5f", column(begin)[head].item<double>());
+            std::cout << fmt::format(" {:>9.5f}", column(begin)[head].item<double>());
         std::cout << '\n';
         begin = end;
     }

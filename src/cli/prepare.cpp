@@ -2,6 +2,7 @@
 // win). Flags become overrides of the config, so that a single place checks both.
 #include "longbow/prepare/prepare.h"
 
+#include <fmt/core.h>
 #include <malloc.h>
 
 #include <algorithm>
@@ -104,16 +105,16 @@ PrepareRequest request_of(const PrepareFlags& flags, int threads) {
 
 void print_result(const PrepareRequest& request, const PrepareResult& result) {
     for (const auto& split : result.splits) {
-        std::cout << strprintf("%-6s %14s tokens %10s documents %16s bytes  %.3f bytes/token\n", split.name.c_str(),
-                               with_commas(split.tokens).c_str(), with_commas(split.documents).c_str(),
-                               with_commas(static_cast<std::int64_t>(split.raw_bytes)).c_str(),
-                               static_cast<double>(split.raw_bytes) / static_cast<double>(split.tokens));
+        std::cout << fmt::format("{:<6} {:>14} tokens {:>10} documents {:>16} bytes  {:.3f} bytes/token\n", split.name,
+                                 with_commas(split.tokens), with_commas(split.documents),
+                                 with_commas(static_cast<std::int64_t>(split.raw_bytes)),
+                                 static_cast<double>(split.raw_bytes) / static_cast<double>(split.tokens));
     }
     if (result.reused) {
-        std::cout << strprintf("%s: kept, already prepared from the same text and settings\n", request.out.c_str());
+        std::cout << fmt::format("{}: kept, already prepared from the same text and settings\n", request.out.string());
     } else {
-        std::cout << strprintf(
-            "%s: written in %.1f s, %.1f MB/s (vocabulary: %.1f s)\n", request.out.c_str(), result.seconds,
+        std::cout << fmt::format(
+            "{}: written in {:.1f} s, {:.1f} MB/s (vocabulary: {:.1f} s)\n", request.out.string(), result.seconds,
             static_cast<double>(result.encoded_bytes) / 1e6 / std::max(result.seconds, 1e-9), result.tokenizer_seconds);
     }
 }

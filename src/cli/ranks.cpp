@@ -1,6 +1,7 @@
 #include "ranks.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <csignal>
@@ -10,7 +11,6 @@
 #include "longbow/core/files.h"
 #include "longbow/core/input.h"
 #include "longbow/core/output.h"
-#include "longbow/core/strings.h"
 #include "longbow/dist/launch.h"
 #include "longbow/dist/spawn.h"
 #include "longbow/telemetry/log.h"
@@ -44,7 +44,7 @@ std::string rank_device(const std::string& wanted, const Launch& launch) {
         throw UsageError("--device " + wanted + " is one GPU, and " + std::to_string(launch.local_world) +
                          " ranks on this machine need one each: take --device cuda");
     }
-    return resolve_device(strprintf("cuda:%d", launch.local_rank));
+    return resolve_device(fmt::format("cuda:{}", launch.local_rank));
 }
 
 // Returns the threads of this rank. Unless --threads was given, the ranks of a machine share its cores.

@@ -1,5 +1,6 @@
 // longbow reproduce: reproduces the paper's tables and figures.
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <iostream>
@@ -88,8 +89,8 @@ SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& com
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
-        std::cout << strprintf("claim %s: %s: ratio %.3f, bound %.2f\n", claim.holds ? "holds" : "FAILS",
-                               claim.text.c_str(), claim.ratio, claim.bound);
+        std::cout << fmt::format("claim {}: {}: ratio {:.3f}, bound {:.2f}\n", claim.holds ? "holds" : "FAILS",
+                                 claim.text, claim.ratio, claim.bound);
         all = all && claim.holds;
     }
     if (!all && decides) throw Error("a claim of the paper does not hold in these results");

@@ -1,4 +1,6 @@
 // longbow train: trains a model, resumes a run, or forks one (--from).
+#include <fmt/core.h>
+
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -30,7 +32,7 @@ struct TrainFlags {
 };
 
 // A run that has almost diverged has a loss whose exponential overflows a double.
-std::string perplexity_text(double value) { return std::isfinite(value) ? strprintf("%.2f", value) : "infinite"; }
+std::string perplexity_text(double value) { return std::isfinite(value) ? fmt::format("{:.2f}", value) : "infinite"; }
 
 void print_summary(const TrainSummary& summary) {
     std::cout << summary.run_dir.string() << ": " << (summary.was_finished ? "finished already, " : "")
@@ -47,12 +49,12 @@ void print_seeds(const TrainSummary& all) {
     for (const auto& one : all.seeds) squares += std::pow(one.best_valid_ppl - all.best_valid_ppl, 2);
     if (all.best_valid_ppl <= 0) return;
     if (!std::isfinite(all.best_valid_ppl)) {
-        std::cout << strprintf("%zu seeds: no mean, because a validation perplexity is infinite\n", all.seeds.size());
+        std::cout << fmt::format("{} seeds: no mean, because a validation perplexity is infinite\n", all.seeds.size());
         return;
     }
-    std::cout << strprintf("%zu seeds: best validation perplexity %.2f +- %.2f (mean and standard deviation)\n",
-                           all.seeds.size(), all.best_valid_ppl,
-                           std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
+    std::cout << fmt::format("{} seeds: best validation perplexity {:.2f} +- {:.2f} (mean and standard deviation)\n",
+                             all.seeds.size(), all.best_valid_ppl,
+                             std::sqrt(squares / static_cast<double>(all.seeds.size() - 1)));
 }
 
 // The configuration comes from -c and the overrides, or with --from from the forked run and the overrides.

@@ -1,5 +1,7 @@
 #include "whole_number.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -52,7 +54,7 @@ std::vector<std::string> possible_values(const std::string& text, std::uint64_t 
         const double value = number * factor;
         const bool whole = value == std::floor(value) && std::abs(value) < 9e15;
         if (whole && value >= static_cast<double>(low) && value <= static_cast<double>(high))
-            found.push_back(strprintf("%.0f", value));
+            found.push_back(fmt::format("{:.0f}", value));
     }
     return found;
 }

@@ -1,10 +1,11 @@
 #include "checks.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 
 namespace longbow {
@@ -31,11 +32,10 @@ public:
                                  ? c_.train.length
                                  : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
         if (validates && c_.eval.max_batch_tokens < longest) {
-            refuse(
-                {"eval.max_batch_tokens", "eval.lengths", "train.length"},
-                strprintf(
-                    "a forward pass holds %lld tokens (eval.max_batch_tokens), fewer than the longest window of %lld",
-                    static_cast<long long>(c_.eval.max_batch_tokens), static_cast<long long>(longest)));
+            refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},
+                   fmt::format(
+                       "a forward pass holds {} tokens (eval.max_batch_tokens), fewer than the longest window of {}",
+                       c_.eval.max_batch_tokens, longest));
         }
     }
 
@@ -52,8 +52,7 @@ private:
     void model() const {
         if (c_.model.dim % c_.model.heads == 0) return;
         refuse({"model.heads", "model.dim"},
-               strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
-                         static_cast<long long>(c_.model.dim), static_cast<long long>(c_.model.heads)));
+               fmt::format("model.dim ({}) is not a multiple of model.heads ({})", c_.model.dim, c_.model.heads));
     }
 
     void adaptive() const {
@@ -62,10 +61,9 @@ private:
             refuse({"model.adaptive_cutoffs"}, "the first ids of the bands must ascend");
         if (static_cast<double>(c_.model.dim) <
             std::pow(c_.model.adaptive_factor, static_cast<double>(cutoffs.size()))) {
-            refuse(
-                {"model.adaptive_factor", "model.adaptive_cutoffs"},
-                strprintf("model.dim (%lld) leaves no element for band %zu: choose a smaller factor or fewer cutoffs",
-                          static_cast<long long>(c_.model.dim), cutoffs.size()));
+            refuse({"model.adaptive_factor", "model.adaptive_cutoffs"},
+                   fmt::format("model.dim ({}) leaves no element for band {}: choose a smaller factor or fewer cutoffs",
+                               c_.model.dim, cutoffs.size()));
         }
     }
 
@@ -82,8 +80,8 @@ private:
         if (find_invalid_utf8(c_.data.jsonl_key) != std::string::npos)
             refuse({"data.jsonl_key"}, "a key of JSON is UTF-8");
         if (c_.data.shard_tokens != 0 && c_.data.shard_tokens < 1024) {
-            refuse({"data.shard_tokens"}, strprintf("files of %lld tokens are too many: 0, or at least 1024",
-                                                    static_cast<long long>(c_.data.shard_tokens)));
+            refuse({"data.shard_tokens"},
+                   fmt::format("files of {} tokens are too many: 0, or at least 1024", c_.data.shard_tokens));
         }
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is not a mixture; write data.store");
     }

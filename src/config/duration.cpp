@@ -1,5 +1,7 @@
 #include "longbow/config/duration.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -54,7 +56,7 @@ std::string amount_text(double value) {
         if (scaled >= 1 && scaled * factor == value && text.size() <= 5 && text.find('e') == std::string::npos)
             return text + suffix;
     }
-    return value == std::floor(value) ? strprintf("%.0f", value) : number_text(value);
+    return value == std::floor(value) ? fmt::format("{:.0f}", value) : number_text(value);
 }
 
 }  // namespace

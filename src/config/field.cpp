@@ -1,5 +1,7 @@
 // The members of Field, and the fields of registered objects (position methods, attention back-ends, optimizers,
 // schedules).
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -189,7 +191,7 @@ std::vector<Field> effective_fields(const Config& config, const ConfigContext& c
 std::string range_text(const Field& field) {
     // Large whole bounds are written in full: 1000000000 instead of 1e+09.
     const auto text = [](double bound) {
-        return bound == std::floor(bound) && std::abs(bound) < 1e15 ? strprintf("%.0f", bound) : number_text(bound);
+        return bound == std::floor(bound) && std::abs(bound) < 1e15 ? fmt::format("{:.0f}", bound) : number_text(bound);
     };
     std::vector<std::string> bounds;
     if (field.minimum) bounds.push_back((field.open_minimum ? "above " : "at least ") + text(*field.minimum));

@@ -1,5 +1,7 @@
 #include "longbow/core/build_info.h"
 
+#include <fmt/core.h>
+
 #include "build_config.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
@@ -19,9 +21,9 @@ BuildInfo& mutable_build_info() {
 
 std::string cpu_text() {
     const auto cpu = cpu_info();
-    return strprintf("%s, %d core%s; %s", cpu.model.empty() ? "unknown" : cpu.model.c_str(), cpu.cores,
-                     cpu.cores == 1 ? "" : "s",
-                     cpu.features.empty() ? "none of AVX2, AVX-512, AMX" : join(cpu.features, ", ").c_str());
+    return fmt::format("{}, {} core{}; {}", cpu.model.empty() ? "unknown" : cpu.model, cpu.cores,
+                       cpu.cores == 1 ? "" : "s",
+                       cpu.features.empty() ? "none of AVX2, AVX-512, AMX" : join(cpu.features, ", "));
 }
 
 std::string gpu_text() {
@@ -31,8 +33,8 @@ std::string gpu_text() {
     for (std::size_t i = 0; i < report.gpus.size(); ++i) {
         const auto& gpu = report.gpus[i];
         if (i > 0) text += "\n           ";
-        text += strprintf("%zu: %s, compute capability %d.%d, %s", i, gpu.name.c_str(), gpu.major, gpu.minor,
-                          human_bytes(static_cast<double>(gpu.memory)).c_str());
+        text += fmt::format("{}: {}, compute capability {}.{}, {}", i, gpu.name, gpu.major, gpu.minor,
+                            human_bytes(static_cast<double>(gpu.memory)));
     }
     return text + "\ndriver     CUDA " + report.driver;
 }

@@ -1,6 +1,7 @@
 #include "longbow/core/files.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -31,9 +32,9 @@ std::string remedy(int error) {
     if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return " (the file is too large for this file system: choose a path on another one, then run the same command again)";
     }
-    return strprintf(
-        " (files may have at most %s bytes here: raise the limit with `ulimit -f unlimited`, then run the same command again)",
-        with_commas(static_cast<std::int64_t>(limit.rlim_cur)).c_str());
+    return fmt::format(
+        " (files may have at most {} bytes here: raise the limit with `ulimit -f unlimited`, then run the same command again)",
+        with_commas(static_cast<std::int64_t>(limit.rlim_cur)));
 }
 
 [[noreturn]] void fail(const char* action, const fs::path& path) { throw_file_error(action, path); }

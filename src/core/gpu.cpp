@@ -1,9 +1,9 @@
 // Describes the GPUs (machine.h) with the CUDA runtime, in builds that have it.
 #include "longbow/core/machine.h"
-#include "longbow/core/strings.h"
 
 #ifdef LONGBOW_CUDA
 #include <dlfcn.h>
+#include <fmt/core.h>
 
 #include "cuda/device_query.h"
 #include "longbow/core/error.h"
@@ -17,7 +17,7 @@ namespace longbow {
 
 namespace {
 
-std::string version_of(int number) { return strprintf("%d.%d", number / 1000, number % 1000 / 10); }
+std::string version_of(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
 
 }  // namespace
 
@@ -62,11 +62,12 @@ bool load_cuda() {
 std::string gpu_smoke_test(int index) {
     int wrong = 0;
     if (const int error = longbow_cuda_smoke_test(index, &wrong)) {
-        return strprintf("GPU %d: %s; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index,
-                         longbow_cuda_error(error));
+        return fmt::format("GPU {}: {}; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index,
+                           longbow_cuda_error(error));
     }
     if (wrong > 0)
-        return strprintf("GPU %d: a test kernel gave %d wrong numbers; the GPU or its driver is faulty", index, wrong);
+        return fmt::format("GPU {}: a test kernel gave {} wrong numbers; the GPU or its driver is faulty", index,
+                           wrong);
     return {};
 }
 
@@ -83,7 +84,7 @@ GpuReport gpu_report() {
 
 bool load_cuda() { return false; }
 
-std::string gpu_smoke_test(int index) { return strprintf("GPU %d: this build has no CUDA", index); }
+std::string gpu_smoke_test(int index) { return fmt::format("GPU {}: this build has no CUDA", index); }
 
 #endif
 

@@ -1,14 +1,14 @@
 #include "longbow/core/hash.h"
 
+#include <fmt/core.h>
 #include <xxhash.h>
 
 #include "longbow/core/files.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
 namespace {
-std::string text_of(std::uint64_t hash) { return strprintf("xxh3:%016llx", static_cast<unsigned long long>(hash)); }
+std::string text_of(std::uint64_t hash) { return fmt::format("xxh3:{:016x}", hash); }
 }  // namespace
 
 std::uint64_t hash64(const void* data, std::size_t size, std::uint64_t seed) {

@@ -1,12 +1,12 @@
 #include "longbow/core/interval.h"
 
+#include <fmt/core.h>
 #include <algorithm>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <map>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -47,7 +47,7 @@ void check(const std::vector<std::vector<double>>& sums, const std::vector<doubl
     if (sums.empty() || weights.empty()) throw Error("an interval needs a seed and a block at least");
     for (const auto& series : sums) {
         if (series.size() != weights.size())
-            throw Error(strprintf("%zu sums for %zu blocks", series.size(), weights.size()));
+            throw Error(fmt::format("{} sums for {} blocks", series.size(), weights.size()));
     }
     if (std::any_of(weights.begin(), weights.end(), [](double weight) { return !(weight >= 0); })) {
         throw Error("a block of negative weight");

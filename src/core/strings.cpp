@@ -1,26 +1,13 @@
 #include "longbow/core/strings.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 #include <numeric>
 
 namespace longbow {
-
-std::string strprintf(const char* format, ...) {
-    va_list args;
-    va_start(args, format);
-    va_list copy;
-    va_copy(copy, args);
-    const int size = std::vsnprintf(nullptr, 0, format, copy);
-    va_end(copy);
-    std::string text(size > 0 ? static_cast<std::size_t>(size) : 0, '\0');
-    if (size > 0) std::vsnprintf(text.data(), text.size() + 1, format, args);
-    va_end(args);
-    return text;
-}
 
 namespace {
 
@@ -99,7 +86,7 @@ std::string human_bytes(double bytes) {
         bytes /= 1024;
         ++unit;
     }
-    return unit == 0 ? strprintf("%.0f B", bytes) : strprintf("%.1f %s", bytes, units[unit]);
+    return unit == 0 ? fmt::format("{:.0f} B", bytes) : fmt::format("{:.1f} {}", bytes, units[unit]);
 }
 
 std::string human_count(double count) {
@@ -109,29 +96,28 @@ std::string human_count(double count) {
         count /= 1000;
         ++unit;
     }
-    if (unit == 0 && count == std::floor(count)) return strprintf("%.0f", count);
-    return strprintf(std::abs(count) < 10 ? "%.2f%s" : "%.1f%s", count, units[unit]);
+    if (unit == 0 && count == std::floor(count)) return fmt::format("{:.0f}", count);
+    return fmt::format("{:.{}f}{}", count, std::abs(count) < 10 ? 2 : 1, units[unit]);
 }
 
 std::string human_seconds(double seconds) {
     if (!(seconds >= 0) || seconds > 1e9) return "?";
     const auto total = static_cast<std::int64_t>(seconds + 0.5);
-    return strprintf("%lld:%02lld:%02lld", static_cast<long long>(total / 3600),
-                     static_cast<long long>(total / 60 % 60), static_cast<long long>(total % 60));
+    return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
 }
 
 std::string rounded_duration_text(double seconds) {
     constexpr double kDay = 86400, kYear = 365 * kDay;
     if (seconds >= 2 * kYear) return with_commas(static_cast<std::int64_t>(std::min(seconds / kYear, 1e15))) + " years";
-    if (seconds >= 4 * kDay) return strprintf("%.0f days", seconds / kDay);
+    if (seconds >= 4 * kDay) return fmt::format("{:.0f} days", seconds / kDay);
     if (!(seconds >= 0) || seconds >= 600) return human_seconds(seconds);
-    return strprintf(seconds < 10 ? "%.1f s" : "%.0f s", seconds);
+    return fmt::format("{:.{}f} s", seconds, seconds < 10 ? 1 : 0);
 }
 
 std::string number_text(double value) {
     char buffer[64];
     const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value);
-    return error == std::errc{} ? std::string(buffer, end) : strprintf("%.17g", value);
+    return error == std::errc{} ? std::string(buffer, end) : fmt::format("{:.17g}", value);
 }
 
 }  // namespace longbow

@@ -2,6 +2,8 @@
 // U+10FFFF.
 #include "longbow/core/utf8.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -95,20 +97,21 @@ const char* encoding_of_bom(std::string_view text) {
 
 std::string utf8_problem(std::string_view text) {
     if (const char* encoding = encoding_of_bom(text)) {
-        return strprintf("begins with the byte order mark of %s: convert it to UTF-8, for example iconv -f %s -t UTF-8",
-                         encoding, encoding);
+        return fmt::format(
+            "begins with the byte order mark of {}: convert it to UTF-8, for example iconv -f {} -t UTF-8", encoding,
+            encoding);
     }
     const auto bad = find_invalid_utf8(text);
     if (bad == std::string_view::npos) return "";
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n');
-    return strprintf("byte %zu (line %lld) is not valid UTF-8", bad, static_cast<long long>(line));
+    return fmt::format("byte {} (line {}) is not valid UTF-8", bad, line);
 }
 
 namespace {
 
 constexpr std::string_view kEscape = "\\x";
 
-std::string escaped_byte(char byte) { return strprintf("\\x%02X", static_cast<unsigned char>(byte)); }
+std::string escaped_byte(char byte) { return fmt::format("\\x{:02X}", static_cast<unsigned char>(byte)); }
 
 // Returns the byte for which \xHH at the beginning of `text` stands, or -1 when there is no such escape.
 int escape_at(std::string_view text) {

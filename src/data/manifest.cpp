@@ -1,5 +1,7 @@
 #include "longbow/data/manifest.h"
 
+#include <fmt/core.h>
+
 #include <limits>
 
 #include "longbow/core/error.h"
@@ -126,7 +128,7 @@ bool is_split_name(const std::string& name) {
 std::int64_t id_bytes_for(std::int64_t vocab_size) { return vocab_size <= 65536 ? 2 : 4; }
 
 std::string shard_name(const std::string& split, std::size_t index) {
-    return strprintf("%s-%05zu.bin", split.c_str(), index);
+    return fmt::format("{}-{:05}.bin", split, index);
 }
 
 std::uint64_t cumulative_entries(std::int64_t tokens) {
@@ -203,8 +205,8 @@ StoreManifest parse_manifest(const Json& json, const std::string& name) {
     const Reader reader(json, name, "");
     if (reader.text("format") != kStoreFormat) reader.fail("not the manifest of a token store");
     if (const auto version = reader.count("version"); version != kStoreVersion) {
-        reader.fail(strprintf("format version %lld; this program reads version %lld: prepare the store again",
-                              static_cast<long long>(version), static_cast<long long>(kStoreVersion)));
+        reader.fail(fmt::format("format version {}; this program reads version {}: prepare the store again", version,
+                                kStoreVersion));
     }
     StoreManifest manifest;
     const auto tokenizer = reader.object("tokenizer");

@@ -1,5 +1,7 @@
 #include "longbow/data/memory_stream.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/error.h"
@@ -28,9 +30,8 @@ public:
 
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > size() - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the stream of %s tokens",
-                                      static_cast<long long>(count), static_cast<long long>(begin),
-                                      with_commas(size()).c_str()));
+            throw DataError(fmt::format("{} tokens from position {} reach outside the stream of {} tokens", count,
+                                        begin, with_commas(size())));
         }
         std::copy_n(ids_.begin() + begin, count, out);
     }
@@ -40,8 +41,7 @@ public:
 
 private:
     [[nodiscard]] double interpolate(std::int64_t end, std::uint64_t RawCount::*column) const {
-        if (end < 0 || end > size())
-            throw DataError(strprintf("token position %lld is outside the stream", static_cast<long long>(end)));
+        if (end < 0 || end > size()) throw DataError(fmt::format("token position {} is outside the stream", end));
         const auto high = std::lower_bound(known_.begin(), known_.end(), end,
                                            [](const KnownOffset& k, std::int64_t token) { return k.token < token; });
         const auto above = static_cast<double>(high->counts.*column);

@@ -1,5 +1,7 @@
 #include "longbow/data/mixture.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -38,9 +40,8 @@ public:
     }
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > size() - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the mixture of %s tokens",
-                                      static_cast<long long>(count), static_cast<long long>(begin),
-                                      with_commas(size()).c_str()));
+            throw DataError(fmt::format("{} tokens from position {} reach outside the mixture of {} tokens", count,
+                                        begin, with_commas(size())));
         }
         for_each_part(begin, count, [&](const TokenStream& stream, std::int64_t first, std::int64_t here) {
             stream.read(first, here, out);
@@ -86,8 +87,7 @@ private:
         }
     }
     [[nodiscard]] double sum(std::int64_t end, double (TokenStream::*measure)(std::int64_t) const) const {
-        if (end < 0 || end > size())
-            throw DataError(strprintf("token position %lld is outside the mixture", static_cast<long long>(end)));
+        if (end < 0 || end > size()) throw DataError(fmt::format("token position {} is outside the mixture", end));
         double total = 0;
         for (std::size_t i = 0; i < streams_.size() && end > begins_[i]; ++i)
             total += (streams_[i]->*measure)(std::min(end - begins_[i], streams_[i]->size()));

@@ -3,6 +3,8 @@
 // of four into any size, in fewer than four steps on average.
 #include "longbow/data/sample_order.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <bit>
 
@@ -25,8 +27,7 @@ Permutation::Permutation(std::uint64_t size, std::uint64_t key) : size_(size), k
 
 std::uint64_t Permutation::at(std::uint64_t index) const {
     if (index >= size_) {
-        throw Error(strprintf("permutation index %llu is outside [0, %llu)", static_cast<unsigned long long>(index),
-                              static_cast<unsigned long long>(size_)));
+        throw Error(fmt::format("permutation index {} is outside [0, {})", index, size_));
     }
     const std::uint64_t mask = (std::uint64_t{1} << half_bits_) - 1;
     std::uint64_t value = index;
@@ -47,9 +48,9 @@ SampleOrder::SampleOrder(std::int64_t tokens, std::int64_t length, std::uint64_t
     : tokens_(tokens), length_(length), blocks_(length > 0 ? tokens / length : 0), seed_(seed) {
     if (length <= 0) throw Error("the length of a training block must be positive");
     if (tokens < length) {
-        throw DataError(strprintf(
-            "the training stream has %s tokens, fewer than one block of train.length %s: give more text or a smaller length",
-            with_commas(tokens).c_str(), with_commas(length).c_str()));
+        throw DataError(fmt::format(
+            "the training stream has {} tokens, fewer than one block of train.length {}: give more text or a smaller length",
+            with_commas(tokens), with_commas(length)));
     }
 }
 

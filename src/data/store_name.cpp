@@ -1,5 +1,7 @@
 #include "longbow/data/store_name.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -67,7 +69,7 @@ std::string text_name(const std::vector<std::string>& files) {
     std::vector<std::string> names;
     for (std::size_t i = 0; i < std::min(files.size(), kNamedFiles); ++i) names.push_back(file_name(files[i]));
     const auto more = files.size() - names.size();
-    return join(names, " + ") + (more > 0 ? strprintf(" + %zu more", more) : "");
+    return join(names, " + ") + (more > 0 ? fmt::format(" + {} more", more) : "");
 }
 
 }  // namespace longbow

@@ -2,6 +2,8 @@
 // needed, so that a store of any size opens at once. Ids are checked as they are read.
 #include "longbow/data/token_store.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -29,9 +31,9 @@ MappedFile map_checked(const fs::path& folder, const StoredFile& file) {
     if (error)
         throw DataError(path.string() + ": " + error.message() + ": the store is not complete; prepare it again");
     if (size != file.bytes) {
-        throw DataError(strprintf("%s: %s bytes, but the manifest says %s: the store is damaged; prepare it again",
-                                  path.c_str(), with_commas(static_cast<std::int64_t>(size)).c_str(),
-                                  with_commas(static_cast<std::int64_t>(file.bytes)).c_str()));
+        throw DataError(fmt::format("{}: {} bytes, but the manifest says {}: the store is damaged; prepare it again",
+                                    path.string(), with_commas(static_cast<std::int64_t>(size)),
+                                    with_commas(static_cast<std::int64_t>(file.bytes))));
     }
     MappedFile mapped(path);
     if (mapped.size() != size) throw DataError(path.string() + ": changed while it was opened");
@@ -68,9 +70,8 @@ public:
 
     void read(std::int64_t begin, std::int64_t count, std::int64_t* out) const override {
         if (begin < 0 || count < 0 || begin > split_.tokens - count) {
-            throw DataError(strprintf("%lld tokens from position %lld reach outside the %s split of %s tokens",
-                                      static_cast<long long>(count), static_cast<long long>(begin), split_.name.c_str(),
-                                      with_commas(split_.tokens).c_str()));
+            throw DataError(fmt::format("{} tokens from position {} reach outside the {} split of {} tokens", count,
+                                        begin, split_.name, with_commas(split_.tokens)));
         }
         while (count > 0) {
             const auto shard = static_cast<std::size_t>(begin / shard_tokens_);
@@ -141,16 +142,14 @@ private:
         }
         if (static_cast<std::int64_t>(largest) >= vocab_size_) {
             throw DataError(
-                strprintf("%s: id %lld is outside the vocabulary of %lld: the store is damaged; prepare it again",
-                          (folder_ / split_.shards[shard].file).c_str(), static_cast<long long>(largest),
-                          static_cast<long long>(vocab_size_)));
+                fmt::format("{}: id {} is outside the vocabulary of {}: the store is damaged; prepare it again",
+                            (folder_ / split_.shards[shard].file).string(), largest, vocab_size_));
         }
     }
 
     [[nodiscard]] double interpolate(std::int64_t end, std::size_t column) const {
         if (end < 0 || end > split_.tokens)
-            throw DataError(strprintf("token position %lld is outside the %s split", static_cast<long long>(end),
-                                      split_.name.c_str()));
+            throw DataError(fmt::format("token position {} is outside the {} split", end, split_.name));
         const auto values = as<std::uint64_t>(cumulative_);
         if (end == split_.tokens) return static_cast<double>(values[values.size() - 2 + column]);
         const auto mark = end / kMarkTokens;

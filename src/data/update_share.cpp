@@ -1,17 +1,18 @@
 #include "longbow/data/update_share.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
 void check_share(const TrainConfig& config, int world) {
     if (config.batch * config.accumulate >= world) return;
-    throw ConfigError(strprintf(
-        "train.batch * train.accumulate = %lld inputs an update cannot be shared by %d ranks: start fewer, or raise train.batch",
-        static_cast<long long>(config.batch * config.accumulate), world));
+    throw ConfigError(fmt::format(
+        "train.batch * train.accumulate = {} inputs an update cannot be shared by {} ranks: start fewer, or raise train.batch",
+        config.batch * config.accumulate, world));
 }
 
 LargestShare largest_share(const TrainConfig& config, int world) {

@@ -4,6 +4,7 @@
 #include <ATen/ops/full.h>
 #include <arpa/inet.h>
 #include <c10/util/Logging.h>
+#include <fmt/core.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,9 +76,9 @@ StorePtr open_store(const Launch& launch, double timeout) {
     } catch (const std::exception& error) {
         const char* remedy = options.isServer ? "is the port free? MASTER_PORT chooses another"
                                               : "is rank 0 running there, and does the network let it be reached?";
-        throw Error(strprintf("rank %d of %d cannot meet the others at %s:%d (dist.timeout is %.0f s): %s (%s)",
-                              launch.rank, launch.world, launch.address.c_str(), launch.port, timeout, remedy,
-                              first_line(error).c_str()));
+        throw Error(fmt::format("rank {} of {} cannot meet the others at {}:{} (dist.timeout is {:.0f} s): {} ({})",
+                                launch.rank, launch.world, launch.address, launch.port, timeout, remedy,
+                                first_line(error)));
     }
 }
 
@@ -102,14 +103,15 @@ struct Communicator::Impl {
             if (watchdog != nullptr) {
                 if (const auto failure = watchdog->failure()) throw Error(*failure);
                 if (const auto gone = watchdog->silent_rank()) {
-                    throw Error(strprintf("rank %d: rank %d has not responded for dist.timeout (", launch.rank, *gone) +
-                                watchdog->table() + ")");
+                    throw Error(
+                        fmt::format("rank {}: rank {} has not responded for dist.timeout (", launch.rank, *gone) +
+                        watchdog->table() + ")");
                 }
             }
             const double waited = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
             if (!for_ever && waited > timeout) {
-                throw Error(strprintf("rank %d waited %.0f s (dist.timeout) for the other ranks at %s:%d", launch.rank,
-                                      waited, launch.address.c_str(), launch.port) +
+                throw Error(fmt::format("rank {} waited {:.0f} s (dist.timeout) for the other ranks at {}:{}",
+                                        launch.rank, waited, launch.address, launch.port) +
                             (watchdog != nullptr ? " (" + watchdog->table() + ")" : ""));
             }
             std::this_thread::sleep_for(pause);
@@ -122,7 +124,7 @@ struct Communicator::Impl {
         } catch (const Error&) {
             throw;
         } catch (const std::exception& error) {
-            const auto what = strprintf("rank %d lost the others: ", launch.rank) + first_line(error);
+            const auto what = fmt::format("rank {} lost the others: ", launch.rank) + first_line(error);
             throw Error(watchdog != nullptr ? watchdog->explain(what) : what);
         }
     }
@@ -234,7 +236,7 @@ std::vector<std::string> Communicator::exchange(const std::string& value) {
     auto& self = *impl_;
     std::vector<std::string> all;
     self.guarded([&] {
-        const auto name = strprintf("exchange/%lld/", static_cast<long long>(self.exchanges++));
+        const auto name = fmt::format("exchange/{}/", self.exchanges++);
         self.store->set(name + std::to_string(rank()), std::vector<std::uint8_t>(value.begin(), value.end()));
         for (int other = 0; other < world(); ++other)
             all.push_back(self.take(*self.store, name + std::to_string(other), /*for_ever=*/false));
@@ -249,7 +251,7 @@ std::string Communicator::from_leader(const std::string& value) {
 void Communicator::leader_first(const char* what, const std::function<void()>& work) {
     if (alone()) return work();
     auto& self = *impl_;
-    const auto key = strprintf("first/%lld", static_cast<long long>(self.exchanges++));
+    const auto key = fmt::format("first/{}", self.exchanges++);
     self.watchdog->stage(std::string(leader() ? "" : "waiting for rank 0: ") + what, /*patient=*/true);
     if (leader()) {
         std::string stopped;
@@ -306,7 +308,7 @@ void Communicator::fail(const std::string& what) noexcept {
     if (self.watchdog == nullptr) return;
     try {
         if (self.watchdog->failure()) return;
-        const auto message = strprintf("rank %d failed: ", rank()) + what;
+        const auto message = fmt::format("rank {} failed: ", rank()) + what;
         self.watchdog->fail(message);
         self.store->compareSet(kFailureKey, "", message);
         // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have read
@@ -322,8 +324,8 @@ std::unique_ptr<Mailbox> Communicator::mailbox() const {
     // Mailboxes are numbered, so that a later run of the same ranks (train.seeds) does not read what an earlier one
     // put. The wait has no time limit, since the other rank may be writing a large file; if that rank is gone, the
     // watchdog ends the wait.
-    auto store = c10::make_intrusive<c10d::PrefixStore>(
-        strprintf("mailbox/%lld", static_cast<long long>(impl_->mailboxes++)), impl_->store->clone());
+    auto store =
+        c10::make_intrusive<c10d::PrefixStore>(fmt::format("mailbox/{}", impl_->mailboxes++), impl_->store->clone());
     return std::make_unique<StoreMailbox>(
         store,
         [impl = impl_.get()](c10d::Store& from, const std::string& key) {

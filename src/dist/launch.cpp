@@ -1,10 +1,11 @@
 #include "longbow/dist/launch.h"
 
+#include <fmt/core.h>
+
 #include <charconv>
 #include <cstdlib>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -29,7 +30,7 @@ public:
         const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
         if (error != std::errc{} || end != value.data() + value.size() || number < low || number > high) {
             throw UsageError(
-                strprintf("%s=%s in the environment: expected a number from %d to %d", name, value.c_str(), low, high));
+                fmt::format("{}={} in the environment: expected a number from {} to {}", name, value, low, high));
         }
         return number;
     }

@@ -1,5 +1,6 @@
 #include "longbow/dist/spawn.h"
 
+#include <fmt/core.h>
 #include <sys/wait.h>
 
 #include <chrono>
@@ -12,7 +13,6 @@
 #include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -82,8 +82,8 @@ private:
         failed_ = true;
         failed_at_ = Clock::now();
         if (WIFSIGNALED(status))
-            log::error(
-                strprintf("rank %d was killed by signal %d (%s)", rank, WTERMSIG(status), strsignal(WTERMSIG(status))));
+            log::error(fmt::format("rank {} was killed by signal {} ({})", rank, WTERMSIG(status),
+                                   strsignal(WTERMSIG(status))));
     }
     void send(int signal) const {
         for (const auto& [pid, rank] : running_) kill(pid, signal);

@@ -1,5 +1,6 @@
 #include "watchdog.h"
 
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -109,15 +110,15 @@ std::string Watchdog::table_of(const State& state) {
     const std::lock_guard lock(state.mutex);
     std::vector<std::string> rows;
     for (std::size_t rank = 0; rank < state.hosts.size(); ++rank) {
-        const auto name = strprintf("rank %zu (%s): ", rank, state.hosts[rank].c_str());
+        const auto name = fmt::format("rank {} ({}): ", rank, state.hosts[rank]);
         if (static_cast<int>(rank) == state.rank) {
-            rows.push_back(name + state.where + strprintf(" for %.0f s", seconds_since(state.since)));
+            rows.push_back(name + state.where + fmt::format(" for {:.0f} s", seconds_since(state.since)));
             continue;
         }
         const auto& seen = state.seen[rank];
         const auto silent = seconds_since(seen.changed);
         const auto where = seen.where.empty() ? std::string("start") : seen.where;
-        rows.push_back(name + (silent > 2.5 ? strprintf("no response for %.0f s, last at ", silent) : "") + where);
+        rows.push_back(name + (silent > 2.5 ? fmt::format("no response for {:.0f} s, last at ", silent) : "") + where);
     }
     return join(rows, "; ");
 }
@@ -134,15 +135,15 @@ std::string Watchdog::explain(const std::string& what) const {
 // the others.
 void Watchdog::exchange(const std::shared_ptr<State>& state) {
     std::vector<std::string> keys;
-    for (std::size_t rank = 0; rank < state->hosts.size(); ++rank) keys.push_back(strprintf("beat/%zu", rank));
+    for (std::size_t rank = 0; rank < state->hosts.size(); ++rank) keys.push_back(fmt::format("beat/{}", rank));
     const auto own = static_cast<std::size_t>(state->rank);
     try {
         for (std::int64_t beat = 0; !state->stopped; ++beat) {
             std::string mine;
             {
                 const std::lock_guard lock(state->mutex);
-                mine = strprintf("%lld|", static_cast<long long>(beat)) + state->where +
-                       strprintf(" for %.0f s", seconds_since(state->since));
+                mine =
+                    fmt::format("{}|", beat) + state->where + fmt::format(" for {:.0f} s", seconds_since(state->since));
             }
             state->store->set(keys[own], std::vector<std::uint8_t>(mine.begin(), mine.end()));
             const bool failed = state->store->check({kFailureKey});
@@ -191,14 +192,14 @@ void Watchdog::watch_clock(const std::shared_ptr<State>& state) {
             if (wrong && seconds_since(state->wrong_since) > kGrace) {
                 why = state->failure ? *state->failure : state->lost;
             } else if (!state->patient && seconds_since(state->since) > patience) {
-                why = strprintf("no progress for %.0f s (dist.timeout)", seconds_since(state->since));
+                why = fmt::format("no progress for {:.0f} s (dist.timeout)", seconds_since(state->since));
             } else if (seconds_since(state->answered) > patience) {
-                why = strprintf("the store where the ranks meet has not answered for %.0f s",
-                                seconds_since(state->answered));
+                why = fmt::format("the store where the ranks meet has not answered for {:.0f} s",
+                                  seconds_since(state->answered));
             }
         }
         if (why.empty() || state->stopped) continue;
-        end_process(strprintf("rank %d: ", state->rank) + why + " (" + table_of(*state) + ")");
+        end_process(fmt::format("rank {}: ", state->rank) + why + " (" + table_of(*state) + ")");
     }
 }
 

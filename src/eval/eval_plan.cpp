@@ -1,6 +1,8 @@
 // Checks a request and lets its protocol plan windows for the stream, or for its documents one after the other.
 #include "longbow/eval/eval_plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/error.h"
@@ -28,9 +30,8 @@ void check_plan(const EvalPlanRequest& request) {
     const auto& protocol = protocol_named(request.protocol);
     const auto length = request.length;
     if (length < protocol.shortest_length) {
-        throw UsageError(strprintf("evaluation length %lld is too short: protocol %s needs at least %lld",
-                                   static_cast<long long>(length), protocol.name.c_str(),
-                                   static_cast<long long>(protocol.shortest_length)));
+        throw UsageError(fmt::format("evaluation length {} is too short: protocol {} needs at least {}", length,
+                                     protocol.name, protocol.shortest_length));
     }
     const auto stride = request.stride == 0 ? protocol.stride_at(length) : request.stride;
     if (!protocol.strided && stride != protocol.stride_at(length)) {
@@ -38,9 +39,7 @@ void check_plan(const EvalPlanRequest& request) {
                          join(strided_protocols(), " or "));
     }
     if (stride < 1 || stride > length) {
-        throw UsageError(strprintf("stride %lld is out of range: at length %lld it is 1 to %lld",
-                                   static_cast<long long>(stride), static_cast<long long>(length),
-                                   static_cast<long long>(length)));
+        throw UsageError(fmt::format("stride {} is out of range: at length {} it is 1 to {}", stride, length, length));
     }
     if (!protocol.within_documents && !request.document_ends.empty()) {
         throw UsageError("protocol " + protocol.name + " takes the stream as one text: omit --within-documents");
@@ -60,8 +59,7 @@ std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
         stretch.first = stretch.last;
     }
     if (windows.empty()) {
-        throw UsageError(strprintf("protocol %s scores no token of a stream of %lld", protocol.name.c_str(),
-                                   static_cast<long long>(request.tokens)));
+        throw UsageError(fmt::format("protocol {} scores no token of a stream of {}", protocol.name, request.tokens));
     }
     return windows;
 }

@@ -2,6 +2,7 @@
 // the output head.
 #include "longbow/eval/evaluator.h"
 
+#include <fmt/core.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
@@ -35,13 +36,11 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(strprintf(
-        "|%s|%s|%lld|%lld|%d|%lld|%lld|%s|%s|%s|%s|%a|%s", stream.fingerprint().c_str(), request.protocol.c_str(),
-        static_cast<long long>(request.length), static_cast<long long>(request.stride),
-        request.within_documents ? 1 : 0, static_cast<long long>(request.max_batch_tokens),
-        static_cast<long long>(request.max_stream_tokens), std::string(name_of(request.dtype)).c_str(), device.c_str(),
-        model.config().position.method.c_str(), model.attention().name().c_str(),
-        model.config().attention.skip_threshold, to_string(gemm_library()).c_str()));
+    hasher.update(fmt::format("|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:a}|{}", stream.fingerprint(), request.protocol,
+                              request.length, request.stride, request.within_documents ? 1 : 0,
+                              request.max_batch_tokens, request.max_stream_tokens, name_of(request.dtype), device,
+                              model.config().position.method, model.attention().name(),
+                              model.config().attention.skip_threshold, to_string(gemm_library())));
     return hasher.digest();
 }
 
@@ -102,9 +101,8 @@ private:
         const auto kept = rank_ == 0 ? read_partial(options_.partial, key_) : std::vector<float>();
         std::copy_n(kept.begin(), std::min(kept.size(), nll_.size()), nll_.begin());
         if (!kept.empty() && !label.empty()) {
-            log::info(strprintf("%s: continuing after %s of %s tokens", label.c_str(),
-                                with_commas(static_cast<std::int64_t>(kept.size())).c_str(),
-                                with_commas(total_).c_str()));
+            log::info(fmt::format("{}: continuing after {} of {} tokens", label,
+                                  with_commas(static_cast<std::int64_t>(kept.size())), with_commas(total_)));
         }
         std::size_t place = 0, next = 0;
         const auto known = std::stoull(share_.from_leader(std::to_string(kept.size())));
@@ -165,11 +163,10 @@ private:
         if (!stop) return;
         progress_.finish();
         const std::string signal = stop_signal_name();
-        throw InterruptedError(strprintf("%s: %s after %s of %s tokens%s", options_.label.c_str(),
-                                         signal.empty() ? "another rank was told to stop" : signal.c_str(),
-                                         with_commas(static_cast<std::int64_t>(done)).c_str(),
-                                         with_commas(total_).c_str(),
-                                         partial.empty() ? "" : "; run the same command again to continue"));
+        throw InterruptedError(fmt::format("{}: {} after {} of {} tokens{}", options_.label,
+                                           signal.empty() ? "another rank was told to stop" : signal,
+                                           with_commas(static_cast<std::int64_t>(done)), with_commas(total_),
+                                           partial.empty() ? "" : "; run the same command again to continue"));
     }
 
     void finish() {
@@ -210,10 +207,8 @@ private:
 
 void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
     if (limit > 0 && length > limit) {
-        throw UsageError(
-            strprintf("length %lld: position method '%s' of this model ends at %lld; evaluate at %lld or less",
-                      static_cast<long long>(length), config.position.method.c_str(), static_cast<long long>(limit),
-                      static_cast<long long>(limit)));
+        throw UsageError(fmt::format("length {}: position method '{}' of this model ends at {}; evaluate at {} or less",
+                                     length, config.position.method, limit, limit));
     }
 }
 
@@ -230,7 +225,7 @@ EvalShare evaluation_share(Communicator& ranks) {
     share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
     share.from_leader = [&ranks](const std::string& value) { return ranks.from_leader(value); };
     share.progress = [&ranks, batch = std::int64_t{0}]() mutable {
-        ranks.stage(strprintf("evaluation, batch %lld", static_cast<long long>(++batch)));
+        ranks.stage(fmt::format("evaluation, batch {}", ++batch));
     };
     return share;
 }

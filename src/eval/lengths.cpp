@@ -1,4 +1,6 @@
 // Checks a list of evaluation lengths for repeated ones and for ones that no window of the text reaches.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/strings.h"
@@ -17,7 +19,7 @@ std::vector<std::int64_t> distinct_lengths(const std::vector<std::int64_t>& leng
             distinct.push_back(length);
         } else if (!holds(repeated, length)) {
             repeated.push_back(length);
-            log::info(strprintf("length %lld is named twice and used once", static_cast<long long>(length)));
+            log::info(fmt::format("length {} is named twice and used once", length));
         }
     }
     return distinct;
@@ -37,10 +39,9 @@ std::int64_t longest_stretch(const EvalPlanRequest& request) {
 bool warn_if_unreached(const EvalPlanRequest& request) {
     const auto longest = longest_stretch(request);
     if (longest >= request.length) return false;
-    log::warn(strprintf(
-        "no window has length %lld, because the %s has only %s tokens: the result is not a measurement at that length",
-        static_cast<long long>(request.length), request.document_ends.empty() ? "stream" : "longest document",
-        with_commas(longest).c_str()));
+    log::warn(fmt::format(
+        "no window has length {}, because the {} has only {} tokens: the result is not a measurement at that length",
+        request.length, request.document_ends.empty() ? "stream" : "longest document", with_commas(longest)));
     return true;
 }
 

@@ -1,5 +1,7 @@
 #include "longbow/eval/logprobs.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -29,7 +31,7 @@ std::string logprobs_path(const std::string& pattern, const std::string& run, st
 }
 
 void write_logprobs(const std::string& path, const std::vector<float>& nll) {
-    std::string header = strprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%zu,), }", nll.size());
+    std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", nll.size());
     // Magic, version and length take 10 bytes; data start at a multiple of 64.
     header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');
     header += '\n';

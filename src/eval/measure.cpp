@@ -1,5 +1,7 @@
 #include "longbow/eval/measure.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 #include <utility>
@@ -56,8 +58,8 @@ EvalResult row_without_numbers(const MeasuredRun& run, const TokenStream& stream
 std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& evaluations) {
     const auto of_length = std::count_if(evaluations.begin(), evaluations.end(),
                                          [&](const EvalRequest& one) { return one.length == row.length; });
-    return row.name + strprintf(", length %lld", static_cast<long long>(row.length)) +
-           (of_length > 1 ? strprintf(", stride %lld", static_cast<long long>(row.stride)) : "");
+    return row.name + fmt::format(", length {}", row.length) +
+           (of_length > 1 ? fmt::format(", stride {}", row.stride) : "");
 }
 
 }  // namespace

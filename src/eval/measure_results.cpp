@@ -1,5 +1,7 @@
 #include "longbow/eval/measure_results.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -127,9 +129,9 @@ bool ResultsMeasurement::uses_standard_output(const PlannedRun& run) const {
 
 EvalResult ResultsMeasurement::measure_planned(PlannedRun& run, const PlannedRow& row, WorkProgress& progress) {
     const auto& expected = row.expected;
-    log::info(strprintf("%s: %s windows by protocol %s, stride %lld", row.label.c_str(),
-                        with_commas(static_cast<std::int64_t>(row.plan->windows.size())).c_str(),
-                        expected.protocol.c_str(), static_cast<long long>(expected.stride)));
+    log::info(fmt::format("{}: {} windows by protocol {}, stride {}", row.label,
+                          with_commas(static_cast<std::int64_t>(row.plan->windows.size())), expected.protocol,
+                          expected.stride));
     auto measured = measure_row(plan_, run, row, partial_of(run, row), progress, evaluation_share(ranks_));
     if (!request_.token_logprobs.empty() && ranks_.leader())
         write_logprobs(logprobs_path(request_.token_logprobs, run.run.name, expected.length), measured.nll);

@@ -1,5 +1,7 @@
 #include "longbow/eval/measurement.h"
 
+#include <fmt/core.h>
+
 #include "longbow/core/dtype.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/protocol.h"
@@ -41,9 +43,8 @@ bool Measurement::matches(const Measurement& other, unsigned parts) const {
 }
 
 std::string Measurement::text() const {
-    auto words = strprintf("length %lld", static_cast<long long>(length));
-    if (stride != protocol_named(protocol).stride_at(length))
-        words += strprintf(", stride %lld", static_cast<long long>(stride));
+    auto words = fmt::format("length {}", length);
+    if (stride != protocol_named(protocol).stride_at(length)) words += fmt::format(", stride {}", stride);
     words += ", protocol " + protocol + ", " + split + (split == "text" ? "" : " split");
     if (within_documents) words += ", within documents";
     if (max_stream_tokens > 0) words += ", first " + with_commas(max_stream_tokens) + " tokens";

@@ -1,6 +1,7 @@
 // Implements protocol llamacpp: the chunks of llama.cpp's llama-perplexity, for models with a BOS.
+#include <fmt/core.h>
+
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/eval/protocol.h"
 
 namespace longbow {
@@ -14,9 +15,9 @@ void plan_llamacpp(const EvalStretch& text, std::vector<EvalWindow>& windows) {
     const auto length = text.length;
     const auto chunks = (text.last + 1) / length;
     if (chunks < 2) {
-        throw UsageError(strprintf(
-            "protocol llamacpp needs at least %lld tokens for length %lld, and the stream has %lld: take a shorter length",
-            static_cast<long long>(2 * length - 1), static_cast<long long>(length), static_cast<long long>(text.last)));
+        throw UsageError(fmt::format(
+            "protocol llamacpp needs at least {} tokens for length {}, and the stream has {}: take a shorter length",
+            2 * length - 1, length, text.last));
     }
     for (std::int64_t begin = 0; begin < chunks * length; begin += length) {
         windows.push_back({begin, begin + length - 1, begin + length / 2, true});

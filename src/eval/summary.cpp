@@ -1,4 +1,6 @@
 // Computes a row's numbers from per-token losses: means, intervals, losses by position. No model is needed here.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -7,7 +9,6 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/interval.h"
-#include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
 
 namespace longbow {
@@ -145,7 +146,7 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
         words += stream.words_before(end) - stream.words_before(begin);
     }
     if (tokens != static_cast<std::int64_t>(nll.size())) {
-        throw Error(strprintf("%zu losses for %lld scored tokens", nll.size(), static_cast<long long>(tokens)));
+        throw Error(fmt::format("{} losses for {} scored tokens", nll.size(), tokens));
     }
 
     auto result = std::move(row);

@@ -1,6 +1,8 @@
 // Takes little-endian numbers and spans from untrusted bytes. Reading past the end throws CheckpointError.
 #pragma once
 
+#include <fmt/core.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -8,7 +10,6 @@
 #include <string_view>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -23,7 +24,7 @@ public:
 
     std::span<const std::byte> take(std::uint64_t count) {
         if (count > left()) {
-            fail(strprintf("it ends where %llu more bytes are due", static_cast<unsigned long long>(count - left())));
+            fail(fmt::format("it ends where {} more bytes are due", count - left()));
         }
         const auto part = bytes_.subspan(position_, static_cast<std::size_t>(count));
         position_ += static_cast<std::size_t>(count);
@@ -54,7 +55,7 @@ public:
         fail(left() > limit ? "a name in it is too long" : "it ends inside a name");
     }
     [[noreturn]] void fail(const std::string& reason) const {
-        throw CheckpointError(strprintf("%s is damaged at byte %zu: ", what_.c_str(), position_) + reason);
+        throw CheckpointError(fmt::format("{} is damaged at byte {}: ", what_, position_) + reason);
     }
 
 private:

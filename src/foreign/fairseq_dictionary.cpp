@@ -1,4 +1,6 @@
 // Checks whether a dictionary fits an imported model (dictionary_mismatch() of fairseq_model.h).
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -30,20 +32,19 @@ std::string dictionary_mismatch(const std::string& dictionary, const FairseqMode
         const auto count = count_of(rest.substr(0, end));
         ++lines;
         if (before >= 0 && count > before) {
-            return strprintf(
-                "line %lld has a higher count (%lld) than the line before it (%lld). fairseq sorts its dictionaries by falling count, and a "
+            return fmt::format(
+                "line {} has a higher count ({}) than the line before it ({}). fairseq sorts its dictionaries by falling count, and a "
                 "word's line is its id: in another order the model reads other words. Take the dict.txt that the training data was made with",
-                static_cast<long long>(lines), static_cast<long long>(count), static_cast<long long>(before));
+                lines, count, before);
         }
         before = count;
         rest.remove_prefix(std::min(end + 1, rest.size()));
     }
     if (lines + kSpecials == model.vocab_size) return "";
     const bool padding = lines + kSpecials < model.vocab_size && (lines + kSpecials + 7) / 8 * 8 == model.vocab_size;
-    return strprintf(
-        "it has %lld words, with fairseq's four specials %lld ids; the model has %lld. %s",
-        static_cast<long long>(lines), static_cast<long long>(lines + kSpecials),
-        static_cast<long long>(model.vocab_size),
+    return fmt::format(
+        "it has {} words, with fairseq's four specials {} ids; the model has {}. {}", lines, lines + kSpecials,
+        model.vocab_size,
         padding
             ? "The lines \"madeupwordNNNN 0\" are missing with which fairseq-preprocess fills the vocabulary up to a multiple of 8: take "
               "the dict.txt that it wrote"

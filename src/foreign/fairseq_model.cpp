@@ -3,6 +3,8 @@
 // older files differ.
 #include "longbow/foreign/fairseq_model.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -57,7 +59,7 @@ public:
         if (model_.config.model.final_norm) norm("decoder.layer_norm", "final_norm");
         if (const auto left = weights_.names(); !left.empty()) {
             weights_.fail("it has the tensor " + quote_foreign(left.front()) +
-                          strprintf(" (and %zu more of the kind)", left.size() - 1) +
+                          fmt::format(" (and {} more of the kind)", left.size() - 1) +
                           ", for which a language model with its settings has no place");
         }
         check_size();

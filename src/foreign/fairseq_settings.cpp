@@ -2,6 +2,8 @@
 // (base_lm_architecture).
 #include "fairseq_settings.h"
 
+#include <fmt/core.h>
+
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -46,7 +48,7 @@ public:
     }
     [[nodiscard]] double real(const char* key, double otherwise, double low, double high) const {
         const double value = tree_.real(place_of(key), key).value_or(otherwise);
-        if (!(value >= low && value <= high)) fail(strprintf("its setting %s = %g is out of range", key, value));
+        if (!(value >= low && value <= high)) fail(fmt::format("its setting {} = {:g} is out of range", key, value));
         return value;
     }
     [[nodiscard]] std::int64_t count(const char* key, std::int64_t most) const {
@@ -54,8 +56,7 @@ public:
         if (!value)
             fail(std::string("its settings name no ") + key +
                  ": it is not a language model of fairseq's transformer_lm family");
-        if (*value < 1 || *value > most)
-            fail(strprintf("its setting %s = %lld is out of range", key, static_cast<long long>(*value)));
+        if (*value < 1 || *value > most) fail(fmt::format("its setting {} = {} is out of range", key, *value));
         return *value;
     }
     [[nodiscard]] std::optional<std::int64_t> optional_count(const char* key, std::int64_t most) const {

@@ -1,8 +1,8 @@
 #include "longbow/foreign/pickle_tree.h"
 
-#include <algorithm>
+#include <fmt/core.h>
 
-#include "longbow/core/strings.h"
+#include <algorithm>
 
 namespace longbow {
 
@@ -120,7 +120,7 @@ std::string quote_foreign(std::string_view foreign) {
             if (c == '"' || c == '\\') text += '\\';  // else a name could end its quotes, or imitate an escape
             text += c;
         } else {
-            text += strprintf("\\x%02x", static_cast<unsigned char>(c));
+            text += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
         }
     }
     return text + (foreign.size() > kShown ? "..\"" : "\"");

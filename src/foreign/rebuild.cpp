@@ -1,9 +1,9 @@
 #include "rebuild.h"
 
+#include <fmt/core.h>
+
 #include <limits>
 #include <utility>
-
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -38,7 +38,7 @@ const PickleValue& argument(const PickleTree& tree, PickleId tuple, std::size_t 
 std::vector<std::int64_t> integers(const PickleTree& tree, const PickleValue& tuple, const PickleLimits& limits,
                                    const char* what) {
     if (tuple.items.size() > limits.dimensions)
-        throw RebuildError{strprintf("a tensor has %zu dimensions", tuple.items.size())};
+        throw RebuildError{fmt::format("a tensor has {} dimensions", tuple.items.size())};
     std::vector<std::int64_t> values;
     for (const auto id : tuple.items) {
         if (tree[id].kind != Kind::integer || tree[id].integer < 0)

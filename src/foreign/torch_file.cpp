@@ -1,8 +1,11 @@
 #include "longbow/foreign/torch_file.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
 
 #include "byte_reader.h"
+#include "longbow/core/strings.h"
 #include "unpickler.h"
 #include "zip_archive.h"
 
@@ -109,9 +112,8 @@ void TorchFile::read_zip(Bytes file) {
         if (storage.dtype != PickleDtype::unknown &&
             bytes.size() != static_cast<std::uint64_t>(storage.elements) * size_of(storage.dtype)) {
             throw CheckpointError(
-                strprintf("%s is damaged: storage %s has %zu bytes, its pickle claims %lld elements of %s",
-                          name_.c_str(), quote_foreign(storage.key).c_str(), bytes.size(),
-                          static_cast<long long>(storage.elements), name_of(storage.dtype)));
+                fmt::format("{} is damaged: storage {} has {} bytes, its pickle claims {} elements of {}", name_,
+                            quote_foreign(storage.key), bytes.size(), storage.elements, name_of(storage.dtype)));
         }
         records_.push_back({bytes, found->second.crc});
     }

@@ -1,5 +1,7 @@
 #include "unpickler.h"
 
+#include <fmt/core.h>
+
 #include <bit>
 #include <unordered_map>
 #include <utility>
@@ -22,7 +24,7 @@ public:
     PickleTree run() {
         if (reader_.byte() != kProto) reader_.fail("it is not a pickle of protocol 2 or later");
         const auto protocol = reader_.byte();
-        if (protocol < 2 || protocol > 5) reader_.fail(strprintf("pickle protocol %d is not known", protocol));
+        if (protocol < 2 || protocol > 5) reader_.fail(fmt::format("pickle protocol {} is not known", protocol));
         while (true) {
             if (reader_.position() - begin_ > limits_.bytes) reader_.fail("the pickle is longer than any checkpoint's");
             // A single byte of the pickle may add to any of these.
@@ -31,7 +33,7 @@ public:
             const std::uint8_t op = reader_.byte();
             if (op == kStop) break;
             if (!scalar(op) && !text(op) && !container(op) && !memory(op) && !call(op)) {
-                reader_.fail(strprintf("pickle opcode 0x%02x is not known", op));
+                reader_.fail(fmt::format("pickle opcode 0x{:02x} is not known", op));
             }
         }
         tree_.root = pop();

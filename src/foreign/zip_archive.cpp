@@ -3,6 +3,7 @@
 // to find where its record's bytes begin.
 #include "zip_archive.h"
 
+#include <fmt/core.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -168,7 +169,7 @@ std::map<std::string, ZipRecord> read_zip_directory(Bytes file, const std::strin
 void check_crc(Bytes bytes, std::uint32_t crc, const std::string& what) {
     const auto actual = ::crc32_z(0, reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size());
     if (crc != 0 && actual != crc)
-        throw CheckpointError(strprintf("%s is damaged: its checksum is %08lx, not %08x", what.c_str(), actual, crc));
+        throw CheckpointError(fmt::format("{} is damaged: its checksum is {:08x}, not {:08x}", what, actual, crc));
 }
 
 }  // namespace longbow

@@ -1,12 +1,12 @@
 #include "longbow/generate/generate.h"
 
+#include <fmt/core.h>
 #include <torch/types.h>
 
 #include <cmath>
 
 #include "longbow/core/error.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/model/output_head.h"
 #include "longbow/telemetry/log.h"
@@ -59,9 +59,9 @@ void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const Genera
     const auto limit = model.position().max_length();
     if (limit == 0 || tokens <= limit) return;
     throw UsageError(
-        strprintf("--prompt: %ld tokens with the boundary that starts them, but position method \"%s\" ends at %ld "
-                  "(position.max_length); shorten the prompt",
-                  static_cast<long>(tokens), model.config().position.method.c_str(), static_cast<long>(limit)));
+        fmt::format("--prompt: {} tokens with the boundary that starts them, but position method \"{}\" ends at {} "
+                    "(position.max_length); shorten the prompt",
+                    tokens, model.config().position.method, limit));
 }
 
 std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
@@ -84,9 +84,9 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
     };
     for (std::int64_t made = 0; made < request.max_new_tokens && !stop_requested(); ++made) {
         if (limit > 0 && cache.length + static_cast<std::int64_t>(fresh.size()) > limit) {
-            log::warn(strprintf(
-                "stopped after %ld new tokens: position method \"%s\" ends at %ld tokens (position.max_length)",
-                static_cast<long>(made), model.config().position.method.c_str(), static_cast<long>(limit)));
+            log::warn(fmt::format(
+                "stopped after {} new tokens: position method \"{}\" ends at {} tokens (position.max_length)", made,
+                model.config().position.method, limit));
             break;
         }
         const auto id = static_cast<TokenId>(sampler.next(next_logits(model, fresh, cache)));

@@ -1,6 +1,7 @@
 #include "longbow/grid/children.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,8 +70,8 @@ public:
         }
         progress_.finish();
         if (told) {
-            throw InterruptedError(strprintf("%s: %zu of %zu steps are done; run the same command again to continue",
-                                             stop_signal_name(), done_, total_));
+            throw InterruptedError(fmt::format("{}: {} of {} steps are done; run the same command again to continue",
+                                               stop_signal_name(), done_, total_));
         }
         return failures_;
     }
@@ -96,7 +97,7 @@ private:
 
     void launch(std::size_t chain) {
         const auto& command = chains_[chain].commands[next_[chain]];
-        log::info(strprintf("[%zu/%zu] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " +
+        log::info(fmt::format("[{}/{}] ", done_ + running_.size() + 1, total_) + chains_[chain].name + ": " +
                   short_text(command));
         ChildOptions options;
         options.log = chains_[chain].log;
@@ -119,7 +120,7 @@ private:
             names.push_back(chains_[child.chain].name + ": " +
                             short_text(chains_[child.chain].commands[next_[child.chain]]));
         }
-        progress_.show({{strprintf("%zu of %zu steps", done_, total_)}, {join(names, "; "), /*can_be_cut=*/true}});
+        progress_.show({{fmt::format("{} of {} steps", done_, total_)}, {join(names, "; "), /*can_be_cut=*/true}});
     }
 
     void ended(pid_t pid, int status, bool stopping) {
@@ -137,7 +138,7 @@ private:
         // The chain's other commands will not run.
         for (auto i = next_[chain]; i < failed.commands.size(); ++i) progress_.skip(cost_of(failed, i));
         failures_.push_back({failed.name, short_text(failed.commands[next_[chain]]), failed.log, code});
-        log::warn(failed.name + ": " + failures_.back().command + strprintf(" ended with code %d; see ", code) +
+        log::warn(failed.name + ": " + failures_.back().command + fmt::format(" ended with code {}; see ", code) +
                   failed.log.string());
     }
 

@@ -1,5 +1,7 @@
 #include "longbow/grid/commands.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 
@@ -32,7 +34,7 @@ void add_config(Command& command, const PlannedModel& model) {
 Command train_command(const PlannedModel& model, const GridRequest& request, std::int64_t stop) {
     Command command{"train"};
     add_config(command, model);
-    if (stop < model.updates) command.push_back(strprintf("train.stop=%lld updates", static_cast<long long>(stop)));
+    if (stop < model.updates) command.push_back(fmt::format("train.stop={} updates", stop));
     command.insert(command.end(), {"--run-dir", (request.run_dir / model.name).string()});
     add_common(command, request);
     return command;
@@ -130,7 +132,7 @@ std::string slurm_script(const GridPlan& plan, const GridRequest& request,
     if (chains.empty())
         throw UsageError("nothing is missing: without --slurm, the same command writes the tables and figures");
     std::string text = "#!/bin/bash\n#SBATCH --job-name=longbow\n";
-    text += strprintf("#SBATCH --array=0-%zu\n", chains.size() - 1);
+    text += fmt::format("#SBATCH --array=0-{}\n", chains.size() - 1);
     text +=
         "#SBATCH --gres=gpu:1\n#SBATCH --cpus-per-task=8\n#SBATCH --requeue\n#SBATCH --signal=B:TERM@120\n#SBATCH "
         "--output=longbow-%A-%a.log\n";
@@ -148,7 +150,7 @@ std::string slurm_script(const GridPlan& plan, const GridRequest& request,
         "    if [ $status = 75 ]; then scontrol requeue \"$SLURM_JOB_ID\"; exit 0; fi\n    [ $status = 0 ] || exit $status\n}\n";
     text += "case $SLURM_ARRAY_TASK_ID in\n";
     for (std::size_t i = 0; i < chains.size(); ++i) {
-        text += strprintf("%zu)  # ", i) + chains[i].name + "\n";
+        text += fmt::format("{})  # ", i) + chains[i].name + "\n";
         for (const auto& command : chains[i].commands) text += "    step " + shell_line(command) + "\n";
         text += "    ;;\n";
     }

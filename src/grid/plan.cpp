@@ -1,5 +1,7 @@
 #include "longbow/grid/plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <map>
 
@@ -40,8 +42,7 @@ void check_settings(const PlannedModel& model, const fs::path& run, const Config
             changes.push_back(difference.key + ": " + difference.before + " -> " + difference.after);
     }
     if (model.done_updates > model.updates) {
-        changes.push_back(strprintf("it has %lld updates, %lld are asked for",
-                                    static_cast<long long>(model.done_updates), static_cast<long long>(model.updates)));
+        changes.push_back(fmt::format("it has {} updates, {} are asked for", model.done_updates, model.updates));
     }
     if (!changes.empty()) {
         throw ConfigError(run.string() + " was trained with other settings (" + join(changes, "; ") +
@@ -79,15 +80,14 @@ void mark_missing(std::vector<PlannedEval>& evals, const std::string& data_set, 
 }
 
 std::string hours(double seconds) {
-    return seconds >= 36000 ? strprintf("%s h", with_commas(static_cast<std::int64_t>(seconds / 3600 + 0.5)).c_str())
-                            : strprintf(seconds >= 360 ? "%.1f h" : "%.3f h", seconds / 3600);
+    return seconds >= 36000 ? fmt::format("{} h", with_commas(static_cast<std::int64_t>(seconds / 3600 + 0.5)))
+                            : fmt::format("{:.{}f} h", seconds / 3600, seconds >= 360 ? 1 : 3);
 }
 
 std::string state_of(const PlannedModel& model) {
     if (model.trained()) return "trained";
     if (model.done_updates > 0)
-        return strprintf("at %s of %s updates", with_commas(model.done_updates).c_str(),
-                         with_commas(model.updates).c_str());
+        return fmt::format("at {} of {} updates", with_commas(model.done_updates), with_commas(model.updates));
     return "to train";
 }
 
@@ -98,7 +98,7 @@ std::string eval_text(const PlannedEval& eval) {
     if (eval.stream_tokens > 0) text += ", first " + with_commas(eval.stream_tokens) + " tokens";
     if (eval.file == "speed.jsonl") text += ", in batches";
     if (eval.file == "early.jsonl") text += ", on the way";
-    text += strprintf(": %zu of %zu lengths done", eval.lengths.size() - missing.size(), eval.lengths.size());
+    text += fmt::format(": {} of {} lengths done", eval.lengths.size() - missing.size(), eval.lengths.size());
     if (!missing.empty()) text += "; missing " + join(missing, " ") + ", " + hours(eval.seconds);
     return text;
 }
@@ -170,9 +170,9 @@ void warn_of_unreached(const GridPlan& plan) {
                     if (eval.stream_tokens == 0 || eval.stream_tokens >= length ||
                         !said.emplace(length, eval.stream_tokens).second)
                         continue;
-                    log::warn(strprintf(
-                        "no window has length %lld, because only %s tokens are scored (--max-stream-tokens); its cell stays empty",
-                        static_cast<long long>(length), with_commas(eval.stream_tokens).c_str()));
+                    log::warn(fmt::format(
+                        "no window has length {}, because only {} tokens are scored (--max-stream-tokens); its cell stays empty",
+                        length, with_commas(eval.stream_tokens)));
                 }
             }
         }
@@ -182,8 +182,8 @@ void warn_of_unreached(const GridPlan& plan) {
 std::string models_text(const GridPlan& plan, const GridRequest& request) {
     std::string text;
     for (const auto& model : plan.models) {
-        text += strprintf("%-28s %s, %s tokens in %s updates", model.name.c_str(), state_of(model).c_str(),
-                          human_count(model.tokens).c_str(), with_commas(model.updates).c_str());
+        text += fmt::format("{:<28} {}, {} tokens in {} updates", model.name, state_of(model),
+                            human_count(model.tokens), with_commas(model.updates));
         if (model.train_seconds > 0) text += ", " + hours(model.train_seconds);
         text += "\n";
         for (const auto* evals : {&model.early, &model.evals}) {
@@ -192,9 +192,9 @@ std::string models_text(const GridPlan& plan, const GridRequest& request) {
     }
     text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
     if (plan.local_seconds >= 0)
-        text += strprintf(
-            "on this machine about %s, %d at once, by updates and passes timed just now and scaled by FLOPs%s\n",
-            rounded_duration_text(plan.local_seconds).c_str(), request.jobs, missing_stores(plan).c_str());
+        text += fmt::format(
+            "on this machine about {}, {} at once, by updates and passes timed just now and scaled by FLOPs{}\n",
+            rounded_duration_text(plan.local_seconds), request.jobs, missing_stores(plan));
     if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
     return text;
 }

@@ -1,5 +1,7 @@
 #include "longbow/grid/run.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/error.h"
@@ -42,13 +44,13 @@ std::vector<ChainFailure> run_missing(const GridPlan& plan, const GridRequest& r
 void throw_failures(const std::vector<ChainFailure>& failures) {
     std::vector<std::string> names;
     for (const auto& failure : failures)
-        names.push_back(failure.name + " (" + failure.command + strprintf(", code %d, ", failure.code) +
+        names.push_back(failure.name + " (" + failure.command + fmt::format(", code {}, ", failure.code) +
                         failure.log.string() + ")");
     // A child that was killed by a signal has none of our exit codes.
     const int code = failures.front().code;
     const auto known = {2, 3, 4, 5, 65};
     throw Error(
-        strprintf("%zu of the plan's models failed: ", failures.size()) + join(names, "; ") +
+        fmt::format("{} of the plan's models failed: ", failures.size()) + join(names, "; ") +
             "; tables and figures hold what the others measured, and the same command tries these again",
         std::find(known.begin(), known.end(), code) != known.end() ? static_cast<ExitCode>(code) : ExitCode::failure);
 }

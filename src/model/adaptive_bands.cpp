@@ -4,6 +4,7 @@
 #include <ATen/ops/argsort.h>
 #include <ATen/ops/bucketize.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/core.h>
 
 #include <cmath>
 
@@ -15,9 +16,9 @@ namespace longbow {
 AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size) {
     const auto& cutoffs = config.adaptive_cutoffs;
     if (!cutoffs.empty() && cutoffs.back() >= vocab_size) {
-        throw ConfigError(strprintf(
-            "model.adaptive_cutoffs: the last band would begin at id %lld, but the vocabulary has only %lld ids",
-            static_cast<long long>(cutoffs.back()), static_cast<long long>(vocab_size)));
+        throw ConfigError(fmt::format(
+            "model.adaptive_cutoffs: the last band would begin at id {}, but the vocabulary has only {} ids",
+            cutoffs.back(), vocab_size));
     }
     bounds_ = {0};
     bounds_.insert(bounds_.end(), cutoffs.begin(), cutoffs.end());
@@ -38,9 +39,9 @@ BandSplit AdaptiveBands::split(const at::Tensor& ids) const {
     const auto* count = counts.const_data_ptr<std::int64_t>();
     if (count[0] + count[bounds_.size()] > 0) {
         const auto wrong = count[0] > 0 ? ids.min() : ids.max();
-        throw DataError(strprintf(
-            "token id %lld is outside the model's vocabulary of %lld: the data were made with another tokenizer",
-            static_cast<long long>(wrong.item<std::int64_t>()), static_cast<long long>(bounds_.back())));
+        throw DataError(fmt::format(
+            "token id {} is outside the model's vocabulary of {}: the data were made with another tokenizer",
+            wrong.item<std::int64_t>(), bounds_.back()));
     }
     BandSplit split;
     split.band = bucket.sub(1);

@@ -3,6 +3,7 @@
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <fmt/core.h>
 
 #include <cmath>
 #include <limits>
@@ -67,8 +68,7 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
     const auto& model = config_.model;
     // A configuration that was read has been checked (config/checks.cpp); one that a caller made has not.
     if (model.dim % model.heads != 0) {
-        throw ConfigError(strprintf("model.dim (%lld) is not a multiple of model.heads (%lld)",
-                                    static_cast<long long>(model.dim), static_cast<long long>(model.heads)));
+        throw ConfigError(fmt::format("model.dim ({}) is not a multiple of model.heads ({})", model.dim, model.heads));
     }
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
     position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
@@ -158,9 +158,9 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
 const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t end, at::Device device) {
     const auto limit = position_->max_length();
     if (limit > 0 && end > limit) {
-        throw UsageError(strprintf(
-            "position method \"%s\" ends at %ld tokens (position.max_length); a window of %ld cannot be served",
-            config_.position.method.c_str(), static_cast<long>(limit), static_cast<long>(end)));
+        throw UsageError(fmt::format(
+            "position method \"{}\" ends at {} tokens (position.max_length); a window of {} cannot be served",
+            config_.position.method, limit, end));
     }
     if (!positions_.defined() || positions_begin_ != begin || positions_.size(0) != end - begin ||
         positions_.device() != device) {

@@ -1,9 +1,10 @@
 // Estimates what the missing parts will cost, from stated throughputs: the paper's own measurements on a V100, or those
 // of one CPU core for the demo.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
-#include "longbow/core/strings.h"
 #include "longbow/grid/cost.h"
 #include "reproduce.h"
 
@@ -108,8 +109,8 @@ void estimate_seconds(ReproducePlan& plan, const Scale& scale) {
             ? "GPU hours of one V100, by the paper's own speeds: training from Figure 7 and Table 1 (nearest length), the "
               "1.3B models from Table 12, "
               "evaluation from Tables 2 to 4. BookCorpus: as many tokens as WikiText-103 (the paper does not say), splits of 250,000 tokens."
-            : strprintf("core hours, by %.0f trained and %.0f evaluated tokens a second and core.", kDemoTrain,
-                        kDemoEval);
+            : fmt::format("core hours, by {:.0f} trained and {:.0f} evaluated tokens a second and core.", kDemoTrain,
+                          kDemoEval);
 }
 
 }  // namespace longbow

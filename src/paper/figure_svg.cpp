@@ -1,5 +1,7 @@
 // Draws figures as SVG files with panels below each other. The paper's curves are dashed and ours are solid, in one
 // frame.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -50,7 +52,7 @@ ChartSeries our_series(const FigurePanel& panel, const FigureCurve& curve, const
         series.low.push_back(y->low ? *y->low * panel.y_factor : NAN);
         series.high.push_back(y->high ? *y->high * panel.y_factor : NAN);
         if (!y->corpus.empty()) corpora.insert(y->corpus);
-        series.notes.push_back(strprintf("%s: %g", series.label.c_str(), series.y.back()));
+        series.notes.push_back(fmt::format("{}: {:g}", series.label, series.y.back()));
     }
     return series;
 }
@@ -73,9 +75,8 @@ Chart chart_of(const FigurePanel& panel, const Scale& scale, const Lookup& ours,
     chart.title = panel.title;
     const bool lengths = panel.x_label.find("length") != std::string::npos;
     chart.x_label =
-        panel.x_label + (lengths && scale.divisor != 1 ? strprintf(", the paper's; measured here at 1/%lld of it",
-                                                                   static_cast<long long>(scale.divisor))
-                                                       : "");
+        panel.x_label +
+        (lengths && scale.divisor != 1 ? fmt::format(", the paper's; measured here at 1/{} of it", scale.divisor) : "");
     chart.y_label = panel.y_label;
     std::set<std::string> corpora;
     bool bars = false;
@@ -138,7 +139,7 @@ std::string figure_svg(const std::string& name, const Scale& scale, const Lookup
     std::vector<Chart> charts;
     for (const auto& panel : figure_panels(name, scale)) charts.push_back(chart_of(panel, scale, ours, validations));
     const auto& figure = published_figure(name);
-    return svg_page(strprintf("Figure %d. ", figure.number) + figure.caption, scale.banner(), charts);
+    return svg_page(fmt::format("Figure {}. ", figure.number) + figure.caption, scale.banner(), charts);
 }
 
 }  // namespace longbow

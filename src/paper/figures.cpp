@@ -1,11 +1,12 @@
 // Defines which curves each figure of the paper draws.
 #include "figures.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/report/method_style.h"
 
 namespace longbow {
@@ -26,7 +27,7 @@ FigurePanel lengths_panel(const std::string& title) {
 // Returns a panel over the input length, with a curve for each method (a column of Tables 2 and 3).
 FigurePanel input_lengths(const std::string& name, const Scale& scale) {
     const auto& table = published_table(name);
-    auto panel = lengths_panel(strprintf("Trained at %lld", static_cast<long long>(table.train_length)));
+    auto panel = lengths_panel(fmt::format("Trained at {}", table.train_length));
     panel.log_x = panel.log_y = true;
     for (const auto& method : styled_methods()) {
         FigureCurve curve{method_title(method), method_style(method), {}, {}};
@@ -57,8 +58,8 @@ void add_rows(FigurePanel& panel, const std::string& name, std::int64_t from) {
         const auto& first = curve.points.front().target;
         const bool diagonal = table.rows[row][1].kind == PublishedCell::Kind::empty;
         if (diagonal && kBaselinesDrawn.count(first.method) == 0) continue;
-        curve.label = method_title(first.method) +
-                      (diagonal ? ", L = Lvalid" : strprintf(", L=%lld", static_cast<long long>(first.train_length)));
+        curve.label =
+            method_title(first.method) + (diagonal ? ", L = Lvalid" : fmt::format(", L={}", first.train_length));
         curve.style = panel.curves.size();
         panel.curves.push_back(std::move(curve));
     }
@@ -114,16 +115,13 @@ std::vector<FigurePanel> figure_5(const PublishedFigure& figure) {
     for (const auto* side : {"left_lvalid_1024", "right_lvalid_2048"}) {
         FigurePanel panel;
         const auto length = std::stoll(std::string(side).substr(std::string(side).rfind('_') + 1));
-        panel.title = strprintf("Validation at length %lld through training", length);
+        panel.title = fmt::format("Validation at length {} through training", length);
         panel.x_label = "GPU hours";
         panel.y_label = "perplexity";
         for (const auto& published : figure.curves) {
             if (published.panel != side) continue;
             const auto [method, train_length] = model_of(published.name);
-            FigureCurve curve{method_title(method) + strprintf(", L=%lld", static_cast<long long>(train_length)),
-                              method_style(method),
-                              {},
-                              {}};
+            FigureCurve curve{method_title(method) + fmt::format(", L={}", train_length), method_style(method), {}, {}};
             curve.trained = ppl_target("cc100", method, train_length, length);
             for (const auto& point : published.points) curve.points.push_back({point[0], point[1], *curve.trained, {}});
             panel.curves.push_back(std::move(curve));
@@ -137,7 +135,7 @@ std::vector<FigurePanel> figure_6(const PublishedFigure& figure, const Scale& sc
     std::vector<FigurePanel> panels;
     for (const auto* side : {"left_L512", "right_L1024"}) {
         const auto train_length = std::stoll(std::string(side).substr(std::string(side).find("_L") + 2));
-        auto panel = lengths_panel(strprintf("Trained at %lld", train_length));
+        auto panel = lengths_panel(fmt::format("Trained at {}", train_length));
         panel.log_x = true;
         for (const auto& published : figure.curves) {
             if (published.panel != side) continue;

@@ -1,5 +1,7 @@
 #include "paper_grid.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -26,9 +28,7 @@ bool is_label(const std::string& column) {
 
 // "512", or "512 (64)" if this scale measures at 64 instead.
 std::string length_text(const Scale& scale, std::int64_t length) {
-    return scale.divisor == 1
-               ? std::to_string(length)
-               : strprintf("%lld (%lld)", static_cast<long long>(length), static_cast<long long>(scale.length(length)));
+    return scale.divisor == 1 ? std::to_string(length) : fmt::format("{} ({})", length, scale.length(length));
 }
 
 std::string heading_of(const Scale& scale, const std::string& column) {
@@ -79,8 +79,8 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     GridCell cell;
     const auto& published = table.rows[row][column];
     const auto& name = table.columns[column];
-    cell.paper =
-        published.kind == Kind::number ? strprintf("%.*f", table.decimals(column), published.value) : published.text;
+    cell.paper = published.kind == Kind::number ? fmt::format("{:.{}f}", published.value, table.decimals(column))
+                                                : published.text;
     const auto target = target_of(table, row, column);
     if (!target) return cell;
     const auto measured = ours(*target);
@@ -92,19 +92,18 @@ GridCell cell_of(const PublishedTable& table, std::size_t row, std::size_t colum
     }
     const double value = in_paper_units(name, measured->value);
     const int decimals = decimals_for(value, table.decimals(column));
-    cell.ours = strprintf("%.*f", decimals, value);
+    cell.ours = fmt::format("{:.{}f}", value, decimals);
     if (measured->low && measured->high) {
-        cell.interval = strprintf("%.*f–%.*f", decimals, *measured->low, decimals, *measured->high);
+        cell.interval = fmt::format("{:.{}f}–{:.{}f}", *measured->low, decimals, *measured->high, decimals);
         cell.blocks = (measured->tokens + kIntervalBlock - 1) / kIntervalBlock;
     }
-    if (published.kind == Kind::number) cell.difference = strprintf("%+.*f", decimals, value - published.value);
+    if (published.kind == Kind::number) cell.difference = fmt::format("{:+.{}f}", value - published.value, decimals);
     return cell;
 }
 
 std::string heading(const PublishedTable& table) {
-    auto text = strprintf("Table %d. ", table.number) + table.caption;
-    if (text.find("tride") == std::string::npos && table.stride > 0)
-        text += strprintf(" Stride %lld.", static_cast<long long>(table.stride));
+    auto text = fmt::format("Table {}. ", table.number) + table.caption;
+    if (text.find("tride") == std::string::npos && table.stride > 0) text += fmt::format(" Stride {}.", table.stride);
     return text;
 }
 
@@ -133,9 +132,7 @@ std::string blocks_note(const std::vector<GridRow>& rows) {
             most = std::max(most, cell.blocks);
         }
     }
-    if (most == 0)
-        return strprintf("no interval, because that needs %lld blocks of 1,024 targets",
-                         static_cast<long long>(kLeastBlocks));
+    if (most == 0) return fmt::format("no interval, because that needs {} blocks of 1,024 targets", kLeastBlocks);
     return "Student's t over " + with_commas(least) + (least < most ? " to " + with_commas(most) : "") +
            " blocks of 1,024 targets (none below " + std::to_string(kLeastBlocks) +
            "); it includes the variation of the text, not of the seeds";

@@ -1,4 +1,6 @@
 // Plans which models the tables and figures need, how each is trained, and which evaluations it needs.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -52,15 +54,14 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
     } else {
         const auto length = scale.length(target.train_length);
         model.files = {(request.configs / scale.name / "paper.yaml").string()};
-        model.overrides = {
-            "position.method=" + target.method, strprintf("train.length=%lld", static_cast<long long>(length)),
-            strprintf("train.batch=%lld", static_cast<long long>(kDemoTokensAnUpdate / length)),
-            strprintf("eval.lengths=[%lld, %lld]", static_cast<long long>(length), static_cast<long long>(2 * length))};
+        model.overrides = {"position.method=" + target.method, fmt::format("train.length={}", length),
+                           fmt::format("train.batch={}", kDemoTokensAnUpdate / length),
+                           fmt::format("eval.lengths=[{}, {}]", length, 2 * length)};
     }
     // A bias is a slope times a distance. Where lengths are divided, slopes are multiplied by the same number;
     // otherwise the head with the smallest slope would hardly distinguish distances within the shortest inputs.
     if (scale.reduced() && has_option(request.context, target.method, "slope_scale"))
-        model.overrides.push_back(strprintf("position.slope_scale=%d", static_cast<int>(scale.divisor)));
+        model.overrides.push_back(fmt::format("position.slope_scale={}", scale.divisor));
     if (!fs::exists(model.files.front())) {
         throw UsageError(
             model.files.front() +
@@ -162,7 +163,7 @@ std::string plan_text(const ReproducePlan& plan, const ReproduceRequest& request
     const auto done =
         std::count_if(plan.models.begin(), plan.models.end(), [](const PlannedModel& model) { return model.done(); });
     text += join(names, ", ") + " in " + request.run_dir.string() +
-            strprintf(": %zu models, %lld of them done\n\n", plan.models.size(), static_cast<long long>(done));
+            fmt::format(": {} models, {} of them done\n\n", plan.models.size(), done);
     return text + models_text(plan, request);
 }
 

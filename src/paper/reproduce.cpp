@@ -1,6 +1,8 @@
 // Runs what a plan misses, and writes what has been measured.
 #include "longbow/paper/reproduce.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -11,7 +13,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/grid/commands.h"
 #include "longbow/grid/run.h"
 #include "longbow/paper/formats.h"
@@ -89,10 +90,9 @@ void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& sc
             if (!std::isfinite(ratio)) ratio = std::isfinite(own->second) || !rule.grows ? INFINITY : 0;
             if (!(ratio > worst)) continue;
             worst = ratio;
-            text = strprintf("trained at %lld, perplexity %.2f at %lld and %.2f at %lld",
-                             static_cast<long long>(scale.length(model.second)), own->second,
-                             static_cast<long long>(scale.length(model.second)), curve.rbegin()->second,
-                             static_cast<long long>(scale.length(curve.rbegin()->first)));
+            text = fmt::format("trained at {}, perplexity {:.2f} at {} and {:.2f} at {}", scale.length(model.second),
+                               own->second, scale.length(model.second), curve.rbegin()->second,
+                               scale.length(curve.rbegin()->first));
         }
     }
     if (worst > 0)

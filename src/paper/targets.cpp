@@ -1,6 +1,8 @@
 // Derives what each cell of the paper's tables measures from the tables' own columns and captions.
 #include "longbow/paper/targets.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 #include <set>
@@ -151,10 +153,10 @@ std::vector<std::size_t> Scale::rows_of(const PublishedTable& table) const {
 std::string Scale::banner() const {
     std::string text;
     if (reduced()) {
-        text = strprintf(
-            "DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by %lld. It shows that the "
+        text = fmt::format(
+            "DEMO SCALE, NOT A REPRODUCTION: a small model on Jane Austen's novels, every length divided by {}. It shows that the "
             "machinery works, and the direction of the curves; a comparison with the paper's numbers has no meaning.",
-            static_cast<long long>(divisor));
+            divisor);
     }
     if (!changes.empty())
         text += (text.empty() ? "" : " ") + std::string("Settings changed by the caller: ") + join(changes, ", ") + ".";

@@ -1,5 +1,7 @@
 #include "learned.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include <ATen/core/grad_mode.h>
@@ -7,7 +9,6 @@
 #include <ATen/ops/empty.h>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -17,8 +18,7 @@ LearnedPosition::LearnedPosition(const PositionContext& context)
         rows_ = context.train_length;
     }
     if (rows_ < context.train_length) {
-        throw ConfigError(strprintf("position.max_length: %ld is below train.length %ld", static_cast<long>(rows_),
-                                    static_cast<long>(context.train_length)));
+        throw ConfigError(fmt::format("position.max_length: {} is below train.length {}", rows_, context.train_length));
     }
     weight_ = register_parameter("weight", at::empty({rows_, dim_}));
     reset_parameters();

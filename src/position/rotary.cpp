@@ -1,5 +1,7 @@
 #include "rotary.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include <ATen/ops/arange.h>
@@ -9,7 +11,6 @@
 #include <ATen/ops/view_as_real.h>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -26,9 +27,8 @@ at::Tensor rotated(const at::Tensor& x, const at::Tensor& rotation) {
 RotaryPosition::RotaryPosition(const PositionContext& context)
     : head_dim_(context.head_dim()), base_(option_double(context.options, "base")) {
     if (head_dim_ % 2 != 0) {
-        throw ConfigError(
-            strprintf("position.method: rotary rotates pairs, so model.dim / model.heads must be even, not %ld",
-                      static_cast<long>(head_dim_)));
+        throw ConfigError(fmt::format(
+            "position.method: rotary rotates pairs, so model.dim / model.heads must be even, not {}", head_dim_));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "sinusoidal.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include <ATen/ops/arange.h>
@@ -7,7 +9,6 @@
 #include <ATen/ops/constant_pad_nd.h>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -26,8 +27,7 @@ at::Tensor sinusoidal_rows(const at::Tensor& positions, std::int64_t dim) {
 
 SinusoidalPosition::SinusoidalPosition(const PositionContext& context) : dim_(context.dim) {
     if (dim_ < 4) {
-        throw ConfigError(
-            strprintf("model.dim: sinusoidal positions need at least 4 dimensions, not %ld", static_cast<long>(dim_)));
+        throw ConfigError(fmt::format("model.dim: sinusoidal positions need at least 4 dimensions, not {}", dim_));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "t5.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include <ATen/core/grad_mode.h>
@@ -9,7 +11,6 @@
 #include <ATen/ops/where.h>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -42,9 +43,9 @@ T5Position::T5Position(const PositionContext& context)
     const auto buckets = option_int(context.options, "buckets");
     const auto max_distance = option_int(context.options, "max_distance");
     if (max_distance <= buckets / 2) {
-        throw ConfigError(strprintf(
-            "position.max_distance: must be above position.buckets / 2 = %ld (near distances have a bucket each)",
-            static_cast<long>(buckets / 2)));
+        throw ConfigError(fmt::format(
+            "position.max_distance: must be above position.buckets / 2 = {} (near distances have a bucket each)",
+            buckets / 2));
     }
     bucket_of_ = register_buffer("bucket_of", t5_buckets(max_distance + 1, buckets, max_distance));
     weight_ = register_parameter(

@@ -1,5 +1,7 @@
 #include "encode_pipeline.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -12,7 +14,6 @@
 
 #include "input_file.h"
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/text/json_lines.h"
 
 namespace longbow {
@@ -51,8 +52,8 @@ void encode_chunk(const Tokenizer& tokenizer, const std::string& jsonl_key, Enco
     const auto largest = std::max_element(chunk.ids.begin(), chunk.ids.end());
     if (largest != chunk.ids.end() && static_cast<std::int64_t>(*largest) >= tokenizer.vocab_size()) {
         throw DataError(
-            strprintf("the %s tokenizer gave id %u, outside its vocabulary of %lld: its files do not fit together",
-                      tokenizer.kind().c_str(), *largest, static_cast<long long>(tokenizer.vocab_size())));
+            fmt::format("the {} tokenizer gave id {}, outside its vocabulary of {}: its files do not fit together",
+                        tokenizer.kind(), *largest, tokenizer.vocab_size()));
     }
 }
 

@@ -1,5 +1,7 @@
 #include "existing_store.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <regex>
 
@@ -48,7 +50,7 @@ void compare_tokenizer(const StoreManifest& store, const TokenizerConfig& config
 // Returns how the split differs from one of these files; empty when it does not.
 std::string compare_split(const SplitManifest& split, const std::vector<std::string>& files, bool read_text) {
     if (split.sources.size() != files.size()) {
-        return strprintf("data.%s: %zu files -> %zu files", split.name.c_str(), split.sources.size(), files.size());
+        return fmt::format("data.{}: {} files -> {} files", split.name, split.sources.size(), files.size());
     }
     for (std::size_t i = 0; i < files.size(); ++i) {
         const auto& source = split.sources[i];
@@ -68,9 +70,7 @@ void compare_shards(const StoreManifest& store, std::int64_t configured, std::ve
     for (const auto& split : store.splits) {
         const auto first = split.shards.front().bytes / static_cast<std::uint64_t>(store.id_bytes);
         if (split.shards.size() > 1 ? first == requested : first <= requested) continue;
-        differences.push_back(strprintf("data.shard_tokens: shards of %llu tokens -> %llu",
-                                        static_cast<unsigned long long>(first),
-                                        static_cast<unsigned long long>(requested)));
+        differences.push_back(fmt::format("data.shard_tokens: shards of {} tokens -> {}", first, requested));
         return;
     }
 }
@@ -108,7 +108,7 @@ void check_nothing_foreign(const fs::path& folder) {
     const std::vector<std::string> some(foreign.begin(),
                                         foreign.begin() + static_cast<std::ptrdiff_t>(std::min(most, foreign.size())));
     throw Error(folder.string() + " contains files that do not belong to a token store (" + join(some, ", ") +
-                (foreign.size() > most ? strprintf(" and %zu more", foreign.size() - most) : "") +
+                (foreign.size() > most ? fmt::format(" and {} more", foreign.size() - most) : "") +
                 "), which --overwrite would remove: move it away, or choose another place for the store");
 }
 
@@ -140,9 +140,7 @@ std::vector<std::string> store_differences(const fs::path& path, const PrepareRe
     compare_tokenizer(store, request.tokenizer, differences);
     const auto documents = [](DocumentRule rule, std::int64_t blank_lines) {
         const std::string name(name_of(rule));
-        return rule == DocumentRule::blank_line
-                   ? strprintf("%s (%lld)", name.c_str(), static_cast<long long>(blank_lines))
-                   : name;
+        return rule == DocumentRule::blank_line ? fmt::format("{} ({})", name, blank_lines) : name;
     };
     const auto before = documents(store.documents, store.blank_lines);
     const auto after = documents(request.data.documents, request.data.blank_lines);

@@ -1,5 +1,6 @@
 #include "inputs.h"
 
+#include <fmt/core.h>
 #include <glob.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -58,7 +59,7 @@ std::vector<std::string> expand(const std::string& split, const std::vector<std:
             continue;
         }
         std::sort(files.begin(), files.end());
-        log::info(strprintf("%s: %s matches %zu files", split.c_str(), name.c_str(), files.size()));
+        log::info(fmt::format("{}: {} matches {} files", split, name, files.size()));
         all.insert(all.end(), files.begin(), files.end());
     }
     return without_duplicates(split, all);
@@ -84,8 +85,8 @@ std::vector<std::string> without_duplicates(const std::string& what, const std::
     }
     if (again == 1) log::warn(what + ": " + first + " is named twice and read once");
     if (again > 1)
-        log::warn(strprintf("%s: %s files are named twice and read once (first %s)", what.c_str(),
-                            with_commas(again).c_str(), first.c_str()));
+        log::warn(
+            fmt::format("{}: {} files are named twice and read once (first {})", what, with_commas(again), first));
     return once;
 }
 
@@ -124,7 +125,7 @@ void check_inputs(const SplitFiles& splits) {
     }
     if (problems.size() == 1) throw DataError(problems.front());
     if (!problems.empty())
-        throw DataError(strprintf("%zu text files cannot be read: ", problems.size()) + join(problems, "; "));
+        throw DataError(fmt::format("{} text files cannot be read: ", problems.size()) + join(problems, "; "));
 }
 
 std::uint64_t bytes_on_disk(const std::vector<std::string>& files) {

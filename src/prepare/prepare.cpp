@@ -1,5 +1,6 @@
 #include "longbow/prepare/prepare.h"
 
+#include <fmt/core.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -187,11 +188,11 @@ private:
             state_ = {};
             state_.settings = settings_json(request_);
         } else if (!state_.split.empty()) {
-            log::info(strprintf("continuing from %s: of %s, %zu of %zu files are done", work_.path().c_str(),
-                                state_.split.c_str(), state_.cursor.file, state_.inputs[state_.split].size()));
+            log::info(fmt::format("continuing from {}: of {}, {} of {} files are done", work_.path().string(),
+                                  state_.split, state_.cursor.file, state_.inputs[state_.split].size()));
         } else {
-            log::info(strprintf("continuing from %s: %zu of %zu splits are done", work_.path().c_str(),
-                                state_.done.size(), splits_.size()));
+            log::info(fmt::format("continuing from {}: {} of {} splits are done", work_.path().string(),
+                                  state_.done.size(), splits_.size()));
         }
         for (const auto& [name, files] : splits_) {
             auto& stamps = state_.inputs[name];
@@ -214,9 +215,9 @@ private:
         const std::uint64_t free = free_space(work_.path()) + bytes_in(work_.store());
         if (least > free) {
             throw Error(
-                strprintf("%s: the store needs at least %s and %s are free: choose another place or free some space",
-                          request_.out.c_str(), human_bytes(static_cast<double>(least)).c_str(),
-                          human_bytes(static_cast<double>(free)).c_str()));
+                fmt::format("{}: the store needs at least {} and {} are free: choose another place or free some space",
+                            request_.out.string(), human_bytes(static_cast<double>(least)),
+                            human_bytes(static_cast<double>(free))));
         }
     }
 
@@ -264,8 +265,8 @@ private:
     void stop(SplitWriter& writer, std::size_t files) {
         save(writer);
         throw InterruptedError(
-            strprintf("stopped by %s in file %zu of %zu of the %s split; the same command continues from there",
-                      stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split.c_str()));
+            fmt::format("stopped by {} in file {} of {} of the {} split; the same command continues from there",
+                        stop_signal_name(), std::min(state_.cursor.file + 1, files), files, state_.split));
     }
 
     void write_split(const std::string& name, const std::vector<std::string>& files, const Tokenizer& tokenizer,
@@ -304,8 +305,8 @@ private:
         encode_files({tokenizer, files, request_.data, threads(), state_.cursor}, {on_chunk, on_file},
                      &progress.position());
         if (state_.empty_documents > 0) {
-            log::warn(strprintf("%s: %s lines of JSON have an empty text and make no document", name.c_str(),
-                                with_commas(state_.empty_documents).c_str()));
+            log::warn(fmt::format("{}: {} lines of JSON have an empty text and make no document", name,
+                                  with_commas(state_.empty_documents)));
         }
         notes.warn(name);
         state_.done.push_back(writer->finish(std::move(state_.sources)));

@@ -1,5 +1,7 @@
 #include "prepare_progress.h"
 
+#include <fmt/core.h>
+
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -20,7 +22,7 @@ void PrepareProgress::show(const std::string& split, std::uint64_t text_bytes) {
     line_.show({{eta_text(eta)},
                 {"prepare " + split, /*can_be_cut=*/true},
                 {human_bytes(done) + " of " + human_bytes(static_cast<double>(total_))},
-                {strprintf("%.1f MB/s", meter_.rate(static_cast<double>(text_bytes_)) / 1e6)}});
+                {fmt::format("{:.1f} MB/s", meter_.rate(static_cast<double>(text_bytes_)) / 1e6)}});
 }
 
 }  // namespace longbow

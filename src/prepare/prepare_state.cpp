@@ -1,5 +1,7 @@
 #include "prepare_state.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "existing_store.h"
@@ -7,7 +9,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
-#include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 
 namespace longbow {
@@ -43,7 +44,7 @@ void compare_files(const std::string& split, const std::vector<InputStamp>& befo
                    const std::vector<std::string>& files, const std::vector<Source>& through, std::size_t count,
                    std::vector<std::string>& differences) {
     if (files.size() < count) {
-        differences.push_back(strprintf("data.%s: %zu files -> %zu files", split.c_str(), before.size(), files.size()));
+        differences.push_back(fmt::format("data.{}: {} files -> {} files", split, before.size(), files.size()));
         return;
     }
     for (std::size_t i = 0; i < count; ++i) {
@@ -153,8 +154,7 @@ std::vector<std::string> state_differences(const PrepareState& state, const Prep
         const auto& files = *splits[i].second;
         const auto& through = whole ? state.done[i].sources : state.sources;
         if (whole && files.size() != through.size()) {
-            differences.push_back(
-                strprintf("data.%s: %zu files -> %zu files", name.c_str(), through.size(), files.size()));
+            differences.push_back(fmt::format("data.{}: {} files -> {} files", name, through.size(), files.size()));
             continue;
         }
         compare_files(name, before, files, through,

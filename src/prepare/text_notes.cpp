@@ -1,5 +1,7 @@
 #include "text_notes.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/core/strings.h"
@@ -46,17 +48,16 @@ void TextNotes::add(const EncodedChunk& chunk) {
 
 void TextNotes::warn(const std::string& where) const {
     if (counts_.boundary_names > 0) {
-        log::warn(strprintf(
-            "%s: the text holds \"%s\" %s times%s", where.c_str(), name_.c_str(),
-            with_commas(counts_.boundary_names).c_str(),
+        log::warn(fmt::format(
+            "{}: the text holds \"{}\" {} times{}", where, name_, with_commas(counts_.boundary_names),
             whole_words_
                 ? ", each of them read as the end of a line, as fairseq reads it"
                 : ": there it is text, not the token that ends a document (data.documents and JSON lines say where documents end)"));
     }
     if (counts_.nuls > 0) {
-        log::warn(strprintf(
-            "%s: the text holds %s NUL characters, which %s: are its files damaged, or UTF-16 without a byte order mark?",
-            where.c_str(), with_commas(counts_.nuls).c_str(), nuls_.c_str()));
+        log::warn(fmt::format(
+            "{}: the text holds {} NUL characters, which {}: are its files damaged, or UTF-16 without a byte order mark?",
+            where, with_commas(counts_.nuls), nuls_));
     }
 }
 

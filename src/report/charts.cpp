@@ -1,5 +1,7 @@
 #include "charts.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -37,8 +39,8 @@ ChartSeries length_series(const ReportTable& table, const ReportRow& row) {
         const bool spread = cell.seeds > 1;
         series.low.push_back(spread ? cell.mean - cell.sd : cell.interval ? cell.interval->low : NAN);
         series.high.push_back(spread ? cell.mean + cell.sd : cell.interval ? cell.interval->high : NAN);
-        series.notes.push_back(row.label + strprintf(", length %lld: ", static_cast<long long>(length)) +
-                               cell_text(table, cell) + "; " + cell_hint(table, cell));
+        series.notes.push_back(row.label + fmt::format(", length {}: ", length) + cell_text(table, cell) + "; " +
+                               cell_hint(table, cell));
     }
     return series;
 }
@@ -62,7 +64,7 @@ std::string bars_text(const ReportTable& table) {
             " Bars are 95 % intervals over blocks of the text, whose easy and hard passages all models share: to see whether two models differ, "
             "use the table or longbow compare.";
     if (spread) text += " Bars of models with several seeds are one standard deviation over seeds either way.";
-    if (few) text += strprintf(" No bars: they need %lld blocks of text.", static_cast<long long>(kLeastBlocks));
+    if (few) text += fmt::format(" No bars: they need {} blocks of text.", kLeastBlocks);
     return text;
 }
 
@@ -195,7 +197,7 @@ Chart position_chart(const ReportTable& table) {
     }
     if (chart.series.empty()) return chart;
     for (std::size_t i = 0; lengths.size() > 1 && i < chart.series.size(); ++i)
-        chart.series[i].label += strprintf(", at %lld", static_cast<long long>(of_series[i]));
+        chart.series[i].label += fmt::format(", at {}", of_series[i]);
     std::vector<std::string> texts;
     for (const auto length : lengths) texts.push_back(with_commas(length));
     chart.title = "Loss by place in the window of " + join(texts, ", ") + " tokens: " + table.heading();
@@ -226,8 +228,9 @@ ChartSeries position_series(const std::vector<const EvalResult*>& seeds) {
         series.x.push_back(all.front().x[i]);
         series.y.push_back(mean);
         series.weak.push_back(tokens > 0 && tokens < kFewTokens);
-        series.notes.push_back(strprintf("%.4f nats a token", mean) +
-                               (tokens > 0 ? strprintf(", mean of %.0f token%s", tokens, tokens == 1 ? "" : "s") : ""));
+        series.notes.push_back(
+            fmt::format("{:.4f} nats a token", mean) +
+            (tokens > 0 ? fmt::format(", mean of {:.0f} token{}", tokens, tokens == 1 ? "" : "s") : ""));
         if (all.size() < 2) continue;
         const double sd = std::sqrt(squares / (count - 1));
         series.low.push_back(mean - sd);

@@ -1,13 +1,14 @@
 // Computes paired differences of rows, and the interval of their mean.
 #include "longbow/report/comparison.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -56,8 +57,8 @@ void check_texts(const RowPair& pair, LossUnit per) {
             "the models have different tokenizers, and a row without block_bytes cannot be placed on the text: measure it again");
     }
     if (!same) {
-        throw DataError(strprintf(
-            "the results come from different texts (%.0f and %.0f bytes scored): evaluate both models on one text",
+        throw DataError(fmt::format(
+            "the results come from different texts ({:.0f} and {:.0f} bytes scored): evaluate both models on one text",
             sum(a->block_bytes), sum(b->block_bytes)));
     }
     if (per == LossUnit::token) {

@@ -1,5 +1,7 @@
 #include "longbow/report/early_token.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 
 #include "charts.h"
@@ -27,8 +29,8 @@ Nats mean_of(const std::vector<float>& values) {
 
 std::string with_interval(const Nats& nats) {
     if (!std::isfinite(nats.value)) return "no value";
-    return strprintf("%+.4f", nats.value) +
-           (nats.interval ? strprintf(" [%+.4f, %+.4f]", nats.interval->low, nats.interval->high) : "");
+    return fmt::format("{:+.4f}", nats.value) +
+           (nats.interval ? fmt::format(" [{:+.4f}, {:+.4f}]", nats.interval->low, nats.interval->high) : "");
 }
 
 Json to_json(const Nats& nats) {
@@ -36,7 +38,7 @@ Json to_json(const Nats& nats) {
 }
 
 std::string ppl_text(const EvalResult& row) {
-    if (std::isfinite(row.ppl)) return strprintf("%.2f", row.ppl);
+    if (std::isfinite(row.ppl)) return fmt::format("{:.2f}", row.ppl);
     return row.diverged() ? "diverged" : "no value";
 }
 
@@ -44,7 +46,7 @@ std::string ppl_text(const EvalResult& row) {
 std::string measured_text(const EarlyTokenAnalysis& analysis) {
     const auto& first = analysis.lengths.front().disjoint;
     return corpus_text(first.data_name, first.data) + ", " + analysis.split + " split, " + with_commas(first.tokens) +
-           strprintf(" tokens, sliding windows of stride %lld", static_cast<long long>(analysis.stride));
+           fmt::format(" tokens, sliding windows of stride {}", analysis.stride);
 }
 
 // Adds a point to a curve, with the interval of its perplexity.
@@ -58,8 +60,8 @@ void add_point(ChartSeries& series, const EvalResult& row) {
 
 std::string interval_note(std::int64_t blocks) {
     if (blocks < kLeastBlocks) {
-        return strprintf("\nNo intervals: %lld block%s of 1,024 targets, and %lld are needed.\n",
-                         static_cast<long long>(blocks), blocks == 1 ? "" : "s", static_cast<long long>(kLeastBlocks));
+        return fmt::format("\nNo intervals: {} block{} of 1,024 targets, and {} are needed.\n", blocks,
+                           blocks == 1 ? "" : "s", kLeastBlocks);
     }
     return "\nIntervals are 95 % (Student's t over " + with_commas(blocks) + " blocks of 1,024 targets, paired).\n";
 }
@@ -99,25 +101,24 @@ EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows,
 std::string early_token_text(const EarlyTokenAnalysis& analysis) {
     const auto& first = analysis.lengths.front();
     auto text = printable(analysis.name) +
-                strprintf(": %s, trained at length %lld; ", method_title(analysis.position).c_str(),
-                          static_cast<long long>(analysis.train_length)) +
+                fmt::format(": {}, trained at length {}; ", method_title(analysis.position), analysis.train_length) +
                 printable(measured_text(analysis)) + "\n\n";
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
-        text += strprintf("%6lld  %19s  %11s  ", static_cast<long long>(row.disjoint.length),
-                          ppl_text(row.disjoint).c_str(), ppl_text(row.sliding).c_str()) +
-                with_interval(row.early_cost) + "\n";
+        text +=
+            fmt::format("{:6}  {:>19}  {:>11}  ", row.disjoint.length, ppl_text(row.disjoint), ppl_text(row.sliding)) +
+            with_interval(row.early_cost) + "\n";
     }
     for (const auto& gain : analysis.gains) {
-        text += strprintf("\nfrom %lld to %lld: gain %s = fewer early tokens ", static_cast<long long>(gain.from),
-                          static_cast<long long>(gain.to), with_interval(gain.gain).c_str()) +
+        text += fmt::format("\nfrom {} to {}: gain {} = fewer early tokens ", gain.from, gain.to,
+                            with_interval(gain.gain)) +
                 with_interval(gain.early) + " + longer context " + with_interval(gain.context) + "\n    ";
         if (!std::isfinite(gain.gain.value))
             text += "a model that diverged has no gain";
         else if (std::isnan(gain.share))
             text += "windows without overlap gain nothing: there is no gain to explain";
         else
-            text += strprintf("the early-token curse explains %.0f %% of the gain", 100 * gain.share);
+            text += fmt::format("the early-token curse explains {:.0f} % of the gain", 100 * gain.share);
         if (gain.share > 1) text += " (more than all of it: with early tokens aside, the longer context does harm)";
         text += "\n";
     }
@@ -178,12 +179,12 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
     }
     ChartSeries disjoint, sliding;
     disjoint.label = "without overlap";
-    sliding.label = strprintf("sliding, stride %lld", static_cast<long long>(analysis.stride));
+    sliding.label = fmt::format("sliding, stride {}", analysis.stride);
     sliding.style = 1;
     std::size_t style = 0;
     for (const auto& row : analysis.lengths) {
         auto series = position_series({&row.disjoint});
-        series.label = strprintf("length %lld", static_cast<long long>(row.disjoint.length));
+        series.label = fmt::format("length {}", row.disjoint.length);
         series.style = style++;
         series.markers = false;
         if (!row.disjoint.diverged()) places.series.push_back(std::move(series));
@@ -202,8 +203,7 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         if (!chart.series.empty()) charts.push_back(chart);
     }
     return svg_page("The early-token curse: " + method_title(analysis.position) +
-                        strprintf(", trained at %lld; ", static_cast<long long>(analysis.train_length)) +
-                        measured_text(analysis),
+                        fmt::format(", trained at {}; ", analysis.train_length) + measured_text(analysis),
                     "", charts);
 }
 

@@ -1,5 +1,7 @@
 #include "longbow/report/escape.h"
 
+#include <fmt/core.h>
+
 #include <cctype>
 #include <charconv>
 #include <map>
@@ -29,13 +31,14 @@ std::string made_visible(std::string_view text, std::string_view kept) {
         const auto [value, bytes] = decode_utf8(text);
         const char first = text[0];
         if (value == kReplacement && bytes == 1) {
-            out += strprintf("\\x%02X", static_cast<unsigned>(static_cast<unsigned char>(first)));
+            out += fmt::format("\\x{:02X}", static_cast<unsigned char>(first));
         } else if (bytes == 1 && kept.find(first) != std::string_view::npos) {
             out += first;
         } else if (bytes == 1 && kLineWhite.find(first) != std::string_view::npos) {
             out += ' ';
         } else if (invisible(value)) {
-            out += strprintf(value < 0x100 ? "\\x%02X" : "\\u%04X", static_cast<unsigned>(value));
+            out += value < 0x100 ? fmt::format("\\x{:02X}", static_cast<std::uint32_t>(value))
+                                 : fmt::format("\\u{:04X}", static_cast<std::uint32_t>(value));
         } else {
             out += text.substr(0, bytes);
         }

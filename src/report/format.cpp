@@ -1,5 +1,7 @@
 #include "longbow/report/format.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -16,7 +18,7 @@ namespace {
 // From 1e7 on, a value is written with three digits: more digits of a huge perplexity say nothing.
 std::string value_text(double value, Metric metric) {
     const bool perplexity = metric == Metric::ppl || metric == Metric::ppl_per_word;
-    return std::abs(value) >= 1e7 ? strprintf("%.3g", value) : strprintf("%.*f", perplexity ? 2 : 4, value);
+    return std::abs(value) >= 1e7 ? fmt::format("{:.3g}", value) : fmt::format("{:.{}f}", value, perplexity ? 2 : 4);
 }
 
 // Returns the different numbers of seeds among the table's cells.
@@ -61,9 +63,8 @@ std::string blocks_text(const ReportTable& table) {
 std::string seeds_note(const ReportTable& table) {
     const auto counts = seed_counts(table);
     if (counts.empty() || *counts.rbegin() < 2) return "";
-    return counts.size() == 1
-               ? strprintf("± is the standard deviation over %lld seeds.", static_cast<long long>(*counts.begin()))
-               : "± is the standard deviation over seeds, whose number is in brackets.";
+    return counts.size() == 1 ? fmt::format("± is the standard deviation over {} seeds.", *counts.begin())
+                              : "± is the standard deviation over seeds, whose number is in brackets.";
 }
 
 }  // namespace
@@ -96,17 +97,17 @@ std::string cell_text(const ReportTable& table, const ReportCell& cell, const st
     if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, table.metric);
     const auto all = static_cast<long long>(cell.seeds + cell.diverged + cell.valueless);
     if (cell.diverged > 0)
-        text += strprintf(" (%lld of %lld seeds diverged)", static_cast<long long>(cell.diverged), all);
+        text += fmt::format(" ({} of {} seeds diverged)", cell.diverged, all);
     else if (cell.valueless > 0)
-        text += strprintf(" (%lld of %lld seeds without a value)", static_cast<long long>(cell.valueless), all);
+        text += fmt::format(" ({} of {} seeds without a value)", cell.valueless, all);
     else if (seed_counts(table).size() > 1)
-        text += strprintf(" (%lld)", static_cast<long long>(cell.seeds));
+        text += fmt::format(" ({})", cell.seeds);
     return text;
 }
 
 std::string cell_hint(const ReportTable& table, const ReportCell& cell) {
     const auto tokens = with_commas(cell.tokens) + " tokens";
-    if (cell.seeds > 1) return strprintf("mean of %lld seeds, ", static_cast<long long>(cell.seeds)) + tokens;
+    if (cell.seeds > 1) return fmt::format("mean of {} seeds, ", cell.seeds) + tokens;
     if (!cell.interval) return "no interval, " + tokens;
     return "95 % interval " + value_text(cell.interval->low, table.metric) + " to " +
            value_text(cell.interval->high, table.metric) + " (" + cell.interval_method + ", " +
@@ -120,20 +121,17 @@ bool has_growth(const ReportTable& table) {
 
 std::string growth_heading(const ReportTable& table) {
     const auto pair = common_growth(table);
-    return pair ? strprintf("ppl(%lld) / ppl(%lld)", static_cast<long long>(pair->second),
-                            static_cast<long long>(pair->first))
-                : "growth of ppl";
+    return pair ? fmt::format("ppl({}) / ppl({})", pair->second, pair->first) : "growth of ppl";
 }
 
 std::string growth_text(const ReportTable& table, const ReportRow& row, const std::string& none,
                         const std::string& plus_minus) {
     if (!row.growth) return none;
     const auto& growth = *row.growth;
-    auto text = strprintf(growth.ratio < 1e7 ? "%.3f" : "%.3g", growth.ratio);
-    if (growth.seeds > 1) text += plus_minus + strprintf("%.3f", growth.sd);
-    if (growth.interval) text += strprintf(" [%.3f, %.3f]", growth.interval->low, growth.interval->high);
-    if (!common_growth(table))
-        text += strprintf(" (%lld/%lld)", static_cast<long long>(growth.to), static_cast<long long>(growth.from));
+    auto text = growth.ratio < 1e7 ? fmt::format("{:.3f}", growth.ratio) : fmt::format("{:.3g}", growth.ratio);
+    if (growth.seeds > 1) text += plus_minus + fmt::format("{:.3f}", growth.sd);
+    if (growth.interval) text += fmt::format(" [{:.3f}, {:.3f}]", growth.interval->low, growth.interval->high);
+    if (!common_growth(table)) text += fmt::format(" ({}/{})", growth.to, growth.from);
     return text;
 }
 

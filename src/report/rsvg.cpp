@@ -1,6 +1,7 @@
 #include "longbow/report/rsvg.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -114,7 +115,7 @@ std::string convert_svg(const std::string& svg, PictureFormat format) {
     const int code = run_program(program, words, in, out, err);
     auto bytes = out.read();
     if (code != 0 || bytes.empty())
-        throw Error(program + strprintf(" ended with code %d: ", code) +
+        throw Error(program + fmt::format(" ended with code {}: ", code) +
                     std::string(trim(split(trim(err.read()), '\n').front())));
     return bytes;
 }

@@ -1,6 +1,7 @@
 // Finds runs and reads what a report needs of them.
 #include "longbow/report/runs.h"
 
+#include <fmt/core.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -49,7 +50,7 @@ std::map<std::string, std::string> read_settings(const fs::path& file) {
     try {
         flatten(YAML::Load(text), "", settings);
     } catch (const YAML::Exception& error) {
-        return left_out(strprintf("not valid YAML (line %d)", error.mark.line + 1));
+        return left_out(fmt::format("not valid YAML (line {})", error.mark.line + 1));
     }
     return settings;
 }

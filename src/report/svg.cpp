@@ -1,10 +1,11 @@
 #include "longbow/report/svg.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "longbow/core/strings.h"
 #include "svg_axis.h"
 #include "svg_text.h"
 
@@ -25,11 +26,12 @@ constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#117a4f", "#9b3fa0",
 constexpr std::size_t kMarkers = 4;
 
 std::string line(double x1, double y1, double x2, double y2, const std::string& paint) {
-    return strprintf("<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" ", x1, y1, x2, y2) + paint + "/>\n";
+    return fmt::format("<line x1=\"{:.1f}\" y1=\"{:.1f}\" x2=\"{:.1f}\" y2=\"{:.1f}\" ", x1, y1, x2, y2) + paint +
+           "/>\n";
 }
 
 std::string stroke(const char* colour, double width = 1, const char* more = "") {
-    return strprintf("stroke=\"%s\" stroke-width=\"%g\"%s", colour, width, more);
+    return fmt::format("stroke=\"{}\" stroke-width=\"{:g}\"{}", colour, width, more);
 }
 
 // Styles beyond the number of colours reuse the colours with other markers.
@@ -42,10 +44,11 @@ std::string marker(std::size_t style, double x, double y, const std::string& not
         return "<" + element + place + rest + (note.empty() ? "" : "</" + element + ">\n");
     };
     switch ((style + style / std::size(kColours)) % kMarkers) {
-        case 0: return closed("circle", strprintf(" cx=\"%.1f\" cy=\"%.1f\" r=\"%g\"", x, y, weak ? 3.0 : 5.0));
-        case 1: return closed("rect", strprintf(" x=\"%.1f\" y=\"%.1f\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5));
-        case 2: return closed("path", strprintf(" d=\"M%.1f %.1fl5.5 9.5h-11z\"", x, y - 6));
-        default: return closed("path", strprintf(" d=\"M%.1f %.1fl6 6l-6 6l-6 -6z\"", x, y - 6));
+        case 0: return closed("circle", fmt::format(" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:g}\"", x, y, weak ? 3.0 : 5.0));
+        case 1:
+            return closed("rect", fmt::format(" x=\"{:.1f}\" y=\"{:.1f}\" width=\"9\" height=\"9\"", x - 4.5, y - 4.5));
+        case 2: return closed("path", fmt::format(" d=\"M{:.1f} {:.1f}l5.5 9.5h-11z\"", x, y - 6));
+        default: return closed("path", fmt::format(" d=\"M{:.1f} {:.1f}l6 6l-6 6l-6 -6z\"", x, y - 6));
     }
 }
 
@@ -118,7 +121,7 @@ private:
         svg += line(x_.begin, y_.begin, x_.end, y_.begin, stroke(kSoftInk));
         svg += svg_text((x_.begin + x_.end) / 2, y_.begin + kBottom - 10, chart_.x_label,
                         {.anchor = "middle", .colour = kInk});
-        const auto turned = strprintf("translate(16 %.1f) rotate(-90)", (y_.begin + y_.end) / 2);
+        const auto turned = fmt::format("translate(16 {:.1f}) rotate(-90)", (y_.begin + y_.end) / 2);
         return svg + svg_text(0, 0, chart_.y_label, {.anchor = "middle", .colour = kInk, .transform = turned});
     }
 
@@ -148,17 +151,18 @@ private:
 
     [[nodiscard]] std::string lines(const ChartSeries& series) const {
         std::string svg, points;
-        const auto paint =
-            strprintf("<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"%s\"%s stroke-linejoin=\"round\" points=\"",
-                      style_colour(series.style).c_str(), series.markers ? "2.5" : "1.8",
-                      series.dashed ? " stroke-dasharray=\"5 4\"" : "");
+        const auto paint = fmt::format(
+            "<polyline fill=\"none\" stroke=\"{}\" stroke-width=\"{}\"{} stroke-linejoin=\"round\" points=\"",
+            style_colour(series.style), series.markers ? "2.5" : "1.8",
+            series.dashed ? " stroke-dasharray=\"5 4\"" : "");
         const auto finish = [&] {
             if (points.find(' ') != std::string::npos) svg += paint + points + "\"/>\n";
             points.clear();
         };
         for (std::size_t i = 0; i < series.x.size(); ++i) {
             if (shown(series, i))
-                points += strprintf("%s%.1f,%.1f", points.empty() ? "" : " ", x_.map(series.x[i]), y_.map(series.y[i]));
+                points +=
+                    fmt::format("{}{:.1f},{:.1f}", points.empty() ? "" : " ", x_.map(series.x[i]), y_.map(series.y[i]));
             else
                 finish();
         }
@@ -222,7 +226,7 @@ public:
         }
     }
     void chart(const Chart& chart) {
-        body_ += strprintf("<g transform=\"translate(0 %.1f)\">\n", top_ + 6) + chart_group(chart) + "</g>\n";
+        body_ += fmt::format("<g transform=\"translate(0 {:.1f})\">\n", top_ + 6) + chart_group(chart) + "</g>\n";
         top_ += 6 + chart_size(chart).height;
     }
     [[nodiscard]] std::string page(const std::string& label) const {

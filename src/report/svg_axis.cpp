@@ -1,5 +1,7 @@
 #include "svg_axis.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -118,7 +120,7 @@ std::vector<double> y_ticks_of(const Axis& y) {
 std::string tick_text(double value) {
     if (value >= 1000 && value < 1e7 && value == std::floor(value))
         return with_commas(static_cast<std::int64_t>(value));
-    return strprintf("%g", value);
+    return fmt::format("{:g}", value);
 }
 
 std::vector<bool> labelled_ticks(const std::vector<double>& ticks, const Axis& x) {

@@ -1,5 +1,7 @@
 #include "svg_text.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <set>
 #include <sstream>
@@ -45,16 +47,16 @@ std::string without_middle(const std::string& text, double width, double size) {
 }  // namespace
 
 std::string svg_open(double width, double height, const std::string& label) {
-    return strprintf(
-               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\" role=\"img\"",
+    return fmt::format(
+               "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.0f}\" height=\"{:.0f}\" viewBox=\"0 0 {:.0f} {:.0f}\" role=\"img\"",
                width, height, width, height) +
            " aria-label=\"" + escape_html(label) + "\" font-family=\"" + kFont + "\" font-size=\"13\">\n" +
-           strprintf("<rect width=\"%.0f\" height=\"%.0f\" fill=\"#ffffff\"/>\n", width, height);
+           fmt::format("<rect width=\"{:.0f}\" height=\"{:.0f}\" fill=\"#ffffff\"/>\n", width, height);
 }
 
 std::string svg_text(double x, double y, const std::string& text, const TextStyle& style) {
-    auto attributes = strprintf("x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\" font-size=\"%g\" fill=\"%s\"", x, y,
-                                style.anchor, style.size, style.colour);
+    auto attributes = fmt::format("x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\" font-size=\"{:g}\" fill=\"{}\"", x, y,
+                                  style.anchor, style.size, style.colour);
     if (style.bold) attributes += " font-weight=\"bold\"";
     if (!style.transform.empty()) attributes += " transform=\"" + style.transform + "\"";
     return "<text " + attributes + ">" + escape_html(text) + "</text>\n";

@@ -1,4 +1,6 @@
 // Says in words what a table measured.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -43,7 +45,7 @@ std::string ReportTable::heading() const {
     if (dtype != name_of(DType::fp32)) text += ", " + dtype;
     text += " (" + scored_text(*this) + ")";
     if (tokenizers.size() > 1)
-        text += strprintf("; %zu tokenizers, lengths in each model's own tokens", tokenizers.size());
+        text += fmt::format("; {} tokenizers, lengths in each model's own tokens", tokenizers.size());
     if (own_units) text += "; a token is one of tokenizer " + tokenizers.front() + "'s";
     return text;
 }

@@ -1,5 +1,7 @@
 #include "table_labels.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <functional>
 #include <set>
@@ -70,7 +72,7 @@ void label_rows(ReportTable& table) {
         for (auto& row : table.rows) labels.insert(row.label = label(row));
         if (labels.size() == table.rows.size()) return;
     }
-    for (std::size_t i = 0; i < table.rows.size(); ++i) table.rows[i].label += strprintf(", row %zu", i + 1);
+    for (std::size_t i = 0; i < table.rows.size(); ++i) table.rows[i].label += fmt::format(", row {}", i + 1);
 }
 
 }  // namespace longbow

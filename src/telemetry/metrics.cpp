@@ -1,13 +1,13 @@
 #include "longbow/telemetry/metrics.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
 
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
-#include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -27,8 +27,8 @@ std::vector<Json> read_metrics(const fs::path& path) {
         }
     }
     if (damaged > 0) {
-        log::warn(strprintf("%s:%zu: not a JSON object%s; ignored", path.c_str(), first_damaged,
-                            damaged > 1 ? strprintf(", as are %zu lines after it", damaged - 1).c_str() : ""));
+        log::warn(fmt::format("{}:{}: not a JSON object{}; ignored", path.string(), first_damaged,
+                              damaged > 1 ? fmt::format(", as are {} lines after it", damaged - 1) : ""));
     }
     return rows;
 }

@@ -1,13 +1,13 @@
 #include "longbow/telemetry/number_text.h"
 
-#include <cmath>
+#include <fmt/core.h>
 
-#include "longbow/core/strings.h"
+#include <cmath>
 
 namespace longbow {
 
 std::string number_or_dash(double value, int decimals) {
-    return std::isfinite(value) ? strprintf("%.*f", decimals, value) : "-";
+    return std::isfinite(value) ? fmt::format("{:.{}f}", value, decimals) : "-";
 }
 
 }  // namespace longbow

@@ -1,5 +1,7 @@
 #include "longbow/telemetry/progress.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -112,7 +114,7 @@ double WorkProgress::seconds_left(double elapsed) const {
 void WorkProgress::show(const std::vector<ProgressColumn>& more, bool force) {
     if (scope_ == Scope::command) share_with_parent(share());
     std::vector<ProgressColumn> columns{{eta_text(seconds_left(meter_.elapsed()))},
-                                        {strprintf("%.0f %%", std::floor(100 * share()))}};
+                                        {fmt::format("{:.0f} %", std::floor(100 * share()))}};
     columns.insert(columns.end(), more.begin(), more.end());
     line_.show(columns, force);
 }

@@ -1,6 +1,7 @@
 // Implements share_with_parent() and SharedProgress of progress.h. A child's share of work done is a double in a memory
 // file that it shares with its parent. Unlike a pipe, such a file can neither fill up nor break.
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ int parents_file() {
     const char* text = std::getenv(kVariable);
     const int file = text == nullptr ? -1 : std::atoi(text);
     std::error_code error;
-    const auto target = std::filesystem::read_symlink(strprintf("/proc/self/fd/%d", file), error).string();
+    const auto target = std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", file), error).string();
     return !error && starts_with(target, std::string("/memfd:") + kName) ? file : -1;
 }
 

@@ -3,6 +3,7 @@
 #include "longbow/telemetry/tensorboard.h"
 
 #include <fcntl.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -93,7 +94,7 @@ EventFile::EventFile(const fs::path& folder) {
         older.push_back(entry.path());
         session = std::max(session, std::atoi(name.c_str() + kPrefix.size()));
     }
-    path_ = folder / (std::string(kPrefix) + strprintf("%010d", session + 1) + kEnding);
+    path_ = folder / (std::string(kPrefix) + fmt::format("{:010}", session + 1) + kEnding);
     fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd_ < 0) throw_file_error("cannot create", path_);
     std::string version = event_head(0, 0);

@@ -1,6 +1,8 @@
 // The files may come from a stranger, so that every line is checked and memory stays in proportion to their size.
 #include "bpe_model.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 #include <unordered_map>
@@ -105,9 +107,8 @@ std::vector<std::string> parse_vocab(std::string_view json, const std::string& n
     StringTable unique;
     for (auto& [token, id] : handler.entries) {
         if (id >= count) {
-            throw DataError(strprintf("%s: token \"%s\" has id %llu, but %zu tokens need the ids 0 to %zu",
-                                      name.c_str(), token.c_str(), static_cast<unsigned long long>(id), count,
-                                      count - 1));
+            throw DataError(fmt::format("{}: token \"{}\" has id {}, but {} tokens need the ids 0 to {}", name, token,
+                                        id, count, count - 1));
         }
         if (seen[id]) {
             throw DataError(name + ": id " + std::to_string(id) + " is written twice: \"" + names[id] + "\" and \"" +
@@ -144,8 +145,8 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     for (unsigned b = 0; b < 256; ++b) {
         const auto id = ids.find(byte_name(static_cast<unsigned char>(b)));
         if (id == StringTable::kNone) {
-            throw DataError(strprintf("%s: no token for byte 0x%02X (\"%s\"): this is not a byte-level vocabulary",
-                                      vocab_name.c_str(), b, byte_name(static_cast<unsigned char>(b)).c_str()));
+            throw DataError(fmt::format("{}: no token for byte 0x{:02X} (\"{}\"): this is not a byte-level vocabulary",
+                                        vocab_name, b, byte_name(static_cast<unsigned char>(b))));
         }
         model.byte_ids[b] = id;
     }

@@ -4,6 +4,8 @@
 // has "aa" twice), the pair of lower ids wins a tie, and a merge whose text is a token already gives that token again.
 #include "bpe_trainer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <queue>
 #include <unordered_map>
@@ -12,7 +14,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 
 namespace longbow {
 
@@ -96,9 +97,9 @@ private:
 
     [[noreturn]] void too_few(std::size_t vocab_size) const {
         throw DataError(
-            strprintf("the training text gives a bpe vocabulary of at most %zu tokens, but %zu were asked for: "
-                      "lower tokenizer.vocab_size or give more text",
-                      model_.names.size() + 1, vocab_size));
+            fmt::format("the training text gives a bpe vocabulary of at most {} tokens, but {} were asked for: "
+                        "lower tokenizer.vocab_size or give more text",
+                        model_.names.size() + 1, vocab_size));
     }
 
     void apply(Pair pair) {
@@ -155,10 +156,10 @@ private:
 
 void check_bpe_size(std::int64_t vocab_size) {
     if (vocab_size < 257 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(strprintf(
-            "a bpe vocabulary of %lld tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
+        throw DataError(fmt::format(
+            "a bpe vocabulary of {} tokens does not fit: 256 bytes and <|endoftext|> need 257, and the most is "
             "2,147,483,647 (tokenizer.vocab_size)",
-            static_cast<long long>(vocab_size)));
+            vocab_size));
     }
 }
 

@@ -2,6 +2,7 @@
 // rotation make such files). After the last member only zero padding may follow; anything else is an error.
 #include "byte_source.h"
 
+#include <fmt/core.h>
 #include <lzma.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -69,12 +70,12 @@ public:
     [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
     [[noreturn]] void damaged(const char* format, const std::string& what) const {
-        throw DataError(strprintf("%s: damaged %s file at byte %llu: %s (fetch or make the file again)", path_.c_str(),
-                                  format, static_cast<unsigned long long>(consumed_), what.c_str()));
+        throw DataError(fmt::format("{}: damaged {} file at byte {}: {} (fetch or make the file again)", path_.string(),
+                                    format, consumed_, what));
     }
     [[noreturn]] void truncated(const char* format) const {
-        throw DataError(strprintf("%s: the %s file ends too early, after %llu bytes (fetch or make the file again)",
-                                  path_.c_str(), format, static_cast<unsigned long long>(consumed_)));
+        throw DataError(fmt::format("{}: the {} file ends too early, after {} bytes (fetch or make the file again)",
+                                    path_.string(), format, consumed_));
     }
 
 private:

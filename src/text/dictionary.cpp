@@ -1,10 +1,11 @@
 #include "dictionary.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <charconv>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/text/reader.h"
 #include "meta.h"
@@ -86,9 +87,9 @@ Dictionary Dictionary::parse(std::string_view text, const std::string& name) {
 void Dictionary::check_limit(std::int64_t limit) {
     if (limit != 0 && (limit <= kSpecials || limit > 0x7FFFFFFF)) {
         throw DataError(
-            strprintf("a word vocabulary of %lld does not fit: its four specials and one word need 5, and the most is "
-                      "2,147,483,647 (tokenizer.vocab_size; 0 takes every word)",
-                      static_cast<long long>(limit)));
+            fmt::format("a word vocabulary of {} does not fit: its four specials and one word need 5, and the most is "
+                        "2,147,483,647 (tokenizer.vocab_size; 0 takes every word)",
+                        limit));
     }
 }
 
@@ -101,7 +102,7 @@ Dictionary Dictionary::from_counts(const WordCounts& counts, std::int64_t limit)
     if (limit > 0) words.resize(std::min(words.size(), static_cast<std::size_t>(limit - kSpecials)));
     for (const auto& [word, count] : words) dictionary.add(word, count);
     for (int i = 0; dictionary.size() % kPadding != 0; ++i) {
-        const auto filler = strprintf("madeupword%04d", i);
+        const auto filler = fmt::format("madeupword{:04}", i);
         if (dictionary.table_.find(filler) == StringTable::kNone) dictionary.add(filler, 0);
     }
     return dictionary;

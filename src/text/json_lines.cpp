@@ -2,6 +2,8 @@
 // nested values use no stack.
 #include "longbow/text/json_lines.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <array>
 
@@ -49,7 +51,7 @@ public:
         // The library takes a NUL for the end, and would ignore what follows it.
         if (const auto nul = line.find('\0'); nul != std::string_view::npos) {
             return refuse(
-                strprintf("not JSON: byte %zu is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
+                fmt::format("not JSON: byte {} is NUL, which a text holds as \\u0000 (is the file damaged?)", nul + 1));
         }
         bool whole = parse_strictly(line);
         if (!whole && syntax_) {
@@ -101,7 +103,7 @@ public:
         if (const auto rest = what.find("; last read"); rest != std::string::npos) what.resize(rest);
         if (what.size() > 120) what.resize(120);
         syntax_ = true;
-        return refuse(strprintf("not JSON: byte %zu: ", position) + what);
+        return refuse(fmt::format("not JSON: byte {}: ", position) + what);
     }
 
 private:
@@ -164,8 +166,8 @@ bool LineReader::next(std::string& lines, std::int64_t& first_line) {
         if (const auto newline = buffer_.rfind('\n', wanted - 1); newline != std::string::npos) {
             cut = newline + 1;
         } else if (wanted >= kLongestLine) {
-            throw DataError(strprintf("%s: line %lld is longer than 1 GiB: is this a file of JSON lines?",
-                                      path_.c_str(), static_cast<long long>(line_)));
+            throw DataError(
+                fmt::format("{}: line {} is longer than 1 GiB: is this a file of JSON lines?", path_.string(), line_));
         } else {
             wanted *= 2;  // keeps the search for a long line's end linear
         }
@@ -186,8 +188,7 @@ void for_each_json_text(std::string_view lines, std::int64_t first_line, const s
         lines.remove_prefix(std::min(end + 1, lines.size()));
         if (is_blank(line)) continue;
         if (!parser.parse(line)) {
-            throw DataError(strprintf("%s: line %lld: ", file.c_str(), static_cast<long long>(number)) +
-                            parser.problem());
+            throw DataError(fmt::format("{}: line {}: ", file, number) + parser.problem());
         }
         on_text(parser.text());
     }

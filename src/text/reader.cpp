@@ -1,5 +1,7 @@
 #include "longbow/text/reader.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "byte_source.h"
@@ -32,8 +34,7 @@ struct TextReader::Impl {
         const auto line =
             lines + 1 +
             static_cast<std::uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bad), '\n'));
-        std::string message = strprintf("%s: byte %llu (line %llu) is not valid UTF-8", path.c_str(),
-                                        static_cast<unsigned long long>(at), static_cast<unsigned long long>(line));
+        std::string message = fmt::format("{}: byte {} (line {}) is not valid UTF-8", path.string(), at, line);
         if (at == 0 && (starts_with(text, "BZh") || starts_with(text, "\x1f\x9d"))) {
             message += ": the file looks compressed (only gzip, xz and zstd are read)";
         }

@@ -1,5 +1,6 @@
 // The library's trainer holds its sentences in memory, logs at length, and sums in an order that depends on its number
 // of threads. So it gets a bounded sample, no log, and always the same number of threads.
+#include <fmt/core.h>
 #include <sentencepiece_trainer.h>
 
 #include <algorithm>
@@ -8,7 +9,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/random.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/text/json_lines.h"
 #include "longbow/text/reader.h"
@@ -130,10 +130,10 @@ private:
 std::string train_sentencepiece(const std::vector<std::string>& files, const std::string& jsonl_key,
                                 SentencePieceModel kind, std::int64_t vocab_size) {
     if (vocab_size < 260 || vocab_size > 0x7FFFFFFF) {
-        throw DataError(strprintf(
-            "a sentencepiece vocabulary of %lld tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
+        throw DataError(fmt::format(
+            "a sentencepiece vocabulary of {} tokens does not fit: 256 bytes, <unk>, <s>, </s> and one character "
             "need 260 (tokenizer.vocab_size)",
-            static_cast<long long>(vocab_size)));
+            vocab_size));
     }
     const auto sentences = sample_lines(files, jsonl_key).take();
     if (sentences.empty()) throw DataError(kNothingToLearn);

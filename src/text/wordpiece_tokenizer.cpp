@@ -1,5 +1,7 @@
 #include "wordpiece_tokenizer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "bert_text.h"
@@ -39,8 +41,8 @@ WordPieceVocab WordPieceVocab::parse(std::string_view text, const std::string& n
         // Published vocabularies have several lines of exotic white space alone. No word is spelled with them, but they
         // count as ids.
         if (entry < vocab.ids.size() && !token.empty()) {
-            throw DataError(strprintf("%s:%zu: token \"%s\" is already in line %u", name.c_str(),
-                                      vocab.tokens.size() + 1, std::string(token).c_str(), vocab.ids[entry] + 1));
+            throw DataError(fmt::format("{}:{}: token \"{}\" is already in line {}", name, vocab.tokens.size() + 1,
+                                        token, vocab.ids[entry] + 1));
         }
         if (entry == vocab.ids.size()) vocab.ids.push_back(static_cast<TokenId>(vocab.tokens.size()));
         vocab.tokens.emplace_back(token);

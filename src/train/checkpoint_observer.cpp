@@ -1,12 +1,12 @@
 // Decides when and how the trainer saves checkpoints.
 #include <ATen/ops/isfinite.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
-#include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 #include "observers.h"
 #include "session.h"
@@ -33,10 +33,10 @@ void expect_equal_weights(const Session& session) {
     const auto hashes = ranks.exchange(hasher.digest());
     for (std::size_t rank = 1; rank < hashes.size(); ++rank) {
         if (hashes[rank] == hashes[0]) continue;
-        throw Error(strprintf(
-            "after update %lld the weights of rank %zu are not those of rank 0: check that machine's memory and GPU; nothing "
+        throw Error(fmt::format(
+            "after update {} the weights of rank {} are not those of rank 0: check that machine's memory and GPU; nothing "
             "is saved, and the last checkpoint is from before that",
-            static_cast<long long>(session.state.updates), rank));
+            session.state.updates, rank));
     }
 }
 
@@ -66,9 +66,9 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     if (!weights_are_finite(session)) {
         if (session.saved_update < 0)
             throw DivergedError("the weights are not finite before the first update: check train.init_from");
-        throw DivergedError(strprintf(
-            "diverged: the weights are not finite after update %lld; %s is from before that; try a smaller optim.lr or a longer schedule.warmup",
-            static_cast<long long>(state.updates), checkpoint_path(session.run, session.saved_update).c_str()));
+        throw DivergedError(fmt::format(
+            "diverged: the weights are not finite after update {}; {} is from before that; try a smaller optim.lr or a longer schedule.warmup",
+            state.updates, checkpoint_path(session.run, session.saved_update).string()));
     }
     metrics.sync();
     const RateMeter meter;
@@ -85,8 +85,8 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
         const auto& saved = snapshot->state;
         if (saved.best_update == saved.updates) mark_best(run, saved.best_update);
         prune_checkpoints(run, keep.keep_last, keep.keep_best);
-        log::to_file(strprintf("checkpoint of update %lld: copied in %.2f s, written in %.2f s",
-                               static_cast<long long>(saved.updates), copied, writing.elapsed()));
+        log::to_file(fmt::format("checkpoint of update {}: copied in {:.2f} s, written in {:.2f} s", saved.updates,
+                                 copied, writing.elapsed()));
     });
 }
 

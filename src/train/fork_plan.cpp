@@ -1,4 +1,6 @@
 // Decides which parts of a checkpoint's state still hold under new settings, and adjusts the others.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -54,7 +56,7 @@ public:
 
 private:
     void add_line(const char* what, const std::string& text) {
-        plan_.lines.push_back(strprintf("%-14s ", what) + text);
+        plan_.lines.push_back(fmt::format("{:<14} ", what) + text);
     }
 
     [[nodiscard]] bool changed(const std::string& key) const {
@@ -87,9 +89,8 @@ private:
         plan_.optimizer = why.empty();
         if (plan_.optimizer) {
             const bool drops = has_momentum(a) && !has_momentum(b);
-            add_line("optimizer",
-                     strprintf("state of %s after %lld steps%s", b.name.c_str(),
-                               static_cast<long long>(state.optimizer_steps), drops ? ", without its momentum" : ""));
+            add_line("optimizer", fmt::format("state of {} after {} steps{}", b.name, state.optimizer_steps,
+                                              drops ? ", without its momentum" : ""));
         } else {
             state.optimizer_steps = 0;
             add_line("optimizer", b.name + " starts without state: " + why);
@@ -126,11 +127,10 @@ private:
         state.samples = state.samples * a.length / b.length;
         add_line(
             "data",
-            strprintf(
-                "continues after %.2f epochs: %s inputs of %lld tokens are %s of %lld. The order within the epoch differs, so "
+            fmt::format(
+                "continues after {:.2f} epochs: {} inputs of {} tokens are {} of {}. The order within the epoch differs, so "
                 "some text of this epoch is seen twice and some not at all",
-                epochs, samples.c_str(), static_cast<long long>(a.length), with_commas(state.samples).c_str(),
-                static_cast<long long>(b.length)) +
+                epochs, samples, a.length, with_commas(state.samples), b.length) +
                 seed);
     }
     void rebase(double epochs) {
@@ -151,7 +151,7 @@ private:
         if (b.dtype == a.dtype && b.loss_scale == a.loss_scale) return;
         state.loss_scale = b.dtype == DType::fp16 ? b.loss_scale : 1.0;
         state.good_updates = 0;
-        if (b.dtype == DType::fp16) add_line("loss scale", strprintf("starts at %g", state.loss_scale));
+        if (b.dtype == DType::fp16) add_line("loss scale", fmt::format("starts at {:g}", state.loss_scale));
     }
 
     // Forgets the best validation, unless it is comparable and this checkpoint is the best one: the new run does not
@@ -215,7 +215,7 @@ void check_fork_weights(const fs::path& checkpoint, const Config& config, const 
         }
     }
     const auto more =
-        problems.size() > kMostNamed ? strprintf("; and %zu more", problems.size() - kMostNamed) : std::string();
+        problems.size() > kMostNamed ? fmt::format("; and {} more", problems.size() - kMostNamed) : std::string();
     problems.resize(std::min(problems.size(), kMostNamed));
     throw ConfigError("--from " + checkpoint.string() + " does not fit the new run's model (" + join(settings, "; ") +
                       "): " + join(problems, "; ") + more +

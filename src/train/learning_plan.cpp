@@ -1,10 +1,11 @@
 #include "learning_plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/optim/schedule.h"
 #include "longbow/telemetry/log.h"
 
@@ -63,7 +64,7 @@ std::string rates_ahead(const Session& session) {
     const auto next = session.counted_updates();
     const double first = rate_at(session, next);
     const double last = session.total_updates > next ? rate_at(session, session.total_updates - 1) : first;
-    return first == last ? strprintf("%.3g", first) : strprintf("from %.3g to %.3g", first, last);
+    return first == last ? fmt::format("{:.3g}", first) : fmt::format("from {:.3g} to {:.3g}", first, last);
 }
 
 void check_raised_stop(const Session& session, const Config& before) {
@@ -77,16 +78,16 @@ void check_raised_stop(const Session& session, const Config& before) {
     if (end >= 0 && (total >= 0 ? total > end : done >= end)) {
         throw ConfigError(
             stops +
-            strprintf(
-                ": the %s schedule of this run ends at update %lld, with the period that it started with; after "
+            fmt::format(
+                ": the {} schedule of this run ends at update {}, with the period that it started with; after "
                 "that it would train at a learning rate of 0. Start a run of its own from here, with a schedule: ",
-                now.schedule.name.c_str(), static_cast<long long>(end)) +
+                now.schedule.name, end) +
             with_a_schedule(session, session.run.string()));
     }
     if (!session.ranks->leader()) return;
     const auto kept = periodic(session)
-                          ? strprintf(", which keeps the period of %lld updates with which this run started",
-                                      static_cast<long long>(session.state.schedule_period))
+                          ? fmt::format(", which keeps the period of {} updates with which this run started",
+                                        session.state.schedule_period)
                           : std::string();
     log::info(stops + ": continues at a learning rate " + (rates_ahead(session)[0] == 'f' ? "" : "of ") +
               rates_ahead(session) + " (" + now.schedule.name + kept + ")");
@@ -97,18 +98,17 @@ void check_fork_ahead(const Session& session, const std::string& from) {
     const auto done = session.counted_updates();
     if (session.finished()) {
         throw ConfigError(
-            strprintf("--from %s: no updates remain: it is at update %lld, and train.stop, which counts from the first "
-                      "update of all, is %s; give a later train.stop",
-                      from.c_str(), static_cast<long long>(done), stop.text().c_str()));
+            fmt::format("--from {}: no updates remain: it is at update {}, and train.stop, which counts from the first "
+                        "update of all, is {}; give a later train.stop",
+                        from, done, stop.text()));
     }
     const auto end = end_of_learning(session);
     if (end < 0 || done < end) return;
     throw ConfigError(
-        strprintf(
-            "--from %s: the %s schedule ends at update %lld, and the new run, from update %lld on, would train at a "
+        fmt::format(
+            "--from {}: the {} schedule ends at update {}, and the new run, from update {} on, would train at a "
             "learning rate of 0; give it a schedule: ",
-            from.c_str(), session.config.schedule.name.c_str(), static_cast<long long>(end),
-            static_cast<long long>(done)) +
+            from, session.config.schedule.name, end, done) +
         with_a_schedule(session, from));
 }
 

@@ -1,5 +1,7 @@
 #include "memory_plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -143,8 +145,7 @@ private:
     // Layers are counted from 0; the layers after this one have their gradients already.
     [[nodiscard]] Account layer_backward(std::int64_t index) const {
         const auto& head = memory_.head;
-        auto account = begin(strprintf("in the backward pass of layer %lld of %lld", static_cast<long long>(index + 1),
-                                       static_cast<long long>(config_.model.layers)));
+        auto account = begin(fmt::format("in the backward pass of layer {} of {}", index + 1, config_.model.layers));
         const auto behind = static_cast<double>(config_.model.layers - 1 - index) * memory_.layer_weights;
         add_gradients(account, head.weight_gradients + memory_.final_norm_weights + behind, head.tied_gradients);
         add_kept(account, index);
@@ -195,7 +196,7 @@ private:
         const auto windows =
             std::max<std::int64_t>(1, std::min(config_.eval.max_batch_tokens, request_.valid_tokens) / size);
         const PassRequest pass{request_.device, request_.threads, windows, size, true};
-        auto account = begin(strprintf("in a validation at length %lld", static_cast<long long>(length)));
+        auto account = begin(fmt::format("in a validation at length {}", length));
         account.add("gradients", memory_.weights);
         account.add("weights in half precision", static_cast<double>(config_.model.layers) * memory_.layer.copies);
         account.add("a forward pass", model_->memory(pass).evaluation);
@@ -220,11 +221,10 @@ MemoryPlan plan_memory(const Config& config, std::int64_t vocab_size, const Memo
 }
 
 std::string to_text(const MemoryPlan& plan) {
-    std::string text =
-        strprintf("%s at the peak, %s (%s bytes of tensors)\n", human_bytes(plan.total).c_str(), plan.moment.c_str(),
-                  with_commas(static_cast<std::int64_t>(std::llround(plan.total))).c_str());
+    std::string text = fmt::format("{} at the peak, {} ({} bytes of tensors)\n", human_bytes(plan.total), plan.moment,
+                                   with_commas(static_cast<std::int64_t>(std::llround(plan.total))));
     for (const auto& term : plan.terms)
-        text += strprintf("%22s %10s  %s\n", "", human_bytes(term.bytes).c_str(), term.name.c_str());
+        text += fmt::format("{:>22} {:>10}  {}\n", "", human_bytes(term.bytes), term.name);
     return text;
 }
 

@@ -2,6 +2,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
@@ -131,14 +132,14 @@ void Metrics::after_update(Session& session, const UpdateResult& result, bool la
     const std::string total = session.total_updates >= 0 ? "/" + std::to_string(session.total_updates) : "";
     const std::vector<ProgressColumn> columns{
         {eta_text(eta)},
-        {strprintf("update %lld%s", static_cast<long long>(counted), total.c_str())},
+        {fmt::format("update {}{}", counted, total)},
         {"loss " + loss_text(session.config, loss)},
         {"ppl " + number_or_dash(std::exp(loss), 2)},
-        {state.skipped_updates > 0 ? strprintf("skipped %lld", static_cast<long long>(state.skipped_updates)) : ""},
+        {state.skipped_updates > 0 ? fmt::format("skipped {}", state.skipped_updates) : ""},
         {human_count(tokens_per_second_) + " tokens/s"},
-        {strprintf("lr %.3g", result.lr)},
-        {std::isfinite(result.grad_norm) ? strprintf("|g| %.3g", result.grad_norm) : "|g| -"},
-        {strprintf("tensors %.0f MB", peak_memory_mb(session.device.str()))}};
+        {fmt::format("lr {:.3g}", result.lr)},
+        {std::isfinite(result.grad_norm) ? fmt::format("|g| {:.3g}", result.grad_norm) : "|g| -"},
+        {fmt::format("tensors {:.0f} MB", peak_memory_mb(session.device.str()))}};
     if (file_) progress_.show(columns, last);
     if (!due) return;
     write_row(session, result);

@@ -1,5 +1,7 @@
 // Writes the text of `longbow train --dry-run`: what a run will take. Counts are exact, FLOPs are estimates by formulas
 // that the text states, and memory comes from memory_plan.h.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <optional>
@@ -21,9 +23,9 @@ namespace longbow {
 
 namespace {
 
-std::string flops_text(double flops) { return strprintf("%.3g FLOPs", flops); }
+std::string flops_text(double flops) { return fmt::format("{:.3g} FLOPs", flops); }
 
-std::string line(const char* name, const std::string& value) { return strprintf("%-22s %s\n", name, value.c_str()); }
+std::string line(const char* name, const std::string& value) { return fmt::format("{:<22} {}\n", name, value); }
 
 // Returns the memory plan, and its total with each memory-saving option that the configuration does not use.
 std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vocab_size, std::int64_t valid_tokens) {
@@ -32,15 +34,15 @@ std::string memory_lines(const TrainRequest& request, int ranks, std::int64_t vo
     const MemoryRequest memory{request.device, request.threads, ranks,
                                most > 0 ? std::min(most, valid_tokens) : valid_tokens};
     const auto plan = plan_memory(config, vocab_size, memory);
-    std::string text = line(
-        "memory", strprintf("%s, %s attention%s: %s", request.device.c_str(), plan.attention.c_str(),
-                            ranks > 1 ? strprintf(", each of %d ranks", ranks).c_str() : "", to_text(plan).c_str()));
+    std::string text =
+        line("memory", fmt::format("{}, {} attention{}: {}", request.device, plan.attention,
+                                   ranks > 1 ? fmt::format(", each of {} ranks", ranks) : "", to_text(plan)));
     text.pop_back();  // to_text() ends its lines itself
     if (memory.device != "cpu")
         text += line("host memory", human_bytes(plan.snapshot) + ": the copy for the checkpoint being written");
     const auto other = [&](const char* key, const Config& changed) {
-        text += strprintf("%22s %10s  in all with %s\n", "",
-                          human_bytes(plan_memory(changed, vocab_size, memory).total).c_str(), key);
+        text += fmt::format("{:>22} {:>10}  in all with {}\n", "",
+                            human_bytes(plan_memory(changed, vocab_size, memory).total), key);
     };
     if (config.train.recompute == Recompute::none) {
         auto changed = config;
@@ -61,9 +63,8 @@ std::string evaluation_lines(const Config& config, const ForwardFlops& forward, 
     const auto tokens = config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, valid.size()) : valid.size();
     for (const auto length : validation_lengths(config)) {
         const double flops = static_cast<double>(tokens) * forward.token(length);
-        text += line("validation",
-                     strprintf("at length %lld: %s tokens, %s, as much as %.1f updates", static_cast<long long>(length),
-                               with_commas(tokens).c_str(), flops_text(flops).c_str(), flops / update_flops));
+        text += line("validation", fmt::format("at length {}: {} tokens, {}, as much as {:.1f} updates", length,
+                                               with_commas(tokens), flops_text(flops), flops / update_flops));
     }
     return text;
 }
@@ -129,7 +130,7 @@ std::string expected_plan(const Config& config) {
     const double epoch = training_order(data.expect_train_tokens, config.train)->updates_per_epoch();
     text += line("an epoch", with_commas(static_cast<std::int64_t>(std::ceil(epoch))) + " updates");
     if (config.train.stop.unit == Duration::Unit::updates)
-        text += line("the run", strprintf("%.1f epochs", config.train.stop.value / epoch));
+        text += line("the run", fmt::format("{:.1f} epochs", config.train.stop.value / epoch));
     return text;
 }
 
@@ -153,35 +154,32 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const double update_flops = 3 * units.tokens_per_update * forward.token(config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
-    std::string text =
-        line("model", strprintf("%s, %lld layers, dim %lld, %lld heads, vocabulary %s", config.position.method.c_str(),
-                                static_cast<long long>(config.model.layers), static_cast<long long>(config.model.dim),
-                                static_cast<long long>(config.model.heads), with_commas(store.vocab_size()).c_str()));
+    std::string text = line("model", fmt::format("{}, {} layers, dim {}, {} heads, vocabulary {}",
+                                                 config.position.method, config.model.layers, config.model.dim,
+                                                 config.model.heads, with_commas(store.vocab_size())));
     text += line("parameters", with_commas(model->parameter_count()));
     text += line("training data",
                  with_commas(train.size()) + " tokens in " +
                      (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
-    text += line("an update",
-                 strprintf("%lld x %lld sequences of %lld tokens: %s tokens, %s",
-                           static_cast<long long>(config.train.accumulate), static_cast<long long>(config.train.batch),
-                           static_cast<long long>(config.train.length),
-                           with_commas(static_cast<std::int64_t>(units.tokens_per_update)).c_str(),
-                           flops_text(update_flops).c_str()));
-    text += line("an epoch", strprintf("%.1f updates", units.updates_per_epoch));
+    text += line("an update", fmt::format("{} x {} sequences of {} tokens: {} tokens, {}", config.train.accumulate,
+                                          config.train.batch, config.train.length,
+                                          with_commas(static_cast<std::int64_t>(units.tokens_per_update)),
+                                          flops_text(update_flops)));
+    text += line("an epoch", fmt::format("{:.1f} updates", units.updates_per_epoch));
     if (total >= 0) {
         const auto to_go = std::max<std::int64_t>(0, total - fork.state.updates);
         const auto updates = static_cast<double>(to_go);
-        text += line("the run", strprintf("%s updates, %.2f epochs, %s tokens, %s%s", with_commas(to_go).c_str(),
-                                          updates / units.updates_per_epoch,
-                                          human_count(updates * units.tokens_per_update).c_str(),
-                                          flops_text(updates * update_flops).c_str(),
-                                          runs > 1 ? strprintf("; %zu runs (train.seeds)", runs).c_str() : ""));
+        text += line("the run",
+                     fmt::format("{} updates, {:.2f} epochs, {} tokens, {}{}", with_commas(to_go),
+                                 updates / units.updates_per_epoch, human_count(updates * units.tokens_per_update),
+                                 flops_text(updates * update_flops),
+                                 runs > 1 ? fmt::format("; {} runs (train.seeds)", runs) : ""));
     } else {
         text += line("the run", "until " + config.train.stop.text() + " have passed");
     }
     if (!fork.lines.empty()) {
-        text += line("forked from", strprintf("%s, update %s", request.fork->checkpoint.c_str(),
-                                              with_commas(fork.state.updates).c_str()));
+        text += line("forked from",
+                     fmt::format("{}, update {}", request.fork->checkpoint.string(), with_commas(fork.state.updates)));
         for (const auto& kept : fork.lines) text += "  " + kept + "\n";
         text += "  learning rate  " + fork_rates(request, config, fork.state, units) + "\n";
     }

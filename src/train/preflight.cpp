@@ -1,10 +1,11 @@
 // Checks everything that can be refused before any work is done or file written.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "longbow/attention/attention_backend.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/data/update_share.h"
 #include "longbow/eval/evaluator.h"
 #include "longbow/model/language_model.h"
@@ -29,9 +30,9 @@ void check_model(const TrainRequest& request) {
     const auto limit = position->max_length();
     for (const auto length : validation_lengths(config)) {
         if (limit > 0 && length > limit) {
-            throw ConfigError(strprintf(
-                "eval.lengths: position method '%s' of this model ends at %lld, and a validation at %lld is asked for",
-                config.position.method.c_str(), static_cast<long long>(limit), static_cast<long long>(length)));
+            throw ConfigError(fmt::format(
+                "eval.lengths: position method '{}' of this model ends at {}, and a validation at {} is asked for",
+                config.position.method, limit, length));
         }
     }
 }

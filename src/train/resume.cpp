@@ -1,6 +1,7 @@
 #include "resume.h"
 
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 
 #include "learning_plan.h"
 #include "longbow/config/context.h"
@@ -84,15 +85,15 @@ namespace {
 void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
     if (state.ranks != session.ranks->world()) {
-        log::warn(strprintf("this run used %d ranks and continues with %d: the last bits may differ", state.ranks,
-                            session.ranks->world()));
+        log::warn(fmt::format("this run used {} ranks and continues with {}: the last bits may differ", state.ranks,
+                              session.ranks->world()));
     }
     if (state.device != session.device.str()) {
         log::warn("this run used device " + state.device + " and continues on " + session.device.str() +
                   ": results are no longer bit for bit the same");
     } else if (state.threads != at::get_num_threads()) {
-        log::warn(strprintf("this run used %d threads and continues with %d: the last bits may differ", state.threads,
-                            at::get_num_threads()));
+        log::warn(fmt::format("this run used {} threads and continues with {}: the last bits may differ", state.threads,
+                              at::get_num_threads()));
     }
 }
 
@@ -109,7 +110,7 @@ void resume_from(const fs::path& checkpoint, Session& session) {
     // If a process is killed between saving a checkpoint and marking it as best, the old one is still marked.
     mark_best(session.run, state.best_update);
     warn_of_other_machine(session);
-    log::info(strprintf("continuing from %s (update %lld)", checkpoint.c_str(), static_cast<long long>(state.updates)));
+    log::info(fmt::format("continuing from {} (update {})", checkpoint.string(), state.updates));
 }
 
 void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session) {
@@ -117,17 +118,15 @@ void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPl
     if (!session.ranks->leader()) return;
     warn_of_other_machine(session);
     const auto& state = session.state;
-    const auto stop =
-        session.total_updates >= 0
-            ? strprintf(", %lld to go", static_cast<long long>(session.total_updates - session.counted_updates()))
-            : std::string();
-    log::info(strprintf("forked from %s (update %lld)%s:", checkpoint.c_str(), static_cast<long long>(state.updates),
-                        names_a_run(from) ? (", the last of " + from + " (@best takes its best)").c_str() : ""));
+    const auto stop = session.total_updates >= 0
+                          ? fmt::format(", {} to go", session.total_updates - session.counted_updates())
+                          : std::string();
+    log::info(fmt::format("forked from {} (update {}){}:", checkpoint.string(), state.updates,
+                          names_a_run(from) ? (", the last of " + from + " (@best takes its best)") : ""));
     log::info("weights        all of them");
     for (const auto& line : plan.lines) log::info(line);
-    log::info(strprintf("updates        count on from %lld: train.stop is %s%s",
-                        static_cast<long long>(session.counted_updates()), session.config.train.stop.text().c_str(),
-                        stop.c_str()));
+    log::info(fmt::format("updates        count on from {}: train.stop is {}{}", session.counted_updates(),
+                          session.config.train.stop.text(), stop));
     log::info("learning rate  " + rates_ahead(session) + ", " + session.config.schedule.name +
               (plan.new_period ? "" : ", in the schedule as it was"));
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 #include <torch/csrc/api/include/torch/utils.h>
 
 #include <cmath>
@@ -30,9 +31,9 @@ void open_data(Session& session, const TrainRequest& request) {
     session.source = std::make_unique<TrainingSource>(data, *session.store);
     session.train = &session.source->stream();
     if (session.train->size() < request.config.train.length) {
-        throw DataError(strprintf("%s: the train split has %s tokens, fewer than train.length = %lld",
-                                  session.store->path().c_str(), with_commas(session.train->size()).c_str(),
-                                  static_cast<long long>(request.config.train.length)));
+        throw DataError(fmt::format("{}: the train split has {} tokens, fewer than train.length = {}",
+                                    session.store->path().string(), with_commas(session.train->size()),
+                                    request.config.train.length));
     }
     if (!request.validate) return;
     if (!data.valid_store.empty())

@@ -1,5 +1,7 @@
 #include "store.h"
 
+#include <fmt/core.h>
+
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -17,9 +19,9 @@ namespace {
 void check_expected(const fs::path& store, const char* key, std::int64_t expected, std::int64_t found,
                     const char* what) {
     if (expected == 0 || expected == found) return;
-    throw DataError(strprintf(
-        "%s has %s %s, and %s says %s: another corpus or another tokenizer; prepare the right one, or set the key to what you have",
-        store.c_str(), with_commas(found).c_str(), what, key, with_commas(expected).c_str()));
+    throw DataError(fmt::format(
+        "{} has {} {}, and {} says {}: another corpus or another tokenizer; prepare the right one, or set the key to what you have",
+        store.string(), with_commas(found), what, key, with_commas(expected)));
 }
 
 // Checks a new store by its vocabulary alone, before its text is encoded.

@@ -1,5 +1,7 @@
 #include "time_plan.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -55,13 +57,13 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
         speed = measure_speed({config, time.vocab_size, time.train, requests, request.device});
     } catch (const std::exception& error) {  // LibTorch's errors too, such as a type that this machine cannot multiply
         const std::string why = error.what();
-        return strprintf("%-22s cannot be measured here: %s\n", "time", why.substr(0, why.find('\n')).c_str());
+        return fmt::format("{:<22} cannot be measured here: {}\n", "time", why.substr(0, why.find('\n')));
     }
     // Ranks on CPUs share the cores that this measurement has to itself; on GPUs each rank has its own device.
     const double share = request.device == "cpu" ? 1 : ranks;
 
     const double update = speed.update_seconds / share;
-    std::string text = strprintf("%-22s %s an update", "time", rounded_duration_text(update).c_str());
+    std::string text = fmt::format("{:<22} {} an update", "time", rounded_duration_text(update));
     double validation = 0;
     const ForwardFlops forward(config, time.vocab_size);
     for (std::size_t i = 0; i < requests.size(); ++i) {
@@ -69,24 +71,22 @@ std::string time_text(const TrainRequest& request, const TimeRequest& time, int 
             config.eval.valid_tokens > 0 ? std::min(config.eval.valid_tokens, time.valid->size()) : time.valid->size();
         validation += static_cast<double>(tokens) * forward.token(requests[i].length) * speed.evaluation[i] / share;
     }
-    if (!requests.empty()) text += strprintf(", %s a validation", rounded_duration_text(validation).c_str());
+    if (!requests.empty()) text += fmt::format(", {} a validation", rounded_duration_text(validation));
     if (time.updates >= 0) {
         const double tokens = static_cast<double>(config.train.batch * config.train.accumulate * config.train.length);
         const double count = requests.empty() ? 0 : validation_count(config, time, tokens);
         const auto runs = static_cast<double>(std::max<std::size_t>(1, config.train.seeds.size()));
-        text += strprintf(": about %s in all",
-                          rounded_duration_text(runs * (time.updates * update + count * validation)).c_str());
+        text += fmt::format(": about {} in all",
+                            rounded_duration_text(runs * (time.updates * update + count * validation)));
     }
-    text += strprintf("\n%22s on this machine (%s, %d threads%s), by %s timed just now and scaled by FLOPs\n", "",
-                      request.device.c_str(), request.threads, ranks > 1 ? strprintf(", %d ranks", ranks).c_str() : "",
-                      speed.layers < config.model.layers
-                          ? strprintf("%lld of its %lld layers", static_cast<long long>(speed.layers),
-                                      static_cast<long long>(config.model.layers))
-                                .c_str()
-                          : "updates");
+    text += fmt::format("\n{:>22} on this machine ({}, {} threads{}), by {} timed just now and scaled by FLOPs\n", "",
+                        request.device, request.threads, ranks > 1 ? fmt::format(", {} ranks", ranks) : "",
+                        speed.layers < config.model.layers
+                            ? fmt::format("{} of its {} layers", speed.layers, config.model.layers)
+                            : "updates");
     if (time.train == nullptr)
-        text += strprintf("%22s (without a store the time of validations%s is not known)\n", "",
-                          time.updates < 0 ? ", and the number of updates," : "");
+        text += fmt::format("{:>22} (without a store the time of validations{} is not known)\n", "",
+                            time.updates < 0 ? ", and the number of updates," : "");
     return text;
 }
 

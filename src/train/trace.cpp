@@ -1,5 +1,6 @@
 #include "trace.h"
 
+#include <fmt/core.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <fstream>
@@ -8,7 +9,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
-#include "longbow/core/strings.h"
 #include "longbow/telemetry/log.h"
 
 namespace longbow {
@@ -27,7 +27,7 @@ std::set<ActivityType> activities(bool gpu) {
 }  // namespace
 
 Trace::Trace(std::int64_t updates, const std::filesystem::path& run, int rank, bool gpu)
-    : updates_(updates), file_(run / strprintf("trace-rank%d.json", rank)), gpu_(gpu) {}
+    : updates_(updates), file_(run / fmt::format("trace-rank{}.json", rank)), gpu_(gpu) {}
 
 Trace::~Trace() {
     if (profiling_) profiler::disableProfiler();  // the run ended before its last profiled update

@@ -2,6 +2,8 @@
 // or resumes in session.cpp.
 #include "longbow/train/trainer.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
 #include <optional>
 
@@ -29,9 +31,9 @@ namespace {
     checkpoints.save(session, metrics);
     checkpoints.wait_until_saved();
     const std::string signal = stop_signal_name();
-    throw InterruptedError(strprintf("%s: saved %s; run the same command again to continue",
-                                     signal.empty() ? "another rank was told to stop" : signal.c_str(),
-                                     checkpoint_path(session.run, session.state.updates).c_str()));
+    throw InterruptedError(fmt::format("{}: saved {}; run the same command again to continue",
+                                       signal.empty() ? "another rank was told to stop" : signal,
+                                       checkpoint_path(session.run, session.state.updates).string()));
 }
 
 void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metrics& metrics,
@@ -40,17 +42,16 @@ void guard_against_divergence(Session& session, Checkpoints& checkpoints, Metric
     const auto bad = session.state.bad_updates;
     if (bad == 1 && session.ranks->leader()) {
         metrics.pause();
-        log::warn(strprintf("update %lld: the %s is not finite; the update is skipped",
-                            static_cast<long long>(session.state.updates),
-                            std::isfinite(result.nll) ? "gradient" : "loss"));
+        log::warn(fmt::format("update {}: the {} is not finite; the update is skipped", session.state.updates,
+                              std::isfinite(result.nll) ? "gradient" : "loss"));
     }
     if (bad < session.config.train.max_bad_updates) return;
     const auto update = session.state.updates;
     const fs::path from = checkpoints.save_before_divergence(session, metrics);
-    throw DivergedError(strprintf(
-        "diverged at update %lld: %lld updates in a row were not finite (train.max_bad_updates). %s is from before that; "
+    throw DivergedError(fmt::format(
+        "diverged at update {}: {} updates in a row were not finite (train.max_bad_updates). {} is from before that; "
         "try a smaller optim.lr, a longer schedule.warmup or optim.clip_norm",
-        static_cast<long long>(update), static_cast<long long>(bad), from.c_str()));
+        update, bad, from.string()));
 }
 
 // Validates when due. A signal during a validation saves the state before it, so that the resumed run begins with it.
@@ -79,13 +80,13 @@ TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was
 void log_setup(const Session& session) {
     const auto& ranks = *session.ranks;
     const auto& parallel = *session.parallel;
-    log::info(strprintf("%s: %s parameters, %s tokens an update, %.1f updates an epoch, attention %s, gemm %s",
-                        session.run.c_str(), with_commas(session.model->parameter_count()).c_str(),
-                        human_count(session.units.tokens_per_update).c_str(), session.units.updates_per_epoch,
-                        session.model->attention().name().c_str(), session.state.gemm_library.c_str()));
+    log::info(fmt::format("{}: {} parameters, {} tokens an update, {:.1f} updates an epoch, attention {}, gemm {}",
+                          session.run.string(), with_commas(session.model->parameter_count()),
+                          human_count(session.units.tokens_per_update), session.units.updates_per_epoch,
+                          session.model->attention().name(), session.state.gemm_library));
     if (ranks.alone()) return;
-    log::info(strprintf("%d ranks over %s%s", ranks.world(), session.device.is_cuda() ? "NCCL" : "Gloo",
-                        parallel.sharded() ? ", each with its share of the optimizer's state" : ""));
+    log::info(fmt::format("{} ranks over {}{}", ranks.world(), session.device.is_cuda() ? "NCCL" : "Gloo",
+                          parallel.sharded() ? ", each with its share of the optimizer's state" : ""));
 }
 
 void train_on(Session& session, Metrics& metrics, Validation& validation, Checkpoints& checkpoints) {
@@ -164,7 +165,7 @@ TrainSummary train_one(const TrainRequest& request) {
         throw;
     }
     metrics.pause();
-    log::to_file(strprintf("the most memory at once: %.3f MB of tensors", peak_memory_mb(session.device.str())));
+    log::to_file(fmt::format("the most memory at once: {:.3f} MB of tensors", peak_memory_mb(session.device.str())));
     return summary_of(session, metrics, was_finished);
 }
 

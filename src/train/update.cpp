@@ -6,6 +6,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <fmt/core.h>
 #include <torch/csrc/api/include/torch/utils.h>
 
 #include <algorithm>
@@ -17,7 +18,6 @@
 #include "longbow/core/failpoint.h"
 #include "longbow/core/random.h"
 #include "longbow/core/signals.h"
-#include "longbow/core/strings.h"
 #include "longbow/data/update_share.h"
 #include "longbow/model/autocast.h"
 #include "longbow/model/output_head.h"
@@ -127,8 +127,8 @@ UpdateResult run_update(Session& session) {
     parallel.clear_gradients();
     at::Tensor loss;
     for (std::size_t micro = 0; micro < share.micro_batches.size(); ++micro) {
-        ranks.stage(strprintf("update %lld: micro-batch %zu of %zu", static_cast<long long>(state.updates + 1),
-                              micro + 1, share.micro_batches.size()));
+        ranks.stage(
+            fmt::format("update {}: micro-batch {} of {}", state.updates + 1, micro + 1, share.micro_batches.size()));
         torch::manual_seed(seed_of(config.train.seed, state.updates, micro, ranks.rank()));
         auto part = micro_batch_loss(session, share.micro_batches[micro], scale * weight);
         if (failpoint("train.loss")) part = part * std::numeric_limits<double>::quiet_NaN();
@@ -139,7 +139,7 @@ UpdateResult run_update(Session& session) {
         const auto value = part.detach().to(at::kDouble);
         loss = loss.defined() ? loss + value : value;
     }
-    ranks.stage(strprintf("update %lld: optimizer", static_cast<long long>(state.updates + 1)));
+    ranks.stage(fmt::format("update {}: optimizer", state.updates + 1));
 
     const at::NoGradGuard no_grad;
     if (state.loss_scale * divided_after != 1.0)

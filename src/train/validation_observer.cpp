@@ -1,4 +1,6 @@
 // Runs the trainer's validations.
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -34,15 +36,14 @@ bool Validation::run(Session& session, Metrics& metrics) {
         request.max_stream_tokens = config.eval.valid_tokens;
         request.dtype = config.train.dtype;
         const RateMeter meter;
-        session.ranks->stage(strprintf("update %lld: validation at %lld", static_cast<long long>(state.updates),
-                                       static_cast<long long>(length)));
+        session.ranks->stage(fmt::format("update {}: validation at {}", state.updates, length));
         EvalOptions options;
         options.label = "validation at " + std::to_string(length);
         options.share = share;
         const auto nll = evaluate_tokens(*session.model, *session.valid, plans_.of(*session.valid, request), options);
         const double mean = mean_nll(nll);
         if (shown.empty()) decisive = mean;
-        const auto ppl = std::isfinite(std::exp(mean)) ? strprintf("%.2f", std::exp(mean)) : "diverged";
+        const auto ppl = std::isfinite(std::exp(mean)) ? fmt::format("{:.2f}", std::exp(mean)) : "diverged";
         shown.push_back(ppl + " at " + std::to_string(length));
         metrics.append(
             {{"event", "valid"},
@@ -61,8 +62,8 @@ bool Validation::run(Session& session, Metrics& metrics) {
     }
     state.validated_update = state.updates;
     if (!session.ranks->leader()) return best;
-    log::info(strprintf("update %lld: validation perplexity %s%s", static_cast<long long>(state.updates),
-                        join(shown, ", ").c_str(), best ? " (best)" : ""));
+    log::info(
+        fmt::format("update {}: validation perplexity {}{}", state.updates, join(shown, ", "), best ? " (best)" : ""));
     return best;
 }
 

@@ -1,5 +1,6 @@
 // longbow verify: checks that a run's checkpoints are whole, and that resuming from one gives the next one bit for bit.
 #include <ATen/Parallel.h>
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -9,7 +10,6 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
-#include "longbow/core/strings.h"
 #include "longbow/eval/runs.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/train/trainer.h"
@@ -92,8 +92,8 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
                 expect_equal_tensors(entry.path(), replayed / entry.path().filename());
         }
     });
-    return strprintf("resume  update %lld -> %lld: the same weights and optimizer, bit for bit\n",
-                     static_cast<long long>(from.update), static_cast<long long>(to.update));
+    return fmt::format("resume  update {} -> {}: the same weights and optimizer, bit for bit\n", from.update,
+                       to.update);
 }
 
 }  // namespace
@@ -112,13 +112,13 @@ std::string verify_run(const fs::path& named, const std::string& device, int thr
     });
     if (entries.size() < 2) return report + "resume  not tried: one checkpoint only\n";
     if (const int trained = read_train_state(entries.back().path).ranks; trained != ranks->world()) {
-        throw UsageError(strprintf(
-            "%s was trained by %d ranks and is replayed by %d: start longbow verify in the same way (--nproc %d)",
-            run.c_str(), trained, ranks->world(), trained));
+        throw UsageError(fmt::format(
+            "{} was trained by {} ranks and is replayed by {}: start longbow verify in the same way (--nproc {})",
+            run.string(), trained, ranks->world(), trained));
     }
     report += replay(entries[entries.size() - 2], entries.back(), run, device, threads, ranks);
     // Every save compared the ranks' weights.
-    if (!ranks->alone()) report += strprintf("ranks   %d agree on the weights at each checkpoint\n", ranks->world());
+    if (!ranks->alone()) report += fmt::format("ranks   {} agree on the weights at each checkpoint\n", ranks->world());
     return report;
 }
 

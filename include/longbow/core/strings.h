@@ -9,10 +9,6 @@
 
 namespace longbow {
 
-// Formats like printf, into a string. (libfmt is used only in rooms that do not include torch, whose headers bring
-// another version of it.)
-[[gnu::format(printf, 1, 2)]] std::string strprintf(const char* format, ...);
-
 // Returns the candidate with the least edit distance to `word`, if it is near enough for `word` to be a misspelling of
 // it.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);

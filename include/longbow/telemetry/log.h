@@ -1,5 +1,5 @@
-// Writes log lines to stderr and, once a run has one, to its log.txt. Only log.cpp includes spdlog, because torch's
-// headers bring another version of fmt.
+// Writes log lines to stderr and, once a run has one, to its log.txt. Only log.cpp includes spdlog, whose headers would
+// cost each file seconds.
 #pragma once
 
 #include <filesystem>

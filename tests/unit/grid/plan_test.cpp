@@ -1,6 +1,7 @@
 // Tests a grid of one model that belongs to no paper: which parts of it are done, its commands, and its costs.
 #include "longbow/grid/plan.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -47,7 +48,7 @@ protected:
 
     // Makes the files that a training leaves.
     void train(std::int64_t updates) const {
-        const auto step = strprintf("step-%08lld", static_cast<long long>(updates));
+        const auto step = fmt::format("step-{:08}", updates);
         const auto checkpoints = request_.run_dir / plan_.models.front().name / "checkpoints";
         fs::create_directories(checkpoints / step);
         std::ofstream(checkpoints / step / "manifest.json") << "{}";

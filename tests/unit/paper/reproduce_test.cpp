@@ -2,6 +2,7 @@
 // trained here.
 #include "longbow/paper/reproduce.h"
 
+#include <fmt/core.h>
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -55,7 +56,7 @@ protected:
 
     // Makes the files that a training leaves.
     void train(const std::string& model, std::int64_t updates) const {
-        const auto step = strprintf("step-%08lld", static_cast<long long>(updates));
+        const auto step = fmt::format("step-{:08}", updates);
         const auto checkpoints = folder_ / model / "checkpoints";
         fs::create_directories(checkpoints / step);
         std::ofstream(checkpoints / step / "manifest.json") << "{}";
