@@ -23,8 +23,7 @@ public:
     Stopwatch(LanguageModel& model, const TokenStream& stream, DType dtype)
         : model_(model),
           stream_(stream),
-          device_(model.parameters().front().device()),
-          autocast_(device_.type(), scalar_type(dtype)),
+          autocast_(model.parameters().front().device().type(), scalar_type(dtype)),
           forward_(model) {}
 
     [[nodiscard]] double flops(const EvalBatch& batch) const {
@@ -35,14 +34,13 @@ public:
     double pass(const std::vector<EvalWindow>& windows, const EvalBatch& batch) {
         losses_.resize(batch.count * static_cast<std::size_t>(batch.scored));
         const RateMeter meter;
-        score_batch(model_, stream_, windows, batch, device_, losses_.data());
+        score_batch(model_, stream_, windows, batch, losses_.data());
         return meter.elapsed();
     }
 
 private:
     LanguageModel& model_;
     const TokenStream& stream_;
-    at::Device device_;
     AutocastScope autocast_;
     ForwardFlops forward_;
     std::vector<float> losses_;

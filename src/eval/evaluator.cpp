@@ -28,19 +28,18 @@ namespace {
 constexpr double kPartialInterval = 60;  // seconds between saves of partial results, so that a kill costs little
 
 // Returns a hash of everything that the bits of the losses depend on.
-std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                        const std::string& device) {
+std::string partial_key(LanguageModel& model, const TokenStream& stream, const EvalRequest& request) {
     Hasher hasher;
     for (const auto& stored : model.stored_tensors()) {
         const auto value = stored.tensor.detach().to(torch::kCPU).contiguous();
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(fmt::format("|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:a}|{}", stream.fingerprint(), request.protocol,
-                              request.length, request.stride, request.within_documents ? 1 : 0,
-                              request.max_batch_tokens, request.max_stream_tokens, name_of(request.dtype), device,
-                              model.config().position.method, model.attention().name(),
-                              model.config().attention.skip_threshold, to_string(gemm_library())));
+    hasher.update(fmt::format(
+        "|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:a}|{}", stream.fingerprint(), request.protocol, request.length,
+        request.stride, request.within_documents ? 1 : 0, request.max_batch_tokens, request.max_stream_tokens,
+        name_of(request.dtype), model.parameters().front().device().str(), model.config().position.method,
+        model.attention().name(), model.config().attention.skip_threshold, to_string(gemm_library())));
     return hasher.digest();
 }
 
@@ -64,7 +63,6 @@ public:
           share_(options.share),
           world_(static_cast<std::size_t>(share_.world)),
           rank_(static_cast<std::size_t>(share_.rank)),
-          device_(model.parameters().front().device()),
           windows_(merge_windows(plan.windows)),
           batches_(make_batches(windows_, plan.request.max_batch_tokens)),
           forward_(model),
@@ -72,7 +70,7 @@ public:
           nll_(static_cast<std::size_t>(total_)),
           own_progress_(total_flops()),
           progress_(options.whole != nullptr ? *options.whole : own_progress_) {
-        if (!options_.partial.empty()) key_ = partial_key(model, stream, plan.request, device_.str());
+        if (!options_.partial.empty()) key_ = partial_key(model, stream, plan.request);
     }
 
     std::vector<float> run() {
@@ -141,7 +139,7 @@ private:
         // The share of visited blocks is measured once
         const bool measured = computed_ == 0 && options_.timing != nullptr;
         if (computed_ == 0) attention.measure_visited(measured && attention.skips());
-        score_batch(model_, stream_, windows_, batches_[index], device_, nll_.data() + begins_[index]);
+        score_batch(model_, stream_, windows_, batches_[index], nll_.data() + begins_[index]);
         if (!measured) return;
         options_.timing->visited_fraction = attention.visited().value_or(1.0);
         attention.measure_visited(false);
@@ -188,7 +186,6 @@ private:
     const EvalOptions& options_;
     const EvalShare& share_;
     const std::size_t world_, rank_;
-    const torch::Device device_;
     const std::vector<EvalWindow> windows_;
     const std::vector<EvalBatch> batches_;
     const ForwardFlops forward_;

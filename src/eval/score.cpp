@@ -27,7 +27,7 @@ std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std:
 }
 
 void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
-                 const EvalBatch& batch, at::Device device, float* out) {
+                 const EvalBatch& batch, float* out) {
     const auto count = static_cast<std::int64_t>(batch.count);
     auto inputs = torch::empty({count, batch.inputs}, torch::kInt64);
     auto targets = torch::empty({count, batch.scored}, torch::kInt64);
@@ -38,11 +38,13 @@ void score_batch(LanguageModel& model, const TokenStream& stream, const std::vec
         if (window.boundary_first) in[0] = stream.boundary();
         stream.read(window.score_begin, batch.scored, targets.data_ptr<std::int64_t>() + row * batch.scored);
     }
-    auto hidden = model.hidden(inputs.to(device));                                        // [count, inputs, dim]
+    auto hidden = model.hidden(inputs);                                                   // [count, inputs, dim]
     hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
-    const auto nll =
-        model.head().nll(hidden, targets.to(device).reshape({-1})).to(torch::kCPU, torch::kFloat32).contiguous();
-    std::copy_n(nll.data_ptr<float>(), nll.numel(), out);
+    const auto nll = model.head().nll(hidden, targets.view({-1})).to(torch::kFloat32).contiguous();
+    // A GPU copies to pinned memory without a second copy on the host.
+    auto losses = torch::empty(nll.sizes(), torch::TensorOptions().pinned_memory(nll.is_cuda()));
+    losses.copy_(nll);
+    std::copy_n(losses.const_data_ptr<float>(), losses.numel(), out);
 }
 
 }  // namespace longbow

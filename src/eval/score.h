@@ -22,7 +22,7 @@ std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std:
 
 // Writes one batch's losses to `out` (count * scored values).
 void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
-                 const EvalBatch& batch, at::Device device, float* out);
+                 const EvalBatch& batch, float* out);
 
 // Sets a module to evaluation mode during its lifetime and then restores the mode.
 class ModeScope {

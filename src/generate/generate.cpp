@@ -33,8 +33,7 @@ std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view pro
 // Returns the scores [vocab] of the token that follows `ids`, which continue the tokens in the cache.
 std::vector<float> next_logits(LanguageModel& model, const std::vector<TokenId>& ids, KvCache& cache) {
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
-    const auto device = model.parameters().front().device();
-    const auto tokens = torch::tensor(wide, torch::kLong).unsqueeze(0).to(device);
+    const auto tokens = torch::tensor(wide, torch::kLong).unsqueeze(0);
     const auto last = model.hidden(tokens, &cache).select(1, -1);  // [1, dim]
     const auto logits = model.head().logits(last).to(torch::kCPU, torch::kFloat).contiguous();
     if (!std::isfinite(logits.max().item<float>())) {

@@ -1,12 +1,10 @@
 #include "adaptive_bands.h"
 
-#include <ATen/ops/arange.h>
-#include <ATen/ops/argsort.h>
-#include <ATen/ops/bucketize.h>
-#include <ATen/ops/tensor.h>
+#include <ATen/ops/empty.h>
 #include <fmt/core.h>
 
 #include <cmath>
+#include <numeric>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -27,28 +25,34 @@ AdaptiveBands::AdaptiveBands(const ModelConfig& config, std::int64_t vocab_size)
         dims_.push_back(static_cast<std::int64_t>(static_cast<double>(config.dim) /
                                                   std::pow(config.adaptive_factor, static_cast<double>(i))));
     }
-    boundaries_ = at::tensor(bounds_);
 }
 
 BandSplit AdaptiveBands::split(const at::Tensor& ids) const {
-    // Bucket 0 is below the first bound and the last one beyond the vocabulary; neither may contain an id.
-    const auto bucket = at::bucketize(ids, boundaries_.to(ids.device()), /*out_int32=*/false, /*right=*/true);
-    const auto buckets = at::arange(static_cast<std::int64_t>(bounds_.size()) + 1, bucket.options());
-    // bincount() would wait for the device twice more.
-    const auto counts = bucket.unsqueeze(0).eq(buckets.unsqueeze(1)).sum(1).cpu();
-    const auto* count = counts.const_data_ptr<std::int64_t>();
-    if (count[0] + count[bounds_.size()] > 0) {
-        const auto wrong = count[0] > 0 ? ids.min() : ids.max();
-        throw DataError(fmt::format(
-            "token id {} is outside the model's vocabulary of {}: the data were made with another tokenizer",
-            wrong.item<std::int64_t>(), bounds_.back()));
-    }
+    const auto list = ids.contiguous();
+    const auto n = static_cast<std::size_t>(list.numel());
+    const auto* const id = list.const_data_ptr<std::int64_t>();
+    std::vector<std::size_t> band(n);
     BandSplit split;
-    split.band = bucket.sub(1);
-    split.order = at::argsort(bucket, /*stable=*/true, /*dim=*/0, /*descending=*/false);
-    split.begins = {0};
-    for (std::size_t i = 0; i < this->count(); ++i) {
-        split.begins.push_back(split.begins.back() + count[i + 1]);
+    split.begins.assign(count() + 1, 0);
+    for (std::size_t i = 0; i < n; ++i) {
+        if (id[i] < 0 || id[i] >= bounds_.back()) {
+            throw DataError(fmt::format(
+                "token id {} is outside the model's vocabulary of {}: the data were made with another tokenizer", id[i],
+                bounds_.back()));
+        }
+        while (id[i] >= bounds_[band[i] + 1]) ++band[i];
+        ++split.begins[band[i] + 1];
+    }
+    std::partial_sum(split.begins.begin(), split.begins.end(), split.begins.begin());
+    split.order = at::empty(ids.sizes(), list.options());
+    split.within = at::empty(ids.sizes(), list.options());
+    auto* const order = split.order.mutable_data_ptr<std::int64_t>();
+    auto* const within = split.within.mutable_data_ptr<std::int64_t>();
+    auto next = split.begins;
+    for (std::size_t i = 0; i < n; ++i) {
+        const auto place = next[band[i]]++;
+        order[place] = static_cast<std::int64_t>(i);
+        within[place] = id[i] - begin(band[i]);
     }
     return split;
 }

@@ -11,14 +11,12 @@
 
 namespace longbow {
 
-// Says which ids of a list are in which band.
+// Says which ids of a list are in which band. The tensors are on the CPU, where the ids come from: the number of ids in
+// each band decides shapes, and the host would have to wait for a GPU that counted them.
 struct BandSplit {
-    at::Tensor band;                   // [n] int64: each id's band
     at::Tensor order;                  // [n] int64: the list's indices sorted by band, in list order within each band
+    at::Tensor within;                 // [n] int64: in this order, each id's number within its band
     std::vector<std::int64_t> begins;  // [bands + 1]: where each band begins in `order`
-
-    // Returns the list's indices of the ids in band i, [n_i].
-    [[nodiscard]] at::Tensor places(std::size_t i) const { return order.slice(0, begins[i], begins[i + 1]); }
 };
 
 class AdaptiveBands {
@@ -30,14 +28,12 @@ public:
     [[nodiscard]] std::int64_t begin(std::size_t band) const { return bounds_[band]; }  // its first id
     [[nodiscard]] std::int64_t words(std::size_t band) const { return bounds_[band + 1] - bounds_[band]; }
     [[nodiscard]] std::int64_t dim(std::size_t band) const { return dims_[band]; }  // of its embeddings
-    // Finds the band of each of `ids` ([n] int64 on any device). Waits for the device once. Throws DataError for an id
-    // outside the vocabulary.
+    // Finds the band of each of `ids` ([n] int64 on the CPU). Throws DataError for an id outside the vocabulary.
     [[nodiscard]] BandSplit split(const at::Tensor& ids) const;
 
 private:
     std::vector<std::int64_t> bounds_;  // 0, the cutoffs, vocab_size
     std::vector<std::int64_t> dims_;
-    at::Tensor boundaries_;  // bounds_ as a tensor on the CPU
 };
 
 }  // namespace longbow

@@ -1,17 +1,17 @@
 #include "adaptive_embedding.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
+#include <ATen/ops/argsort.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "first_weights.h"
 #include "longbow/model/linear.h"
+#include "longbow/model/send.h"
 
 namespace longbow {
 
@@ -29,21 +29,20 @@ AdaptiveEmbedding::AdaptiveEmbedding(const ModelConfig& config, std::int64_t voc
 }
 
 at::Tensor AdaptiveEmbedding::forward(const at::Tensor& tokens) {
-    const auto ids = tokens.reshape({-1});
-    const auto split = bands_.split(ids);
+    const auto split = bands_.split(tokens.reshape({-1}));
+    const auto device = tables_[0].device();
+    const auto within = sent(split.within, device);
     std::vector<at::Tensor> parts;
     for (std::size_t i = 0; i < bands_.count(); ++i) {
-        const auto places = split.places(i);
+        const auto begin = split.begins[i], end = split.begins[i + 1];
         // In training a band without a word in this batch takes part too, so that its gradient is zero and not missing.
-        if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
+        if (begin == end && !at::GradMode::is_enabled()) {
             continue;
         }
-        const auto rows = at::embedding(tables_[i], ids.index_select(0, places).sub(bands_.begin(i)));  // [n_i, dim_i]
+        const auto rows = at::embedding(tables_[i], within.slice(0, begin, end));  // [n_i, dim_i]
         parts.push_back(linear(rows, projections_[i], at::Tensor()).to(tables_[i].scalar_type()));
     }
-    const auto n = ids.size(0);
-    const auto place_in_parts =
-        at::empty_like(split.order).scatter_(0, split.order, at::arange(n, split.order.options()));
+    const auto place_in_parts = sent(at::argsort(split.order), device);
     auto shape = tokens.sizes().vec();
     shape.push_back(projections_[0].size(0));
     return at::cat(parts).index_select(0, place_in_parts).view(shape);

@@ -4,7 +4,7 @@
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/where.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,6 +12,7 @@
 #include "chunked_loss.h"
 #include "dropout.h"
 #include "longbow/model/linear.h"
+#include "longbow/model/send.h"
 
 namespace longbow {
 
@@ -42,8 +43,29 @@ AdaptiveHead::AdaptiveHead(const Config& config, const AdaptiveEmbedding& embedd
 }
 
 // The targets of the first softmax: a word of band 0, or the class of the word's band.
-at::Tensor AdaptiveHead::first_targets(const at::Tensor& targets, const BandSplit& split) const {
-    return at::where(split.band.eq(0), targets, split.band.add(bands_.words(0) - 1));
+at::Tensor AdaptiveHead::first_targets(const BandSplit& split) const {
+    auto first = at::empty_like(split.order);
+    const auto* const order = split.order.const_data_ptr<std::int64_t>();
+    const auto* const within = split.within.const_data_ptr<std::int64_t>();
+    auto* const target = first.mutable_data_ptr<std::int64_t>();
+    for (std::size_t band = 0; band < bands_.count(); ++band) {
+        const auto band_class = bands_.words(0) + static_cast<std::int64_t>(band) - 1;
+        for (auto i = split.begins[band]; i < split.begins[band + 1]; ++i)
+            target[order[i]] = band == 0 ? within[i] : band_class;
+    }
+    return sent(first, words_[0].device());
+}
+
+AdaptiveHead::BandTargets AdaptiveHead::band_targets(const BandSplit& split, std::size_t band, bool skip_second) const {
+    auto places = split.order.slice(0, split.begins[band], split.begins[band + 1]);
+    auto within = split.within.slice(0, split.begins[band], split.begins[band + 1]);
+    if (skip_second) {
+        const auto kept = within.ne(1);
+        places = places.masked_select(kept);
+        within = within.masked_select(kept);
+    }
+    const auto device = words_[0].device();
+    return {sent(places, device), sent(within, device)};
 }
 
 // The chunk for a band holds as many logits as the first softmax's, but has at least enough tokens to make a product
@@ -57,14 +79,13 @@ std::int64_t AdaptiveHead::chunk(std::size_t band) const {
 at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
     const at::NoGradGuard no_grad;
     const auto split = bands_.split(targets);
-    auto out = chunked_nll(hidden, words_[0], first_targets(targets, split), chunk_);
+    auto out = chunked_nll(hidden, words_[0], first_targets(split), chunk_);
     for (std::size_t i = 1; i < bands_.count(); ++i) {
-        const auto places = split.places(i);
-        if (places.size(0) == 0) {
+        if (split.begins[i] == split.begins[i + 1]) {
             continue;
         }
+        const auto [places, within] = band_targets(split, i, /*skip_second=*/false);
         const auto projected = linear(hidden.index_select(0, places), projections_[i].t(), at::Tensor());
-        const auto within = targets.index_select(0, places).sub(bands_.begin(i));
         out.index_add_(0, places, chunked_nll(projected, words_[i], within, chunk(i)));
     }
     return out;
@@ -73,15 +94,9 @@ at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets
 at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
     const auto split = bands_.split(targets);
     const auto input = dropout(hidden, is_training() ? dropout_ : 0.0);
-    auto sum = chunked_loss(input, words_[0], first_targets(targets, split), scale, chunk_);
+    auto sum = chunked_loss(input, words_[0], first_targets(split), scale, chunk_);
     for (std::size_t i = 1; i < bands_.count(); ++i) {
-        auto places = split.places(i);
-        auto within = targets.index_select(0, places).sub(bands_.begin(i));
-        if (skip_second_words_ && is_training()) {
-            const auto kept = within.ne(1);
-            places = places.masked_select(kept);
-            within = within.masked_select(kept);
-        }
+        const auto [places, within] = band_targets(split, i, skip_second_words_ && is_training());
         // In training a band without a word in this batch takes part too, so that its gradient is zero and not missing.
         if (places.size(0) == 0 && !at::GradMode::is_enabled()) {
             continue;

@@ -27,7 +27,12 @@ public:
     void list_tensors(std::vector<NamedTensor>& tensors) const override;
 
 private:
-    at::Tensor first_targets(const at::Tensor& targets, const BandSplit& split) const;
+    struct BandTargets {
+        at::Tensor places, within;  // [n_i]: where the band's targets are in the list, and their numbers in the band
+    };
+    // Both return tensors on the weights' device.
+    [[nodiscard]] at::Tensor first_targets(const BandSplit& split) const;
+    [[nodiscard]] BandTargets band_targets(const BandSplit& split, std::size_t band, bool skip_second) const;
     [[nodiscard]] double expected_share(std::size_t band) const;
     // Returns the number of tokens whose logits over band i are held at once.
     [[nodiscard]] std::int64_t chunk(std::size_t band) const;

@@ -5,6 +5,7 @@
 #include <ATen/ops/empty.h>
 
 #include "first_weights.h"
+#include "longbow/model/send.h"
 
 namespace longbow {
 
@@ -13,7 +14,9 @@ TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_siz
     weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}, options));
 }
 
-at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) { return at::embedding(weight_, tokens); }
+at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) {
+    return at::embedding(weight_, sent(tokens, weight_.device()));
+}
 
 // The tokens' gradient exists twice: after and before the embedding's scaling.
 EmbeddingMemory TokenEmbedding::memory(const PassSizes& pass) const {

@@ -16,7 +16,7 @@ namespace longbow {
 
 class Embedding : public torch::nn::Module {
 public:
-    // Maps tokens [batch, length] int64 to [batch, length, dim], not scaled.
+    // Maps tokens [batch, length] int64 on the CPU to [batch, length, dim] on the weights' device, not scaled.
     virtual at::Tensor forward(const at::Tensor& tokens) = 0;
     // Returns the memory of the backward pass from the embedded tokens to the tables.
     [[nodiscard]] virtual EmbeddingMemory memory(const PassSizes& pass) const = 0;

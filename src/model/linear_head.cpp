@@ -6,6 +6,7 @@
 #include "chunked_loss.h"
 #include "dropout.h"
 #include "first_weights.h"
+#include "longbow/model/send.h"
 
 namespace longbow {
 
@@ -23,11 +24,12 @@ LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::
 }
 
 at::Tensor LinearHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
-    return chunked_nll(hidden, weight_, targets, chunk_);
+    return chunked_nll(hidden, weight_, sent(targets, hidden.device()), chunk_);
 }
 
 at::Tensor LinearHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
-    return chunked_loss(dropout(hidden, is_training() ? dropout_ : 0.0), weight_, targets, scale, chunk_);
+    return chunked_loss(dropout(hidden, is_training() ? dropout_ : 0.0), weight_, sent(targets, hidden.device()), scale,
+                        chunk_);
 }
 
 at::Tensor LinearHead::logits(const at::Tensor& hidden) {

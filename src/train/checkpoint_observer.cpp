@@ -1,8 +1,7 @@
 // Decides when and how the trainer saves checkpoints.
 #include <ATen/ops/isfinite.h>
+#include <ATen/ops/stack.h>
 #include <fmt/core.h>
-
-#include <algorithm>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -16,8 +15,9 @@ namespace longbow {
 namespace {
 
 bool weights_are_finite(const Session& session) {
-    return std::all_of(session.parameters.begin(), session.parameters.end(),
-                       [](const at::Tensor& parameter) { return at::isfinite(parameter.detach()).all().item<bool>(); });
+    std::vector<at::Tensor> finite;
+    for (const auto& parameter : session.parameters) finite.push_back(at::isfinite(parameter.detach()).all());
+    return at::stack(finite).all().item<bool>();  // the host waits for a GPU once
 }
 
 // Throws Error if the ranks' weights differ. Ranks apply the same gradients to the same weights; if they ever differ

@@ -54,7 +54,7 @@ double visited_now(Session& session) {
                target.mutable_data_ptr<std::int64_t>());
     session.model->eval();
     attention.measure_visited(true);
-    session.model->hidden(input.to(session.device));
+    session.model->hidden(input);
     attention.measure_visited(false);
     session.model->train();
     return attention.visited().value_or(1.0);

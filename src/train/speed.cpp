@@ -109,9 +109,9 @@ private:
         }
         const auto device = parameters_.front().device();
         const AutocastScope autocast(device.type(), scalar_type(part_.config.train.dtype));
-        auto hidden = model_->hidden(inputs.to(device));
+        auto hidden = model_->hidden(inputs);
         hidden = hidden.view({-1, hidden.size(-1)});
-        return model_->head().loss(hidden, targets.view({-1}).to(device), 1.0 / static_cast<double>(targets.numel()));
+        return model_->head().loss(hidden, targets.view({-1}), 1.0 / static_cast<double>(targets.numel()));
     }
 
     const Part& part_;

@@ -21,6 +21,7 @@
 #include "longbow/data/update_share.h"
 #include "longbow/model/autocast.h"
 #include "longbow/model/output_head.h"
+#include "longbow/model/send.h"
 #include "longbow/optim/schedule.h"
 #include "loss_scale.h"
 #include "session.h"
@@ -33,14 +34,10 @@ namespace {
 at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& blocks, double scale) {
     const auto& config = session.config.train;
     const auto rows = static_cast<std::int64_t>(blocks.size());
-    // From pinned memory the copy to a GPU is asynchronous; LibTorch keeps the memory until the copy is done.
-    const auto options = at::TensorOptions(at::kLong).pinned_memory(session.device.is_cuda());
-    const auto to_device = [&](const at::Tensor& ids) { return ids.to(session.device, /*non_blocking=*/true); };
-    auto inputs = at::empty({rows, config.length}, options);
-    auto targets = at::empty({rows, config.length}, options);
+    auto inputs = at::empty({rows, config.length}, at::kLong);
+    auto targets = at::empty({rows, config.length}, at::kLong);
     fill_batch(*session.train, blocks, config.length, inputs.mutable_data_ptr<std::int64_t>(),
                targets.mutable_data_ptr<std::int64_t>());
-    inputs = to_device(inputs);
     targets = targets.view({-1});
     const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
@@ -51,9 +48,9 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
                     [&](const TrainingInput& block) { return block.length < config.length; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
-        hidden = hidden.index_select(0, to_device(places));
+        hidden = hidden.index_select(0, sent(places, session.device));
     }
-    return session.model->head().loss(hidden, to_device(targets), scale);
+    return session.model->head().loss(hidden, targets, scale);
 }
 
 void multiply_gradients(const std::vector<at::Tensor>& parameters, double factor) {
@@ -71,8 +68,8 @@ struct Agreed {
 };
 
 // Makes all ranks see the same numbers, since they decide by them: the summed loss, the norm of the whole gradient
-// (also stored in `norm`), whether any rank was told to stop, and rank 0's clock. Besides the token counts of an
-// adaptive model's bands, this is the only point at which an update waits for the device.
+// (also stored in `norm`), whether any rank was told to stop, and rank 0's clock. This is the only point at which an
+// update waits for the device.
 Agreed agree(const Session& session, const at::Tensor& loss, at::Tensor& norm) {
     auto& ranks = *session.ranks;
     if (ranks.alone()) {
@@ -86,7 +83,7 @@ Agreed agree(const Session& session, const at::Tensor& loss, at::Tensor& norm) {
     host.mutable_data_ptr<double>()[0] = stop_requested() ? 1.0 : 0.0;
     host.mutable_data_ptr<double>()[1] = ranks.leader() ? session.seconds() : 0.0;
     const auto squared = counts > 0 ? norm.to(at::kDouble).square() : at::zeros({}, loss.options());
-    const auto sums = at::cat({at::stack({loss, squared}), host.to(loss.device())});
+    const auto sums = at::cat({at::stack({loss, squared}), sent(host, loss.device())});
     ranks.sum(sums);
     norm = sums[1].sqrt().to(norm.scalar_type());
     const auto numbers = sums.cpu();

@@ -13,16 +13,16 @@ namespace pretend {
 
 namespace {
 
-// Both tensors are contiguous and of one type.
+// Both tensors are of one type and layout.
 void copy_bytes(const at::Tensor& to, const at::Tensor& from, bool non_blocking) {
     const bool up = to.is_cuda();
     const auto& host = up ? from : to;
-    const std::string direction = up ? "to the device" : "to the host";
     const bool pinned = PinnedMemory::instance().holds(host.const_data_ptr());
+    const auto name = std::string(up ? "copy to the device" : "copy to the host") + (pinned ? "" : ", pageable");
     if (!non_blocking || (!pinned && !up)) {
-        waited("a copy " + direction);
+        waited(name);
     } else if (!pinned) {
-        staged("a copy to the device from pageable memory");
+        staged(name);
     } else if (up) {
         queue_upload(from.const_data_ptr(), from.nbytes(), from.storage().data());
     } else {
@@ -33,8 +33,9 @@ void copy_bytes(const at::Tensor& to, const at::Tensor& from, bool non_blocking)
 }
 
 bool needs_temporary(const at::Tensor& to, const at::Tensor& from) {
-    return to.scalar_type() != from.scalar_type() || !to.is_contiguous() || !from.is_contiguous() ||
-           to.sizes() != from.sizes() || to.is_conj() != from.is_conj();
+    const bool same_layout = to.sizes() == from.sizes() && to.is_non_overlapping_and_dense() &&
+                             (to.strides() == from.strides() || (to.is_contiguous() && from.is_contiguous()));
+    return to.scalar_type() != from.scalar_type() || !same_layout || to.is_conj() != from.is_conj();
 }
 
 at::Tensor& copy_(at::Tensor& to, const at::Tensor& from, bool non_blocking) {

@@ -1,7 +1,6 @@
 """Evaluates, generates and imports on the pretend device. The CPU must give the same numbers and text."""
 import json
 import unittest
-from pathlib import Path
 
 from device_case import ADAPTIVE, DeviceCase, SOURCE
 

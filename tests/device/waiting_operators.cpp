@@ -24,7 +24,7 @@ const std::set<std::string> kWaiting{"nonzero",
                                      "bincount",
                                      "histc",
                                      "repeat_interleave.Tensor",
-                                     "multinomial",
+
                                      "_linalg_check_errors"};
 const std::set<std::string> kIndexing{"index.Tensor", "index.Tensor_out", "_index_put_impl_", "index_put_",
                                       "index_put"};

@@ -84,6 +84,13 @@ void waited(const std::string& why) {
     queue().finish();
 }
 
+long wait_count() {
+    const std::lock_guard lock(report().mutex);
+    long count = 0;
+    for (const auto& [name, times] : report().waits) count += times;
+    return count;
+}
+
 void ran(const std::string& name) {
     const std::lock_guard lock(report().mutex);
     ++report().operators[name];

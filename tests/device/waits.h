@@ -11,6 +11,7 @@ namespace pretend {
 void waited(const std::string& why);
 // Counts what stops the host without finishing what was queued: a copy from pageable memory, which is staged.
 void staged(const std::string& why);
+long wait_count();
 // Counts an operator. The report lists all names, so that a test can see what ran on the device.
 void ran(const std::string& name);
 

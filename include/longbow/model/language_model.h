@@ -41,8 +41,8 @@ public:
     LanguageModel(const Config& config, std::int64_t vocab_size, at::Device device = at::kCPU);
     ~LanguageModel() override;
 
-    // Computes the hidden states [batch, length, dim], after the final norm, of tokens [batch, length] int64. With a
-    // cache, the tokens follow those in it.
+    // Computes the hidden states [batch, length, dim], after the final norm, of tokens [batch, length] int64 on the
+    // CPU. With a cache, the tokens follow those in it.
     at::Tensor hidden(const at::Tensor& tokens, KvCache* cache = nullptr);
     // Does the same from embedded (scaled) tokens [batch, length, dim] on: positions, blocks, final norm.
     at::Tensor run_blocks(const at::Tensor& embedded, KvCache* cache = nullptr);

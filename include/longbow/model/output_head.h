@@ -15,8 +15,8 @@ struct NamedTensor;
 
 class OutputHead : public torch::nn::Module {
 public:
-    // Returns the negative log-likelihood in nats of each token, [n], from hidden [n, dim] and targets [n]; fp32 (fp64
-    // in fp64 runs), without gradient. It works in chunks of tokens, so that [n, vocab] is never held as a whole.
+    // Returns the negative log-likelihood in nats of each token, [n], from hidden [n, dim] and targets [n] int64 on the
+    // CPU; fp32 (fp64 in fp64 runs), without gradient. It works in chunks, so that [n, vocab] is never held as a whole.
     virtual at::Tensor nll(const at::Tensor& hidden, const at::Tensor& targets) = 0;
     // Returns, from the same arguments, a scalar: the sum of the nll times `scale`, differentiable. The gradients of
     // hidden and of the weights are formed in the forward pass, chunk by chunk, so that nothing of size [n, vocab]
