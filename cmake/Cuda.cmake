@@ -52,9 +52,12 @@ enable_language(CUDA)
 set(CMAKE_CUDA_STANDARD 17)               # CMake 3.25 knows no C++20 for nvcc 13
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
 set(CMAKE_CUDA_EXTENSIONS OFF)
-set(LONGBOW_CUDA_NOTE
-    "${CUDAToolkit_VERSION}, ${CMAKE_CUDA_COMPILER}, compute capabilities ${CMAKE_CUDA_ARCHITECTURES} + PTX")
-string(REGEX REPLACE "(-real)?;" " " LONGBOW_CUDA_NOTE "${LONGBOW_CUDA_NOTE}")
+set(LONGBOW_CUDA_NOTE "${CUDAToolkit_VERSION}, ${CMAKE_CUDA_COMPILER}, compute capabilities ${CMAKE_CUDA_ARCHITECTURES}")
+if(NOT CMAKE_CUDA_ARCHITECTURES MATCHES "-real$")
+  string(APPEND LONGBOW_CUDA_NOTE " + PTX")
+endif()
+string(REGEX REPLACE "-real(;|$)|;" " " LONGBOW_CUDA_NOTE "${LONGBOW_CUDA_NOTE}")
+string(STRIP "${LONGBOW_CUDA_NOTE}" LONGBOW_CUDA_NOTE)
 
 # NVIDIA's wheels keep the headers of each library beside LibTorch's; a whole toolkit has them all.
 get_filename_component(_nvidia "${LONGBOW_TORCH_ROOT}/../nvidia" ABSOLUTE)

@@ -1,6 +1,6 @@
 // longbow doctor: prints what this machine has for Longbow, what is missing, and what to do about it. Each line is
 // marked ok, note (works, could be better) or FAIL (must be fixed). The exit code is 0 if Longbow can run here, even
-// with notes.
+// with notes. With --attention it also shows whether the fused operator computes right on a device.
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <fmt/core.h>
@@ -9,10 +9,12 @@
 #include <iostream>
 
 #include "longbow/attention/fused_attention.h"
+#include "longbow/attention/operator_check.h"
 #include "longbow/core/build_info.h"
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
+#include "longbow/model/autocast.h"
 #include "longbow/model/linear.h"
 #include "longbow/report/rsvg.h"
 #include "verbs.h"
@@ -124,7 +126,23 @@ void check_surroundings(Findings& findings) {
                     "does not exist; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
 }
 
-int doctor() {
+void check_attention(Findings& findings, const std::string& wanted) {
+    const auto device = resolve_device(wanted);
+    prepare_process(device);
+    for (const auto dtype : {DType::fp32, DType::bf16, DType::fp16}) {
+        const auto errors = check_operator(device, scalar_type(dtype));
+        std::vector<std::string> worst;
+        for (const auto& quantity : errors.quantities) {
+            worst.push_back(fmt::format("{} {:.1e}", quantity.name, quantity.worst));
+        }
+        const auto text = fmt::format("{} on {}, {} calls beside fp64, largest relative errors: {}", name_of(dtype),
+                                      device, errors.calls, join(worst, ", "));
+        errors.wrong.empty() ? findings.ok("attention", text) : findings.fail("attention", text);
+        for (const auto& call : errors.wrong) findings.fail("attention", "  " + call);
+    }
+}
+
+int doctor(bool with_attention, const std::string& device) {
     Findings findings;
     const auto& build = build_info();
     findings.ok("Longbow", build.version + (build.revision.empty() ? "" : " (" + build.revision + ")") + ", " +
@@ -133,6 +151,7 @@ int doctor() {
     check_torch(findings);
     check_gpus(findings);
     check_surroundings(findings);
+    if (with_attention) check_attention(findings, device);
     std::cout << (findings.failed() ? "Longbow cannot run here: see FAIL above.\n" : "Longbow can run here.\n");
     return findings.failed() ? 1 : 0;
 }
@@ -140,8 +159,11 @@ int doctor() {
 void add_doctor(CLI::App& app, VerbContext& context) {
     auto* verb =
         add_verb(app, context, "doctor", "The machine's hardware and software, what is missing, and what to install",
-                 "longbow doctor");
-    run_with(verb, context, [](const CommonOptions&) { return doctor(); });
+                 "longbow doctor\n  longbow doctor --attention --device cuda");
+    auto attention = std::make_shared<bool>(false);
+    verb->add_flag("--attention", *attention,
+                   "Also compare the fused attention operator on --device with the formula in fp64 (some seconds)");
+    run_with(verb, context, [attention](const CommonOptions& common) { return doctor(*attention, common.device); });
 }
 
 LONGBOW_REGISTER_VERB(100, add_doctor);

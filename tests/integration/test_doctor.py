@@ -1,4 +1,5 @@
-"""`longbow doctor` must look for the cache where the scripts put it (cache_dir in scripts/common.sh)."""
+"""`longbow doctor` must look for the cache where the scripts put it (cache_dir in scripts/common.sh), and compares the
+attention operator with the formula when asked to."""
 
 import os
 import pathlib
@@ -33,6 +34,15 @@ class Doctor(unittest.TestCase):
                                             timeout=PATIENCE)
                     line = next(line for line in doctor.stdout.splitlines() if " cache " in line)
                     self.assertIn(f" {scripts.stdout.strip()}", line)
+
+    def test_the_operator_is_compared_when_asked(self):
+        done = subprocess.run([LONGBOW, "doctor", "--attention", "--device", "cpu"], capture_output=True, text=True,
+                              timeout=PATIENCE)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        lines = [line for line in done.stdout.splitlines() if "beside fp64" in line]
+        self.assertEqual([line.split()[:3] for line in lines],
+                         [["ok", "attention", dtype] for dtype in ("fp32", "bf16", "fp16")])
+        self.assertTrue(all(" dbias " in line for line in lines), lines)
 
 
 if __name__ == "__main__":

@@ -1,34 +1,20 @@
-"""The parts of scripts/gpu_check: correctness against fp64, compute-sanitizer on small shapes, speed beside PyTorch's
-own attention.
+"""Compares the fused operator of liblongbow_ops.so, called from Python, with the formula in fp64 on the same device.
 
-    gpu_check.py LIBRARY [--only PART] [--minutes N] [--out FILE] [--device cuda|cpu]
-
-With --device cpu, the CPU kernels are tested with the same shapes.
+    grid.py LIBRARY --rows FILE [--device cuda|cpu]
 """
 import argparse
 import itertools
 import json
 import math
-import os
-import pathlib
-import shutil
-import subprocess
 import sys
-import time
 
-NO_GPU = 77
-# This comes before PyTorch, which takes seconds to load.
-if "cpu" not in sys.argv and not (shutil.which("nvidia-smi") or os.path.exists("/dev/nvidia0")
-                                  or os.path.exists("/dev/dxg")):
-    print("skipped: no GPU in this machine")
-    sys.exit(NO_GPU)
+import torch
 
-import torch  # noqa: E402
-
-import gpu_speed  # noqa: E402
-
-# The largest errors that are allowed: of outputs, of gradients.
-TOLERANCE = {torch.float32: (2e-6, 4e-6), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}
+# The largest errors that are allowed: of outputs, of gradients. Tensor cores truncate where a CPU rounds
+# (docs/attention.md).
+TOLERANCE = {torch.float32: (2e-5, 2e-5), torch.bfloat16: (8e-3, 1.5e-2), torch.float16: (1e-3, 2e-3)}
+TOLERANCE_ON_CPU = {**TOLERANCE, torch.float32: (2e-6, 4e-6)}
+ANOTHER_MASK = 1e-2  # another dropout mask differs by more, the order of sums by far less
 NAMES = {torch.float32: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}
 
 
@@ -130,7 +116,7 @@ def check_case(case, device):
     for got, expected in zip(grads[3:], wants[3:]):
         scale = case["keys"] if slopes is not None else 1
         errors["bias"] = error(got, expected) / max(1.0, scale / max(expected.abs().max().item(), 1e-30))
-    limits = TOLERANCE[case["dtype"]]
+    limits = (TOLERANCE_ON_CPU if device == "cpu" else TOLERANCE)[case["dtype"]]
     wrong = [f"{name} {e:.1e}" for name, e in errors.items()
              if not e <= (limits[0] if name in ("out", "lse") else limits[1])]
     if not torch.equal(finite, lse > -math.inf):
@@ -149,109 +135,37 @@ def check_dropout_and_skipping(device):
     attention, visited = torch.ops.longbow.fused_attention, torch.ops.longbow.visited_fraction
     drawn = dict(dropout=0.3, dropout_seed=11, dropout_offset=3)
     here, there = attention(q, k, v, slopes, **drawn)[0], attention(q.cpu(), k.cpu(), v.cpu(), slopes.cpu(), **drawn)[0]
-    if error(here.cpu(), there.double()) > 1e-5:
+    if error(here.cpu(), there.double()) > ANOTHER_MASK:
         wrong.append("dropout: another mask than on the CPU")
     # The CPU's kernels narrow the table on their way.
     if (visited(q, k, slopes).cpu() < visited(q.cpu(), k.cpu(), slopes.cpu())).any():
         wrong.append("skip table: fewer blocks than the CPU visits")
-    if error(attention(q, k, v, slopes)[0], attention(q, k, v, slopes, skip_threshold=math.inf)[0].double()) > 1e-7:
+    whole = attention(q, k, v, slopes, skip_threshold=math.inf)[0].double()
+    if error(attention(q, k, v, slopes)[0], whole) > TOLERANCE_ON_CPU[torch.float32][0]:
         wrong.append("skipping changes the result")
     return wrong
 
 
-def correctness(options, deadline):
-    rows, failures = [], []
-    for case in grid():
-        if time.monotonic() > deadline:
-            failures.append("out of time: the grid was not finished")
-            break
-        errors, wrong = check_case(case, options.device)
-        rows.append({**case, "dtype": NAMES[case["dtype"]], "errors": errors, "wrong": wrong})
-        if wrong:
-            failures.append(f"{rows[-1]}")
-    failures += check_dropout_and_skipping(options.device)
-    print(f"correctness: {len(rows)} shapes, {len(failures)} failures")
-    for failure in failures:
-        print(f"  {failure}")
-    return {"rows": rows, "failures": failures}
-
-
-def small_calls(device):
-    """Runs every kind of kernel once, for compute-sanitizer."""
-    for dim, dtype, queries in itertools.product((64, 96, 128, 256), TOLERANCE, (70, 3)):
-        for bias in ("slopes", "table"):
-            case = dict(batch=1, heads=2, queries=queries, keys=200, dim=dim, bias=bias, causal=True, window=0,
-                        lengths=None, dtype=dtype)
-            inputs = tensors(case, device)
-            for b in inputs[4:6]:
-                if b is not None:
-                    b.requires_grad_()
-            attend(inputs, case, [t.detach().requires_grad_() for t in inputs[:3]])
-    torch.cuda.synchronize()
-
-
-def sanitizer(options, deadline):
-    beside_nvcc = pathlib.Path(os.environ.get("CUDA_HOME", "/usr/local/cuda"), "bin", "compute-sanitizer")
-    tool = shutil.which("compute-sanitizer") or (str(beside_nvcc) if beside_nvcc.exists() else None)
-    if tool is None:
-        print("sanitizer: compute-sanitizer is not installed")
-        return {"rows": [], "failures": [], "skipped": "not installed"}
-    rows, failures = [], []
-    for check in ("memcheck", "racecheck", "synccheck"):
-        left = deadline - time.monotonic()
-        if left < 5:
-            print(f"sanitizer: no time left for {check}")
-            continue
-        command = [tool, "--tool", check, "--error-exitcode", "9", sys.executable, "-B", __file__,
-                   options.library, "--small"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=left, check=False)
-        except subprocess.TimeoutExpired:
-            rows.append({"tool": check, "result": "out of time"})
-            print(f"sanitizer: {check} out of time")
-            continue
-        rows.append({"tool": check, "result": done.returncode})
-        if done.returncode != 0:
-            failures.append(f"{check}: {(done.stdout + done.stderr)[-2000:]}")
-        print(f"sanitizer: {check} {'clean' if done.returncode == 0 else failures[-1]}", flush=True)
-    return {"rows": rows, "failures": failures}
-
-
-PARTS = {"correctness": (correctness, 0.4), "sanitizer": (sanitizer, 0.65), "speed": (gpu_speed.measure, 1.0)}
-
-
 def main():
-    parser = argparse.ArgumentParser(prog="scripts/gpu_check", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("library", help="liblongbow_ops.so")
-    parser.add_argument("--only", choices=PARTS)
-    parser.add_argument("--minutes", type=float, default=7.5)
-    parser.add_argument("--out", help="JSON file")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--small", action="store_true", help="only run each kernel once, for compute-sanitizer")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library")
+    parser.add_argument("--rows", required=True, help="file that takes a JSON object a shape")
+    parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
-    if options.device == "cuda" and (not torch.cuda.is_available() or torch.cuda.get_device_capability()[0] < 8):
-        print("skipped: no GPU of compute capability 8.0 or later that this PyTorch can use")
-        return NO_GPU
     torch.ops.load_library(options.library)
-    if options.small:
-        small_calls(options.device)
-        return 0
-    start = time.monotonic()
-    gpu = torch.cuda.get_device_name() if options.device == "cuda" else "none"
-    report = {"gpu": gpu, "torch": torch.__version__, "cuda": torch.version.cuda, "parts": {}}
-    names = [options.only] if options.only else list(PARTS)
-    if options.device == "cpu":
-        names = ["correctness"]
-    for name in names:
-        part, share = PARTS[name]
-        report["parts"][name] = part(options, start + 60 * options.minutes * (1.0 if options.only else share))
-    report["seconds"] = time.monotonic() - start
-    report["failures"] = [failure for part in report["parts"].values() for failure in part["failures"]]
-    if options.out:
-        pathlib.Path(options.out).write_text(json.dumps(report, indent=1, default=str) + "\n")
-        print(f"written: {options.out}")
-    return 1 if report["failures"] else 0
+    failures = 0
+    with open(options.rows, "w") as rows:
+        for case in grid():
+            errors, wrong = check_case(case, options.device)
+            row = {**case, "dtype": NAMES[case["dtype"]], "errors": errors, "wrong": wrong}
+            print(json.dumps(row), file=rows, flush=True)
+            if wrong:
+                failures += 1
+                print(row)
+    for wrong in check_dropout_and_skipping(options.device):
+        failures += 1
+        print(wrong)
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":

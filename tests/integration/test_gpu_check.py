@@ -1,0 +1,171 @@
+"""Tests scripts/gpu_check with a program that stands in for longbow: what each verdict means, and that what ran out of
+time is gone."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from patience import PATIENCE, wait_for
+
+LONGBOW = pathlib.Path(os.environ["LONGBOW"])
+SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
+CHECK = SOURCE / "scripts/gpu/check.py"
+TORCH = os.environ["LONGBOW_TORCH_ROOT"]
+
+# It finds a GPU, and does what the test has put into the file WORD beside it, where it is called as `longbow WORD ..`.
+STAND_IN = """#!/usr/bin/env bash
+here=$(dirname "$0")
+word=$1
+case "$*" in
+    --version) echo "longbow 0"; exit ;;
+    "doctor --attention"*) word=attention ;;
+    doctor) echo "ok    GPU         0: A card, compute capability $(cat "$here/capability"), 1.0 GiB"; exit ;;
+esac
+while [ $# -gt 1 ]; do
+    case $1 in --run-dir) run=$2 ;; --device) device=$2 ;; esac
+    shift
+done
+. "$here/$word"
+"""
+TRAINS = """mkdir -p "$run"
+loss=10
+for update in $(seq 20); do
+    loss=$((loss + STEP))
+    echo "{\\"event\\": \\"train\\", \\"update\\": $update, \\"loss\\": $loss}"
+done >"$run/metrics.jsonl"
+"""
+STANDS_STILL = 'sleep 100000 & echo $! >"$here/child"; echo begun; wait\n'
+
+
+def is_running(process):
+    try:
+        return pathlib.Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+class GpuCheck(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.home = pathlib.Path(folder.name)
+        self.build = self.home / "build"
+        self.build.mkdir()
+        (self.build / "longbow").write_text(STAND_IN)
+        (self.build / "longbow").chmod(0o755)
+        for name in ("liblongbow_ops.so", "liblongbow_nccl.so"):
+            (self.build / name).symlink_to(LONGBOW.parent / "liblongbow_ops.so")
+        self.write("capability", "9.0")
+        self.write("attention", "echo ok attention")
+        self.write("prepare", "true")
+        self.out = self.home / "out.json"
+
+    def write(self, name, text):
+        (self.build / name).write_text(text)
+
+    def command(self, *arguments):
+        return [sys.executable, "-B", CHECK, "--build", self.build, "--torch", TORCH, "--out", self.out, *arguments]
+
+    def check(self, *arguments, path=None):
+        env = {**os.environ, **({} if path is None else {"PATH": path})}
+        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE, env=env)
+
+    def parts(self):
+        return {name: part["verdict"] for name, part in json.loads(self.out.read_text())["parts"].items()}
+
+    def test_all_passed(self):
+        done = self.check("--only", "doctor,operator")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed", "operator": "passed"})
+        self.assertEqual(json.loads(self.out.read_text())["gpu"], "A card")
+
+    def test_a_part_that_fails(self):
+        self.write("attention", "echo 'dq 1.0'; exit 1")
+        done = self.check("--only", "operator,doctor")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("dq 1.0", done.stdout)
+        self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed", "operator": "failed"})
+
+    def test_a_symbol_that_is_missing(self):
+        compiler = shutil.which("cc")
+        if compiler is None:
+            self.skipTest("no compiler")
+        library = self.build / "liblongbow_nccl.so"
+        library.unlink()
+        subprocess.run([compiler, "-shared", "-fPIC", "-x", "c", "-", "-o", library], check=True, text=True,
+                       input="void longbow_is_nowhere(void); void call(void) { longbow_is_nowhere(); }")
+        done = self.check("--only", "doctor")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("longbow_is_nowhere", done.stdout)
+        self.assertEqual(self.parts(), {"start": "failed"})
+
+    def test_no_gpu_and_an_old_one(self):
+        self.write("capability", "7.5")
+        done = self.check()
+        self.assertEqual(done.returncode, 77, done.stdout)
+        self.assertIn("A card is older than the kernels", done.stdout)
+        self.assertEqual(self.parts(), {"start": "passed"})
+
+    def test_out_of_time_ends_the_whole_group_and_is_no_pass(self):
+        self.write("attention", STANDS_STILL)
+        done = self.check("--only", "operator,resume", "--minutes", "0.4")
+        self.assertEqual(done.returncode, 3, done.stdout)
+        self.assertEqual(self.parts(), {"start": "passed", "operator": "out of time", "resume": "not run"})
+        self.assertIn("begun", done.stdout)  # what it said until then
+        child = int((self.build / "child").read_text())
+        wait_for(lambda: not is_running(child), "the end of the child")
+
+    def test_what_cannot_run_is_no_pass(self):
+        done = self.check("--only", "doctor,sanitizer", path="/nowhere:/usr/bin:/bin")
+        if self.parts()["sanitizer"] != "not run":
+            self.skipTest("compute-sanitizer is installed")
+        self.assertEqual(done.returncode, 3, done.stdout)
+        self.assertIn("compute-sanitizer is not installed", done.stdout)
+
+    def test_losses_that_differ(self):
+        for step in (-2, 0):
+            with self.subTest(step=step):
+                self.write("train", f'STEP={step}; [ "$device" = cuda ] || STEP=-1\n{TRAINS}')
+                done = self.check("--only", "training")
+                self.assertEqual(done.returncode, 1, done.stdout)
+                self.assertEqual(self.parts()["training"], "failed")
+                self.assertIn("fp32 fused: losses differ from the CPU's", done.stdout)
+
+    def test_losses_that_agree(self):
+        self.write("train", "STEP=-1\n" + TRAINS)
+        done = self.check("--only", "training")
+        self.assertEqual(done.returncode, 0, done.stdout)
+        rows = json.loads(self.out.read_text())["parts"]["training"]["rows"]
+        self.assertEqual({row["run"] for row in rows},
+                         {"fp32 fused", "fp32 sdpa", "bf16 fused", "bf16 sdpa", "fp16 fused", "fp16 sdpa",
+                          "t5 recompute", "adaptive"})
+
+    def test_a_check_that_is_killed_keeps_its_parts(self):
+        self.write("attention", STANDS_STILL)
+        with subprocess.Popen(self.command("--only", "doctor,operator"), stdout=subprocess.PIPE, text=True) as process:
+            child = self.build / "child"
+            wait_for(lambda: child.exists() and child.read_text().strip(), "the start of the part")
+            self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed"})
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+        self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed", "operator": "not run"})
+        wait_for(lambda: not is_running(int(child.read_text())), "the end of the child")
+
+    def test_what_cannot_be_used(self):
+        (self.build / "longbow").unlink()
+        done = self.check()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("longbow is missing", done.stderr)
+        done = self.check("--only", "speeed")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown part 'speeed'", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
