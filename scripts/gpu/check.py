@@ -1,7 +1,7 @@
 """Runs the parts of scripts/gpu_check in their order of value, each within its own time, and writes what they found.
 
-    check.py (--build FOLDER | --prebuilt FOLDER) [--only PART,..] [--minutes N] [--out FILE] [--device cuda|cpu]
-             [--torch ROOT]
+    check.py (--build FOLDER | --prebuilt FOLDER) [--only PART,..] [--minutes N] [--limit PART=SECONDS] [--out FILE]
+             [--device cuda|cpu] [--torch ROOT]
 
 A part is passed, failed, out of time, or not run; the last two are not a pass. Exit status: 0 all passed; 1 a part
 failed; 2 what is to be checked cannot be used; 3 no part failed, but one was not run or out of time; 77 no GPU that the
@@ -47,12 +47,21 @@ def parts_named(text):
     return [part for part in PARTS if part.name in names]
 
 
+def limit(text):
+    name, _, seconds = text.partition("=")
+    try:
+        return parts_named(name)[0].name, float(seconds)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not PART=SECONDS") from None
+
+
 def check(options):
     product = Product(options.build, options.prebuilt, options.torch)
     with tempfile.TemporaryDirectory(prefix="longbow-gpu-check-") as scratch:
         session = Session(product, options.device, scratch, 60 * options.minutes, options.out)
-        session.patience = max(1.0, options.minutes / MINUTES)
-        results = [session.perform(START)]
+        more = max(1.0, options.minutes / MINUTES)
+        limits = {part.name: more * part.seconds for part in [START, *PARTS]} | dict(options.limit)
+        results = [session.perform(START, limits[START.name])]
         if results[0].verdict != PASSED:
             return 1 if results[0].verdict == FAILED else NOT_ALL
         if options.device != "cpu" and not program.has_gpu(session):
@@ -61,7 +70,7 @@ def check(options):
                   "no GPU: longbow doctor finds none in this machine")
             return NO_GPU
         try:
-            results += [session.perform(part) for part in options.only]
+            results += [session.perform(part, limits[part.name]) for part in options.only]
         finally:
             for part in options.only:
                 session.report["parts"].setdefault(part.name, {"verdict": NOT_RUN, "reason": "the check was ended"})
@@ -82,6 +91,8 @@ def main():
     folder.add_argument("--prebuilt", help="folder of an unpacked bundle")
     parser.add_argument("--only", type=parts_named, default=PARTS, help="parts, separated by commas")
     parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--limit", type=limit, action="append", default=[], metavar="PART=SECONDS",
+                        help="another limit for one part; may be repeated")
     parser.add_argument("--out", help="JSON file, written anew after each part")
     parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu")
     parser.add_argument("--torch", help="folder that holds LibTorch's lib; default: this Python's torch")

@@ -85,7 +85,7 @@ class Command:
 @dataclasses.dataclass
 class Part:
     name: str
-    seconds: float  # the most that it may take
+    seconds: float  # the most that it may take, unless there is more time or it is given another limit
     run: object     # called with the Session and its own Result
 
 
@@ -106,7 +106,6 @@ class Session:
         self.begun = time.monotonic()
         self.end = self.begun + seconds
         self.deadline = self.end  # of the part that runs
-        self.patience = 1.0  # multiplies each part's time
         self.run = None  # folder of the run that several parts use
         self.out = pathlib.Path(out) if out else None
         self.report = {"device": device, "gpu": None, "product": product.description(), "parts": {}}
@@ -137,10 +136,10 @@ class Session:
             if path.exists() and result is not None:
                 result.rows += [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
-    def perform(self, part):
+    def perform(self, part, seconds):
         result = Result()
         begun = time.monotonic()
-        self.deadline = min(begun + part.seconds * self.patience, self.end)
+        self.deadline = min(begun + seconds, self.end)
         try:
             if self.deadline - begun < LEAST_SECONDS:
                 raise NotRun("no time was left")
