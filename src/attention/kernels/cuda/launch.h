@@ -15,6 +15,11 @@ struct Grid {
     int x, y, z;
 };
 
+// Whether the kernels with a loop for tiles without masks serve a call: training and most of evaluation do not use more.
+inline bool is_plain(const longbow_attention& call) {
+    return call.causal != 0 && call.window == 0 && call.table == nullptr && call.dropout_keep == 256;
+}
+
 // Starts a kernel. A grid without blocks succeeds at once.
 template <class K>
 longbow_status launch(const K& kernel, Grid grid, void* stream) {
