@@ -17,36 +17,42 @@ void take_from_lane(const Words (&in)[kLanes], Words (&out)[kLanes]) {
 
 float bf16_to_float(std::uint32_t low_bits) { return float_of(low_bits << 16); }
 
-// Multiplies matrices from the lanes' words: words 0-3 are A, 4-5 B, 6-9 C. A register holds two values of 16 bits, so
-// the depth is 16.
-template <class Decode>
-void product16(const Words (&in)[kLanes], Words (&out)[kLanes], Decode decode) {
-    float a[16][16], b[16][8], c[16][8];
+// Words 0-3 of the lanes are the matrix A, 4-5 B, 6-9 C; the results are words 0-3.
+void load_sums(const Words (&in)[kLanes], float (&c)[16][8]) {
     for (int lane = 0; lane < kLanes; ++lane) {
-        const int g = lane / 4, t = lane % 4;
-        for (int i = 0; i < 4; ++i) {
-            for (int e = 0; e < 2; ++e)
-                a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1) + e] = decode(in[lane].w[i] >> (16 * e) & 0xFFFFu);
-            c[g + 8 * (i >> 1)][2 * t + (i & 1)] = float_of(in[lane].w[6 + i]);
-        }
-        for (int i = 0; i < 2; ++i) {
-            for (int e = 0; e < 2; ++e) b[2 * t + 8 * i + e][g] = decode(in[lane].w[4 + i] >> (16 * e) & 0xFFFFu);
-        }
+        for (int i = 0; i < 4; ++i) c[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)] = float_of(in[lane].w[6 + i]);
     }
-    for (int row = 0; row < 16; ++row) {
-        float sums[8] = {};
-        for (int k = 0; k < 16; ++k) {
-            for (int n = 0; n < 8; ++n) sums[n] += a[row][k] * b[k][n];
-        }
-        for (int n = 0; n < 8; ++n) c[row][n] += sums[n];
-    }
+}
+
+void store_sums(const float (&c)[16][8], Words (&out)[kLanes]) {
     for (int lane = 0; lane < kLanes; ++lane) {
         for (int i = 0; i < 4; ++i) out[lane].w[i] = bits_of(c[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)]);
     }
 }
 
-void product_bf16(const Words (&in)[kLanes], Words (&out)[kLanes]) { product16(in, out, bf16_to_float); }
-void product_f16(const Words (&in)[kLanes], Words (&out)[kLanes]) { product16(in, out, f16_to_float); }
+// A word holds two values of 16 bits, so the depth is 16.
+template <class Decode>
+void product16(const Words (&in)[kLanes], Words (&out)[kLanes], emulator::Factors factors, Decode decode) {
+    float a[16][16], b[16][8], c[16][8];
+    for (int lane = 0; lane < kLanes; ++lane) {
+        const int g = lane / 4, t = lane % 4;
+        for (int e = 0; e < 2; ++e) {
+            for (int i = 0; i < 4; ++i)
+                a[g + 8 * (i & 1)][2 * t + 8 * (i >> 1) + e] = decode(in[lane].w[i] >> (16 * e) & 0xFFFFu);
+            for (int i = 0; i < 2; ++i) b[2 * t + 8 * i + e][g] = decode(in[lane].w[4 + i] >> (16 * e) & 0xFFFFu);
+        }
+    }
+    load_sums(in, c);
+    emulator::add_products(c, a, b, factors, emulator::options().sums);
+    store_sums(c, out);
+}
+
+void product_bf16(const Words (&in)[kLanes], Words (&out)[kLanes]) {
+    product16(in, out, emulator::Factors::bf16, bf16_to_float);
+}
+void product_f16(const Words (&in)[kLanes], Words (&out)[kLanes]) {
+    product16(in, out, emulator::Factors::f16, f16_to_float);
+}
 
 void product_tf32(const Words (&in)[kLanes], Words (&out)[kLanes]) {
     // The hardware ignores the low bits.
@@ -54,22 +60,12 @@ void product_tf32(const Words (&in)[kLanes], Words (&out)[kLanes]) {
     float a[16][8], b[8][8], c[16][8];
     for (int lane = 0; lane < kLanes; ++lane) {
         const int g = lane / 4, t = lane % 4;
-        for (int i = 0; i < 4; ++i) {
-            a[g + 8 * (i & 1)][t + 4 * (i >> 1)] = decode(in[lane].w[i]);
-            c[g + 8 * (i >> 1)][2 * t + (i & 1)] = float_of(in[lane].w[6 + i]);
-        }
+        for (int i = 0; i < 4; ++i) a[g + 8 * (i & 1)][t + 4 * (i >> 1)] = decode(in[lane].w[i]);
         for (int i = 0; i < 2; ++i) b[t + 4 * i][g] = decode(in[lane].w[4 + i]);
     }
-    for (int row = 0; row < 16; ++row) {
-        float sums[8] = {};
-        for (int k = 0; k < 8; ++k) {
-            for (int n = 0; n < 8; ++n) sums[n] += a[row][k] * b[k][n];
-        }
-        for (int n = 0; n < 8; ++n) c[row][n] += sums[n];
-    }
-    for (int lane = 0; lane < kLanes; ++lane) {
-        for (int i = 0; i < 4; ++i) out[lane].w[i] = bits_of(c[lane / 4 + 8 * (i >> 1)][2 * (lane % 4) + (i & 1)]);
-    }
+    load_sums(in, c);
+    emulator::add_products(c, a, b, emulator::Factors::tf32, emulator::options().sums);
+    store_sums(c, out);
 }
 
 void multiply(float (&c)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2], emulator::Compute compute) {

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "emulator/tensor_core_sums.h"
+
 namespace emulator {
 
 struct Fault : std::runtime_error {
@@ -20,10 +22,11 @@ struct Fault : std::runtime_error {
 // How the next launches run, and what is broken in them on purpose.
 struct Options {
     std::uint64_t seed = 1;
-    int planted_fault = 0;     // longbow::device::PlantedFault
-    bool check_order = true;   // report unordered accesses to shared memory
-    std::string skip_barrier;  // the barrier at this place ("file:line") does nothing
-    std::string weak_wait;     // the wait at this place allows one more pending group of copies
+    int planted_fault = 0;        // longbow::device::PlantedFault
+    SumModel sums = kAmpereSums;  // the less accurate ones
+    bool check_order = true;      // report unordered accesses to shared memory
+    std::string skip_barrier;     // the barrier at this place ("file:line") does nothing
+    std::string weak_wait;        // the wait at this place allows one more pending group of copies
 };
 Options& options();
 

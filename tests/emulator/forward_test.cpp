@@ -25,7 +25,7 @@ void check(const Shape& shape) {
         test.forward();
         const auto errors = test.errors();
         EXPECT_LE(errors.out, out_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.lse, 4e-6) << "schedule " << schedule;
+        EXPECT_LE(errors.lse, lse_tolerance(shape.dtype)) << "schedule " << schedule;
         EXPECT_TRUE(test.guards_whole());
         if (schedule == 1) first = test.raw_results();
         EXPECT_EQ(test.raw_results(), first) << "schedule " << schedule;

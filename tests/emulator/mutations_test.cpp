@@ -26,13 +26,15 @@ Shape small_shape(int head_dim, longbow_dtype dtype) {
 }
 
 std::vector<Shape> shapes() {
-    std::vector<Shape> all(4, small_shape(64, LONGBOW_BF16));
+    std::vector<Shape> all(5, small_shape(64, LONGBOW_BF16));
     all[0].window = 100;
     all[1].lengths = {130};
     all[1].causal = false;
     all[2].bias = Shape::Bias::table;
     all[3] = small_shape(256, LONGBOW_BF16);
     all[3].query_length = all[3].key_length = 100;
+    all[4].dtype = LONGBOW_F32;
+    all[4].query_length = all[4].key_length = 100;
     return all;
 }
 
@@ -43,7 +45,7 @@ bool noticed(Case& test) {
         test.forward();
         test.backward(true);
         const auto errors = test.errors();
-        return !(errors.out <= out_tolerance(shape.dtype) && errors.lse <= 4e-6 &&
+        return !(errors.out <= out_tolerance(shape.dtype) && errors.lse <= lse_tolerance(shape.dtype) &&
                  errors.worst_gradient() <= gradient_tolerance(shape.dtype));
     } catch (const emulator::Fault&) {
         return true;
@@ -101,9 +103,10 @@ TEST(Mutations, EveryWaitIsMissed) {
     }
 }
 
-TEST(Mutations, WrongLayoutAndBoundsAreNoticed) {
+TEST(Mutations, WrongLayoutBoundsAndProductsAreNoticed) {
     for (const PlantedFault planted_fault :
-         {PlantedFault::read_pitch, PlantedFault::causal_bound, PlantedFault::key_bound, PlantedFault::window_bound}) {
+         {PlantedFault::read_pitch, PlantedFault::causal_bound, PlantedFault::key_bound, PlantedFault::window_bound,
+          PlantedFault::tf32_remainder}) {
         const auto breakage = [&] {
             emulator::options().planted_fault = static_cast<int>(planted_fault),
             emulator::options().check_order = false;

@@ -166,6 +166,7 @@ struct Products<float> {
         for (int i = 0; i < kCount; ++i) {
             big[i] = device::to_tf32(x[i]);
             small[i] = device::to_tf32(x[i] - device::float_of(big[i]));
+            if (device::fault_planted(device::PlantedFault::tf32_remainder)) small[i] = 0;
         }
     }
     static LONGBOW_DEVICE void multiply(float (&c0)[4], float (&c1)[4], const A& a, const B2& b) {
