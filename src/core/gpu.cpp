@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "cuda/device_query.h"
+#include "longbow/core/cuda_failure.h"
 #include "longbow/core/error.h"
 #else
 #include <filesystem>
@@ -18,6 +19,10 @@ namespace longbow {
 namespace {
 
 std::string version_of(int number) { return fmt::format("{}.{}", number / 1000, number % 1000 / 10); }
+
+std::string in_words(int error) {
+    return cuda_failure(error, longbow_cuda_error_name(error), longbow_cuda_error(error));
+}
 
 }  // namespace
 
@@ -32,13 +37,13 @@ GpuReport gpu_report() {
     }
     int count = 0;
     if (const int error = longbow_cuda_device_count(&count)) {
-        report.problem = driver == 0 ? "no NVIDIA driver" : longbow_cuda_error(error);
+        report.problem = driver == 0 ? "no NVIDIA driver" : in_words(error);
         return report;
     }
     for (int i = 0; i < count; ++i) {
         LongbowCudaDevice device;
         if (const int error = longbow_cuda_device(i, &device)) {
-            report.problem = longbow_cuda_error(error);
+            report.problem = in_words(error);
             return report;
         }
         report.gpus.push_back({device.name, device.major, device.minor, device.memory, device.multiprocessors});
@@ -61,10 +66,7 @@ bool load_cuda() {
 
 std::string gpu_smoke_test(int index) {
     int wrong = 0;
-    if (const int error = longbow_cuda_smoke_test(index, &wrong)) {
-        return fmt::format("GPU {}: {}; CUDA 13 needs compute capability 7.5 and Longbow's kernels 8.0 or newer", index,
-                           longbow_cuda_error(error));
-    }
+    if (const int error = longbow_cuda_smoke_test(index, &wrong)) return fmt::format("GPU {}: {}", index, in_words(error));
     if (wrong > 0)
         return fmt::format("GPU {}: a test kernel gave {} wrong numbers; the GPU or its driver is faulty", index,
                            wrong);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "../../src/attention/kernels/cuda/start.h"
 #include "emulator/emulated_kernels.h"
 #include "emulator/emulator.h"
 
@@ -103,10 +104,14 @@ void run(const K& kernel, int blocks_x, int blocks_y, int blocks_z) {
     emulator::launch(blocks_x, blocks_y, blocks_z, K::kThreads, K::kSharedBytes, [&kernel] { kernel(); });
 }
 template <class K>
-bool start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* /*stream*/) {
+StartResult start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* /*stream*/) {
     static_cast<void>(&emulator::Listed<K, &run<K>>::done);
+    if (const int error = emulator::options().start_error) return {error, false};
     run(kernel, blocks_x, blocks_y, blocks_z);
-    return true;
+    return {};
 }
+inline const char* error_name(int /*error*/) { return "emulatedError"; }
+inline const char* error_text(int /*error*/) { return "an error that a test has planted"; }
+inline bool capturing(void* /*stream*/) { return emulator::options().capturing; }
 
 }  // namespace longbow::device

@@ -25,6 +25,8 @@ struct Options {
     int planted_fault = 0;        // longbow::device::PlantedFault
     SumModel sums = kAmpereSums;  // the less accurate ones
     bool check_order = true;      // report unordered accesses to shared memory
+    int start_error = 0;          // no kernel can be started, for the reason of this code
+    bool capturing = false;       // streams are being captured in a graph
     std::string skip_barrier;     // the barrier at this place ("file:line") does nothing
     std::string weak_wait;        // the wait at this place allows one more pending group of copies
 };

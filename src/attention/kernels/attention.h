@@ -37,4 +37,15 @@ longbow_attention_bytes longbow_attention_cuda_forward_workspace, longbow_attent
 longbow_attention_pass longbow_attention_cuda_forward, longbow_attention_cuda_backward;
 longbow_attention_table longbow_attention_cuda_skip_table;
 
+// Why a kernel could not be started. The runtime has forgotten the error, so that no later kernel is blamed for it.
+struct longbow_failure {
+    std::int32_t error;    // cudaError_t
+    std::int32_t earlier;  // 1: the error was there before this kernel; another call has caused it
+    const char* name;      // the CUDA runtime's, "cudaErrorNoKernelImageForDevice"
+    const char* text;      // the CUDA runtime's, "no kernel image is available for execution on the device"
+    char kernel[192];      // "longbow::cuda::ForwardKernel<float, 64, 4>"
+};
+// Returns the last failure of the calling thread.
+const longbow_failure* longbow_attention_cuda_failure();
+
 }  // extern "C"

@@ -20,7 +20,8 @@ enum longbow_row_groups : std::int32_t {
 enum longbow_status : std::int32_t {
     LONGBOW_OK = 0,
     LONGBOW_UNSUPPORTED = 1,  // no kernel serves this head_dim, dtype or device
-    LONGBOW_FAILED = 2,       // a launch or an allocation failed; the operator asks the runtime for the reason
+    LONGBOW_FAILED = 2,       // a kernel could not be started; longbow_attention_cuda_failure() says why
+    LONGBOW_CAPTURED = 3,  // dropout on a stream that is captured in a CUDA graph, whose replays would repeat the mask
 };
 
 // How to run tasks 0 .. tasks - 1, each in a thread of its own if it likes; returns when all are done.

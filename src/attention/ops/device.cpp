@@ -25,8 +25,10 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
     a.workspace = workspace.data_ptr();
     const auto status = kernel(&a, arguments...);
     TORCH_CHECK(status != LONGBOW_UNSUPPORTED, "fused_attention: no ", device.name, " kernel for q ", q.sizes());
-    TORCH_CHECK(status == LONGBOW_OK, "fused_attention: a ", device.name, " kernel could not be started on ",
-                q.device(), "; ", device.needs);
+    TORCH_CHECK(status != LONGBOW_CAPTURED,
+                "fused_attention: dropout cannot be captured in a CUDA graph, because each replay would draw the same "
+                "mask; capture without dropout, or leave attention out of the graph");
+    TORCH_CHECK(status == LONGBOW_OK, "fused_attention on ", q.device(), ": ", device.failure());
 }
 
 struct SkipTable {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
 
 #include "attention/kernels/attention.h"
 #include "attention/ops/arguments.h"
@@ -12,9 +13,9 @@
 namespace longbow {
 
 struct AttentionDevice {
-    const char* name;   // "CPU", for messages
-    const char* needs;  // what is missing if a kernel cannot be started
-    bool narrows;       // whether the forward pass narrows the table of skipped blocks
+    const char* name;          // "CPU", for messages
+    std::string (*failure)();  // which kernel could not be started by this thread, and why
+    bool narrows;              // whether the forward pass narrows the table of skipped blocks
     // Replaces `call`'s tensors by ones that the kernels can read. The returned struct points into them and says how
     // the kernels run.
     longbow_attention (*boundary)(FusedAttentionCall& call);

@@ -32,7 +32,7 @@ longbow_attention boundary_on_cpu(FusedAttentionCall& call) {
 
 constexpr AttentionDevice kCpu{
     .name = "CPU",
-    .needs = "",
+    .failure = [] { return std::string("a kernel failed"); },
     .narrows = true,
     .boundary = &boundary_on_cpu,
     .readable = &with_dense_rows,

@@ -5,8 +5,11 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
 
+#include <string>
+
 #include "attention/ops/call.h"
 #include "attention/ops/device.h"
+#include "longbow/core/cuda_failure.h"
 
 namespace longbow {
 
@@ -42,10 +45,17 @@ longbow_attention boundary_on_gpu(FusedAttentionCall& call) {
     return a;
 }
 
+std::string last_failure() {
+    const longbow_failure& failure = *longbow_attention_cuda_failure();
+    return std::string(failure.kernel) +
+           (failure.earlier != 0 ? " was not started, because an earlier call had failed: "
+                                 : " could not be started: ") +
+           cuda_failure(failure.error, failure.name, failure.text) + " (longbow doctor tests the GPU)";
+}
+
 constexpr AttentionDevice kCuda{
     .name = "CUDA",
-    .needs =
-        "compute capability 8.0 or later and a driver for this CUDA are needed (longbow doctor says what there is)",
+    .failure = &last_failure,
     .narrows = false,
     .boundary = &boundary_on_gpu,
     .readable = &with_aligned_rows,

@@ -20,6 +20,12 @@ bool supported(const longbow_attention& call) {
            aligned(call.out, element);
 }
 
+// The seed is an argument of the kernels, and a CUDA graph keeps the arguments that it was captured with: each replay
+// would draw the same mask.
+bool repeats_dropout(const longbow_attention& call) {
+    return call.dropout_keep < 256 && device::capturing(call.stream);
+}
+
 using Pass = longbow_status (*)(const longbow_attention&);
 
 longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass f16) {
@@ -36,12 +42,15 @@ longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass 
 
 using namespace longbow::cuda;
 
+const longbow_failure* longbow_attention_cuda_failure() { return &last_failure(); }
+
 std::int64_t longbow_attention_cuda_forward_workspace(const longbow_attention* call) {
     return forward_workspace(*call);
 }
 
 longbow_status longbow_attention_cuda_forward(const longbow_attention* call) {
     if (!supported(*call)) return LONGBOW_UNSUPPORTED;
+    if (repeats_dropout(*call)) return LONGBOW_CAPTURED;
     return by_type(*call, forward<float>, forward<Bf16>, forward<F16>);
 }
 
@@ -51,5 +60,6 @@ std::int64_t longbow_attention_cuda_backward_workspace(const longbow_attention* 
 
 longbow_status longbow_attention_cuda_backward(const longbow_attention* call) {
     if (!supported(*call) || !aligned(call->dout, call->dtype == LONGBOW_F32 ? 4 : 2)) return LONGBOW_UNSUPPORTED;
+    if (repeats_dropout(*call)) return LONGBOW_CAPTURED;
     return by_type(*call, backward<float>, backward<Bf16>, backward<F16>);
 }

@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "start.h"
+
 #define LONGBOW_DEVICE __device__ __forceinline__
 #define LONGBOW_UNROLL _Pragma("unroll")
 #define LONGBOW_PRAGMA(text) _Pragma(#text)
@@ -148,16 +150,38 @@ __global__ void __launch_bounds__(K::kThreads, K::kBlocks) run(const __grid_cons
 }
 
 template <class K>
-bool start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* stream) {
-    constexpr int kShared = K::kSharedBytes;
-    if (kShared > 48 * 1024 &&
-        cudaFuncSetAttribute(run<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, kShared) != cudaSuccess) {
-        return false;
+struct StartByRuntime {
+    const K& kernel;
+    dim3 blocks;
+    cudaStream_t stream;
+
+    int take_error() const { return cudaGetLastError(); }
+    int raise_shared_limit() const {
+        return cudaFuncSetAttribute(run<K>, cudaFuncAttributeMaxDynamicSharedMemorySize, K::kSharedBytes);
     }
+    void launch() const { run<K><<<blocks, K::kThreads, K::kSharedBytes, stream>>>(kernel); }
+};
+
+template <class K>
+StartResult start(const K& kernel, int blocks_x, int blocks_y, int blocks_z, void* stream) {
     const dim3 blocks(static_cast<unsigned>(blocks_x), static_cast<unsigned>(blocks_y),
                       static_cast<unsigned>(blocks_z));
-    run<K><<<blocks, K::kThreads, kShared, static_cast<cudaStream_t>(stream)>>>(kernel);
-    return cudaGetLastError() == cudaSuccess;
+    return start_through(StartByRuntime<K>{kernel, blocks, static_cast<cudaStream_t>(stream)},
+                         K::kSharedBytes > 48 * 1024);
+}
+
+inline const char* error_name(int error) { return cudaGetErrorName(static_cast<cudaError_t>(error)); }
+inline const char* error_text(int error) { return cudaGetErrorString(static_cast<cudaError_t>(error)); }
+
+// Whether work on this stream is recorded for a CUDA graph instead of being run.
+inline bool capturing(void* stream) {
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(static_cast<cudaStream_t>(stream), &status) != cudaSuccess) {
+        // The start of the kernel will fail too, and says why.
+        cudaGetLastError();
+        return false;
+    }
+    return status != cudaStreamCaptureStatusNone;
 }
 
 }  // namespace longbow::device

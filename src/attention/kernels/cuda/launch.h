@@ -3,7 +3,13 @@
 // the shared memory of a block.
 #pragma once
 
-#include "../params.h"
+#include <cxxabi.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <typeinfo>
+
+#include "../attention.h"
 #include "device.h"
 
 namespace longbow::cuda {
@@ -20,12 +26,33 @@ inline bool is_plain(const longbow_attention& call) {
     return call.causal != 0 && call.window == 0 && call.table == nullptr && call.dropout_keep == 256;
 }
 
+// The last failure of this thread, which longbow_attention_cuda_failure() gives to the operator.
+inline longbow_failure& last_failure() {
+    static thread_local longbow_failure failure{};
+    return failure;
+}
+
+template <class K>
+void remember_failure(const device::StartResult& result) {
+    longbow_failure& failure = last_failure();
+    failure.error = result.error;
+    failure.earlier = result.earlier ? 1 : 0;
+    failure.name = device::error_name(result.error);
+    failure.text = device::error_text(result.error);
+    char* const kernel = abi::__cxa_demangle(typeid(K).name(), nullptr, nullptr, nullptr);
+    std::snprintf(failure.kernel, sizeof failure.kernel, "%s", kernel != nullptr ? kernel : typeid(K).name());
+    std::free(kernel);
+}
+
 // Starts a kernel. A grid without blocks succeeds at once.
 template <class K>
 longbow_status launch(const K& kernel, Grid grid, void* stream) {
     static_assert(K::kSharedBytes <= kMostSharedBytes);
     if (grid.x == 0 || grid.y == 0 || grid.z == 0) return LONGBOW_OK;
-    return device::start(kernel, grid.x, grid.y, grid.z, stream) ? LONGBOW_OK : LONGBOW_FAILED;
+    const device::StartResult result = device::start(kernel, grid.x, grid.y, grid.z, stream);
+    if (result.error == 0) return LONGBOW_OK;
+    remember_failure<K>(result);
+    return LONGBOW_FAILED;
 }
 
 }  // namespace longbow::cuda
