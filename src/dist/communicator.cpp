@@ -20,6 +20,7 @@
 #include "groups.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/telemetry/log.h"
 #include "watchdog.h"
 
 namespace longbow {
@@ -118,6 +119,32 @@ struct Communicator::Impl {
         }
     }
 
+    // Waits until every rank has come to the point of this name.
+    void meet(const std::string& point, bool for_ever) const {
+        store->set(point + "/" + std::to_string(launch.rank), std::string("1"));
+        for (int other = 0; other < launch.world; ++other) take(*store, point + "/" + std::to_string(other), for_ever);
+    }
+
+    // The run has succeeded, whatever happens here.
+    void close_group() const {
+        if (group == nullptr) return;
+        try {
+            group->shutdown();
+        } catch (const std::exception& error) {
+            log::warn("the connections to the other ranks were not closed: " + first_line(error));
+        }
+    }
+
+    // NCCL's kernels wait on the GPU for ranks that will not come, and the process cannot end before they do.
+    void abort_group() const {
+        if (!device.is_cuda() || group == nullptr) return;
+        try {
+            group->abort();
+        } catch (const std::exception&) {
+            // The process fails already, with a better message.
+        }
+    }
+
     void guarded(const std::function<void()>& work) const {
         try {
             work();
@@ -200,6 +227,7 @@ void Communicator::make_group() {
         self.group->setBackend(device.type(), type, backend);
         self.group->setDefaultBackend(type);
         self.group->setGroupName("longbow");
+        if (gpu) self.watchdog->watch([backend] { return trouble_of(*backend); });
     });
 }
 
@@ -290,11 +318,14 @@ void Communicator::finish() {
     if (self.watchdog == nullptr) return;
     try {
         stage("the end", /*patient=*/true);
-        self.store->set("finished/" + std::to_string(rank()), std::string("1"));
+        self.meet("finished", /*for_ever=*/true);
+        // The destructor of NCCL's group would abort what is still queued. This waits for it and for the other ranks,
+        // all of which are here.
+        stage("closing the connections");
+        self.close_group();
         // No rank leaves before all have come: a launcher ends the remaining ranks when one has ended, and the store
         // ends with the rank that serves it.
-        for (int other = 0; other < world(); ++other)
-            self.take(*self.store, "finished/" + std::to_string(other), /*for_ever=*/true);
+        self.meet("closed", /*for_ever=*/false);
         if (leader() && !self.launch.launcher_serves_store)
             std::this_thread::sleep_for(std::chrono::milliseconds(300));  // gives the others time to read the last key
     } catch (const std::exception&) {
@@ -307,17 +338,19 @@ void Communicator::fail(const std::string& what) noexcept {
     auto& self = *impl_;
     if (self.watchdog == nullptr) return;
     try {
-        if (self.watchdog->failure()) return;
-        const auto message = fmt::format("rank {} failed: ", rank()) + what;
-        self.watchdog->fail(message);
-        self.store->compareSet(kFailureKey, "", message);
-        // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have read
-        // the message.
-        if (leader() && !self.launch.launcher_serves_store)
-            std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        if (!self.watchdog->failure()) {
+            const auto message = fmt::format("rank {} failed: {}", rank(), what);
+            self.watchdog->fail(message);
+            self.store->compareSet(kFailureKey, "", message);
+            // The store ends with rank 0, so rank 0 waits for two or three beats of the watchdog until the others have
+            // read the message.
+            if (leader() && !self.launch.launcher_serves_store)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+        }
     } catch (const std::exception&) {
         // The store is gone, which the other ranks notice by themselves.
     }
+    self.abort_group();
 }
 
 std::unique_ptr<Mailbox> Communicator::mailbox() const {

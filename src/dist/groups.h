@@ -21,4 +21,8 @@ c10::intrusive_ptr<c10d::Backend> make_gloo(const GroupRequest& request);
 // Throws Error when this build or LibTorch has no NCCL.
 c10::intrusive_ptr<c10d::Backend> make_nccl(const GroupRequest& request);
 
+// Returns what NCCL's own watchdog has found wrong with a collective, or an empty text. Throws if the back-end records
+// no errors.
+std::string trouble_of(c10d::Backend& backend);
+
 }  // namespace longbow

@@ -23,4 +23,14 @@ c10::intrusive_ptr<c10d::Backend> make_nccl(const GroupRequest& request) {
     return make(request);
 }
 
+std::string trouble_of(c10d::Backend& backend) {
+    switch (backend.getError()) {
+        case c10d::ErrorType::SUCCESS: return {};
+        case c10d::ErrorType::TIMEOUT: return "a collective of NCCL has not ended within dist.timeout";
+        case c10d::ErrorType::COMM_ERROR: break;
+        case c10d::ErrorType::REMOTE_ERROR: return "NCCL has failed on another rank";
+    }
+    return "NCCL has failed or lost another rank (NCCL_DEBUG=WARN in the environment prints the reason)";
+}
+
 }  // namespace longbow

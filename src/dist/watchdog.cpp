@@ -47,7 +47,8 @@ struct Watchdog::State {
     Clock::time_point since = Clock::now();     // when `where` was set
     Clock::time_point answered = Clock::now();  // when the store last answered
     std::optional<std::string> failure;
-    std::string lost;               // why the store cannot be reached; empty if it can
+    std::function<std::string()> trouble;
+    std::string lost;               // why the store cannot be reached, or `trouble`; empty if all is well
     Clock::time_point wrong_since;  // when `failure` or `lost` was set
     std::vector<Seen> seen;
 };
@@ -74,6 +75,13 @@ void Watchdog::stop() {
         state_->changed.wait_for(lock, std::chrono::seconds(2), [&] { return !state_->exchanging; });
     }
     if (clock_.joinable()) clock_.join();
+    // The function keeps the process group, whose end must not wait for a thread that is left behind.
+    state_->trouble = nullptr;
+}
+
+void Watchdog::watch(std::function<std::string()> trouble) {
+    const std::lock_guard lock(state_->mutex);
+    state_->trouble = std::move(trouble);
 }
 
 void Watchdog::stage(const std::string& where, bool patient) {
@@ -179,12 +187,34 @@ void Watchdog::exchange(const std::shared_ptr<State>& state) {
     state->changed.notify_all();
 }
 
+void Watchdog::ask_for_trouble(State& state) {
+    std::function<std::string()> trouble;
+    {
+        const std::lock_guard lock(state.mutex);
+        trouble = state.trouble;
+    }
+    if (!trouble) return;
+    std::string what;
+    try {
+        what = trouble();
+    } catch (const std::exception&) {
+        // This back-end records no errors.
+        const std::lock_guard lock(state.mutex);
+        state.trouble = nullptr;
+    }
+    const std::lock_guard lock(state.mutex);
+    if (what.empty() || !state.lost.empty()) return;
+    state.lost = what;
+    state.wrong_since = Clock::now();
+}
+
 void Watchdog::watch_clock(const std::shared_ptr<State>& state) {
-    // A collective gives up by itself after the timeout. This limit catches ranks that hang elsewhere, or in a
-    // collective that does not notice.
+    // With Gloo a collective gives up by itself after the timeout, with NCCL `trouble` tells. This limit catches ranks
+    // that hang elsewhere, or in a collective that does not notice.
     const double patience = state->timeout + std::max(kGrace, 0.25 * state->timeout);
     while (!state->stopped) {
         std::this_thread::sleep_for(kBeat / 5);
+        ask_for_trouble(*state);
         std::string why;
         {
             const std::lock_guard lock(state->mutex);

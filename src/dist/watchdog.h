@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,9 @@ public:
 
     // Says what this rank is doing. A `patient` stage may take any time (a corpus is being prepared).
     void stage(const std::string& where, bool patient = false);
+    // Asks `trouble` from now on, on a thread of the watchdog, what is wrong with the collectives; an empty text means
+    // nothing. A text ends the process a few seconds later, when a rank that failed has had the time to report why.
+    void watch(std::function<std::string()> trouble);
     // Returns the message of the first rank that failed.
     [[nodiscard]] std::optional<std::string> failure() const;
     // Returns a rank that has sent no heartbeat for `timeout` seconds: it was killed, hangs, or cannot be reached.
@@ -48,6 +52,7 @@ private:
 
     static std::string table_of(const State& state);
     static void exchange(const std::shared_ptr<State>& state);
+    static void ask_for_trouble(State& state);
     static void watch_clock(const std::shared_ptr<State>& state);
 
     std::shared_ptr<State> state_;
