@@ -4,6 +4,9 @@
 //   mask is kept between calls, with spare columns so that decoding token by token does not rebuild it each time.
 // - Without gradients, long queries go in blocks of rows that see only the keys up to their end. Memory is then O(Lk)
 //   instead of O(Lk^2), and the half of the work above the diagonal, which a masked call would compute, is left out.
+// On a GPU, ATen's kernels take no fp32 mask beside 16-bit queries: the memory-efficient one refuses it, cuDNN's (up to
+// LibTorch 2.11 at least) reads it as if it were of the queries' type, and the formula in steps needs every score in
+// fp32. There the mask is rounded, and rounded_bias() says so (docs/attention.md gives the error).
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
@@ -12,8 +15,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <string>
 
 #include "backends.h"
+#include "longbow/attention/rounded_bias.h"
 
 namespace longbow {
 
@@ -22,7 +27,7 @@ namespace {
 constexpr std::int64_t kRowBlock = 256;
 constexpr std::int64_t kSpareColumns = 256;
 
-class SdpaAttention final : public AttentionBackend {
+class SdpaAttention final : public AttentionBackend, public RoundsBias {
 public:
     void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query,
                  AttentionScratch& scratch) override {
@@ -40,6 +45,8 @@ public:
             return at::scaled_dot_product_attention(in.q, in.k, in.v, std::nullopt, in.dropout, /*is_causal=*/true);
         }
         const auto type = mask_type(in.q.options());
+        // Without a bias the mask is 0 or -inf, which every type holds. Layers may have different biases.
+        if (in.bias.kind != BiasSpec::Kind::none) bias_type_ = type;
         const bool differentiable = in.bias.table.defined() && in.bias.table.requires_grad();
         const bool any_grad = differentiable || in.q.requires_grad() || in.k.requires_grad() || in.v.requires_grad();
         if (any_grad && at::GradMode::is_enabled()) {
@@ -50,6 +57,10 @@ public:
             return at::scaled_dot_product_attention(in.q, in.k, in.v, kept_mask(in, rows, columns, type), in.dropout);
         }
         return blocks_of_rows(in, type);
+    }
+
+    [[nodiscard]] std::string rounded_bias() const override {
+        return bias_type_ == at::kBFloat16 ? "bf16" : bias_type_ == at::kHalf ? "fp16" : "";
     }
 
     // ATen computes its formula step by step where none of its kernels serves: on a CPU with dropout, or with a learned
@@ -78,7 +89,6 @@ public:
     }
 
 private:
-    // CPU kernels take an fp32 mask with half-precision queries; CUDA's need the queries' type.
     static at::ScalarType mask_type(const at::TensorOptions& q) {
         const auto type = c10::typeMetaToScalarType(q.dtype());
         return q.device().is_cpu() && type != at::kDouble ? at::kFloat : type;
@@ -141,6 +151,7 @@ private:
 
     at::Tensor mask_;
     at::Tensor slopes_;
+    at::ScalarType bias_type_ = at::kFloat;  // of the last layer that had a bias
     BiasSpec::Kind kind_ = BiasSpec::Kind::none;
 };
 

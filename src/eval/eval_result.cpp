@@ -82,6 +82,7 @@ void visit_fields(Result& r, Visit&& field) {
     field("tokens_per_second", r.tokens_per_second, false);
     field("peak_memory_mb", r.peak_memory_mb, false);
     field("visited_fraction", r.visited_fraction, false);
+    field("rounded_bias", r.rounded_bias, false);
     field("checkpoint", r.checkpoint, true);
     field("data", r.data, true);
     field("data_name", r.data_name, false);
@@ -102,6 +103,7 @@ Json to_json(const EvalResult& result) {
     Json json;
     visit_fields(result, [&](const char* key, const auto& value, bool) {
         if (std::strcmp(key, "data_set") == 0 && result.data_set.empty()) return;
+        if (std::strcmp(key, "rounded_bias") == 0 && result.rounded_bias.empty()) return;
         json[key] = json_of(value);
         if (std::strcmp(key, "ppl") != 0) return;
         json["ppl_ci"] = result.ppl_ci ? json_of(std::vector<double>{result.ppl_ci->low, result.ppl_ci->high}) : Json();

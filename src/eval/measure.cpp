@@ -129,6 +129,7 @@ MeasuredRow measure_row(const MeasurePlan& plan, PlannedRun& run, const PlannedR
     measured.row.data_name = plan.text().name();
     measured.row.tokens_per_second = timing.seconds > 0 ? static_cast<double>(timing.tokens) / timing.seconds : 0;
     measured.row.visited_fraction = timing.visited_fraction;
+    measured.row.rounded_bias = timing.rounded_bias;
     measured.row.peak_memory_mb = peak_memory_mb(row.expected.device);
     return measured;
 }

@@ -47,7 +47,8 @@ struct EvalResult : Measurement {
     double tokens_per_second = 0, peak_memory_mb = 0;
     // Share of attention's blocks of scores that were visited; below 1 if the bias let far ones be skipped.
     double visited_fraction = 1;
-    std::string data_name;  // the data's readable name (data/store_name.h); empty in rows of earlier versions
+    std::string rounded_bias;  // the type to which attention rounded its bias (docs/attention.md); empty: it did not
+    std::string data_name;     // the data's readable name (data/store_name.h); empty in rows of earlier versions
     // Fingerprint of the configuration without its seed; reports average rows that differ only in the seed.
     std::string config_group;
     std::uint64_t seed = 0;

@@ -58,6 +58,7 @@ struct EvalTiming {
     std::int64_t tokens = 0;  // scored by this call
     // Share of attention's blocks visited when far ones are skipped, measured on the first batch.
     double visited_fraction = 1;
+    std::string rounded_bias = {};  // the type to which attention rounded its bias; empty: it did not
 };
 
 // Says which of an evaluation's batches this rank computes, and how the ranks combine their results. Batches are the

@@ -1,0 +1,50 @@
+// Tests the bias in types that cannot hold it: it is rounded once, and the back-end says so.
+#include "longbow/attention/rounded_bias.h"
+
+#include <gtest/gtest.h>
+#include <torch/types.h>
+
+namespace longbow {
+namespace {
+
+BiasSpec slopes_of(c10::Device device) {
+    BiasSpec bias;
+    bias.kind = BiasSpec::Kind::slopes;
+    bias.slopes = torch::tensor({0.7F, 0.11F, 0.003F}).to(device);  // no bf16 numbers
+    return bias;
+}
+
+TEST(RoundedBias, IsRoundedOnce) {
+    const auto bias = slopes_of(c10::kCPU);
+    constexpr std::int64_t kLength = 2100;  // a distance of more than 256 is no bf16 number, of more than 2048 no fp16
+    const auto exact = dense_bias(bias, 3, kLength, torch::kFloat);
+    for (const auto type : {torch::kBFloat16, torch::kHalf})
+        EXPECT_TRUE(dense_bias(bias, 3, kLength, type).equal(exact.to(type))) << type;
+}
+
+std::string rounded_by(const std::string& backend, BiasSpec bias, at::ScalarType type, c10::Device device) {
+    AttentionRequest request;
+    request.head_dim = 8;
+    request.bias = bias.kind;
+    const auto attention = make_attention_backend(backend, request);
+    AttentionInput in;
+    in.q = in.k = in.v = torch::zeros({1, 3, 5, 8}, torch::TensorOptions().dtype(type).device(device));
+    in.bias = std::move(bias);
+    attention->forward(in);
+    return rounded_bias(*attention);
+}
+
+// Tensors without data stand for a GPU's: they too are not on the CPU, whose kernels alone take an fp32 mask.
+TEST(RoundedBias, IsToldWhereItHappens) {
+    const auto there = slopes_of(c10::kMeta), here = slopes_of(c10::kCPU);
+    EXPECT_EQ(rounded_by("sdpa", there, torch::kBFloat16, c10::kMeta), "bf16");
+    EXPECT_EQ(rounded_by("sdpa", there, torch::kHalf, c10::kMeta), "fp16");
+    EXPECT_EQ(rounded_by("sdpa", there, torch::kFloat, c10::kMeta), "");
+    EXPECT_EQ(rounded_by("sdpa", BiasSpec{}, torch::kBFloat16, c10::kMeta), "");
+    EXPECT_EQ(rounded_by("sdpa", here, torch::kBFloat16, c10::kCPU), "");
+    EXPECT_EQ(rounded_by("fused", here, torch::kBFloat16, c10::kCPU), "");
+    EXPECT_EQ(rounded_by("reference", here, torch::kBFloat16, c10::kCPU), "");
+}
+
+}  // namespace
+}  // namespace longbow
