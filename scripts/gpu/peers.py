@@ -43,8 +43,21 @@ def grid(session, result):
 def measure(session, result, *words):
     python_torch(session)
     done = session.python("speed.py", session.product.operators, "--device", session.device, *words, result=result)
-    if require(done, "speed.py", result):
-        print(done.text.rstrip(), flush=True)
+    print(done.text.rstrip(), flush=True)
+    require(done, "speed.py", result)
+    require_ours(result)
+
+
+def require_ours(result):
+    """A peer may be absent; our own side may not."""
+    result.failures += [f"{row['name']}: {row['not_run']}" for row in result.rows
+                        if "not_run" in row and row["name"].startswith("longbow")]
+
+
+def require_a_peer(result):
+    peers = [row for row in result.rows if not row["name"].startswith("longbow")]
+    if all("not_run" in row for row in peers):
+        raise NotRun("; ".join(sorted({f"{row['name']}: {row['not_run']}" for row in peers})) or "no peer was measured")
 
 
 def speed(session, result):
@@ -53,12 +66,13 @@ def speed(session, result):
 
 def flex(session, result):
     measure(session, result, "--flex")
+    require_a_peer(result)
 
 
 def own_step(session, result):
     for backend in ("fused", "sdpa"):
         # On a CPU this only shows that the part works.
-        small = ("train.batch=1", "train.length=64") if session.device == "cpu" else ()
+        small = ("model.layers=1", "train.batch=1", "train.length=64") if session.device == "cpu" else ()
         steps = ("--steps", "1", "--warmup-steps", "0") if session.device == "cpu" else \
             ("--steps", "20", "--warmup-steps", "5")
         done = session.longbow("bench", "train", "-c", HERE / "step.yaml", f"data.store={store(session, LARGE)}",
@@ -69,22 +83,34 @@ def own_step(session, result):
                                 "median_ms": 1e3 * row["seconds_median"], "tokens": row["tokens_per_update"]})
 
 
+def peak_tflops(session, multiprocessors):
+    """Returns the card's rate by its data sheet, or None if that is not known."""
+    rate, of = DATA_SHEETS.get(tuple(session.report.get("capability", ())), (None, 1))
+    return rate * multiprocessors / of if rate and multiprocessors else None
+
+
+def say_speed(row, peak):
+    """Prints a row of the step, after adding its rate and share of the peak."""
+    text = f"  {row['name']:36} "
+    if "not_run" in row:
+        print(f"{text} not run: {row['not_run']}", flush=True)
+        return
+    text += f"{row['ms']:8.1f} ms"
+    if peak:
+        row["tflops"] = flops(row["tokens"], LENGTH) / row["ms"] / 1e9
+        row["share_of_peak"] = row["tflops"] / peak
+        text += f" {row['tflops']:6.1f} TFLOP/s, {100 * row['share_of_peak']:.0f} % of peak"
+    print(text, flush=True)
+
+
 def step(session, result):
     """Times an update of 124M parameters beside PyTorch's, and gives each the share of the card's peak."""
     own_step(session, result)
+    multiprocessors = 0
     try:
-        gpu = python_torch(session)
-        session.python("step.py", "--device", session.device, result=result)
+        multiprocessors = python_torch(session)["multiprocessors"]
+        require(session.python("step.py", "--device", session.device, result=result), "step.py", result)
+        require_a_peer(result)
     finally:
-        rate, of = DATA_SHEETS.get(tuple(session.report.get("capability", ())), (None, 1))
         for row in result.rows:
-            if "ms" not in row:
-                print(f"  {row['name']:36} not run: {row['not_run']}", flush=True)
-                continue
-            length = 64 if session.device == "cpu" else LENGTH
-            row["tflops"] = flops(row["tokens"], length) / row["ms"] / 1e9
-            multiprocessors = session.report.get("python_torch", {}).get("multiprocessors")
-            if rate and multiprocessors:
-                row["share_of_peak"] = row["tflops"] / (rate * multiprocessors / of)
-            print(f"  {row['name']:36} {row['ms']:8.1f} ms {row['tflops']:6.1f} TFLOP/s"
-                  + (f" {100 * row['share_of_peak']:.0f} % of peak" if "share_of_peak" in row else ""), flush=True)
+            say_speed(row, peak_tflops(session, multiprocessors))

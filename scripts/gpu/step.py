@@ -69,11 +69,11 @@ class Block(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, attend):
+    def __init__(self, attend, layers):
         super().__init__()
         self.embedding = nn.Embedding(VOCAB, DIM)
         nn.init.normal_(self.embedding.weight, std=DIM**-0.5)
-        self.blocks = nn.ModuleList(Block(attend) for _ in range(LAYERS))
+        self.blocks = nn.ModuleList(Block(attend) for _ in range(layers))
         self.norm = nn.LayerNorm(DIM)
 
     def forward(self, tokens, targets):
@@ -83,11 +83,11 @@ class Model(nn.Module):
         return F.cross_entropy(F.linear(self.norm(x), self.embedding.weight).flatten(0, 1).float(), targets)
 
 
-def milliseconds_of_updates(peer, device, batch, length, steps):
+def milliseconds_of_updates(peer, device, layers, batch, length, steps):
     torch.manual_seed(1)
     attend = peer(torch.tensor(alibi_slopes(HEADS), device=device), length)
     with torch.device(device):
-        model = Model(attend)
+        model = Model(attend, layers)
     compiled = torch.compile(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     tokens = torch.randint(VOCAB, (batch, length + 1), device=device)
@@ -117,12 +117,12 @@ def main():
     parser.add_argument("--device", default="cuda")
     options = parser.parse_args()
     device = options.device.split(":")[0]
-    batch, length, steps = (BATCH, LENGTH, STEPS) if device != "cpu" else (1, 64, 1)
+    layers, batch, length, steps = (LAYERS, BATCH, LENGTH, STEPS) if device != "cpu" else (1, 1, 64, 1)
     with open(options.rows, "w") as rows:
         for name, peer in PEERS.items():
             row = {"name": name, "tokens": batch * length}
             try:
-                times = milliseconds_of_updates(peer, device, batch, length, steps)
+                times = milliseconds_of_updates(peer, device, layers, batch, length, steps)
                 row |= {"ms": min(times), "median_ms": statistics.median(times)}
             except Exception as error:  # noqa: BLE001  a peer that is absent or cannot be compiled
                 row["not_run"] = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

@@ -15,6 +15,13 @@ from patience import PATIENCE, wait_for
 LONGBOW = pathlib.Path(os.environ["LONGBOW"])
 SOURCE = pathlib.Path(os.environ["LONGBOW_SOURCE"])
 CHECK = SOURCE / "scripts/gpu/check.py"
+sys.path.insert(0, str(SOURCE / "scripts/gpu"))
+sys.dont_write_bytecode = True
+
+import peers  # noqa: E402
+import shape  # noqa: E402
+from running import NotRun, Result  # noqa: E402
+
 TORCH = os.environ["LONGBOW_TORCH_ROOT"]
 
 # It finds a GPU, and does what the test has put into the file WORD beside it, where it is called as `longbow WORD ..`.
@@ -207,6 +214,26 @@ class GpuCheck(unittest.TestCase):
         done = self.check("--only", "speeed")
         self.assertEqual(done.returncode, 2)
         self.assertIn("unknown part 'speeed'", done.stderr)
+
+
+class Peers(unittest.TestCase):
+    ABSENT = {"name": "flash-attn", "not_run": "ModuleNotFoundError: No module named 'flash_attn'"}
+
+    def test_a_part_without_any_peer_is_not_run(self):
+        ours = {"name": "longbow fused", "ms": 1.0}
+        with self.assertRaisesRegex(NotRun, "No module named 'flash_attn'"):
+            peers.require_a_peer(Result(rows=[ours, self.ABSENT]))
+        peers.require_a_peer(Result(rows=[ours, self.ABSENT, {"name": "sdpa", "ms": 1.0}]))
+
+    def test_our_own_side_may_not_be_absent(self):
+        result = Result(rows=[self.ABSENT, {"name": "longbow alibi", "not_run": "OutOfMemoryError"}])
+        peers.require_ours(result)
+        self.assertEqual(result.failures, ["longbow alibi: OutOfMemoryError"])
+
+    def test_the_model_has_the_size_that_is_said(self):
+        self.assertEqual(round(shape.parameters() / 1e6), 124)
+        # 6 operations a weight and token, and 8 % more for attention.
+        self.assertAlmostEqual(shape.flops(1024, 1024) / (6 * 1024 * shape.parameters()), 1.076, places=3)
 
 
 if __name__ == "__main__":
