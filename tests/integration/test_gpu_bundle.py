@@ -44,12 +44,12 @@ class Bundle(unittest.TestCase):
             archive.extractall(cls.home)
         cls.unpacked = cls.home / bundle.NAME
 
-    def check(self, folder, script=None):
+    def check(self, folder):
         """Runs scripts/gpu_check of the bundle in an environment that holds nothing, and without any GPU."""
         env = {"PATH": "/usr/bin:/bin", "LONGBOW_PYTHON": sys.executable, "CUDA_VISIBLE_DEVICES": ""}
-        return subprocess.run([(script or self.unpacked) / "scripts/gpu_check", "--prebuilt", folder, "--torch", TORCH,
-                               "--out", self.home / "out.json"], cwd=self.home, env=env, capture_output=True, text=True,
-                              timeout=PATIENCE)
+        return subprocess.run([self.unpacked / "scripts/gpu_check", "--prebuilt", folder, "--torch", TORCH, "--out",
+                               self.home / "out.json", "--minutes", "600"], cwd=self.home, env=env, capture_output=True,
+                              text=True, timeout=PATIENCE)
 
     def copy(self, name):
         """Returns a copy of the unpacked bundle that a test may damage; large files are links."""
