@@ -125,7 +125,7 @@ class Session:
                 command.end()
             raise
 
-    def python(self, script, *words, rows=None, result=None, **environment):
+    def python(self, script, *words, result, **environment):
         """Runs a script of this folder that needs PyTorch and writes a JSON object a line to the file that it is given:
         what it measured before it ran out of time counts."""
         path = self.scratch / f"{pathlib.Path(script).stem}-{time.monotonic_ns()}.jsonl"
@@ -133,8 +133,9 @@ class Session:
             words = [self.product.python, "-B", pathlib.Path(__file__).parent / script, "--rows", path, *words]
             return self.start(words, of_program=False, **environment).finish(self.deadline)
         finally:
-            if path.exists() and result is not None:
-                result.rows += [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+            if path.exists():
+                lines = path.read_text().splitlines(keepends=True)
+                result.rows += [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be cut off
 
     def perform(self, part, seconds):
         result = Result()
