@@ -77,6 +77,11 @@ cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total) {
 
 cudaError_t cudaGetLastError() { return cudaSuccess; }
 
+cudaError_t cudaStreamIsCapturing(cudaStream_t /*stream*/, cudaStreamCaptureStatus* status) {
+    *status = cudaStreamCaptureStatusNone;
+    return cudaSuccess;
+}
+
 cudaError_t cudaDeviceSynchronize() {
     pretend::waited("cudaDeviceSynchronize");
     return cudaSuccess;
