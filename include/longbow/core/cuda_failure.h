@@ -7,18 +7,16 @@
 namespace longbow {
 
 // Some values of cudaError_t. core/cuda/device_query.cu compares them with CUDA's header.
-enum CudaErrorCode {
-    kCudaOldDriver = 35,
-    kCudaNoSuchFunction = 98,
-    kCudaNoCodeForDevice = 209,
-    kCudaDriverCannotCompile = 222,
-    kCudaIllegalAddress = 700,
-    kCudaTimeout = 702,
-    kCudaAssert = 710,
-    kCudaHardwareStack = 714,
-    kCudaLaunchFailure = 719,
-    kCudaOtherDriver = 803,
-};
+inline constexpr int kCudaOldDriver = 35;
+inline constexpr int kCudaNoSuchFunction = 98;
+inline constexpr int kCudaNoCodeForDevice = 209;
+inline constexpr int kCudaDriverCannotCompile = 222;
+inline constexpr int kCudaIllegalAddress = 700;
+inline constexpr int kCudaTimeout = 702;
+inline constexpr int kCudaAssert = 710;
+inline constexpr int kCudaHardwareStack = 714;
+inline constexpr int kCudaLaunchFailure = 719;
+inline constexpr int kCudaOtherDriver = 803;
 
 // The start of a kernel reports these when a kernel that is running already has failed.
 inline bool is_cuda_fault(int code) {
