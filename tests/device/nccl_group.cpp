@@ -83,11 +83,13 @@ private:
 
 using Options = c10d::ProcessGroupNCCL::Options;
 
-// The constructors by their names for the linker, with the signatures that the ABI gives them: objects with a
-// destructor are passed by address.
+// The constructor by its name for the linker, with the signature that the ABI gives it: objects with a destructor are
+// passed by address.
 extern "C" __attribute__((visibility("default"))) void
 construct_group(void* place, c10::intrusive_ptr<c10d::Store>& store, int rank, int size, c10::intrusive_ptr<Options>& options) __asm__(
-    "_ZN4c10d16ProcessGroupNCCLC1EN3c1013intrusive_ptrINS_5StoreENS1_6detail34intrusive_target_default_null_typeIS3_EEEEiiNS2_INS0_7OptionsENS5_IS8_EEEE");
+    "_ZN4c10d16ProcessGroupNCCLC1E"
+    "N3c1013intrusive_ptrINS_5StoreENS1_6detail34intrusive_target_default_null_typeIS3_EEEE"
+    "iiNS2_INS0_7OptionsENS5_IS8_EEEE");
 
 void construct_group(void* place, c10::intrusive_ptr<c10d::Store>& store, int rank, int size,
                      c10::intrusive_ptr<Options>& options) {

@@ -27,17 +27,16 @@ class Measuring(DeviceCase):
     def test_adaptive_model_and_its_text(self):
         run = self.train("adaptive", *ADAPTIVE, "train.stop=8 updates")
         self.compare(run, "--data", self.folder / "store", "--lengths", "16,64")
-        texts = [self.succeed("generate", run, "--prompt", "bak", "--max-new-tokens", 12, "--temperature", 0, "--device",
-                              device, "--threads", 1, "--past-boundary", device=device).stdout
+        texts = [self.succeed("generate", run, "--prompt", "bak", "--max-new-tokens", 12, "--temperature", 0,
+                              "--device", device, "--threads", 1, "--past-boundary", device=device).stdout
                  for device in ("cpu", "cuda")]
         self.assertEqual(texts[1], texts[0])
 
     def test_an_imported_checkpoint(self):
         golden = SOURCE / "tests/golden/alibi_adaptive"
         run = self.folder / "imported"
-        self.succeed("import", "fairseq", golden / "checkpoint.pt", "--dict", golden / "dict.txt", "--position", "alibi",
-                     "--out", run,
-                     device="cpu")
+        self.succeed("import", "fairseq", golden / "checkpoint.pt", "--dict", golden / "dict.txt",
+                     "--position", "alibi", "--out", run, device="cpu")
         self.compare(run, "--text", self.folder / "valid.txt", "--lengths", 32)
 
 

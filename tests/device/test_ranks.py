@@ -16,7 +16,8 @@ class Ranks(DeviceCase):
         self.compare("plain")
 
     def test_with_the_optimizer_sharded(self):
-        self.compare("sharded", *ADAPTIVE, "model.output_dropout=0", "model.tail_dropout=0", "dist.shard_optimizer=true")
+        self.compare("sharded", *ADAPTIVE, "model.output_dropout=0", "model.tail_dropout=0",
+                     "dist.shard_optimizer=true")
 
     def test_gradients_in_bf16(self):
         self.compare("bf16", "dist.reduce_dtype=bf16")
