@@ -51,6 +51,8 @@ public:
     }
     const std::string getBackendName() const override { return "nccl"; }
     void setTimeout(std::chrono::milliseconds timeout) override { gloo_->setTimeout(timeout); }
+    // A failed collective throws here, where NCCL's is told by this function later.
+    c10d::ErrorType getError() override { return c10d::ErrorType::SUCCESS; }
 
     c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors,
                                              const c10d::BroadcastOptions& options) override {
