@@ -30,7 +30,12 @@ std::string rounded_by(const std::string& backend, BiasSpec bias, at::ScalarType
     AttentionInput in;
     in.q = in.k = in.v = torch::zeros({1, 3, 5, 8}, torch::TensorOptions().dtype(type).device(device));
     in.bias = std::move(bias);
-    attention->forward(in);
+    try {
+        attention->forward(in);
+    } catch (const c10::Error&) {
+        // PyTorch's softmax of tensors without data is refused. The mask has been made before that.
+        EXPECT_TRUE(device == c10::kMeta);
+    }
     return rounded_bias(*attention);
 }
 
