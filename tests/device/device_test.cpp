@@ -150,6 +150,7 @@ TEST_F(Device, CountsWaits) {
         {"nonzero", 1, [&] { t.nonzero(); }},
         {"masked_select", 1, [&] { t.masked_select(mask); }},
         {"a masked index", 1, [&] { t.index({mask}); }},
+        {"values at places on the CPU", 1, [&] { t.clone().index_put_({places}, at::ones({2}, kGpu)); }},
         {"values at a mask", 1, [&] { t.clone().index_put_({mask}, at::ones({3}, kGpu)); }},
         {"places on the CPU", 1, [&] { t.index({places}); }},
         {"unique", 1, [&] { at::_unique2(t); }},
