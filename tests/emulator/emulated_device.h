@@ -12,7 +12,6 @@
 
 #define LONGBOW_DEVICE inline
 #define LONGBOW_UNROLL
-#define LONGBOW_UNROLL_BY(count)
 
 namespace longbow::device {
 
@@ -51,14 +50,6 @@ template <class T>
 T shuffle_xor(T value, int mask) {
     return shuffle(value, (thread() & 31) ^ mask);
 }
-
-inline bool any(bool value) {
-    auto found = static_cast<std::uint32_t>(value);
-    for (int mask = 16; mask > 0; mask /= 2) found |= shuffle_xor(found, mask);
-    return found != 0;
-}
-inline int computed_here(int value) { return value; }
-inline float computed_here(float value) { return value; }
 
 inline SharedAddress shared_memory() { return 0; }
 inline float load_shared(SharedAddress at) {

@@ -219,8 +219,7 @@ private:
         const ScoreTile<!Shape::kHalf, kKeyRows, kTiles> elements(scores, row + lane.g, column + 2 * lane.t);
         const TileKind kind = kKeyRows ? scores.kind(column, Shape::kColumns, place.first_row, Shape::kRows)
                                        : scores.kind(place.first_row, Shape::kRows, column, Shape::kColumns);
-        float offset[2];
-        elements.apply(p, offset, kind, row + lane.g);
+        elements.apply(p, kind, row + lane.g);
         products(ds, row_tile(1), b, lane);
 
         const Dropout dropout(call, place.batch, place.head);
@@ -240,7 +239,7 @@ private:
             LONGBOW_UNROLL
             for (int j = 0; j < 4; ++j) {
                 const bool keep = (kept >> (4 * n + j) & 1u) != 0;
-                const float probability = device::exp2_fast(p[n][j] - ((kKeyRows ? column_lse[j & 1] : row_lse[j >> 1]) - offset[j >> 1]));
+                const float probability = device::exp2_fast(p[n][j] - (kKeyRows ? column_lse[j & 1] : row_lse[j >> 1]));
                 const float dp = keep ? ds[n][j] * dropout.factor() : 0.0f;
                 ds[n][j] = probability * (dp - (kKeyRows ? column_delta[j & 1] : row_delta[j >> 1]));
                 p[n][j] = keep ? probability : 0.0f;

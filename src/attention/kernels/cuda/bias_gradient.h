@@ -156,8 +156,7 @@ private:
         float p[kTiles][4], dp[kTiles][4];
         products(p, operand(0), operand(1), lane);
         const ScoreTile<true, false, kTiles> elements(scores, row + lane.g, key + 2 * lane.t);
-        float offset[2];  // stays zero: these scores are exact
-        elements.apply(p, offset, scores.kind(query, Shape::kTile, key, Shape::kTile), row + lane.g);
+        elements.apply(p, scores.kind(query, Shape::kTile, key, Shape::kTile), row + lane.g);
         products(dp, operand(2), operand(3), lane);
         const Dropout dropout(call, batch, head);
         const std::uint32_t kept = dropout.active() ? dropout.template mask_of_query_rows<kTiles>(lane, row, key) : ~0u;

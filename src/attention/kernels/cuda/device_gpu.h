@@ -8,8 +8,6 @@
 
 #define LONGBOW_DEVICE __device__ __forceinline__
 #define LONGBOW_UNROLL _Pragma("unroll")
-#define LONGBOW_PRAGMA(text) _Pragma(#text)
-#define LONGBOW_UNROLL_BY(count) LONGBOW_PRAGMA(unroll(count))
 
 namespace longbow::device {
 
@@ -31,18 +29,6 @@ template <class T>
 LONGBOW_DEVICE T shuffle_xor(T value, int mask) {
     return __shfl_xor_sync(~0u, value, mask);
 }
-// Returns `value` and hides where it comes from, so that the compiler computes what depends on it here and not ahead of
-// a loop, where it would occupy registers for long.
-LONGBOW_DEVICE int computed_here(int value) {
-    asm volatile("" : "+r"(value));
-    return value;
-}
-LONGBOW_DEVICE float computed_here(float value) {
-    asm volatile("" : "+f"(value));
-    return value;
-}
-// Whether `value` is true for any lane of the warp.
-LONGBOW_DEVICE bool any(bool value) { return __any_sync(~0u, value); }
 
 // --- Shared memory
 LONGBOW_DEVICE SharedAddress shared_memory() {

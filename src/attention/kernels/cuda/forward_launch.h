@@ -28,48 +28,34 @@ inline std::int64_t forward_workspace(const longbow_attention& call) {
     return rows * (call.head_dim + 1) * std::int64_t{sizeof(float)};
 }
 
-template <class Kernel>
-longbow_status start_forward(const longbow_attention& call, int splits, float* partial, float* partial_lse) {
-    const int blocks = (call.query_length + Kernel::Shape::kRows - 1) / Kernel::Shape::kRows;
-    return launch(Kernel{call, splits, partial, partial_lse}, {blocks * splits, call.batch, call.heads}, call.stream);
-}
-
-// Starts the kernel of one warp a block, in which blocks share the keys.
-template <class T, int kDim>
-longbow_status start_decoding(const longbow_attention& call) {
+template <class T, int kDim, int kWarps>
+longbow_status start_forward(const longbow_attention& call) {
+    using Kernel = ForwardKernel<T, kDim, kWarps>;
     const int splits = split_count(call);
     const std::int64_t rows = static_cast<std::int64_t>(call.batch) * call.heads * splits * call.query_length;
     auto* const partial = splits > 1 ? static_cast<float*>(call.workspace) : nullptr;
     auto* const partial_lse = splits > 1 ? partial + rows * call.head_dim : nullptr;
+    const int blocks = (call.query_length + Kernel::Shape::kRows - 1) / Kernel::Shape::kRows;
     const longbow_status status =
-        start_forward<ForwardKernel<T, kDim, 1, false>>(call, splits, partial, partial_lse);
+        launch(Kernel{call, splits, partial, partial_lse}, {blocks * splits, call.heads, call.batch}, call.stream);
     if (status != LONGBOW_OK || splits == 1) return status;
     return launch(CombineKernel<T>{call, splits, partial, partial_lse}, CombineKernel<T>::grid(call), call.stream);
-}
-
-// Only 16-bit types have plain kernels, and only for the usual head_dim: each costs time to compile.
-template <class T, int kDim>
-longbow_status start_training(const longbow_attention& call) {
-    if constexpr (sizeof(T) == 2 && kDim <= 128) {
-        if (is_plain(call)) return start_forward<ForwardKernel<T, kDim, 4, true>>(call, 1, nullptr, nullptr);
-    }
-    return start_forward<ForwardKernel<T, kDim, 4, false>>(call, 1, nullptr, nullptr);
 }
 
 template <class T>
 longbow_status forward(const longbow_attention& call) {
     constexpr bool kHalf = sizeof(T) == 2;
     if (call.query_length <= kDecodeQueries) {
-        if (call.head_dim <= 64) return start_decoding<T, 64>(call);
-        if (call.head_dim <= 128) return start_decoding<T, 128>(call);
-        return start_decoding<T, 256>(call);
+        if (call.head_dim <= 64) return start_forward<T, 64, 1>(call);
+        if (call.head_dim <= 128) return start_forward<T, 128, 1>(call);
+        return start_forward<T, 256, 1>(call);
     }
-    if (call.head_dim <= 64) return start_training<T, 64>(call);
+    if (call.head_dim <= 64) return start_forward<T, 64, 4>(call);
     if constexpr (kHalf) {
-        if (call.head_dim <= 96) return start_training<T, 96>(call);
+        if (call.head_dim <= 96) return start_forward<T, 96, 4>(call);
     }
-    if (call.head_dim <= 128) return start_training<T, 128>(call);
-    return start_training<T, 256>(call);
+    if (call.head_dim <= 128) return start_forward<T, 128, 4>(call);
+    return start_forward<T, 256, 4>(call);
 }
 
 extern template longbow_status forward<float>(const longbow_attention&);

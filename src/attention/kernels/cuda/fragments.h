@@ -22,27 +22,16 @@ struct Lane {
     LONGBOW_DEVICE Lane() : warp(device::thread() >> 5), lane(device::thread() & 31), g(lane >> 2), t(lane & 3) {}
 };
 
-// Rows of kDim values in shared memory. The eight rows that an ldmatrix reads at once must lie in eight different groups
-// of banks. If a row is a multiple of 128 bytes, its 16-byte chunks are therefore permuted by the row's number; otherwise
-// 8 unused values follow each row.
+// Rows of kDim values in shared memory, each followed by 8 unused values. The eight rows that an ldmatrix reads at once
+// then lie in eight different groups of banks, whatever kDim is.
 template <class T, int kDim>
 struct Tile {
-    static constexpr bool kPermuted = sizeof(T) == 2 && kDim % 64 == 0;
-    static constexpr int kPitch = kDim + (kPermuted ? 0 : 8);
+    static constexpr int kPitch = kDim + 8;
     static constexpr int kRowBytes = kPitch * static_cast<int>(sizeof(T));
     device::SharedAddress base;
 
     LONGBOW_DEVICE device::SharedAddress slot(int row, int column) const {
-        const int bytes = column * static_cast<int>(sizeof(T)) ^ (kPermuted ? (row & 7) * 16 : 0);
-        return base + static_cast<std::uint32_t>(row * kRowBytes + bytes);
-    }
-    // Returns the address of what lies `row` rows, a multiple of 8, and `column` columns, a multiple of 16, from the value
-    // at `address`. A lane computes one address, and the rest are this one and a constant.
-    static LONGBOW_DEVICE device::SharedAddress moved(device::SharedAddress address, int row, int column) {
-        const int bytes = column * static_cast<int>(sizeof(T));
-        const int permuted = kPermuted ? bytes & 127 : 0;  // rows begin at multiples of 128 bytes
-        return (address ^ static_cast<std::uint32_t>(permuted)) +
-               static_cast<std::uint32_t>(row * kRowBytes + bytes - permuted);
+        return base + static_cast<std::uint32_t>(row * kRowBytes + column * static_cast<int>(sizeof(T)));
     }
     // The address for reads. It differs from slot() only in tests that plant a fault.
     LONGBOW_DEVICE device::SharedAddress at(int row, int column) const {
@@ -64,21 +53,21 @@ struct HalfProducts {
 
     template <int kDim>
     static LONGBOW_DEVICE void load(A& a, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
-        device::load_matrices(a.r, tile.moved(tile.at(lane.lane & 15, (lane.lane >> 4) * 8), row, column));
+        device::load_matrices(a.r, tile.at(row + (lane.lane & 15), column + (lane.lane >> 4) * 8));
     }
     // Loads B as the transpose of the tile's rows row .. row + 15, columns column .. column + 15.
     template <int kDim>
     static LONGBOW_DEVICE void load_rows(B2& b, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         std::uint32_t r[4];
         device::load_matrices(
-            r, tile.moved(tile.at((lane.lane & 7) + (lane.lane >> 4) * 8, ((lane.lane >> 3) & 1) * 8), row, column));
+            r, tile.at(row + (lane.lane & 7) + (lane.lane >> 4) * 8, column + ((lane.lane >> 3) & 1) * 8));
         take(b, r);
     }
     // Loads B as the tile's rows row .. row + 15, columns column .. column + 15, not transposed.
     template <int kDim>
     static LONGBOW_DEVICE void load_columns(B2& b, const Tile<T, kDim>& tile, const Lane& lane, int row, int column) {
         std::uint32_t r[4];
-        device::load_matrices_transposed(r, tile.moved(tile.at(lane.lane & 15, (lane.lane >> 4) * 8), row, column));
+        device::load_matrices_transposed(r, tile.at(row + (lane.lane & 15), column + (lane.lane >> 4) * 8));
         take(b, r);
     }
     static LONGBOW_DEVICE void take(B2& b, const std::uint32_t (&r)[4]) {

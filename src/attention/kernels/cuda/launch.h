@@ -21,11 +21,6 @@ struct Grid {
     int x, y, z;
 };
 
-// Whether the kernels with a loop for tiles without masks serve a call: training and most of evaluation do not use more.
-inline bool is_plain(const longbow_attention& call) {
-    return call.causal != 0 && call.window == 0 && call.table == nullptr && call.dropout_keep == 256;
-}
-
 // The last failure of this thread, which longbow_attention_cuda_failure() gives to the operator.
 inline longbow_failure& last_failure() {
     static thread_local longbow_failure failure{};

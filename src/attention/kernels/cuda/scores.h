@@ -89,42 +89,16 @@ struct ScoreTile {
     }
     static LONGBOW_DEVICE constexpr int step(int n, int e) { return kKeyRows ? 8 * n + e : -(8 * n + e); }
 
-    // Replace products by scores, -inf where masked; `row` is this lane's first row. The score of row r is x + offset[r]:
-    // a term that all columns share is added once to the row's maximum or log-sum-exp instead of to each element.
-    LONGBOW_DEVICE void apply(float (&x)[kTiles][4], float (&offset)[2], const TileKind& kind, int row) const {
-        offset[0] = offset[1] = 0.0f;
+    // Replaces products by scores, -inf where masked; `row` is this lane's first row.
+    LONGBOW_DEVICE void apply(float (&x)[kTiles][4], const TileKind& kind, int row) const {
+        float lowest[2], highest;
+        bounds(lowest, highest, row);
         if (scores.table != nullptr) {
-            float lowest[2], highest;
-            bounds(lowest, highest, row);
             with_table(x, lowest, highest);
         } else if (kind.whole) {
-            apply_whole(x, offset, kind.side);
+            in_whole_tile(x, scores.slope * kind.side);
         } else {
-            apply_masked(x, row);
-        }
-    }
-    LONGBOW_DEVICE void apply_masked(float (&x)[kTiles][4], int row) const {
-        float lowest[2], highest;
-        bounds(lowest, highest, device::computed_here(row));
-        masked(x, lowest, highest);
-    }
-    LONGBOW_DEVICE void apply_whole(float (&x)[kTiles][4], float (&offset)[2], float side) const {
-        const float slope = device::computed_here(scores.slope * side);
-        LONGBOW_UNROLL
-        for (int r = 0; r < 2; ++r) {
-            const float start = static_cast<float>(distance[r]);
-            offset[r] = kExact ? 0.0f : -slope * start;
-            LONGBOW_UNROLL
-            for (int n = 0; n < kTiles; ++n) {
-                LONGBOW_UNROLL
-                for (int e = 0; e < 2; ++e) {
-                    // Outside fp32, slope * start is rounded on its own. That adds an error of up to slope *
-                    // (|distance| + 64) * 2^-24, which is nothing beside the rounding of probabilities to 16 bits.
-                    const auto steps = static_cast<float>(step(n, e));
-                    const float bias = -slope * (kExact ? start + steps : steps);
-                    x[n][2 * r + e] = fmaf(x[n][2 * r + e], scores.scale, bias);
-                }
-            }
+            masked(x, lowest, highest);
         }
     }
 
@@ -160,6 +134,26 @@ private:
         }
         const int reach = scores.window - (device::fault_planted(device::PlantedFault::window_bound) ? 0 : 1);
         highest = scores.window > 0 ? static_cast<float>(reach) : infinity();
+    }
+
+    LONGBOW_DEVICE void in_whole_tile(float (&x)[kTiles][4], float slope) const {
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            const float start = static_cast<float>(distance[r]);
+            const float bias = -slope * start;
+            LONGBOW_UNROLL
+            for (int n = 0; n < kTiles; ++n) {
+                LONGBOW_UNROLL
+                for (int e = 0; e < 2; ++e) {
+                    // The fma saves an operation per element, but it rounds slope * start too. That adds an error of up
+                    // to slope * (|distance| + 64) * 2^-24, which is nothing beside the rounding of probabilities to 16
+                    // bits.
+                    const float b = kExact ? -slope * (start + static_cast<float>(step(n, e)))
+                                           : fmaf(-slope, static_cast<float>(step(n, e)), bias);
+                    x[n][2 * r + e] = fmaf(x[n][2 * r + e], scores.scale, b);
+                }
+            }
+        }
     }
 
     LONGBOW_DEVICE void masked(float (&x)[kTiles][4], const float (&lowest)[2], float highest) const {

@@ -20,35 +20,17 @@ struct Matrix {
 };
 
 // Starts copying rows first .. first + kRows - 1 to a tile. Rows from `rows` on and columns from `columns` on become
-// zeros and are not read, so that padding may hold anything, even NaN. Up to 8 copies of a thread are written out; more
-// would need too many registers.
+// zeros and are not read, so that padding may hold anything, even NaN.
 template <int kRows, int kThreads, class T, int kDim>
 LONGBOW_DEVICE void start_loading(const Tile<T, kDim>& tile, const Matrix<T>& from, int first, int rows, int columns) {
     constexpr int kChunk = 16 / static_cast<int>(sizeof(T));
     constexpr int kChunks = kDim / kChunk;
-    constexpr int kTrips = (kRows * kChunks + kThreads - 1) / kThreads;
-    if constexpr (kThreads % kChunks == 0) {
-        // A thread copies the same columns of every kStep-th row.
-        constexpr int kStep = kThreads / kChunks;
-        const int row = device::thread() / kChunks;
-        const int column = device::thread() % kChunks * kChunk;
-        const bool any = column < columns;
-        const T* source = from.at(first + row, column);
-        LONGBOW_UNROLL_BY(kTrips <= 8 ? kTrips : 4)
-        for (int trip = 0; trip < kTrips; ++trip) {
-            if (kRows % kStep != 0 && row + trip * kStep >= kRows) break;
-            device::copy16(tile.slot(row + trip * kStep, column), source, any && first + row + trip * kStep < rows);
-            source += kStep * from.pitch;
-        }
-    } else {
-        LONGBOW_UNROLL_BY(kTrips <= 8 ? kTrips : 4)
-        for (int trip = 0; trip < kTrips; ++trip) {
-            const int i = device::thread() + trip * kThreads;
-            if (kRows * kChunks % kThreads != 0 && i >= kRows * kChunks) break;
-            const int row = i / kChunks;
-            const int column = i % kChunks * kChunk;
-            device::copy16(tile.slot(row, column), from.at(first + row, column), column < columns && first + row < rows);
-        }
+    LONGBOW_UNROLL
+    for (int i = device::thread(); i < kRows * kChunks; i += kThreads) {
+        const int row = i / kChunks;
+        const int column = i % kChunks * kChunk;
+        const bool in_bounds = first + row < rows && column < columns;
+        device::copy16(tile.slot(row, column), in_bounds ? from.at(first + row, column) : from.data, in_bounds);
     }
 }
 
