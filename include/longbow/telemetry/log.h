@@ -1,5 +1,5 @@
-// Writes log lines to stderr and, once a run has one, to its log.txt. Only log.cpp includes spdlog, whose headers would
-// cost each file seconds.
+// Writes log lines to stderr and, once a run has one, to its log.txt. Only log.cpp includes spdlog, whose headers cost
+// a file a second.
 #pragma once
 
 #include <filesystem>
