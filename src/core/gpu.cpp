@@ -66,7 +66,8 @@ bool load_cuda() {
 
 std::string gpu_smoke_test(int index) {
     int wrong = 0;
-    if (const int error = longbow_cuda_smoke_test(index, &wrong)) return fmt::format("GPU {}: {}", index, in_words(error));
+    if (const int error = longbow_cuda_smoke_test(index, &wrong))
+        return fmt::format("GPU {}: {}", index, in_words(error));
     if (wrong > 0)
         return fmt::format("GPU {}: a test kernel gave {} wrong numbers; the GPU or its driver is faulty", index,
                            wrong);
