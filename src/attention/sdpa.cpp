@@ -18,7 +18,6 @@
 #include <string>
 
 #include "backends.h"
-#include "longbow/attention/rounded_bias.h"
 
 namespace longbow {
 
@@ -27,7 +26,7 @@ namespace {
 constexpr std::int64_t kRowBlock = 256;
 constexpr std::int64_t kSpareColumns = 256;
 
-class SdpaAttention final : public AttentionBackend, public RoundsBias {
+class SdpaAttention final : public AttentionBackend {
 public:
     void prepare(const BiasSpec& bias, std::int64_t length, const at::TensorOptions& query,
                  AttentionScratch& scratch) override {

@@ -8,7 +8,6 @@
 
 #include <algorithm>
 
-#include "longbow/attention/rounded_bias.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/hash.h"
@@ -143,7 +142,7 @@ private:
         score_batch(model_, stream_, windows_, batches_[index], nll_.data() + begins_[index]);
         if (!measured) return;
         options_.timing->visited_fraction = attention.visited().value_or(1.0);
-        options_.timing->rounded_bias = rounded_bias(attention);
+        options_.timing->rounded_bias = attention.rounded_bias();
         attention.measure_visited(false);
     }
 

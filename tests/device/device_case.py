@@ -73,7 +73,7 @@ class DeviceCase(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder)
         draw = random.Random(1)
         weights = [1 / (rank + 1) for rank in range(len(WORDS))]
-        for name, lines in (("train", 251), ("valid", 20)):
+        for name, lines in (("train", 251), ("valid", 40)):
             (cls.folder / f"{name}.txt").write_text("".join(
                 " ".join(draw.choices(WORDS, weights, k=draw.randint(3, 12))) + "\n" for _ in range(lines)))
         (cls.folder / "tiny.yaml").write_text(CONFIG.replace("STORE", str(cls.folder / "store"))

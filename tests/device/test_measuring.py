@@ -9,6 +9,7 @@ class Measuring(DeviceCase):
     def perplexities(self, device, run, *flags):
         done = self.succeed("eval", run, "--device", device, "--threads", 1, "--json", "--again", "--out",
                             self.folder / f"{device}.jsonl", *flags, device=device)
+        self.assertNotIn("not a measurement", done.stderr)
         return [json.loads(line)["ppl"] for line in done.stdout.splitlines()]
 
     def compare(self, run, *flags, limit=1e-6):

@@ -54,6 +54,28 @@ TEST(Forward, SeveralHeadsAndBatches) {
     check(shape);
 }
 
+// Tensor cores truncate their sums, so that the error grows with the number of keys of similar weight. A slope bounds
+// that number, and few queries share the keys among blocks. docs/attention.md has these errors.
+TEST(Forward, SumsOfManyKeysInFp32) {
+    const auto error = [](int queries, int keys, Bias bias) {
+        Shape shape = square(keys, 64, LONGBOW_F32);
+        shape.query_length = queries;
+        shape.bias = bias;
+        shape.slope = 1.0F / 256;
+        Case test(shape);
+        emulator::options() = {};
+        test.forward();
+        return test.errors().out;
+    };
+    const double flat = error(64, 1024, Bias::none), flat_and_long = error(64, 4096, Bias::none);
+    EXPECT_LE(flat, out_tolerance(LONGBOW_F32));
+    EXPECT_GT(flat_and_long, 3 * flat);
+    EXPECT_LE(flat_and_long, 5e-5);
+    EXPECT_LE(error(64, 1024, Bias::slopes), out_tolerance(LONGBOW_F32));
+    EXPECT_LE(error(64, 4096, Bias::slopes), 3.5e-5);
+    EXPECT_LE(error(16, 4096, Bias::none), 4e-6);
+}
+
 TEST(Forward, NoBias) {
     Shape shape = square(131, 64, LONGBOW_F16);
     shape.bias = Bias::none;

@@ -87,6 +87,8 @@ public:
     // Returns the mean share of visited blocks (fused_attention.h) over heads and calls since measuring began; nullopt
     // if nothing can be skipped.
     [[nodiscard]] virtual std::optional<double> visited() const { return {}; }
+    // Returns "bf16" or "fp16" if the bias that was added last was rounded to this type; empty: it was fp32, or fp64.
+    [[nodiscard]] virtual std::string rounded_bias() const { return {}; }
 
 private:
     friend std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name,

@@ -1,8 +1,8 @@
 // Tests the bias in types that cannot hold it: it is rounded once, and the back-end says so.
-#include "longbow/attention/rounded_bias.h"
-
 #include <gtest/gtest.h>
 #include <torch/types.h>
+
+#include "longbow/attention/attention_backend.h"
 
 namespace longbow {
 namespace {
@@ -22,6 +22,31 @@ TEST(RoundedBias, IsRoundedOnce) {
         EXPECT_TRUE(dense_bias(bias, 3, kLength, type).equal(exact.to(type))) << type;
 }
 
+// Returns the largest error of an output of causal attention with ALiBi's slopes for 16 heads, relative to the largest
+// output of its head, if the bias is rounded to `type` and nothing else.
+double error_of_rounding(at::ScalarType type) {
+    constexpr std::int64_t kLength = 512;
+    torch::manual_seed(1);
+    const auto random = [] { return torch::randn({1, 16, kLength, 64}, torch::kDouble); };
+    const auto q = random(), k = random(), v = random();
+    BiasSpec bias;
+    bias.kind = BiasSpec::Kind::slopes;
+    bias.slopes = torch::arange(1, 17, torch::kDouble).mul(-0.5).exp2();
+    const auto scores = q.matmul(k.transpose(2, 3)).div(8.0);
+    const auto with = [&](const at::Tensor& dense) { return scores.add(dense).softmax(-1).matmul(v); };
+    const auto exact = with(dense_bias(bias, kLength, kLength, torch::kDouble));
+    const auto rounded = with(dense_bias(bias, kLength, kLength, type).to(torch::kDouble));
+    return rounded.sub(exact).abs().amax({2, 3}).div(exact.abs().amax({2, 3})).max().item<double>();
+}
+
+// docs/attention.md has these errors.
+TEST(RoundedBias, CostsLittle) {
+    const double bf16 = error_of_rounding(torch::kBFloat16), fp16 = error_of_rounding(torch::kHalf);
+    EXPECT_GT(bf16, 1e-3);
+    EXPECT_LT(bf16, 3e-3);
+    EXPECT_LT(fp16, 3e-4);
+}
+
 std::string rounded_by(const std::string& backend, BiasSpec bias, at::ScalarType type, c10::Device device) {
     AttentionRequest request;
     request.head_dim = 8;
@@ -36,7 +61,7 @@ std::string rounded_by(const std::string& backend, BiasSpec bias, at::ScalarType
         // PyTorch's softmax of tensors without data is refused. The mask has been made before that.
         EXPECT_TRUE(device == c10::kMeta);
     }
-    return rounded_bias(*attention);
+    return attention->rounded_bias();
 }
 
 // Tensors without data stand for a GPU's: they too are not on the CPU, whose kernels alone take an fp32 mask.
