@@ -8,6 +8,7 @@ failed; 2 what is to be checked cannot be used; 3 no part failed, but one was no
 kernels run on. With --device cpu the same parts run on the CPU, to show that they work.
 """
 import argparse
+import re
 import signal
 import sys
 import tempfile
@@ -15,7 +16,7 @@ import tempfile
 import peers
 import program
 import sanitizer
-from product import Product
+from product import UNUSABLE, Product
 from running import FAILED, NOT_RUN, PASSED, CannotCheck, Part, Session
 
 NO_GPU = 77
@@ -55,10 +56,28 @@ def limit(text):
         raise argparse.ArgumentTypeError(f"'{text}' is not PART=SECONDS") from None
 
 
+def minutes(text):
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is no time")
+    return number
+
+
+def device(text):
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is not cpu, cuda or cuda:N")
+    return text
+
+
 def check(options):
     product = Product(options.build, options.prebuilt, options.torch)
     with tempfile.TemporaryDirectory(prefix="longbow-gpu-check-") as scratch:
         session = Session(product, options.device, scratch, 60 * options.minutes, options.out)
+        try:
+            session.write()
+        except OSError as error:
+            raise CannotCheck(f"--out {options.out} cannot be written: {error.strerror}; name another file",
+                              UNUSABLE) from None
         more = max(1.0, options.minutes / MINUTES)
         limits = {part.name: more * part.seconds for part in [START, *PARTS]} | dict(options.limit)
         results = [session.perform(START, limits[START.name])]
@@ -80,6 +99,7 @@ def check(options):
 
 
 def stop(number, _frame):
+    print(f"ended by {signal.Signals(number).name}: what was found until now is in the JSON", file=sys.stderr)
     raise SystemExit(128 + number)
 
 
@@ -90,14 +110,15 @@ def main():
     folder.add_argument("--build", help="folder of a build")
     folder.add_argument("--prebuilt", help="folder of an unpacked bundle")
     parser.add_argument("--only", type=parts_named, default=PARTS, help="parts, separated by commas")
-    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--minutes", type=minutes, default=MINUTES)
     parser.add_argument("--limit", type=limit, action="append", default=[], metavar="PART=SECONDS",
                         help="another limit for one part; may be repeated")
     parser.add_argument("--out", help="JSON file, written anew after each part")
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu")
+    parser.add_argument("--device", type=device, default="cuda", help="cuda, cuda:N or cpu")
     parser.add_argument("--torch", help="folder that holds LibTorch's lib; default: this Python's torch")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stop)
     try:
         return check(options)
     except CannotCheck as error:

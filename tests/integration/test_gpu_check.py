@@ -194,17 +194,25 @@ class GpuCheck(unittest.TestCase):
                          {"fp32 fused", "fp32 sdpa", "bf16 fused", "bf16 sdpa", "fp16 fused", "fp16 sdpa",
                           "t5 recompute", "adaptive"})
 
-    def test_a_check_that_is_killed_keeps_its_parts(self):
+    def test_a_check_that_is_ended_keeps_its_parts(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with self.subTest(signal=number.name):
+                self.end_with(number)
+
+    def end_with(self, number):
         self.write("attention", STANDS_STILL)
-        with subprocess.Popen(self.command("--only", "doctor,operator"), stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(self.command("--only", "doctor,operator"), stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True) as process:
             child = self.build / "child"
             wait_for(lambda: child.exists() and child.read_text().strip(), "the start of the part")
             self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed"})
-            process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=PATIENCE)
-        self.assertEqual(process.returncode, 128 + signal.SIGTERM)
+            process.send_signal(number)
+            _, said = process.communicate(timeout=PATIENCE)
+        self.assertEqual(process.returncode, 128 + number)
+        self.assertEqual(said, f"ended by {number.name}: what was found until now is in the JSON\n")
         self.assertEqual(self.parts(), {"start": "passed", "doctor": "passed", "operator": "not run"})
         wait_for(lambda: not is_running(int(child.read_text())), "the end of the child")
+        child.unlink()
 
     def test_what_cannot_be_used(self):
         (self.build / "longbow").unlink()
@@ -214,6 +222,16 @@ class GpuCheck(unittest.TestCase):
         done = self.check("--only", "speeed")
         self.assertEqual(done.returncode, 2)
         self.assertIn("unknown part 'speeed'", done.stderr)
+
+    def test_what_cannot_be_meant(self):
+        for words, said in ((("--device", "gpu"), "'gpu' is not cpu, cuda or cuda:N"), (("--minutes", "0"), "no time"),
+                            (("--limit", "doctor"), "'doctor' is not PART=SECONDS"),
+                            (("--out", self.home), "cannot be written")):
+            with self.subTest(words=words):
+                done = self.check(*words)
+                self.assertEqual(done.returncode, 2, done.stdout)
+                self.assertIn(said, done.stderr)
+                self.assertNotIn("passed", done.stdout)
 
 
 class Peers(unittest.TestCase):
