@@ -116,7 +116,10 @@ def main():
     parser.add_argument("--out", help="JSON file, written anew after each part")
     parser.add_argument("--device", type=device, default="cuda", help="cuda, cuda:N or cpu")
     parser.add_argument("--torch", help="folder that holds LibTorch's lib; default: this Python's torch")
+    parser.add_argument("--arguments-only", action="store_true", help=argparse.SUPPRESS)  # for scripts/gpu_check
     options = parser.parse_args()
+    if options.arguments_only:
+        return 0
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stop)
     try:
