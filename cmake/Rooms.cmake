@@ -1,7 +1,8 @@
-# longbow_room(NAME [TORCH] [WHOLE] [COLD] [DEPENDS rooms..] [LIBRARIES libs..])
-#   A static library longbow::NAME of src/NAME/*.cpp, and of src/NAME/cuda/*.cu when LONGBOW_CUDA is on. TORCH: sees
-#   LibTorch, with a shared precompiled header. WHOLE: linked whole, so that static registrations are kept. COLD: no
-#   loop of it runs long; optimised with -O1, which compiles in three quarters of the time.
+# longbow_room(NAME [TORCH] [WHOLE] [COLD] [PARTS folders..] [DEPENDS rooms..] [LIBRARIES libs..])
+#   A static library longbow::NAME of src/NAME/*.cpp and of its PARTS, src/NAME/PART/*.cpp, and of src/NAME/cuda/*.cu
+#   when LONGBOW_CUDA is on. TORCH: sees LibTorch, with a shared precompiled header. WHOLE: linked whole, so that static
+#   registrations are kept. COLD: no loop of it runs long; optimised with -O1, which compiles in three quarters of the
+#   time.
 # longbow_unit_tests(ROOM): tests/unit/ROOM/*.cpp as one GoogleTest binary and one ctest entry a test suite file.
 
 # A compiler takes a precompiled header only with the options that it was made with, so that the cold rooms of a release
@@ -31,8 +32,12 @@ if(NOT TARGET longbow_torch_pch)
 endif()
 
 function(longbow_room name)
-  cmake_parse_arguments(ROOM "TORCH;WHOLE;COLD" "" "DEPENDS;LIBRARIES" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  cmake_parse_arguments(ROOM "TORCH;WHOLE;COLD" "" "PARTS;DEPENDS;LIBRARIES" ${ARGN})
+  set(globs "${PROJECT_SOURCE_DIR}/src/${name}/*.cpp")
+  foreach(part IN LISTS ROOM_PARTS)
+    list(APPEND globs "${PROJECT_SOURCE_DIR}/src/${name}/${part}/*.cpp")
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${globs})
   if(NOT sources)
     add_library(longbow_${name} INTERFACE)
     set(scope INTERFACE)

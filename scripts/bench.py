@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "scripts"))
+import bench_public as public
+from bench_turns import Unavailable, ask, finish, sample, start, take_turns
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 def cpu_name():
     for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
@@ -27,47 +28,6 @@ def commit():
     answer = subprocess.run(["git", "describe", "--always", "--abbrev=12", "--dirty=-changed", "--exclude=*"], cwd=ROOT,
                             capture_output=True, text=True)
     return answer.stdout.strip() or "unknown"
-
-
-class Unavailable(Exception):
-    """A peer cannot run here; the message says why."""
-
-
-def start(command):
-    side = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    first = side.stdout.readline().strip()
-    if first.startswith("unavailable: "):
-        side.wait()
-        raise Unavailable(first.removeprefix("unavailable: "))
-    if first != "ready":
-        raise SystemExit(f"error: {' '.join(command)} did not start")
-    return side
-
-
-def ask(side, question):
-    print(question, file=side.stdin, flush=True)
-    return float(side.stdout.readline())
-
-
-def take_turns(commands, rounds, samples):
-    """Runs one step at a time on each side, in turn, so that all sides see the same load. Each side is a process of its
-    own, so that no side's idle threads disturb the others. Returns the processes, which still run, and for each the
-    least milliseconds of every round."""
-    return sample([start(command) for command in commands], rounds, samples)
-
-
-def sample(sides, rounds, samples):
-    times = [[] for _ in sides]
-    for _ in range(rounds):
-        for side, kept in zip(sides, times):
-            kept.append(min(ask(side, "step") for _ in range(samples)))
-    return sides, times
-
-
-def finish(sides):
-    for side in sides:
-        side.stdin.close()
-        side.wait()
 
 
 PEERS = {"pytorch_eager": [], "pytorch_compiled": ["--compile"]}
@@ -265,10 +225,16 @@ def bench_checkpoint(options):
 
 BENCHMARKS = {"ranks": bench_ranks, "train": bench_train, "train-long": bench_train_long, "eval-long": bench_eval_long,
               "checkpoint": bench_checkpoint, "attention": bench_attention, "adaptive": bench_adaptive,
-              "tokenizer": bench_tokenizer, "prepare": bench_prepare}
+              "tokenizer": bench_tokenizer, "prepare": bench_prepare, "public-eval": public.bench_eval,
+              "public-llamacpp": public.bench_llamacpp, "public-tokenizers": public.bench_tokenizers,
+              "public-import": public.bench_import}
+# A name that stands for others.
+GROUPS = {"public": [name for name in BENCHMARKS if name.startswith("public-")]}
 # The build's targets that a benchmark runs; those not listed run the program.
-TARGETS = {"attention": ["longbow_ops"], "adaptive": ["adaptive_head"], "tokenizer": ["tokenizer_tool"]}
-PACKAGES = {"train": "bench", "train-long": "bench", "tokenizer": "tests"}  # groups of scripts/setup
+TARGETS = {"attention": ["longbow_ops"], "adaptive": ["adaptive_head"], "tokenizer": ["tokenizer_tool"],
+           "public-tokenizers": ["longbow", "tokenizer_tool"]}
+PACKAGES = {"train": "bench", "train-long": "bench", "tokenizer": "tests", "public-eval": "tests",
+            "public-llamacpp": "tests", "public-tokenizers": "tests"}  # groups of scripts/setup
 
 
 def needs(names):
@@ -279,19 +245,24 @@ def needs(names):
 
 def parse():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which: {', '.join(BENCHMARKS)} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="NAME",
+                        help=f"which: {', '.join([*BENCHMARKS, *GROUPS])} (default: all)")
     parser.add_argument("--threads", type=int, default=2, help="threads of either side's training step")
     parser.add_argument("--rounds", type=int, default=7, help="rounds; the least time counts")
     parser.add_argument("--out", default="build/bench.json")
+    parser.add_argument("--gguf", help="public: the model's file; default: SmolLM2-135M-Instruct from PyPI")
+    parser.add_argument("--llama-perplexity", metavar="FILE",
+                        help="public-llamacpp: llama.cpp's tool; default: built in the cache from llama-cpp-python")
     parser.add_argument("--docs", action="store_true", help="also write the results into docs/benchmarks.md")
     parser.add_argument("--needs", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.names:
-        if name not in BENCHMARKS:
-            parser.error(f"unknown benchmark '{name}': choose from {', '.join(BENCHMARKS)}")
+        if name not in BENCHMARKS and name not in GROUPS:
+            parser.error(f"unknown benchmark '{name}': choose from {', '.join([*BENCHMARKS, *GROUPS])}")
     if options.threads < 1 or options.rounds < 1:
         parser.error("--threads and --rounds need a number above 0")
-    options.names = options.names or list(BENCHMARKS)
+    named = [one for name in options.names for one in GROUPS.get(name, [name])]
+    options.names = list(dict.fromkeys(named)) or list(BENCHMARKS)
     return options
 
 

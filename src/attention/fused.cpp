@@ -34,6 +34,14 @@ std::string refuses(const AttentionRequest& request) {
     if (request.dtype == DType::fp64) {
         return "the arithmetic is fp64, and the fused kernels compute in fp32";
     }
+    if (auto refusal = refuses_attend(request); !refusal.empty()) return refusal;
+    constexpr BiasParts kServed = {BiasPart::slopes, BiasPart::table};
+    if (const auto other = request.bias.without(kServed); !other.empty())
+        return "the position method's bias has parts that the fused kernels do not add: " + other.text();
+    if (request.sums) return "the position method's bias has both slopes and a table, and the fused kernels add one";
+    if (request.far) return "far keys have scores of their own, and the fused kernels compute one for each pair";
+    if (request.score_dim != 0 && request.score_dim != request.head_dim)
+        return "queries and keys are wider than values, and the fused kernels take them of one size";
     if (auto refusal = gpu_refuses(request.device); !refusal.empty()) {
         return refusal;
     }
@@ -44,14 +52,19 @@ class FusedAttention final : public AttentionBackend {
 public:
     explicit FusedAttention(const AttentionRequest& request)
         : skip_threshold_(request.skip_threshold),
-          skips_(request.bias == BiasSpec::Kind::slopes && !std::isinf(request.skip_threshold)) {}
+          skips_(request.bias == BiasParts{BiasPart::slopes} && !std::isinf(request.skip_threshold)) {}
 
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-        FusedAttentionCall call{
-            .q = in.q, .k = in.k, .v = in.v, .dropout = in.dropout, .skip_threshold = skip_threshold_};
-        if (in.bias.kind == BiasSpec::Kind::slopes) call.slopes = in.bias.slopes;
-        if (in.bias.kind == BiasSpec::Kind::table) call.table = in.bias.table;
+        FusedAttentionCall call{.q = in.q,
+                                .k = in.k,
+                                .v = in.v,
+                                .window = in.bias.window,
+                                .dropout = in.dropout,
+                                .scale = in.scale,
+                                .skip_threshold = skip_threshold_};
+        if (in.bias.slopes.defined()) call.slopes = in.bias.slopes;
+        if (in.bias.table.defined()) call.table = in.bias.table;
         if (in.dropout > 0.0) call.dropout_seed = draw_dropout_seed();
         if (measuring_ && skips_) {
             const auto [out, lse, visited] = fused_attention_visited(call);
@@ -70,8 +83,9 @@ public:
         memory.kept = sizes.rows * sizeof(float);
         memory.backward = sizes.qkv * narrow_bytes(pass);
         if (!on_gpu(request))
-            memory.backward += static_cast<double>(fused_attention_workspace(
-                pass.type, pass.batch, pass.heads, pass.length, request.head_dim, pass.table_length, pass.threads));
+            memory.backward += static_cast<double>(
+                fused_attention_workspace(pass.type, pass.batch, pass.heads, kv_heads_of(pass), pass.length,
+                                          request.head_dim, pass.table_length, pass.threads));
         return memory;
     }
 

@@ -20,6 +20,8 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 
 enum class Bias { none, slopes, slopes_of_batch, table };
 
+constexpr std::int64_t kBatch = 2, kHeads = 2, kTable = 65;
+
 struct Shape {
     const char* what;  // what the call is there for
     std::int64_t queries = 130, keys = 130, head_dim = 64;
@@ -28,9 +30,8 @@ struct Shape {
     std::int64_t window = 0;
     std::vector<std::int64_t> lengths{};
     double dropout = 0.0;
+    std::int64_t kv_heads = kHeads;
 };
-
-constexpr std::int64_t kBatch = 2, kHeads = 2, kTable = 65;
 
 const std::vector<Shape>& shapes() {
     static const std::vector<Shape> all = {
@@ -54,6 +55,8 @@ const std::vector<Shape>& shapes() {
         {.what = "an empty sequence", .lengths = {0, 64}},
         {.what = "dropout", .dropout = 0.3},
         {.what = "skipped keys", .queries = 200, .keys = 200},
+        {.what = "one head of keys for two of queries", .kv_heads = 1},
+        {.what = "skipped keys of one head", .queries = 200, .keys = 200, .kv_heads = 1},
     };
     return all;
 }
@@ -79,16 +82,16 @@ struct Case {
 
 Case make_case(const Shape& shape, const std::string& device, at::ScalarType type) {
     auto generator = at::make_generator<at::CPUGeneratorImpl>(7);
-    const auto random = [&](std::int64_t length) {
-        return at::randn({kBatch, length, kHeads, shape.head_dim}, generator, at::kFloat)
+    const auto random = [&](std::int64_t length, std::int64_t heads) {
+        return at::randn({kBatch, length, heads, shape.head_dim}, generator, at::kFloat)
             .to(at::Device(device), type)
             .transpose(1, 2);
     };
     Case c;
-    c.call.q = random(shape.queries);
-    c.call.k = random(shape.keys);
-    c.call.v = random(shape.keys);
-    c.weight = random(shape.queries);
+    c.call.q = random(shape.queries, kHeads);
+    c.call.k = random(shape.keys, shape.kv_heads);
+    c.call.v = random(shape.keys, shape.kv_heads);
+    c.weight = random(shape.queries, kHeads);
     if (shape.bias == Bias::slopes) c.call.slopes = torch::tensor({0.5, 0.0625}, at::kFloat);
     if (shape.bias == Bias::slopes_of_batch) c.call.slopes = torch::tensor({{0.5, 0.0625}, {0.25, -0.01}}, at::kFloat);
     if (shape.bias == Bias::table) c.call.table = at::randn({kHeads, kTable}, generator, at::kFloat);
@@ -132,10 +135,10 @@ at::Tensor distances(const FusedAttentionCall& call) {
 // Computes (out, lse) with every score in memory, `shift` [batch, heads, queries, keys] added to the scores. All
 // tensors are fp64 on the CPU; rows that see no key are 0.
 std::tuple<at::Tensor, at::Tensor> formula(const FusedAttentionCall& call, const at::Tensor& shift) {
-    const auto queries = call.q.size(2), keys = call.k.size(2);
+    const auto queries = call.q.size(2), keys = call.k.size(2), group = call.q.size(1) / call.k.size(1);
+    const auto k = call.k.repeat_interleave(group, 1), v = call.v.repeat_interleave(group, 1);
     const auto distance = distances(call), key = at::arange(keys), position = distance.select(1, 0).unsqueeze(1);
-    auto scores =
-        at::matmul(call.q, call.k.transpose(2, 3)).div(std::sqrt(static_cast<double>(call.q.size(3)))).add(shift);
+    auto scores = at::matmul(call.q, k.transpose(2, 3)).div(std::sqrt(static_cast<double>(call.q.size(3)))).add(shift);
     if (call.slopes) {
         const auto slopes = call.slopes->dim() == 2 ? *call.slopes : call.slopes->unsqueeze(0);
         scores = scores.sub(slopes.unsqueeze(2).unsqueeze(3).mul(distance.abs()));
@@ -156,7 +159,7 @@ std::tuple<at::Tensor, at::Tensor> formula(const FusedAttentionCall& call, const
     scores = scores.masked_fill(hidden, -kInf).masked_fill(empty, 0.0);
     auto weights = scores.softmax(3).masked_fill(empty, 0.0);
     if (call.dropout > 0.0) weights = weights.mul(dropout_mask(call));
-    return {at::matmul(weights, call.v), scores.logsumexp(3).masked_fill(empty.squeeze(3), -kInf)};
+    return {at::matmul(weights, v), scores.logsumexp(3).masked_fill(empty.squeeze(3), -kInf)};
 }
 
 // Returns the largest element's size; NaN counts as infinite.

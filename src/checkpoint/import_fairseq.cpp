@@ -7,6 +7,7 @@
 
 #include <map>
 
+#include "import_parts.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/config/context.h"
 #include "longbow/config/load.h"
@@ -20,23 +21,6 @@ namespace longbow {
 
 namespace {
 
-at::ScalarType scalar_type(PickleDtype dtype) {
-    switch (dtype) {
-        case PickleDtype::f64: return at::kDouble;
-        case PickleDtype::f16: return at::kHalf;
-        case PickleDtype::bf16: return at::kBFloat16;
-        default: return at::kFloat;  // read_fairseq_model() accepts no other types
-    }
-}
-
-void check_place(const fs::path& out) {
-    std::error_code error;
-    if (fs::exists(out, error) && !(fs::is_directory(out, error) && fs::is_empty(out, error))) {
-        throw UsageError("--out " + out.string() + ": already exists; name a new directory");
-    }
-    check_output_folder(out);
-}
-
 std::unique_ptr<Tokenizer> read_dictionary(const fs::path& path, const FairseqModel& model) {
     TokenizerConfig config;
     config.kind = "word";
@@ -45,17 +29,6 @@ std::unique_ptr<Tokenizer> read_dictionary(const fs::path& path, const FairseqMo
     const auto why = dictionary_mismatch(tokenizer->files().at("dict.txt"), model);
     if (!why.empty()) throw DataError(path.string() + " is not this model's dictionary: " + why);
     return tokenizer;
-}
-
-// Completes the configuration with all options of the position method, and checks it like any other, so that it can be
-// read back.
-Config complete(const Config& config, const std::string& name) {
-    const auto& context = registered_config_context();
-    try {
-        return config_from_json(config_json(config, context), name, context);
-    } catch (const ConfigError& error) {
-        throw CheckpointError(name + ": longbow does not support the model's settings: " + error.what());
-    }
 }
 
 void copy_weights(const TorchFile& file, const FairseqModel& model, LanguageModel& target) {
@@ -85,11 +58,11 @@ void copy_weights(const TorchFile& file, const FairseqModel& model, LanguageMode
 }  // namespace
 
 ImportReport import_fairseq(const ImportRequest& request) {
-    check_place(request.out);
+    check_import_place(request.out);
     const auto file = TorchFile::open(request.checkpoint);
     auto found = read_fairseq_model(file, request.position);
     const auto tokenizer = read_dictionary(request.dictionary, found);
-    found.config = complete(found.config, file.name());
+    found.config = complete_config(found.config, file.name());
     const auto model = make_language_model(found.config, found.vocab_size);
     copy_weights(file, found, *model);
 

@@ -1,6 +1,7 @@
 // Loads checkpoints: configuration, weights, and the optimizer's state.
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 
@@ -33,15 +34,31 @@ Config read_checkpoint_config(const fs::path& checkpoint) {
 
 namespace {
 
+constexpr const char* kPositionPrefix = "position.";
+
+bool of_position(const std::string& name) { return starts_with(name, kPositionPrefix); }
+
 // Calls `take` with each of the model's tensors and the checkpoint's tensor for it. Throws CheckpointError if the two
-// do not have the same tensors.
-void match_weights(const fs::path& checkpoint, const LanguageModel& model,
+// do not have the same tensors, apart from what `positions` allows and from modifiers' parameters, which a checkpoint
+// may lack.
+void match_weights(const fs::path& checkpoint, const LanguageModel& model, PositionWeights positions,
                    const std::function<void(const NamedTensor&, const at::Tensor&)>& take) {
     const auto path = checkpoint / kModelFile;
     auto file = read_safetensors(path);
+    if (positions == PositionWeights::may_differ) {
+        for (const auto& name : position_change(checkpoint, model).dropped) file.tensors.erase(name);
+    }
+    const auto modifiers = modifier_parameters(model.position());
+    const auto may_lack = [&](const std::string& name) {
+        if (!of_position(name)) return false;
+        const auto own = name.substr(std::string_view(kPositionPrefix).size());
+        return positions == PositionWeights::may_differ ||
+               std::find(modifiers.begin(), modifiers.end(), own) != modifiers.end();
+    };
     for (const auto& stored : model.stored_tensors()) {
         const auto found = file.tensors.find(stored.name);
         if (found == file.tensors.end()) {
+            if (may_lack(stored.name)) continue;
             throw CheckpointError(path.string() + " has no tensor " + stored.name +
                                   ": its model differs from the configured one");
         }
@@ -61,18 +78,34 @@ void match_weights(const fs::path& checkpoint, const LanguageModel& model,
 
 }  // namespace
 
-void load_weights(const fs::path& checkpoint, LanguageModel& model) {
+PositionChange position_change(const fs::path& checkpoint, const LanguageModel& model) {
+    PositionChange change;
+    auto stored = read_safetensors(checkpoint / kModelFile).tensors;
+    for (const auto& wanted : model.stored_tensors()) {
+        if (!of_position(wanted.name)) continue;
+        const auto found = stored.find(wanted.name);
+        const bool same = found != stored.end() && found->second.sizes() == wanted.tensor.sizes();
+        if (!same) change.added.push_back(wanted.name);
+        if (same) stored.erase(found);
+    }
+    for (const auto& [name, tensor] : stored) {
+        if (of_position(name)) change.dropped.push_back(name);
+    }
+    return change;
+}
+
+void load_weights(const fs::path& checkpoint, LanguageModel& model, PositionWeights positions) {
     const at::NoGradGuard no_grad;
-    match_weights(checkpoint, model,
+    match_weights(checkpoint, model, positions,
                   [](const NamedTensor& stored, const at::Tensor& value) { stored.tensor.copy_(value); });
 }
 
 void check_weights(const fs::path& checkpoint, const LanguageModel& model) {
-    match_weights(checkpoint, model, [](const NamedTensor&, const at::Tensor&) {});
+    match_weights(checkpoint, model, PositionWeights::same, [](const NamedTensor&, const at::Tensor&) {});
 }
 
 void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
-                    const std::vector<at::Tensor>& owned) {
+                    const std::vector<at::Tensor>& owned, PositionWeights positions) {
     const at::NoGradGuard no_grad;
     std::map<std::string, std::vector<TensorSlice>> found;
     bool any = false;
@@ -85,13 +118,36 @@ void load_optimizer(const fs::path& checkpoint, const LanguageModel& model, Opti
     if (!any)
         throw CheckpointError(checkpoint.string() +
                               " has no optimizer file: it can start a run (train.init_from), not continue one");
+    std::vector<std::string> added;
+    if (positions == PositionWeights::may_differ) added = position_change(checkpoint, model).added;
+    const auto is_new = [&](const std::string& slice) {
+        return std::any_of(added.begin(), added.end(),
+                           [&](const std::string& name) { return slice.ends_with("/" + name); });
+    };
     for (const auto& slice : optimizer_slices(model, optimizer, owned)) {
+        if (is_new(slice.name)) continue;  // it has no state yet
         const auto parts = found.find(slice.name);
         if (parts == found.end())
             throw CheckpointError(checkpoint.string() + ": the optimizer's files lack " + slice.name);
         fill_slice(slice, parts->second, checkpoint.string() + ": " + slice.name);
     }
     optimizer.set_steps(read_train_state(checkpoint).optimizer_steps);
+}
+
+std::int64_t vocab_size_of(const Json& manifest) {
+    const auto size = manifest.find("vocab_size");
+    return size != manifest.end() && size->is_number_integer() ? size->get<std::int64_t>() : 0;
+}
+
+std::optional<Bos> bos_of_manifest(const Json& manifest, const fs::path& checkpoint) {
+    const auto named = manifest.find("bos");
+    if (named == manifest.end()) return std::nullopt;
+    const auto bos = named->is_string() ? choice_named<Bos>(named->get<std::string>()) : std::nullopt;
+    if (!bos) {
+        throw CheckpointError((checkpoint / "manifest.json").string() + ": \"bos\" is " + json_text(*named) +
+                              ", and known are " + join(choice_names<Bos>(), ", "));
+    }
+    return bos;
 }
 
 LoadedCheckpoint open_checkpoint(const fs::path& checkpoint) {
@@ -102,11 +158,11 @@ LoadedCheckpoint open_checkpoint(const fs::path& checkpoint) {
     loaded.config = read_checkpoint_config(checkpoint);
     loaded.state = read_train_state(checkpoint);
     loaded.tokenizer = load_tokenizer(checkpoint);
-    const Json& vocab = loaded.manifest["vocab_size"];
-    if (!vocab.is_number_integer() || vocab.get<std::int64_t>() < loaded.tokenizer->vocab_size()) {
+    if (vocab_size_of(loaded.manifest) < loaded.tokenizer->vocab_size()) {
         throw CheckpointError((checkpoint / "manifest.json").string() + ": vocab_size does not fit the tokenizer");
     }
     loaded.fingerprint = loaded.manifest["files"][kModelFile]["hash"].get<std::string>();
+    loaded.bos = bos_of_manifest(loaded.manifest, checkpoint);
     return loaded;
 }
 

@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
@@ -81,6 +82,7 @@ fs::path run_of_checkpoints(const fs::path& folder) {
 }
 
 fs::path resolve_checkpoint(const std::string& text) {
+    if (const auto model = public_model(text)) return cached_checkpoint(*model);
     const fs::path path = without_trailing_slashes(text);
     if (!fs::exists(path)) {
         const auto name = path.string();
@@ -106,7 +108,8 @@ fs::path resolve_checkpoint(const std::string& text) {
     }
     throw CheckpointError(
         text +
-        " is neither a checkpoint nor a run directory (a checkpoint contains manifest.json and model.safetensors)");
+        " is neither a checkpoint nor a run directory (a checkpoint contains manifest.json and model.safetensors), nor "
+        "a public model (a folder with config.json, or a GGUF file)");
 }
 
 std::optional<fs::path> newest_whole_checkpoint(const fs::path& run) {

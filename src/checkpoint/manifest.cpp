@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "longbow/checkpoint/checkpoint.h"
+#include "longbow/config/context.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/hash.h"
@@ -20,6 +22,24 @@ std::string optimizer_file(const CheckpointRanks& ranks) {
 
 Json file_entry(const std::filesystem::path& file) {
     return {{"size", std::filesystem::file_size(file)}, {"hash", fingerprint_file(file)}};
+}
+
+std::map<std::string, std::string> weights_metadata(const Config& config, std::int64_t vocab_size) {
+    return {{"longbow.format", std::to_string(kCheckpointFormat)},
+            {"longbow.config", config_json(config, registered_config_context()).dump()},
+            {"longbow.vocab_size", std::to_string(vocab_size)}};
+}
+
+Json describe_checkpoint(const LanguageModel& model, const TrainState& state, const Config& config,
+                         const Tokenizer& tokenizer, const std::string& data_fingerprint) {
+    return {{"format", kCheckpointFormat},
+            {"update", state.updates},
+            {"position", config.position.method_names()},
+            {"train_length", config.train.length == 0 ? Json() : Json(config.train.length)},
+            {"parameters", model.parameter_count()},
+            {"vocab_size", model.vocab_size()},
+            {"data", data_fingerprint},
+            {"tokenizer", tokenizer.fingerprint()}};
 }
 
 Json build_manifest(Json about, const std::filesystem::path& folder, const Json& known) {

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::pair<const char*, at::ScalarType> kDtypes[] = {
     {"F64", at::kDouble}, {"F32", at::kFloat}, {"F16", at::kHalf}, {"BF16", at::kBFloat16}, {"I64", at::kLong},
-    {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},
+    {"I32", at::kInt},    {"I16", at::kShort}, {"I8", at::kChar},  {"U8", at::kByte},       {"BOOL", at::kBool},
 };
 
 at::ScalarType scalar_type(const std::string& dtype) {
@@ -28,15 +28,14 @@ at::ScalarType scalar_type(const std::string& dtype) {
     throw Error("safetensors: no scalar type for " + dtype);
 }
 
-const char* dtype_name(const NamedTensor& tensor) {
-    for (const auto& [name, type] : kDtypes) {
-        if (tensor.tensor.scalar_type() == type) return name;
-    }
-    throw Error("safetensors: tensor " + tensor.name +
-                " has a type that the format does not know: " + c10::toString(tensor.tensor.scalar_type()));
-}
-
 }  // namespace
+
+const char* safetensors_dtype_name(at::ScalarType type) {
+    for (const auto& [name, known] : kDtypes) {
+        if (known == type) return name;
+    }
+    throw Error(std::string("safetensors: the format does not know the type ") + c10::toString(type));
+}
 
 SafetensorsFile read_safetensors(const std::filesystem::path& path) {
     std::shared_ptr<const MappedFile> mapping;
@@ -71,7 +70,8 @@ void write_safetensors(const std::filesystem::path& path, const std::vector<Name
     SafetensorsHeader header;
     header.metadata = metadata;
     for (const auto& tensor : tensors)
-        header.tensors.push_back({tensor.name, dtype_name(tensor), tensor.tensor.sizes().vec(), 0, 0});
+        header.tensors.push_back(
+            {tensor.name, safetensors_dtype_name(tensor.tensor.scalar_type()), tensor.tensor.sizes().vec(), 0, 0});
     const std::string head = build_safetensors_header(header);
     OutputFile file(path);
     file.write(head);

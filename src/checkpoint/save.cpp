@@ -9,8 +9,6 @@
 
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/safetensors.h"
-#include "longbow/config/context.h"
-#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
@@ -74,17 +72,8 @@ CheckpointSnapshot take_snapshot(const LanguageModel& model, Optimizer* optimize
     if (ranks.rank == 0) snapshot.model = copy_model(model);
     snapshot.with_optimizer = optimizer != nullptr && (ranks.rank == 0 || ranks.sharded);
     if (snapshot.with_optimizer) snapshot.optimizer = copy_optimizer(model, *optimizer, owned);
-    snapshot.metadata = {{"longbow.format", std::to_string(kCheckpointFormat)},
-                         {"longbow.config", config_json(config, registered_config_context()).dump()},
-                         {"longbow.vocab_size", std::to_string(model.vocab_size())}};
-    snapshot.about = {{"format", kCheckpointFormat},
-                      {"update", state.updates},
-                      {"position", config.position.method},
-                      {"train_length", config.train.length},
-                      {"parameters", model.parameter_count()},
-                      {"vocab_size", model.vocab_size()},
-                      {"data", data_fingerprint},
-                      {"tokenizer", tokenizer.fingerprint()}};
+    snapshot.metadata = weights_metadata(config, model.vocab_size());
+    snapshot.about = describe_checkpoint(model, state, config, tokenizer, data_fingerprint);
     return snapshot;
 }
 

@@ -37,6 +37,7 @@ struct EarlyTokenFlags {
 // Completes the request from the flags: two evaluations for each length, with windows without overlap and with sliding
 // ones.
 void complete(EarlyTokenFlags& flags) {
+    take_model_overrides(flags.request);
     auto& lengths = flags.lengths;
     auto& stride = flags.evaluation.stride;
     lengths = distinct_lengths(lengths);
@@ -93,7 +94,7 @@ fs::path partial_of(const PlannedRun& planned, const PlannedRow& row) {
 
 fs::path partial_folder(const fs::path& out, const MeasuredRun& run) {
     if (!out.empty()) return out;
-    if (::access(run.folder.c_str(), W_OK) == 0) return run.folder;
+    if (!runs_in_model(run) && ::access(run.folder.c_str(), W_OK) == 0) return run.folder;
     log::warn(run.folder.string() +
               " cannot be written to: an interruption will lose what is done (--out names another place)");
     return {};
@@ -103,7 +104,7 @@ EarlyTokenAnalysis analyse(const MeasurePlan& plan, PlannedRun& run, WorkProgres
     std::vector<MeasuredRow> rows;
     for (const auto& row : run.rows) rows.push_back(measure_row(plan, run, row, partial_of(run, row), progress));
     std::vector<EarlyTokenLength> lengths;
-    std::vector<std::vector<float>> disjoint, sliding;
+    std::vector<std::vector<double>> disjoint, sliding;
     for (std::size_t i = 0; i < rows.size(); i += 2) {
         lengths.push_back({std::move(rows[i].row), std::move(rows[i + 1].row), {}});
         disjoint.push_back(std::move(rows[i].nll));
@@ -164,7 +165,9 @@ void add_analyze(CLI::App& app, VerbContext& context) {
         "How much of the gain from longer inputs is the early-token curse (appendix B of the ALiBi paper)", example);
     verb->add_option(
             "CHECKPOINT", request.checkpoints,
-            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, a folder of seeds, or a public model "
+            "(FOLDER or FILE.gguf, docs/import.md); one or more. "
+            "position.KEY=VALUE and attention.KEY=VALUE among them change these settings of all")
         ->required();
     verb->add_option("--data", request.store, "Token store (longbow prepare)")->type_name("STORE")->required();
     verb->add_option("--split", request.split, "Split of the store")->capture_default_str()->type_name("NAME");

@@ -30,11 +30,17 @@
 
 namespace longbow {
 
+namespace {
+
+enum class BenchBias { slopes, table, none };
+
+}  // namespace
+
 template <>
-struct ChoiceTable<BiasSpec::Kind> {
-    static constexpr Choice<BiasSpec::Kind> values[] = {{BiasSpec::Kind::slopes, "slopes", "ALiBi's"},
-                                                        {BiasSpec::Kind::table, "table", "129 distances, learned"},
-                                                        {BiasSpec::Kind::none, "none", "no bias"}};
+struct ChoiceTable<BenchBias> {
+    static constexpr Choice<BenchBias> values[] = {{BenchBias::slopes, "slopes", "ALiBi's"},
+                                                   {BenchBias::table, "table", "129 distances, learned"},
+                                                   {BenchBias::none, "none", "no bias"}};
 };
 
 namespace {
@@ -43,7 +49,7 @@ struct AttentionFlags {
     std::vector<std::int64_t> lengths = {512, 1024, 2048, 4096};
     std::vector<std::string> backends = {"fused", "sdpa"};
     std::vector<std::string> dtypes = {"fp32", "bf16"};
-    std::string bias{name_of(BiasSpec::Kind::slopes)};
+    std::string bias{name_of(BenchBias::slopes)};
     std::int64_t batch = 1, heads = 8, head_dim = 64;
     double skip_threshold = -1.0;
     int rounds = 7;
@@ -75,12 +81,15 @@ Work make_work(const AttentionFlags& flags, const std::string& device, at::Scala
     work.input.q = packed[0].transpose(1, 2).detach().requires_grad_(true);
     work.input.k = packed[1].transpose(1, 2).detach().requires_grad_(true);
     work.input.v = packed[2].transpose(1, 2).detach().requires_grad_(true);
-    work.input.bias.kind = choice_named<BiasSpec::Kind>(flags.bias).value();
-    if (work.input.bias.kind == BiasSpec::Kind::slopes) {
-        work.input.bias.slopes =
-            torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
-    } else if (work.input.bias.kind == BiasSpec::Kind::table) {
-        work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
+    switch (choice_named<BenchBias>(flags.bias).value()) {
+        case BenchBias::slopes:
+            work.input.bias.slopes = torch::pow(
+                2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
+            break;
+        case BenchBias::table:
+            work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
+            break;
+        case BenchBias::none: break;
     }
     work.gradient = torch::randn({flags.batch, length, flags.heads, flags.head_dim}, options).to(type).transpose(1, 2);
     const double pairs = 0.5 * static_cast<double>(length) * static_cast<double>(length + 1);
@@ -182,7 +191,7 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
     request.dtype = dtype;
     request.device = device;
     request.head_dim = flags.head_dim;
-    request.bias = work.input.bias.kind;
+    request.bias = work.input.bias.parts();
     request.bias_needs_grad = work.input.bias.table.defined();
     request.skip_threshold = flags.skip_threshold;
     return request;

@@ -47,6 +47,7 @@ std::string resolve_device(const std::string& text) {
 
 void prepare_process(const std::string& device) {
     keep_freed_memory();
+    keep_products_repeatable();
     count_cpu_memory();
     if (device != "cpu" && !(load_cuda() && at::hasCUDA()))
         throw Error("LibTorch has no CUDA, and the device is " + device);

@@ -24,6 +24,7 @@ std::string resolve_device(const std::string& text);
 
 // Sets this process up to compute on `device`, as resolve_device() names it, until it ends:
 // - malloc keeps what is freed and asks for large pages (keep_freed_memory());
+// - MKL's products have the same bits in each run (keep_products_repeatable());
 // - each tensor on the CPU is counted, for the bytes that rows and metrics report (count_cpu_memory());
 // - for a GPU, LibTorch's CUDA part is loaded (load_cuda()).
 // A verb that computes calls it once, before it makes tensors or threads. Throws Error when the CUDA part cannot be

@@ -8,10 +8,13 @@
 #include <limits>
 
 #include "flag_values.h"
+#include "longbow/checkpoint/public_model.h"
+#include "longbow/core/child.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "longbow/eval/runs.h"
 #include "longbow/report/comparison.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/telemetry/terminal.h"
@@ -28,11 +31,21 @@ struct CompareFlags {
     bool json = false;
 };
 
-// RESULTS, or RESULTS@WHICH if no file has the whole text as its name.
+// RESULTS, or RESULTS@WHICH if no file has the whole text as its name. Rows of a public model lie where it was
+// measured.
 struct Input {
     std::string path, select;
+    [[nodiscard]] std::string text() const { return select.empty() ? path : path + "@" + select; }
 };
 Input input_of(const std::string& text) {
+    if (const auto model = public_model(text)) {
+        Input input{"results.jsonl", public_model_name(*model)};
+        if (fs::exists(input.path)) return input;
+        throw DataError(text +
+                        ": there is no results.jsonl here, into which `longbow eval` writes what it measures of a "
+                        "public model; give the file that has its rows, as FILE@" +
+                        shell_word(input.select));
+    }
     const auto at = text.rfind('@');
     if (fs::exists(text) || at == std::string::npos || at == 0 || at + 1 == text.size()) return {text, ""};
     return {text.substr(0, at), text.substr(at + 1)};
@@ -82,6 +95,9 @@ Json comparison_json(const ComparisonSide& a, const ComparisonSide& b, const Com
               {"ppl_a", json_of(mean_ppl(c.pairs, &RowPair::a))},
               {"ppl_b", json_of(mean_ppl(c.pairs, &RowPair::b))},
               {"pairs", Json::array()}};
+    if (first.bos) json["bos"] = std::string(name_of(*first.bos));
+    if (first.truncate) json["truncate"] = true;
+    if (first.min_document_tokens > 0) json["min_document_tokens"] = first.min_document_tokens;
     for (const auto& [row_a, row_b] : c.pairs) {
         json["pairs"].push_back({{"a", row_a->name},
                                  {"b", row_b->name},
@@ -159,8 +175,8 @@ int compare(const CompareFlags& flags) {
     auto runs_a = read_runs({input_a.path});
     auto runs_b = read_runs({input_b.path});
     make_names_unique(runs_a, runs_b);
-    const auto a = comparison_side(runs_a, flags.a, input_a.select);
-    const auto b = comparison_side(runs_b, flags.b, input_b.select);
+    const auto a = comparison_side(runs_a, input_a.text(), input_a.select);
+    const auto b = comparison_side(runs_b, input_b.text(), input_b.select);
     refuse_identical_sides(input_a, input_b);
     const auto pairing = pair_sides(a, b, flags.request);
     std::string text;
@@ -180,7 +196,8 @@ void add_compare(CLI::App& app, VerbContext& context) {
         "longbow compare runs/alibi runs/sinusoidal --lengths 1024     # folders of seeds, or single runs\n"
         "  longbow compare all.jsonl@alibi all.jsonl@rotary --json");
     const std::string side =
-        "results.jsonl, run directory, or folder of one method's seeds; RESULTS@NAME takes one method or run of several";
+        "results.jsonl, run directory, folder of one method's seeds, or a public model (its rows in ./results.jsonl); "
+        "RESULTS@NAME takes one method or run of several";
     verb->add_option("RESULT_A", flags->a, side)->required();
     verb->add_option("RESULT_B", flags->b, "The same, measured with the same settings; runs are paired by seed")
         ->required();

@@ -5,12 +5,12 @@
 #include <ATen/ops/ones.h>
 #include <fmt/core.h>
 
-#include <cstdlib>
 #include <iostream>
 
 #include "longbow/attention/fused_attention.h"
 #include "longbow/attention/operator_check.h"
 #include "longbow/core/build_info.h"
+#include "longbow/core/cache.h"
 #include "longbow/core/files.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
@@ -97,18 +97,6 @@ void check_gpus(Findings& findings) {
     }
 }
 
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? "" : value;
-}
-
-// This must agree with cache_dir in scripts/common.sh.
-fs::path cache_folder() {
-    if (const auto cache = variable("LONGBOW_CACHE"); !cache.empty()) return cache;
-    const auto base = variable("XDG_CACHE_HOME");
-    return (base.empty() ? fs::path(variable("HOME")) / ".cache" : fs::path(base)) / "longbow";
-}
-
 void check_surroundings(Findings& findings) {
     const auto program = find_rsvg_convert();
     findings.expect(
@@ -116,8 +104,9 @@ void check_surroundings(Findings& findings) {
         "only `longbow report --format pdf` and png need it; ./scripts/setup brings it (Debian package librsvg2-bin)");
     std::error_code none;
     const auto cache = cache_folder();
-    findings.expect(fs::exists(cache, none), "cache", cache.string(),
-                    "does not exist yet; ./scripts/setup creates it (LONGBOW_CACHE sets another path)");
+    findings.expect(!cache.empty() && fs::exists(cache, none), "cache", cache.empty() ? "none" : cache.string(),
+                    cache.empty() ? "neither LONGBOW_CACHE, XDG_CACHE_HOME nor HOME is set"
+                                  : "does not exist yet; ./scripts/setup creates it (LONGBOW_CACHE sets another path)");
     const auto free = free_space(fs::current_path());
     findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(),
                     "checkpoints may not fit");

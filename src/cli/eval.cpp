@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "eval_estimate.h"
+#include "eval_flags.h"
 #include "eval_output.h"
 #include "flag_values.h"
 #include "longbow/attention/attention_backend.h"
@@ -35,15 +36,15 @@ struct EvalFlags {
 // Completes the request from the flags, and checks what can be checked without a run.
 void complete(EvalFlags& flags) {
     auto& request = flags.request;
+    take_model_overrides(request);
     if (!request.out.empty()) check_output(request.out);
     flags.lengths = distinct_lengths(flags.lengths);
     for (const auto length : flags.lengths) {
         request.evaluations.push_back(flags.evaluation);
         request.evaluations.back().length = length;
-        check_plan({flags.evaluation.protocol, length, flags.evaluation.stride, 0, {}});
+        check_plan(plan_request(request.evaluations.back(), 0));
     }
-    if (request.store.empty() == request.files.empty())
-        throw UsageError("longbow eval needs either --data STORE or --text FILE");
+    check_one_text(request, "longbow eval");
     if (printable(request.data_set) != request.data_set)
         throw UsageError("--data-set " + printable(request.data_set) + ": a name is one line of UTF-8");
     if (!request.token_logprobs.empty() && flags.lengths.size() > 1 &&
@@ -96,20 +97,18 @@ void add_eval(CLI::App& app, VerbContext& context) {
         app, context, "eval", "Perplexity of checkpoints at several lengths",
         "longbow eval runs/alibi --data data/corpora/austen/store --lengths 64,128,256,512,1024\n"
         "  longbow eval runs/alibi@last --text my.txt --lengths 512 --stride 256 --json\n"
-        "  longbow eval runs/alibi runs/rotary --data data/corpora/austen/store --lengths 1024 --out both.jsonl");
+        "  longbow eval runs/alibi runs/rotary --data data/corpora/austen/store --lengths 1024 --out both.jsonl\n"
+        "  longbow eval runs/rotary position.scaling=yarn position.factor=4 --data data/corpora/austen/store --lengths 256\n"
+        "  longbow eval runs/pythia --ids ids.npy --protocol hf --lengths 2048,8192 --stride 512");
     auto& request = flags->request;
     auto& evaluation = flags->evaluation;
     verb->add_option(
             "CHECKPOINT", request.checkpoints,
-            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, or a folder of seeds; one or more")
+            "Run directory (its best), checkpoint directory, RUN@last, RUN@step=N, a folder of seeds, or a public model "
+            "(FOLDER or FILE.gguf, docs/import.md); one or more. "
+            "position.KEY=VALUE and attention.KEY=VALUE among them change these settings of all")
         ->required();
-    verb->add_option("--data", request.store, "Token store (longbow prepare)")->type_name("STORE");
-    verb->add_option("--text", request.files, "Text file, encoded with the checkpoint's tokenizer; may be repeated")
-        ->type_name("FILE")
-        ->expected(1)
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-        ->allow_extra_args(false);
-    verb->add_option("--split", request.split, "Split of the store")->capture_default_str()->type_name("NAME");
+    add_text_flags(verb, request);
     verb->add_option(
             "--data-set", request.data_set,
             "The data set's name for the rows, e.g. wikitext103; default: the one that the path of the store or text names, if it does")
@@ -117,37 +116,14 @@ void add_eval(CLI::App& app, VerbContext& context) {
     add_list(verb, "--lengths", flags->lengths, "Evaluation lengths, e.g. 512,1024", whole_number())
         ->required()
         ->type_name("L,..");
-    verb->add_option("--stride", evaluation.stride,
-                     "Targets a window, with up to length - stride tokens of context; default: the protocol's")
-        ->check(whole_number())
-        ->type_name("S");
-    verb->add_option("--protocol", evaluation.protocol, join(protocol_names(), " | ") + " (docs/evaluation.md)")
-        ->capture_default_str()
-        ->type_name("NAME");
-    verb->add_flag("--within-documents", evaluation.within_documents, "Windows start again at each document");
-    verb->add_option("--max-tokens", evaluation.max_batch_tokens, "Input tokens a forward pass")
-        ->capture_default_str()
-        ->check(whole_number())
-        ->type_name("N");
-    verb->add_option("--max-stream-tokens", evaluation.max_stream_tokens, "Only the first N tokens of the split")
-        ->check(whole_number())
-        ->type_name("N");
-    verb->add_option("--dtype", request.model.dtype,
-                     join(choice_names<DType>(), " | ") + "; default: fp32 (fp64 for a checkpoint trained so)")
-        ->check(CLI::IsMember(choice_names<DType>()))
-        ->type_name("DTYPE");
-    auto backends = attention_backend_names();
-    backends.emplace_back("auto");
-    verb->add_option("--attention", request.model.attention,
-                     join(backends, " | ") + "; default: as the checkpoint's configuration says")
-        ->check(CLI::IsMember(backends))
-        ->type_name("BACKEND");
+    add_window_flags(verb, evaluation);
+    add_model_flags(verb, request.model, evaluation);
     verb->add_option("--out", request.out, "results.jsonl that takes all rows; default: each run's own")
         ->transform(output_file())
         ->type_name("FILE");
     verb->add_option(
             "--token-logprobs", request.token_logprobs,
-            "NumPy file of one log-probability a scored token; {run} and {length} stand for the run's name and the length")
+            "NumPy file of one log-probability a scored token, float32 or with --dtype fp64 float64; {run} and {length} stand for the run's name and the length")
         ->transform(output_file())
         ->type_name("FILE.npy");
     verb->add_flag("--json", flags->json, "Rows as JSON lines on standard output");
@@ -157,7 +133,7 @@ void add_eval(CLI::App& app, VerbContext& context) {
     add_rank_arguments(verb, flags->ranks);
     run_with(verb, context, [flags](const CommonOptions& common) {
         complete(*flags);
-        check_ranks_can_read(flags->ranks, flags->request.files);
+        check_ranks_can_read(flags->ranks, flags->request.read_files());
         if (flags->request.only_estimates)
             return dry_run(*flags, {std::make_shared<Communicator>(), resolve_device(common.device), common.threads});
         return run_ranked(flags->ranks, common, DistConfig{}.timeout,

@@ -44,9 +44,9 @@ WorkEstimate estimate_work(PlannedRun& planned, const std::string& device, doubl
                                              row.to_measure ? rounded_duration_text(seconds) : "done"};
         for (std::size_t i = 0; i < cells.size(); ++i) table[i].cells.push_back(cells[i]);
     }
-    const auto heading = fmt::format("{}: {}, {} parameters, {}, {} attention", printable(run.name),
-                                     run.checkpoint.config.position.method, with_commas(model.parameter_count()),
-                                     name_of(run.dtype), model.attention().name());
+    const auto heading = fmt::format(
+        "{}: {}, {} parameters, {}, {} attention", printable(run.name), run.checkpoint.config.position.method_names(),
+        with_commas(model.parameter_count()), name_of(run.dtype), model.attention().name());
     estimate.text = wrapped(heading, width) + "\n\n" + aligned_table(table, width);
     return estimate;
 }

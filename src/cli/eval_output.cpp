@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "longbow/core/dtype.h"
 #include "longbow/core/strings.h"
 #include "longbow/telemetry/number_text.h"
 #include "longbow/telemetry/terminal.h"
@@ -39,9 +40,10 @@ std::string interval_note(const std::vector<EvalResult>& rows) {
 std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     const auto& first = rows.front();
     const auto heading =
-        fmt::format("{}: position {}, trained at length {}, update {}; {} split, protocol {}{}", printable(first.name),
-                    first.position, first.train_length, with_commas(first.updates), first.split, first.protocol,
-                    first.within_documents ? ", within documents" : "");
+        fmt::format("{}: position {}, trained at length {}, update {}; {} split, protocol {}{}{}{}",
+                    printable(first.name), first.position, length_text(first.train_length), with_commas(first.updates),
+                    first.split, first.protocol, first.within_documents ? ", within documents" : "", first.rules_text(),
+                    first.dtype == name_of(DType::fp32) ? "" : ", " + first.dtype);
     std::vector<TableColumn> table{{"length", 0, {}},    {"stride", 4, {}},   {"tokens", 3, {}},
                                    {"nll", 2, {}},       {"ppl", 0, {}},      {"95 % interval", 1, {}},
                                    {"bits/byte", 5, {}}, {"ppl/word", 6, {}}, {"tokens/s", 7, {}},
@@ -69,6 +71,12 @@ std::string eval_table(const std::vector<EvalResult>& rows, int width) {
     std::vector<std::string> left_out;
     auto text = wrapped(heading, width) + "\n\n" + aligned_table(table, width, &left_out) + "\n" +
                 wrapped(interval_note(rows), width) + "\n" + unreached;
+    if (first.documents_left_out > 0) {
+        text += wrapped("documents with fewer than " + with_commas(first.min_document_tokens) +
+                            " tokens, left out: " + with_commas(first.documents_left_out),
+                        width) +
+                "\n";
+    }
     if (!left_out.empty())
         text += wrapped("columns omitted because the terminal is too narrow: " + join(left_out, ", "), width) + "\n";
     return text;

@@ -31,6 +31,7 @@ int run(const Flags& flags, const CommonOptions& common) {
     const auto device = resolve_device(common.device);
     prepare_process(device);
     auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
+    request.boundary_first = !loaded.bos || *loaded.bos != Bos::never;
     check_prompt(*loaded.model, *loaded.tokenizer, request);
     loaded.model->to(torch::Device(device));
     std::cout << request.prompt << std::flush;
@@ -46,8 +47,9 @@ void add_generate(CLI::App& app, VerbContext& context) {
         app, context, "generate", "Continue a prompt with a trained model",
         "longbow generate runs/alibi --prompt \"It is a truth universally acknowledged\" --temperature 0.8 --top-p 0.95");
     auto& request = flags->request;
-    verb->add_option("CHECKPOINT", flags->checkpoint,
-                     "Run directory, checkpoint directory, RUN@last, RUN@best or RUN@step=N")
+    verb->add_option(
+            "CHECKPOINT", flags->checkpoint,
+            "Run directory, checkpoint directory, RUN@last, RUN@best, RUN@step=N, or a public model (FOLDER or FILE.gguf)")
         ->required();
     verb->add_option("--prompt", request.prompt, "Text to continue; may be empty")->check(free_text())->required();
     verb->add_option("--max-new-tokens", request.max_new_tokens, "Tokens to add at most")

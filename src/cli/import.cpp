@@ -1,4 +1,4 @@
-// longbow import fairseq: turns a checkpoint of the authors' program into one of ours.
+// longbow import: the verbs below it. This one, fairseq, turns a checkpoint of the authors' program into one of ours.
 #include "longbow/checkpoint/import.h"
 
 #include <fmt/core.h>
@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "flag_values.h"
+#include "import_public.h"
 #include "longbow/core/strings.h"
 #include "longbow/foreign/fairseq_model.h"
 #include "verbs.h"
@@ -55,6 +56,7 @@ void add_import(CLI::App& app, VerbContext& context) {
         ->required()
         ->type_name("DIR");
     run_with(verb, context, [request](const CommonOptions&) { return run(*request); });
+    add_public_imports(*group, context);
 }
 
 LONGBOW_REGISTER_VERB(65, add_import);

@@ -55,8 +55,10 @@ void add_inspect_checkpoint(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
     auto* verb = add_verb(inspect_group(app), context, "checkpoint", "Show what a checkpoint contains",
                           "longbow inspect checkpoint runs/alibi@last --verify");
-    verb->add_option("CHECKPOINT", flags->checkpoint,
-                     "Run directory (its best), RUN@last, RUN@best, RUN@step=N, or a checkpoint directory")
+    verb->add_option(
+            "CHECKPOINT", flags->checkpoint,
+            "Run directory (its best), RUN@last, RUN@best, RUN@step=N, a checkpoint directory, or a public model "
+            "(FOLDER or FILE.gguf)")
         ->required();
     verb->add_flag("--verify", flags->verify, "Check every file against the manifest's sizes and hashes");
     verb->add_flag("--json", flags->json, "JSON instead of text");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iostream>
 
+#include "eval_flags.h"
 #include "flag_values.h"
 #include "inspect.h"
 #include "longbow/core/error.h"
@@ -57,7 +58,12 @@ std::string window_text(const EvalWindow& w) {
 
 int inspect_plan(PlanFlags& flags) {
     flags.lengths = distinct_lengths(flags.lengths);
-    for (const auto length : flags.lengths) check_plan({flags.request.protocol, length, flags.request.stride, 0, {}});
+    const auto at_length = [&](std::int64_t length) {
+        auto request = flags.request;
+        request.length = length;
+        return request;
+    };
+    for (const auto length : flags.lengths) check_plan(plan_request(at_length(length), 0));
     if (flags.store.empty() == (flags.tokens == 0))
         throw UsageError("longbow inspect plan needs either a STORE or --tokens N");
     if (flags.store.empty() && (flags.request.within_documents || flags.request.max_stream_tokens > 0)) {
@@ -67,9 +73,8 @@ int inspect_plan(PlanFlags& flags) {
     if (!flags.store.empty()) store = std::make_unique<TokenStore>(flags.store);
     std::string text;
     for (const auto length : flags.lengths) {
-        auto request = flags.request;
-        request.length = length;
-        EvalPlanRequest plan{request.protocol, length, request.stride, flags.tokens, {}};
+        const auto request = at_length(length);
+        auto plan = plan_request(request, flags.tokens);
         if (store) plan = plan_request(store->split(flags.split), request);
         const auto windows = plan_windows(plan);
         warn_if_unreached(plan);
@@ -121,17 +126,7 @@ void add_inspect_plan(CLI::App& app, VerbContext& context) {
     verb->add_option("--tokens", flags->tokens, "Length of an imagined stream")->check(whole_number())->type_name("N");
     verb->add_option("--split", flags->split, "Split of the store")->capture_default_str()->type_name("NAME");
     add_list(verb, "--lengths", flags->lengths, "Evaluation lengths", whole_number())->required()->type_name("L,..");
-    verb->add_option("--stride", flags->request.stride, "Targets a window; default: the protocol's")
-        ->check(whole_number())
-        ->type_name("S");
-    verb->add_option("--protocol", flags->request.protocol, join(protocol_names(), " | "))
-        ->capture_default_str()
-        ->type_name("NAME");
-    verb->add_flag("--within-documents", flags->request.within_documents,
-                   "Windows start again at each document (needs a STORE)");
-    verb->add_option("--max-stream-tokens", flags->request.max_stream_tokens, "Only the first N tokens of the split")
-        ->check(whole_number())
-        ->type_name("N");
+    add_window_flags(verb, flags->request);
     verb->add_option("--show", flags->show, "Windows to print before the last")
         ->capture_default_str()
         ->check(whole_number(0))

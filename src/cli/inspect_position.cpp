@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "inspect.h"
+#include "longbow/attention/attention_backend.h"
 #include "longbow/config/options.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
@@ -53,6 +54,20 @@ OptionValue parse_option(const OptionSpec& spec, const std::string& text) {
     throw UsageError(where + "\"" + text + "\" is not a value for it (" + spec.help + ")");
 }
 
+// Refuses an option that has no effect beside the others.
+void check_effects(const PositionEntry& entry, const OptionMap& options) {
+    Config config;
+    config.position = {entry.name, 0, {}, options};
+    fill_defaults(config.position.options, entry.options);
+    for (const auto& spec : entry.options) {
+        if (options.count(spec.key) == 0) continue;
+        for (const auto& condition : spec.conditions) {
+            if (!condition.holds(config))
+                throw UsageError("position." + spec.key + " has no effect here: it needs " + condition.need);
+        }
+    }
+}
+
 OptionMap parse_options(const PositionEntry& entry, const std::vector<std::string>& texts) {
     OptionMap options;
     for (const auto& text : texts) {
@@ -70,6 +85,7 @@ OptionMap parse_options(const PositionEntry& entry, const std::vector<std::strin
         }
         options[key] = parse_option(*found, text.substr(equals + 1));
     }
+    check_effects(entry, options);
     return options;
 }
 
@@ -80,6 +96,16 @@ void print_slopes(const at::Tensor& slopes, std::int64_t length) {
         const double slope = slopes[head].item<double>();
         std::cout << fmt::format("{:4}  {:<11.8g}  0 {:.6g} {:.6g} {:.6g}\n", head, slope, -slope, -2 * slope,
                                  -slope * static_cast<double>(length - 1));
+    }
+}
+
+// Prints what is added to the scores of each of the first keys, and of the last.
+void print_places(const at::Tensor& column, std::int64_t length) {
+    std::cout << "head  bias of key 1, 2, 3, " << length - 1 << "  (after the scores' 1/sqrt(head_dim))\n";
+    const auto values = column.to(torch::kDouble);
+    for (std::int64_t head = 0; head < values.size(1); ++head) {
+        const auto of = [&](std::int64_t key) { return values[0][head][std::min(key, length - 1)].item<double>(); };
+        std::cout << fmt::format("{:4}  {:.6g} {:.6g} {:.6g} {:.6g}\n", head, of(1), of(2), of(3), of(length - 1));
     }
 }
 
@@ -102,6 +128,49 @@ void print_table(const at::Tensor& table, std::int64_t length) {
     }
 }
 
+// Prints what is added between the last query and some of its keys. Values are a fresh model's.
+void print_row(const BiasSpec& bias, std::int64_t length) {
+    const torch::NoGradGuard no_grad;
+    const auto dense = dense_bias(bias, 1, length, torch::kDouble).select(2, 0)[0];  // [1 or heads, length]
+    std::cout << "head  bias of the last query to key 0, 1, " << length - 2 << ", " << length - 1 << '\n';
+    for (std::int64_t head = 0; head < dense.size(0); ++head) {
+        std::cout << fmt::format("{:4} ", head);
+        for (const auto key : {std::int64_t{0}, std::int64_t{1}, length - 2, length - 1})
+            std::cout << fmt::format(" {:.6g}",
+                                     dense[head][std::clamp<std::int64_t>(key, 0, length - 1)].item<double>());
+        std::cout << '\n';
+    }
+}
+
+void print_bias(PositionMethod& method, std::int64_t length) {
+    if (method.attends(0)) std::cout << "computes attention itself (attention.backend: reference)\n";
+    if (const auto parts = method.parts_from_data(0); !parts.empty()) {
+        std::cout << "made of each layer's tokens: " << parts.text() << '\n';
+        return;
+    }
+    const torch::NoGradGuard no_grad;
+    PositionCall call;
+    call.evaluated_length = call.keys = length;
+    call.positions = call.key_positions = torch::arange(length);
+    const auto bias = method.bias(call);
+    const auto parts = bias.parts();
+    if (parts.empty() && !method.attends(0)) std::cout << "adds nothing to the attention scores\n";
+    if (bias.slopes.defined()) print_slopes(bias.slopes, length);
+    if (bias.table.defined()) {
+        std::cout << "distances past " << bias.table.size(1) - 1
+                  << " share the last value; values are a fresh model's (seed 1)\n";
+        print_table(bias.table, length);
+    }
+    if (bias.column.defined()) print_places(bias.column, length);
+    if (bias.curve) {
+        auto last = bias;
+        last.curve->row_scale = last.curve->row_scale.narrow(0, length - 1, 1);
+        print_row(last, length);
+    }
+    constexpr BiasParts kShown = {BiasPart::slopes, BiasPart::table, BiasPart::places, BiasPart::curve};
+    if (const auto others = parts.without(kShown); !others.empty()) std::cout << "also: " << others.text() << '\n';
+}
+
 int run(const Flags& flags) {
     PositionContext context{1, flags.dim > 0 ? flags.dim : 64 * flags.heads, flags.heads, flags.length, {}};
     for (const auto& entry : position_methods()) {
@@ -112,16 +181,8 @@ int run(const Flags& flags) {
     }
     torch::manual_seed(1);
     const auto method = make_position_method(flags.method, context);
-    const auto bias = method->bias(0);
-    switch (bias.kind) {
-        case BiasSpec::Kind::slopes: print_slopes(bias.slopes, flags.length); break;
-        case BiasSpec::Kind::table:
-            std::cout << "distances past " << bias.table.size(1) - 1
-                      << " share the last value; values are a fresh model's (seed 1)\n";
-            print_table(bias.table, flags.length);
-            break;
-        case BiasSpec::Kind::none: std::cout << "adds nothing to the attention scores\n"; break;
-    }
+    print_bias(*method, flags.length);
+    for (const auto& line : method->describe(flags.length)) std::cout << line << '\n';
     if (method->max_length() > 0) std::cout << "longest window: " << method->max_length() << '\n';
     return 0;
 }
@@ -130,14 +191,15 @@ void add_inspect_position(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Flags>();
     auto* verb = add_verb(
         inspect_group(app), context, "position", "What a position method adds to the attention scores, as numbers",
-        "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16");
+        "longbow inspect position alibi --heads 12\n  longbow inspect position t5 --length 200 buckets=16\n"
+        "  longbow inspect position rotary --length 4096 scaling=yarn factor=4 original_length=1024");
     verb->add_option("METHOD", flags->method, "alibi, t5, .. (longbow config list)")->required();
     verb->add_option(kOptionArgument, flags->options, "Options of the method, as under position: in a config");
     verb->add_option("--heads", flags->heads, "Heads of a layer")
         ->type_name("H")
         ->check(whole_number(1, 4096))
         ->capture_default_str();
-    verb->add_option("--length", flags->length, "Distances to show")
+    verb->add_option("--length", flags->length, "Distances to show, and the window's length")
         ->type_name("L")
         ->check(whole_number(1, 1 << 20))
         ->capture_default_str();

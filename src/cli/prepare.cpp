@@ -14,9 +14,12 @@
 #include <vector>
 
 #include "flag_values.h"
+#include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
+#include "longbow/core/files.h"
 #include "longbow/core/json.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
@@ -38,6 +41,17 @@ struct PrepareFlags {
     bool overwrite = false;
 };
 
+// Returns the folder or file of a vocabulary that a flag names. A run, a checkpoint and a GGUF file have a tokenizer in
+// them; a public model's folder has it beside its weights, which are then not needed.
+std::string vocabulary_of(const std::string& named) {
+    const auto at = named.rfind('@');
+    const bool whole = fs::exists(named);
+    const fs::path place = whole || at == std::string::npos ? named : named.substr(0, at);
+    const auto model = public_model(named);
+    const bool in_checkpoint = model ? model->is_file() : fs::is_directory(place / "checkpoints");
+    return in_checkpoint ? resolve_checkpoint(named).string() : named;
+}
+
 std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
     std::vector<std::string> overrides;
     const auto list = [&](const char* key, const std::vector<std::string>& files) {
@@ -53,7 +67,7 @@ std::vector<std::string> flag_overrides(const PrepareFlags& flags) {
         const auto colon = flags.tokenizer.find(':');
         overrides.push_back("tokenizer.kind=" + flags.tokenizer.substr(0, colon));
         if (colon != std::string::npos)
-            overrides.push_back("tokenizer.file=" + escape_name(flags.tokenizer.substr(colon + 1)));
+            overrides.push_back("tokenizer.file=" + escape_name(vocabulary_of(flags.tokenizer.substr(colon + 1))));
     }
     if (flags.vocab_size >= 0) overrides.push_back("tokenizer.vocab_size=" + std::to_string(flags.vocab_size));
     if (!flags.documents.empty()) {
@@ -126,13 +140,15 @@ void add_prepare(CLI::App& app, VerbContext& context) {
         "Make a token store from text (plain or JSON lines; .gz, .xz, .zst); after an interruption, the same command continues",
         "longbow prepare --tokenizer bpe --vocab-size 2048 --train train.txt --valid valid.txt --out store\n"
         "  longbow prepare --tokenizer bpe:gpt2 --train 'shards/*.jsonl.zst' --valid held-out.txt --out store data.jsonl_key=content\n"
+        "  longbow prepare --tokenizer hf:runs/bloom --train mine.txt --out store    # an imported model's, to train on from it\n"
         "  longbow prepare -c configs/demo/alibi.yaml --out store");
     add_config_arguments(verb, flags->config, false);
     std::vector<std::string> kinds;
     for (const auto& kind : registered_config_context().tokenizers) kinds.push_back(kind.name);
     verb->add_option(
             "--tokenizer", flags->tokenizer,
-            join(kinds, " | ") + ", and the vocabulary to use as it is; without one it is learned from the train files")
+            join(kinds, " | ") +
+                ", and the vocabulary to use as it is, or a run or a public model that has one; without it a vocabulary is learned from the train files")
         ->type_name("KIND[:FILE]");
     verb->add_option("--vocab-size", flags->vocab_size, "Size of the vocabulary that is learned")
         ->type_name("N")

@@ -13,6 +13,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "longbow/paper/public_study.h"
 #include "longbow/paper/reproduce.h"
 #include "longbow/telemetry/log.h"
 #include "longbow/train/speed.h"
@@ -26,11 +27,93 @@ namespace {
 struct ReproduceFlags {
     std::vector<std::string> words;  // names, and key.sub=value
     std::string scale = "paper", run_dir, configs = "configs", slurm;
+    std::vector<std::string> models, text;  // of public models
     std::int64_t max_stream_tokens = 0;
     int jobs = 0;
     int nproc = 1;
-    bool dry_run = false, print_commands = false;
+    bool dry_run = false, print_commands = false, scale_given = false;
 };
+
+constexpr const char* kPublic = "public";
+
+// Measures the speed of one model of each group (PlannedModel::timed_as): 0.6 s for each of the demo's methods, 1 s for
+// each of the paper's data sets and each public model.
+SpeedMeter speed_meter(const GridRequest& request, double budget, const CommonOptions& common) {
+    const auto device = resolve_device(common.device);
+    prepare_process(device);
+    if (request.threads > 0) at::set_num_threads(request.threads);
+    return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
+        SpeedRequest wanted;
+        wanted.config = config;
+        wanted.vocab_size = vocab_size;
+        wanted.device = device;
+        wanted.budget = budget;
+        for (const auto& eval : evals) {
+            auto& timed = wanted.evaluations.emplace_back();
+            timed.length = eval.length;
+            timed.stride = eval.stride;
+            timed.dtype = config.train.dtype == DType::fp64 ? DType::fp64 : DType::fp32;
+            if (eval.one_at_a_time) timed.max_batch_tokens = 1;
+        }
+        const auto speed = measure_speed(wanted);
+        return LocalSpeed{speed.update_seconds, speed.evaluation};
+    };
+}
+
+bool is_public(const ReproduceFlags& flags) {
+    return std::find(flags.words.begin(), flags.words.end(), kPublic) != flags.words.end();
+}
+
+// Refuses flags that have no effect.
+void check_public_flags(const ReproduceFlags& flags) {
+    const auto refuse = [](bool given, const char* flag) {
+        if (given) throw UsageError(std::string(flag) + " is for the paper's tables and has no effect with public");
+    };
+    if (flags.words.size() > 1)
+        throw UsageError(
+            "longbow reproduce public takes no other name and no settings; its settings are in "
+            "configs/public/public.yaml (--configs)");
+    if (flags.models.empty())
+        throw UsageError(
+            "longbow reproduce public needs --models: folders as on the Hugging Face hub, GGUF files or runs");
+    refuse(flags.scale_given, "--scale");
+    refuse(!flags.slurm.empty(), "--slurm");
+    refuse(flags.print_commands, "--print-commands");
+}
+
+PublicRequest public_request(const ReproduceFlags& flags, const CommonOptions& common) {
+    check_public_flags(flags);
+    PublicRequest request;
+    request.models = flags.models;
+    request.settings = read_public_settings(fs::path(flags.configs) / kPublic / "public.yaml");
+    if (!flags.text.empty()) request.settings.text = flags.text;
+    request.max_stream_tokens = flags.max_stream_tokens;
+    request.run_dir = flags.run_dir.empty() ? "runs/public" : flags.run_dir;
+    request.context = registered_config_context();
+    request.device = common.device;
+    request.jobs = std::max(1, flags.jobs);
+    request.nproc = flags.nproc;
+    request.threads = std::max(1, common.threads / (request.jobs * request.nproc));
+    if (flags.dry_run) request.meter = speed_meter(request, 1, common);
+    return request;
+}
+
+void print_pictures(const std::vector<fs::path>& files) {
+    for (const auto& file : files) {
+        if (file.extension() == ".svg" || file.extension() == ".html") std::cout << file.string() << "\n";
+    }
+}
+
+int run_public(const PublicRequest& request, bool dry_run) {
+    if (dry_run) {
+        std::cout << public_plan_text(plan_public(request), request);
+        return 0;
+    }
+    const auto output = reproduce_public(request);
+    std::cout << output.markdown << "\n";
+    print_pictures(output.files);
+    return 0;
+}
 
 ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& common) {
     ReproduceRequest request;
@@ -61,31 +144,6 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
     return request;
 }
 
-// Measures the speed of one model of each group (PlannedModel::timed_as): 0.6 s for each of the demo's methods, 1 s for
-// each of the paper's data sets.
-SpeedMeter speed_meter(const ReproduceRequest& request, const CommonOptions& common) {
-    const auto device = resolve_device(common.device);
-    prepare_process(device);
-    if (request.threads > 0) at::set_num_threads(request.threads);
-    const double budget = request.scale.reduced() ? 0.6 : 1;
-    return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
-        SpeedRequest wanted;
-        wanted.config = config;
-        wanted.vocab_size = vocab_size;
-        wanted.device = device;
-        wanted.budget = budget;
-        for (const auto& eval : evals) {
-            auto& timed = wanted.evaluations.emplace_back();
-            timed.length = eval.length;
-            timed.stride = eval.stride;
-            timed.dtype = config.train.dtype == DType::fp64 ? DType::fp64 : DType::fp32;
-            if (eval.one_at_a_time) timed.max_batch_tokens = 1;
-        }
-        const auto speed = measure_speed(wanted);
-        return LocalSpeed{speed.update_seconds, speed.evaluation};
-    };
-}
-
 int print_claims(const ReproductionOutput& output, bool decides) {
     bool all = true;
     for (const auto& claim : output.claims) {
@@ -98,10 +156,13 @@ int print_claims(const ReproductionOutput& output, bool decides) {
 }
 
 int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
+    if (is_public(flags)) return run_public(public_request(flags, common), flags.dry_run);
+    if (!flags.models.empty() || !flags.text.empty())
+        throw UsageError("--models and --text are for `longbow reproduce public`");
     auto request = request_of(flags, common);
     if (!flags.slurm.empty()) check_output(flags.slurm);
     if (flags.dry_run) {
-        request.meter = speed_meter(request, common);
+        request.meter = speed_meter(request, request.scale.reduced() ? 0.6 : 1, common);
         std::cout << plan_text(plan_reproduction(request), request);
         return 0;
     }
@@ -116,9 +177,7 @@ int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
     }
     const auto output = reproduce(request);
     std::cout << output.markdown << "\n";
-    for (const auto& file : output.files) {
-        if (file.extension() == ".svg" || file.extension() == ".html") std::cout << file.string() << "\n";
-    }
+    print_pictures(output.files);
     return print_claims(output, request.scale.changes.empty());
 }
 
@@ -128,18 +187,27 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         app, context, "reproduce",
         "Tables and figures of \"Train Short, Test Long\", measured and compared with the published ones",
         "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
-        "  longbow reproduce table5 --scale paper --slurm table5.sbatch");
+        "  longbow reproduce table5 --scale paper --slurm table5.sbatch\n"
+        "  longbow reproduce public --models models/bloom-560m models/pythia-410m SmolLM2-135M.Q8_0.gguf");
     verb->add_option(
             "NAME", flags->words,
             "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
-            "model's settings (the output says so)")
+            "model's settings (the output says so); or public: public models beyond their trained length")
         ->required();
-    verb->add_option("--scale", flags->scale,
-                     "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
-        ->check(CLI::IsMember(scale_names()))
-        ->type_name("SCALE")
-        ->capture_default_str();
-    verb->add_option("--run-dir", flags->run_dir, "Where models, tables and figures go; default: runs/SCALE-scale")
+    verb->add_option("--models", flags->models,
+                     "public: the models, folders as on the Hugging Face hub, GGUF files or runs (docs/reproduce.md)")
+        ->type_name("MODEL..");
+    verb->add_option("--text", flags->text,
+                     "public: the text, in place of the one that configs/public/public.yaml names")
+        ->type_name("FILE..");
+    auto* scale =
+        verb->add_option("--scale", flags->scale,
+                         "paper: the paper's models and lengths; demo: its grid on a small model and the Austen corpus")
+            ->check(CLI::IsMember(scale_names()))
+            ->type_name("SCALE")
+            ->capture_default_str();
+    verb->add_option("--run-dir", flags->run_dir,
+                     "Where models, tables and figures go; default: runs/SCALE-scale, runs/public")
         ->check(output_folder())
         ->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")
@@ -151,7 +219,7 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->type_name("N");
     verb->add_option(
             "--jobs", flags->jobs,
-            "Models that are trained or evaluated at the same time; default: paper 1, demo as many as there are threads")
+            "Models that are trained or evaluated at the same time; default: paper and public 1, demo as many as there are threads")
         ->check(whole_number(1, 1024))
         ->type_name("N");
     verb->add_option("--nproc", flags->nproc,
@@ -165,7 +233,10 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
         ->transform(output_file())
         ->type_name("FILE")
         ->excludes(print);
-    run_with(verb, context, [flags](const CommonOptions& common) { return run_verb(*flags, common); });
+    run_with(verb, context, [flags, scale](const CommonOptions& common) {
+        flags->scale_given = scale->count() > 0;
+        return run_verb(*flags, common);
+    });
 }
 LONGBOW_REGISTER_VERB(55, add_reproduce);
 

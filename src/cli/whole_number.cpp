@@ -71,6 +71,9 @@ std::string shown(const std::string& text) {
 
 std::string refusal(std::string text, std::uint64_t low, std::uint64_t high) {
     text.erase(0, text.find_first_not_of(' '));  // as in "512, 1024"
+    // A list takes every word that follows it.
+    if (const auto equals = text.find('='), dot = text.find('.'); dot < equals && equals != std::string::npos)
+        return shown(text) + " is not a whole number; write settings before the flags";
     if (text.size() > 1 && text[0] == '+') text.erase(0, 1);
     const std::size_t sign = !text.empty() && text[0] == '-' ? 1 : 0;
     const bool digits =

@@ -7,6 +7,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/utf8.h"
+#include "position_layers.h"
 
 namespace longbow {
 
@@ -19,6 +20,7 @@ public:
 
     void check_relations() const {
         model();
+        position_layers();
         adaptive();
         tokenizer();
         schedule();
@@ -27,11 +29,16 @@ public:
             refuse({"train.seeds"},
                    "one seed is not a list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
+        const bool trains = !c_.data.train.empty() || !c_.data.store.empty() || !c_.data.mixture.empty();
+        if (trains && c_.train.length == 0)
+            refuse({"train.length"}, "0 says that the length is unknown; training needs one");
         const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
         const auto longest = c_.eval.lengths.empty()
                                  ? c_.train.length
                                  : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
-        if (validates && c_.eval.max_batch_tokens < longest) {
+        // A configuration without data or lengths, as of an imported model, validates nothing.
+        const bool measures = trains || !c_.eval.lengths.empty();
+        if (measures && validates && c_.eval.max_batch_tokens < longest) {
             refuse({"eval.max_batch_tokens", "eval.lengths", "train.length"},
                    fmt::format(
                        "a forward pass holds {} tokens (eval.max_batch_tokens), fewer than the longest window of {}",
@@ -50,9 +57,35 @@ private:
     }
 
     void model() const {
-        if (c_.model.dim % c_.model.heads == 0) return;
-        refuse({"model.heads", "model.dim"},
-               fmt::format("model.dim ({}) is not a multiple of model.heads ({})", c_.model.dim, c_.model.heads));
+        const auto& m = c_.model;
+        if (m.head_dim == 0 && m.dim % m.heads != 0) {
+            refuse({"model.heads", "model.dim"},
+                   fmt::format("model.dim ({}) is not a multiple of model.heads ({})", m.dim, m.heads));
+        }
+        if (m.heads % m.key_value_heads() != 0) {
+            refuse({"model.kv_heads", "model.heads"},
+                   fmt::format("model.heads ({}) is not a multiple of model.kv_heads ({})", m.heads, m.kv_heads));
+        }
+    }
+
+    void position_layers() const {
+        const auto& layers = c_.position.layers;
+        if (static_cast<std::int64_t>(layers.size()) > c_.model.layers) {
+            refuse({"position.layers", "model.layers"},
+                   fmt::format("{} entries are more than model.layers ({}): the last would have no layer",
+                               layers.size(), c_.model.layers));
+        }
+        for (std::size_t entry = 0; entry < layers.size(); ++entry) {
+            const auto alone = with_layer(c_, layers[entry], context_);
+            for (const auto& field : layer_option_fields(context_, layers[entry], entry)) {
+                const auto set = origins_.find(field.path());
+                if (set == origins_.end() || set->second.own) continue;
+                if (const auto* missing = field.without_effect(alone)) {
+                    throw ConfigError(set->second.place + ": " + field.path() + " has no effect here: it needs " +
+                                      missing->need + " in the same entry; remove it");
+                }
+            }
+        }
     }
 
     void adaptive() const {

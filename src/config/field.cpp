@@ -77,7 +77,10 @@ Field& Field::when_read() {
 const std::vector<Selector>& selectors() {
     static const std::vector<Selector> all = {
         {"position", "method", &ConfigContext::position_methods,
-         [](const Config& c) -> const std::string& { return c.position.method; },
+         [](const Config& c) -> const std::string& {
+             static const std::string none;  // each entry of position.layers chooses for itself
+             return c.position.layers.empty() ? c.position.method : none;
+         },
          [](Config& c) -> OptionMap& { return c.position.options; }},
         {"attention", "backend", &ConfigContext::attention_backends,
          [](const Config& c) -> const std::string& { return c.attention.backend; },

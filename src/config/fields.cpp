@@ -20,28 +20,76 @@ bool has_validation(const Config& c) {
 bool trains_vocabulary(const Config& c) { return c.tokenizer.file.empty(); }
 bool is_fp16(const Config& c) { return c.train.dtype == DType::fp16; }
 bool is_adaptive(const Config& c) { return !c.model.adaptive_cutoffs.empty(); }
+bool is_plain(const Config& c) { return c.model.adaptive_cutoffs.empty(); }
+bool has_layernorm(const Config& c) { return c.model.norm == NormKind::layernorm; }
 bool restarts(const Config& c) { return c.schedule.restarts; }
+bool layers_alike(const Config& c) { return c.position.layers.empty(); }
 
 constexpr const char* kText = "data.train (text to read)";
 constexpr const char* kOneStore = "no data.mixture";
+constexpr const char* kAlike = "no position.layers";
 constexpr const char* kAdaptive = "model.adaptive_cutoffs";
+constexpr const char* kNoAdaptive = "no model.adaptive_cutoffs";
 constexpr const char* kValidation = "data.valid (text to validate on)";
 
 void declare_model(std::vector<Field>& fields) {
     SectionFields key("model", &Config::model, fields);
     using M = ModelConfig;
     key("layers", &M::layers, "Transformer blocks").range(1, 1024);
-    key("dim", &M::dim, "Width of the residual stream; a multiple of model.heads").range(1, 65536);
+    key("dim", &M::dim, "Width of the residual stream; without model.head_dim a multiple of model.heads")
+        .range(1, 65536);
     key("heads", &M::heads, "Attention heads a layer").range(1, 1024);
+    key("head_dim", &M::head_dim, "Width of a head; 0: model.dim / model.heads").range(0, 65536).since("0.3.0");
+    key("kv_heads", &M::kv_heads,
+        "Heads of keys and values, each for a group of query heads (Ainslie et al. 2023; 1: Shazeer 2019); 0: model.heads")
+        .range(0, 1024)
+        .since("0.3.0");
     key("ffn_dim", &M::ffn_dim, "Width of the feed-forward layer").range(1, 1048576);
+    key("block", &M::block, "Order of norms and sub-layers").since("0.3.0");
     key("activation", &M::activation, "Feed-forward activation");
-    key("norm", &M::norm, "Normalisation before each sub-layer");
+    key("norm", &M::norm, "Normalisation");
     key("norm_eps", &M::norm_eps, "Added to the variance in the norms").above(0).below(1);
+    key("norm_weights", &M::norm_weights, "Norms have weights and biases").since("0.3.0");
+    key("embedding_norm", &M::embedding_norm, "Norm behind the embedding").since("0.3.0");
+    key("qk_norm", &M::qk_norm, "Norm of queries and keys, before their rotation").since("0.3.0");
     key("final_norm", &M::final_norm, "Norm after the last block (the paper's WikiText-103 models have none)");
-    key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms");
+    key("bias", &M::bias, "Biases of the query, value, output and feed-forward projections, and of the norms")
+        .when("model.qkv_bias", "a part that follows it (model.qkv_bias, out_bias, ffn_bias, norm_bias)",
+              [](const Config& c) {
+                  const auto& m = c.model;
+                  const bool norms = m.norm_weights && m.norm == NormKind::layernorm;
+                  const auto follows = [](PartBias part) { return part == PartBias::as_model; };
+                  return follows(m.qkv_bias) || follows(m.out_bias) || follows(m.ffn_bias) ||
+                         (norms && follows(m.norm_bias));
+              });
     key("key_bias", &M::key_bias,
         "Bias of the key projection; its gradient is zero in theory (the paper's models have it)")
-        .when("model.bias", "model.bias: true", [](const Config& c) { return c.model.bias; });
+        .when("model.qkv_bias", "biases of queries and values (model.bias or model.qkv_bias)",
+              [](const Config& c) { return c.model.has_bias(c.model.qkv_bias); });
+    key("qkv_bias", &M::qkv_bias, "Biases of the query and value projections").since("0.3.0");
+    key("out_bias", &M::out_bias, "Bias of attention's output projection").since("0.3.0");
+    key("ffn_bias", &M::ffn_bias, "Biases of the feed-forward layer").since("0.3.0");
+    key("norm_bias", &M::norm_bias, "Biases of layer norms")
+        .when("model.norm", "model.norm: layernorm", has_layernorm)
+        .when("model.norm_weights", "model.norm_weights: true", [](const Config& c) { return c.model.norm_weights; })
+        .since("0.3.0");
+    key("head_bias", &M::head_bias, "Bias of the output projection")
+        .when("model.adaptive_cutoffs", kNoAdaptive, is_plain)
+        .since("0.3.0");
+    key("qkv_clip", &M::qkv_clip, "Queries, keys and values are clamped to [-qkv_clip, qkv_clip]; 0: not")
+        .at_least(0)
+        .since("0.3.0");
+    key("score_scale", &M::score_scale, "Factor on the products of queries and keys; 0: 1 / sqrt(head_dim)")
+        .at_least(0)
+        .since("0.3.0");
+    key("score_scale_by_layer", &M::score_scale_by_layer,
+        "The factor is divided by the layer's number, which begins at 1")
+        .since("0.3.0");
+    key("embedding_dim", &M::embedding_dim,
+        "Width of the token embedding, which is projected to model.dim and, for the output, back; 0 or model.dim: no projections")
+        .range(0, 65536)
+        .when("model.adaptive_cutoffs", kNoAdaptive, is_plain)
+        .since("0.3.0");
     key("tie_output", &M::tie_output, "The output projection is the token embedding (adaptive: in each band)");
     key("embedding_scale", &M::embedding_scale, "Factor on the token embedding");
     key("init", &M::init, "First weights").when("train.init_from", "no train.init_from", [](const Config& c) {
@@ -77,7 +125,18 @@ void declare_model(std::vector<Field>& fields) {
 void declare_position(std::vector<Field>& fields) {
     SectionFields key("position", &Config::position, fields);
     key("method", &PositionConfig::method,
-        "How the model knows the order of its tokens; decides which other keys the section may hold");
+        "How the model knows the order of its tokens; decides which other keys the section may hold")
+        .when("position.layers", kAlike, layers_alike);
+    key("window", &PositionConfig::window, "Keys that a query sees, its own included; 0: all before it")
+        .unit("tokens")
+        .at_least(0)
+        .when("position.layers", kAlike, layers_alike)
+        .since("0.3.0");
+    key("layers", &PositionConfig::layers,
+        "Position methods of the layers in turn, in place of position.method, position.window and the method's options: a list of "
+        "{method: .., window: .., options: {..}}, of which layer i has entry i mod n. Entries of the same method and options "
+        "share its parameters. Empty: all layers are alike")
+        .since("0.3.0");
 }
 
 void declare_attention(std::vector<Field>& fields) {
@@ -194,7 +253,9 @@ void declare_schedule(std::vector<Field>& fields) {
 void declare_train(std::vector<Field>& fields) {
     SectionFields key("train", &Config::train, fields);
     using T = TrainConfig;
-    key("length", &T::length, "Length of a training input (L)").unit("tokens").range(1, 1048576);
+    key("length", &T::length, "Length of a training input (L); 0: unknown, of an imported model")
+        .unit("tokens")
+        .range(0, 1048576);
     key("batch", &T::batch, "Inputs in a micro-batch").unit("sequences").range(1, 1048576);
     key("accumulate", &T::accumulate, "Micro-batches an update, whose gradients are averaged over tokens")
         .range(1, 1048576);
@@ -307,12 +368,23 @@ std::vector<Field> declare_all() {
 // them.
 Condition needs_slopes(const ConfigContext& context) {
     std::vector<std::string> names;
+    std::vector<Variant> methods;
     for (const auto& method : context.position_methods) {
-        if (method.slopes) names.push_back(method.name);
+        if (!method.slopes) continue;
+        names.push_back(method.name + (method.slopes_need.empty() ? "" : " with " + method.slopes_need));
+        methods.push_back(method);
     }
+    const auto gives = [methods](const std::string& name, const OptionMap& options) {
+        return std::any_of(methods.begin(), methods.end(), [&](const Variant& method) {
+            return method.name == name && (!method.slopes_if || method.slopes_if(options));
+        });
+    };
     return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")",
-            [names](const Config& config) {
-                return std::find(names.begin(), names.end(), config.position.method) != names.end();
+            [gives](const Config& config) {
+                const auto& position = config.position;
+                if (position.layers.empty()) return gives(position.method, position.options);
+                return std::any_of(position.layers.begin(), position.layers.end(),
+                                   [&](const PositionLayer& layer) { return gives(layer.method, layer.options); });
             }};
 }
 
@@ -339,7 +411,7 @@ void describe_tokenizers(Field& field, const ConfigContext& context) {
     std::vector<std::string> kinds, files;
     for (const auto& kind : context.tokenizers) {
         kinds.push_back(kind.help.empty() ? kind.name : kind.name + " (" + kind.help + ")");
-        files.push_back(kind.file_help);
+        if (!kind.file_help.empty()) files.push_back(kind.file_help);
     }
     if (field.name == "file") {
         field.help += ": " + listed(files, ", or ") + "; empty: learned from data.train";
@@ -353,7 +425,7 @@ void describe_tokenizers(Field& field, const ConfigContext& context) {
 
 const std::vector<Section>& config_sections() {
     static const std::vector<Section> sections = {
-        {"model", "The network: a decoder-only transformer, norms before the sub-layers."},
+        {"model", "The network: a decoder-only transformer."},
         {"position", "The position method and its options."},
         {"attention", "The implementation of attention."},
         {"tokenizer", "How text becomes tokens, when a store is made from text."},

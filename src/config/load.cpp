@@ -8,6 +8,7 @@
 #include "longbow/config/fields.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "position_layers.h"
 #include "source.h"
 
 namespace longbow {
@@ -30,6 +31,7 @@ public:
         for (const auto& assignment : assignments) {
             if (!is_option(assignment)) assign(assignment);
         }
+        drop_own_layers(assignments);
         for (const auto& selector : selectors()) {
             for (const auto& field : chosen(selector)) field.set(config_, field.default_value);
         }
@@ -73,14 +75,33 @@ private:
         return none;
     }
 
+    // Layers that longbow wrote give way to a method that the user has chosen for all layers.
+    void drop_own_layers(const std::vector<Assignment>& assignments) {
+        const Field& layers = *by_path_.at("position.layers");
+        const auto set = origins_.find(layers.path());
+        if (set == origins_.end() || !set->second.own) return;
+        for (const auto& assignment : assignments) {
+            if (assignment.own || assignment.path() != "position.method") continue;
+            if (assignment.value.kind == RawValue::Kind::null) continue;
+            layers.set(config_, layers.default_value);
+            origins_.erase(layers.path());
+            return;
+        }
+    }
+
     // On the command line, a,b is also a list.
-    static FieldValue parse(const Field& field, Assignment assignment) {
+    FieldValue parse(const Field& field, Assignment assignment) {
         auto& raw = assignment.value;
+        if (std::holds_alternative<std::vector<PositionLayer>>(field.default_value)) {
+            auto parsed = parse_layers(field, assignment, context_);
+            for (const auto& [path, place] : parsed.places) origins_[path] = {place, assignment.layer, assignment.own};
+            return std::move(parsed.layers);
+        }
         const bool list = std::holds_alternative<std::vector<std::int64_t>>(field.default_value) ||
                           std::holds_alternative<std::vector<std::string>>(field.default_value);
         if (list && assignment.is_override && raw.kind == RawValue::Kind::scalar) {
             for (const auto& part : split(raw.text, ',')) {
-                raw.items.push_back({RawValue::Kind::scalar, std::string(trim(part)), false, {}});
+                raw.items.push_back({.kind = RawValue::Kind::scalar, .text = std::string(trim(part))});
             }
             raw.kind = RawValue::Kind::list;
         }
@@ -91,6 +112,7 @@ private:
         const auto found = by_path_.find(assignment.path());
         if (found == by_path_.end()) return refuse_unknown(assignment);
         const Field& field = *found->second;
+        std::erase_if(origins_, [&](const auto& one) { return starts_with(one.first, field.path() + "["); });
         if (assignment.value.kind == RawValue::Kind::null) {
             field.set(config_, field.default_value);
             origins_.erase(field.path());
@@ -118,6 +140,10 @@ private:
     [[noreturn]] void refuse_option(const Selector& selector, const Assignment& assignment) const {
         std::vector<std::string> owners, keys;
         const auto& name = selector.chosen(config_);
+        if (name.empty()) {
+            throw ConfigError(assignment.origin + ": " + assignment.path() +
+                              " has no effect with position.layers: write it among the options of an entry there");
+        }
         for (const auto& variant : variants_) {
             for (const auto& field : variant.fields) {
                 if (field.path() == assignment.path()) owners.push_back(variant.name);

@@ -1,6 +1,12 @@
 // Prints the declarations as JSON Schema for editors and as Markdown for people.
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "longbow/config/fields.h"
 #include "longbow/core/strings.h"
+#include "position_layers.h"
 
 namespace longbow {
 
@@ -31,7 +37,7 @@ Json value_schema(const Field& field, const char* type, bool nullable) {
     return schema;
 }
 
-Json field_schema(const Field& field) {
+Json field_schema(const Field& field, const ConfigContext& context) {
     Json schema;
     if (std::holds_alternative<bool>(field.default_value)) {
         schema = value_schema(field, "boolean", true);
@@ -46,6 +52,8 @@ Json field_schema(const Field& field) {
         schema["pattern"] =
             "^\\s*[0-9.]+([eE][+-]?[0-9]+)?[KMBT]?\\s*"
             "(updates?|epochs?|tokens?|s|sec|seconds?|min|minutes?|h|hours?|d|days?)\\s*$";
+    } else if (std::holds_alternative<std::vector<PositionLayer>>(field.default_value)) {
+        schema = layers_schema(context, [&](const Field& key) { return field_schema(key, context); });
     } else {
         const bool integers = std::holds_alternative<std::vector<std::int64_t>>(field.default_value);
         const char* type = integers ? "integer" : "string";
@@ -71,7 +79,7 @@ void add_options(Json& section, const ConfigContext& context, const Selector& se
         if (variant.name != selector.chosen(defaults)) condition["required"] = Json::array({selector.key});
         Json options = Json::object();
         for (const auto& field : option_fields(context, selector, variant.name))
-            options[field.name] = field_schema(field);
+            options[field.name] = field_schema(field, context);
         section["allOf"].push_back({{"if", condition}, {"then", {{"properties", options}}}});
     }
 }
@@ -101,6 +109,25 @@ std::string row(const Field& field) {
 
 constexpr const char* kTableHead = "| Key | Type | Default | Unit | Accepts | Meaning |\n|---|---|---|---|---|---|\n";
 
+// Returns the table of a variant's options. Those that stand above in the same words are named only.
+std::string option_tables(const std::vector<Field>& options, const std::string& variant,
+                          std::map<std::string, std::string>& first_with) {
+    std::string table;
+    std::map<std::string, std::vector<std::string>> above;
+    for (const auto& option : options) {
+        const auto text = row(option);
+        const auto [known, fresh] = first_with.emplace(text, variant);
+        if (fresh) {
+            table += text;
+        } else {
+            above[known->second].push_back("`" + option.path() + "`");
+        }
+    }
+    if (!table.empty()) table = std::string("\n") + kTableHead + table;
+    for (const auto& [name, keys] : above) table += "\nAs of `" + name + "`: " + join(keys, ", ") + ".\n";
+    return table;
+}
+
 constexpr const char* kIntroduction = R"(# Configuration
 
 Written by `longbow config list --markdown`; a test keeps it equal to the program.
@@ -120,7 +147,8 @@ train:
   line. The last one wins. `longbow config show` prints the outcome.
 - A run's own `config.yaml` is complete. Values in it that have no effect with what later files and overrides set are ignored and are not errors.
 - `null` (or `section.key=` on the command line) takes back what an earlier file has set.
-- A list of one needs no brackets; on the command line a list is `eval.lengths=64,128` or `[64, 128]`.
+- A list of one needs no brackets; on the command line a list is `eval.lengths=64,128` or `[64, 128]`, and one of mappings
+  `"position.layers=[{method: rotary, window: 512}, {method: none}]"`.
 - A key that has no effect with the other settings is an error that names the key which decides; so are unknown keys, keys written twice, and
   values of another type or out of range. Errors name the file and line, and end with exit code 3.
 - Integers are plain digits, with no leading zero, exponent or separator. Texts need quotes only where YAML needs them.
@@ -142,7 +170,7 @@ Json config_schema(const ConfigContext& context) {
                                   {"additionalProperties", false}};
     }
     for (const auto& field : config_fields(context))
-        sections[field.section]["properties"][field.name] = field_schema(field);
+        sections[field.section]["properties"][field.name] = field_schema(field, context);
     for (const auto& selector : selectors()) add_options(sections[selector.section], context, selector);
     sections["include"] = {{"description", "Files that are read first, relative to this one"},
                            {"anyOf", {{{"type", "string"}}, {{"type", "array"}, {"items", {{"type", "string"}}}}}}};
@@ -163,11 +191,10 @@ std::string config_reference(const ConfigContext& context) {
         }
         const auto* selector = selector_of(section.name);
         if (selector == nullptr) continue;
+        std::map<std::string, std::string> first_with;  // of each row, the variant that it was printed for
         for (const auto& variant : context.*selector->variants) {
             text += "\n### " + selector->path() + ": " + variant.name + "\n\n" + variant.help + "\n";
-            const auto options = option_fields(context, *selector, variant.name);
-            if (!options.empty()) text += std::string("\n") + kTableHead;
-            for (const auto& option : options) text += row(option);
+            text += option_tables(option_fields(context, *selector, variant.name), variant.name, first_with);
         }
     }
     return text;

@@ -4,8 +4,10 @@
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 #include <sstream>
+#include <utility>
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -21,6 +23,10 @@ namespace {
 // would take for ever.
 constexpr std::size_t kMaxFiles = 1000;
 constexpr std::size_t kMaxBytes = 16 << 20;
+// A list of mappings that each hold a mapping is the deepest value that a key takes. An alias can make a list contain
+// itself, and a few aliases of aliases can stand for a billion values.
+constexpr int kMaxDepth = 3;
+constexpr std::size_t kMaxValues = 1 << 20;
 
 std::string place(const std::string& name, const YAML::Mark& mark) {
     return mark.is_null() ? name : name + ":" + std::to_string(mark.line + 1);  // yaml-cpp counts lines from 0
@@ -56,27 +62,57 @@ void require_text(const std::string& text, const std::string& name) {
     }
 }
 
-RawValue raw_value(const YAML::Node& node, int depth = 0) {
-    RawValue raw;
-    switch (node.Type()) {
-        case YAML::NodeType::Undefined:
-        case YAML::NodeType::Null: break;
-        case YAML::NodeType::Map: raw.kind = RawValue::Kind::map; break;
-        case YAML::NodeType::Scalar:
-            raw.kind = RawValue::Kind::scalar;
-            raw.text = node.Scalar();
-            raw.quoted = !node.Tag().empty() && node.Tag() != "?";  // "?" is yaml-cpp's tag for an unquoted scalar
-            break;
-        case YAML::NodeType::Sequence:
-            raw.kind = RawValue::Kind::list;
-            // No key takes a list of lists, and an alias could make a list contain itself.
-            for (const auto& item : node) {
-                raw.items.push_back(depth == 0 ? raw_value(item, depth + 1)
-                                               : RawValue{RawValue::Kind::list, {}, false, {}});
-            }
-            break;
+// Reads the value of one key.
+class ValueReader {
+public:
+    // `place` says where a node stands, for messages.
+    explicit ValueReader(std::function<std::string(const YAML::Node&)> place) : place_(std::move(place)) {}
+
+    RawValue read(const YAML::Node& node, int depth = 0) {
+        if (++values_ > kMaxValues) throw ConfigError(place_(node) + ": more values than any key takes");
+        RawValue raw;
+        switch (node.Type()) {
+            case YAML::NodeType::Undefined:
+            case YAML::NodeType::Null: break;
+            case YAML::NodeType::Map:
+                raw.kind = RawValue::Kind::map;
+                if (depth < kMaxDepth) read_map(node, depth, raw);
+                break;
+            case YAML::NodeType::Scalar:
+                raw.kind = RawValue::Kind::scalar;
+                raw.text = node.Scalar();
+                raw.quoted = !node.Tag().empty() && node.Tag() != "?";  // "?" is yaml-cpp's tag for an unquoted scalar
+                break;
+            case YAML::NodeType::Sequence:
+                raw.kind = RawValue::Kind::list;
+                if (depth == kMaxDepth) break;
+                for (const auto& item : node) raw.items.push_back(read(item, depth + 1));
+                break;
+        }
+        if (depth > 0) raw.place = place_(node);
+        return raw;
     }
-    return raw;
+
+private:
+    void read_map(const YAML::Node& node, int depth, RawValue& raw) {
+        std::set<std::string> seen;
+        for (const auto& entry : node) {
+            if (!entry.first.IsScalar()) throw ConfigError(place_(entry.first) + ": a key must be a plain word");
+            const std::string& word = entry.first.Scalar();
+            if (!seen.insert(word).second)
+                throw ConfigError(place_(entry.first) + ": " + word + " is written here twice");
+            raw.keys.push_back(word);
+            raw.items.push_back(read(entry.second, depth + 1));
+            raw.items.back().place = place_(entry.first);
+        }
+    }
+
+    std::function<std::string(const YAML::Node&)> place_;
+    std::size_t values_ = 0;
+};
+
+RawValue raw_value(const YAML::Node& node, const std::string& name) {
+    return ValueReader([&](const YAML::Node& at) { return place(name, at.Mark()); }).read(node);
 }
 
 class Reader {
@@ -115,8 +151,8 @@ public:
             if (section == "include") continue;
             // The section itself is assigned first: if it is unknown, that is the error to report, not its first key.
             const bool holds_keys = entry.second.IsMap() || entry.second.IsNull();
-            assignments.push_back(
-                {section, "", holds_keys ? RawValue{} : raw_value(entry.second), place(name, entry.first.Mark())});
+            assignments.push_back({section, "", holds_keys ? RawValue{} : raw_value(entry.second, name),
+                                   place(name, entry.first.Mark())});
             if (entry.second.IsMap()) keys(section, entry.second, name);
         }
         for (auto i = first; i < assignments.size(); ++i) {
@@ -192,7 +228,7 @@ private:
         std::set<std::string> seen;
         for (const auto& entry : node) {
             const std::string word = key(entry.first, name, section, seen);
-            assignments.push_back({section, word, raw_value(entry.second), place(name, entry.first.Mark())});
+            assignments.push_back({section, word, raw_value(entry.second, name), place(name, entry.first.Mark())});
         }
     }
 
@@ -260,7 +296,7 @@ Assignment read_override(const std::string& given) {
     raw.text = value;
     if (value.front() == '[') {
         try {
-            raw = raw_value(YAML::Load(value));
+            raw = ValueReader([&](const YAML::Node&) { return origin; }).read(YAML::Load(value));
         } catch (const YAML::Exception& error) {
             throw ConfigError(origin + ": not a valid list: " + error.msg);
         }

@@ -8,6 +8,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
+#include "position_layers.h"
 
 namespace longbow {
 
@@ -181,13 +182,17 @@ FieldValue parse_value(const Field& field, const Assignment& assignment) {
                               return FieldValue(parser.list<std::string>(
                                   raw, [&](const RawValue& item) { return parser.allowed_text(item); }));
                           },
+                          // Only what knows the methods can read their options: parse_layers().
+                          [&](const std::vector<PositionLayer>&) -> FieldValue {
+                              throw Error(field.path() + " is not a plain value");
+                          },
                       },
                       field.default_value);
 }
 
 std::string type_name(const FieldValue& value) {
-    static constexpr const char* names[] = {"true or false", "integer",          "number",       "text",
-                                            "duration",      "list of integers", "list of texts"};
+    static constexpr const char* names[] = {"true or false", "integer",          "number",        "text",
+                                            "duration",      "list of integers", "list of texts", "list of mappings"};
     return names[value.index()];
 }
 
@@ -209,6 +214,7 @@ std::string value_text(const FieldValue& value) {
                               for (const auto& item : v) items.push_back(quoted(item));
                               return "[" + join(items, ", ") + "]";
                           },
+                          [](const std::vector<PositionLayer>& v) { return layers_text(v); },
                       },
                       value);
 }
@@ -221,6 +227,7 @@ Json value_json(const FieldValue& value) {
                                      for (const auto& item : v) items.push_back(escape_name(item));
                                      return items;
                                  },
+                                 [](const std::vector<PositionLayer>& v) { return layers_json(v); },
                                  [](const auto& v) { return Json(v); }},
                       value);
 }

@@ -13,9 +13,11 @@ namespace longbow {
 struct RawValue {
     enum class Kind { null, scalar, list, map };
     Kind kind = Kind::null;
-    std::string text;             // of a scalar
-    bool quoted = false;          // a scalar in quotes: always a text
-    std::vector<RawValue> items;  // of a list
+    std::string text{};               // of a scalar
+    bool quoted = false;              // a scalar in quotes: always a text
+    std::vector<RawValue> items{};    // of a list; of a map, its values
+    std::vector<std::string> keys{};  // of a map, in the order of its values
+    std::string place{};              // as Assignment::origin; set in lists and maps only
 };
 
 // One setting as the user wrote it.

@@ -1,9 +1,10 @@
 // Describes the GPUs (machine.h) with the CUDA runtime, in builds that have it.
+#include <fmt/core.h>
+
 #include "longbow/core/machine.h"
 
 #ifdef LONGBOW_CUDA
 #include <dlfcn.h>
-#include <fmt/core.h>
 
 #include "cuda/device_query.h"
 #include "longbow/core/cuda_failure.h"

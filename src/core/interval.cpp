@@ -116,11 +116,11 @@ Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::v
 
 }  // namespace
 
-std::vector<double> block_sums(std::span<const float> values) {
+std::vector<double> block_sums(std::span<const double> values) {
     std::vector<double> sums;
     for (std::size_t begin = 0; begin < values.size(); begin += kIntervalBlock) {
         double sum = 0;
-        for (const float value : values.subspan(begin, std::min<std::size_t>(kIntervalBlock, values.size() - begin)))
+        for (const double value : values.subspan(begin, std::min<std::size_t>(kIntervalBlock, values.size() - begin)))
             sum += value;
         sums.push_back(sum);
     }

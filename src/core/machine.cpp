@@ -54,12 +54,19 @@ CpuInfo cpu_info() {
     static constexpr struct {
         const char* flag;
         const char* name;
-    } kFeatures[] = {
-        {"avx2", "AVX2"}, {"avx512f", "AVX-512F"}, {"avx512_bf16", "AVX-512 BF16"}, {"amx_bf16", "AMX BF16"}};
+    } kFeatures[] = {{"avx2", "AVX2"},
+                     {"avx512f", "AVX-512F"},
+                     {"avx512_bf16", "AVX-512 BF16"},
+                     {"avx512_fp16", "AVX-512 FP16"},
+                     {"amx_bf16", "AMX BF16"}};
     for (const auto& [flag, name] : kFeatures) {
         if (std::find(flags.begin(), flags.end(), flag) != flags.end()) info.features.emplace_back(name);
     }
     return info;
+}
+
+void keep_products_repeatable() {
+    if (cpu_info().vendor == "GenuineIntel") ::setenv("MKL_CBWR", "AUTO", /*overwrite=*/0);
 }
 
 void keep_freed_memory() {

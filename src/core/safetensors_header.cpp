@@ -100,8 +100,9 @@ void check_layout(const std::vector<SafetensorsEntry>& entries, std::uint64_t da
 }  // namespace
 
 std::size_t safetensors_dtype_size(std::string_view dtype) {
-    static const std::map<std::string_view, std::size_t> sizes = {
-        {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1}, {"U8", 1}};
+    static const std::map<std::string_view, std::size_t> sizes = {{"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2},
+                                                                  {"I64", 8}, {"I32", 4}, {"I16", 2}, {"I8", 1},
+                                                                  {"U8", 1},  {"BOOL", 1}};
     const auto found = sizes.find(dtype);
     return found == sizes.end() ? 0 : found->second;
 }
@@ -136,7 +137,7 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
     return header;
 }
 
-std::string build_safetensors_header(SafetensorsHeader& header) {
+std::string build_safetensors_header(SafetensorsHeader& header, bool with_fillers) {
     Json json = Json::object();
     if (!header.metadata.empty()) json["__metadata__"] = header.metadata;
     const auto add = [&](const std::string& name, const std::string& dtype, const std::vector<std::int64_t>& shape,
@@ -146,7 +147,7 @@ std::string build_safetensors_header(SafetensorsHeader& header) {
     std::uint64_t position = 0;
     int fillers = 0;
     for (auto& entry : header.tensors) {
-        if (const std::uint64_t rest = position % kAlignment; rest != 0) {
+        if (const std::uint64_t rest = position % kAlignment; rest != 0 && with_fillers) {
             const std::uint64_t filler = kAlignment - rest;
             add(std::string(kFiller) + std::to_string(fillers++), "U8", {static_cast<std::int64_t>(filler)}, position,
                 position + filler);

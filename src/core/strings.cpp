@@ -79,6 +79,8 @@ std::string with_commas(std::int64_t value) {
     return digits;
 }
 
+std::string length_text(std::int64_t length) { return length == 0 ? "unknown" : std::to_string(length); }
+
 std::string human_bytes(double bytes) {
     static constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
     std::size_t unit = 0;

@@ -15,15 +15,17 @@ namespace {
 class MemoryStream final : public TokenStream {
 public:
     MemoryStream(std::vector<TokenId> ids, TokenId boundary, std::vector<std::int64_t> document_ends,
-                 std::vector<KnownOffset> known)
+                 std::vector<KnownOffset> known, bool ends_with_boundary)
         : ids_(std::move(ids)),
           boundary_(boundary),
           document_ends_(std::move(document_ends)),
-          known_(std::move(known)) {}
+          known_(std::move(known)),
+          ends_with_boundary_(ends_with_boundary) {}
 
     [[nodiscard]] std::int64_t size() const override { return static_cast<std::int64_t>(ids_.size()); }
     [[nodiscard]] TokenId boundary() const override { return boundary_; }
     [[nodiscard]] const std::vector<std::int64_t>& document_ends() const override { return document_ends_; }
+    [[nodiscard]] bool ends_with_boundary() const override { return ends_with_boundary_; }
     [[nodiscard]] std::string fingerprint() const override {
         return longbow::fingerprint({reinterpret_cast<const char*>(ids_.data()), ids_.size() * sizeof(TokenId)});
     }
@@ -56,21 +58,34 @@ private:
     TokenId boundary_;
     std::vector<std::int64_t> document_ends_;
     std::vector<KnownOffset> known_;  // ascending from token 0 to size()
+    bool ends_with_boundary_;
 };
+
+// Makes a stream of one document with `counts` bytes and words in each token.
+std::unique_ptr<TokenStream> one_document(std::vector<TokenId> ids, TokenId boundary, RawCount counts) {
+    if (ids.empty()) throw DataError("a stream of ids needs at least one");
+    const auto size = static_cast<std::int64_t>(ids.size());
+    const auto count = static_cast<std::uint64_t>(size);
+    return std::make_unique<MemoryStream>(
+        std::move(ids), boundary, std::vector<std::int64_t>{size},
+        std::vector<KnownOffset>{{0, {}}, {size, {counts.bytes * count, counts.words * count}}}, false);
+}
 
 }  // namespace
 
 std::unique_ptr<TokenStream> memory_stream(std::vector<TokenId> ids, TokenId boundary,
-                                           std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known) {
-    return std::make_unique<MemoryStream>(std::move(ids), boundary, std::move(document_ends), std::move(known));
+                                           std::vector<std::int64_t> document_ends, std::vector<KnownOffset> known,
+                                           bool ends_with_boundary) {
+    return std::make_unique<MemoryStream>(std::move(ids), boundary, std::move(document_ends), std::move(known),
+                                          ends_with_boundary);
+}
+
+std::unique_ptr<TokenStream> stream_without_text(std::vector<TokenId> ids, TokenId boundary) {
+    return one_document(std::move(ids), boundary, {});
 }
 
 std::unique_ptr<TokenStream> stream_of_ids(std::vector<TokenId> ids, TokenId boundary) {
-    if (ids.empty()) throw DataError("a stream of ids needs at least one");
-    const auto size = static_cast<std::int64_t>(ids.size());
-    const auto count = static_cast<std::uint64_t>(size);
-    return std::make_unique<MemoryStream>(std::move(ids), boundary, std::vector<std::int64_t>{size},
-                                          std::vector<KnownOffset>{{0, {0, 0}}, {size, {count, count}}});
+    return one_document(std::move(ids), boundary, {1, 1});
 }
 
 }  // namespace longbow

@@ -245,9 +245,9 @@ void Communicator::sum(const at::Tensor& tensor) {
     });
 }
 
-void Communicator::sum(std::vector<float>& values) {
+void Communicator::sum(std::vector<double>& values) {
     if (alone() || values.empty()) return;
-    const auto host = at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kFloat);
+    const auto host = at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())}, at::kDouble);
     if (impl_->device.is_cpu()) return sum(host);
     const auto device_values = host.to(impl_->device);
     sum(device_values);

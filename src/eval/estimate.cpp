@@ -43,7 +43,7 @@ private:
     const TokenStream& stream_;
     AutocastScope autocast_;
     ForwardFlops forward_;
-    std::vector<float> losses_;
+    std::vector<double> losses_;
 };
 
 // Returns the speed of a short window on its second pass; the first pass includes one-time set-up.
@@ -82,7 +82,7 @@ std::vector<double> seconds_per_flop(LanguageModel& model, const TokenStream& st
     for (std::size_t i = 0; i < order.size(); ++i) {
         const auto& plan = *plans[order[i]];
         const double slice = std::max(0.0, budget - meter.elapsed()) / static_cast<double>(order.size() - i);
-        const auto windows = merge_windows(plan.windows);
+        const auto windows = forward_windows(model, plan.windows);
         const auto batches = make_batches(windows, plan.request.max_batch_tokens);
         if (!batches.empty()) {
             // A batch in the middle is typical; those at the ends may be short or merged.

@@ -12,12 +12,32 @@ namespace longbow {
 
 namespace {
 
-std::vector<std::string> strided_protocols() {
+// Returns "hf or yarn": the protocols of which `property` is true.
+std::string protocols_with(bool EvalProtocol::*property) {
     std::vector<std::string> names;
     for (const auto& protocol : eval_protocols()) {
-        if (protocol.strided) names.push_back(protocol.name);
+        if (protocol.*property) names.push_back(protocol.name);
     }
-    return names;
+    return join(names, " or ");
+}
+
+std::int64_t stride_of(const EvalPlanRequest& request) {
+    if (request.stride != 0) return request.stride;
+    return request.truncate ? request.length : default_stride(request.protocol, request.length);
+}
+
+void check_rules(const EvalProtocol& protocol, const EvalPlanRequest& request) {
+    if (!protocol.takes_bos && request.bos) {
+        throw UsageError("protocol " + protocol.name +
+                         " keeps its own rule for the boundary: omit --bos, or use protocol " +
+                         protocols_with(&EvalProtocol::takes_bos));
+    }
+    if (!protocol.document_rules && (request.truncate || request.min_document_tokens != 0)) {
+        throw UsageError("protocol " + protocol.name + " takes all of the text: omit --truncate and " +
+                         "--min-document-tokens, or use protocol " + protocols_with(&EvalProtocol::document_rules));
+    }
+    if (request.truncate && request.stride != 0)
+        throw UsageError("--truncate leaves each document one window, which has no stride: omit --stride");
 }
 
 }  // namespace
@@ -33,10 +53,11 @@ void check_plan(const EvalPlanRequest& request) {
         throw UsageError(fmt::format("evaluation length {} is too short: protocol {} needs at least {}", length,
                                      protocol.name, protocol.shortest_length));
     }
-    const auto stride = request.stride == 0 ? protocol.stride_at(length) : request.stride;
+    check_rules(protocol, request);
+    const auto stride = stride_of(request);
     if (!protocol.strided && stride != protocol.stride_at(length)) {
         throw UsageError("protocol " + protocol.name + " has no stride: omit --stride, or use protocol " +
-                         join(strided_protocols(), " or "));
+                         protocols_with(&EvalProtocol::strided));
     }
     if (stride < 1 || stride > length) {
         throw UsageError(fmt::format("stride {} is out of range: at length {} it is 1 to {}", stride, length, length));
@@ -49,17 +70,22 @@ void check_plan(const EvalPlanRequest& request) {
 std::vector<EvalWindow> plan_windows(const EvalPlanRequest& request) {
     check_plan(request);
     const auto& protocol = protocol_named(request.protocol);
-    EvalStretch stretch{0, 0, request.length,
-                        request.stride == 0 ? protocol.stride_at(request.length) : request.stride};
+    EvalStretch stretch{0, 0, request.length, stride_of(request)};
+    stretch.bos = request.bos.value_or(default_bos(request.protocol).value_or(Bos::never));
+    stretch.truncate = request.truncate;
     std::vector<EvalWindow> windows;
-    const std::vector<std::int64_t> whole{request.tokens};
-    for (const auto document_end : request.document_ends.empty() ? whole : request.document_ends) {
-        stretch.last = std::min(document_end, request.tokens);
+    for (const auto& [first, last] : planned_stretches(request)) {
+        stretch.first = first;
+        stretch.last = last;
         protocol.plan(stretch, windows);
-        stretch.first = stretch.last;
     }
     if (windows.empty()) {
-        throw UsageError(fmt::format("protocol {} scores no token of a stream of {}", protocol.name, request.tokens));
+        const auto documents = request.min_document_tokens > 0
+                                   ? fmt::format(", whose documents have fewer than {} tokens (--min-document-tokens)",
+                                                 with_commas(request.min_document_tokens))
+                                   : "";
+        throw UsageError(
+            fmt::format("protocol {} scores no token of a stream of {}{}", protocol.name, request.tokens, documents));
     }
     return windows;
 }

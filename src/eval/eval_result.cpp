@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdint>
@@ -28,6 +30,7 @@ Json json_of(const std::vector<double>& values) {
     return list;
 }
 Json json_of(double value) { return std::isfinite(value) ? Json(value) : Json(); }
+Json json_of(std::optional<Bos> value) { return value ? Json(name_of(*value)) : Json(); }
 template <class Value>
 Json json_of(const Value& value) {
     return value;
@@ -48,6 +51,10 @@ void read_into(const Json& json, std::int64_t& value) {
     if (beyond || broken) throw Json::type_error::create(302, "type must be a whole number", &json);
     json.get_to(value);
 }
+void read_into(const Json& json, std::optional<Bos>& value) {
+    value = choice_named<Bos>(json.get<std::string>());
+    if (!value) throw Json::other_error::create(501, "no such rule", &json);
+}
 template <class Value>
 void read_into(const Json& json, Value& value) {
     json.get_to(value);
@@ -57,6 +64,8 @@ void read_into(const Json& json, Value& value) {
 template <class Result, class Visit>
 void visit_fields(Result& r, Visit&& field) {
     field("name", r.name, false);
+    field("model", r.model, false);
+    field("overrides", r.overrides, false);
     field("position", r.position, true);
     field("train_length", r.train_length, true);
     field("length", r.length, true);
@@ -65,9 +74,13 @@ void visit_fields(Result& r, Visit&& field) {
     field("split", r.split, true);
     field("within_documents", r.within_documents, false);
     field("max_stream_tokens", r.max_stream_tokens, false);
+    field("bos", r.bos, false);
+    field("truncate", r.truncate, false);
+    field("min_document_tokens", r.min_document_tokens, false);
     field("tokens", r.tokens, true);
     field("windows", r.windows, false);
     field("longest_window", r.longest_window, false);
+    field("documents_left_out", r.documents_left_out, false);
     field("nll", r.nll, true);
     field("ppl", r.ppl, true);
     // ppl_ci, ppl_ci_method and blocks follow here in the file; to_json() writes them itself
@@ -100,9 +113,10 @@ void visit_fields(Result& r, Visit&& field) {
 // Keys that came after the first version are absent from a row that has nothing to say there.
 template <class Value>
 bool is_left_out(const char* key, const Value& value) {
-    if constexpr (std::is_same_v<Value, std::string>)
-        return value.empty() && (std::strcmp(key, "data_set") == 0 || std::strcmp(key, "rounded_bias") == 0);
-    return false;
+    static constexpr std::array kLater{"model", "data_set", "rounded_bias",        "overrides",
+                                       "bos",   "truncate", "min_document_tokens", "documents_left_out"};
+    return value == Value{} &&
+           std::any_of(kLater.begin(), kLater.end(), [&](const char* later) { return std::strcmp(key, later) == 0; });
 }
 
 }  // namespace
@@ -112,6 +126,7 @@ Json to_json(const EvalResult& result) {
     visit_fields(result, [&](const char* key, const auto& value, bool) {
         if (is_left_out(key, value)) return;
         json[key] = json_of(value);
+        if (std::strcmp(key, "train_length") == 0 && result.train_length == 0) json[key] = nullptr;  // unknown
         if (std::strcmp(key, "ppl") != 0) return;
         json["ppl_ci"] = result.ppl_ci ? json_of(std::vector<double>{result.ppl_ci->low, result.ppl_ci->high}) : Json();
         json["ppl_ci_method"] = result.ppl_ci_method;
@@ -126,6 +141,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
     visit_fields(result, [&](const char* key, auto& value, bool required) {
         const auto found = json.find(key);
         constexpr bool may_be_null = std::is_same_v<std::remove_reference_t<decltype(value)>, double>;
+        if (found != json.end() && found->is_null() && std::strcmp(key, "train_length") == 0) return;
         if (found == json.end() || (found->is_null() && !may_be_null)) {
             if (required) throw DataError(where + ": no key \"" + key + "\": not a row written by longbow eval");
             return;
@@ -133,7 +149,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where) {
         try {
             read_into(*found, value);
         } catch (const Json::exception&) {
-            throw DataError(where + ": key \"" + key + "\" has the wrong type: " + json_text(*found));
+            throw DataError(where + ": key \"" + key + "\" has the wrong type or value: " + json_text(*found));
         }
     });
     for (const auto& [key, value] :

@@ -7,7 +7,10 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "longbow/config/context.h"
+#include "longbow/config/fields.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/hash.h"
@@ -35,18 +38,27 @@ std::string partial_key(LanguageModel& model, const TokenStream& stream, const E
         hasher.update(stored.name);
         hasher.update(value.data_ptr(), value.nbytes());
     }
-    hasher.update(fmt::format(
-        "|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:a}|{}", stream.fingerprint(), request.protocol, request.length,
-        request.stride, request.within_documents ? 1 : 0, request.max_batch_tokens, request.max_stream_tokens,
-        name_of(request.dtype), model.parameters().front().device().str(), model.config().position.method,
-        model.attention().name(), model.config().attention.skip_threshold, to_string(gemm_library())));
+    std::vector<Field> positions;
+    for (auto& field : effective_fields(model.config(), registered_config_context())) {
+        if (field.section == "position") positions.push_back(std::move(field));
+    }
+    hasher.update(fmt::format("|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{}|{:a}|{}", stream.fingerprint(), request.protocol,
+                              request.length, request.stride, request.within_documents ? 1 : 0,
+                              request.max_batch_tokens, request.max_stream_tokens, name_of(request.dtype),
+                              model.parameters().front().device().str(), fields_fingerprint(model.config(), positions),
+                              model.attention().name(), model.config().attention.skip_threshold,
+                              to_string(gemm_library())));
+    Measurement how;
+    take_settings(how, request);
+    hasher.update(how.key(Measurement::kRules));
     return hasher.digest();
 }
 
 // Saves the finished losses. The caller has them in memory, so a file that cannot be written is only a warning.
-void save_all_losses(const std::filesystem::path& partial, const std::string& key, const std::vector<float>& nll) {
+void save_all_losses(const std::filesystem::path& partial, const std::string& key, const std::vector<double>& nll,
+                     DType dtype) {
     try {
-        write_partial(partial, key, nll, nll.size());
+        write_partial(partial, key, nll, nll.size(), dtype);
     } catch (const Error& error) {
         log::warn(std::string(error.what()) + "; an interruption will lose what is measured");
     }
@@ -63,7 +75,9 @@ public:
           share_(options.share),
           world_(static_cast<std::size_t>(share_.world)),
           rank_(static_cast<std::size_t>(share_.rank)),
-          windows_(merge_windows(plan.windows)),
+          dtype_(plan.request.dtype),
+          windows_(forward_windows(model, plan.windows)),
+          unscored_(unscored_inputs(model, plan)),
           batches_(make_batches(windows_, plan.request.max_batch_tokens)),
           forward_(model),
           total_(plan.scored()),
@@ -73,7 +87,7 @@ public:
         if (!options_.partial.empty()) key_ = partial_key(model, stream, plan.request);
     }
 
-    std::vector<float> run() {
+    std::vector<double> run() {
         auto next = resume();
         meter_ = RateMeter();
         for (; next < batches_.size(); next += world_) run_round(next);
@@ -96,7 +110,7 @@ private:
     // Loads the losses that an interrupted call saved. Returns the first batch that is left to compute.
     std::size_t resume() {
         const auto& label = options_.label;
-        const auto kept = rank_ == 0 ? read_partial(options_.partial, key_) : std::vector<float>();
+        const auto kept = rank_ == 0 ? read_partial(options_.partial, key_, dtype_) : std::vector<double>();
         std::copy_n(kept.begin(), std::min(kept.size(), nll_.size()), nll_.begin());
         if (!kept.empty() && !label.empty()) {
             log::info(fmt::format("{}: continuing after {} of {} tokens", label,
@@ -115,8 +129,8 @@ private:
         return next;
     }
 
-    static void clear_from(std::vector<float>& nll, std::size_t begin) {
-        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begin), nll.end(), 0.0F);
+    static void clear_from(std::vector<double>& nll, std::size_t begin) {
+        std::fill(nll.begin() + static_cast<std::ptrdiff_t>(begin), nll.end(), 0.0);
     }
 
     void run_round(std::size_t next) {
@@ -139,7 +153,7 @@ private:
         // The share of visited blocks is measured once
         const bool measured = computed_ == 0 && options_.timing != nullptr;
         if (computed_ == 0) attention.measure_visited(measured && attention.skips());
-        score_batch(model_, stream_, windows_, batches_[index], nll_.data() + begins_[index]);
+        score_batch(model_, stream_, windows_, batches_[index], nll_.data() + begins_[index], unscored_);
         if (!measured) return;
         options_.timing->visited_fraction = attention.visited().value_or(1.0);
         options_.timing->rounded_bias = attention.rounded_bias();
@@ -156,7 +170,7 @@ private:
             auto whole = nll_;
             clear_from(whole, done);
             share_.sum(whole);
-            if (rank_ == 0) write_partial(partial, key_, whole, done);
+            if (rank_ == 0) write_partial(partial, key_, whole, done, dtype_);
             saved_at_ = meter_.elapsed();
         }
         if (!stop) return;
@@ -178,7 +192,7 @@ private:
         if (!options_.keep_partial) {
             std::filesystem::remove(options_.partial);
         } else if (computed_ > 0) {
-            save_all_losses(options_.partial, key_, nll_);
+            save_all_losses(options_.partial, key_, nll_, dtype_);
         }
     }
 
@@ -187,11 +201,13 @@ private:
     const EvalOptions& options_;
     const EvalShare& share_;
     const std::size_t world_, rank_;
+    const DType dtype_;
     const std::vector<EvalWindow> windows_;
+    const std::int64_t unscored_;
     const std::vector<EvalBatch> batches_;
     const ForwardFlops forward_;
     const std::int64_t total_;         // scored tokens
-    std::vector<float> nll_;           // [total_]; 0 where another rank computes, or nothing is computed yet
+    std::vector<double> nll_;          // [total_]; 0 where another rank computes, or nothing is computed yet
     std::vector<std::size_t> begins_;  // where each batch's tokens begin in nll_
     std::string key_;
     WorkProgress own_progress_;
@@ -206,7 +222,7 @@ private:
 void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
     if (limit > 0 && length > limit) {
         throw UsageError(fmt::format("length {}: position method '{}' of this model ends at {}; evaluate at {} or less",
-                                     length, config.position.method, limit, limit));
+                                     length, config.position.method_names(), limit, limit));
     }
 }
 
@@ -220,7 +236,7 @@ EvalShare evaluation_share(Communicator& ranks) {
     share.rank = ranks.rank();
     share.world = ranks.world();
     share.any = [&ranks](bool value) { return ranks.any(value); };
-    share.sum = [&ranks](std::vector<float>& values) { ranks.sum(values); };
+    share.sum = [&ranks](std::vector<double>& values) { ranks.sum(values); };
     share.from_leader = [&ranks](const std::string& value) { return ranks.from_leader(value); };
     share.progress = [&ranks, batch = std::int64_t{0}]() mutable {
         ranks.stage(fmt::format("evaluation, batch {}", ++batch));
@@ -228,16 +244,21 @@ EvalShare evaluation_share(Communicator& ranks) {
     return share;
 }
 
-double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows) {
+std::vector<EvalWindow> forward_windows(const LanguageModel& model, const std::vector<EvalWindow>& windows) {
+    return model.position().depends_on_length() ? windows : merge_windows(windows);
+}
+
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows,
+                        bool merged) {
     const ForwardFlops forward(config, vocab_size);
     double flops = 0;
-    for (const auto& window : merge_windows(windows))
+    for (const auto& window : merged ? merge_windows(windows) : windows)
         flops += forward.window(window.end - window.begin, window.end - window.score_begin);
     return flops;
 }
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
-                                   const EvalOptions& options) {
+std::vector<double> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
+                                    const EvalOptions& options) {
     check_length(model, plan.request.length);
     const auto dtype = scalar_type(plan.request.dtype);
     const auto weights = model.parameters().front();

@@ -25,15 +25,26 @@ std::vector<std::int64_t> distinct_lengths(const std::vector<std::int64_t>& leng
     return distinct;
 }
 
-std::int64_t longest_stretch(const EvalPlanRequest& request) {
-    if (request.document_ends.empty()) return request.tokens;
-    std::int64_t longest = 0, begin = 0;
-    for (const auto document_end : request.document_ends) {
-        const auto end = std::min(document_end, request.tokens);
-        longest = std::max(longest, end - begin);
-        begin = end;
+std::vector<std::pair<std::int64_t, std::int64_t>> planned_stretches(const EvalPlanRequest& request) {
+    const auto& protocol = protocol_named(request.protocol);
+    const std::int64_t ending = request.ends_with_boundary && !protocol.scores_boundary ? 1 : 0;
+    const std::vector<std::int64_t> whole{request.tokens};
+    std::vector<std::pair<std::int64_t, std::int64_t>> stretches;
+    std::int64_t first = 0;
+    for (const auto document_end : request.document_ends.empty() ? whole : request.document_ends) {
+        const auto last = std::min(document_end - ending, request.tokens);
+        if (last > first && last - first >= request.min_document_tokens) stretches.emplace_back(first, last);
+        first = std::min(document_end, request.tokens);
     }
-    return longest;
+    return stretches;
+}
+
+std::int64_t longest_stretch(const EvalPlanRequest& request) {
+    std::int64_t longest = 0;
+    for (const auto& [first, last] : planned_stretches(request)) longest = std::max(longest, last - first);
+    // A BOS is one token more.
+    const auto bos = request.bos ? request.bos : default_bos(request.protocol);
+    return longest + (bos.value_or(Bos::never) == Bos::never ? 0 : 1);
 }
 
 bool warn_if_unreached(const EvalPlanRequest& request) {

@@ -1,11 +1,10 @@
 #include "longbow/eval/logprobs.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <string_view>
 
 #include "longbow/core/files.h"
+#include "longbow/core/npy.h"
 #include "longbow/core/strings.h"
 
 namespace longbow {
@@ -30,18 +29,22 @@ std::string logprobs_path(const std::string& pattern, const std::string& run, st
     return path;
 }
 
-void write_logprobs(const std::string& path, const std::vector<float>& nll) {
-    std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({},), }}", nll.size());
-    // Magic, version and length take 10 bytes; data start at a multiple of 64.
-    header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');
-    header += '\n';
-    std::string bytes = std::string("\x93NUMPY\x01\x00", 8);
-    bytes += static_cast<char>(header.size() & 0xff);
-    bytes += static_cast<char>(header.size() >> 8);
-    bytes += header;
-    std::vector<float> logprobs(nll.size());
-    for (std::size_t i = 0; i < nll.size(); ++i) logprobs[i] = -nll[i];
-    bytes.append(reinterpret_cast<const char*>(logprobs.data()), logprobs.size() * sizeof(float));
+namespace {
+
+template <class Float>
+void append_negatives(std::string& bytes, const std::vector<double>& values) {
+    for (const double value : values) {
+        const auto negative = static_cast<Float>(-value);
+        bytes.append(reinterpret_cast<const char*>(&negative), sizeof negative);
+    }
+}
+
+}  // namespace
+
+void write_logprobs(const std::string& path, const std::vector<double>& nll, DType dtype) {
+    const bool wide = dtype == DType::fp64;
+    auto bytes = npy_header(wide ? "<f8" : "<f4", nll.size());
+    wide ? append_negatives<double>(bytes, nll) : append_negatives<float>(bytes, nll);
     write_file_atomic(path, bytes);
 }
 

@@ -8,6 +8,7 @@
 
 #include "longbow/config/context.h"
 #include "longbow/config/load.h"
+#include "longbow/core/error.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/device_memory.h"
 
@@ -28,8 +29,12 @@ std::int64_t assumed_tokens(const MeasureRequest& request) {
     return most;
 }
 
-EvalRequest of_run(EvalRequest request, const MeasuredRun& run) {
+// Fills in what depends on the run: its type, and the rule of its family for a BOS. Given ids have the BOS that whoever
+// made them wanted.
+EvalRequest of_run(EvalRequest request, const MeasuredRun& run, const MeasuredText& text) {
     request.dtype = run.dtype;
+    const auto& protocol = protocol_named(request.protocol);
+    if (protocol.takes_bos && !protocol.default_bos && !request.bos && !text.is_ids()) request.bos = run.checkpoint.bos;
     return request;
 }
 
@@ -40,7 +45,10 @@ EvalResult row_without_numbers(const MeasuredRun& run, const TokenStream& stream
     const auto print = [&] { return config_fingerprint(config, registered_config_context()); };
     EvalResult row;
     row.name = run.name;
-    row.position = config.position.method;
+    row.model = run.model;
+    row.overrides = run.overrides;
+    row.name += row.name_suffix();
+    row.position = config.position.method_names();
     row.train_length = config.train.length;
     row.seed = config.train.seed;
     row.updates = checkpoint.state.updates;
@@ -64,14 +72,24 @@ std::string label_of(const EvalResult& row, const std::vector<EvalRequest>& eval
 
 }  // namespace
 
+void take_model_overrides(MeasureRequest& request) {
+    auto& choice = request.model;
+    choice.overrides = take_overrides(request.checkpoints);
+    if (request.checkpoints.empty())
+        throw UsageError(choice.overrides.front() + " changes a setting of a checkpoint: name one, or more");
+    for (const auto& text : choice.overrides) {
+        if (!choice.attention.empty() && starts_with(text, "attention.backend="))
+            throw UsageError("--attention " + choice.attention + " and " + text + ": choose one of the two");
+    }
+}
+
 MeasurePlan::MeasurePlan(MeasureRequest request, bool warns, const std::function<void(const MeasuredRun&)>& check)
-    : request_(std::move(request)),
-      text_(request_.store, request_.files, request_.split, request_.threads, assumed_tokens(request_)) {
+    : request_(std::move(request)), text_(request_, request_.threads, assumed_tokens(request_)) {
     std::set<std::pair<const TokenStream*, std::int64_t>> warned;  // runs that share a text are warned about it once
     auto runs = load_runs(request_.checkpoints, request_.model, [&](const MeasuredRun& run) {
         const auto& stream = text_.stream(run);
         for (const auto& evaluation : request_.evaluations) {
-            const auto own = of_run(evaluation, run);
+            const auto own = of_run(evaluation, run, text_);
             windows_.of(stream, own);
             check_length(run.checkpoint.config, run.max_length, own.length);
             if (warns && warned.emplace(&stream, own.length).second) warn_if_unreached(plan_request(stream, own));
@@ -86,13 +104,14 @@ void MeasurePlan::plan_rows(PlannedRun& planned) {
     planned.stream = &text_.stream(run);
     for (const auto& evaluation : request_.evaluations) {
         auto& row = planned.rows.emplace_back();
-        row.plan = &windows_.of(*planned.stream, of_run(evaluation, run));
+        row.plan = &windows_.of(*planned.stream, of_run(evaluation, run, text_));
         row.expected = row_without_numbers(run, *planned.stream, row.plan->request);
         row.expected.split = text_.split();
         row.expected.data_set = request_.data_set.empty() ? text_.data_set() : request_.data_set;
         row.expected.device = request_.device;
         row.label = label_of(row.expected, request_.evaluations);
-        row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), row.plan->windows);
+        row.flops = evaluation_flops(run.checkpoint.config, run.vocab_size(), row.plan->windows,
+                                     /*merged=*/!run.depends_on_length);
     }
 }
 

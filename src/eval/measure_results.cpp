@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "longbow/checkpoint/import.h"
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
@@ -39,6 +40,13 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
     if (ending != ".jsonl" && ending != ".npy" && fs::exists(place.path) &&
         fs::exists(fs::absolute(place.path).parent_path() / "manifest.json"))
         throw UsageError(flag + " " + path + " is a file of a token store or a checkpoint: name another file");
+    if (!run.model_place.empty()) {
+        for (const auto& file : imported_files(run.model_place)) {
+            if (same_output(path, file))
+                throw UsageError(flag + " " + path + " is a file of the model that is measured: name another file");
+        }
+        return;
+    }
     for (const char* name : {"config.yaml", "metrics.jsonl", "log.txt", "fork.json"}) {
         if (same_output(path, run.folder / name))
             throw UsageError(flag + " " + path + " is the run's " + name + ": name another file");
@@ -48,6 +56,7 @@ void check_not_of_run(const MeasuredRun& run, const std::string& flag, const std
 fs::path partial_of(const PlannedRun& run, const PlannedRow& row) {
     auto losses = row.expected;
     losses.data_set.clear();  // the losses do not depend on the name of the data set
+    if (losses.bos == default_bos(losses.protocol)) losses.bos.reset();  // as an earlier version named its file
     const auto key = fingerprint(json_text(to_json(losses)));
     return run.partials.empty() ? fs::path() : run.partials / (".eval-" + key.substr(key.size() - 12) + ".partial");
 }
@@ -65,12 +74,17 @@ ResultsMeasurement::ResultsMeasurement(ResultsRequest request, Communicator& ran
 void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
     if (!ranks_.leader() || request_.only_estimates) return;
     const auto results = results_of(run);
-    check_not_a_text("--out", results, request_.files);
+    if (request_.out.empty() && runs_in_model(run)) {
+        throw UsageError("the results would lie in the model's own folder, " + run.model_place.string() +
+                         ": name a file with --out, or run the command in another folder");
+    }
+    const auto texts = request_.read_files();
+    check_not_a_text("--out", results, texts);
     check_not_of_run(run, "--out", results);
     if (request_.token_logprobs.empty()) return;
     for (const auto& evaluation : request_.evaluations) {
         const auto path = logprobs_path(request_.token_logprobs, run.name, evaluation.length);
-        check_not_a_text("--token-logprobs", path, request_.files);
+        check_not_a_text("--token-logprobs", path, texts);
         check_not_of_run(run, "--token-logprobs", path);
         if (!find_output(path).stream && same_output(path, results))
             throw UsageError("--token-logprobs " + path + " is the --out file: name another");
@@ -107,7 +121,7 @@ void ResultsMeasurement::find_known(PlannedRun& run) {
         auto& results = outputs_[out];
         if (!results) results = std::make_shared<ResultsOutput>(out);
         known = results->known();
-        partials = results->folder_for_partials(run.run.folder).string();
+        partials = results->folder_for_partials(runs_in_model(run.run) ? fs::path() : run.run.folder).string();
     }
     run.partials = ranks_.from_leader(partials);
     for (auto& row : run.rows) {
@@ -129,12 +143,17 @@ bool ResultsMeasurement::uses_standard_output(const PlannedRun& run) const {
 
 EvalResult ResultsMeasurement::measure_planned(PlannedRun& run, const PlannedRow& row, WorkProgress& progress) {
     const auto& expected = row.expected;
-    log::info(fmt::format("{}: {} windows by protocol {}, stride {}", row.label,
+    const auto left_out = row.plan->documents_left_out;
+    log::info(fmt::format("{}: {} windows by protocol {}, stride {}{}{}", row.label,
                           with_commas(static_cast<std::int64_t>(row.plan->windows.size())), expected.protocol,
-                          expected.stride));
+                          expected.stride, expected.rules_text(),
+                          left_out > 0 ? fmt::format("; {} shorter document{} left out", with_commas(left_out),
+                                                     left_out == 1 ? " is" : "s are")
+                                       : ""));
     auto measured = measure_row(plan_, run, row, partial_of(run, row), progress, evaluation_share(ranks_));
     if (!request_.token_logprobs.empty() && ranks_.leader())
-        write_logprobs(logprobs_path(request_.token_logprobs, run.run.name, expected.length), measured.nll);
+        write_logprobs(logprobs_path(request_.token_logprobs, run.run.name, expected.length), measured.nll,
+                       row.plan->request.dtype);
     return std::move(measured.row);
 }
 

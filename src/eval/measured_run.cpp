@@ -6,9 +6,16 @@
 #include <set>
 #include <utility>
 
+#include "longbow/checkpoint/public_model.h"
+#include "longbow/config/context.h"
+#include "longbow/config/fields.h"
+#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/strings.h"
+#include "longbow/core/utf8.h"
 #include "longbow/eval/runs.h"
+#include "longbow/telemetry/log.h"
 
 namespace longbow {
 
@@ -28,16 +35,32 @@ bool before(const fs::path& a, const fs::path& b) {
     return x.size() < y.size();
 }
 
+struct Located {
+    fs::path checkpoint;
+    fs::path named;       // what the run's name is made of: the checkpoint, or a public model's place
+    std::string variant;  // follows the name
+    std::string model;    // MeasuredRun::model
+};
+
+std::vector<Located> located(const std::vector<fs::path>& checkpoints) {
+    std::vector<Located> places;
+    for (const auto& checkpoint : checkpoints) places.push_back({checkpoint, checkpoint, "", ""});
+    return places;
+}
+
 // Returns the checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains
 // '@'. A folder that is no run stands for all runs in it.
-std::vector<fs::path> checkpoints_of(const std::string& text) {
+std::vector<Located> checkpoints_of(const std::string& text) {
+    if (const auto model = public_model(text))
+        return {{cached_checkpoint(*model), model->place, model->variant(), text}};
     fs::path folder = text;
     std::string which;
     if (const auto at = text.rfind('@'); !fs::exists(folder) && at != std::string::npos) {
         folder = text.substr(0, at);
         which = text.substr(at);
     }
-    if (const auto run = run_of_checkpoints(folder); !run.empty()) return {resolve_checkpoint(run.string() + which)};
+    if (const auto run = run_of_checkpoints(folder); !run.empty())
+        return located({resolve_checkpoint(run.string() + which)});
     const bool is_run = fs::exists(folder / "checkpoints") || fs::exists(folder / "manifest.json");
     std::vector<fs::path> runs;
     if (fs::is_directory(folder) && !is_run) {
@@ -45,22 +68,30 @@ std::vector<fs::path> checkpoints_of(const std::string& text) {
             if (found.checkpoints) runs.push_back(found.folder);
         }
     }
-    if (runs.empty()) return {resolve_checkpoint(text)};
+    if (runs.empty()) return located({resolve_checkpoint(text)});
     std::sort(runs.begin(), runs.end(), before);
     std::vector<fs::path> checkpoints;
     for (const auto& run : runs) checkpoints.push_back(resolve_checkpoint(run.string() + which));
-    return checkpoints;
+    return located(checkpoints);
 }
 
-std::vector<fs::path> resolve_all(const std::vector<std::string>& arguments) {
-    std::vector<fs::path> checkpoints;
+std::vector<Located> locate_all(const std::vector<std::string>& arguments) {
+    std::vector<Located> places;
     std::set<fs::path> seen;
     for (const auto& text : arguments) {
-        for (const auto& checkpoint : checkpoints_of(text)) {
-            if (seen.insert(fs::canonical(checkpoint)).second) checkpoints.push_back(checkpoint);
+        for (auto& place : checkpoints_of(text)) {
+            if (seen.insert(fs::canonical(place.checkpoint)).second) places.push_back(std::move(place));
         }
     }
-    return checkpoints;
+    return places;
+}
+
+std::vector<std::string> names_of(const std::vector<Located>& places) {
+    std::vector<fs::path> named;
+    for (const auto& place : places) named.push_back(place.named);
+    auto names = run_names(named);
+    for (std::size_t i = 0; i < names.size(); ++i) names[i] += places[i].variant;
+    return names;
 }
 
 // This check comes before the first forward pass. The model has no values, which would take memory and time.
@@ -68,6 +99,7 @@ void check_model(MeasuredRun& run, const Config& config) {
     const auto shape = make_meta_model(config, run.vocab_size());
     check_weights(run.checkpoint.path, *shape);
     run.max_length = shape->position().max_length();
+    run.depends_on_length = shape->position().depends_on_length();
     make_attention_backend(config.attention.backend, attention_request(config, shape->position(), run.dtype, "cpu"));
 }
 
@@ -78,12 +110,41 @@ Config model_config(const MeasuredRun& run) {
     return config;
 }
 
-MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelChoice& choice) {
+// Applies the overrides to the run's configuration as if they had been given to `longbow train`, and says what changes.
+void override_settings(MeasuredRun& run, const std::vector<std::string>& overrides) {
+    if (overrides.empty()) return;
+    const auto& known = registered_config_context();
+    auto& config = run.checkpoint.config;
+    const auto before = config;
+    config = load_config({{}, overrides, config_json(before, known), run.checkpoint.path.string()}, known);
+    run.overrides = join(overrides, " ");
+    std::vector<std::string> changes;
+    for (const auto& change : config_differences(before, config, known))
+        changes.push_back(change.key + ": " + change.before + " -> " + change.after);
+    log::info(run.name + ": measured with " +
+              (changes.empty() ? "its own settings, which the overrides repeat" : join(changes, "; ")));
+}
+
+// The weights stay what they are, so that the changed model must store tensors of the same names and shapes.
+void check_overridden(MeasuredRun& run) {
+    try {
+        check_model(run, model_config(run));
+    } catch (const CheckpointError& error) {
+        if (run.overrides.empty()) throw;
+        throw ConfigError(run.overrides + ": the weights do not fit this model (" + error.what() +
+                          "); an evaluation may override what leaves the names and shapes of the weights");
+    }
+}
+
+MeasuredRun load_run(const Located& place, const std::string& name, const ModelChoice& choice) {
     MeasuredRun run;
-    run.checkpoint = open_checkpoint(path);
-    run.folder = run_folder(path);
+    run.checkpoint = open_checkpoint(place.checkpoint);
+    run.folder = place.model.empty() ? run_folder(place.checkpoint) : fs::current_path();
+    if (!place.model.empty()) run.model_place = place.named;
+    run.model = escape_invalid_utf8(place.model);
     run.name = name;
     run.tokenizer = run.checkpoint.tokenizer->fingerprint();
+    override_settings(run, choice.overrides);
     auto& config = run.checkpoint.config;
     run.dtype = !choice.dtype.empty()               ? choice_named<DType>(choice.dtype).value()
                 : config.train.dtype == DType::fp64 ? DType::fp64
@@ -92,20 +153,44 @@ MeasuredRun load_run(const fs::path& path, const std::string& name, const ModelC
         config.attention.backend = choice.attention;  // the row's fingerprint then includes it
         config.attention.options.clear();
     }
-    check_model(run, model_config(run));
+    check_overridden(run);
     return run;
 }
 
 }  // namespace
 
+std::vector<std::string> take_overrides(std::vector<std::string>& arguments) {
+    std::vector<std::string> overrides, others;
+    for (auto& text : arguments) {
+        const auto dot = text.find('.'), equals = text.find('=');
+        const auto section = text.substr(0, std::min(dot, text.size()));
+        const auto& sections = config_sections();
+        const bool sets =
+            dot < equals && equals != std::string::npos && !fs::exists(text) && text.find_first_of("/@") > equals &&
+            std::any_of(sections.begin(), sections.end(), [&](const Section& known) { return known.name == section; });
+        if (!sets) {
+            others.push_back(std::move(text));
+            continue;
+        }
+        if (section != "position" && section != "attention") {
+            throw UsageError(text +
+                             ": an evaluation may override position.* and attention.* only; other settings are "
+                             "those with which the run was trained");
+        }
+        overrides.push_back(std::move(text));
+    }
+    arguments = std::move(others);
+    return overrides;
+}
+
 std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, const ModelChoice& choice,
                                    const std::function<void(const MeasuredRun&)>& check) {
-    const auto paths = resolve_all(arguments);
-    const auto names = run_names(paths);
+    const auto places = locate_all(arguments);
+    const auto names = names_of(places);
     std::vector<MeasuredRun> runs;
-    for (std::size_t i = 0; i < paths.size(); ++i) {
-        const auto& run = runs.emplace_back(load_run(paths[i], names[i], choice));
-        paths.size() == 1 ? check(run) : named(run, [&] { check(run); });
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto& run = runs.emplace_back(load_run(places[i], names[i], choice));
+        places.size() == 1 ? check(run) : named(run, [&] { check(run); });
     }
     return runs;
 }
@@ -125,6 +210,15 @@ void named(const MeasuredRun& run, const std::function<void()>& work) {
     } catch (const Error& error) {
         throw Error(run.name + " (" + run.checkpoint.path.string() + "): " + error.what(), error.code());
     }
+}
+
+bool runs_in_model(const MeasuredRun& run) {
+    std::error_code error;
+    for (auto folder = run.folder; fs::is_directory(run.model_place, error); folder = folder.parent_path()) {
+        if (fs::equivalent(folder, run.model_place, error)) return true;
+        if (!folder.has_relative_path()) break;
+    }
+    return false;
 }
 
 }  // namespace longbow

@@ -25,6 +25,10 @@ void visit_parts(const Measurement& m, Visit&& part) {
     part(Measurement::kTokenizer, m.tokenizer);
     part(Measurement::kConfig, m.config);
     part(Measurement::kDataSet, m.data_set);
+    const auto bos = m.bos ? m.bos : default_bos(m.protocol);
+    part(Measurement::kBos, bos ? std::string(name_of(*bos)) : std::string());
+    part(Measurement::kTruncate, std::string(m.truncate ? "truncated" : "whole"));
+    part(Measurement::kLeastDocument, std::to_string(m.min_document_tokens));
 }
 
 }  // namespace
@@ -44,11 +48,20 @@ bool Measurement::matches(const Measurement& other, unsigned parts) const {
 
 std::string Measurement::text() const {
     auto words = fmt::format("length {}", length);
-    if (stride != protocol_named(protocol).stride_at(length)) words += fmt::format(", stride {}", stride);
-    words += ", protocol " + protocol + ", " + split + (split == "text" ? "" : " split");
+    if (!truncate && stride != protocol_named(protocol).stride_at(length)) words += fmt::format(", stride {}", stride);
+    words += ", protocol " + protocol + ", " + split + (split == "text" || split == "ids" ? "" : " split");
     if (within_documents) words += ", within documents";
+    words += rules_text();
     if (max_stream_tokens > 0) words += ", first " + with_commas(max_stream_tokens) + " tokens";
     return dtype == name_of(DType::fp32) ? words : words + ", " + dtype;
+}
+
+std::string Measurement::rules_text() const {
+    std::string words;
+    if (bos && bos != default_bos(protocol)) words += ", BOS " + std::string(name_of(*bos));
+    if (truncate) words += ", one window a document";
+    if (min_document_tokens > 0) words += ", documents of " + with_commas(min_document_tokens) + " tokens or more";
+    return words;
 }
 
 }  // namespace longbow

@@ -32,6 +32,12 @@ const EvalProtocol& protocol_named(const std::string& name) {
                      ": known are " + join(names, ", "));
 }
 
+std::optional<Bos> default_bos(const std::string& protocol) {
+    const auto* found = registry().find(protocol);
+    if (found == nullptr || !found->takes_bos) return std::nullopt;
+    return found->default_bos.value_or(Bos::never);
+}
+
 bool protocol_scores_all(const std::string& name) {
     const auto* found = registry().find(name);
     return found != nullptr && found->scores_all;

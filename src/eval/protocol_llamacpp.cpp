@@ -30,6 +30,7 @@ LONGBOW_REGISTER_PROTOCOL({
     .shortest_length = 3,
     .strided = false,
     .within_documents = false,
+    .passes_last_token = true,
     .scores_all = false,
     .plan = plan_llamacpp,
 });

@@ -55,8 +55,21 @@ fs::path normal(const fs::path& path) {
     return without_trailing_slashes(climbs ? fs::weakly_canonical(whole) : whole.lexically_normal());
 }
 
+// Returns ORG/NAME for models--ORG--NAME/snapshots/REVISION, which is how the hub's own program keeps downloads; else
+// nothing.
+std::string hub_name(const fs::path& folder) {
+    static constexpr std::string_view kModels = "models--";
+    const auto snapshots = folder.parent_path();
+    const auto download = snapshots.parent_path().filename().string();
+    if (snapshots.filename() != "snapshots" || !starts_with(download, kModels)) return "";
+    auto name = download.substr(kModels.size());
+    if (const auto between = name.find("--"); between != std::string::npos) name.replace(between, 2, "/");
+    return name;
+}
+
 // Returns the last `parts` folders of a path as text: "a/b" for two.
 std::string tail_of(const fs::path& folder, int parts) {
+    if (const auto name = hub_name(folder); !name.empty()) return escape_invalid_utf8(name);
     auto rest = folder;
     fs::path tail;
     for (; parts > 0 && rest.has_filename(); --parts, rest = rest.parent_path())
@@ -124,6 +137,7 @@ fs::path run_folder(const fs::path& path) {
     };
     const auto whole = normal(path);
     std::error_code error;
+    if (public_model(whole.string())) return whole;
     if (fs::exists(whole, error) && !fs::is_directory(whole, error)) return run_folder(whole.parent_path());
     if (const auto run = run_above(whole); !run.empty()) return run;
     const auto real = fs::canonical(whole, error);
@@ -137,6 +151,8 @@ std::string run_name(const fs::path& path) {
     const auto folder = run_folder(path);
     return tail_of(folder, least_parts(folder));
 }
+
+std::string public_model_name(const PublicModel& model) { return run_name(model.place) + std::string(model.variant()); }
 
 std::vector<std::string> run_names(const std::vector<fs::path>& paths) {
     std::vector<fs::path> folders;

@@ -26,25 +26,35 @@ std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std:
     return batches;
 }
 
+std::int64_t unscored_inputs(LanguageModel& model, const EvalPlan& plan) {
+    return model.position().depends_on_length() && protocol_named(plan.request.protocol).passes_last_token ? 1 : 0;
+}
+
 void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
-                 const EvalBatch& batch, float* out) {
+                 const EvalBatch& batch, double* out, std::int64_t unscored) {
     const auto count = static_cast<std::int64_t>(batch.count);
-    auto inputs = torch::empty({count, batch.inputs}, torch::kInt64);
+    const auto length = batch.inputs + unscored;
+    auto inputs = torch::empty({count, length}, torch::kInt64);
     auto targets = torch::empty({count, batch.scored}, torch::kInt64);
     for (std::int64_t row = 0; row < count; ++row) {
         const auto& window = windows[batch.first + static_cast<std::size_t>(row)];
-        auto* in = inputs.data_ptr<std::int64_t>() + row * batch.inputs;
-        read_inputs(stream, window.begin, batch.inputs, in);
+        auto* in = inputs.data_ptr<std::int64_t>() + row * length;
+        read_inputs(stream, window.begin, length, in);
         if (window.boundary_first) in[0] = stream.boundary();
         stream.read(window.score_begin, batch.scored, targets.data_ptr<std::int64_t>() + row * batch.scored);
     }
-    auto hidden = model.hidden(inputs);                                                   // [count, inputs, dim]
-    hidden = hidden.slice(1, batch.inputs - batch.scored).reshape({-1, hidden.size(2)});  // [count * scored, dim]
-    const auto nll = model.head().nll(hidden, targets.view({-1})).to(torch::kFloat32).contiguous();
+    auto hidden = model.hidden(inputs);  // [count, length, dim]
+    hidden = hidden.slice(1, batch.inputs - batch.scored, batch.inputs);
+    hidden = hidden.reshape({-1, hidden.size(2)});  // [count * scored, dim]
+    auto nll = model.head().nll(hidden, targets.view({-1})).contiguous();
+    if (nll.scalar_type() != torch::kFloat64) nll = nll.to(torch::kFloat32);
     // A GPU copies to pinned memory without a second copy on the host.
-    auto losses = torch::empty(nll.sizes(), torch::TensorOptions().pinned_memory(nll.is_cuda()));
+    auto losses = torch::empty(nll.sizes(), nll.options().device(torch::kCPU).pinned_memory(nll.is_cuda()));
     losses.copy_(nll);
-    std::copy_n(losses.const_data_ptr<float>(), losses.numel(), out);
+    if (losses.scalar_type() == torch::kFloat64)
+        std::copy_n(losses.const_data_ptr<double>(), losses.numel(), out);
+    else
+        std::copy_n(losses.const_data_ptr<float>(), losses.numel(), out);
 }
 
 }  // namespace longbow

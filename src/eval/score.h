@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "longbow/data/token_store.h"
-#include "longbow/eval/eval_plan.h"
+#include "longbow/eval/evaluator.h"
 #include "longbow/model/language_model.h"
 
 namespace longbow {
@@ -20,9 +20,14 @@ struct EvalBatch {
 // Groups neighbouring windows of equal shape, as many as fit into max_tokens inputs (at least one).
 std::vector<EvalBatch> make_batches(const std::vector<EvalWindow>& windows, std::int64_t max_tokens);
 
-// Writes one batch's losses to `out` (count * scored values).
+// Returns how many inputs behind its own each window has: 1 if the position method depends on their number and the
+// protocol's tool passes a window's last token too (EvalProtocol::passes_last_token), else 0.
+std::int64_t unscored_inputs(LanguageModel& model, const EvalPlan& plan);
+
+// Writes one batch's losses to `out` (count * scored values). Those of an fp64 model are fp64, others fp32 numbers.
+// Each window gets `unscored` more inputs than batch.inputs, from the stream; nothing is predicted from them.
 void score_batch(LanguageModel& model, const TokenStream& stream, const std::vector<EvalWindow>& windows,
-                 const EvalBatch& batch, float* out);
+                 const EvalBatch& batch, double* out, std::int64_t unscored = 0);
 
 // Sets a module to evaluation mode during its lifetime and then restores the mode.
 class ModeScope {

@@ -66,7 +66,7 @@ std::vector<double> bytes_of_blocks(const TokenStream& stream, const std::vector
     return bytes;
 }
 
-void fill_positions(EvalResult& result, const std::vector<float>& nll, const std::vector<EvalWindow>& windows) {
+void fill_positions(EvalResult& result, const std::vector<double>& nll, const std::vector<EvalWindow>& windows) {
     std::vector<double> sums;
     std::vector<std::int64_t> counts;
     std::size_t next = 0;
@@ -92,28 +92,47 @@ void fill_positions(EvalResult& result, const std::vector<float>& nll, const std
 }  // namespace
 
 std::int64_t stride_of(const EvalRequest& request) {
-    return request.stride == 0 ? default_stride(request.protocol, request.length) : request.stride;
+    if (request.stride != 0) return request.stride;
+    return request.truncate ? request.length : default_stride(request.protocol, request.length);
 }
 
 void take_settings(Measurement& measurement, const EvalRequest& request) {
     static_cast<EvalSettings&>(measurement) = request;
     measurement.stride = stride_of(request);
+    measurement.within_documents |= protocol_named(request.protocol).documents_apart;
+    if (!measurement.bos) measurement.bos = default_bos(request.protocol);
     measurement.dtype = name_of(request.dtype);
 }
 
-EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request) {
+EvalPlanRequest plan_request(const EvalRequest& request, std::int64_t tokens) {
     EvalPlanRequest plan;
     plan.protocol = request.protocol;
     plan.length = request.length;
     plan.stride = request.stride;
-    plan.tokens = request.max_stream_tokens > 0 ? std::min(request.max_stream_tokens, stream.size()) : stream.size();
-    if (request.within_documents) plan.document_ends = stream.document_ends();
+    plan.tokens = tokens;
+    plan.bos = request.bos;
+    plan.truncate = request.truncate;
+    plan.min_document_tokens = request.min_document_tokens;
+    return plan;
+}
+
+EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request) {
+    const auto limit = request.max_stream_tokens;
+    auto plan = plan_request(request, limit > 0 ? std::min(limit, stream.size()) : stream.size());
+    if (request.within_documents || protocol_named(request.protocol).documents_apart)
+        plan.document_ends = stream.document_ends();
+    plan.ends_with_boundary = stream.ends_with_boundary();
     return plan;
 }
 
 EvalPlan plan_evaluation(const TokenStream& stream, const EvalRequest& request) {
-    const auto plan = plan_request(stream, request);
-    return {request, plan_windows(plan), std::min(request.length, longest_stretch(plan))};
+    auto plan = plan_request(stream, request);
+    EvalPlan evaluation{request, plan_windows(plan), std::min(request.length, longest_stretch(plan)), 0};
+    if (plan.min_document_tokens == 0) return evaluation;
+    const auto kept = planned_stretches(plan).size();
+    plan.min_document_tokens = 0;
+    evaluation.documents_left_out = static_cast<std::int64_t>(planned_stretches(plan).size() - kept);
+    return evaluation;
 }
 
 std::int64_t EvalPlan::scored() const {
@@ -130,11 +149,11 @@ const EvalPlan& EvalPlans::of(const TokenStream& stream, const EvalRequest& requ
     return found != plans_.end() ? found->second : plans_.emplace(key, plan_evaluation(stream, request)).first->second;
 }
 
-double mean_nll(const std::vector<float>& nll) {
+double mean_nll(const std::vector<double>& nll) {
     return std::accumulate(nll.begin(), nll.end(), 0.0) / static_cast<double>(nll.size());
 }
 
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row) {
+EvalResult summarise(const std::vector<double>& nll, const TokenStream& stream, const EvalPlan& plan, EvalResult row) {
     const auto& request = plan.request;
     const auto& windows = plan.windows;
     std::int64_t tokens = 0;
@@ -155,6 +174,7 @@ EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, c
     result.tokens = tokens;
     result.windows = static_cast<std::int64_t>(windows.size());
     result.longest_window = plan.longest_window;
+    result.documents_left_out = plan.documents_left_out;
     result.block_nll = block_sums(nll);
     result.block_bytes = bytes_of_blocks(stream, windows);
 

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 
 #include <cmath>
+#include <iterator>
 
 #include "longbow/core/error.h"
 #include "longbow/core/signals.h"
@@ -17,17 +18,27 @@ namespace longbow {
 
 namespace {
 
-// A prompt starts with a boundary because the model has learned to start at one. A line-based tokenizer also ends its
-// output with a boundary; that one is dropped, since the generated text continues the line.
-std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, std::string_view prompt) {
-    prompt = without_byte_order_mark(prompt);
-    std::vector<TokenId> ids = {tokenizer.boundary()};
+// The ids that the model continues; the first `added` of them are not the user's.
+struct Prompt {
+    std::vector<TokenId> ids;
+    std::ptrdiff_t added = 0;
+};
+
+// A prompt starts with a boundary if the model has learned to start at one. A line-based tokenizer also ends its output
+// with a boundary; that one is dropped, since the generated text continues the line.
+Prompt prompt_of(const Tokenizer& tokenizer, const GenerateRequest& request) {
+    const auto prompt = without_byte_order_mark(request.prompt);
+    Prompt made;
+    auto& ids = made.ids;
+    if (request.boundary_first) ids.push_back(tokenizer.boundary());
+    made.added = std::ssize(ids);
     tokenizer.encode(prompt, ids);
     if (tokenizer.boundary_per_line() && ids.size() > 1 && ids.back() == tokenizer.boundary() &&
         !prompt.ends_with('\n')) {
         ids.pop_back();
     }
-    return ids;
+    if (ids.empty()) return {{tokenizer.boundary()}, 1};
+    return made;
 }
 
 // Returns the scores [vocab] of the token that follows `ids`, which continue the tokens in the cache.
@@ -54,13 +65,15 @@ void check_request(const GenerateRequest& request) {
 }
 
 void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request) {
-    const auto tokens = static_cast<std::int64_t>(prompt_ids(tokenizer, request.prompt).size());
+    const auto prompt = prompt_of(tokenizer, request);
+    const auto tokens = static_cast<std::int64_t>(prompt.ids.size());
     const auto limit = model.position().max_length();
     if (limit == 0 || tokens <= limit) return;
     throw UsageError(
-        fmt::format("--prompt: {} tokens with the boundary that starts them, but position method \"{}\" ends at {} "
-                    "(position.max_length); shorten the prompt",
-                    tokens, model.config().position.method, limit));
+        fmt::format("--prompt: {} tokens{}, but position method \"{}\" ends at {} (position.max_length); shorten the "
+                    "prompt",
+                    tokens, prompt.added > 0 ? " with the boundary that starts them" : "",
+                    model.config().position.method_names(), limit));
 }
 
 std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
@@ -68,12 +81,14 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
     check_request(request);
     check_prompt(model, tokenizer, request);
     Sampler sampler({request.temperature, request.top_k, request.top_p, request.seed});
-    auto fresh = prompt_ids(tokenizer, request.prompt);
+    auto [fresh, added] = prompt_of(tokenizer, request);
     const auto limit = model.position().max_length();
     const torch::NoGradGuard no_grad;
     model.eval();
     KvCache cache;
-    TextStream stream(tokenizer, {fresh.begin() + 1, fresh.end()});
+    // It is fixed for the whole generation, because keys stay in the cache as they were computed.
+    cache.evaluated_length = static_cast<std::int64_t>(fresh.size()) + request.max_new_tokens;
+    TextStream stream(tokenizer, {fresh.begin() + added, fresh.end()});
     std::string text;
     const auto give = [&](const std::string& piece) {
         text += piece;
@@ -85,7 +100,7 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
         if (limit > 0 && cache.length + static_cast<std::int64_t>(fresh.size()) > limit) {
             log::warn(fmt::format(
                 "stopped after {} new tokens: position method \"{}\" ends at {} tokens (position.max_length)", made,
-                model.config().position.method, limit));
+                model.config().position.method_names(), limit));
             break;
         }
         const auto id = static_cast<TokenId>(sampler.next(next_logits(model, fresh, cache)));

@@ -79,14 +79,14 @@ std::int64_t AdaptiveHead::chunk(std::size_t band) const {
 at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
     const at::NoGradGuard no_grad;
     const auto split = bands_.split(targets);
-    auto out = chunked_nll(hidden, words_[0], first_targets(split), chunk_);
+    auto out = chunked_nll(hidden, words_[0], at::Tensor(), first_targets(split), chunk_);
     for (std::size_t i = 1; i < bands_.count(); ++i) {
         if (split.begins[i] == split.begins[i + 1]) {
             continue;
         }
         const auto [places, within] = band_targets(split, i, /*skip_second=*/false);
         const auto projected = linear(hidden.index_select(0, places), projections_[i].t(), at::Tensor());
-        out.index_add_(0, places, chunked_nll(projected, words_[i], within, chunk(i)));
+        out.index_add_(0, places, chunked_nll(projected, words_[i], at::Tensor(), within, chunk(i)));
     }
     return out;
 }
@@ -94,7 +94,7 @@ at::Tensor AdaptiveHead::nll(const at::Tensor& hidden, const at::Tensor& targets
 at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
     const auto split = bands_.split(targets);
     const auto input = dropout(hidden, is_training() ? dropout_ : 0.0);
-    auto sum = chunked_loss(input, words_[0], first_targets(split), scale, chunk_);
+    auto sum = chunked_loss(input, words_[0], at::Tensor(), first_targets(split), scale, chunk_);
     for (std::size_t i = 1; i < bands_.count(); ++i) {
         const auto [places, within] = band_targets(split, i, skip_second_words_ && is_training());
         // In training a band without a word in this batch takes part too, so that its gradient is zero and not missing.
@@ -103,7 +103,7 @@ at::Tensor AdaptiveHead::loss(const at::Tensor& hidden, const at::Tensor& target
         }
         const auto projected = dropout(linear(input.index_select(0, places), projections_[i].t(), at::Tensor()),
                                        is_training() ? tail_dropout_ : 0.0);
-        sum = sum.add(chunked_loss(projected, words_[i], within, scale, chunk(i)));
+        sum = sum.add(chunked_loss(projected, words_[i], at::Tensor(), within, scale, chunk(i)));
     }
     return sum;
 }

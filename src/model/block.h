@@ -1,4 +1,5 @@
-// Defines a pre-LN decoder layer: x += attention(norm1(x)); x += ffn(norm2(x)).
+// Defines a decoder layer: attention, the feed-forward layer and their norms in the order that model.block says. The
+// paper's, pre_norm, is x += attention(norm1(x)); x += ffn(norm2(x)).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -30,8 +31,13 @@ public:
     void list_tensors(std::vector<NamedTensor>& tensors) const;
 
 private:
+    // Returns residual + dropout(norm(y)).
+    at::Tensor add_normed(const at::Tensor& residual, Norm& norm, const at::Tensor& y) const;
+
+    BlockKind kind_;
+    double dropout_;
     std::int64_t layer_, dim_;
-    std::shared_ptr<Norm> norm1_, norm2_;
+    std::shared_ptr<Norm> norm1_, norm2_;  // the second is null in a block with one norm
     SelfAttention attention_;
     FeedForward feed_forward_;
 };

@@ -96,8 +96,13 @@ void add_weight_gradient(at::Tensor& sum, const at::Tensor& dlogits, const at::T
     }
 }
 
+// Adds the gradient of the bias, in its type.
+void add_bias_gradient(at::Tensor& sum, const at::Tensor& dlogits, at::ScalarType type) {
+    row_chunks::add_to(sum, dlogits.sum(0, /*keepdim=*/false, type));
+}
+
 struct Gradients {
-    at::Tensor hidden, weight;
+    at::Tensor hidden, weight, bias;
 };
 
 // Returns how many threads take rows of their own. All threads together hold as many logits at a time as one chunk has.
@@ -107,45 +112,52 @@ std::int64_t threads_of_chunk(std::int64_t threads, std::int64_t chunk) {
 
 // Returns the sum of log p(target) and computes the gradients of its negative. Each thread takes its rows through all
 // steps. For tensors that serves_onednn() accepts.
-double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                                std::int64_t threads, std::int64_t chunk, Gradients& gradients) {
+double log_likelihood_by_thread(const at::Tensor& hidden, const at::Tensor& weight,
+                                const std::optional<at::Tensor>& bias, const at::Tensor& targets, std::int64_t threads,
+                                std::int64_t chunk, Gradients& gradients) {
     struct Sums {
         double log_p = 0.0;
         WeightGradient weight;
+        at::Tensor bias;
     };
     std::vector<Sums> sums(static_cast<std::size_t>(threads));
     row_chunks::for_each(
         hidden.size(0), threads, chunk, [&](std::int64_t thread, std::int64_t begin, std::int64_t end) {
             auto& sum = sums[static_cast<std::size_t>(thread)];
             const auto part = hidden.slice(0, begin, end);
-            const auto dlogits = onednn_linear(part, weight, std::nullopt, "none");
+            const auto dlogits = onednn_linear(part, weight, bias, "none");
             sum.log_p += log_likelihood_and_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1))
                              .sum(at::kDouble)
                              .item<double>();
             gradients.hidden.slice(0, begin, end).copy_(onednn_linear(dlogits, weight.t(), std::nullopt, "none"));
             sum.weight.add(dlogits, part);
+            if (bias) add_bias_gradient(sum.bias, dlogits, weight.scalar_type());
         });
     Sums all;
     for (const auto& sum : sums) {
         all.log_p += sum.log_p;
         all.weight.add(sum.weight);
+        if (sum.bias.defined()) row_chunks::add_to(all.bias, sum.bias);
     }
     gradients.weight = all.weight.value();
+    gradients.bias = all.bias;
     return all.log_p;
 }
 
 class ChunkedLoss : public torch::autograd::Function<ChunkedLoss> {
 public:
     static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& hidden,
-                              const at::Tensor& weight, const at::Tensor& targets, double scale, std::int64_t chunk,
-                              bool hidden_grad, bool weight_grad) {
+                              const at::Tensor& weight, const std::optional<at::Tensor>& bias,
+                              const at::Tensor& targets, double scale, std::int64_t chunk, bool hidden_grad,
+                              bool weight_grad) {
         const auto wide = wide_type(weight);
         const auto narrow = product_type(hidden);
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const auto rows = hidden.size(0);
         const auto all_hidden = hidden.to(narrow);
         const auto weight_in = weight.to(narrow);
-        at::Tensor dhidden, dweight;
+        const auto bias_in = bias ? std::optional(bias->to(narrow)) : std::nullopt;
+        at::Tensor dhidden, dweight, dbias;
         if (hidden_grad) {
             // Half precision would round before the scaling.
             dhidden = at::empty(hidden.sizes(), hidden.options().dtype(wide));
@@ -153,14 +165,17 @@ public:
         auto sum = at::zeros({}, hidden.options().dtype(at::kDouble));
         const auto threads = threads_of_chunk(row_chunks::threads_for(rows, weight_in), chunk);
         if (threads > 1 && hidden_grad && weight_grad && serves_onednn(all_hidden, weight_in)) {
-            Gradients gradients{dhidden, at::Tensor()};
-            sum.sub_(log_likelihood_by_thread(all_hidden, weight_in, targets, threads, chunk / threads, gradients));
+            Gradients gradients{dhidden, at::Tensor(), at::Tensor()};
+            sum.sub_(
+                log_likelihood_by_thread(all_hidden, weight_in, bias_in, targets, threads, chunk / threads, gradients));
             dweight = gradients.weight;
+            dbias = gradients.bias;
         } else {
             for (std::int64_t begin = 0; begin < rows; begin += chunk) {
                 const auto end = std::min(begin + chunk, rows);
                 const auto part = all_hidden.slice(0, begin, end);
                 const auto dlogits = gemm(part, weight_in.t());
+                if (bias) dlogits.add_(*bias_in);
                 sum.sub_(softmax_gradient_(dlogits, targets.slice(0, begin, end).unsqueeze(1), wide).sum(at::kDouble));
                 if (hidden_grad) {
                     dhidden.slice(0, begin, end).copy_(hidden_gradient(dlogits, weight_in));
@@ -168,14 +183,16 @@ public:
                 if (weight_grad) {
                     add_weight_gradient(dweight, dlogits, part, weight);
                 }
+                if (bias) add_bias_gradient(dbias, dlogits, weight.scalar_type());
             }
         }
         if (weight_grad && !dweight.defined()) {
             dweight = at::zeros_like(weight);
         }
+        if (bias && !dbias.defined()) dbias = at::zeros_like(*bias);
         context->saved_data["scale"] = scale;
         context->saved_data["type"] = hidden.scalar_type();
-        context->save_for_backward({dhidden, dweight});
+        context->save_for_backward({dhidden, dweight, dbias});
         return sum.mul(scale).to(wide);
     }
 
@@ -193,7 +210,7 @@ public:
         if (dhidden.defined()) {
             dhidden = dhidden.to(context->saved_data["type"].toScalarType());
         }
-        return {dhidden, scaled(saved[1]), {}, {}, {}, {}, {}};
+        return {dhidden, scaled(saved[1]), scaled(saved[2]), {}, {}, {}, {}, {}};
     }
 };
 
@@ -244,27 +261,32 @@ double chunked_nll_memory(const PassSizes& pass, std::int64_t words, std::int64_
     // The logits and, except for fp32 on a CPU, their logarithms; in half precision also the matrix's copy, and the
     // logits before they are widened.
     const double wide = (!pass.cuda && pass.wide == sizeof(float) ? 1 : 2) * logits * pass.wide;
-    return pass.half ? wide + (logits + static_cast<double>(words * dim)) * pass.narrow : wide;
+    if (!pass.half) return wide;
+    const double copies = static_cast<double>(words * dim);
+    // Where the product is computed in fp32, of the rounded matrix: that too, and the logits before they are rounded.
+    return wide + (logits + copies) * (pass.narrow + (pass.widened ? sizeof(float) : 0));
 }
 
-at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale,
-                        std::int64_t chunk) {
+at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
+                        const at::Tensor& targets, double scale, std::int64_t chunk) {
     const bool grad = at::GradMode::is_enabled();
-    return ChunkedLoss::apply(hidden, weight, targets, scale, chunk, grad && hidden.requires_grad(),
+    return ChunkedLoss::apply(hidden, weight, if_defined(bias), targets, scale, chunk, grad && hidden.requires_grad(),
                               grad && weight.requires_grad());
 }
 
-at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                       std::int64_t chunk) {
+at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
+                       const at::Tensor& targets, std::int64_t chunk) {
     const at::NoGradGuard no_grad;
     const auto wide = wide_type(weight);
     const auto narrow = product_type(hidden);
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-    const auto weight_t = weight.to(narrow).t();
+    const auto product = widens_products(narrow, hidden.device()) ? at::kFloat : narrow;
+    const auto weight_t = weight.to(narrow).to(product).t();
     auto out = at::empty({hidden.size(0)}, hidden.options().dtype(wide));
     for (std::int64_t begin = 0; begin < hidden.size(0); begin += chunk) {
         const auto end = std::min(begin + chunk, hidden.size(0));
-        const auto logits = gemm(hidden.slice(0, begin, end).to(narrow), weight_t).to(wide);
+        const auto logits = gemm(hidden.slice(0, begin, end).to(narrow).to(product), weight_t).to(narrow).to(wide);
+        if (bias.defined()) logits.add_(bias);
         const auto target = targets.slice(0, begin, end).unsqueeze(1);
         const auto log_p = softmax_rows_serves(logits) ? log_likelihood(logits, target)
                                                        : at::_log_softmax(logits, -1, false).gather(1, target);
@@ -277,7 +299,8 @@ at::Tensor plain_logits(const at::Tensor& hidden, const at::Tensor& weight) {
     const at::NoGradGuard no_grad;
     const auto narrow = product_type(hidden);
     const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-    return gemm(hidden.to(narrow), weight.to(narrow).t());
+    const auto product = widens_products(narrow, hidden.device()) ? at::kFloat : narrow;
+    return gemm(hidden.to(narrow).to(product), weight.to(narrow).to(product).t()).to(narrow);
 }
 
 }  // namespace longbow

@@ -1,5 +1,5 @@
-// Computes the cross-entropy of a softmax over hidden W^T that never holds the whole [n, words]. It works in chunks of
-// tokens, whose logits are replaced in place by their gradient and released before the next chunk. Both output heads
+// Computes the cross-entropy of a softmax over hidden W^T + b that never holds the whole [n, words]. It works in chunks
+// of tokens, whose logits are replaced in place by their gradient and released before the next chunk. Both output heads
 // are built on it.
 #pragma once
 
@@ -23,18 +23,18 @@ ChunkedLossMemory chunked_loss_memory(const PassSizes& pass, double tokens, std:
 // Returns the peak memory of chunked_nll() over all of the pass's tokens.
 double chunked_nll_memory(const PassSizes& pass, std::int64_t words, std::int64_t dim, std::int64_t chunk);
 
-// Returns a scalar in fp32 (fp64 for fp64 weights) from hidden [n, dim], weight [words, dim] and targets [n] in [0,
-// words): the sum of -log p(target) times `scale`, differentiable once. The gradients are formed in the forward pass.
-// `chunk` is the number of tokens whose logits are held at once. Products are in autocast's type, the softmax in at
-// least fp32. n may be 0; the gradient of weight is then zero.
-at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets, double scale,
-                        std::int64_t chunk);
+// Returns a scalar in fp32 (fp64 for fp64 weights) from hidden [n, dim], weight [words, dim], bias [words] or
+// undefined, and targets [n] in [0, words): the sum of -log p(target) times `scale`, differentiable once. The gradients
+// are formed in the forward pass. `chunk` is the number of tokens whose logits are held at once. Products are in
+// autocast's type, the softmax in at least fp32. n may be 0; the gradients of weight and bias are then zero.
+at::Tensor chunked_loss(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
+                        const at::Tensor& targets, double scale, std::int64_t chunk);
 
 // Returns -log p(target) of each token, [n], in fp32 (fp64), without gradient.
-at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& targets,
-                       std::int64_t chunk);
+at::Tensor chunked_nll(const at::Tensor& hidden, const at::Tensor& weight, const at::Tensor& bias,
+                       const at::Tensor& targets, std::int64_t chunk);
 
-// Returns the logits hidden W^T [n, words] in autocast's type, without gradient.
+// Returns hidden W^T [n, words] in autocast's type, without gradient.
 at::Tensor plain_logits(const at::Tensor& hidden, const at::Tensor& weight);
 
 }  // namespace longbow

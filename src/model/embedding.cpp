@@ -11,7 +11,7 @@ namespace longbow {
 
 TokenEmbedding::TokenEmbedding(const ModelConfig& config, std::int64_t vocab_size, const at::TensorOptions& options)
     : init_(config.init) {
-    weight_ = register_parameter("weight", at::empty({vocab_size, config.dim}, options));
+    weight_ = register_parameter("weight", at::empty({vocab_size, config.token_dim()}, options));
 }
 
 at::Tensor TokenEmbedding::forward(const at::Tensor& tokens) {

@@ -16,7 +16,8 @@ namespace longbow {
 
 class Embedding : public torch::nn::Module {
 public:
-    // Maps tokens [batch, length] int64 on the CPU to [batch, length, dim] on the weights' device, not scaled.
+    // Maps tokens [batch, length] int64 on the CPU to [batch, length, embedding_dim] on the weights' device, not
+    // scaled.
     virtual at::Tensor forward(const at::Tensor& tokens) = 0;
     // Returns the memory of the backward pass from the embedded tokens to the tables.
     [[nodiscard]] virtual EmbeddingMemory memory(const PassSizes& pass) const = 0;
@@ -39,7 +40,7 @@ public:
 
 private:
     FirstWeights init_;
-    at::Tensor weight_;  // [vocab, dim]
+    at::Tensor weight_;  // [vocab, embedding_dim]
 };
 
 }  // namespace longbow

@@ -30,10 +30,21 @@ HiddenStates states_of(Activation activation, bool with_dropout) {
     switch (activation) {
         // Its derivative reads its own output, which is kept until then.
         case Activation::relu: return {1, with_dropout ? 1.0 : 2.0, 2};
-        case Activation::gelu: return {2, 1, 2};
-        case Activation::swiglu: return {4, 2, 4};
+        case Activation::gelu:
+        case Activation::gelu_tanh: return {2, 1, 2};
+        case Activation::gelu_bloom: return {5, 3, 4};  // computed step by step
+        case Activation::swiglu:
+        case Activation::geglu_tanh: return {4, 2, 4};
     }
     return {};
+}
+
+// BLOOM's constants, as its published code has them. ATen's gelu has sqrt(2/pi) in full: in fp64 the losses of a small
+// model then differ by 1e-9.
+at::Tensor gelu_bloom(const at::Tensor& x) {
+    constexpr double kRoot = 0.79788456, kCube = 0.044715;
+    const auto inner = x.mul(x.mul(x).mul(kRoot * kCube).add(kRoot));
+    return x.mul(inner.tanh().mul(0.5).add(0.5));
 }
 
 }  // namespace
@@ -41,8 +52,11 @@ HiddenStates states_of(Activation activation, bool with_dropout) {
 bool FeedForward::gated() const {
     switch (config_.activation) {
         case Activation::relu:
-        case Activation::gelu: return false;
-        case Activation::swiglu: return true;
+        case Activation::gelu:
+        case Activation::gelu_tanh:
+        case Activation::gelu_bloom: return false;
+        case Activation::swiglu:
+        case Activation::geglu_tanh: return true;
     }
     return false;
 }
@@ -53,13 +67,13 @@ void FeedForward::register_weights(torch::nn::Module& block, const at::TensorOpt
 }
 
 void FeedForward::register_biases(torch::nn::Module& block, const at::TensorOptions& options) {
-    if (!config_.bias) return;
+    if (!config_.has_bias(config_.ffn_bias)) return;
     in_bias_ = block.register_parameter("ffn_in_bias", at::empty({in_rows()}, options));
     out_bias_ = block.register_parameter("ffn_out_bias", at::empty({config_.dim}, options));
 }
 
 at::Tensor FeedForward::forward(const at::Tensor& x, const at::Tensor& residual, bool training) {
-    const double p = training ? config_.dropout : 0.0;
+    const double p = training && residual.defined() ? config_.dropout : 0.0;
     const double inner_p = training ? config_.activation_dropout : 0.0;
     if (config_.activation == Activation::relu && inner_p == 0.0 && onednn_serves(x, in_weight_)) {
         const auto y = relu_ffn(x, in_weight_, in_bias_, out_weight_, out_bias_, p == 0.0 ? residual : at::Tensor());
@@ -72,9 +86,15 @@ at::Tensor FeedForward::activated(const at::Tensor& x) {
     switch (config_.activation) {
         case Activation::relu: return linear_relu(x, in_weight_, in_bias_);
         case Activation::gelu: return at::gelu(linear(x, in_weight_, in_bias_));
+        case Activation::gelu_tanh: return at::gelu(linear(x, in_weight_, in_bias_), "tanh");
+        case Activation::gelu_bloom: return gelu_bloom(linear(x, in_weight_, in_bias_));
         case Activation::swiglu: {
             const auto halves = linear(x, in_weight_, in_bias_).chunk(2, -1);
             return halves[0].mul(at::silu(halves[1]));
+        }
+        case Activation::geglu_tanh: {
+            const auto halves = linear(x, in_weight_, in_bias_).chunk(2, -1);
+            return halves[0].mul(at::gelu(halves[1], "tanh"));
         }
     }
     return {};
@@ -148,7 +168,7 @@ void FeedForward::list_tensors(const std::string& layer, std::vector<NamedTensor
         }
     }
     tensors.push_back({layer + "ffn.out.weight", out_weight_});
-    if (config_.bias) {
+    if (out_bias_.defined()) {
         tensors.push_back({layer + "ffn.out.bias", out_bias_});
     }
 }

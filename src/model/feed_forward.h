@@ -31,7 +31,7 @@ public:
     void register_biases(torch::nn::Module& block, const at::TensorOptions& options);
 
     // Returns residual + dropout(layer(x)); x, residual and result are [batch, length, dim]. `training` turns dropout
-    // on.
+    // on. An undefined residual stands for layer(x) alone.
     at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, bool training);
 
     [[nodiscard]] FeedForwardMemory memory(const PassSizes& pass) const;
@@ -49,7 +49,7 @@ private:
     [[nodiscard]] std::int64_t in_rows() const { return (gated() ? 2 : 1) * config_.ffn_dim; }
 
     ModelConfig config_;
-    // [ffn_dim, dim], [ffn_dim]; with swiglu [2 * ffn_dim, dim], where the gate is the second half.
+    // [ffn_dim, dim], [ffn_dim]; with a gate [2 * ffn_dim, dim], where the gate is the second half.
     at::Tensor in_weight_, in_bias_;
     at::Tensor out_weight_, out_bias_;  // [dim, ffn_dim], [dim]
 };

@@ -5,6 +5,7 @@
 #include <ATen/ops/arange.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -19,12 +20,15 @@
 #include "longbow/core/strings.h"
 #include "norm.h"
 #include "product_type.h"
+#include "projection.h"
 #include "recompute.h"
 
 namespace longbow {
 
-PositionContext position_context(const Config& config) {
-    return {config.model.layers, config.model.dim, config.model.heads, config.train.length, config.position.options};
+std::shared_ptr<PositionMethod> make_positions(const Config& config) {
+    const auto& model = config.model;
+    return make_positions(config.position,
+                          {model.layers, model.dim, model.heads, config.train.length, {}, model.head_size()});
 }
 
 namespace {
@@ -67,11 +71,21 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
     : config_(config), vocab_size_(vocab_size) {
     const auto& model = config_.model;
     // A configuration that was read has been checked (config/checks.cpp); one that a caller made has not.
-    if (model.dim % model.heads != 0) {
+    if (model.head_dim == 0 && model.dim % model.heads != 0) {
         throw ConfigError(fmt::format("model.dim ({}) is not a multiple of model.heads ({})", model.dim, model.heads));
     }
+    if (model.heads % model.key_value_heads() != 0) {
+        throw ConfigError(fmt::format("model.heads ({}) is not a multiple of model.kv_heads ({})", model.heads,
+                                      model.key_value_heads()));
+    }
     embedding_ = register_module("embed", make_embedding(model, vocab_size, device));
-    position_ = register_module("position", make_position_method(config_.position.method, position_context(config_)));
+    if (model.embedding_norm)
+        embedding_norm_ = register_module("embed_norm", std::make_shared<Norm>(model, device, model.token_dim()));
+    if (model.token_dim() != model.dim) {
+        project_in_ = register_module("project_in",
+                                      std::make_shared<Projection>(model.token_dim(), model.dim, model.init, device));
+    }
+    position_ = register_module("position", make_positions(config_));
     for (std::int64_t layer = 0; layer < model.layers; ++layer) {
         blocks_.push_back(
             register_module("layer" + std::to_string(layer), std::make_shared<Block>(model, layer, device)));
@@ -89,19 +103,75 @@ LanguageModel::LanguageModel(const Config& config, std::int64_t vocab_size, at::
 
 LanguageModel::~LanguageModel() = default;
 
+namespace {
+
+// What rotate() makes of queries and keys in any layer.
+struct RotatedSizes {
+    bool far = false;
+    std::int64_t score_dim = 0;
+};
+
+// Returns where the method's own numbers are.
+at::Device device_of(const PositionMethod& position) {
+    for (const auto& tensor : position.parameters()) return tensor.device();
+    return at::kCPU;
+}
+
+// The method itself is tried, so that a method of the user's own is judged like the others.
+RotatedSizes rotated_sizes(PositionMethod& position, const ModelConfig& model, std::int64_t window) {
+    const at::NoGradGuard no_grad;
+    PositionState state;  // a method with two ranges makes both of them only in a window that reaches the far one
+    PositionCall call;
+    call.evaluated_length = call.keys = 1;
+    call.window = window;
+    const auto options = at::TensorOptions().device(device_of(position));
+    call.positions = call.key_positions = at::zeros({1}, options.dtype(at::kLong));
+    call.x = at::zeros({1, 1, model.dim}, options);
+    call.q = at::zeros({1, model.heads, 1, model.head_size()}, options);
+    call.k = at::zeros({1, model.key_value_heads(), 1, model.head_size()}, options);
+    call.state = &state;
+    RotatedSizes sizes;
+    for (call.layer = 0; call.layer < model.layers; ++call.layer) {
+        const auto rotated = position.rotate(call);
+        sizes.far = sizes.far || rotated.far_q.defined();
+        sizes.score_dim = std::max(sizes.score_dim, rotated.q.size(3));
+    }
+    return sizes;
+}
+
+}  // namespace
+
 AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype,
                                    const std::string& device) {
     AttentionRequest request;
     request.dtype = dtype;
     request.device = device;
-    request.head_dim = config.model.dim / config.model.heads;
+    request.head_dim = config.model.head_size();
+    request.kv_heads = config.model.key_value_heads();
     request.dropout = config.model.attention_dropout;
     request.options = config.attention.options;
     request.skip_threshold =
         config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
-    const auto bias = position.bias(0);
-    request.bias = bias.kind;
-    request.bias_needs_grad = bias.table.defined() && bias.table.requires_grad();
+    request.windowed = config.position.window > 0;
+    const auto sizes = rotated_sizes(position, config.model, config.position.window);
+    request.far = sizes.far;
+    request.score_dim = sizes.score_dim;
+    for (std::int64_t layer = 0; layer < config.model.layers; ++layer) {
+        request.attends = request.attends || position.attends(layer);
+        if (const auto from_data = position.parts_from_data(layer); !from_data.empty()) {
+            request.bias |= from_data;
+            request.bias_from_data = true;
+            continue;
+        }
+        if (layer > 0 && position.bias_as_before(layer)) continue;
+        PositionCall call;
+        call.layer = layer;
+        const auto bias = position.bias(call);
+        request.bias |= bias.parts();
+        request.sums = request.sums || (bias.slopes.defined() && bias.table.defined());
+        request.bias_needs_grad = request.bias_needs_grad || bias.requires_grad();
+        request.windowed = request.windowed || bias.window > 0;
+    }
     return request;
 }
 
@@ -118,34 +188,77 @@ AttentionBackend& LanguageModel::attention() {
     return *backend_;
 }
 
+namespace {
+
+double embedding_factor(const ModelConfig& config) {
+    const double root = std::sqrt(static_cast<double>(config.dim));
+    switch (config.embedding_scale) {
+        case EmbeddingScale::sqrt_dim: return root;
+        case EmbeddingScale::sqrt_dim_fp32: return static_cast<double>(static_cast<float>(root));
+        case EmbeddingScale::none: return 1.0;
+    }
+    return 1.0;  // no value is left
+}
+
+}  // namespace
+
 at::Tensor LanguageModel::hidden(const at::Tensor& tokens, KvCache* cache) {
     auto x = embedding_->forward(tokens);
-    if (config_.model.embedding_scale == EmbeddingScale::sqrt_dim) {
-        x = x.mul(std::sqrt(static_cast<double>(config_.model.dim)));
-    }
+    if (const double factor = embedding_factor(config_.model); factor != 1.0) x = x.mul(factor);
+    if (embedding_norm_ != nullptr) x = embedding_norm_->forward(x);
+    if (project_in_ != nullptr) x = project_in_->forward(x);
     return run_blocks(x, cache);
 }
 
+namespace {
+
+// Returns the tokens of the whole window, of which `end` are known.
+std::int64_t evaluated_length(const PositionMethod& position, const KvCache* cache, std::int64_t end) {
+    if (cache == nullptr || cache->evaluated_length == 0) {
+        if (cache != nullptr && position.depends_on_length())
+            throw Error("a position method that depends on the length needs KvCache::evaluated_length");
+        return end;
+    }
+    if (end > cache->evaluated_length) {
+        throw Error(fmt::format("{} tokens are more than the {} for which this generation was begun", end,
+                                cache->evaluated_length));
+    }
+    return cache->evaluated_length;
+}
+
+}  // namespace
+
 at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache) {
     const auto begin = cache == nullptr ? 0 : cache->length;
-    const auto& positions = positions_of(begin, begin + embedded.size(1), embedded.device());
-    auto x = dropout(position_->embed(embedded, positions), is_training() ? config_.model.dropout : 0.0);
+    const auto end = begin + embedded.size(1);
+    PositionCall call;
+    call.evaluated_length = evaluated_length(*position_, cache, end);
+    call.keys = end;
+    call.training = is_training();
+    call.window = config_.position.window;
+    set_positions(call, begin, embedded.device(), cache);
+    auto x = dropout(position_->embed(embedded, call), is_training() ? config_.model.dropout : 0.0);
 
-    const bool bias_differs = position_->bias_differs_by_layer();
     BiasSpec bias;
     AttentionScratch scratch;
     auto& backend = attention();
     const bool recompute =
         config_.train.recompute == Recompute::layer && is_training() && at::GradMode::is_enabled() && cache == nullptr;
     for (std::size_t layer = 0; layer < blocks_.size(); ++layer) {
-        if (layer == 0 || bias_differs) {
-            bias = position_->bias(static_cast<std::int64_t>(layer));
+        call.layer = static_cast<std::int64_t>(layer);
+        call.state = cache == nullptr ? nullptr : &cache->state(layer);
+        if (!position_->parts_from_data(call.layer).empty()) {
+            bias = {};  // the layer makes it of its own tokens
+            scratch = {};
+        } else if (layer == 0 || !position_->bias_as_before(call.layer)) {
+            bias = position_->bias(call);
+            if (bias.window == 0) bias.window = config_.position.window;
             scratch = {};
             if (recompute) {
                 backend.prepare(bias, embedded.size(1), embedded.options().dtype(product_type(embedded)), scratch);
             }
         }
-        const BlockPass pass{backend, *position_, positions, bias, &scratch, cache};
+        const BlockPass pass{backend, *position_, call, bias, &scratch, cache};
         x = recompute ? recomputed(blocks_[layer], x, pass) : blocks_[layer]->forward(x, pass);
     }
     if (cache != nullptr) {
@@ -154,27 +267,44 @@ at::Tensor LanguageModel::run_blocks(const at::Tensor& embedded, KvCache* cache)
     return final_norm_ == nullptr ? x : final_norm_->forward(x);
 }
 
-// Returns the same tensor again for the same window, so that position methods can cache what they derive from it.
-const at::Tensor& LanguageModel::positions_of(std::int64_t begin, std::int64_t end, at::Device device) {
+void LanguageModel::set_positions(PositionCall& call, std::int64_t begin, at::Device device, KvCache* cache) {
+    const auto end = call.keys;
     const auto limit = position_->max_length();
     if (limit > 0 && end > limit) {
-        throw UsageError(fmt::format(
-            "position method \"{}\" ends at {} tokens (position.max_length); a window of {} cannot be served",
-            config_.position.method, limit, end));
+        throw UsageError(fmt::format("position method \"{}\" ends at {} tokens; a window of {} cannot be served",
+                                     config_.position.method_names(), limit, end));
     }
+    at::Tensor drawn;
+    if (cache != nullptr && cache->positions.defined()) {
+        drawn = cache->positions;
+    } else if (drawn = position_->draw_positions(call.evaluated_length, call.training); drawn.defined()) {
+        drawn = drawn.to(device);
+        if (cache != nullptr) cache->positions = drawn;
+    }
+    if (drawn.defined()) {
+        call.positions = drawn.slice(0, begin, end);
+        call.key_positions = drawn.slice(0, 0, end);
+        return;
+    }
+    // The same tensors serve again for the same window, so that position methods can keep what they derive from them.
     if (!positions_.defined() || positions_begin_ != begin || positions_.size(0) != end - begin ||
         positions_.device() != device) {
-        positions_ = at::arange(begin, end, at::TensorOptions().dtype(at::kLong).device(device));
+        const auto all = at::arange(end, at::TensorOptions().dtype(at::kLong).device(device));
+        key_positions_ = all;
+        positions_ = begin == 0 ? all : all.slice(0, begin, end);
         positions_begin_ = begin;
     }
-    return positions_;
+    call.positions = positions_;
+    call.key_positions = key_positions_;
 }
 
 std::vector<NamedTensor> LanguageModel::stored_tensors() const {
     std::vector<NamedTensor> tensors;
     embedding_->list_tensors(tensors);
+    if (embedding_norm_ != nullptr) embedding_norm_->list_tensors("embed.norm", tensors);
+    if (project_in_ != nullptr) project_in_->list_tensors("embed.project_in", tensors);
     for (const auto& item : position_->named_parameters()) {
-        tensors.push_back({"position." + item.key(), item.value()});
+        tensors.push_back({"position." + stored_position_name(item.key()), item.value()});
     }
     for (const auto& block : blocks_) {
         block->list_tensors(tensors);
@@ -192,6 +322,8 @@ std::vector<NamedTensor> LanguageModel::stored_tensors() const {
 void LanguageModel::reset_parameters() {
     const at::NoGradGuard no_grad;
     embedding_->reset_parameters();
+    if (embedding_norm_ != nullptr) embedding_norm_->reset_parameters();
+    if (project_in_ != nullptr) project_in_->reset_parameters();
     position_->reset_parameters();
     for (const auto& block : blocks_) {
         block->reset_parameters();
@@ -217,7 +349,8 @@ std::int64_t LanguageModel::layer_product_weights() const {
 }
 
 std::int64_t LanguageModel::head_product_weights() const {
-    return embedding_->product_weights() + head_->product_weights();
+    return embedding_->product_weights() + (project_in_ == nullptr ? 0 : project_in_->product_weights()) +
+           head_->product_weights();
 }
 
 bool LanguageModel::decays(const at::Tensor& tensor) const {

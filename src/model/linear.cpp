@@ -1,9 +1,12 @@
 #include "longbow/model/linear.h"
 
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/relu.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "dropout.h"
@@ -12,12 +15,25 @@
 #include "longbow/core/strings.h"
 #include "onednn.h"
 #include "onednn_layer.h"
+#include "product_type.h"
 
 namespace longbow {
 
 namespace {
 
 std::optional<GemmLibrary> chosen_library;
+
+// Turns autocast on a CPU off in a scope, for product_type() too.
+class WithoutAutocast {
+public:
+    WithoutAutocast() { at::autocast::set_autocast_enabled(at::kCPU, false); }
+    ~WithoutAutocast() { at::autocast::set_autocast_enabled(at::kCPU, before_); }
+    WithoutAutocast(const WithoutAutocast&) = delete;
+    WithoutAutocast& operator=(const WithoutAutocast&) = delete;
+
+private:
+    bool before_ = at::autocast::is_autocast_enabled(at::kCPU);
+};
 
 }  // namespace
 
@@ -36,7 +52,22 @@ GemmLibrary gemm_library_from(const std::string& name) {
     throw ConfigError("unknown GEMM library \"" + name + "\"; known: " + join(choice_names<GemmLibrary>(), ", "));
 }
 
+bool widens_products(at::ScalarType type, at::Device device) {
+    if (!device.is_cpu() || at::GradMode::is_enabled()) return false;
+    static const auto features = cpu_info().features;
+    const auto has = [](const char* feature) {
+        return std::find(features.begin(), features.end(), feature) != features.end();
+    };
+    if (type == at::kBFloat16) return !has("AVX-512 BF16") && !has("AMX BF16");
+    return type == at::kHalf && !has("AVX-512 FP16");
+}
+
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
+    if (const auto type = product_type(x); widens_products(type, x.device())) {
+        const WithoutAutocast fp32;
+        const auto wide = [type](const at::Tensor& t) { return t.defined() ? t.to(type).to(at::kFloat) : t; };
+        return linear(wide(x), wide(weight), wide(bias)).to(type);
+    }
     if (onednn_serves(x, weight)) {
         return onednn_layer(x, weight, if_defined(bias), false);
     }
@@ -45,6 +76,7 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 
 at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual,
                       double p) {
+    if (!residual.defined()) return linear(x, weight, bias);
     if (p > 0.0) return add_dropout(residual, linear(x, weight, bias), p);
     if (onednn_serves(x, weight) && residual.scalar_type() == at::kFloat) {
         return onednn_layer(x, weight, if_defined(bias), false, residual);

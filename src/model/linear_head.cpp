@@ -17,24 +17,35 @@ LinearHead::LinearHead(const Config& config, std::int64_t vocab_size, const at::
       init_(config.model.init),
       dropout_(config.model.output_dropout),
       chunk_(config.train.loss_chunk) {
-    if (!tied_) {
-        weight_ = register_parameter("weight", at::empty({vocab_size, config.model.dim}, options));
-        reset_parameters();
+    const auto& model = config.model;
+    if (model.token_dim() != model.dim) {
+        project_out_ = register_module("project_out",
+                                       std::make_shared<Projection>(model.dim, model.token_dim(), model.init, options));
     }
+    if (!tied_) weight_ = register_parameter("weight", at::empty({vocab_size, model.token_dim()}, options));
+    if (model.head_bias) bias_ = register_parameter("bias", at::empty({vocab_size}, options));
+    if (!tied_) reset_parameters();
+}
+
+at::Tensor LinearHead::projected(const at::Tensor& hidden) {
+    return project_out_ == nullptr ? hidden : project_out_->forward(hidden);
 }
 
 at::Tensor LinearHead::nll(const at::Tensor& hidden, const at::Tensor& targets) {
-    return chunked_nll(hidden, weight_, sent(targets, hidden.device()), chunk_);
+    const at::NoGradGuard no_grad;
+    return chunked_nll(projected(hidden), weight_, bias_, sent(targets, hidden.device()), chunk_);
 }
 
 at::Tensor LinearHead::loss(const at::Tensor& hidden, const at::Tensor& targets, double scale) {
-    return chunked_loss(dropout(hidden, is_training() ? dropout_ : 0.0), weight_, sent(targets, hidden.device()), scale,
-                        chunk_);
+    return chunked_loss(dropout(projected(hidden), is_training() ? dropout_ : 0.0), weight_, bias_,
+                        sent(targets, hidden.device()), scale, chunk_);
 }
 
 at::Tensor LinearHead::logits(const at::Tensor& hidden) {
-    const auto values = plain_logits(hidden, weight_);
-    return values.scalar_type() == at::kDouble ? values : values.to(at::kFloat);
+    const at::NoGradGuard no_grad;
+    const auto values = plain_logits(projected(hidden), weight_);
+    const auto wide = values.scalar_type() == at::kDouble ? values : values.to(at::kFloat);
+    return bias_.defined() ? wide.add(bias_) : wide;
 }
 
 HeadMemory LinearHead::memory(const PassSizes& pass) const {
@@ -47,21 +58,33 @@ HeadMemory LinearHead::memory(const PassSizes& pass) const {
     memory.weight_gradients = loss.weight_gradient;
     if (tied_) memory.tied_gradients = memory.weight_gradients;
     memory.evaluation = chunked_nll_memory(pass, words, dim, chunk_);
+    if (project_out_ == nullptr) return memory;
+    // The projection keeps the hidden states; its result and that one's gradient are of the embedding's width. Behind
+    // it, the gradients of the hidden states and of its weight.
+    const double width = static_cast<double>(project_out_->product_weights()) / static_cast<double>(dim);
+    const double kept = pass.tokens * width * pass.narrow;
+    const double result = pass.tokens * static_cast<double>(dim) * pass.wide;
+    memory.loss += kept + result;
+    memory.handed_on += kept;
+    memory.hidden_gradient += pass.tokens * width * pass.wide;
+    memory.evaluation += result;
     return memory;
 }
 
 void LinearHead::reset_parameters() {
+    const at::NoGradGuard no_grad;
+    if (bias_.defined()) bias_.zero_();
+    if (project_out_ != nullptr) project_out_->reset_parameters();
     if (tied_) {
         return;
     }
-    const at::NoGradGuard no_grad;
     weight_.normal_(0.0, word_deviation(init_, weight_.size(1)));
 }
 
 void LinearHead::list_tensors(std::vector<NamedTensor>& tensors) const {
-    if (!tied_) {
-        tensors.push_back({"head.weight", weight_});
-    }
+    if (project_out_ != nullptr) project_out_->list_tensors("head.project_out", tensors);
+    if (!tied_) tensors.push_back({"head.weight", weight_});
+    if (bias_.defined()) tensors.push_back({"head.bias", bias_});
 }
 
 }  // namespace longbow

@@ -1,6 +1,7 @@
 // Computes the model's memory: the sizes that all parts share, and the sum of the parts.
 #include "longbow/model/memory.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@
 #include "longbow/model/language_model.h"
 #include "longbow/model/linear.h"
 #include "norm.h"
+#include "projection.h"
 
 namespace longbow {
 
@@ -19,8 +21,30 @@ namespace {
 
 // The method itself is tried, so that a method of the user's own is counted like the others.
 bool rotates(PositionMethod& position, const ModelConfig& model) {
-    const auto query = at::zeros({1, model.heads, 1, model.dim / model.heads});
-    return !position.rotate(query, query, at::zeros({1}, at::kLong)).first.is_same(query);
+    PositionCall call;
+    call.evaluated_length = 1;
+    call.positions = at::zeros({1}, at::kLong);
+    call.x = at::zeros({1, 1, model.dim});
+    call.q = at::zeros({1, model.heads, 1, model.head_size()});
+    call.k = at::zeros({1, model.key_value_heads(), 1, model.head_size()});
+    for (call.layer = 0; call.layer < model.layers; ++call.layer) {
+        if (!position.rotate(call).q.is_same(call.q)) return true;
+    }
+    return false;
+}
+
+// Returns the most columns that a layer's learned table has in a window of this length.
+std::int64_t table_columns(PositionMethod& position, std::int64_t layers, std::int64_t length) {
+    std::int64_t columns = 0;
+    PositionCall call;
+    call.evaluated_length = call.keys = length;
+    for (call.layer = 0; call.layer < layers; ++call.layer) {
+        if (!position.parts_from_data(call.layer).empty()) continue;
+        if (call.layer > 0 && position.bias_as_before(call.layer)) continue;
+        const auto table = position.bias(call).table;
+        if (table.defined() && table.requires_grad()) columns = std::max(columns, table.size(1));
+    }
+    return columns;
 }
 
 double weight_bytes(const torch::nn::Module& module, double bytes) {
@@ -42,13 +66,17 @@ ModelMemory LanguageModel::memory(const PassRequest& request) const {
     pass.cuda = starts_with(request.device, "cuda");
     pass.onednn = !pass.cuda && dtype == DType::fp32 && gemm_library_by_rule() == GemmLibrary::onednn;
     pass.threads = request.threads;
+    {
+        const at::NoGradGuard as_in_an_evaluation;
+        pass.widened = pass.half && widens_products(scalar_type(dtype), pass.cuda ? at::kCUDA : at::kCPU);
+    }
     pass.rotates = rotates(*position_, model);
     pass.gradients_stay = request.gradients_stay;
     const auto attention = attention_request(config_, *position_, dtype, request.device);
     const auto backend = make_attention_backend(config_.attention.backend, attention);
-    const auto table_length = attention.bias_needs_grad ? position_->bias(0).table.size(1) : 0;
-    pass.attention = backend->memory(
-        attention, {scalar_type(dtype), request.batch, model.heads, request.length, table_length, request.threads});
+    const auto table_length = table_columns(*position_, model.layers, request.length);
+    pass.attention = backend->memory(attention, {scalar_type(dtype), request.batch, model.heads, request.length,
+                                                 model.key_value_heads(), table_length, request.threads});
 
     ModelMemory memory;
     memory.attention = backend->name();
@@ -64,6 +92,12 @@ ModelMemory LanguageModel::memory(const PassRequest& request) const {
     }
     memory.masks = pass.attention.masks;
     memory.embedding = embedding_->memory(pass);
+    const double tokens_of_embedding = pass.tokens * static_cast<double>(model.token_dim());
+    if (embedding_norm_ != nullptr) {
+        memory.embedding.kept = tokens_of_embedding * pass.wide + embedding_norm_->memory(pass).kept;
+    } else if (project_in_ != nullptr) {
+        memory.embedding.kept = tokens_of_embedding * pass.narrow;
+    }
     memory.layer = blocks_.front()->memory(pass);
     memory.head = head_->memory(pass);
     // Besides a layer there are the embedded tokens and its input; besides the losses, the hidden states.

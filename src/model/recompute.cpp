@@ -95,7 +95,7 @@ struct Call : torch::CustomClassHolder {
         : block(std::move(its_block)),
           backend(pass.backend),
           position(pass.position),
-          positions(pass.positions),
+          position_call(pass.call),
           bias(pass.bias),
           random(x.device()),
           autocast(Autocast::now(x.device().type())) {}
@@ -103,14 +103,15 @@ struct Call : torch::CustomClassHolder {
     std::shared_ptr<Block> block;
     AttentionBackend& backend;
     PositionMethod& position;
-    at::Tensor positions;
-    BiasSpec bias;  // if its table is an input, the table is taken from the inputs
-    bool table_input = false, dense_input = false;
+    PositionCall position_call;
+    BiasSpec bias;  // its tensors that require a gradient are taken from the inputs
+    std::size_t bias_inputs = 0;
+    bool dense_input = false;
     RandomState random;
     Autocast autocast;
 
-    // The inputs are x, [table], [dense], and then the parameters, which the block has anyway.
-    [[nodiscard]] std::size_t activations() const { return 1 + (table_input ? 1 : 0) + (dense_input ? 1 : 0); }
+    // The inputs are x, those of the bias, [dense], and then the parameters, which the block has anyway.
+    [[nodiscard]] std::size_t activations() const { return 1 + bias_inputs + (dense_input ? 1 : 0); }
 
     // Detaches the activations from the graph that they came from, and runs the block on them.
     at::Tensor run(torch::autograd::variable_list& inputs) const {
@@ -122,9 +123,11 @@ struct Call : torch::CustomClassHolder {
         std::size_t next = 1;
         BiasSpec its_bias = bias;
         AttentionScratch scratch;
-        if (table_input) its_bias.table = inputs[next++];
+        its_bias.for_each_tensor([&](at::Tensor& tensor) {
+            if (tensor.requires_grad()) tensor = inputs[next++];
+        });
         if (dense_input) scratch.dense = inputs[next++];
-        return block->forward(inputs[0], {backend, position, positions, its_bias, &scratch, nullptr});
+        return block->forward(inputs[0], {backend, position, position_call, its_bias, &scratch, nullptr});
     }
 };
 
@@ -177,11 +180,13 @@ public:
 at::Tensor recomputed(const std::shared_ptr<Block>& block, const at::Tensor& x, const BlockPass& pass) {
     const auto call = c10::make_intrusive<Call>(block, pass, x);
     std::vector<at::Tensor> inputs = {x};
-    if (pass.bias.table.defined()) {
-        call->table_input = true;
-        call->bias.table = at::Tensor();
-        inputs.push_back(pass.bias.table);
-    }
+    call->bias.for_each_tensor([&](at::Tensor& tensor) {
+        if (!tensor.requires_grad()) return;
+        inputs.push_back(tensor);
+        ++call->bias_inputs;
+        // The graph that it came from does not stay alive through this copy.
+        tensor = tensor.detach().requires_grad_();
+    });
     if (pass.scratch != nullptr && pass.scratch->dense.defined()) {
         call->dense_input = true;
         inputs.push_back(pass.scratch->dense);

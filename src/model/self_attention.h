@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/module.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ namespace longbow {
 struct BlockPass {
     AttentionBackend& backend;
     PositionMethod& position;
-    const at::Tensor& positions;  // [length] int64 of the new tokens
+    const PositionCall& call;  // of the pass; a layer adds its own tensors
     BiasSpec bias;
     AttentionScratch* scratch;
     KvCache* cache;  // may be null
@@ -45,12 +46,12 @@ struct SelfAttentionMemory {
 // norms and the ranks' buckets follow that order, so changing it would change the numbers of every run made so far.
 class SelfAttention {
 public:
-    SelfAttention(const ModelConfig& config, std::int64_t layer) : config_(config), layer_(layer) {}
+    SelfAttention(const ModelConfig& config, std::int64_t layer);
     void register_weights(torch::nn::Module& block, const at::TensorOptions& options);
     void register_biases(torch::nn::Module& block, const at::TensorOptions& options);
 
     // Returns residual + dropout(attention(x)); x, residual and result are [batch, length, dim]. `training` turns
-    // dropout on.
+    // dropout on. An undefined residual stands for the layer's result alone, before its dropout.
     at::Tensor forward(const at::Tensor& x, const at::Tensor& residual, const BlockPass& pass, bool training);
 
     [[nodiscard]] SelfAttentionMemory memory(const PassSizes& pass) const;
@@ -66,13 +67,27 @@ public:
 
 private:
     at::Tensor attend(const at::Tensor& x, const BlockPass& pass, bool training);  // without the output projection
+    // Fills in the bias: that of the pass, or what the position method makes of this layer's tokens.
+    static void set_bias(AttentionInput& input, const PositionCall& call, const BlockPass& pass);
+    // Lets the position method compute the attention.
+    [[nodiscard]] at::Tensor attend_by_method(const AttentionInput& input, const PositionCall& call,
+                                              const BlockPass& pass) const;
     [[nodiscard]] at::Tensor qkv_bias() const;
+    // Applies model.qk_norm to queries or keys [batch, length, heads, head_dim].
+    [[nodiscard]] at::Tensor normed(const at::Tensor& x, const at::Tensor& weight) const;
+    // Returns the factor on q.k; absent: the back-end's default, 1 / sqrt(head_dim).
+    [[nodiscard]] std::optional<double> score_scale() const;
+    // Returns the bytes that clip and norms keep for the backward pass besides q, k and v themselves.
+    [[nodiscard]] double kept_by_clip_and_norms(const PassSizes& pass) const;
 
     ModelConfig config_;
     std::int64_t layer_;
-    at::Tensor qkv_weight_;             // [3 * dim, dim]: q, k, v as one product
-    at::Tensor qkv_bias_;               // [3 * dim], or [2 * dim] (q, v) without a key bias
-    at::Tensor out_weight_, out_bias_;  // [dim, dim], [dim]
+    std::int64_t heads_, kv_heads_, head_dim_;
+    std::int64_t q_rows_, kv_rows_;  // of the projection: heads * head_dim, kv_heads * head_dim
+    at::Tensor qkv_weight_;          // [q_rows + 2 kv_rows, dim]: q, k, v as one product
+    at::Tensor qkv_bias_;            // [q_rows + 2 kv_rows], or [q_rows + kv_rows] (q, v) without a key bias
+    at::Tensor q_norm_, k_norm_;     // weights of the norms: [head_dim], or [q_rows] and [kv_rows] with QkNorm::whole
+    at::Tensor out_weight_, out_bias_;  // [dim, q_rows], [dim]
 };
 
 }  // namespace longbow

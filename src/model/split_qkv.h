@@ -4,12 +4,14 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <cstdint>
 
 namespace longbow {
 
-// Returns q, k and v of `packed` [batch, length, 3, heads, head_dim], each as a view [batch, length, heads, head_dim].
-// They are differentiable: if a back-end has written the three gradients as parts of one such tensor (the fused one
-// does), that tensor is the gradient; else they are stacked.
-std::array<at::Tensor, 3> split_qkv(const at::Tensor& packed);
+// Returns q [batch, length, heads, head_dim], k and v [batch, length, kv_heads, head_dim] as views of `packed` [batch,
+// length, heads + 2 kv_heads, head_dim], which has them one after the other. They are differentiable: if a back-end has
+// written the three gradients as parts of one such tensor (the fused one does), that tensor is the gradient; else they
+// are joined.
+std::array<at::Tensor, 3> split_qkv(const at::Tensor& packed, std::int64_t kv_heads);
 
 }  // namespace longbow

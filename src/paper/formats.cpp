@@ -97,16 +97,8 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
     return "# " + table.name + "\n" + text;
 }
 
-// Escapes text for LaTeX, where "--" is the dash between numbers.
-std::string latex_text(const std::string& raw) {
-    auto text = escape_latex(raw);
-    for (auto at = text.find("–"); at != std::string::npos; at = text.find("–", at))
-        text.replace(at, std::string("–").size(), "--");
-    return text;
-}
-
 std::string latex(const Grid& grid) {
-    return kLatexPackages + latex_table(text_of(grid, "--", latex_text), escape_latex(grid.title + " " + grid.banner));
+    return kLatexPackages + latex_table(text_of(grid, "--", latex_cell), escape_latex(grid.title + " " + grid.banner));
 }
 
 std::string json(const Grid& grid, const PublishedTable& table, const Scale& scale) {

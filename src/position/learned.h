@@ -9,14 +9,15 @@ namespace longbow {
 class LearnedPosition : public PositionMethod {
 public:
     explicit LearnedPosition(const PositionContext& context);
-    at::Tensor embed(const at::Tensor& x, const at::Tensor& positions) override;
+    at::Tensor embed(const at::Tensor& x, const PositionCall& call) override;
     [[nodiscard]] std::int64_t max_length() const override { return rows_; }
     void reset_parameters() override;
 
 private:
     std::int64_t dim_;
-    std::int64_t rows_;
-    at::Tensor weight_;  // [rows, dim]
+    std::int64_t rows_;    // positions
+    std::int64_t offset_;  // row of position 0
+    at::Tensor weight_;    // [rows + offset, dim]
 };
 
 }  // namespace longbow

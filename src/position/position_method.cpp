@@ -3,12 +3,15 @@
 
 #include <ATen/core/grad_mode.h>
 
+#include <algorithm>
 #include <utility>
 
+#include "layered.h"
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
 #include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
+#include "position_modifier.h"
 
 namespace longbow {
 
@@ -20,24 +23,59 @@ Registry<PositionEntry>& registry() {
 }
 
 bool gives_slopes(PositionMethod& method) {
+    if (!method.parts_from_data(0).empty()) return false;
     const at::NoGradGuard no_grad;
-    return method.bias(0).kind == BiasSpec::Kind::slopes;
+    return method.bias({}).slopes.defined();
+}
+
+std::vector<const ModifierEntry*> modifiers_of(const PositionEntry& entry) {
+    std::vector<const ModifierEntry*> taken;
+    for (const auto& modifier : position_modifiers()) {
+        if (std::find(entry.modifiers.begin(), entry.modifiers.end(), modifier.modifier) != entry.modifiers.end())
+            taken.push_back(&modifier);
+    }
+    return taken;
+}
+
+// Returns the registered methods with the options of the modifiers that they take. It is not called before all of them
+// are registered.
+std::vector<PositionEntry> with_modifiers() {
+    auto methods = registry().entries();
+    for (auto& method : methods) {
+        for (const auto* modifier : modifiers_of(method))
+            method.options.insert(method.options.end(), modifier->options.begin(), modifier->options.end());
+    }
+    return methods;
 }
 
 const ContextSource context_source([](ConfigContext& context) {
     for (const auto& method : position_methods())
-        context.position_methods.push_back({method.name, method.help, method.options, method.slopes, {}, method.title});
+        context.position_methods.push_back({method.name,
+                                            method.help,
+                                            method.options,
+                                            method.slopes,
+                                            {},
+                                            method.title,
+                                            method.slopes_if,
+                                            method.slopes_need});
 });
 
 }  // namespace
 
 bool register_position_method(PositionEntry entry) { return registry().add(std::move(entry)); }
 
-const std::vector<PositionEntry>& position_methods() { return registry().entries(); }
+const std::vector<PositionEntry>& position_methods() {
+    // Tests register methods of their own while they run.
+    static std::vector<PositionEntry> methods;
+    if (methods.size() != registry().entries().size()) methods = with_modifiers();
+    return methods;
+}
 
 std::shared_ptr<PositionMethod> make_position_method(const std::string& name, const PositionContext& context) {
-    const auto* entry = registry().find(name);
-    if (entry == nullptr) {
+    const auto& methods = position_methods();
+    const auto entry =
+        std::find_if(methods.begin(), methods.end(), [&](const PositionEntry& one) { return one.name == name; });
+    if (entry == methods.end()) {
         const auto known = registry().names();
         const auto near = nearest(name, known);
         throw ConfigError("position.method: unknown method \"" + name + "\"" +
@@ -47,13 +85,21 @@ std::shared_ptr<PositionMethod> make_position_method(const std::string& name, co
     PositionContext complete = context;
     fill_defaults(complete.options, entry->options);
     auto method = entry->make(complete);
-    if (!entry->slopes && gives_slopes(*method)) {
+    const bool says_slopes = entry->slopes && (!entry->slopes_if || entry->slopes_if(complete.options));
+    if (!says_slopes && gives_slopes(*method)) {
         throw ConfigError(
             "position method \"" + name +
             "\": its bias() has slopes, and its registration does not say so; write true after its factory "
             "(PositionEntry::slopes), so that attention.skip_threshold can be set");
     }
+    for (const auto* modifier : modifiers_of(*entry)) method = modifier->wrap(std::move(method), complete);
     return method;
+}
+
+std::shared_ptr<PositionMethod> make_positions(const PositionConfig& config, PositionContext context) {
+    if (!config.layers.empty()) return std::make_shared<LayeredPosition>(config.layers, context);
+    context.options = config.options;
+    return make_position_method(config.method, context);
 }
 
 }  // namespace longbow

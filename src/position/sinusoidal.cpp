@@ -31,10 +31,10 @@ SinusoidalPosition::SinusoidalPosition(const PositionContext& context) : dim_(co
     }
 }
 
-at::Tensor SinusoidalPosition::embed(const at::Tensor& x, const at::Tensor& positions) {
-    if (!positions_.is_same(positions) || rows_.dtype() != x.dtype()) {
-        positions_ = positions;
-        rows_ = sinusoidal_rows(positions, dim_).to(x.scalar_type());
+at::Tensor SinusoidalPosition::embed(const at::Tensor& x, const PositionCall& call) {
+    if (!positions_.is_same(call.positions) || rows_.dtype() != x.dtype()) {
+        positions_ = call.positions;
+        rows_ = sinusoidal_rows(positions_, dim_).to(x.scalar_type());
     }
     return x.add(rows_);
 }
@@ -44,6 +44,11 @@ LONGBOW_REGISTER_POSITION({
     "fixed sinusoids added to the embedding, as fairseq lays them out (Vaswani et al., 2017)",
     {},
     [](const PositionContext& context) { return std::make_shared<SinusoidalPosition>(context); },
+    /*slopes=*/false,
+    /*title=*/{},
+    /*slopes_if=*/{},
+    /*slopes_need=*/{},
+    /*modifiers=*/{Modifier::temperature, Modifier::sinks, Modifier::sink_logit, Modifier::draw},
 });
 
 }  // namespace longbow

@@ -15,7 +15,7 @@ at::Tensor sinusoidal_rows(const at::Tensor& positions, std::int64_t dim);
 class SinusoidalPosition : public PositionMethod {
 public:
     explicit SinusoidalPosition(const PositionContext& context);
-    at::Tensor embed(const at::Tensor& x, const at::Tensor& positions) override;
+    at::Tensor embed(const at::Tensor& x, const PositionCall& call) override;
 
 private:
     std::int64_t dim_;

@@ -53,11 +53,10 @@ T5Position::T5Position(const PositionContext& context)
     reset_parameters();
 }
 
-BiasSpec T5Position::bias(std::int64_t layer) {
+BiasSpec T5Position::bias(const PositionCall& call) {
     BiasSpec spec;
-    spec.kind = BiasSpec::Kind::table;
     // at::embedding() is used because its backward pass is deterministic, and that of index() is not.
-    spec.table = at::embedding(shared_ ? weight_ : weight_.select(0, layer), bucket_of_).t();
+    spec.table = at::embedding(shared_ ? weight_ : weight_.select(0, call.layer), bucket_of_).t();
     return spec;
 }
 
@@ -81,6 +80,9 @@ LONGBOW_REGISTER_POSITION({
     [](const PositionContext& context) { return std::make_shared<T5Position>(context); },
     /*slopes=*/false,
     /*title=*/"T5 bias",
+    /*slopes_if=*/{},
+    /*slopes_need=*/{},
+    /*modifiers=*/{Modifier::temperature, Modifier::sinks, Modifier::sink_logit, Modifier::draw},
 });
 
 }  // namespace longbow

@@ -15,7 +15,7 @@ at::Tensor t5_buckets(std::int64_t count, std::int64_t buckets, std::int64_t max
 class T5Position : public PositionMethod {
 public:
     explicit T5Position(const PositionContext& context);
-    BiasSpec bias(std::int64_t layer) override;
+    BiasSpec bias(const PositionCall& call) override;
     [[nodiscard]] bool bias_differs_by_layer() const override { return !shared_; }
     void reset_parameters() override;
 

@@ -15,10 +15,10 @@ namespace longbow {
 
 namespace {
 
-// Returns the training length if all rows share it.
+// Returns the training length if it is known and all rows share it.
 std::optional<double> shared_train_length(const ReportTable& table) {
     for (const auto& row : table.rows) {
-        if (row.train_length != table.rows.front().train_length) return std::nullopt;
+        if (row.train_length == 0 || row.train_length != table.rows.front().train_length) return std::nullopt;
     }
     return static_cast<double>(table.rows.front().train_length);
 }

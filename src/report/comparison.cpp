@@ -44,10 +44,19 @@ void check_blocks(const EvalResult& row) {
     throw DataError(row.name + ", " + row.text() + ": the row's block_nll does not hold its blocks: measure it again");
 }
 
+// Returns whether the rows' targets are the same tokens, or only the same text: losses a token then compare. Given ids
+// have no text, and whatever tokenizer the models came with.
+bool same_units(const EvalResult& a, const EvalResult& b) {
+    const auto without_text = [](const EvalResult& row) {
+        return !row.block_bytes.empty() && !(sum(row.block_bytes) > 0);
+    };
+    return a.tokenizer == b.tokenizer || (a.data == b.data && without_text(a) && without_text(b));
+}
+
 void check_texts(const RowPair& pair, LossUnit per) {
     const auto& [a, b] = pair;
     const bool same = same_text(*a, *b);
-    if (a->tokenizer == b->tokenizer) {
+    if (same_units(*a, *b)) {
         if (same) return;
         throw DataError("the results come from different data (" + a->name + ": " + a->data + ", " + b->name + ": " +
                         b->data + "): evaluate both models on one store and split");
@@ -83,7 +92,7 @@ std::vector<double> units_of(const EvalResult& row, LossUnit per) {
 bool measured_alike(const EvalResult& a, const EvalResult& b) { return a.matches(b, Measurement::kConditions); }
 
 bool same_text(const EvalResult& a, const EvalResult& b) {
-    if (a.tokenizer == b.tokenizer) return a.data == b.data && a.tokens == b.tokens;
+    if (same_units(a, b)) return a.data == b.data && a.tokens == b.tokens;
     return !a.block_bytes.empty() && !b.block_bytes.empty() && std::abs(sum(a.block_bytes) - sum(b.block_bytes)) <= 0.5;
 }
 
@@ -93,7 +102,7 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, std::optional<LossUni
     comparison.pairs = pairs;
     const auto& first = *pairs.front().a;
     const bool alike = std::all_of(pairs.begin(), pairs.end(), [&](const RowPair& pair) {
-        return pair.a->tokenizer == first.tokenizer && pair.b->tokenizer == first.tokenizer;
+        return same_units(*pair.a, first) && same_units(*pair.b, first);
     });
     comparison.per = per.value_or(alike ? LossUnit::token : LossUnit::byte);
     std::vector<std::vector<double>> differences;
@@ -103,10 +112,8 @@ Comparison compare_rows(const std::vector<RowPair>& pairs, std::optional<LossUni
         check_texts({&first, pair.a}, comparison.per);  // all seeds must have the blocks of the first one
         comparison.diverged_a += pair.a->diverged();
         comparison.diverged_b += pair.b->diverged();
-        const auto a =
-            pair.a->tokenizer == first.tokenizer ? pair.a->block_nll : losses_over(*pair.a, first.block_bytes);
-        auto difference =
-            pair.b->tokenizer == first.tokenizer ? pair.b->block_nll : losses_over(*pair.b, first.block_bytes);
+        const auto a = same_units(*pair.a, first) ? pair.a->block_nll : losses_over(*pair.a, first.block_bytes);
+        auto difference = same_units(*pair.b, first) ? pair.b->block_nll : losses_over(*pair.b, first.block_bytes);
         for (std::size_t i = 0; i < difference.size(); ++i) difference[i] -= a[i];
         differences.push_back(std::move(difference));
     }

@@ -15,14 +15,14 @@ namespace longbow {
 
 namespace {
 
-std::vector<float> difference(const std::vector<float>& a, const std::vector<float>& b) {
+std::vector<double> difference(const std::vector<double>& a, const std::vector<double>& b) {
     if (a.size() != b.size()) throw DataError("the lengths of an early-token analysis must score the same targets");
-    std::vector<float> result(a.size());
+    std::vector<double> result(a.size());
     for (std::size_t i = 0; i < a.size(); ++i) result[i] = a[i] - b[i];
     return result;
 }
 
-Nats mean_of(const std::vector<float>& values) {
+Nats mean_of(const std::vector<double>& values) {
     const auto estimate = mean_estimate({block_sums(values)}, block_counts(static_cast<std::int64_t>(values.size())));
     return {estimate.mean, estimate.interval};
 }
@@ -69,8 +69,8 @@ std::string interval_note(std::int64_t blocks) {
 }  // namespace
 
 EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows,
-                                        const std::vector<std::vector<float>>& disjoint,
-                                        const std::vector<std::vector<float>>& sliding) {
+                                        const std::vector<std::vector<double>>& disjoint,
+                                        const std::vector<std::vector<double>>& sliding) {
     if (rows.empty() || rows.size() != disjoint.size() || rows.size() != sliding.size())
         throw Error("an early-token analysis needs both series at each length");
     EarlyTokenAnalysis analysis;
@@ -101,7 +101,8 @@ EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows,
 std::string early_token_text(const EarlyTokenAnalysis& analysis) {
     const auto& first = analysis.lengths.front();
     auto text = printable(analysis.name) +
-                fmt::format(": {}, trained at length {}; ", method_title(analysis.position), analysis.train_length) +
+                fmt::format(": {}, trained at length {}; ", method_title(analysis.position),
+                            length_text(analysis.train_length)) +
                 printable(measured_text(analysis)) + "\n\n";
     text += "length  ppl without overlap  ppl sliding  early tokens cost, nats a token\n";
     for (const auto& row : analysis.lengths) {
@@ -174,7 +175,7 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
     lengths.y_label = "perplexity";
     lengths.log_x = true;
     for (auto* chart : {&places, &lengths}) {
-        chart->marked_x = static_cast<double>(analysis.train_length);
+        if (analysis.train_length > 0) chart->marked_x = static_cast<double>(analysis.train_length);
         chart->marked_label = "training length";
     }
     ChartSeries disjoint, sliding;
@@ -203,7 +204,7 @@ std::string early_token_svg(const EarlyTokenAnalysis& analysis) {
         if (!chart.series.empty()) charts.push_back(chart);
     }
     return svg_page("The early-token curse: " + method_title(analysis.position) +
-                        fmt::format(", trained at {}; ", analysis.train_length) + measured_text(analysis),
+                        fmt::format(", trained at {}; ", length_text(analysis.train_length)) + measured_text(analysis),
                     "", charts);
 }
 

@@ -119,6 +119,14 @@ std::string escape_latex(const std::string& raw) {
     return escaped;
 }
 
+std::string latex_cell(const std::string& text) {
+    static constexpr std::string_view kDash = "–";
+    auto escaped = escape_latex(text);
+    for (auto at = escaped.find(kDash); at != std::string::npos; at = escaped.find(kDash, at))
+        escaped.replace(at, kDash.size(), "--");
+    return escaped;
+}
+
 std::string escape_html(const std::string& raw) {
     std::string escaped;
     for (const char c : printable(raw)) {

@@ -54,7 +54,8 @@ std::string csv_row(const ReportTable& table, const ReportRow& row, std::int64_t
                         std::to_string(row.updates),
                         std::to_string(cell.blocks),
                         cell.interval ? cell.interval_method : "",
-                        cell.best ? "true" : "false"};
+                        cell.best ? "true" : "false",
+                        table.bos};
     fields.insert(fields.end(), corpus.begin(), corpus.end());
     return csv_line(fields);
 }
@@ -80,7 +81,7 @@ Json cell_json(Metric metric, std::int64_t length, const ReportCell& cell) {
 
 Json row_json(const ReportTable& table, const ReportRow& row) {
     Json model{{"label", row.label},       {"name", row.name},
-               {"position", row.position}, {"train_length", row.train_length},
+               {"position", row.position}, {"train_length", row.train_length == 0 ? Json() : Json(row.train_length)},
                {"updates", row.updates},   {"data_name", data_name_of(row)},
                {"data", row.data},         {"tokenizer", row.tokenizer},
                {"values", Json::array()}};
@@ -110,7 +111,7 @@ std::string render_csv(const std::vector<ReportTable>& tables, Metric metric) {
     std::string text = "model,name,position,train_length,split,protocol,stride,within_documents,length,tokens,seeds," +
                        metric_key(metric) +
                        ",sd,low,high,growth_from,growth_to,growth,growth_low,growth_high,growth_sd"
-                       ",data_name,data,tokenizer,dtype,max_stream_tokens,updates,blocks,interval,best\n";
+                       ",data_name,data,tokenizer,dtype,max_stream_tokens,updates,blocks,interval,best,bos\n";
     for (const auto& table : tables) {
         if (table.metric != metric) continue;  // a CSV column holds one unit
         for (const auto& row : table.rows) {
@@ -132,6 +133,7 @@ std::string render_json(const std::vector<ReportTable>& tables) {
                    {"data_name", one_or_all(table.data_names)},
                    {"data", one_or_all(table.data)},
                    {"tokenizer", one_or_all(table.tokenizers)},
+                   {"bos", table.bos.empty() ? Json() : Json(table.bos)},
                    {"dtype", table.dtype},
                    {"lengths", table.lengths},
                    {"max_stream_tokens", table.max_stream_tokens},

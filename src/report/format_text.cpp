@@ -30,7 +30,7 @@ TextTable text_of(const ReportTable& table, const Signs& signs) {
     for (const auto& row : table.rows) {
         auto& cells = text.rows.emplace_back();
         cells.push_back({signs.escape(row.label)});
-        cells.push_back({std::to_string(row.train_length)});
+        cells.push_back({length_text(row.train_length)});
         for (const auto length : table.lengths) {
             const auto cell = row.cells.find(length);
             auto value = cell == row.cells.end() ? signs.none : cell_text(table, cell->second, signs.plus_minus);

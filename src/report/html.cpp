@@ -39,7 +39,7 @@ std::string table_html(const ReportTable& table) {
         auto& cells = text.rows.emplace_back();
         cells.push_back({"<span class=\"key\" style=\"background:" + style_colour(style_of(table, row)) + "\"></span>" +
                          escape_html(row.label)});
-        cells.push_back({with_commas(row.train_length)});
+        cells.push_back({row.train_length == 0 ? length_text(0) : with_commas(row.train_length)});
         for (const auto length : table.lengths) cells.push_back(cell_html(table, row, length));
         if (has_growth(table)) cells.push_back({growth_text(table, row, "–")});
     }

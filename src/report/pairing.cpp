@@ -32,7 +32,9 @@ private:
     std::map<Run, std::string> last_;
 };
 
+// A row that was measured with other settings than its run's is selected by its whole name only.
 bool selected(const EvalResult& row, const std::string& select) {
+    if (!select.empty() && !row.overrides.empty()) return row.name == select;
     return select.empty() || row.position == select || row.name == select || starts_with(row.name, select + "/");
 }
 

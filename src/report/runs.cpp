@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <set>
 
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/json.h"
@@ -75,7 +76,9 @@ void read_metrics(const fs::path& file, ReportRun& run) {
 // Returns whether a row belongs to the run in whose folder it lies. Such rows take the name that the run has where it
 // lies now; rows that came from elsewhere (--out) keep theirs.
 bool is_of_run(const EvalResult& row, const ReportRun& run, const fs::path& folder) {
-    if (row.name.empty() || row.name == folder.filename().string() || row.name == run.name) return true;
+    const auto suffix = row.name_suffix();
+    const auto own = row.name.ends_with(suffix) ? row.name.substr(0, row.name.size() - suffix.size()) : row.name;
+    if (own.empty() || own == folder.filename().string() || own == run.name) return true;
     const auto agrees = [&](const char* key, const std::string& value) {
         const auto found = run.settings.find(key);
         return found != run.settings.end() && found->second == value;
@@ -101,6 +104,11 @@ std::vector<fs::path> results_of(const std::string& input) {
     const fs::path path(input);
     if (!fs::exists(path))
         throw DataError(input + ": no such file or directory; expected a results.jsonl or a run directory");
+    if (public_model(input)) {
+        throw DataError(input +
+                        " is a public model: name the file that has its results, ./results.jsonl or what --out of "
+                        "`longbow eval` named");
+    }
     if (!fs::is_directory(path)) return {path};
     std::vector<fs::path> found;
     const auto folder = run_folder(path);  // for a checkpoint, its run
@@ -121,7 +129,7 @@ void name_runs(const std::vector<ReportRun*>& runs) {
     for (std::size_t i = 0; i < runs.size(); ++i) {
         for (auto& row : runs[i]->rows) {
             if (fs::path(runs[i]->results).filename() == "results.jsonl" && is_of_run(row, *runs[i], folders[i]))
-                row.name = names[i];
+                row.name = names[i] + row.name_suffix();
         }
         runs[i]->name = names[i];
     }

@@ -31,7 +31,8 @@ std::string text_key(const EvalResult& row, bool per_text) {
 std::string key_of(const EvalResult& row, bool per_text) {
     // The limit is in tokens, so for different tokenizers equal limits mean different texts: there the text's bytes
     // tell rows apart.
-    return row.key(Measurement::kSplit | Measurement::kProtocol | Measurement::kDtype | Measurement::kDocuments) +
+    return row.key(Measurement::kSplit | Measurement::kProtocol | Measurement::kDtype | Measurement::kDocuments |
+                   Measurement::kRules) +
            (per_text && limit_of(row) > 0 ? "limited" : std::to_string(limit_of(row))) + "|" + text_key(row, per_text);
 }
 
@@ -84,10 +85,12 @@ std::vector<RowGroup> by_stride(const std::vector<const EvalResult*>& rows) {
     std::vector<RowGroup> groups, others;
     auto own =
         group_of(rows, protocol.default_stride_title, [](const EvalResult* row) { return default_strides(*row); });
+    if (protocol.default_stride) {
+        auto apart =
+            group_of(rows, "non-overlapping", [](const EvalResult* row) { return row->stride == row->length; });
+        if (!within(apart, own)) others.push_back(std::move(apart));  // the default may be the length
+    }
     if (!own.rows.empty()) groups.push_back(std::move(own));
-    if (protocol.default_stride)
-        others.push_back(
-            group_of(rows, "non-overlapping", [](const EvalResult* row) { return row->stride == row->length; }));
     std::set<std::int64_t> seen;
     for (const auto* row : rows) {
         if (default_strides(*row) || !seen.insert(row->stride).second) continue;

@@ -40,6 +40,7 @@ std::string ReportTable::heading() const {
     std::string text = corpus() + ", " + split + " split, protocol " + protocol;
     if (!stride_text.empty()) text += ", " + stride_text;
     if (within_documents) text += ", within documents";
+    text += rules_text;
     if (max_stream_tokens > 0)
         text += tokenizers.size() > 1 ? ", the beginning" : ", first " + with_commas(max_stream_tokens) + " tokens";
     if (dtype != name_of(DType::fp32)) text += ", " + dtype;

@@ -51,11 +51,13 @@ std::string name_of_seeds(const Seeds& seeds) {
 
 void label_rows(ReportTable& table) {
     const auto with_tokenizer = [&](const ReportRow& row, const std::string& label) {
+        // A reader knows a public model by its name, whatever its position method, and its tokenizer with it.
+        if (!measurement(row).model.empty()) return row.name;
         return table.tokenizers.size() > 1 ? label + " (" + tokenizer_title(table, row) + ")" : label;
     };
     const Label by_position = [&](const ReportRow& row) { return with_tokenizer(row, method_title(row.position)); };
     const Label by_length = [&](const ReportRow& row) {
-        return with_tokenizer(row, method_title(row.position) + ", L=" + std::to_string(row.train_length));
+        return with_tokenizer(row, method_title(row.position) + ", L=" + length_text(row.train_length));
     };
     const Label by_name = [&](const ReportRow& row) { return with_tokenizer(row, row.name); };
     const Label by_update = [&](const ReportRow& row) {

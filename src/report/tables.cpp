@@ -84,6 +84,8 @@ ReportTable table_of(const RowGroup& group, Metric metric) {
     table.stride_text = group.stride_text;
     table.dtype = first.dtype;
     table.within_documents = first.within_documents;
+    table.rules_text = first.rules_text();
+    if (first.bos) table.bos = name_of(*first.bos);
     table.max_stream_tokens = group.max_stream_tokens;
     for (const auto* row : group.rows) {
         add_once(table.data_names, row->data_name);

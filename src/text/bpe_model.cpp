@@ -42,20 +42,6 @@ const ByteNames& byte_names() {
     return table;
 }
 
-// Converts a token's name to its bytes. A name that does not consist of byte names (an added token) is returned as it
-// is.
-std::string name_to_bytes(std::string_view name) {
-    const auto& table = byte_names();
-    std::string bytes;
-    for (std::size_t at = 0; at < name.size();) {
-        const auto c = decode_utf8(name.substr(at, 4));
-        if (c.value >= table.bytes.size() || table.bytes[c.value] < 0) return std::string(name);
-        bytes += static_cast<char>(table.bytes[c.value]);
-        at += c.length;
-    }
-    return bytes;
-}
-
 // Parses one flat object of names and numbers. Anything else stops the parser and sets `problem`.
 class VocabHandler : public nlohmann::json_sax<Json> {
 public:
@@ -133,6 +119,18 @@ std::string bytes_to_name(std::string_view bytes) {
     return name;
 }
 
+std::optional<std::string> name_to_bytes(std::string_view name) {
+    const auto& table = byte_names();
+    std::string bytes;
+    for (std::size_t at = 0; at < name.size();) {
+        const auto c = decode_utf8(name.substr(at, 4));
+        if (c.value >= table.bytes.size() || table.bytes[c.value] < 0) return std::nullopt;
+        bytes += static_cast<char>(table.bytes[c.value]);
+        at += c.length;
+    }
+    return bytes;
+}
+
 BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, std::string_view merges_text,
                    const std::string& merges_name) {
     BpeModel model;
@@ -140,7 +138,7 @@ BpeModel parse_bpe(std::string_view vocab_json, const std::string& vocab_name, s
     StringTable ids;  // gives the ids of the vocabulary, because it is filled in that order
     for (const auto& token : model.names) {
         ids.insert(token);
-        model.bytes.push_back(name_to_bytes(token));
+        model.bytes.push_back(name_to_bytes(token).value_or(token));
     }
     for (unsigned b = 0; b < 256; ++b) {
         const auto id = ids.find(byte_name(static_cast<unsigned char>(b)));

@@ -4,19 +4,17 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "bpe_merges.h"
 #include "longbow/text/tokenizer.h"
 
 namespace longbow {
 
 inline constexpr std::string_view kEndOfText = "<|endoftext|>";
-
-struct BpeMerge {
-    TokenId left, right, result;
-};
 
 struct BpeModel {
     std::vector<std::string> names;     // by id, as in vocab.json ("Ġthe")
@@ -30,6 +28,8 @@ struct BpeModel {
 // bytes_to_unicode).
 const std::string& byte_name(unsigned char byte);
 std::string bytes_to_name(std::string_view bytes);
+// Returns the bytes that a name stands for, or nothing where it does not consist of byte names (an added token).
+std::optional<std::string> name_to_bytes(std::string_view name);
 
 // Parses the contents of vocab.json and merges.txt. The names stand for the files in messages. The vocabulary must have
 // the ids 0..n-1 once each, the 256 single bytes, and <|endoftext|> (or else </s>) as the boundary. Throws DataError.

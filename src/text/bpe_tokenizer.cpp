@@ -33,6 +33,33 @@ std::map<std::string, std::string> BpeTokenizer::files() const {
             {"merges.txt", format_merges(model_)}};
 }
 
+// GPT-2's pattern is the one that ByteLevel has built in.
+HfPipeline bpe_pipeline(const BpeModel& model) {
+    HfPipeline pipeline;
+    const Json byte_level{
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+    pipeline.pre_tokenizer = byte_level;
+    pipeline.post_processor = byte_level;
+    pipeline.decoder = byte_level;
+    Json lines = Json::array();
+    for (const auto& merge : model.merges) lines.push_back(model.names[merge.left] + " " + model.names[merge.right]);
+    Json::object_t ids;
+    // Setting a key looks for it in all that are there, and names are known to differ.
+    for (std::size_t id = 0; id < model.names.size(); ++id)
+        static_cast<Json::object_t::Container&>(ids).emplace_back(model.names[id], id);
+    pipeline.model = {{"type", "BPE"},
+                      {"dropout", nullptr},
+                      {"unk_token", nullptr},
+                      {"continuing_subword_prefix", nullptr},
+                      {"end_of_word_suffix", nullptr},
+                      {"fuse_unk", false},
+                      {"byte_fallback", false},
+                      {"ignore_merges", false},
+                      {"vocab", std::move(ids)},
+                      {"merges", std::move(lines)}};
+    return pipeline;
+}
+
 namespace {
 
 // GPT-2's two files: a folder, one of the two, or what stands before "vocab.json" in their names.
@@ -65,6 +92,19 @@ std::unique_ptr<Tokenizer> load_bpe(const StoredTokenizer& stored) {
                                                     stored.file("merges.txt"), stored.place + "merges.txt"));
 }
 
+HfTokenizerFiles bpe_to_hf(const StoredTokenizer& stored) {
+    const auto& vocab = stored.file("vocab.json");
+    const auto& merges = stored.file("merges.txt");
+    const auto model = parse_bpe(vocab, stored.place + "vocab.json", merges, stored.place + "merges.txt");
+    auto pipeline = bpe_pipeline(model);
+    const auto& boundary = model.names[model.boundary];
+    pipeline.added_tokens.push_back(hf_added_token(model.boundary, boundary));
+    HfTokenizerFiles result;
+    result.files = {{"tokenizer.json", hf_tokenizer_json(pipeline)}, {"vocab.json", vocab}, {"merges.txt", merges}};
+    result.notes = {"the text " + boundary + " in a document is the token there, and text in longbow"};
+    return result;
+}
+
 std::optional<Objection> size_objection(const Config& config) {
     const auto size = config.tokenizer.vocab_size;
     if (!config.tokenizer.file.empty() || size == 0 || size >= 257) return std::nullopt;
@@ -81,6 +121,7 @@ LONGBOW_REGISTER_TOKENIZER({.name = BpeTokenizer::kKind,
                             .check = size_objection,
                             .open = open_bpe,
                             .learn = learn_bpe,
-                            .load = load_bpe});
+                            .load = load_bpe,
+                            .to_hf = bpe_to_hf});
 
 }  // namespace longbow

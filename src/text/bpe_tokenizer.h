@@ -3,6 +3,7 @@
 
 #include "bpe_encoder.h"
 #include "bpe_model.h"
+#include "longbow/text/hf_files.h"
 #include "longbow/text/tokenizer.h"
 
 namespace longbow {
@@ -25,5 +26,8 @@ private:
     BpeEncoder encoder_;
     std::uint64_t cache_owner_;
 };
+
+// The same as a pipeline of `tokenizers`, without added tokens.
+HfPipeline bpe_pipeline(const BpeModel& model);
 
 }  // namespace longbow

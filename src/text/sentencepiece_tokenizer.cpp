@@ -148,6 +148,7 @@ LONGBOW_REGISTER_TOKENIZER({.name = SentencePieceTokenizer::kKind,
                             .files = {"tokenizer.model"},
                             .open = open_sentencepiece,
                             .learn = learn_sentencepiece,
-                            .load = load_sentencepiece});
+                            .load = load_sentencepiece,
+                            .to_hf = sentencepiece_to_hf});
 
 }  // namespace longbow

@@ -5,9 +5,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 
 #include "longbow/core/choice.h"
 #include "longbow/text/tokenizer.h"
+#include "longbow/text/tokenizer_kind.h"
 
 namespace sentencepiece {
 class SentencePieceProcessor;
@@ -48,6 +51,14 @@ private:
     std::string model_;
     std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
 };
+
+// TokenizerKind::to_hf, for models that change nothing of the text but spaces. Each line has a space in front, as in
+// encode().
+HfTokenizerFiles sentencepiece_to_hf(const StoredTokenizer& stored);
+
+// The same of a .model file's contents with one space in front of a whole text, as transformers has it. nullopt for a
+// model that changes more of a text than spaces, or that is not of byte pairs.
+std::optional<HfPipeline> sentencepiece_pipeline(const std::string& bytes);
 
 // Returns the library's message without the source line and condition, in brackets, at its beginning.
 std::string sentencepiece_reason(const std::string& message);

@@ -145,6 +145,41 @@ std::unique_ptr<Tokenizer> load_wordpiece(const StoredTokenizer& stored) {
         WordPieceVocab::parse(stored.file("vocab.txt"), stored.place + "vocab.txt"), lowercase.get<bool>());
 }
 
+HfTokenizerFiles wordpiece_to_hf(const StoredTokenizer& stored) {
+    const auto& text = stored.file("vocab.txt");
+    const auto vocab = WordPieceVocab::parse(text, stored.place + "vocab.txt");
+    const bool lowercase = stored.meta.value("lowercase", false);
+    HfPipeline pipeline;
+    Json ids = Json::object();
+    std::string specials;
+    for (std::size_t id = 0; id < vocab.tokens.size(); ++id) {
+        const auto& token = vocab.tokens[id];
+        if (ids.contains(token)) continue;  // of lines of white space alone
+        ids[token] = id;
+        for (const char* special : {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}) {
+            if (token != std::string_view(special)) continue;
+            pipeline.added_tokens.push_back(hf_added_token(static_cast<TokenId>(id), token));
+            specials += (specials.empty() ? "" : ", ") + token;
+        }
+    }
+    pipeline.normalizer = {{"type", "BertNormalizer"},
+                           {"clean_text", true},
+                           {"handle_chinese_chars", true},
+                           {"strip_accents", nullptr},
+                           {"lowercase", lowercase}};
+    pipeline.pre_tokenizer = {{"type", "BertPreTokenizer"}};
+    pipeline.decoder = {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", false}};
+    pipeline.model = {{"type", "WordPiece"},
+                      {"unk_token", "[UNK]"},
+                      {"continuing_subword_prefix", "##"},
+                      {"max_input_chars_per_word", kMaxChars},
+                      {"vocab", std::move(ids)}};
+    HfTokenizerFiles result;
+    result.files = {{"tokenizer.json", hf_tokenizer_json(pipeline)}, {"vocab.txt", text}};
+    result.notes = {"the texts " + specials + " in a document are tokens there, and text in longbow"};
+    return result;
+}
+
 std::unique_ptr<Tokenizer> refuse_to_learn(const TokenizerConfig& /*config*/, const TrainingText& /*text*/) {
     throw ConfigError("tokenizer.file is missing: wordpiece vocabularies are not learned here; name a BERT vocab.txt");
 }
@@ -168,6 +203,7 @@ LONGBOW_REGISTER_TOKENIZER(
      .check = missing_file_objection,
      .open = open_wordpiece,
      .learn = refuse_to_learn,
-     .load = load_wordpiece});
+     .load = load_wordpiece,
+     .to_hf = wordpiece_to_hf});
 
 }  // namespace longbow

@@ -76,6 +76,7 @@ void Checkpoints::save(Session& session, Metrics& metrics, bool state_changed) {
     auto snapshot = std::make_shared<CheckpointSnapshot>(take_snapshot(
         *session.model, session.optimizer.get(), session.parallel->owned(), state, session.config, *session.tokenizer,
         session.train->fingerprint(), {session.ranks->rank(), session.ranks->world(), session.parallel->sharded()}));
+    if (session.bos) snapshot->about["bos"] = name_of(*session.bos);
     session.saved_update = state.updates;
     const double copied = meter.elapsed();
     writer_.start([this, snapshot, copied, run = session.run, keep = session.config.checkpoint, sequence = saves_++] {

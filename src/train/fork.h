@@ -23,7 +23,10 @@ struct ForkPlan {
 ForkPlan plan_fork(const std::filesystem::path& checkpoint, const Config& config, const TokenStream& train,
                    const std::string& tokenizer);
 
-// Throws ConfigError if tensors differ in name or shape; the message names them and the settings that made them differ.
+// Says whether a fork's position method may have other parameters than the checkpoint's: where `position` changes.
+PositionWeights fork_positions(const std::filesystem::path& checkpoint, const Config& config);
+// Throws ConfigError if tensors differ in name or shape, apart from what fork_positions() allows; the message names
+// them and the settings that made them differ.
 void check_fork_weights(const std::filesystem::path& checkpoint, const Config& config, const LanguageModel& model);
 
 // Returns whether `from` is a run's directory without a suffix that chooses a checkpoint; then the last one is meant.

@@ -188,11 +188,19 @@ ForkPlan plan_fork(const fs::path& checkpoint, const Config& config, const Token
     return Planner(checkpoint, config, train).plan();
 }
 
+PositionWeights fork_positions(const fs::path& checkpoint, const Config& config) {
+    return read_checkpoint_config(checkpoint).position == config.position ? PositionWeights::same
+                                                                          : PositionWeights::may_differ;
+}
+
 void check_fork_weights(const fs::path& checkpoint, const Config& config, const LanguageModel& model) {
     constexpr std::size_t kMostNamed = 4;
     auto stored = read_safetensors(checkpoint / "model.safetensors").tensors;
     std::vector<std::string> problems;
+    const bool positions_differ = fork_positions(checkpoint, config) == PositionWeights::may_differ;
+    if (positions_differ) std::erase_if(stored, [](const auto& one) { return starts_with(one.first, "position."); });
     for (const auto& wanted : model.stored_tensors()) {
+        if (positions_differ && starts_with(wanted.name, "position.")) continue;
         const auto found = stored.find(wanted.name);
         if (found == stored.end()) {
             problems.push_back(wanted.name + " " + shape_text(wanted.tensor.sizes()) + " is not in the checkpoint");
@@ -210,16 +218,17 @@ void check_fork_weights(const fs::path& checkpoint, const Config& config, const 
     std::vector<std::string> settings;
     for (const auto& change :
          config_differences(read_checkpoint_config(checkpoint), config, registered_config_context())) {
-        if (starts_with(change.key, "model.") || starts_with(change.key, "position.") || change.key == "train.length") {
+        if (starts_with(change.key, "model.") || change.key == "train.length") {
             settings.push_back(change.key + ": " + change.before + " -> " + change.after);
         }
     }
     const auto more =
         problems.size() > kMostNamed ? fmt::format("; and {} more", problems.size() - kMostNamed) : std::string();
     problems.resize(std::min(problems.size(), kMostNamed));
-    throw ConfigError("--from " + checkpoint.string() + " does not fit the new run's model (" + join(settings, "; ") +
-                      "): " + join(problems, "; ") + more +
-                      ". A fork may change every setting that leaves the weights' names and shapes");
+    throw ConfigError(
+        "--from " + checkpoint.string() + " does not fit the new run's model (" + join(settings, "; ") +
+        "): " + join(problems, "; ") + more +
+        ". A fork may change the position method, and every setting that leaves the other weights' names and shapes");
 }
 
 }  // namespace longbow

@@ -119,6 +119,7 @@ private:
         const auto count = static_cast<double>(layers);
         account.add(recompute_ ? "layers' inputs" : "activations", count * (recompute_ ? layer.input : layer.kept));
         if (!recompute_) account.add("weights in half precision", count * layer.copies);
+        account.add("kept behind the embedding", memory_.embedding.kept);
         account.add("token ids", token_ids());
     }
 

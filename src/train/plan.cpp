@@ -155,7 +155,7 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
     std::string text = line("model", fmt::format("{}, {} layers, dim {}, {} heads, vocabulary {}",
-                                                 config.position.method, config.model.layers, config.model.dim,
+                                                 config.position.method_names(), config.model.layers, config.model.dim,
                                                  config.model.heads, with_commas(store.vocab_size())));
     text += line("parameters", with_commas(model->parameter_count()));
     text += line("training data",

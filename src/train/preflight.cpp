@@ -22,7 +22,7 @@ namespace {
 // matter here and need not be known.
 void check_model(const TrainRequest& request) {
     const auto& config = request.config;
-    const auto position = make_position_method(config.position.method, position_context(config));
+    const auto position = make_positions(config);
     (void)make_attention_backend(config.attention.backend,
                                  attention_request(config, *position, config.train.dtype, request.device));
     // An existing store may have no validation split; the session checks the lengths when it has opened the store.
@@ -32,7 +32,7 @@ void check_model(const TrainRequest& request) {
         if (limit > 0 && length > limit) {
             throw ConfigError(fmt::format(
                 "eval.lengths: position method '{}' of this model ends at {}, and a validation at {} is asked for",
-                config.position.method, limit, length));
+                config.position.method_names(), limit, length));
         }
     }
 }

@@ -81,6 +81,16 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
 
 namespace {
 
+// Says which of the checkpoint's weights a fork has, and which of its position method are new.
+std::string taken_weights(const fs::path& checkpoint, const LanguageModel& model, PositionWeights positions) {
+    if (positions == PositionWeights::same) return "all of them";
+    const auto change = position_change(checkpoint, model);
+    std::string text = "all of them";
+    if (!change.added.empty()) text += "; new, with first values and no optimizer state: " + join(change.added, ", ");
+    if (!change.dropped.empty()) text += "; left out: " + join(change.dropped, ", ");
+    return text;
+}
+
 // Warns of differences because of which the last bits of the results may differ.
 void warn_of_other_machine(const Session& session) {
     const auto& state = session.state;
@@ -114,7 +124,9 @@ void resume_from(const fs::path& checkpoint, Session& session) {
 }
 
 void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPlan& plan, Session& session) {
-    if (plan.optimizer) load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->owned());
+    const auto positions = fork_positions(checkpoint, session.config);
+    if (plan.optimizer)
+        load_optimizer(checkpoint, *session.model, *session.optimizer, session.parallel->owned(), positions);
     if (!session.ranks->leader()) return;
     warn_of_other_machine(session);
     const auto& state = session.state;
@@ -123,7 +135,7 @@ void fork_from(const fs::path& checkpoint, const std::string& from, const ForkPl
                           : std::string();
     log::info(fmt::format("forked from {} (update {}){}:", checkpoint.string(), state.updates,
                           names_a_run(from) ? (", the last of " + from + " (@best takes its best)") : ""));
-    log::info("weights        all of them");
+    log::info("weights        " + taken_weights(checkpoint, *session.model, positions));
     for (const auto& line : plan.lines) log::info(line);
     log::info(fmt::format("updates        count on from {}: train.stop is {}{}", session.counted_updates(),
                           session.config.train.stop.text(), stop));

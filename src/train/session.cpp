@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <torch/csrc/api/include/torch/utils.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -12,6 +13,7 @@
 #include "learning_plan.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
 #include "longbow/core/random.h"
 #include "longbow/core/strings.h"
 #include "longbow/eval/evaluator.h"
@@ -61,7 +63,7 @@ void check_no_validation(const TrainRequest& request, bool resumed) {
 
 void make_model(Session& session) {
     torch::manual_seed(seed_of(session.config.train.seed, 0x1417u));
-    session.model = make_language_model(session.config, session.store->vocab_size());
+    session.model = make_language_model(session.config, session.vocab_size);
     session.model->to(session.device);
     session.model->train();
     session.parameters = session.model->parameters();
@@ -151,10 +153,33 @@ void set_start_and_end(Session& session, const Start& start, const TrainRequest&
     if (start.forked) check_fork_ahead(session, request.fork->from);
 }
 
+// Takes over what the checkpoint that gives the weights says of the model beyond its configuration. Rank 0 alone need
+// be able to read it.
+void inherit(Session& session, const Start& start) {
+    std::string said;
+    session.ranks->leader_first("reading the checkpoint's manifest", [&] {
+        auto source = start.resumed ? start.resumed : start.forked;
+        if (!source && !session.config.train.init_from.empty())
+            source = resolve_checkpoint(session.config.train.init_from);
+        Json inherited{{"vocab_size", session.store->vocab_size()}};
+        if (source) {
+            const auto manifest = read_manifest(*source);
+            if (const auto bos = bos_of_manifest(manifest, *source)) inherited["bos"] = name_of(*bos);
+            inherited["vocab_size"] = std::max(session.store->vocab_size(), vocab_size_of(manifest));
+        }
+        said = inherited.dump();
+    });
+    const auto inherited = parse_json(session.ranks->from_leader(said));
+    session.vocab_size = inherited["vocab_size"].get<std::int64_t>();
+    session.bos = bos_of_manifest(inherited, session.run);
+}
+
 void load_first_weights(Session& session, const Start& start) {
     if (start.forked) check_fork_weights(*start.forked, session.config, *session.model);
-    if (start.resumed || start.forked) {
-        load_weights(start.resumed ? *start.resumed : *start.forked, *session.model);
+    if (start.resumed) {
+        load_weights(*start.resumed, *session.model);
+    } else if (start.forked) {
+        load_weights(*start.forked, *session.model, fork_positions(*start.forked, session.config));
     } else if (!session.config.train.init_from.empty()) {
         init_from(session);
     }
@@ -197,6 +222,7 @@ Session open_session(const TrainRequest& request) {
     if (start.resumed) check_resumed_data(*start.resumed, session);
     ForkPlan fork;
     set_start_and_end(session, start, request, fork);
+    inherit(session, start);
     make_model(session);
     ranks.leader_first("reading weights", [&] { load_first_weights(session, start); });
     make_optimizer(session);

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "cadence.h"
@@ -32,6 +33,9 @@ struct Session {
     const TokenStream* train = nullptr;
     const TokenStream* valid = nullptr;  // nullptr: no validation
     std::unique_ptr<Tokenizer> tokenizer;
+    // Rows of the embedding: the tokenizer's ids, and what a checkpoint has beyond them that gave the weights.
+    std::int64_t vocab_size = 0;
+    std::optional<Bos> bos;  // LoadedCheckpoint::bos of that checkpoint, for this run's own checkpoints
     std::shared_ptr<LanguageModel> model;
     std::shared_ptr<Communicator> ranks;
     std::vector<at::Tensor> parameters;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -29,8 +31,10 @@ void check_vocabulary(const TrainRequest& request, const Tokenizer& tokenizer) {
     const auto& config = request.config;
     check_expected(store_of(request), "data.expect_vocab_size", config.data.expect_vocab_size, tokenizer.vocab_size(),
                    "ids");
-    if (!config.train.init_from.empty())
-        load_weights(first_weights(config, tokenizer), *make_language_model(config, tokenizer.vocab_size()));
+    if (config.train.init_from.empty()) return;
+    const auto source = first_weights(config, tokenizer);
+    const auto rows = std::max(tokenizer.vocab_size(), vocab_size_of(read_manifest(source)));
+    check_weights(source, *make_meta_model(config, rows));
 }
 
 const Origin* origin_of(const TrainRequest& request, const char* key) {
@@ -105,7 +109,7 @@ fs::path first_weights(const Config& config, const Tokenizer& tokenizer) {
     if (its_own != tokenizer.fingerprint()) {
         throw DataError("train.init_from: " + source.string() + " was trained with another tokenizer (" + its_own +
                         ") than the store's (" + tokenizer.fingerprint() +
-                        "); prepare the data with the checkpoint's tokenizer");
+                        "); prepare the data with the checkpoint's tokenizer (longbow prepare --tokenizer KIND:RUN)");
     }
     return source;
 }

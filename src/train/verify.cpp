@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/checkpoint/safetensors.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -40,18 +41,33 @@ private:
     bool own_;
 };
 
+// Says how two tensors of the same shape and type differ: numbers with other bits, and the largest difference.
+std::string difference(const at::Tensor& stored, const at::Tensor& replayed) {
+    const auto a = stored.to(at::kDouble), b = replayed.to(at::kDouble);
+    return fmt::format("{} of {} numbers, by {:.3g} at most beside a largest value of {:.3g}",
+                       a.ne(b).sum().item<std::int64_t>(), a.numel(), a.sub(b).abs().max().item<double>(),
+                       a.abs().max().item<double>());
+}
+
 // Compares tensors bit for bit. The metadata may differ: it holds the configuration, which a replay changes.
 void expect_equal_tensors(const fs::path& stored, const fs::path& replayed) {
     const auto a = read_safetensors(stored);
     const auto b = read_safetensors(replayed);
+    std::string first;
+    std::size_t different = 0;
     for (const auto& [name, tensor] : a.tensors) {
         const auto found = b.tensors.find(name);
-        const bool same = found != b.tensors.end() && found->second.sizes() == tensor.sizes() &&
-                          found->second.scalar_type() == tensor.scalar_type() &&
-                          std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0;
-        if (!same)
-            throw CheckpointError(stored.string() + ": " + name +
-                                  " differs from what training from the previous checkpoint gives");
+        const bool alike = found != b.tensors.end() && found->second.sizes() == tensor.sizes() &&
+                           found->second.scalar_type() == tensor.scalar_type();
+        if (alike && std::memcmp(found->second.const_data_ptr(), tensor.const_data_ptr(), tensor.nbytes()) == 0)
+            continue;
+        if (++different > 1) continue;
+        first = name + (alike ? " in " + difference(tensor, found->second) : " in shape or type");
+    }
+    if (different > 0) {
+        throw CheckpointError(fmt::format(
+            "{}: {} of {} tensors differ from what training from the previous checkpoint gives; the first: {}",
+            stored.string(), different, a.tensors.size(), first));
     }
 }
 
@@ -102,7 +118,14 @@ std::string verify_run(const fs::path& named, const std::string& device, int thr
                        const std::shared_ptr<Communicator>& ranks) {
     const auto run = run_with_checkpoints(named);
     const auto entries = list_checkpoints(run);
-    if (entries.empty()) throw CheckpointError(named.string() + " is not a run directory with checkpoints");
+    if (entries.empty()) {
+        throw CheckpointError(
+            named.string() +
+            (public_model(named.string())
+                 ? " is a public model, of whose files nothing says how they should be: `longbow import` makes a run "
+                   "of it, which can be verified"
+                 : " is not a run directory with checkpoints"));
+    }
     std::string report;
     ranks->leader_first("checking files", [&] {
         for (const auto& entry : entries) {

@@ -26,7 +26,7 @@ class Training(DeviceCase):
         self.assertLess(abs(device[-1] / cpu[-1] - 1), last)
 
     def test_every_position_method(self):
-        for method in ("none", "learned", "sinusoidal", "rotary", "alibi", "t5"):
+        for method in ("none", "learned", "sinusoidal", "rotary", "alibi", "t5", "kerple", "fox", "fire", "pope"):
             with self.subTest(method=method):
                 self.expect_same_digits(method, f"position.method={method}", "attention.backend=sdpa")
 

@@ -100,7 +100,7 @@ bool Tensor::guards_whole() const {
 Case::Case(const Shape& s)
     : shape(s),
       q_(s.dtype, s.batch, s.heads, s.query_length, s.head_dim),
-      k_(s.dtype, s.batch, s.heads, s.key_length, s.head_dim),
+      k_(s.dtype, s.batch, s.key_heads(), s.key_length, s.head_dim),
       v_(k_),
       out_(q_),
       dout_(q_),
@@ -110,6 +110,7 @@ Case::Case(const Shape& s)
       lse_(static_cast<std::size_t>(s.batch * s.heads * s.query_length), NAN) {
     fill();
     call_.batch = s.batch, call_.heads = s.heads, call_.query_length = s.query_length, call_.key_length = s.key_length;
+    call_.kv_heads = s.kv_heads;
     call_.head_dim = s.head_dim, call_.dtype = s.dtype, call_.causal = s.causal ? 1 : 0, call_.window = s.window;
     call_.scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
     call_.q = q_.view(), call_.k = k_.view(), call_.v = v_.view(), call_.out = out_.view();
@@ -133,7 +134,7 @@ void Case::fill() {
     std::normal_distribution<double> normal;
     const auto draw = [&](Tensor& tensor, int length, int offset) {
         for (int b = 0; b < shape.batch; ++b) {
-            for (int h = 0; h < shape.heads; ++h) {
+            for (int h = 0; h < tensor.heads(); ++h) {
                 for (int i = 0; i < length; ++i) {
                     for (int d = 0; d < shape.head_dim; ++d) {
                         const double x = normal(engine);
@@ -170,7 +171,7 @@ double Case::score(int b, int h, int i, int j) const {
             return -kInfinity;
     }
     double sum = 0;
-    for (int d = 0; d < shape.head_dim; ++d) sum += q_.at(b, h, i, d) * k_.at(b, h, j, d);
+    for (int d = 0; d < shape.head_dim; ++d) sum += q_.at(b, h, i, d) * k_.at(b, shape.kv_head_of(h), j, d);
     const int distance = std::abs(position - j);
     double bias = 0;
     if (call_.slopes != nullptr) bias = -static_cast<double>(call_.slopes[b * call_.slopes_batch + h]) * distance;
@@ -182,7 +183,8 @@ void Case::compute_expected() {
     const auto dim = static_cast<std::size_t>(shape.head_dim);
     const auto rows =
         static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.query_length);
-    const auto keys = static_cast<std::size_t>(shape.batch * shape.heads) * static_cast<std::size_t>(shape.key_length);
+    const auto keys =
+        static_cast<std::size_t>(shape.batch * shape.key_heads()) * static_cast<std::size_t>(shape.key_length);
     Expected& e = expected_;
     e.out.assign(rows * dim, 0), e.dq.assign(rows * dim, 0), e.lse.assign(rows, -kInfinity);
     e.dk.assign(keys * dim, 0), e.dv.assign(keys * dim, 0);
@@ -191,6 +193,7 @@ void Case::compute_expected() {
     std::vector<double> p(static_cast<std::size_t>(shape.key_length));
     for (int b = 0; b < shape.batch; ++b) {
         for (int h = 0; h < shape.heads; ++h) {
+            const int kv = shape.kv_head_of(h);
             for (int i = 0; i < shape.query_length; ++i) {
                 const std::size_t row = static_cast<std::size_t>((b * shape.heads + h) * shape.query_length + i);
                 double highest = -kInfinity, sum = 0;
@@ -212,19 +215,20 @@ void Case::compute_expected() {
                     const double mask = longbow::dropout_keeps(bytes, j % 16, shape.dropout_keep) ? kept : 0.0;
                     dropped[at] = p[at] * mask;
                     for (int d = 0; d < shape.head_dim; ++d) {
-                        e.out[row * dim + static_cast<std::size_t>(d)] += dropped[at] * v_.at(b, h, j, d);
-                        dp[at] += mask * dout_.at(b, h, i, d) * v_.at(b, h, j, d);
+                        e.out[row * dim + static_cast<std::size_t>(d)] += dropped[at] * v_.at(b, kv, j, d);
+                        dp[at] += mask * dout_.at(b, h, i, d) * v_.at(b, kv, j, d);
                     }
                     delta += p[at] * dp[at];
                 }
                 for (int j = 0; j < shape.key_length; ++j) {
                     const auto at = static_cast<std::size_t>(j);
                     if (p[at] == 0) continue;
-                    const std::size_t key = static_cast<std::size_t>((b * shape.heads + h) * shape.key_length + j);
+                    const std::size_t key =
+                        static_cast<std::size_t>((b * shape.key_heads() + kv) * shape.key_length + j);
                     const double ds = p[at] * (dp[at] - delta);
                     for (int d = 0; d < shape.head_dim; ++d) {
                         const auto c = static_cast<std::size_t>(d);
-                        e.dq[row * dim + c] += ds * static_cast<double>(call_.scale) * k_.at(b, h, j, d);
+                        e.dq[row * dim + c] += ds * static_cast<double>(call_.scale) * k_.at(b, kv, j, d);
                         e.dk[key * dim + c] += ds * static_cast<double>(call_.scale) * q_.at(b, h, i, d);
                         e.dv[key * dim + c] += dropped[at] * dout_.at(b, h, i, d);
                     }
@@ -268,7 +272,7 @@ Case::Errors Case::errors() {
         return [&tensor, length, this](std::size_t at) {
             const auto dim = static_cast<std::size_t>(shape.head_dim), rows = static_cast<std::size_t>(length);
             const std::size_t row = at / dim, head = row / rows;
-            return tensor.at(static_cast<int>(head) / shape.heads, static_cast<int>(head) % shape.heads,
+            return tensor.at(static_cast<int>(head) / tensor.heads(), static_cast<int>(head) % tensor.heads(),
                              static_cast<int>(row % rows), static_cast<int>(at % dim));
         };
     };
@@ -297,7 +301,7 @@ std::vector<double> Case::raw_results() {
     std::vector<double> all(lse_.begin(), lse_.end());
     const auto append = [&](const Tensor& tensor, int length) {
         for (int b = 0; b < shape.batch; ++b) {
-            for (int h = 0; h < shape.heads; ++h) {
+            for (int h = 0; h < tensor.heads(); ++h) {
                 for (int i = 0; i < length; ++i) {
                     for (int d = 0; d < shape.head_dim; ++d) all.push_back(tensor.at(b, h, i, d));
                 }

@@ -22,6 +22,9 @@ struct Shape {
     int dropout_keep = 256;
     std::vector<std::int32_t> first_key_block;  // results must be as if keys before these blocks were masked
     std::uint64_t seed = 1;
+    int kv_heads = 0;  // 0: as many as heads
+    [[nodiscard]] int key_heads() const { return kv_heads > 0 ? kv_heads : heads; }
+    [[nodiscard]] int kv_head_of(int head) const { return head / (heads / key_heads()); }
 };
 
 inline Shape square(int length, int head_dim, longbow_dtype dtype) {
@@ -41,6 +44,7 @@ public:
     void set(int b, int h, int i, int d, double value) { write(index(b, h, i, d), value); }  // rounds to the type
     void poison();
     [[nodiscard]] longbow_tensor4 view();
+    [[nodiscard]] int heads() const { return heads_; }
     // Whether the memory before and after the tensor is unchanged.
     [[nodiscard]] bool guards_whole() const;
 

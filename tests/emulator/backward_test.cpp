@@ -57,6 +57,25 @@ TEST(Backward, SeveralHeadsAndBatches) {
     check(shape);
 }
 
+TEST(Backward, HeadsThatShareKeys) {
+    for (const int kv_heads : {1, 2}) {
+        for (const auto dtype : {LONGBOW_BF16, LONGBOW_F32}) {
+            Shape shape = square(100, kv_heads == 2 ? 64 : 136, dtype);
+            shape.heads = 4, shape.kv_heads = kv_heads;
+            check(shape);
+            shape.bias = Bias::table, shape.key_length = 110;
+            check(shape);
+        }
+    }
+    // Heads that see nothing of a block of keys before and after one that does.
+    Shape shape = square(330, 64, LONGBOW_BF16);
+    shape.heads = 3, shape.kv_heads = 1, shape.slope = 0.01f;
+    shape.first_key_block = {0, 1, 2, 3, 4, 5, 0, 0, 0, 0, 1, 1, 0, 1, 1, 3, 4, 5};
+    check(shape);
+    shape.dropout_keep = 200, shape.window = 90, shape.dtype = LONGBOW_F32;
+    check(shape);
+}
+
 TEST(Backward, Table) {
     for (const bool causal : {true, false}) {
         for (const int entries : {33, 129, 400}) {

@@ -54,6 +54,18 @@ TEST(Forward, SeveralHeadsAndBatches) {
     check(shape);
 }
 
+TEST(Forward, HeadsThatShareKeys) {
+    for (const int kv_heads : {1, 2}) {
+        for (const auto dtype : {LONGBOW_BF16, LONGBOW_F32}) {
+            Shape shape = square(100, 64, dtype);
+            shape.batch = 2, shape.heads = 4, shape.kv_heads = kv_heads;
+            check(shape);
+            shape.query_length = 3, shape.key_length = 700;  // the keys are split among blocks
+            check(shape);
+        }
+    }
+}
+
 // Tensor cores truncate their sums, so that the error grows with the number of keys of similar weight. A slope bounds
 // that number, and few queries share the keys among blocks. docs/attention.md has these errors.
 TEST(Forward, SumsOfManyKeysInFp32) {

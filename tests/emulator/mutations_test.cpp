@@ -26,7 +26,7 @@ Shape small_shape(int head_dim, longbow_dtype dtype) {
 }
 
 std::vector<Shape> shapes() {
-    std::vector<Shape> all(5, small_shape(64, LONGBOW_BF16));
+    std::vector<Shape> all(6, small_shape(64, LONGBOW_BF16));
     all[0].window = 100;
     all[1].lengths = {130};
     all[1].causal = false;
@@ -35,6 +35,7 @@ std::vector<Shape> shapes() {
     all[3].query_length = all[3].key_length = 100;
     all[4].dtype = LONGBOW_F32;
     all[4].query_length = all[4].key_length = 100;
+    all[5].heads = 2, all[5].kv_heads = 1;
     return all;
 }
 

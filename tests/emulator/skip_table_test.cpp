@@ -56,6 +56,26 @@ TEST(SkipTable, IsTheCpus) {
     }
 }
 
+TEST(SkipTable, OfHeadsThatShareKeys) {
+    emulator::options() = {};
+    Shape shape = long_shape(LONGBOW_F32);
+    shape.heads = 4, shape.kv_heads = 2;
+    Case grouped(shape);
+    const auto expected = of_cpu(grouped.call(), kExact);
+    EXPECT_EQ(of_gpu(grouped.call(), kExact), expected);
+    EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0);
+    auto others = grouped.call();
+    others.k.data = static_cast<float*>(others.k.data) + others.k.head;  // the second head of keys for all queries
+    others.heads = others.kv_heads = 1;
+    others.batch = 1;
+    others.q.data = static_cast<float*>(others.q.data) + 3 * others.q.head;  // the last head of queries
+    others.slopes += 3;
+    const auto blocks = expected.size() / 8;
+    EXPECT_EQ(of_cpu(others, kExact),
+              std::vector<std::int32_t>(expected.begin() + static_cast<std::ptrdiff_t>(3 * blocks),
+                                        expected.begin() + static_cast<std::ptrdiff_t>(4 * blocks)));
+}
+
 TEST(SkipTable, RaggedUnequalAndNegative) {
     emulator::options() = {};
     Shape shape = long_shape(LONGBOW_BF16);

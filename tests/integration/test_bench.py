@@ -42,6 +42,8 @@ class Bench(unittest.TestCase):
         self.assertEqual(self.needs("train-long", "--threads", "1"), ["longbow", "bench"])
         self.assertEqual(self.needs("attention"), ["longbow_ops", ""])
         self.assertEqual(self.needs("adaptive", "tokenizer"), ["adaptive_head tokenizer_tool", "tests"])
+        self.assertEqual(self.needs("public"), ["longbow tokenizer_tool", "tests"])
+        self.assertEqual(self.needs("public-import"), ["longbow", ""])
         self.assertEqual(self.needs(), ["adaptive_head longbow longbow_ops tokenizer_tool", "bench tests"])
 
     def test_refuses_before_any_work(self):

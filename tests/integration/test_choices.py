@@ -72,7 +72,7 @@ def problems(source):
                              "what it names")
             elif re.search(r"option_string\([^()]*(\([^()]*\)[^()]*)?\)$", side):
                 found.append(f"{where}, an option with a literal: option_choice() reads a closed choice")
-            elif literal in names:
+            elif literal in names and not path.startswith("src/foreign/"):  # there the words are other programs'
                 found.append(f"{where}, the name of a registered object or of a setting's value")
     return found
 

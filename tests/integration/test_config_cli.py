@@ -75,7 +75,7 @@ class Mistakes(unittest.TestCase):
             ("train:\n  length: 64\n  length: 128\n", "a.yaml:3: train.length is written here twice"),
             ("train:\n  length: 1e3\n", "a.yaml:2: train.length: expected an integer, got '1e3'"),
             ("train:\n  length: 010\n", "without leading zeros"),
-            ("train:\n  length: -5\n", "-5 is out of range, it must be at least 1"),
+            ("train:\n  length: -5\n", "-5 is out of range, it must be at least 0"),
             ("train:\n  stop: 600\n", "'600' is not a duration: it has no unit"),
             ("model:\n  bias: maybe\n", "expected true or false, got 'maybe'"),
             ("optim:\n  name: adam\n", "'adam' is none of adamw, nag, sgd; did you mean 'adamw'?"),
@@ -141,6 +141,8 @@ class Config(unittest.TestCase):
 
     def test_every_config_of_the_repository_is_right(self):
         files = set((SOURCE / "configs").rglob("*.yaml"))
+        # configs/public has settings of `longbow reproduce public`, which test_reproduce_public.py reads.
+        files -= set((SOURCE / "configs/public").iterdir())
         # Files that others include need not be complete on their own.
         for file in list(files):
             for names in re.findall(r"^include: *(.+)$", file.read_text(), re.MULTILINE):

@@ -34,7 +34,8 @@ class Docs(unittest.TestCase):
         self.help = {}
         sections = json.loads(run("config", "schema").stdout)["properties"]
         self.settings = {f"{section}.{key}" for section, schema in sections.items()
-                         for key in schema.get("properties", ())}
+                         for part in (schema, *(rule["then"] for rule in schema.get("allOf", ())))
+                         for key in part.get("properties", ())}  # those of registered objects, too
 
     def help_of(self, words):
         """Returns the help of the deepest verb with which the words begin."""

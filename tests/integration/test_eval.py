@@ -248,7 +248,7 @@ class Eval(unittest.TestCase):
         self.refuse(2, "did you mean 'paper'", *base, "--lengths", "16", "--protocol", "papr")
         self.refuse(2, "stride", *base, "--lengths", "16", "--stride", "17")
         self.refuse(2, "no stride", *base, "--lengths", "16", "--stride", "8", "--protocol", "lm-eval")
-        self.refuse(2, "either --data", "eval", "runs/alibi", "--lengths", "16")
+        self.refuse(2, "one of --data", "eval", "runs/alibi", "--lengths", "16")
         self.refuse(2, "{length}", *base, "--lengths", "16,32", "--token-logprobs", "x.npy")
         self.refuse(4, "another tokenizer", "eval", "runs/alibi", "--data", "other", "--lengths", "16")
         self.refuse(4, "test", *base, "--lengths", "16", "--split", "test")

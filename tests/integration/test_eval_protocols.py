@@ -125,6 +125,44 @@ def hf(model, s, length, stride):
     return out, math.exp(nll_sum / n_tokens)
 
 
+def yarn(model, documents, bos, length, sliding_window=256, truncate=False):
+    """YaRN's compute_perplexity; without a BOS as if add_start_token were false. Returns as hf()."""
+    room = length if bos is None else length - 1
+    if truncate:
+        documents = [document[:room] for document in documents]
+        sliding_window = room
+    out, window_nlls = [], []
+    for document in documents:
+        previous_end = 0
+        for begin in range(0, len(document), sliding_window):
+            end = min(begin + room, len(document))
+            target_length = end - previous_end
+            inputs = ([] if bos is None else [bos]) + document[begin:end]
+            labels = [-100] * max(0, len(inputs) - target_length) + inputs[max(0, len(inputs) - target_length):]
+            logp = model.logprobs(inputs)
+            losses = [logp[i, labels[i + 1]] for i in range(len(inputs) - 1) if labels[i + 1] != -100]
+            out += losses
+            if losses:  # of a single token without a BOS the mean is not a number
+                window_nlls.append(-sum(losses) / len(losses))
+            previous_end = end
+            if end == len(document):
+                break
+    return out, math.exp(sum(window_nlls) / len(window_nlls))
+
+
+def hf_each_window(model, s, bos, length, stride):
+    """The windows of Transformers' guide, with a BOS in the first place of each, which pushes the last token out."""
+    out, scored = [], 0
+    for begin in range(0, len(s), stride):
+        end = min(begin + length - 1, len(s))
+        logp = model.logprobs([bos] + s[begin:end])
+        out += [logp[t - begin, s[t]] for t in range(max(scored, begin), end)]
+        scored = end
+        if end == len(s):
+            break
+    return out
+
+
 def lm_eval(model, s, prefix, length):
     """loglikelihood_rolling with one token of context and with windows made disjoint."""
     windows, predicted = [([prefix] + s[:min(length, len(s)) - 1], s[:length])], min(length, len(s))
@@ -166,6 +204,9 @@ class EvalProtocols(unittest.TestCase):
         cls.ids = ids[:TOKENS]
         ends = np.fromfile(cls.home / "store/valid.documents.bin", dtype="<u8").astype(int).tolist()
         cls.documents = [e for e in ends if e < TOKENS] + [TOKENS]
+        # Without the boundary that ends each, but for the last one, which is cut off.
+        cls.texts = [ids[begin:min(end - 1, TOKENS)] for begin, end in zip([0] + ends, ends) if begin < TOKENS]
+        np.save(cls.home / "ids.npy", np.array(cls.ids))
         cls.model = Model(read_safetensors((cls.home / "run/checkpoints/last").resolve() / "model.safetensors"))
 
     @classmethod
@@ -175,7 +216,7 @@ class EvalProtocols(unittest.TestCase):
     @classmethod
     def longbow(cls, *arguments):
         done = subprocess.run([LONGBOW, *map(str, arguments)], cwd=cls.home, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, (done.returncode, done.stderr)
         return done.stdout
 
     def measure(self, length, *arguments):
@@ -189,8 +230,9 @@ class EvalProtocols(unittest.TestCase):
     def equal(self, measured, reference):
         logprobs, row = measured
         self.assertEqual(len(logprobs), len(reference))
-        self.assertEqual(logprobs.dtype, np.float32)
-        self.assertLess(np.abs(logprobs - np.array(reference)).max(), 1e-5)
+        wide = row["dtype"] == "fp64"
+        self.assertEqual(logprobs.dtype, np.float64 if wide else np.float32)
+        self.assertLess(np.abs(logprobs - np.array(reference)).max(), 1e-12 if wide else 1e-5)
         self.assertEqual(row["tokens"], len(reference))
         self.assertAlmostEqual(row["nll"], -float(np.mean(reference)), delta=1e-6)
         self.assertAlmostEqual(row["ppl"], math.exp(-float(np.mean(reference))), delta=1e-4)
@@ -202,9 +244,13 @@ class EvalProtocols(unittest.TestCase):
                 self.equal(self.measure(length, *arguments), paper(self.model, self.ids, self.boundary, length, stride))
 
     def test_paper_in_fp64(self):
-        logprobs, row = self.measure(64, "--dtype", "fp64")
-        self.assertLess(np.abs(logprobs - np.array(paper(self.model, self.ids, self.boundary, 64, 64))).max(), 2e-6)
+        measured = self.measure(64, "--dtype", "fp64")
+        reference = paper(self.model, self.ids, self.boundary, 64, 64)
+        self.equal(measured, reference)
+        logprobs, row = measured
         self.assertEqual(row["dtype"], "fp64")
+        self.assertAlmostEqual(row["nll"], -float(np.mean(reference)), delta=1e-13)
+        self.assertAlmostEqual(row["block_nll"][0], -float(np.sum(reference)), delta=1e-10)
 
     def test_paper_within_documents(self):
         reference, begin = [], 0
@@ -222,6 +268,72 @@ class EvalProtocols(unittest.TestCase):
                                         *(() if 2 * stride == length else ("--stride", stride)))
                 self.equal(measured, reference)
                 self.assertAlmostEqual(measured[1]["tool_ppl"], tool_ppl, delta=1e-4)
+
+    def test_hf_behind_a_bos(self):
+        for length, stride in ((64, 32), (64, 64), (64, 63), (50, 7)):
+            with self.subTest(length=length, stride=stride):
+                arguments = ("--protocol", "hf", "--stride", stride, "--dtype", "fp64")
+                reference, tool_ppl = hf(self.model, [self.boundary] + self.ids, length, stride)
+                measured = self.measure(length, *arguments, "--bos", "first")
+                self.equal(measured, reference)
+                self.assertAlmostEqual(measured[1]["tool_ppl"], tool_ppl, delta=1e-9)
+                self.assertEqual(measured[1]["bos"], "first")
+                measured = self.measure(length, *arguments, "--bos", "each-window")
+                self.equal(measured, hf_each_window(self.model, self.ids, self.boundary, length, stride))
+                self.assertAlmostEqual(measured[1]["tool_ppl"], measured[1]["ppl"], delta=1e-9)
+
+    def test_yarn(self):
+        lengths = sorted(map(len, self.texts))
+        middle = lengths[len(lengths) // 2]
+        self.assertLess(lengths[0], middle)
+        for length, flags, settings in (
+                (64, ("--stride", 16), {"sliding_window": 16}),
+                (300, (), {}),
+                (300, ("--bos", "never"), {}),
+                (64, ("--truncate",), {"truncate": True}),
+                (50, ("--truncate", "--bos", "never"), {"truncate": True}),
+                (1000, ("--min-document-tokens", middle), {})):
+            with self.subTest(length=length, flags=flags):
+                least = flags[1] if "--min-document-tokens" in flags else 0
+                documents = [text for text in self.texts if len(text) >= least]
+                bos = None if "never" in flags else self.boundary
+                reference, tool_ppl = yarn(self.model, documents, bos, length, **settings)
+                measured = self.measure(length, "--protocol", "yarn", "--dtype", "fp64", *flags)
+                self.equal(measured, reference)
+                row = measured[1]
+                self.assertAlmostEqual(row["tool_ppl"], tool_ppl, delta=1e-9)
+                self.assertEqual(row["bos"], "never" if bos is None else "each-window")
+                self.assertEqual(row.get("truncate", False), "truncate" in settings)
+                self.assertEqual(row.get("min_document_tokens", 0), least)
+                self.assertEqual(row.get("documents_left_out", 0), len(self.texts) - len(documents))
+                self.assertIs(row["within_documents"], True)
+
+    def test_given_ids(self):
+        """Ids have no boundary but what is among them: here one text of several documents."""
+        def measure(*arguments):
+            out = self.home / f"ids-{'-'.join(map(str, arguments))}".replace("--", "")
+            rows = self.longbow("eval", "run@last", "--ids", "ids.npy", "--max-tokens", 256, "--json", "--threads", 1,
+                                "--out", f"{out}.jsonl", "--token-logprobs", f"{out}-{{length}}.npy", *arguments)
+            return [(np.load(f"{out}-{row['length']}.npy"), row) for row in map(json.loads, rows.splitlines())]
+
+        sliding, apart = measure("--protocol", "hf", "--lengths", "64,32", "--stride", 32, "--dtype", "fp64")
+        self.equal(sliding, hf(self.model, self.ids, 64, 32)[0])
+        self.equal(apart, hf(self.model, self.ids, 32, 32)[0])
+        for _, row in (sliding, apart):
+            self.assertEqual((row["bos"], row["split"], row["data_name"]), ("never", "ids", "ids.npy"))
+            self.assertEqual((row["bits_per_byte"], row["ppl_per_word"], row["words"]), (None, None, 0))
+            self.assertEqual(row["block_bytes"], [0])
+        measured, = measure("--lengths", 64)
+        self.equal(measured, paper(self.model, self.ids, self.boundary, 64, 64))
+        self.assertNotIn("bos", measured[1])
+        measured, = measure("--lengths", 300, "--protocol", "yarn")
+        reference, tool_ppl = yarn(self.model, [self.ids], self.boundary, 300)
+        self.equal(measured, reference)
+        self.assertAlmostEqual(measured[1]["tool_ppl"], tool_ppl, delta=1e-4)
+        measured, = measure("--lengths", 77, "--protocol", "llamacpp")
+        self.equal(measured, llamacpp(self.model, self.ids, self.boundary, 77))
+        measured, = measure("--lengths", 50, "--protocol", "lm-eval", "--max-stream-tokens", 333)
+        self.equal(measured, lm_eval(self.model, self.ids[:333], self.boundary, 50))
 
     def test_lm_eval(self):
         for length in (64, 50, 2000):

@@ -1,4 +1,4 @@
-"""What examples/ shows works: README's method is the file that is printed, the operator agrees with PyTorch, the study
+"""What examples/ shows works: README prints a method of the program, the operator agrees with PyTorch, the study
 ends with a page."""
 import os
 import re
@@ -26,10 +26,10 @@ class Examples(unittest.TestCase):
         self.assertEqual(shown,
                          {entry.name for entry in EXAMPLES.iterdir() if entry.name not in ("README.md", "__pycache__")})
 
-    def test_the_position_method_is_the_one_that_readme_prints(self):
+    def test_readme_prints_a_position_method_of_the_program(self):
         printed = re.findall(r"^```cpp\n(.*?)^```$", (SOURCE / "README.md").read_text(encoding="utf-8"),
                              re.MULTILINE | re.DOTALL)
-        self.assertEqual([(EXAMPLES / "kerple.cpp").read_text(encoding="utf-8")], printed)
+        self.assertEqual([(SOURCE / "src/position/sandwich.cpp").read_text(encoding="utf-8")], printed)
 
     @unittest.skipUnless(HAS_TORCH, "torch is not installed")
     def test_the_operator_agrees_with_pytorch(self):

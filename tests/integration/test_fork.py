@@ -165,7 +165,6 @@ class Forks(TrainCase):
                 (3, ("layers.0.ffn.in.weight", "[32, 16]", "[48, 16]", "model.ffn_dim: 32 -> 48"),
                  ("model.ffn_dim=48",)),
                 (3, ("layers.1.attention.k.weight", "is not in the checkpoint"), ("model.layers=2",)),
-                (3, ("position.", "is not in the checkpoint"), ("position.method=t5",)),
                 (2, ("train.init_from", "--from"), (f"train.init_from={source}",)),
                 (3, ("model.init",), ("model.init=gpt2",)),
                 (2, ("--resume",), ("--resume", "auto")),
@@ -184,6 +183,21 @@ class Forks(TrainCase):
         run = self.fresh("rotary")
         self.assert_exit(fork(train_case.BASE, run, "position.method=rotary", "schedule.name=constant",
                               "train.stop=25 updates"), 0, "position.method: alibi -> rotary")
+
+    def test_another_method_starts_its_parameters_anew(self):
+        steady = ("schedule.name=constant",)
+        biased = self.fresh("biased")
+        self.assert_exit(fork(train_case.BASE, biased, "position.method=t5", "train.stop=28 updates", *steady), 0,
+                         "new, with first values and no optimizer state: position.weight")
+        done = subprocess.run([train_case.LONGBOW, "verify", str(biased), "--threads", "1"], capture_output=True, text=True)
+        self.assert_exit(done, 0)
+        # A modifier's parameters are new; the method's own go on with their state.
+        modified = self.fresh("modified")
+        self.assert_exit(fork(biased, modified, "position.temperature=ssmax", "train.stop=30 updates", *steady), 0,
+                         "new, with first values and no optimizer state: position.temperature")
+        plain = self.fresh("plain")
+        done = fork(modified, plain, "position.method=alibi", "position.temperature=none", "train.stop=32 updates", *steady)
+        self.assert_exit(done, 0, "left out: position.temperature, position.weight")
 
     def test_a_dry_run_says_what_comes_along_and_writes_nothing(self):
         run = self.fresh("planned-fork")

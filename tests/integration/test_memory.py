@@ -99,6 +99,23 @@ class Memory(unittest.TestCase):
         self.compare("sdpa-dropout", "attention.backend=sdpa", "model.attention_dropout=0.1", "train.length=256",
                      "train.batch=4", "model.norm=rmsnorm")
 
+    def test_shapes_of_public_models(self):
+        long = ("train.length=256", "train.batch=8")
+        self.compare("llama", *long, "model.kv_heads=2", "model.norm=rmsnorm", "model.activation=swiglu",
+                     "model.bias=false", "position.method=rotary", "model.tie_output=false")
+        self.compare("llama-sdpa", *long, "model.kv_heads=2", "model.norm=rmsnorm", "model.activation=geglu_tanh",
+                     "model.bias=false", "position.method=rotary", "attention.backend=sdpa")
+        self.compare("qwen", *long, "model.kv_heads=1", "model.head_dim=48", "model.qk_norm=head",
+                     "model.norm=rmsnorm_1p", "position.method=rotary")
+        self.compare("olmo", *long, "model.block=sublayer_norm", "model.qk_norm=whole", "model.norm=rmsnorm")
+        self.compare("neox", *long, "model.block=parallel", "model.activation=gelu", "position.method=rotary")
+        self.compare("gptj", *long, "model.block=parallel_one_norm", "model.activation=gelu_tanh", "model.head_bias=true",
+                     "model.tie_output=false")
+        self.compare("opt", *long, "model.block=post_norm", "model.embedding_dim=96", "model.final_norm=false",
+                     "model.embedding_norm=true", "model.qkv_clip=2")
+        self.compare("bf16-qk-norm", *long, "model.block=normed_residual", "model.qk_norm=whole", "train.dtype=bf16",
+                     "model.kv_heads=3")
+
     def test_a_long_validation(self):
         self.compare("validation", "model.layers=2", "train.batch=2", "eval.max_batch_tokens=16384",
                      "eval.lengths=[256]", "model.activation=gelu")

@@ -364,6 +364,22 @@ class Names(OutputCase):
         self.assertNotIn("threads", self.ok("verify", "place/two").stderr)
         self.assertNotIn("threads", self.ok("verify", "place/model").stderr)  # its run used one thread
 
+    def test_verify_says_how_much_differs(self):
+        """Two runs of the same settings begin with other weights; the last checkpoint of one is put behind the other's."""
+        self.ok("train", "-c", "config.yaml", "--run-dir", "place/seeded", "train.seed=77", "--threads", "1")
+        start, newest = self.place / "start", {}
+        for name in ("model", "seeded"):
+            shutil.rmtree(start, ignore_errors=True)
+            shutil.copytree((self.place / name / "checkpoints/last").resolve(), start)
+            self.ok("train", "-c", "config.yaml", "--run-dir", f"place/of-{name}", "train.init_from=place/start", "--threads", "1")
+            newest[name] = (self.place / f"of-{name}" / "checkpoints/last").resolve()
+        shutil.rmtree(newest["model"])
+        shutil.copytree(newest["seeded"], newest["model"])
+        result = self.longbow("verify", "place/of-model", "--threads", "1")
+        self.assertEqual(result.returncode, 5, result.stderr)
+        self.assertRegex(result.stderr, r"safetensors: \d+ of \d+ tensors differ .*; the first: \S+ in \d+ of \d+ numbers, "
+                                        r"by \S+ at most")
+
     def test_resume_init_from_and_verify(self):
         for name in (self.step + "/", "model/checkpoints/last/"):
             self.ok("train", "-c", self.home / "config.yaml", "--run-dir", "again", "--resume", name,

@@ -1,5 +1,5 @@
-"""Tests README's position method, as printed there, in a copy of the program (LONGBOW_WITH_README_METHOD): it trains,
-is measured, resumes, and stays finite at learning rates at which its parameters would cross zero."""
+"""Tests the position method of examples/ in a copy of the program (LONGBOW_WITH_EXAMPLE_METHOD): it trains, is measured,
+resumes, and stays finite at a high learning rate."""
 import json
 import math
 import os
@@ -13,8 +13,8 @@ from pathlib import Path
 from patience import PATIENCE
 from train_case import CONFIG, write_text
 
-PROGRAM = os.environ["LONGBOW_WITH_README_METHOD"]
-METHOD = "kerple_of_readme"
+PROGRAM = os.environ["LONGBOW_WITH_EXAMPLE_METHOD"]
+METHOD = "tisa_of_examples"
 
 
 def longbow(*arguments):
@@ -54,15 +54,15 @@ class OwnMethod(unittest.TestCase):
         run = self.train("run")
         losses = self.losses(run)
         self.assertLess(losses[-1], losses[0])
-        self.assertNotEqual(floats(run / "checkpoints/last", "position.r2"), (1.0, 1.0),
-                            "the method's parameters were not trained")
+        widths = floats(run / "checkpoints/last", "position.b")
+        self.assertGreater(len(set(widths)), 1, "the method's parameters were not trained: all begin alike")
 
         done = longbow("eval", run, "--data", self.folder / "store", "--lengths", "16,64", "--json", "--threads", 1)
         self.assertEqual(done.returncode, 0, done.stderr)
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         self.assertEqual([(row["position"], row["length"]) for row in rows], [(METHOD, 16), (METHOD, 64)])
         self.assertTrue(all(1 < row["ppl"] < 40 for row in rows), rows)  # 20 words and </s>
-        self.assertIn(METHOD, longbow("report", run).stdout.lower())
+        self.assertIn("| TISA |", longbow("report", run).stdout)
 
         half = self.train("half", "train.stop=12 updates", "schedule.period=24 updates")
         gone_on = self.train("half", "train.stop=24 updates", "schedule.period=24 updates")
@@ -80,15 +80,27 @@ class OwnMethod(unittest.TestCase):
                 self.assertTrue(all(math.isfinite(row["loss"]) for row in rows if row["event"] == "train"))
                 self.assertFalse([row for row in rows if row.get("skipped")], "an update had no finite gradient")
 
+    def test_an_export_without_its_code_is_refused(self):
+        run = self.train("exported", "train.stop=8 updates")
+        for flags in ([], ["--custom-code"]):
+            done = longbow("export", "hf", f"{run}@last", "--out", self.folder / "out", *flags)
+            self.assertEqual(done.returncode, 5, done.stderr)
+            self.assertIn(f"position.method: {METHOD}", done.stderr)
+            self.assertFalse((self.folder / "out").exists())
+
     def test_options_and_what_does_not_apply(self):
-        done = longbow("config", "check", "-c", self.folder / "own.yaml", "position.table=8")
+        done = longbow("config", "check", "-c", self.folder / "own.yaml", "position.bumps=8")
         self.assertEqual(done.returncode, 0, done.stderr)
         done = longbow("config", "check", "-c", self.folder / "own.yaml", "attention.skip_threshold=9")
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn(f"it needs a position.method with slopes (alibi), and position.method is {METHOD}", done.stderr)
-        table = longbow("inspect", "position", METHOD, "--heads", 1, "--length", 3).stdout.splitlines()
-        step = math.log1p(math.exp(1.0))  # softplus of the initial value, 1
-        self.assertAlmostEqual(float(table[-1].split()[1]), -step * math.log1p(step * 2), places=4)
+        self.assertIn(f"it needs a position.method with slopes (alibi with position.rounding: none), and "
+                      f"position.method is {METHOD}", done.stderr)
+        done = longbow("config", "check", "-c", self.folder / "own.yaml", "position.bumps=0")
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("position.bumps", done.stderr)
+        table = longbow("inspect", "position", METHOD, "--heads", 2, "--length", 3).stdout.splitlines()
+        self.assertEqual([row.split()[0] for row in table[-3:]], ["0", "1", "2"])
+        self.assertTrue(all(math.isfinite(float(value)) for row in table[-3:] for value in row.split()[1:]))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ class Readme(unittest.TestCase):
         self.home = Path(folder.name)
         shutil.copytree(SOURCE / "configs", self.home / "configs")
         shutil.copytree(SOURCE / "data/paper", self.home / "data/paper")
+        shutil.copytree(SOURCE / "tests/golden/hf/llama", self.home / "tests/golden/hf/llama")
         for seed, name in enumerate(("train", "valid", "test")):
             write_corpus(self.home / f"data/corpora/austen/{name}.txt", seed, 60000 if name == "train" else 4000)
 
@@ -82,10 +83,10 @@ class Readme(unittest.TestCase):
         outputs = self.run_all("A tour of five minutes", 15)
         verbs = {words[0] for words, _ in outputs}
         for verb in ("doctor", "config", "train", "eval", "compare", "report", "generate", "inspect", "reproduce",
-                     "analyze", "import"):
+                     "analyze", "import", "export"):
             self.assertIn(verb, verbs)
         for words, stdout in outputs:
-            if words[0] not in ("train", "import") and "--out" not in words:
+            if words[0] not in ("train", "import", "export") and "--out" not in words:
                 self.assertTrue(stdout.strip(), f"{words} prints nothing")
 
     def test_your_own_text(self):

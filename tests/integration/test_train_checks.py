@@ -242,8 +242,12 @@ class Checks(TrainCase):
                         ["train", "--from", f"{run}@last", "optim.lr=0.01", "--run-dir", self.home / "forked"]):
             with self.subTest(command=command[:2]):
                 done = longbow(*command, "--threads", 1) if command[0] != "report" else longbow(*command)
-                # The weights of that moment may be beyond recovery.
-                self.assertIn(done.returncode, (0, 65) if command[0] == "train" else (0,), done.stderr)
+                # The weights of that moment may be beyond recovery; how far they go depends on the machine's sums.
+                if command[0] == "generate" and done.returncode != 0:
+                    self.assertEqual(done.returncode, 1, done.stderr)
+                    self.assertIn("scores are not numbers", done.stderr)
+                else:
+                    self.assertIn(done.returncode, (0, 65) if command[0] == "train" else (0,), done.stderr)
 
 
 setUpModule, tearDownModule = train_case.set_up, train_case.tear_down

@@ -7,28 +7,12 @@
 #include <torch/utils.h>
 
 #include <map>
-#include <span>
 #include <string>
 
-#include "longbow/core/files.h"
-#include "longbow/core/safetensors_header.h"
 #include "longbow/model/language_model.h"
+#include "unit/golden_tensors.h"
 
 namespace longbow::test {
-
-using Tensors = std::map<std::string, at::Tensor>;
-
-inline Tensors read_tensors(const std::string& path) {
-    const auto bytes = read_file(path);
-    const auto header = parse_safetensors_header(std::as_bytes(std::span(bytes)), path);
-    Tensors tensors;
-    for (const auto& entry : header.tensors) {
-        const auto type = entry.dtype == "I64" ? torch::kLong : torch::kFloat;
-        auto* data = const_cast<char*>(bytes.data()) + header.data_begin + entry.begin;
-        tensors[entry.name] = torch::from_blob(data, entry.shape, type).clone();
-    }
-    return tensors;
-}
 
 // Returns the authors' name of one of our stored tensors.
 inline std::string fairseq_name(const std::string& ours) {

@@ -26,9 +26,15 @@ struct AttentionScratch {
 // that position.
 struct AttentionInput {
     at::Tensor q;  // [batch, heads, Lq, head_dim]
-    at::Tensor k;  // [batch, heads, Lk, head_dim], Lk >= Lq
-    at::Tensor v;  // of k's shape
+    // [batch, kv_heads, Lk, head_dim], Lk >= Lq. Each head of k and v serves heads / kv_heads consecutive heads of q.
+    at::Tensor k;
+    at::Tensor v;  // of k's shape, or of another head_dim
+    // Of k's heads and length, and q's: the scores of keys `far_from` tokens or more before the query are far_q.far_k.
+    // Undefined: all are q.k.
+    at::Tensor far_q{}, far_k{};
+    std::int64_t far_from = 0;
     BiasSpec bias;
+    std::optional<double> scale{};        // on q.k; absent: 1 / sqrt(head_dim)
     double dropout = 0.0;                 // on the probabilities; 0 outside training
     AttentionScratch* scratch = nullptr;  // may be null
 };
@@ -37,9 +43,16 @@ struct AttentionInput {
 struct AttentionRequest {
     DType dtype = DType::fp32;
     std::string device = "cpu";
-    BiasSpec::Kind bias = BiasSpec::Kind::none;
-    bool bias_needs_grad = false;
-    std::int64_t head_dim = 0;
+    BiasParts bias{};              // of all layers
+    bool sums = false;             // whether a layer's bias has both slopes and a table
+    bool bias_needs_grad = false;  // whether a part that all rows of a batch share does
+    bool bias_from_data = false;   // whether a layer has parts of its tokens (PositionMethod::parts_from_data())
+    bool windowed = false;         // whether BiasSpec::window is used
+    bool far = false;              // whether far keys have scores of their own (AttentionInput::far_q)
+    bool attends = false;          // whether the position method computes a layer's attention itself
+    std::int64_t head_dim = 0;     // of v
+    std::int64_t score_dim = 0;    // of q and k; 0: head_dim
+    std::int64_t kv_heads = 0;     // 0: as many as heads
     double dropout = 0.0;
     double skip_threshold = -1.0;  // of back-ends that read it: see fused_attention.h
     OptionMap options{};           // the back-end's own; those that are left out have their defaults
@@ -49,6 +62,7 @@ struct AttentionRequest {
 struct AttentionPass {
     at::ScalarType type = at::kFloat;  // of q, k, v
     std::int64_t batch = 0, heads = 0, length = 0;
+    std::int64_t kv_heads = 0;      // 0: as many as heads
     std::int64_t table_length = 0;  // of a learned bias table; 0: there is none
     int threads = 1;                // on a CPU
 };
@@ -124,8 +138,9 @@ std::vector<std::string> attention_backend_names();
 // serve the request.
 std::unique_ptr<AttentionBackend> make_attention_backend(const std::string& name, const AttentionRequest& request);
 
-// Returns the bias as a dense matrix [1 or batch, heads, Lq, Lk] with -inf above the diagonal, for back-ends and tests.
-// It is differentiable in a table.
+// Returns the bias as a dense matrix [1 or batch, 1 or heads, Lq, Lk] with -inf above the diagonal and beyond the
+// window, for back-ends and tests. It is differentiable in each part. The channel scale and the sink logit, which are
+// no terms of a score, are left out.
 at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int64_t key_length,
                       const at::TensorOptions& options);
 

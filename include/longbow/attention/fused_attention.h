@@ -15,8 +15,9 @@ namespace longbow {
 // Describes one call of the operator, in the order of its schema. The members after q, k and v have defaults, so that a
 // caller writes only those that it needs.
 struct FusedAttentionCall {
-    // q is [batch, heads, Lq, head_dim], k and v are [batch, heads, Lk, head_dim], all in fp32, bf16 or fp16. head_dim
-    // is a multiple of 8 up to 256. Strides may be any (rows whose head_dim is not contiguous are copied).
+    // q is [batch, heads, Lq, head_dim], k and v are [batch, kv_heads, Lk, head_dim], all in fp32, bf16 or fp16. Each
+    // head of k and v serves heads / kv_heads consecutive heads of q. head_dim is a multiple of 8 up to 256. Strides
+    // may be any (rows whose head_dim is not contiguous are copied).
     at::Tensor q{}, k{}, v{};
     std::optional<at::Tensor> slopes{};  // fp32 [heads] or [batch, heads], any sign: the bias is -slope * |distance|
     std::optional<at::Tensor> table{};   // fp32 [heads, M]: the bias is table[h, min(|distance|, M - 1)]
@@ -53,10 +54,12 @@ double fused_attention_peak(at::ScalarType type, int threads);
 // Returns the instruction set that the CPU kernels use: "portable", "avx2", "avx512" or "avx512_bf16".
 std::string fused_attention_instructions();
 
-// Returns the bytes of working memory that a CPU kernel's backward pass over tensors [batch, heads, length, head_dim]
-// takes besides the tensors, on `threads` threads. table_length is that of a bias table, 0 without one.
-std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length,
-                                       std::int64_t head_dim, std::int64_t table_length, int threads);
+// Returns the bytes of working memory that a CPU kernel's backward pass over q [batch, heads, length, head_dim] and k,
+// v [batch, kv_heads, length, head_dim] takes besides the tensors, on `threads` threads. table_length is that of a bias
+// table, 0 without one.
+std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads,
+                                       std::int64_t kv_heads, std::int64_t length, std::int64_t head_dim,
+                                       std::int64_t table_length, int threads);
 
 // Returns why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty if it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);

@@ -24,6 +24,7 @@
 #include "longbow/dist/communicator.h"
 #include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
+#include "longbow/text/bos.h"
 #include "longbow/text/tokenizer.h"
 
 namespace longbow {
@@ -123,7 +124,8 @@ std::vector<CheckpointEntry> list_checkpoints(const std::filesystem::path& run);
 // Returns RUN for RUN/checkpoints, which a shell's completion makes of a run's name; empty for any other folder.
 std::filesystem::path run_of_checkpoints(const std::filesystem::path& folder);
 // Resolves CHECKPOINT of a command line: a run directory (its best checkpoint, or else its last), a checkpoint
-// directory, RUN@last, RUN@best, RUN@step=N. Throws CheckpointError or UsageError.
+// directory, RUN@last, RUN@best, RUN@step=N, or a public model, which is imported into the cache (public_model.h).
+// Throws CheckpointError or UsageError.
 std::filesystem::path resolve_checkpoint(const std::string& text);
 // Returns the newest checkpoint of a run that passes verify_checkpoint(). Damaged ones are skipped with a warning.
 // The result is nullopt if there is none.
@@ -139,11 +141,18 @@ struct LoadedCheckpoint {
     std::shared_ptr<LanguageModel> model;
     std::unique_ptr<Tokenizer> tokenizer;
     std::string fingerprint;  // of model.safetensors
+    // What the model's family does with a BOS: the manifest's "bos", a name of Bos, which an import writes. Absent in
+    // checkpoints of our own training, whose streams begin with the boundary and whose windows do not.
+    std::optional<Bos> bos;
 };
 // These read the manifest, state or configuration of a checkpoint without its weights, and verify no hashes.
 Json read_manifest(const std::filesystem::path& checkpoint);
 TrainState read_train_state(const std::filesystem::path& checkpoint);
 Config read_checkpoint_config(const std::filesystem::path& checkpoint);
+// Rows of the embedding, as a manifest says it; 0 if it does not. Padding may make them more than the tokenizer's ids.
+std::int64_t vocab_size_of(const Json& manifest);
+// What a manifest says of LoadedCheckpoint::bos. Throws CheckpointError that names `checkpoint`.
+std::optional<Bos> bos_of_manifest(const Json& manifest, const std::filesystem::path& checkpoint);
 // Verifies the checkpoint and loads all of it except the model, for callers that build the model differently from how
 // it was trained.
 LoadedCheckpoint open_checkpoint(const std::filesystem::path& checkpoint);
@@ -152,15 +161,25 @@ LoadedCheckpoint open_checkpoint(const std::filesystem::path& checkpoint);
 std::shared_ptr<LanguageModel> load_model(const LoadedCheckpoint& checkpoint, const Config& config);
 // Does what open_checkpoint() does and loads the model as it was trained.
 LoadedCheckpoint load_checkpoint(const std::filesystem::path& checkpoint);
-// Throws CheckpointError unless the checkpoint has exactly the model's tensors, with the same shapes. The model may be
-// without values (Meta device).
+// Says whether a checkpoint's position method may have other parameters than the model's.
+enum class PositionWeights { same, may_differ };
+// Names the parameters of position methods (as stored tensors) that a model has and a checkpoint lacks, by name or by
+// shape, and the other way round.
+struct PositionChange {
+    std::vector<std::string> added, dropped;
+};
+PositionChange position_change(const std::filesystem::path& checkpoint, const LanguageModel& model);
+// Throws CheckpointError unless the checkpoint has exactly the model's tensors, with the same shapes, save those of
+// modifiers of the position method (modifier_parameters()), which it may lack. The model may be without values (Meta
+// device).
 void check_weights(const std::filesystem::path& checkpoint, const LanguageModel& model);
 // Loads only the weights into an existing model (init_from, resume). Throws CheckpointError that names the tensor if
-// one is missing, surplus or has the wrong shape.
-void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model);
+// one is missing, surplus or has the wrong shape; what may be missing keeps its first value.
+void load_weights(const std::filesystem::path& checkpoint, LanguageModel& model,
+                  PositionWeights positions = PositionWeights::same);
 // Loads the optimizer's state from the checkpoint's files, whatever the number of ranks that wrote them. `owned` is as
 // for take_snapshot().
 void load_optimizer(const std::filesystem::path& checkpoint, const LanguageModel& model, Optimizer& optimizer,
-                    const std::vector<at::Tensor>& owned);
+                    const std::vector<at::Tensor>& owned, PositionWeights positions = PositionWeights::same);
 
 }  // namespace longbow

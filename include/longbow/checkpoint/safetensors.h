@@ -27,6 +27,9 @@ SafetensorsFile read_safetensors(const std::filesystem::path& path);
 void write_safetensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                        const std::map<std::string, std::string>& metadata);
 
+// Returns the format's name of an element type. Throws Error for a type that it does not have.
+const char* safetensors_dtype_name(at::ScalarType type);
+
 // Returns the shape as messages show it: "[32, 16]".
 std::string shape_text(at::IntArrayRef sizes);
 

@@ -30,14 +30,29 @@ struct ModelConfig {
     std::int64_t layers = 4;
     std::int64_t dim = 256;
     std::int64_t heads = 8;
+    std::int64_t head_dim = 0;  // 0: dim / heads
+    std::int64_t kv_heads = 0;  // heads of k and v, each for heads / kv_heads query heads; 0: heads
     std::int64_t ffn_dim = 1024;
+    BlockKind block = BlockKind::pre_norm;
     Activation activation = Activation::relu;
     NormKind norm = NormKind::layernorm;
     double norm_eps = 1e-5;
+    bool norm_weights = true;     // false: norms without weights and biases
+    bool embedding_norm = false;  // behind the embedding, as in BLOOM
+    QkNorm qk_norm = QkNorm::none;
     bool final_norm = true;
-    bool bias = true;        // biases of q, v, out, ffn and norms
-    bool key_bias = false;   // its gradient is zero in theory; the paper's models have it
-    bool tie_output = true;  // output projection = token embedding
+    bool bias = true;       // biases of q, v, out, ffn and norms
+    bool key_bias = false;  // its gradient is zero in theory; the paper's models have it
+    PartBias qkv_bias = PartBias::as_model;
+    PartBias out_bias = PartBias::as_model;
+    PartBias ffn_bias = PartBias::as_model;
+    PartBias norm_bias = PartBias::as_model;
+    bool head_bias = false;             // of the output projection
+    double qkv_clip = 0.0;              // q, k and v are clamped to [-qkv_clip, qkv_clip]; 0: not
+    double score_scale = 0.0;           // factor on q.k; 0: 1 / sqrt(head_dim)
+    bool score_scale_by_layer = false;  // the factor is divided by the layer's number, from 1
+    std::int64_t embedding_dim = 0;     // of tokens, projected to dim and, for the output, back; 0: dim
+    bool tie_output = true;             // output projection = token embedding
     EmbeddingScale embedding_scale = EmbeddingScale::sqrt_dim;
     FirstWeights init = FirstWeights::fairseq;
     double dropout = 0.1;                        // after the embedding, the attention output and the FFN output
@@ -49,13 +64,34 @@ struct ModelConfig {
     bool tie_projections = true;                 // adaptive: the tails' projections are the embedding's
     double tail_dropout = 0.0;                   // adaptive: between a tail's projection and its words
     bool operator==(const ModelConfig&) const = default;
+
+    [[nodiscard]] std::int64_t head_size() const { return head_dim > 0 ? head_dim : dim / heads; }
+    [[nodiscard]] std::int64_t key_value_heads() const { return kv_heads > 0 ? kv_heads : heads; }
+    [[nodiscard]] std::int64_t token_dim() const { return embedding_dim > 0 ? embedding_dim : dim; }
+    [[nodiscard]] bool has_bias(PartBias part) const {
+        return part == PartBias::on || (part == PartBias::as_model && bias);
+    }
+};
+
+// One entry of position.layers, which is repeated over the layers.
+struct PositionLayer {
+    std::string method = "alibi";
+    std::int64_t window = 0;  // keys that a query sees, its own included; 0: all
+    OptionMap options;        // the method's own
+    bool operator==(const PositionLayer&) const = default;
 };
 
 struct PositionConfig {
     std::string method = "alibi";
+    std::int64_t window = 0;  // keys that a query sees, its own included; 0: all
+    // Methods and windows of the layers in turn, instead of `method` and `window`. Empty: all layers are alike.
+    std::vector<PositionLayer> layers;
     // Every other key of the section belongs to the method, which declares and so checks it.
     OptionMap options;
     bool operator==(const PositionConfig&) const = default;
+
+    // Returns what messages and rows call the positions: the method, or the layers' methods: "rotary+none".
+    [[nodiscard]] std::string method_names() const;
 };
 
 struct AttentionConfig {

@@ -30,7 +30,7 @@ namespace longbow {
 
 // The value of a field. Unsigned members are stored as integers of at least 0.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, Duration, std::vector<std::int64_t>,
-                                std::vector<std::string>>;
+                                std::vector<std::string>, std::vector<PositionLayer>>;
 
 struct Field {
     std::string section, name;
@@ -81,7 +81,8 @@ std::vector<Field> config_fields(const ConfigContext& context);
 struct Selector {
     std::string section, key;  // "position", "method"
     std::vector<Variant> ConfigContext::*variants;
-    // These return the chosen name and the chosen object's options.
+    // These return the chosen name (empty if the key has no effect, since position.layers chooses) and the chosen
+    // object's options.
     const std::string& (*chosen)(const Config& config);
     OptionMap& (*options)(Config& config);
 

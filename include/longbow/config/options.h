@@ -46,6 +46,9 @@ struct Variant {
     bool slopes = false;               // what attention.skip_threshold needs; see PositionEntry
     std::vector<std::string> reads{};  // shared keys that it reads ("momentum"); see Field::when_read()
     std::string title{};               // what tables and figures call it; empty: its name with a capital
+    // Options with which it has no slopes: a test of those that are set, and in words what it needs. Empty: none.
+    std::function<bool(const OptionMap&)> slopes_if{};
+    std::string slopes_need{};
 };
 
 // Adds the declared defaults of options that are missing. A configuration that was loaded has all options.

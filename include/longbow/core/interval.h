@@ -24,7 +24,7 @@ struct Interval {
 };
 
 // Sums `values` over blocks of kIntervalBlock. The last block may be shorter.
-std::vector<double> block_sums(std::span<const float> values);
+std::vector<double> block_sums(std::span<const double> values);
 
 // Returns the number of values in each block, which is its weight in a mean: kIntervalBlock, and what remains for the
 // last. `values` is the length of the whole series.

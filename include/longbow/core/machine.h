@@ -12,7 +12,7 @@ struct CpuInfo {
     std::string vendor;                 // "AuthenticAMD", "GenuineIntel"; empty where unknown
     std::string model;                  // as the system names it
     int cores = 1;                      // cores that this process may run on
-    std::vector<std::string> features;  // those of AVX2, AVX-512F, AVX-512 BF16, AMX BF16 that it has
+    std::vector<std::string> features;  // those of AVX2, AVX-512F, AVX-512 BF16, AVX-512 FP16, AMX BF16 that it has
 };
 CpuInfo cpu_info();
 
@@ -30,6 +30,11 @@ MemoryInfo memory_info();
 // as the one before; if their pages went back to the system in between, each 4 KiB would cost a page fault (3 to 7 % of
 // a step on CPU). The large pages save 1 to 3 %. Processes that compute call this once at their start.
 void keep_freed_memory();
+
+// Tells MKL, which computes matrix products on Intel's processors, to split a sum among threads in one way only.
+// Otherwise the last bits of a product may depend on which thread comes first, so that a resumed run would differ from
+// an undisturbed one. MKL_CBWR in the environment is left as it is. It has no effect after the first product.
+void keep_products_repeatable();
 
 struct GpuInfo {
     std::string name;

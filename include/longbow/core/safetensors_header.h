@@ -36,7 +36,8 @@ SafetensorsHeader parse_safetensors_header(std::span<const std::byte> file, cons
 
 // Lays the tensors out in the given order, each at a multiple of 64 bytes from the file's start (sets begin, end and
 // data_begin), and returns the file's first bytes, ready to write. The format forbids gaps, so that where a tensor's
-// size is no multiple of 64, a filler tensor ("longbow.filler.N", U8) takes up the rest.
-std::string build_safetensors_header(SafetensorsHeader& header);
+// size is no multiple of 64, a filler tensor ("longbow.filler.N", U8) takes up the rest. Without `fillers`, for other
+// programs, which would miss the place of such a tensor in their model, one tensor follows the other at once.
+std::string build_safetensors_header(SafetensorsHeader& header, bool fillers = true);
 
 }  // namespace longbow

@@ -21,6 +21,7 @@ bool starts_with(std::string_view text, std::string_view prefix);
 // These write numbers for people: with_commas(1234567) is "1,234,567"; human_bytes(1536) is "1.5 KiB";
 // human_count(2.5e9) is "2.5B"; human_seconds(3725) is "1:02:05".
 std::string with_commas(std::int64_t value);
+std::string length_text(std::int64_t length);  // of training inputs; "unknown" for 0
 std::string human_bytes(double bytes);
 std::string human_count(double count);
 std::string human_seconds(double seconds);

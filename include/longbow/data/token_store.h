@@ -56,6 +56,8 @@ public:
     [[nodiscard]] virtual double words_before(std::int64_t end) const = 0;
     // Returns the ends (exclusive, in tokens) of documents, ascending. The last equals size().
     [[nodiscard]] virtual const std::vector<std::int64_t>& document_ends() const = 0;
+    // Returns whether the last token of each document is a boundary that Longbow added to it.
+    [[nodiscard]] virtual bool ends_with_boundary() const { return true; }
     // Returns a checksum that identifies the ids, for results and for resuming.
     [[nodiscard]] virtual std::string fingerprint() const = 0;
 };

@@ -54,7 +54,7 @@ public:
 
     // Adds up the ranks' tensors in place. Every rank gets the same bits.
     void sum(const at::Tensor& tensor);
-    void sum(std::vector<float>& values);
+    void sum(std::vector<double>& values);
     // Overwrites the tensors, in place, with those of rank 0.
     void broadcast(const std::vector<at::Tensor>& tensors);
     // Returns every rank's text, in the order of ranks.

@@ -17,15 +17,21 @@ namespace longbow {
 // JSON.
 inline constexpr double kNoValue = std::numeric_limits<double>::quiet_NaN();
 
-// Holds a measurement with its numbers. Losses are in nats. Sums are computed in fp64 over per-token fp32 values, in
-// stream order.
+// Holds a measurement with its numbers. Losses are in nats. Sums are computed in fp64 over per-token values, in stream
+// order; these are fp32, of an fp64 evaluation fp64.
 struct EvalResult : Measurement {
     bool operator==(const EvalResult&) const = delete;  // rows are never compared as a whole; compare measurement()
     [[nodiscard]] const Measurement& measurement() const { return *this; }
 
-    std::string name;  // the run's name, for tables
+    std::string name;   // the run's name, for tables; with its overrides
+    std::string model;  // a public model as the command named it ("models/bloom-560m@rounded"); empty for a run
+    // Settings that the evaluation changed, as they were given: "position.scaling=yarn position.factor=4".
+    std::string overrides;
+    // Returns what follows the run's own name in `name`.
+    [[nodiscard]] std::string name_suffix() const { return overrides.empty() ? "" : " " + overrides; }
     std::string position;
     std::int64_t train_length = 0, tokens = 0, windows = 0;
+    std::int64_t documents_left_out = 0;  // shorter than min_document_tokens
     // tokens; less than `length` if the text or its documents are shorter; 0 in rows of earlier versions.
     std::int64_t longest_window = 0;
     [[nodiscard]] bool reached() const { return longest_window == 0 || longest_window >= length; }

@@ -28,6 +28,8 @@ std::int64_t stride_of(const EvalRequest& request);
 // Copies the request's settings, with its stride resolved, into the measurement that it makes.
 void take_settings(Measurement& measurement, const EvalRequest& request);
 
+// Returns the request for the windows of a stream of so many tokens whose documents do not matter.
+EvalPlanRequest plan_request(const EvalRequest& request, std::int64_t tokens);
 // Returns the request for this stream's windows: within its documents if wanted, and of its first max_stream_tokens.
 EvalPlanRequest plan_request(const TokenStream& stream, const EvalRequest& request);
 
@@ -37,6 +39,7 @@ struct EvalPlan {
     EvalRequest request;
     std::vector<EvalWindow> windows;
     std::int64_t longest_window = 0;            // tokens
+    std::int64_t documents_left_out = 0;        // shorter than request.min_document_tokens
     [[nodiscard]] std::int64_t scored() const;  // number of targets
 };
 // Throws what plan_windows() throws.
@@ -68,7 +71,7 @@ struct EvalShare {
     int rank = 0, world = 1;
     // Computes a logical "or" over the ranks; all of them call it.
     std::function<bool(bool)> any = [](bool value) { return value; };
-    std::function<void(std::vector<float>&)> sum = [](std::vector<float>&) {};
+    std::function<void(std::vector<double>&)> sum = [](std::vector<double>&) {};
     std::function<std::string(const std::string&)> from_leader = [](const std::string& value) { return value; };
     std::function<void()> progress = [] {};  // called at each batch
 };
@@ -89,22 +92,29 @@ struct EvalOptions {
     EvalShare share = {};
 };
 
-// Returns the per-token nll (nats, fp32) of the scored targets in stream order. On a signal it saves to `partial` and
-// throws InterruptedError. A later call with the same file resumes from it, with the same bits as an uninterrupted one;
-// a file of other weights, data or settings, as its header says, is ignored. The model runs in evaluation mode without
-// gradients, and its mode is restored. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
-                                   const EvalOptions& options = {});
+// Returns the per-token nll (nats) of the scored targets in stream order. They have the values of fp32 numbers, or with
+// the compute dtype fp64 those of fp64 numbers. On a signal it saves to `partial` and throws InterruptedError. A later
+// call with the same file resumes from it, with the same bits as an uninterrupted one; a file of other weights, data or
+// settings, as its header says, is ignored. The model runs in evaluation mode without gradients, and its mode is
+// restored. The compute dtype fp64 needs fp64 weights (model.to(torch::kFloat64)).
+std::vector<double> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalPlan& plan,
+                                    const EvalOptions& options = {});
+
+// Returns the windows that go through the model, in the order of their targets: merge_windows(), or the windows
+// themselves if the model's position method depends on their length. Batches have windows of one length in any case.
+std::vector<EvalWindow> forward_windows(const LanguageModel& model, const std::vector<EvalWindow>& windows);
 
 // Returns the FLOPs of the windows' forward passes (flops.h), to weigh evaluations against each other before they run.
-double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows);
+// `merged` says whether windows are merged, as they are unless the position method depends on their length.
+double evaluation_flops(const Config& config, std::int64_t vocab_size, const std::vector<EvalWindow>& windows,
+                        bool merged = true);
 
 // Returns the mean in nats a token, summed in stream order in fp64.
-double mean_nll(const std::vector<float>& nll);
+double mean_nll(const std::vector<double>& nll);
 
 // Computes the statistics of evaluate_tokens()'s output. Fills all fields that need no model into `row`, which says
 // which model was measured.
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalPlan& plan,
+EvalResult summarise(const std::vector<double>& nll, const TokenStream& stream, const EvalPlan& plan,
                      EvalResult row = {});
 
 // Throws UsageError that names the limit if a model of this configuration cannot serve the length, because its position

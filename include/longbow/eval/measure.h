@@ -18,12 +18,9 @@
 
 namespace longbow {
 
-struct MeasureRequest {
+struct MeasureRequest : TextSource {
     std::vector<std::string> checkpoints;  // as load_runs() takes them
     ModelChoice model;
-    std::string store;               // a token store; empty: `files`
-    std::vector<std::string> files;  // text, encoded by each checkpoint's tokenizer
-    std::string split = "valid";     // of the store
     // The data set's name, for rows; empty: the name in the path of the store or the text, if there is one.
     std::string data_set;
     std::vector<EvalRequest> evaluations;  // of each run, in this order; their type is replaced by the run's
@@ -31,6 +28,10 @@ struct MeasureRequest {
     int threads = 1;
     bool only_estimates = false;  // a dry run: the store need not exist
 };
+
+// Moves the overrides among `checkpoints` to request.model. Throws UsageError as take_overrides(), if no checkpoint
+// remains, and if an override and request.model.attention both choose a back-end.
+void take_model_overrides(MeasureRequest& request);
 
 // Describes a row before it is measured.
 struct PlannedRow {
@@ -80,7 +81,7 @@ private:
 
 struct MeasuredRow {
     EvalResult row;
-    std::vector<float> nll;  // of each scored token, in stream order
+    std::vector<double> nll;  // of each scored token, in stream order
 };
 
 // Measures a row and returns it with its numbers. The first row of a run builds the run's model. Losses so far are kept

@@ -4,7 +4,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "longbow/text/bos.h"
 
 namespace longbow {
 
@@ -17,6 +20,11 @@ struct EvalSettings {
     std::int64_t stride = 0;
     bool within_documents = false;
     std::int64_t max_stream_tokens = 0;  // score only the first N targets of the split; 0: all
+    // In an EvalRequest, absent means the default of the protocol or of the model's family; a Measurement has the rule
+    // that was applied. It is absent for protocols that keep their own, and in rows of earlier versions.
+    std::optional<Bos> bos{};
+    bool truncate = false;                 // one window a document
+    std::int64_t min_document_tokens = 0;  // documents with fewer are left out
     bool operator==(const EvalSettings&) const = default;
 };
 
@@ -28,7 +36,7 @@ struct Measurement : EvalSettings {
     std::string dtype = "fp32";
     std::string checkpoint, data, tokenizer, config;
     std::string data_set;  // name of the data set, "wikitext103"; empty: not given, as in rows of earlier versions
-    bool operator==(const Measurement&) const = default;
+    bool operator==(const Measurement& other) const { return key() == other.key(); }
 
     enum Part : unsigned {
         kProtocol = 1 << 0,
@@ -43,11 +51,16 @@ struct Measurement : EvalSettings {
         kTokenizer = 1 << 9,
         kConfig = 1 << 10,
         kDataSet = 1 << 11,
+        kBos = 1 << 12,
+        kTruncate = 1 << 13,
+        kLeastDocument = 1 << 14,  // min_document_tokens
     };
     // kConditions says how something was measured, but not which model and text. kGridConditions is what a grid of
     // models compares.
-    static constexpr unsigned kConditions = kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit;
-    static constexpr unsigned kGridConditions = kProtocol | kLength | kStride | kLimit | kSplit | kDataSet;
+    static constexpr unsigned kRules = kBos | kTruncate | kLeastDocument;
+    static constexpr unsigned kConditions =
+        kProtocol | kLength | kStride | kDocuments | kLimit | kDtype | kSplit | kRules;
+    static constexpr unsigned kGridConditions = kProtocol | kLength | kStride | kLimit | kSplit | kDataSet | kRules;
     static constexpr unsigned kAll = kConditions | kCheckpoint | kData | kTokenizer | kConfig | kDataSet;
 
     // Returns these parts as one string. Two keys are equal if and only if the parts are.
@@ -57,6 +70,9 @@ struct Measurement : EvalSettings {
     [[nodiscard]] bool matches(const Measurement& other, unsigned parts) const;
     // Returns the parts of kConditions in words: "length 1024, protocol paper, valid split".
     [[nodiscard]] std::string text() const;
+    // Returns those of kRules that differ from the protocol's defaults, each after a comma: ", BOS first, one window a
+    // document".
+    [[nodiscard]] std::string rules_text() const;
 };
 
 }  // namespace longbow

@@ -5,17 +5,23 @@
 #include <string>
 #include <vector>
 
+#include "longbow/checkpoint/public_model.h"
+
 namespace longbow {
 
 // Returns the run that `path` belongs to: `path` itself; the folder of a file in a run (RUN/results.jsonl); RUN for
 // RUN/checkpoints and RUN/checkpoints/NAME, also through links. A checkpoint elsewhere (an imported one) is a run of
-// its own. The result is absolute and has no trailing slash or dot.
+// its own, and so is a public model, of which the result may be a file. The result is absolute and has no trailing
+// slash or dot.
 std::filesystem::path run_folder(const std::filesystem::path& path);
 
 // Returns the name of the run at `path` (resolved as by run_folder()): the name of its folder and, for one of several
-// seeds, of the folder above: "alibi" for runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1. It is UTF-8; bytes of
-// a folder's name that are not are written as \xHH.
+// seeds, of the folder above: "alibi" for runs/demo/alibi, "alibi/seed-1" for runs/alibi/seed-1. A model in the folder
+// of downloads of the Hugging Face hub, models--ORG--NAME/snapshots/REVISION, has the name that it has there: ORG/NAME.
+// A name is UTF-8; bytes of a folder's name that are not are written as \xHH.
 std::string run_name(const std::filesystem::path& path);
+// Returns the name of a public model in rows: its place's, and " rounded" if it was asked for.
+std::string public_model_name(const PublicModel& model);
 // Returns the names of several runs, each with as many folders above it as tell them apart: "a/alibi", "b/alibi".
 std::vector<std::string> run_names(const std::vector<std::filesystem::path>& paths);
 

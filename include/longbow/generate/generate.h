@@ -18,6 +18,9 @@ struct GenerateRequest {
     double top_p = 1.0;
     std::uint64_t seed = 1;
     bool stop_at_boundary = true;
+    // Whether a boundary precedes the prompt, as it does in what Longbow's models are trained on. Some families of
+    // other programs have none there; an empty prompt is a boundary nevertheless.
+    bool boundary_first = true;
 };
 
 // Refuse what generate() cannot do, before any work. check_request() refuses numbers out of range and a prompt that is

@@ -1,5 +1,4 @@
-// Defines the decoder-only transformer language model: token embedding, pre-LN blocks, output head, and one position
-// method.
+// Defines the decoder-only transformer language model: token embedding, blocks, output head, and one position method.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,22 +15,36 @@
 #include "longbow/model/named_tensor.h"
 #include "longbow/model/output_head.h"
 #include "longbow/position/position_method.h"
+#include "longbow/position/position_state.h"
 
 namespace longbow {
 
 class Block;
 class Embedding;
 class Norm;
+class Projection;
 
-// Holds keys and values of the tokens seen so far, one pair for each layer: [batch, heads, capacity, head_dim], of
-// which the first `length` entries are filled. It is for generation and throws Error while gradients are enabled.
+// Holds keys and values of the tokens seen so far, one pair for each layer, [batch, kv_heads, length, head_dim], and
+// what the position method needs of these tokens. It is for generation and throws Error while gradients are enabled.
 struct KvCache {
-    std::vector<at::Tensor> keys, values;
+    std::vector<GrowingTensor> keys, values;
+    std::vector<GrowingTensor> far_keys;  // as keys, of methods that turn keys twice (Rotated::far_k)
+    std::vector<PositionState> states;    // of each layer; see state()
+    // Of all tokens of the generation, [evaluated_length], where the position method draws them; undefined: 0, 1, 2, ..
+    at::Tensor positions{};
     std::int64_t length = 0;  // tokens of complete forward passes; the model advances it
+    // Tokens of the whole generation, which PositionCall::evaluated_length says in each pass; 0: those so far, which
+    // does not serve a position method that depends on the length, since keys are kept as they were computed.
+    std::int64_t evaluated_length = 0;
 
-    // Appends key, value [batch, heads, n, head_dim] of the new tokens. Returns those of all tokens, [batch, heads,
-    // length + n, head_dim].
+    // Appends key, value [batch, kv_heads, n, head_dim] of the new tokens. Returns those of all tokens, [batch,
+    // kv_heads, length + n, head_dim].
     std::pair<at::Tensor, at::Tensor> append(std::size_t layer, const at::Tensor& key, const at::Tensor& value);
+    // Appends far_key [batch, kv_heads, n, head_dim] of the new tokens and returns those of all.
+    at::Tensor append_far(std::size_t layer, const at::Tensor& far_key);
+    // Returns what the position method keeps in this layer (PositionCall::state). The reference is valid until another
+    // layer is asked for.
+    PositionState& state(std::size_t layer);
 };
 
 class LanguageModel : public torch::nn::Module {
@@ -44,10 +57,12 @@ public:
     // Computes the hidden states [batch, length, dim], after the final norm, of tokens [batch, length] int64 on the
     // CPU. With a cache, the tokens follow those in it.
     at::Tensor hidden(const at::Tensor& tokens, KvCache* cache = nullptr);
-    // Does the same from embedded (scaled) tokens [batch, length, dim] on: positions, blocks, final norm.
+    // Does the same from embedded tokens [batch, length, dim] on (scaled, normed, projected): positions, blocks, final
+    // norm.
     at::Tensor run_blocks(const at::Tensor& embedded, KvCache* cache = nullptr);
     OutputHead& head() { return *head_; }
     PositionMethod& position() { return *position_; }
+    [[nodiscard]] const PositionMethod& position() const { return *position_; }
     // Returns the attention back-end for the weights' present device and type.
     AttentionBackend& attention();
 
@@ -72,7 +87,8 @@ public:
     [[nodiscard]] bool decays(const at::Tensor& tensor) const;
 
 private:
-    const at::Tensor& positions_of(std::int64_t begin, std::int64_t end, at::Device device);
+    // Fills in call.positions and call.key_positions of the tokens begin .. call.keys - 1.
+    void set_positions(PositionCall& call, std::int64_t begin, at::Device device, KvCache* cache);
 
     Config config_;
     std::int64_t vocab_size_;
@@ -82,14 +98,16 @@ private:
     std::shared_ptr<OutputHead> head_;
     std::vector<std::shared_ptr<Block>> blocks_;
     std::shared_ptr<Embedding> embedding_;
-    std::shared_ptr<Norm> final_norm_;  // null: no final norm
-    at::Tensor positions_;              // of the last window
+    std::shared_ptr<Norm> embedding_norm_;    // null: no norm behind the embedding
+    std::shared_ptr<Projection> project_in_;  // null: the embedding is as wide as the model
+    std::shared_ptr<Norm> final_norm_;        // null: no final norm
+    at::Tensor positions_, key_positions_;    // of the last window: PositionCall's
     std::int64_t positions_begin_ = 0;
 };
 
-// Returns what a model of this configuration needs of its position method, and of attention on a device ("cpu",
-// "cuda:0") with weights of `dtype`.
-PositionContext position_context(const Config& config);
+// Makes the position method of a model of this configuration, which serves all its layers (make_positions()).
+std::shared_ptr<PositionMethod> make_positions(const Config& config);
+// Returns what a model of this configuration needs of attention on a device ("cpu", "cuda:0") with weights of `dtype`.
 AttentionRequest attention_request(const Config& config, PositionMethod& position, DType dtype,
                                    const std::string& device);
 

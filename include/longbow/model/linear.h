@@ -26,6 +26,11 @@ GemmLibrary gemm_library();  // what was set last; until then, by rule
 std::string to_string(GemmLibrary library);
 GemmLibrary gemm_library_from(const std::string& name);
 
+// Says whether products of this type are computed in fp32, of factors that are rounded to it and into a result that is
+// rounded to it: where there is no gradient, on a CPU without instructions for the type. There oneDNN's own products of
+// the type take several times as long.
+bool widens_products(at::ScalarType type, at::Device device);
+
 // Returns x W^T + b, [..., out], of x [..., in], weight [out, in] and bias [out] or undefined. The result is
 // differentiable and follows autocast.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
@@ -35,7 +40,8 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 at::Tensor linear_relu(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias);
 
 // Returns residual + linear(x, weight, bias), in one pass where oneDNN serves. residual is [..., out]; the result has
-// the type to which + promotes residual and product. p > 0 applies dropout to the product.
+// the type to which + promotes residual and product. p > 0 applies dropout to the product. An undefined residual stands
+// for linear(x, weight, bias), without dropout.
 at::Tensor linear_add(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const at::Tensor& residual,
                       double p = 0.0);
 

@@ -24,11 +24,12 @@ struct PassRequest {
 // Holds the sizes that all parts' formulas use.
 struct PassSizes {
     double tokens = 0;
-    double wide = 4;      // bytes of a weight, of the residual stream, of sums
-    double narrow = 4;    // bytes of an element in matrix products
-    bool half = false;    // autocast: narrow differs from wide
-    bool cuda = false;    // false: a CPU
-    bool onednn = false;  // fp32 products through oneDNN
+    double wide = 4;       // bytes of a weight, of the residual stream, of sums
+    double narrow = 4;     // bytes of an element in matrix products
+    bool half = false;     // autocast: narrow differs from wide
+    bool cuda = false;     // false: a CPU
+    bool onednn = false;   // fp32 products through oneDNN
+    bool widened = false;  // products without gradients in fp32 (widens_products())
     std::int64_t threads = 1;
     bool rotates = false;  // the position method rotates queries and keys
     bool gradients_stay = true;
@@ -51,6 +52,8 @@ struct EmbeddingMemory {
     double table_gradient = 0;
     // the gradient of the embedded tokens, and what the backward pass to the tables takes besides it
     double gradient = 0;
+    // from the forward to the backward pass, by the norm behind the embedding and its projection; 0: there are none
+    double kept = 0;
 };
 
 struct HeadMemory {

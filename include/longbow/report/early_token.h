@@ -48,8 +48,8 @@ struct EarlyTokenAnalysis {
 // `disjoint` and `sliding` are the per-token nll at each length, over the same targets. The caller has filled in the
 // summaries of `rows`. Throws DataError if lengths scored different numbers of targets.
 EarlyTokenAnalysis analyse_early_tokens(std::vector<EarlyTokenLength> rows,
-                                        const std::vector<std::vector<float>>& disjoint,
-                                        const std::vector<std::vector<float>>& sliding);
+                                        const std::vector<std::vector<double>>& disjoint,
+                                        const std::vector<std::vector<double>>& sliding);
 
 // Returns the analysis as a table for the terminal.
 std::string early_token_text(const EarlyTokenAnalysis& analysis);

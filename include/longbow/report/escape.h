@@ -18,6 +18,8 @@ std::string escape_markdown(const std::string& text);
 // Escapes a cell or part of a caption for pdfLaTeX, with no packages beyond the kernel. The result may also begin a
 // table's row.
 std::string escape_latex(const std::string& text);
+// Does the same, and writes the dash between numbers as LaTeX does.
+std::string latex_cell(const std::string& text);
 // Escapes text and attribute values of HTML and SVG.
 std::string escape_html(const std::string& text);
 

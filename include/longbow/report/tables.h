@@ -57,9 +57,9 @@ struct ReportRow {
     std::optional<ReportGrowth> growth;
 };
 
-// Holds rows that were measured alike. Rows that differ in corpus, protocol, split, stride, tokens scored, documents or
-// dtype never share a table. Rows of different tokenizers share one only where the metric compares them, on the same
-// text.
+// Holds rows that were measured alike. Rows that differ in corpus, protocol and its rules, split, stride, tokens
+// scored, documents or dtype never share a table. Rows of different tokenizers share one only where the metric compares
+// them, on the same text.
 struct ReportTable {
     Metric metric = Metric::ppl;
     std::string split, protocol, stride_text, dtype;
@@ -67,6 +67,8 @@ struct ReportTable {
     std::vector<std::string> data_names;
     std::vector<std::string> data, tokenizers;  // fingerprints; several of each in a table of different tokenizers
     bool within_documents = false;
+    std::string rules_text;  // Measurement::rules_text()
+    std::string bos;         // the rule's name; empty: the protocol keeps its own
     // Other tables of the report have other tokenizers, so per-token values do not compare with theirs.
     bool own_units = false;
     std::int64_t max_stream_tokens = 0;

@@ -1,15 +1,17 @@
 // Tokenizers: text to ids and back. Thread-safe once made. tokenizer_kind.h says how to add a kind.
 //
 // The text of a special token ("<|endoftext|>", "[SEP]", "</s>") in a document is encoded as text, not as the token.
-// Only word, as fairseq does, reads <s> <pad> </s> <unk> as its specials. Decoding prints a special token by its name,
-// and word's </s> as a newline. Character classes are those of Unicode 16.0 for bpe, and those of `tokenizers` 0.23 for
-// wordpiece (src/text/bert_characters.cpp).
+// Only word, as fairseq does, reads <s> <pad> </s> <unk> as its specials, and hf, as transformers does, those of its
+// file (unless tokenizer.specials is text). Decoding prints a special token by its name, and word's </s> as a newline.
+// Character classes are those of Unicode 16.0 for bpe, and those of `tokenizers` 0.23 for wordpiece
+// (src/text/bert_characters.cpp) and hf (src/text/hf/characters.cpp).
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,15 +26,21 @@ class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
 
-    // Returns the value of tokenizer.kind: "word", "bpe", "wordpiece" or "sentencepiece".
+    // Returns the value of tokenizer.kind: "word", "bpe", "wordpiece", "sentencepiece" or "hf".
     [[nodiscard]] virtual std::string kind() const = 0;
     [[nodiscard]] virtual std::int64_t vocab_size() const = 0;
     // Returns the id that starts the stream and ends each document (word: </s>, at each line's end; bpe: <|endoftext|>;
-    // wordpiece: [SEP]; sentencepiece: </s>).
+    // wordpiece: [SEP]; sentencepiece: </s>; hf: tokenizer.boundary).
     [[nodiscard]] virtual TokenId boundary() const = 0;
     // Returns true if the boundary ends each line and encode() puts it there (word). For the other kinds the caller
     // appends it to each document.
     [[nodiscard]] virtual bool boundary_per_line() const { return false; }
+    // Return what belongs around a whole text that is not cut out of a stream: hf's post-processor (Llama: <s> in
+    // front). encode() leaves it out.
+    [[nodiscard]] virtual std::vector<TokenId> special_prefix() const { return {}; }
+    [[nodiscard]] virtual std::vector<TokenId> special_suffix() const { return {}; }
+    // Returns the token with this text, as token_text() gives it. Known to hf alone.
+    [[nodiscard]] virtual std::optional<TokenId> find_token(std::string_view /*text*/) const { return std::nullopt; }
     // Whether a NUL of the text has an id (wordpiece, as BERT, leaves it out).
     [[nodiscard]] virtual bool keeps_nul() const { return true; }
 

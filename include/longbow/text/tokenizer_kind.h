@@ -13,6 +13,7 @@
 #include "longbow/config/config.h"
 #include "longbow/config/options.h"
 #include "longbow/core/json.h"
+#include "longbow/text/hf_files.h"
 #include "longbow/text/tokenizer.h"
 
 namespace longbow {
@@ -50,6 +51,9 @@ struct TokenizerKind {
     std::function<std::unique_ptr<Tokenizer>(const TokenizerConfig&, const TrainingText&)> learn{};
     // The same tokenizer from its own files. Throws DataError.
     std::function<std::unique_ptr<Tokenizer>(const StoredTokenizer&)> load{};
+    // The same as files of transformers (hf_files.h; tokenizer_config.json is added). Empty: there are none, or, where
+    // files() has a tokenizer.json, that file as it is.
+    std::function<HfTokenizerFiles(const StoredTokenizer&)> to_hf{};
 };
 
 // The registered kinds, by name.

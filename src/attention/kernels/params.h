@@ -43,6 +43,14 @@ struct longbow_tensor4 {
 //   score = scale * q.k + bias(|distance|), bias = -slope * |distance| or table[min(|distance|, table_length - 1)]
 struct longbow_attention {
     std::int32_t batch, heads, query_length, key_length, head_dim;
+    // Heads of k, v, dk and dv, of which each serves heads / kv_heads consecutive heads of q; 0: as many as heads.
+    // Whatever is [batch, heads, ..] below is by heads of q, norms of keys included.
+    std::int32_t kv_heads;
+    // These two are filled in by the CUDA library: heads / kv_heads, and ceil(2^32 / kv_group) or 0 if that is one. The
+    // head of k and v is that of q times kv_factor / 2^32. A division in the kernel would keep addresses out of the
+    // registers that a warp shares.
+    std::int32_t kv_group;
+    std::uint32_t kv_factor;
     std::int32_t dtype;  // of q, k, v, out and their gradients; sums are fp32
     std::int32_t causal, window;
     float scale;

@@ -53,16 +53,19 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     }
 }
 
-// Returns whether q, k, v are three views of one [batch, length, 3, heads, head_dim], as the model makes them. Their
-// gradients are then the same views of one such buffer, and joining them costs nothing.
+// Returns the heads of q, k and v, one after the other.
+std::int64_t all_heads(const FusedAttentionCall& c) { return c.q.size(1) + 2 * c.k.size(1); }
+
+// Returns whether q, k, v are the three parts of one [batch, length, heads + 2 kv_heads, head_dim], as the model makes
+// them. Their gradients are then the same views of one such buffer, and joining them costs nothing.
 bool are_views_of_one_tensor(const FusedAttentionCall& c) {
-    const auto step = c.q.size(1) * c.q.size(3);
+    const auto row = all_heads(c) * c.q.size(3);
     const auto size = c.q.element_size();
     const auto at = [](const at::Tensor& t) { return static_cast<const char*>(t.const_data_ptr()); };
-    return c.q.sizes() == c.k.sizes() && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() &&
-           c.q.stride(2) == 3 * step && c.q.stride(1) == c.q.size(3) && c.q.stride(0) == 3 * step * c.q.size(2) &&
-           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(step * size) &&
-           at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(step * size);
+    return c.q.size(2) == c.k.size(2) && c.q.strides() == c.k.strides() && c.q.strides() == c.v.strides() &&
+           c.q.stride(2) == row && c.q.stride(1) == c.q.size(3) && c.q.stride(0) == row * c.q.size(2) &&
+           at(c.k) - at(c.q) == static_cast<std::ptrdiff_t>(c.q.size(1) * c.q.size(3) * size) &&
+           at(c.v) - at(c.k) == static_cast<std::ptrdiff_t>(c.k.size(1) * c.q.size(3) * size);
 }
 
 }  // namespace
@@ -87,10 +90,13 @@ void check_call(const FusedAttentionCall& call) {
         TORCH_CHECK_VALUE(t.scalar_type() == type, "fused_attention: ", name, " is ", t.scalar_type(), ", q ", type);
         TORCH_CHECK_VALUE(t.device() == q.device(), "fused_attention: ", name, " is on ", t.device(), ", q on ",
                           q.device());
-        TORCH_CHECK_VALUE(t.size(0) == q.size(0) && t.size(1) == q.size(1) && t.size(3) == q.size(3),
+        TORCH_CHECK_VALUE(t.size(0) == q.size(0) && t.size(1) == call.k.size(1) && t.size(3) == q.size(3),
                           "fused_attention: ", name, " ", t.sizes(), " does not go with q ", q.sizes(),
-                          " (batch, heads and head_dim must be the same)");
+                          " (batch and head_dim must be the same, and the heads of k and v)");
     }
+    TORCH_CHECK_VALUE(q.size(1) == call.k.size(1) || (call.k.size(1) > 0 && q.size(1) % call.k.size(1) == 0),
+                      "fused_attention: the ", q.size(1), " heads of q are no multiple of the ", call.k.size(1),
+                      " heads of k and v");
     TORCH_CHECK_VALUE(call.k.size(2) == call.v.size(2), "fused_attention: k has ", call.k.size(2), " rows and v ",
                       call.v.size(2));
     const auto head_dim = q.size(3);
@@ -122,6 +128,7 @@ longbow_attention shape_of(const FusedAttentionCall& call) {
     longbow_attention a{};
     a.batch = static_cast<std::int32_t>(call.q.size(0));
     a.heads = static_cast<std::int32_t>(call.q.size(1));
+    a.kv_heads = static_cast<std::int32_t>(call.k.size(1));
     a.query_length = static_cast<std::int32_t>(call.q.size(2));
     a.key_length = static_cast<std::int32_t>(call.k.size(2));
     a.head_dim = static_cast<std::int32_t>(call.q.size(3));
@@ -171,8 +178,9 @@ std::tuple<at::Tensor, at::Tensor, at::Tensor> empty_gradients(const FusedAttent
     if (!are_views_of_one_tensor(call)) {
         return {empty_merged(q), empty_merged(call.k), empty_merged(call.v)};
     }
-    const auto parts = at::empty({q.size(0), q.size(2), 3, q.size(1), q.size(3)}, q.options()).unbind(2);
-    return {parts[0].transpose(1, 2), parts[1].transpose(1, 2), parts[2].transpose(1, 2)};
+    const auto all = at::empty({q.size(0), q.size(2), all_heads(call), q.size(3)}, q.options()).transpose(1, 2);
+    const auto heads = q.size(1), kv_heads = call.k.size(1);
+    return {all.narrow(1, 0, heads), all.narrow(1, heads, kv_heads), all.narrow(1, heads + kv_heads, kv_heads)};
 }
 
 }  // namespace longbow

@@ -163,8 +163,8 @@ std::string fused_attention_refuses(const std::string& device, std::int64_t head
         return "the fused kernels of this build do not run on " + device;
     }
     if (head_dim % 8 != 0 || head_dim > 256) {
-        return "model.dim / model.heads is " + std::to_string(head_dim) +
-               ", and the fused kernels take multiples of 8 up to 256";
+        return "a head has " + std::to_string(head_dim) +
+               " elements (model.head_dim, or model.dim / model.heads), and the fused kernels take multiples of 8 up to 256";
     }
     return {};
 }

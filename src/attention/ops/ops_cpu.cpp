@@ -49,11 +49,13 @@ TORCH_LIBRARY_IMPL(longbow, CPU, m) { implement_on<kCpu>(m); }
 
 }  // namespace
 
-std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads, std::int64_t length,
-                                       std::int64_t head_dim, std::int64_t table_length, int threads) {
+std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, std::int64_t heads,
+                                       std::int64_t kv_heads, std::int64_t length, std::int64_t head_dim,
+                                       std::int64_t table_length, int threads) {
     longbow_attention a{};
     a.batch = static_cast<std::int32_t>(batch);
     a.heads = static_cast<std::int32_t>(heads);
+    a.kv_heads = static_cast<std::int32_t>(kv_heads);
     a.query_length = a.key_length = static_cast<std::int32_t>(length);
     a.head_dim = static_cast<std::int32_t>(head_dim);
     a.dtype = dtype_of(type);

@@ -23,19 +23,20 @@ double largest_difference(const at::Tensor& a, const at::Tensor& b) {
                                                  : difference.max().item<double>();
 }
 
-BiasSpec bias_of(BiasSpec::Kind kind, std::int64_t heads, at::ScalarType type, bool grad = false) {
+// The parts of a bias that are tried by themselves.
+enum class Kind { none, slopes, table };
+
+BiasSpec bias_of(Kind kind, std::int64_t heads, at::ScalarType type, bool grad = false) {
     BiasSpec spec;
-    spec.kind = kind;
-    if (kind == BiasSpec::Kind::slopes) {
+    if (kind == Kind::slopes) {
         spec.slopes = torch::pow(2.0, -torch::arange(1, heads + 1, type));
-    } else if (kind == BiasSpec::Kind::table) {
+    } else if (kind == Kind::table) {
         spec.table = torch::randn({heads, 7}, type).requires_grad_(grad);
     }
     return spec;
 }
 
-AttentionInput input_of(BiasSpec::Kind kind, std::int64_t rows, std::int64_t columns, at::ScalarType type,
-                        bool grad = false) {
+AttentionInput input_of(Kind kind, std::int64_t rows, std::int64_t columns, at::ScalarType type, bool grad = false) {
     const std::int64_t batch = 2, heads = 3, head_dim = 8;
     AttentionInput input;
     const auto fresh = [&](std::int64_t length) {
@@ -48,7 +49,7 @@ AttentionInput input_of(BiasSpec::Kind kind, std::int64_t rows, std::int64_t col
     return input;
 }
 
-const std::vector<BiasSpec::Kind> kKinds = {BiasSpec::Kind::none, BiasSpec::Kind::slopes, BiasSpec::Kind::table};
+const std::vector<Kind> kKinds = {Kind::none, Kind::slopes, Kind::table};
 // {Lq, Lk}: a square, a window that continues, decoding of one token, and more rows than sdpa takes in a block.
 const std::vector<std::pair<std::int64_t, std::int64_t>> kLengths = {{9, 9}, {4, 9}, {1, 9}, {1, 1}, {300, 310}};
 
@@ -66,9 +67,8 @@ TEST(ReferenceAttention, IsTheFormula) {
                     for (int j = 0; j <= i + 2; ++j) {
                         const int distance = i + 2 - j;
                         double score = in.q[b][h][i].dot(in.k[b][h][j]).item<double>() / std::sqrt(8.0);
-                        if (kind == BiasSpec::Kind::slopes) score -= std::exp2(-(h + 1)) * distance;
-                        if (kind == BiasSpec::Kind::table)
-                            score += in.bias.table[h][std::min(distance, 6)].item<double>();
+                        if (kind == Kind::slopes) score -= std::exp2(-(h + 1)) * distance;
+                        if (kind == Kind::table) score += in.bias.table[h][std::min(distance, 6)].item<double>();
                         weights.push_back(std::exp(score));
                         total += weights.back();
                     }
@@ -109,16 +109,16 @@ TEST(SdpaAttention, KeepsItsMaskForTheSameSlopesOnly) {
     // the mask is reused, and other slopes must not be served with the old mask.
     const torch::NoGradGuard no_grad;
     const auto sdpa = backend("sdpa");
-    auto bias = bias_of(BiasSpec::Kind::slopes, 3, torch::kDouble);
+    auto bias = bias_of(Kind::slopes, 3, torch::kDouble);
     for (const std::int64_t columns : {20, 21, 22, 400, 7, 300}) {
         for (const std::int64_t rows : {std::int64_t{1}, columns}) {
-            auto in = input_of(BiasSpec::Kind::none, rows, columns, torch::kDouble);
+            auto in = input_of(Kind::none, rows, columns, torch::kDouble);
             in.bias = bias;
             EXPECT_LT(largest_difference(sdpa->forward(in), backend("reference")->forward(in)), 1e-12)
                 << rows << "x" << columns;
         }
     }
-    auto in = input_of(BiasSpec::Kind::slopes, 7, 7, torch::kDouble);
+    auto in = input_of(Kind::slopes, 7, 7, torch::kDouble);
     in.bias.slopes.mul_(3);
     EXPECT_LT(largest_difference(sdpa->forward(in), backend("reference")->forward(in)), 1e-12);
 }
@@ -146,7 +146,7 @@ TEST(SdpaAttention, GradientsEqualTheReferences) {
 
 TEST(SdpaAttention, AutocastDoesNotRoundTheBias) {
     const torch::NoGradGuard no_grad;
-    const auto in = input_of(BiasSpec::Kind::slopes, 200, 200, torch::kBFloat16);
+    const auto in = input_of(Kind::slopes, 200, 200, torch::kBFloat16);
     const auto plain = backend("sdpa")->forward(in);
     at::autocast::set_autocast_enabled(at::kCPU, true);
     const auto cast = backend("sdpa")->forward(in);
@@ -193,7 +193,7 @@ TEST(FusedBackend, EqualsTheReferenceWithItsGradients) {
 
 TEST(FusedBackend, AutocastDoesNotRoundTheBias) {
     const torch::NoGradGuard no_grad;
-    const auto in = input_of(BiasSpec::Kind::slopes, 200, 200, torch::kBFloat16);
+    const auto in = input_of(Kind::slopes, 200, 200, torch::kBFloat16);
     const auto plain = backend("fused")->forward(in);
     at::autocast::set_autocast_enabled(at::kCPU, true);
     const auto cast = backend("fused")->forward(in);
@@ -202,7 +202,7 @@ TEST(FusedBackend, AutocastDoesNotRoundTheBias) {
 }
 
 TEST(FusedBackend, DropoutIsDrawnFromTheDefaultGenerator) {
-    auto in = input_of(BiasSpec::Kind::none, 30, 30, torch::kFloat);
+    auto in = input_of(Kind::none, 30, 30, torch::kFloat);
     in.dropout = 0.5;
     const auto fused = backend("fused");
     torch::manual_seed(1);
@@ -252,7 +252,6 @@ TEST(Choice, WhatCannotServeIsAnErrorThatNamesTheOthers) {
 
 TEST(DenseBias, RightAlignedCausalAndDifferentiable) {
     BiasSpec spec;
-    spec.kind = BiasSpec::Kind::table;
     spec.table = torch::arange(6, torch::kDouble).view({2, 3}).requires_grad_(true);
     const auto dense = dense_bias(spec, 2, 4, torch::kDouble);
     ASSERT_EQ(dense.sizes(), at::IntArrayRef({1, 2, 2, 4}));

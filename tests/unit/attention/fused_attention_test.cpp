@@ -234,7 +234,12 @@ TEST(FusedAttention, ArgumentsThatCannotBeServedAreNamed) {
     EXPECT_THAT(with([](Case& c) { c.v = c.v.to(torch::kHalf); }), testing::HasSubstr("v is"));
     EXPECT_THAT(with([](Case& c) { c.v = c.v.slice(2, 1); }), testing::HasSubstr("k has 10 rows and v 9"));
     EXPECT_THAT(with([](Case& c) { c.k = c.k.slice(1, 1); }),
-                testing::HasSubstr("batch, heads and head_dim must be the same"));
+                testing::AllOf(testing::HasSubstr("v [2, 3, 10, 16]"), testing::HasSubstr("and the heads of k and v")));
+    EXPECT_THAT(with([](Case& c) {
+                    c.k = c.k.slice(1, 1);
+                    c.v = c.v.slice(1, 1);
+                }),
+                testing::HasSubstr("the 3 heads of q are no multiple of the 2 heads of k and v"));
     EXPECT_THAT(with([](Case& c) { c.slopes = torch::ones({2}); }), testing::HasSubstr("alibi_slopes must be"));
     EXPECT_THAT(with([](Case& c) { c.table = torch::ones({3}); }), testing::HasSubstr("distance_bias must be"));
     EXPECT_THAT(with([](Case& c) { c.lengths = torch::ones({2}); }), testing::HasSubstr("lengths must be integers"));

@@ -26,6 +26,7 @@ inline constexpr double kInf = std::numeric_limits<double>::infinity();
 
 struct Shape {
     std::int64_t batch, heads, rows, columns, head_dim;
+    std::int64_t kv_heads = 0;  // 0: as many as heads
 };
 
 using Case = FusedAttentionCall;
@@ -34,15 +35,17 @@ using Case = FusedAttentionCall;
 // length, heads, head_dim].
 inline Case make_case(const Shape& s, at::ScalarType type = at::kFloat) {
     Case c;
+    const auto kv_heads = s.kv_heads > 0 ? s.kv_heads : s.heads;
     if (s.rows == s.columns) {
-        const auto parts = torch::randn({s.batch, s.rows, 3, s.heads, s.head_dim}).to(type).unbind(2);
-        c.q = parts[0].transpose(1, 2);
-        c.k = parts[1].transpose(1, 2);
-        c.v = parts[2].transpose(1, 2);
+        const auto packed = torch::randn({s.batch, s.rows, s.heads + 2 * kv_heads, s.head_dim}).to(type);
+        const auto parts = packed.transpose(1, 2).split_with_sizes({s.heads, kv_heads, kv_heads}, 1);
+        c.q = parts[0];
+        c.k = parts[1];
+        c.v = parts[2];
     } else {
         c.q = torch::randn({s.batch, s.rows, s.heads, s.head_dim}).to(type).transpose(1, 2);
-        c.k = torch::randn({s.batch, s.heads, s.columns, s.head_dim}).to(type);
-        c.v = torch::randn({s.batch, s.heads, s.columns, s.head_dim}).to(type);
+        c.k = torch::randn({s.batch, kv_heads, s.columns, s.head_dim}).to(type);
+        c.v = torch::randn({s.batch, kv_heads, s.columns, s.head_dim}).to(type);
     }
     return c;
 }
@@ -79,7 +82,10 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     const auto position = torch::arange(columns - rows, columns).unsqueeze(1);
     const auto key = torch::arange(columns);
     const auto distance = position.sub(key);
-    auto scores = torch::matmul(c.q.to(torch::kDouble), c.k.to(torch::kDouble).transpose(2, 3))
+    const auto of_each_head = [&](const at::Tensor& t) {
+        return t.to(torch::kDouble).repeat_interleave(c.q.size(1) / t.size(1), 1);
+    };
+    auto scores = torch::matmul(c.q.to(torch::kDouble), of_each_head(c.k).transpose(2, 3))
                       .mul(c.scale.value_or(1.0 / std::sqrt(static_cast<double>(c.q.size(3)))));
     if (c.slopes) {
         auto slopes = c.slopes->to(torch::kDouble);
@@ -109,7 +115,7 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     if (c.dropout > 0.0) {
         weights = weights.mul(dropout_mask(c));
     }
-    return {torch::matmul(weights, c.v.to(torch::kDouble)), lse};
+    return {torch::matmul(weights, of_each_head(c.v)), lse};
 }
 
 // NaN counts as infinitely far.

@@ -28,7 +28,7 @@ TEST(OperatorCheck, AcceptsTheOperatorInEachType) {
     for (const auto type : {at::kFloat, at::kBFloat16, at::kHalf}) {
         const auto errors = check_operator("cpu", type);
         EXPECT_THAT(errors.wrong, IsEmpty()) << type;
-        EXPECT_EQ(errors.calls, 20);
+        EXPECT_EQ(errors.calls, 22);
         for (const auto& quantity : errors.quantities) EXPECT_GT(quantity.worst, 0.0) << quantity.name;
     }
 }

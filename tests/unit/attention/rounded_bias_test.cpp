@@ -9,7 +9,6 @@ namespace {
 
 BiasSpec slopes_of(c10::Device device) {
     BiasSpec bias;
-    bias.kind = BiasSpec::Kind::slopes;
     bias.slopes = torch::tensor({0.7F, 0.11F, 0.003F}).to(device);  // no bf16 numbers
     return bias;
 }
@@ -30,7 +29,6 @@ double error_of_rounding(at::ScalarType type) {
     const auto random = [] { return torch::randn({1, 16, kLength, 64}, torch::kDouble); };
     const auto q = random(), k = random(), v = random();
     BiasSpec bias;
-    bias.kind = BiasSpec::Kind::slopes;
     bias.slopes = torch::arange(1, 17, torch::kDouble).mul(-0.5).exp2();
     const auto scores = q.matmul(k.transpose(2, 3)).div(8.0);
     const auto with = [&](const at::Tensor& dense) { return scores.add(dense).softmax(-1).matmul(v); };
@@ -50,7 +48,7 @@ TEST(RoundedBias, CostsLittle) {
 std::string rounded_by(const std::string& backend, BiasSpec bias, at::ScalarType type, c10::Device device) {
     AttentionRequest request;
     request.head_dim = 8;
-    request.bias = bias.kind;
+    request.bias = bias.parts();
     const auto attention = make_attention_backend(backend, request);
     AttentionInput in;
     in.q = in.k = in.v = torch::zeros({1, 3, 5, 8}, torch::TensorOptions().dtype(type).device(device));

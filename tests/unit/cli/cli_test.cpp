@@ -202,6 +202,7 @@ TEST(Cli, WholeNumbersSayWhatCouldBeMeant) {
         {"64.0", "write it in digits: 64"},
         {"1.5", "'1.5' is not a whole number; write it in digits, at least 1"},
         {"many", "'many' is not a whole number; write it in digits, at least 1"},
+        {"position.factor=4", "'position.factor=4' is not a whole number; write settings before the flags"},
         {"010", "'010' is not a whole number without leading zeros"},
         {"0x40", "'0x40' is not a whole number"},
         {"0", "'0' is out of range, it must be at least 1"},
@@ -238,6 +239,11 @@ TEST(Cli, UsageMistakesNameTheNearest) {
         {{"probe", "-c", "a.yaml", "--device", "tpu"}, "expected auto, cpu, cuda or cuda:N"},
         {{"probe", "-c", "a.yaml", "--device", "cuda:x"}, "expected auto, cpu, cuda or cuda:N"},
         {{"probe", "-c", "a.yaml", "--device", "cuda:999"}, "CUDA device"},
+        {{"export", "ggfu"}, "longbow export: unknown command 'ggfu', did you mean 'gguf'?"},
+        {{"export", "gguf", "runs/a"}, "longbow export gguf: --out is required"},
+        {{"export", "gguf", "runs/a", "--out", "a.gguf", "--dtype", "q4_0"},
+         "--dtype: q4_0 not in {fp32,fp16,bf16,q8_0}"},
+        {{"export", "gguf", "runs/a", "--out", "a.gguf", "--architecture", "opt"}, "--architecture: opt not in {mpt,"},
     };
     for (const auto& [arguments, message] : cases) {
         const auto outcome = call(arguments);

@@ -103,8 +103,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"train:\n  length: '64'\n", "expected an integer, got the text \"64\""},
         {"train:\n  length: !!str 64\n", "expected an integer, got the text \"64\""},
         {"train:\n  length: 99999999999999999999\n", "does not fit in 64 bits"},
-        {"train:\n  length: 0\n",
-         "x.yaml:2: train.length: 0 is out of range, it must be at least 1 and at most 1048576"},
+        {"train:\n  length: -1\n",
+         "x.yaml:2: train.length: -1 is out of range, it must be at least 0 and at most 1048576"},
         {"train:\n  length: [64]\n", "expected an integer, got a list"},
         {"train:\n  length: {a: 1}\n", "expected an integer, got a mapping"},
         {"train:\n  seed: -1\n", "-1 is out of range, it must be at least 0"},
@@ -116,7 +116,8 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
         {"optim:\n  lr: 0\n", "0 is out of range, it must be above 0"},
         {"optim:\n  beta2: 1\n", "1 is out of range, it must be at least 0 and below 1"},
         {"model:\n  final_norm: yes\n", "expected true or false, got 'yes'"},
-        {"model:\n  activation: rleu\n", "'rleu' is none of relu, gelu, swiglu; did you mean 'relu'?"},
+        {"model:\n  activation: rleu\n",
+         "'rleu' is none of relu, gelu, gelu_tanh, gelu_bloom, swiglu, geglu_tanh; did you mean 'relu'?"},
         {"position:\n  method: alibbi\n", "'alibbi' is none of alibi, none, rotary, t5; did you mean 'alibi'?"},
         {"attention:\n  backend: fussed\n", "'fussed' is none of auto, blocks, reference, sdpa"},
         {"position:\n  bukets: 3\n", "unknown key 'position.bukets', did you mean 'position.buckets'?"},
@@ -165,7 +166,16 @@ TEST(Load, OptionsWithoutEffectAreErrorsThatNameTheDecider) {
          "model.init has no effect here: it needs no train.init_from"},
         {"data: {train: a.txt, blank_lines: 3}\n",
          "data.blank_lines has no effect here: it needs data.documents: blank_line, and data.documents is file"},
-        {"model: {bias: false, key_bias: true}\n", "model.key_bias has no effect here: it needs model.bias: true"},
+        {"model: {bias: false, key_bias: true}\n",
+         "model.key_bias has no effect here: it needs biases of queries and values (model.bias or model.qkv_bias)"},
+        {"model: {qkv_bias: off, key_bias: true}\n", "model.key_bias has no effect here"},
+        {"model: {norm: rmsnorm, norm_bias: on}\n",
+         "model.norm_bias has no effect here: it needs model.norm: layernorm, and model.norm is rmsnorm"},
+        {"model: {norm_weights: false, norm_bias: on}\n", "it needs model.norm_weights: true"},
+        {"model: {norm: rmsnorm, bias: false, qkv_bias: on, out_bias: off, ffn_bias: off}\n",
+         "model.bias has no effect here: it needs a part that follows it"},
+        {"model: {adaptive_cutoffs: [100], head_bias: true}\n", "it needs no model.adaptive_cutoffs"},
+        {"model: {adaptive_cutoffs: [100], embedding_dim: 64}\n", "it needs no model.adaptive_cutoffs"},
         {"data: {train: a.txt}\ntokenizer: {lowercase: true}\n",
          "tokenizer.lowercase has no effect here: it needs tokenizer.kind: wordpiece, and tokenizer.kind is bpe"},
         {"tokenizer: {kind: word}\n", "tokenizer.kind has no effect here: it needs data.train"},
@@ -188,6 +198,9 @@ TEST(Load, ContradictionsAreErrors) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"model:\n  dim: 100\n", "x.yaml:2: model.dim: model.dim (100) is not a multiple of model.heads (8)"},
         {"data: {train: a.txt}\ntokenizer: {vocab_size: 256}\n", "x.yaml:2: tokenizer.vocab_size: at least 257"},
+        {"model:\n  kv_heads: 3\n",
+         "x.yaml:2: model.kv_heads: model.heads (8) is not a multiple of model.kv_heads (3)"},
+        {"model: {kv_heads: 16}\n", "model.heads (8) is not a multiple of model.kv_heads (16)"},
         {"schedule: {warmup: 700 updates}\n", "700 updates of warm-up is more than train.stop (600 updates)"},
         {"schedule: {warmup: 1 min}\n", "a schedule is a function of the update"},
         {"schedule: {period: 1 min}\n", "a schedule is a function of the update"},
@@ -199,6 +212,7 @@ TEST(Load, ContradictionsAreErrors) {
         {"eval: {lengths: [64, 512], max_batch_tokens: 256}\n", "fewer than the longest window of 512"},
     };
     for (const auto& [yaml, message] : cases) EXPECT_THAT(error_of(yaml), HasSubstr(message)) << yaml;
+    EXPECT_EQ(error_of("model: {dim: 100, head_dim: 16, kv_heads: 2}\n"), "no error");
     EXPECT_EQ(error_of("train: {stop: 20 min}\nschedule: {name: constant}\n"), "no error");
     EXPECT_EQ(error_of("train: {stop: 20 min}\nschedule: {period: 600 updates}\n"), "no error");
 }

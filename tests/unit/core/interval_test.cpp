@@ -11,8 +11,8 @@ namespace longbow {
 namespace {
 
 TEST(Interval, BlocksHold1024ValuesAndTheRest) {
-    std::vector<float> values(2500, 0.5F);
-    values[1024] = 2.0F;
+    std::vector<double> values(2500, 0.5);
+    values[1024] = 2.0;
     EXPECT_EQ(block_sums(values), (std::vector<double>{512.0, 513.5, 226.0}));
     EXPECT_EQ(block_counts(2500), (std::vector<double>{1024, 1024, 452}));
     EXPECT_EQ(block_counts(2048).size(), 2U);

@@ -2,7 +2,9 @@
 #include "longbow/core/machine.h"
 
 #include <gtest/gtest.h>
+
 #include <unistd.h>
+#include <cstdlib>
 
 #include "longbow/core/build_info.h"
 
@@ -35,6 +37,20 @@ TEST(Machine, EveryGpuThatIsSeenComputes) {
     const auto report = gpu_report();
     if (report.gpus.empty()) GTEST_SKIP() << report.problem;
     for (std::size_t i = 0; i < report.gpus.size(); ++i) EXPECT_EQ(gpu_smoke_test(static_cast<int>(i)), "");
+}
+
+TEST(Machine, OnlyIntelsProductsNeedToBeToldToRepeat) {
+    const char* before = std::getenv("MKL_CBWR");
+    const std::string kept = before == nullptr ? "" : before;
+    unsetenv("MKL_CBWR");
+    keep_products_repeatable();
+    const char* set = std::getenv("MKL_CBWR");
+    EXPECT_EQ(set == nullptr ? "" : std::string(set), cpu_info().vendor == "GenuineIntel" ? "AUTO" : "");
+    setenv("MKL_CBWR", "COMPATIBLE", 1);
+    keep_products_repeatable();
+    EXPECT_STREQ(std::getenv("MKL_CBWR"), "COMPATIBLE") << "the user's own setting stays";
+    unsetenv("MKL_CBWR");
+    if (!kept.empty()) setenv("MKL_CBWR", kept.c_str(), 1);
 }
 
 TEST(Machine, ASmokeTestOfAGpuThatIsNotThereSaysSo) { EXPECT_NE(gpu_smoke_test(9999), ""); }

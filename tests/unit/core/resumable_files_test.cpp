@@ -42,6 +42,20 @@ protected:
     fs::path folder_;
 };
 
+// A file is hashed in pieces of 16 MiB.
+TEST_F(ResumableFiles, HaveTheFingerprintOfTheirBytes) {
+    const auto path = folder_ / "a";
+    constexpr std::size_t kPiece = std::size_t{16} << 20;
+    std::string data;
+    for (const std::size_t size : {std::size_t{0}, std::size_t{5}, kPiece, 2 * kPiece + 7}) {
+        while (data.size() < size) data += static_cast<char>(data.size() * 31 >> 7);
+        OutputFile file(path);
+        file.write(data);
+        file.close();
+        EXPECT_EQ(fingerprint_file(path), fingerprint(data)) << size;
+    }
+}
+
 TEST_F(ResumableFiles, GoOnAfterWhatIsKept) {
     const auto path = folder_ / "a";
     {

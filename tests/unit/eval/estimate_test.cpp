@@ -20,8 +20,8 @@ std::unique_ptr<TokenStream> stream_of(std::int64_t tokens) {
     return stream_of_ids(std::move(ids), 3);
 }
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                                   const EvalOptions& options = {}) {
+std::vector<double> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                    const EvalOptions& options = {}) {
     return longbow::evaluate_tokens(model, stream, plan_evaluation(stream, request), options);
 }
 

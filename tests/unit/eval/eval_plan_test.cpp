@@ -7,6 +7,7 @@
 #include <set>
 
 #include "longbow/core/error.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {
@@ -82,6 +83,90 @@ TEST(EvalPlan, HfScoresAllButTheFirstTokenOfWindowsThatOverlap) {
             }
         }
     }
+}
+
+Windows plan_with(const std::string& protocol, std::int64_t tokens, std::int64_t length, std::int64_t stride, Bos bos,
+                  std::vector<std::int64_t> documents = {}) {
+    EvalPlanRequest request{protocol, length, stride, tokens, std::move(documents)};
+    request.bos = bos;
+    return plan_windows(request);
+}
+
+TEST(EvalPlan, ABosStandsWhereItIsAskedFor) {
+    for (const auto* protocol : {"hf", "yarn"}) {
+        EXPECT_EQ(plan_with(protocol, 9, 4, 2, Bos::never), plan("hf", 9, 4));
+        // A BOS and 9 tokens, as one text of 10: windows at 0, 2, 4 and 6. The BOS is the first input, and the first
+        // token is scored.
+        EXPECT_EQ(plan_with(protocol, 9, 4, 2, Bos::first),
+                  (Windows{{0, 3, 0, true}, {2, 5, 3}, {4, 7, 5}, {6, 9, 7}}));
+        EXPECT_EQ(plan_with(protocol, 9, 4, 4, Bos::first), (Windows{{0, 3, 0, true}, {4, 7, 4}, {8, 9, 8}}));
+        // A BOS and 3 tokens a window, at 0, 2, 4 and 6.
+        EXPECT_EQ(plan_with(protocol, 9, 4, 2, Bos::each_window),
+                  (Windows{{0, 3, 0, true}, {2, 5, 3, true}, {4, 7, 5, true}, {6, 9, 7, true}}));
+        EXPECT_EQ(plan_with(protocol, 9, 4, 3, Bos::each_window),
+                  (Windows{{0, 3, 0, true}, {3, 6, 3, true}, {6, 9, 6, true}}));
+        // With a stride of the length, the BOS takes the place of every fourth token, which no window has.
+        EXPECT_EQ(plan_with(protocol, 9, 4, 4, Bos::each_window),
+                  (Windows{{0, 3, 0, true}, {4, 7, 4, true}, {8, 9, 8, true}}));
+        // Documents of 5 and 4 tokens.
+        EXPECT_EQ(plan_with(protocol, 9, 4, 2, Bos::first, {5, 9}),
+                  (Windows{{0, 3, 0, true}, {2, 5, 3}, {5, 8, 5, true}, {7, 9, 8}}));
+        EXPECT_EQ(plan_with(protocol, 1, 4, 2, Bos::each_window), (Windows{{0, 1, 0, true}}));
+    }
+    EvalPlanRequest paper{"paper", 4, 0, 9, {}};
+    paper.bos = Bos::first;
+    EXPECT_THAT(test::error_of<UsageError>([&] { check_plan(paper); }),
+                testing::AllOf(testing::HasSubstr("keeps its own rule"), testing::HasSubstr("protocol hf or yarn")));
+}
+
+TEST(EvalPlan, EveryTargetThatFollowsSomethingIsScoredOnce) {
+    for (std::int64_t length = 2; length <= 7; ++length) {
+        for (std::int64_t stride = 1; stride < length; ++stride) {
+            for (std::int64_t tokens = 2; tokens <= 25; ++tokens) {
+                for (const auto bos : {Bos::first, Bos::each_window}) {
+                    const auto windows = plan_with("hf", tokens, length, stride, bos);
+                    EXPECT_EQ(scored(windows), range(0, tokens));
+                    for (const auto& w : windows) EXPECT_LE(w.end - w.begin, length - 1);
+                }
+            }
+        }
+    }
+}
+
+TEST(EvalPlan, YarnTakesEachDocumentApartBehindABos) {
+    EXPECT_EQ(plan("yarn", 9, 4, 3, {4, 9}),
+              (Windows{{0, 3, 0, true}, {3, 4, 3, true}, {4, 7, 4, true}, {7, 9, 7, true}}));
+    EXPECT_EQ(plan("yarn", 600, 400).size(), 2U);  // at 0 and 256
+    EXPECT_EQ(plan("yarn", 600, 400)[1], (EvalWindow{256, 600, 399, true}));
+    EXPECT_EQ(default_stride("yarn", 100), 100);
+    EvalPlanRequest request{"yarn", 4, 0, 12, {5, 7, 12}};
+    request.ends_with_boundary = true;  // documents of 4, 1 and 4 tokens
+    EXPECT_EQ(plan_windows(request), (Windows{{0, 3, 0, true}, {5, 6, 5, true}, {7, 10, 7, true}}));
+    request.stride = 2;
+    EXPECT_EQ(plan_windows(request),
+              (Windows{{0, 3, 0, true}, {2, 4, 3, true}, {5, 6, 5, true}, {7, 10, 7, true}, {9, 11, 10, true}}));
+    request.min_document_tokens = 4;
+    EXPECT_EQ(planned_stretches(request), (std::vector<std::pair<std::int64_t, std::int64_t>>{{0, 4}, {7, 11}}));
+    EXPECT_EQ(longest_stretch(request), 5);  // with the BOS
+    request.tokens = 9;                      // cuts the last document short
+    EXPECT_EQ(planned_stretches(request).size(), 1U);
+    request.min_document_tokens = 5;
+    EXPECT_THAT(test::error_of<UsageError>([&] { plan_windows(request); }),
+                testing::HasSubstr("--min-document-tokens"));
+}
+
+TEST(EvalPlan, ATruncatedDocumentHasOneWindow) {
+    EvalPlanRequest request{"yarn", 4, 0, 12, {5, 7, 12}};
+    request.truncate = true;
+    EXPECT_EQ(plan_windows(request), (Windows{{0, 3, 0, true}, {5, 7, 5, true}, {7, 10, 7, true}}));
+    request.bos = Bos::never;
+    EXPECT_EQ(plan_windows(request), (Windows{{1, 4, 1}, {6, 7, 6}, {8, 11, 8}}));
+    request.stride = 2;
+    EXPECT_THAT(test::error_of<UsageError>([&] { check_plan(request); }), testing::HasSubstr("omit --stride"));
+    request.stride = 0;
+    request.protocol = "paper";
+    request.bos.reset();
+    EXPECT_THAT(test::error_of<UsageError>([&] { check_plan(request); }), testing::HasSubstr("use protocol yarn"));
 }
 
 TEST(EvalPlan, LmEvalMovesTheLastWindowBack) {

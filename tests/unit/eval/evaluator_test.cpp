@@ -20,8 +20,8 @@ namespace {
 
 constexpr TokenId kBoundary = 3;
 
-std::vector<float> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
-                                   const EvalOptions& options = {}) {
+std::vector<double> evaluate_tokens(LanguageModel& model, const TokenStream& stream, const EvalRequest& request,
+                                    const EvalOptions& options = {}) {
     return longbow::evaluate_tokens(model, stream, plan_evaluation(stream, request), options);
 }
 
@@ -60,7 +60,7 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
     const auto stream = stream_of_ids(ids, kBoundary);
     for (const auto& request :
          {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1), request_for("hf", 8),
-          request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9)}) {
+          request_for("hf", 8, 8), request_for("lm-eval", 8), request_for("llamacpp", 9), request_for("yarn", 8, 3)}) {
         const auto nll = evaluate_tokens(*model, *stream, request);
         std::size_t next = 0;
         for (const auto& window : plan_evaluation(*stream, request).windows) {
@@ -69,7 +69,7 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
                 for (auto p = window.begin; p <= target; ++p)
                     inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
                 if (window.boundary_first) inputs[0] = kBoundary;
-                ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 2e-6)
+                ASSERT_NEAR(nll.at(next++), slow_nll(*model, inputs, ids[static_cast<std::size_t>(target)]), 1e-12)
                     << request.protocol << " " << target;
             }
         }
@@ -77,6 +77,54 @@ TEST_P(EveryMethod, LossesAreThoseOfASlowLoop) {
     }
 }
 INSTANTIATE_TEST_SUITE_P(Evaluator, EveryMethod, testing::ValuesIn(test::every_method()));
+
+EvalRequest with_bos(EvalRequest request, Bos bos) {
+    request.bos = bos;
+    return request;
+}
+
+// Each window alone, as a pass of its own length. Some tools pass its last token as well.
+TEST(Evaluator, AMethodThatDependsOnTheLengthSeesThatOfEachWindow) {
+    for (const bool layered : {false, true}) {
+        auto config = test::tiny_config("rotary");
+        const OptionMap options = {
+            {"scaling", std::string("dynamic")}, {"factor", 2.0}, {"original_length", std::int64_t{4}}};
+        config.position.options = options;
+        if (layered) config.position.layers = {{"none", 0, {}}, {"rotary", 0, options}};
+        const auto model = test::tiny_model(config);
+        model->eval();
+        const auto ids = some_ids(37);
+        const auto stream = stream_of_ids(ids, kBoundary);
+        for (auto request : {request_for("paper", 8), request_for("paper", 8, 3), request_for("paper", 8, 1),
+                             request_for("hf", 8), request_for("hf", 8, 8), request_for("lm-eval", 8),
+                             request_for("llamacpp", 9), with_bos(request_for("hf", 8), Bos::first),
+                             with_bos(request_for("hf", 8), Bos::each_window), request_for("yarn", 8, 4)}) {
+            request.max_batch_tokens = 1000;
+            const auto nll = evaluate_tokens(*model, *stream, request);
+            const torch::NoGradGuard no_grad;
+            std::size_t next = 0;
+            for (const auto& window : plan_evaluation(*stream, request).windows) {
+                std::vector<std::int64_t> inputs;
+                const auto end = window.end + (protocol_named(request.protocol).passes_last_token ? 1 : 0);
+                for (auto p = window.begin; p < end; ++p)
+                    inputs.push_back(p == 0 ? kBoundary : ids[static_cast<std::size_t>(p - 1)]);
+                if (window.boundary_first) inputs[0] = kBoundary;
+                const auto hidden = model->hidden(torch::tensor(inputs, torch::kLong).unsqueeze(0));
+                const auto losses = model->head().logits(hidden[0]).to(torch::kDouble).log_softmax(-1).neg();
+                for (auto target = window.score_begin; target < window.end; ++target) {
+                    ASSERT_NEAR(nll.at(next++),
+                                losses[target - window.begin][ids[static_cast<std::size_t>(target)]].item<double>(),
+                                1e-6)
+                        << request.protocol << " " << target;
+                }
+            }
+            EXPECT_EQ(next, nll.size());
+        }
+        const auto plan = plan_evaluation(*stream, request_for("paper", 8, 1));
+        EXPECT_EQ(forward_windows(*model, plan.windows), plan.windows);
+        EXPECT_LT(forward_windows(*test::tiny_model(test::tiny_config()), plan.windows).size(), plan.windows.size());
+    }
+}
 
 TEST(Evaluator, BatchesDoNotChangeLossesAndModeComesBack) {
     const auto model = test::tiny_model(test::tiny_config());
@@ -104,6 +152,7 @@ TEST(Evaluator, HalfPrecisionIsNearAndFp64NeedsFp64Weights) {
     request.dtype = DType::bf16;
     const auto half = evaluate_tokens(*model, *stream, request);
     EXPECT_NE(full, half);
+    for (const double loss : full) EXPECT_EQ(loss, static_cast<float>(loss)) << "fp32 numbers";
     for (std::size_t i = 0; i < full.size(); ++i) EXPECT_NEAR(full[i], half[i], 0.15);
 }
 
@@ -118,17 +167,24 @@ TEST(Evaluator, ALengthPastThePositionTableIsRefused) {
 TEST(Partial, ComesBackForItsOwnKeyWhenWhole) {
     const auto path = std::filesystem::path(testing::TempDir()) / "evaluator_test.partial";
     std::filesystem::remove(path);
-    EXPECT_TRUE(read_partial(path, "key").empty());
-    EXPECT_TRUE(read_partial({}, "key").empty());
-    write_partial(path, "key", {1.5F, 2.5F, 0, 0}, 2);
-    EXPECT_EQ(read_partial(path, "key"), (std::vector<float>{1.5F, 2.5F}));
-    EXPECT_TRUE(read_partial(path, "other").empty());
-    auto bytes = read_file(path);
-    bytes.back() ^= 1;
-    write_file_atomic(path, bytes);
-    EXPECT_TRUE(read_partial(path, "key").empty());
-    write_file_atomic(path, bytes.substr(0, 10));
-    EXPECT_TRUE(read_partial(path, "key").empty());
+    EXPECT_TRUE(read_partial(path, "key", DType::fp32).empty());
+    EXPECT_TRUE(read_partial({}, "key", DType::fp32).empty());
+    for (const auto dtype : {DType::fp32, DType::fp64, DType::bf16}) {
+        write_partial(path, "key", {1.5, 2.5, 0, 0}, 2, dtype);
+        EXPECT_EQ(read_partial(path, "key", dtype), (std::vector<double>{1.5, 2.5}));
+        EXPECT_TRUE(read_partial(path, "other", dtype).empty());
+        EXPECT_TRUE(read_partial(path, "key", dtype == DType::fp64 ? DType::fp32 : DType::fp64).empty());
+        auto bytes = read_file(path);
+        bytes.back() ^= 1;
+        write_file_atomic(path, bytes);
+        EXPECT_TRUE(read_partial(path, "key", dtype).empty());
+        write_file_atomic(path, bytes.substr(0, 10));
+        EXPECT_TRUE(read_partial(path, "key", dtype).empty());
+    }
+    write_partial(path, "key", {0.1}, 1, DType::fp32);
+    EXPECT_EQ(read_partial(path, "key", DType::fp32), std::vector<double>{0.1F});
+    write_partial(path, "key", {0.1}, 1, DType::fp64);
+    EXPECT_EQ(read_partial(path, "key", DType::fp64), std::vector<double>{0.1});
 }
 
 }  // namespace

@@ -108,6 +108,55 @@ TEST_F(Measuring, WhatCannotBeServedIsRefusedBeforeAnyModelIsBuilt) {
     EXPECT_EQ(refusal(request({alibi, learned}, {8})), "none");
 }
 
+TEST_F(Measuring, OverridesGiveARowOfItsOwn) {
+    const auto rotary = checkpoint("rotary", test::tiny_config("rotary", "fp32"));
+    const auto plain = request({rotary}, {8});
+    auto changed = plain;
+    changed.checkpoints = {rotary, "position.scaling=linear", "position.factor=4"};
+    take_model_overrides(changed);
+    EXPECT_THAT(changed.checkpoints, testing::ElementsAre(rotary));
+    MeasurePlan before(plain), after(changed);
+    const auto& own = before.runs()[0].rows[0].expected;
+    const auto& row = after.runs()[0].rows[0].expected;
+    EXPECT_EQ(row.name, "rotary position.scaling=linear position.factor=4");
+    EXPECT_EQ(row.overrides, "position.scaling=linear position.factor=4");
+    EXPECT_NE(row.config, own.config);
+    EXPECT_NE(row.config_group, own.config_group);
+    EXPECT_EQ(row.checkpoint, own.checkpoint);
+    EXPECT_FALSE(to_json(own).contains("overrides"));
+    WorkProgress progress(after.flops());
+    const auto a = measure_row(before, before.runs()[0], before.runs()[0].rows[0], {}, progress);
+    const auto b = measure_row(after, after.runs()[0], after.runs()[0].rows[0], {}, progress);
+    EXPECT_NE(a.nll, b.nll);
+    EXPECT_EQ(eval_result_from_json(to_json(b.row), "row").overrides, row.overrides);
+    auto config = test::tiny_config("rotary", "fp32");
+    config.position.options = {{"scaling", std::string("linear")}, {"factor", 4.0}};
+    const auto model = load_model(open_checkpoint(checkpoint_path(rotary, 1)), config);
+    EXPECT_EQ(b.nll, evaluate_tokens(*model, *after.runs()[0].stream, *after.runs()[0].rows[0].plan));
+}
+
+TEST_F(Measuring, OverridesThatCannotBe) {
+    const auto rotary = checkpoint("rotary", test::tiny_config("rotary", "fp32"));
+    const auto refusal = [&](const std::vector<std::string>& overrides) -> std::string {
+        auto changed = request({rotary}, {8});
+        changed.checkpoints.insert(changed.checkpoints.end(), overrides.begin(), overrides.end());
+        try {
+            take_model_overrides(changed);
+            MeasurePlan plan(changed);
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "none";
+    };
+    EXPECT_THAT(refusal({"position.method=t5"}), HasSubstr("position.method=t5: the weights do not fit this model"));
+    EXPECT_THAT(refusal({"position.factor=4"}), HasSubstr("it needs position.scaling: linear"));
+    EXPECT_THAT(refusal({"position.bse=4"}), HasSubstr("did you mean 'position.base'?"));
+    EXPECT_THAT(refusal({"model.layers=1"}), HasSubstr("position.* and attention.* only"));
+    EXPECT_EQ(refusal({"position.method=none"}), "none");
+    EXPECT_EQ(refusal({"attention.backend=reference"}), "none");
+    EXPECT_THAT(refusal({"position.scaling=ntk"}), HasSubstr("'ntk' is none of none, linear"));
+}
+
 TEST_F(Measuring, ALengthOfSeveralStridesIsLabelledByThem) {
     auto both = request({checkpoint("alibi", test::tiny_config("alibi", "fp32"))}, {8, 8});
     both.evaluations[1].stride = 2;

@@ -21,7 +21,7 @@ struct Change {
 const std::vector<Change>& changes() {
     using M = Measurement;
     static const std::vector<Change> list{
-        {M::kProtocol, [](M& m) { m.protocol = "hf"; }},
+        {M::kProtocol, [](M& m) { m.protocol = "lm-eval"; }},
         {M::kLength, [](M& m) { m.length = 9; }},
         {M::kStride, [](M& m) { m.stride = 3; }},
         {M::kDocuments, [](M& m) { m.within_documents = true; }},
@@ -33,6 +33,9 @@ const std::vector<Change>& changes() {
         {M::kTokenizer, [](M& m) { m.tokenizer = "xxh3:1"; }},
         {M::kConfig, [](M& m) { m.config = "xxh3:1"; }},
         {M::kDataSet, [](M& m) { m.data_set = "cc100"; }},
+        {M::kBos, [](M& m) { m.bos = Bos::first; }},
+        {M::kTruncate, [](M& m) { m.truncate = true; }},
+        {M::kLeastDocument, [](M& m) { m.min_document_tokens = 5; }},
     };
     return list;
 }
@@ -62,6 +65,25 @@ TEST(Measurement, ADataSetWithoutANameIsAny) {
     EXPECT_FALSE(named == before);
     before.length = 8;
     EXPECT_FALSE(before.matches(named, Measurement::kAll));
+}
+
+TEST(Measurement, WithoutARuleForABosItIsTheOneOfBefore) {
+    Measurement before, now;
+    before.protocol = now.protocol = "hf";
+    now.bos = Bos::never;
+    EXPECT_TRUE(now == before);
+    EXPECT_TRUE(now.matches(before, Measurement::kAll));
+    EXPECT_EQ(now.rules_text(), "");
+    now.bos = Bos::each_window;
+    EXPECT_FALSE(now == before);
+    EXPECT_EQ(now.rules_text(), ", BOS each-window");
+    before.protocol = now.protocol = "yarn";
+    EXPECT_TRUE(now == before);
+    EXPECT_EQ(now.rules_text(), "");
+    now.bos = Bos::never;
+    now.truncate = true;
+    now.min_document_tokens = 16384;
+    EXPECT_EQ(now.rules_text(), ", BOS never, one window a document, documents of 16,384 tokens or more");
 }
 
 TEST(Measurement, NoPartRunsIntoTheNext) {

@@ -34,7 +34,7 @@ LONGBOW_REGISTER_PROTOCOL({
             for (auto b = text.first; b + text.length <= text.last; b += 2 * text.length)
                 windows.push_back({b, b + text.length, b});
         },
-    .tool_ppl = [](const std::vector<float>&,
+    .tool_ppl = [](const std::vector<double>&,
                    const std::vector<EvalWindow>& windows) { return static_cast<double>(windows.size()); },
 });
 
@@ -89,7 +89,8 @@ TEST(Protocol, TheDocsHaveARowForEach) {
         const auto& protocol = protocol_named(std::string(name.substr(1, name.size() - 2)));
         rows.insert(protocol.name);
         EXPECT_EQ(trim(cells.at(4)) == "none", !protocol.strided) << line;
-        EXPECT_EQ(trim(cells.at(5)), protocol.within_documents ? "yes" : "no") << line;
+        const auto* within = protocol.documents_apart ? "always" : protocol.within_documents ? "yes" : "no";
+        EXPECT_EQ(trim(cells.at(5)), within) << line;
         EXPECT_NE(page.find("\n**" + protocol.name + ".** "), std::string::npos) << "no paragraph on " << protocol.name;
     }
     for (const auto& name : protocol_names()) {

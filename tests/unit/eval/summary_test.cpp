@@ -33,7 +33,7 @@ private:
     std::vector<std::int64_t> ends_;
 };
 
-EvalResult summarise(const std::vector<float>& nll, const TokenStream& stream, const EvalRequest& request) {
+EvalResult summarise(const std::vector<double>& nll, const TokenStream& stream, const EvalRequest& request) {
     return longbow::summarise(nll, stream, plan_evaluation(stream, request));
 }
 
@@ -46,7 +46,7 @@ EvalRequest request_for(const std::string& protocol, std::int64_t length, std::i
 }
 
 TEST(Summary, SaysHowFarItsWindowsReach) {
-    const std::vector<float> nll(7, 1);
+    const std::vector<double> nll(7, 1);
     const auto whole = summarise(nll, FakeStream(7), request_for("paper", 100));
     EXPECT_EQ(whole.longest_window, 7);
     EXPECT_FALSE(whole.reached());
@@ -84,15 +84,15 @@ TEST(Summary, MeansAndUnits) {
 }
 
 TEST(Summary, SlidingWindowsScoreLatePlacesOnly) {
-    const auto r = summarise(std::vector<float>(10, 1.0F), FakeStream(10), request_for("paper", 4, 2));
+    const auto r = summarise(std::vector<double>(10, 1.0F), FakeStream(10), request_for("paper", 4, 2));
     EXPECT_EQ(r.position_begin, (std::vector<std::int64_t>{0, 1, 2, 3}));
-    const auto one = summarise(std::vector<float>(300, 1.0F), FakeStream(300), request_for("paper", 200, 1));
+    const auto one = summarise(std::vector<double>(300, 1.0F), FakeStream(300), request_for("paper", 200, 1));
     EXPECT_EQ(one.position_begin.front(), 0);
     EXPECT_EQ(one.position_begin.back(), 192);  // 8 buckets an octave: 128, 144, 160, 176, 192, 208
 }
 
 TEST(Summary, PlacesBeyond64ShareBuckets) {
-    std::vector<float> nll(130);
+    std::vector<double> nll(130);
     for (std::size_t i = 0; i < nll.size(); ++i) nll[i] = static_cast<float>(i);
     const auto r = summarise(nll, FakeStream(130), request_for("paper", 130));
     ASSERT_EQ(r.position_begin.size(), 64U + 8 + 1);
@@ -107,7 +107,7 @@ TEST(Summary, PlacesBeyond64ShareBuckets) {
 }
 
 TEST(Summary, BytesAreThoseOfScoredTargetsOnly) {
-    const auto r = summarise(std::vector<float>(6, 1.0F), FakeStream(20), request_for("llamacpp", 8));
+    const auto r = summarise(std::vector<double>(6, 1.0F), FakeStream(20), request_for("llamacpp", 8));
     EXPECT_EQ(r.tokens, 6);
     EXPECT_DOUBLE_EQ(r.words, 3.0);
     EXPECT_DOUBLE_EQ(r.block_bytes.at(0), 24.0);
@@ -126,8 +126,52 @@ TEST(Summary, TheGuidesWeightsOfProtocolHf) {
     EXPECT_DOUBLE_EQ(one.tool_ppl, std::exp((6 + 5.0 * 2) / 5));
 }
 
+TEST(Summary, TheGuidesWeightsBehindABos) {
+    // A BOS and 9 tokens: windows of 4 at 0, 2, 4, 6 score 0..2 | 3,4 | 5,6 | 7,8 of them, weighed by 3, 1, 1, 1.
+    auto request = request_for("hf", 4, 2);
+    request.bos = Bos::first;
+    const auto r = summarise({1, 2, 3, 4, 6, 8, 9, 10, 20}, FakeStream(9), request);
+    EXPECT_DOUBLE_EQ(r.nll, 7);
+    EXPECT_DOUBLE_EQ(r.tool_ppl, std::exp((6 + 5 + 8.5 + 15) / 6));
+    EXPECT_EQ(r.bos, Bos::first);
+    request.within_documents = true;  // of 5 and 4 tokens: 0..2 | 3,4 and 5..7 | 8, weighed by 3, 1, 3, 0
+    const auto apart = summarise({1, 2, 3, 4, 6, 8, 9, 10, 20}, FakeStream(9, {5, 9}), request);
+    EXPECT_DOUBLE_EQ(apart.tool_ppl, std::exp((6 + 5 + 27.0) / 7));
+    request = request_for("hf", 4, 2);
+    request.bos = Bos::each_window;  // the guide has no such windows
+    const auto each = summarise({1, 2, 3, 4, 6, 8, 9, 10, 20}, FakeStream(9), request);
+    EXPECT_DOUBLE_EQ(each.tool_ppl, each.ppl);
+}
+
+TEST(Summary, YarnCountsEveryWindowAlike) {
+    // The documents have 4 and 2 tokens and a boundary each: 0..2 | 3 and 5,6 are scored.
+    auto request = request_for("yarn", 4, 3);
+    const auto r = summarise({1, 2, 3, 10, 4, 8}, FakeStream(8, {5, 8}), request);
+    EXPECT_EQ(r.tokens, 6);
+    EXPECT_EQ(r.windows, 3);
+    EXPECT_TRUE(r.within_documents);
+    EXPECT_EQ(r.bos, Bos::each_window);
+    EXPECT_DOUBLE_EQ(r.nll, 28.0 / 6);
+    EXPECT_DOUBLE_EQ(r.tool_ppl, std::exp((2 + 10 + 6) / 3.0));
+    EXPECT_DOUBLE_EQ(r.block_bytes.at(0), 24);
+    EXPECT_EQ(r.documents_left_out, 0);
+    request.min_document_tokens = 3;
+    const auto fewer = summarise({1, 2, 3, 10}, FakeStream(8, {5, 8}), request);
+    EXPECT_EQ(fewer.documents_left_out, 1);
+    const auto json = to_json(fewer);
+    EXPECT_EQ(json.at("documents_left_out"), 1);
+    EXPECT_EQ(json.at("min_document_tokens"), 3);
+    EXPECT_TRUE(fewer.measurement() == eval_result_from_json(json, "row").measurement());
+    request.min_document_tokens = 0;
+    request.stride = 0;
+    request.truncate = true;
+    const auto truncated = summarise({1, 2, 3, 4, 8}, FakeStream(8, {5, 8}), request);
+    EXPECT_EQ(truncated.stride, 4);
+    EXPECT_DOUBLE_EQ(truncated.tool_ppl, std::exp((2 + 6) / 2.0));
+}
+
 TEST(Summary, IntervalComesFromBlocks) {
-    std::vector<float> nll;
+    std::vector<double> nll;
     for (int block = 0; block < 40; ++block) nll.insert(nll.end(), 1024, block % 2 == 0 ? 2.0F : 4.0F);
     const auto r = summarise(nll, FakeStream(40 * 1024), request_for("paper", 64));
     // Block means of 2 and 4: the standard deviation is sqrt(40/39), over sqrt(40); t for 39 degrees of freedom is
@@ -142,7 +186,7 @@ TEST(Summary, WhatHasNoValueHasNone) {
     EXPECT_TRUE(worst.diverged());
     EXPECT_FALSE(worst.ppl_ci);
     const auto huge =
-        summarise(std::vector<float>(11 * 1024, 2000.0F), FakeStream(11 * 1024), request_for("paper", 1024));
+        summarise(std::vector<double>(11 * 1024, 2000.0F), FakeStream(11 * 1024), request_for("paper", 1024));
     EXPECT_TRUE(huge.diverged());
     EXPECT_TRUE(std::isinf(huge.ppl));  // exp overflows, the loss does not
     EXPECT_FALSE(huge.ppl_ci);
@@ -171,6 +215,26 @@ TEST(Results, RowsComeBackAsTheyWere) {
     EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);
     other["nll"] = "high";
     EXPECT_THROW(eval_result_from_json(other, "x:1"), DataError);
+}
+
+TEST(Results, TheRuleForABosComesBack) {
+    auto request = request_for("hf", 4);
+    const auto plain = summarise({1, 2, 3, 4, 5, 6}, FakeStream(7), request);
+    EXPECT_EQ(to_json(plain).at("bos"), "never");
+    EXPECT_FALSE(to_json(plain).contains("truncate"));
+    request.bos = Bos::first;
+    const auto json = to_json(summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request));
+    EXPECT_EQ(json.at("bos"), "first");
+    EXPECT_EQ(eval_result_from_json(json, "x:1").bos, Bos::first);
+    auto row = to_json(plain);
+    row.erase("bos");  // rows of earlier versions
+    EXPECT_FALSE(eval_result_from_json(row, "x:1").bos);
+    EXPECT_TRUE(eval_result_from_json(row, "x:1").measurement() == plain.measurement());
+    EXPECT_FALSE(to_json(summarise({1, 2, 3, 4, 5, 6, 7}, FakeStream(7), request_for("paper", 4))).contains("bos"));
+    row["bos"] = "sometimes";
+    EXPECT_THROW(eval_result_from_json(row, "x:1"), DataError);
+    row["bos"] = 1;
+    EXPECT_THROW(eval_result_from_json(row, "x:1"), DataError);
 }
 
 TEST(Results, NoValueIsNullAndComesBack) {

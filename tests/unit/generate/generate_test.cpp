@@ -78,6 +78,69 @@ TEST_P(CachedLogits, EqualThoseOfTheFullForward) {
 
 INSTANTIATE_TEST_SUITE_P(Methods, CachedLogits, testing::ValuesIn(test::every_method()));
 
+// A method that depends on the length is told the whole generation's in each pass, so that all keys in the cache agree.
+TEST(Cache, HoldsTheLengthOfTheGeneration) {
+    struct Case {
+        std::string what;
+        PositionConfig position;
+    };
+    std::vector<Case> cases(5);
+    const auto named = [](const char* name) { return std::string(name); };
+    for (const char* range : {"rerope", "leaky_rerope", "self_extend"}) {
+        const OptionMap options = {{"range", named(range)}, {"range_window", std::int64_t{6}}};
+        cases.push_back({range, {"rotary", 0, {}, options}});
+    }
+    for (const char* range : {"lm_infinite", "streaming"})
+        cases.push_back({range, {"rotary", 6, {}, {{"range", named(range)}, {"sinks", std::int64_t{2}}}}});
+    for (const char* temperature : {"log_n", "ssmax", "head_scale", "llama4"}) {
+        const OptionMap options = {{"temperature", named(temperature)}, {"sink_logit", true}};
+        cases.push_back({temperature, {"alibi", 0, {}, options}});
+    }
+    cases.push_back({"sinks", {"kerple", 5, {}, {{"sinks", std::int64_t{3}}}}});
+    cases.push_back({"gates and sink", {"fox", 9, {}, {{"sinks", std::int64_t{1}}, {"sink_logit", true}}}});
+    for (const char* method : {"alibi", "kerple", "rotary", "sinusoidal"})
+        cases.push_back({named("drawn ") + method, {method, 0, {}, {{"draw", named("integers")}}}});
+    cases.push_back({"drawn floats", {"rotary", 0, {}, {{"draw", named("floats")}}}});
+    cases.push_back({"interpolated", {"alibi", 0, {}, {{"interpolate", true}}}});
+    cases[0].what = "dynamic";
+    cases[0].position = {"rotary", 0, {}, {{"scaling", std::string("dynamic")}, {"factor", 2.0}}};
+    cases[1].what = "halves";
+    cases[1].position = {"rotary", 0, {}, {{"pairs", std::string("halves")}, {"dim", std::int64_t{6}}}};
+    cases[2].what = "layers";
+    cases[2].position.layers = {{"rotary", 0, {{"scaling", std::string("dynamic")}}}, {"alibi", 0, {}}};
+    cases[3].what = "windows";
+    cases[3].position.layers = {{"rotary", 5, {}}, {"none", 0, {}}};
+    cases[4].what = "rounded";
+    cases[4].position = {"alibi", 0, {}, {{"rounding", std::string("falcon")}}};
+    for (const auto& [what, position] : cases) {
+        auto config = test::tiny_config();
+        config.position = position;
+        config.attention.backend = "reference";  // serves everything
+        const auto model = test::tiny_model(config);
+        model->eval();  // in training, positions are drawn anew for each pass
+        const torch::NoGradGuard no_grad;
+        const auto tokens = test::random_tokens(1, 40);
+        const auto logits = [&](const at::Tensor& some, KvCache& cache) {
+            return model->head().logits(model->hidden(some, &cache).flatten(0, 1));
+        };
+        KvCache whole, steps;
+        whole.evaluated_length = steps.evaluated_length = 50;
+        const auto full = logits(tokens, whole);
+        std::vector<at::Tensor> pieces;
+        for (std::int64_t begin = 0; begin < 40;) {
+            const std::int64_t count = begin == 0 ? 11 : 1;  // the training length is 16
+            pieces.push_back(logits(tokens.slice(1, begin, begin + count), steps));
+            begin += count;
+        }
+        EXPECT_LT(test::largest_difference(torch::cat(pieces), full), 1e-10) << what;
+        KvCache unknown;
+        if (model->position().depends_on_length()) {
+            EXPECT_THROW(logits(tokens, unknown), Error);
+            EXPECT_GT(test::largest_difference(model->head().logits(model->hidden(tokens).flatten(0, 1)), full), 1e-6);
+        }
+    }
+}
+
 TEST(Cache, RefusesGradients) {
     const auto model = test::tiny_model(test::tiny_config());
     KvCache cache;
@@ -106,6 +169,27 @@ TEST(Generate, GreedyIsTheBestTokenOfTheFullForward) {
         const auto tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), torch::kLong).unsqueeze(0);
         made.push_back(static_cast<TokenId>(
             model->head().logits(model->hidden(tokens).select(1, -1)).argmax().item<std::int64_t>()));
+        ids.push_back(made.back());
+    }
+    EXPECT_EQ(generate(*model, tokenizer, request), valid_utf8(tokenizer.decode(made)));
+}
+
+TEST(Generate, TellsTheWholeLengthFromTheStart) {
+    auto config = test::tiny_config("rotary");
+    config.position.options = {{"scaling", std::string("dynamic")}, {"factor", 2.0}};
+    const auto model = test::tiny_model(config);
+    const ByteTokenizer tokenizer;
+    auto request = request_of("cab", 0.0);
+    request.max_new_tokens = 30;
+    std::vector<TokenId> ids = {36}, made;
+    tokenizer.encode("cab", ids);
+    for (int i = 0; i < 30; ++i) {
+        const torch::NoGradGuard no_grad;
+        const auto tokens = torch::tensor(std::vector<std::int64_t>(ids.begin(), ids.end()), torch::kLong).unsqueeze(0);
+        KvCache cache;
+        cache.evaluated_length = 4 + 30;
+        made.push_back(static_cast<TokenId>(
+            model->head().logits(model->hidden(tokens, &cache).select(1, -1)).argmax().item<std::int64_t>()));
         ids.push_back(made.back());
     }
     EXPECT_EQ(generate(*model, tokenizer, request), valid_utf8(tokenizer.decode(made)));

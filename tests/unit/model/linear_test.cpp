@@ -9,6 +9,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/model/autocast.h"
+#include "model/chunked_loss.h"
 #include "model/dropout.h"
 #include "model/relu_ffn.h"
 #include "model/transpose.h"
@@ -46,6 +47,24 @@ TEST(Linear, OnednnEqualsAtenWithEveryGradient) {
                 }
             }
         }
+    }
+}
+
+// On any CPU, whichever way it computes them.
+TEST(Linear, HalfPrecisionWithoutGradientsIsRoundedOnce) {
+    for (const auto type : {torch::kBFloat16, torch::kHalf}) {
+        torch::manual_seed(3);
+        const auto x = torch::randn({70, 96}), weight = torch::randn({48, 96}), bias = torch::randn({48});
+        const auto rounded = [&](const at::Tensor& t) { return t.to(type).to(torch::kDouble); };
+        const auto expected = torch::linear(rounded(x), rounded(weight), rounded(bias));
+        const torch::NoGradGuard no_grad;
+        const AutocastScope autocast(c10::DeviceType::CPU, type);
+        const auto found = linear(x, weight, bias);
+        EXPECT_EQ(found.scalar_type(), type);
+        const double unit = type == torch::kHalf ? std::exp2(-11) : std::exp2(-8);
+        EXPECT_LT(found.to(torch::kDouble).sub(expected).abs().max().item<double>(),
+                  1.01 * unit * expected.abs().max().item<double>());
+        EXPECT_EQ(plain_logits(x, weight).scalar_type(), type);
     }
 }
 

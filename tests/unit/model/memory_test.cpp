@@ -35,6 +35,23 @@ std::vector<Config> every_shape() {
             }
         }
     }
+    for (const auto block : {BlockKind::normed_residual, BlockKind::post_norm, BlockKind::sublayer_norm,
+                             BlockKind::parallel, BlockKind::parallel_one_norm}) {
+        for (const bool on : {false, true}) {
+            auto& model = configs.emplace_back(test::tiny_config()).model;
+            model.block = block;
+            model.kv_heads = on ? 1 : 0;
+            model.head_dim = on ? 16 : 0;
+            model.qk_norm = on ? QkNorm::whole : QkNorm::head;
+            model.norm_weights = on;
+            model.norm = on ? NormKind::rmsnorm_1p : NormKind::layernorm;
+            model.activation = on ? Activation::geglu_tanh : Activation::gelu_tanh;
+            model.qkv_bias = on ? PartBias::off : PartBias::on;
+            model.embedding_norm = model.head_bias = on;
+            model.embedding_dim = on ? 12 : 0;
+            model.tie_output = block != BlockKind::parallel;
+        }
+    }
     return configs;
 }
 
@@ -89,6 +106,26 @@ TEST(ModelMemory, ALayerKeepsWhatTheDocsSay) {
     config.position.method = "rotary";
     EXPECT_DOUBLE_EQ(make_meta_model(config, test::kVocab)->memory(pass).layer.kept,
                      n * (20 * d + 2 * f) + 2 * n * (2 * d + 3 * f) + 4 * n * heads + statistics);
+}
+
+// Fewer heads of keys make q, k and v smaller; parallel sub-layers have one stream less between them, and the block
+// with one norm has one normed copy less.
+TEST(ModelMemory, ALayerOfAnotherShapeKeepsItsOwn) {
+    auto config = test::tiny_config("alibi", "fp32");
+    PassRequest pass;
+    pass.batch = 3;
+    pass.length = 16;
+    const auto kept = [&] { return make_meta_model(config, test::kVocab)->memory(pass).layer.kept; };
+    const double n = 3 * 16, d = 24, f = 40, heads = 3, statistics = 2 * n * 4;
+    config.model.kv_heads = 1;
+    EXPECT_DOUBLE_EQ(kept(), 4 * n * (6 * d + 2 * d / 3 + f) + 4 * n * heads + 2 * statistics);
+    config.model.head_dim = 16;
+    EXPECT_DOUBLE_EQ(kept(), 4 * n * (4 * d + 2 * 48 + 2 * 16 + f) + 4 * n * heads + 2 * statistics);
+    config.model.kv_heads = config.model.head_dim = 0;
+    config.model.block = BlockKind::parallel;
+    EXPECT_DOUBLE_EQ(kept(), 4 * n * (7 * d + f) + 4 * n * heads + 2 * statistics);
+    config.model.block = BlockKind::parallel_one_norm;
+    EXPECT_DOUBLE_EQ(kept(), 4 * n * (6 * d + f) + 4 * n * heads + statistics);
 }
 
 }  // namespace

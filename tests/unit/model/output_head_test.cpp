@@ -153,7 +153,7 @@ TEST(ChunkedLoss, HalfPrecisionInputsAreScaledBeforeTheyAreRounded) {
     const auto targets = torch::randint(30, {40}, torch::kLong);
     const auto gradient = [&](double scale) {
         const AutocastScope autocast(c10::kCPU, at::kBFloat16);
-        return torch::autograd::grad({chunked_loss(hidden, weight, targets, scale, 16)}, {hidden})[0].to(
+        return torch::autograd::grad({chunked_loss(hidden, weight, at::Tensor(), targets, scale, 16)}, {hidden})[0].to(
             torch::kDouble);
     };
     constexpr double kScale = 1.0 / 73728;

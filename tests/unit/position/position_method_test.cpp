@@ -20,6 +20,10 @@ PositionContext context_of(std::int64_t dim = 16, std::int64_t heads = 2, Option
     return {2, dim, heads, 8, std::move(options)};
 }
 
+Rotated rotated(PositionMethod& method, const at::Tensor& q, const at::Tensor& k, const at::Tensor& positions) {
+    return method.rotate({.positions = positions, .q = q, .k = k});
+}
+
 // ---- the registry ----
 
 // What a user writes for a new method: a class, its options, its registration. Nothing else in the program knows of it.
@@ -27,9 +31,8 @@ class LogDistance : public PositionMethod {
 public:
     explicit LogDistance(const PositionContext& context)
         : strength_(option_double(context.options, "strength")), heads_(context.heads) {}
-    BiasSpec bias(std::int64_t) override {
+    BiasSpec bias(const PositionCall&) override {
         BiasSpec spec;
-        spec.kind = BiasSpec::Kind::table;
         spec.table = torch::arange(10, torch::kDouble).add(1).log().mul(-strength_).expand({heads_, 10});
         return spec;
     }
@@ -48,7 +51,7 @@ LONGBOW_REGISTER_POSITION({"log_distance",
 class SilentSlopes : public PositionMethod {
 public:
     explicit SilentSlopes(const PositionContext& context) : slopes_(torch::ones({context.heads})) {}
-    BiasSpec bias(std::int64_t) override { return {.kind = BiasSpec::Kind::slopes, .slopes = slopes_}; }
+    BiasSpec bias(const PositionCall&) override { return {.slopes = slopes_}; }
 
 private:
     at::Tensor slopes_;
@@ -67,10 +70,10 @@ TEST(Registry, KnowsTheBuiltInMethodsAndThisFiles) {
 }
 
 TEST(Registry, AMethodAddedHereIsMadeWithItsDefaultsAndOptions) {
-    EXPECT_NEAR(make_position_method("log_distance", context_of())->bias(0).table[1][1].item<double>(),
+    EXPECT_NEAR(make_position_method("log_distance", context_of())->bias({}).table[1][1].item<double>(),
                 -2 * std::log(2), 1e-12);
     const auto given = make_position_method("log_distance", context_of(16, 2, {{"strength", 5.0}}));
-    EXPECT_NEAR(given->bias(0).table[1][1].item<double>(), -5 * std::log(2), 1e-12);
+    EXPECT_NEAR(given->bias({}).table[1][1].item<double>(), -5 * std::log(2), 1e-12);
 }
 
 TEST(Registry, AnUnknownNameIsAnErrorWithTheNearest) {
@@ -86,8 +89,9 @@ TEST(Registry, AnUnknownNameIsAnErrorWithTheNearest) {
 TEST(Registry, SlopesAreDeclared) {
     for (const auto& entry : position_methods()) {
         if (entry.name == "silent_slopes") continue;  // registered by the test itself, below
-        const auto kind = make_position_method(entry.name, context_of())->bias(0).kind;
-        EXPECT_TRUE(entry.slopes || kind != BiasSpec::Kind::slopes) << entry.name;
+        const auto method = make_position_method(entry.name, context_of());
+        if (!method->parts_from_data(0).empty()) continue;
+        EXPECT_TRUE(entry.slopes || !method->bias({}).slopes.defined()) << entry.name;
         if (entry.name == "alibi" || entry.name == "t5") {
             EXPECT_EQ(entry.slopes, entry.name == "alibi");
         }
@@ -137,6 +141,31 @@ TEST(Alibi, AnyNumberOfHeads) {
     }
 }
 
+TEST(Alibi, FalconsRounding) {
+    const double scale = 1 / std::sqrt(8.0);
+    const OptionMap options = {{"rounding", std::string("falcon")}, {"slope_scale", scale}};
+    const auto method = make_position_method("alibi", context_of(96, 12, options));
+    const auto bias = method->bias({.evaluated_length = 3000, .keys = 2500});
+    EXPECT_EQ(bias.parts(), BiasParts{BiasPart::places});
+    ASSERT_EQ(bias.column.sizes(), at::IntArrayRef({1, 12, 2500}));
+    const auto slopes = alibi_slopes(12, SlopeRule::authors);
+    const auto rounded = [](double x) { return static_cast<float>(c10::BFloat16(static_cast<float>(x))); };
+    std::int64_t inexact = 0;
+    for (std::int64_t head = 0; head < 12; ++head) {
+        for (std::int64_t key = 0; key < 2500; key += 7) {
+            const double product = rounded(rounded(slopes[head]) * rounded(static_cast<double>(key)));
+            ASSERT_DOUBLE_EQ(bias.column[0][head][key].item<double>(), product * scale) << head << " " << key;
+            inexact += product != slopes[head] * static_cast<double>(key) ? 1 : 0;
+        }
+    }
+    EXPECT_GT(inexact, 1000) << "rounding matters";
+    // A generation asks for one key more each time, and gets the values that it got before.
+    const auto longer = method->bias({.evaluated_length = 3000, .keys = 2501}).column;
+    EXPECT_TRUE(longer.narrow(2, 0, 2500).equal(bias.column));
+    EXPECT_TRUE(method->bias({.keys = 3}).column.equal(bias.column.narrow(2, 0, 3)));
+    EXPECT_FALSE(method->depends_on_length());
+}
+
 // ---- sinusoidal ----
 
 TEST(Sinusoidal, HalvesWithDivisorHalfMinusOneFromRowTwo) {
@@ -163,7 +192,7 @@ TEST(Sinusoidal, AddsTheRowsOfEachWindow) {
     const auto x = torch::zeros({2, 4, 16}, torch::kDouble);
     for (const std::int64_t begin : {0, 7, 0}) {
         const auto positions = torch::arange(begin, begin + 4);
-        EXPECT_TRUE(method->embed(x, positions)[1].equal(sinusoidal_rows(positions, 16)));
+        EXPECT_TRUE(method->embed(x, {.positions = positions})[1].equal(sinusoidal_rows(positions, 16)));
     }
 }
 
@@ -173,11 +202,11 @@ TEST(Rotary, TurnsInterleavedPairs) {
     const auto method = make_position_method("rotary", context_of(16, 2, {{"base", 100.0}}));
     const auto q = torch::randn({2, 2, 5, 8}, torch::kDouble), k = torch::randn({2, 2, 5, 8}, torch::kDouble);
     const auto positions = torch::arange(3, 8);
-    const auto [q_turned, k_turned] = method->rotate(q, k, positions);
+    const auto turned = rotated(*method, q, k, positions);
     for (int t = 0; t < 5; ++t) {
         for (int pair = 0; pair < 4; ++pair) {
             const double angle = (t + 3) * std::pow(100.0, -2.0 * pair / 8);
-            for (const auto& [before, after] : {std::pair{q, q_turned}, std::pair{k, k_turned}}) {
+            for (const auto& [before, after] : {std::pair{q, turned.q}, std::pair{k, turned.k}}) {
                 const auto a = before[1][1][t][2 * pair].item<double>(),
                            b = before[1][1][t][2 * pair + 1].item<double>();
                 EXPECT_NEAR(after[1][1][t][2 * pair].item<double>(), a * std::cos(angle) - b * std::sin(angle), 1e-12);
@@ -192,8 +221,8 @@ TEST(Rotary, ScoresDependOnTheDistanceAlone) {
     const auto method = make_position_method("rotary", context_of());
     const auto q = torch::randn({1, 2, 6, 8}, torch::kDouble), k = torch::randn({1, 2, 6, 8}, torch::kDouble);
     const auto scores = [&](std::int64_t begin) {
-        const auto [a, b] = method->rotate(q, k, torch::arange(begin, begin + 6));
-        return a.matmul(b.transpose(2, 3));
+        const auto turned = rotated(*method, q, k, torch::arange(begin, begin + 6));
+        return turned.q.matmul(turned.k.transpose(2, 3));
     };
     EXPECT_LT(scores(0).sub(scores(1000)).abs().max().item<double>(), 1e-10);
 }
@@ -203,17 +232,17 @@ TEST(Rotary, GradientsAreTheInverseRotation) {
     const auto q = torch::randn({1, 2, 6, 8}, torch::kDouble).requires_grad_(true);
     const auto weight = torch::randn({1, 2, 6, 8}, torch::kDouble);
     const auto positions = torch::arange(6);
-    method->rotate(q, q.detach(), positions).first.mul(weight).sum().backward();
+    rotated(*method, q, q.detach(), positions).q.mul(weight).sum().backward();
     // A rotation's transpose is its inverse, so rotating the gradient forward again must give the weight back.
-    EXPECT_LT(method->rotate(q.grad(), weight, positions).first.sub(weight).abs().max().item<double>(), 1e-12);
+    EXPECT_LT(rotated(*method, q.grad(), weight, positions).q.sub(weight).abs().max().item<double>(), 1e-12);
 }
 
 TEST(Rotary, HalfPrecisionIsRoundedOnlyOnce) {
     const auto method = make_position_method("rotary", context_of());
     const auto q = torch::randn({1, 2, 6, 8}).to(torch::kBFloat16);
     const auto positions = torch::arange(4000, 4006);
-    const auto exact = method->rotate(q.to(torch::kDouble), q.to(torch::kDouble), positions).first;
-    const auto rounded = method->rotate(q, q, positions).first;
+    const auto exact = rotated(*method, q.to(torch::kDouble), q.to(torch::kDouble), positions).q;
+    const auto rounded = rotated(*method, q, q, positions).q;
     EXPECT_EQ(rounded.scalar_type(), torch::kBFloat16);
     EXPECT_LT(rounded.to(torch::kDouble).sub(exact).abs().max().item<double>(), 0.02);
 }
@@ -236,8 +265,8 @@ TEST(T5, BucketsByHand) {
 
 TEST(T5, TableFollowsTheWeightsAndGivesThemGradients) {
     const auto method = make_position_method("t5", context_of());
-    const auto bias = method->bias(0);
-    ASSERT_EQ(bias.kind, BiasSpec::Kind::table);
+    const auto bias = method->bias({});
+    ASSERT_EQ(bias.parts(), BiasParts{BiasPart::table});
     ASSERT_EQ(bias.table.sizes(), at::IntArrayRef({2, 129}));
     const auto weight = method->parameters().front();
     ASSERT_EQ(weight.sizes(), at::IntArrayRef({32, 2}));
@@ -253,7 +282,7 @@ TEST(T5, OneTableALayerWhenNotShared) {
         make_position_method("t5", context_of(16, 2, {{"shared", false}, {"init", std::string("zeros")}}));
     EXPECT_TRUE(method->bias_differs_by_layer());
     EXPECT_EQ(method->parameters().front().sizes(), at::IntArrayRef({2, 32, 2}));
-    EXPECT_TRUE(method->bias(1).table.eq(0).all().item<bool>());
+    EXPECT_TRUE(method->bias({.layer = 1}).table.eq(0).all().item<bool>());
     EXPECT_THROW(make_position_method("t5", context_of(16, 2, {{"max_distance", std::int64_t{16}}})), ConfigError);
 }
 
@@ -262,17 +291,26 @@ TEST(T5, OneTableALayerWhenNotShared) {
 TEST(Learned, AddsItsRowsAndEndsWithThem) {
     const auto method = make_position_method("learned", context_of());
     EXPECT_EQ(method->max_length(), 8);
-    const auto out = method->embed(torch::zeros({1, 3, 16}), torch::arange(2, 5));
+    const auto out = method->embed(torch::zeros({1, 3, 16}), {.positions = torch::arange(2, 5)});
     EXPECT_TRUE(out[0].equal(method->parameters().front().slice(0, 2, 5)));
     EXPECT_EQ(make_position_method("learned", context_of(16, 2, {{"max_length", std::int64_t{20}}}))->max_length(), 20);
     EXPECT_THROW(make_position_method("learned", context_of(16, 2, {{"max_length", std::int64_t{4}}})), ConfigError);
 }
 
+TEST(Learned, UnusedRowsComeFirst) {
+    const auto method = make_position_method("learned", context_of(16, 2, {{"offset", std::int64_t{2}}}));
+    EXPECT_EQ(method->max_length(), 8);
+    const auto table = method->parameters().front();
+    ASSERT_EQ(table.sizes(), at::IntArrayRef({10, 16}));
+    const auto out = method->embed(torch::zeros({1, 8, 16}), {.positions = torch::arange(8)});
+    EXPECT_TRUE(out[0].equal(table.slice(0, 2)));
+}
+
 TEST(None, ChangesNothing) {
     const auto method = make_position_method("none", context_of());
     const auto x = torch::randn({1, 3, 16});
-    EXPECT_TRUE(method->embed(x, torch::arange(3)).is_same(x));
-    EXPECT_EQ(method->bias(0).kind, BiasSpec::Kind::none);
+    EXPECT_TRUE(method->embed(x, {.positions = torch::arange(3)}).is_same(x));
+    EXPECT_TRUE(method->bias({}).parts().empty());
     EXPECT_TRUE(method->parameters().empty());
 }
 

@@ -28,17 +28,17 @@ EvalResult row_of(std::int64_t length, std::int64_t stride) {
 }
 
 // Returns losses in which each window's first token costs `early` and the others `later`.
-std::vector<float> windows_of(std::int64_t length, float early, float later) {
-    std::vector<float> nll(4096, later);
+std::vector<double> windows_of(std::int64_t length, double early, double later) {
+    std::vector<double> nll(4096, later);
     for (std::size_t i = 0; i < nll.size(); i += static_cast<std::size_t>(length)) nll[i] = early;
     return nll;
 }
 
-EarlyTokenAnalysis analysis_of(float context_gain) {
-    const std::vector<std::vector<float>> disjoint{windows_of(64, 9, 3),
-                                                   windows_of(256, 9 - context_gain, 3 - context_gain)};
-    const std::vector<std::vector<float>> sliding{std::vector<float>(4096, 3),
-                                                  std::vector<float>(4096, 3 - context_gain)};
+EarlyTokenAnalysis analysis_of(double context_gain) {
+    const std::vector<std::vector<double>> disjoint{windows_of(64, 9, 3),
+                                                    windows_of(256, 9 - context_gain, 3 - context_gain)};
+    const std::vector<std::vector<double>> sliding{std::vector<double>(4096, 3),
+                                                   std::vector<double>(4096, 3 - context_gain)};
     return analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}, {row_of(256, 256), row_of(256, 16), {}}},
                                 disjoint, sliding);
 }
@@ -82,7 +82,7 @@ TEST(EarlyToken, TheFigureStandsAlone) {
 TEST(EarlyToken, ADivergedModelIsSaidToBe) {
     auto bad = row_of(64, 64), slow = row_of(64, 16), far = row_of(256, 256), far_slow = row_of(256, 16);
     for (auto* row : {&bad, &slow, &far, &far_slow}) row->nll = row->ppl = NAN;
-    const std::vector<float> nothing(4096, NAN);
+    const std::vector<double> nothing(4096, NAN);
     const auto analysis =
         analyse_early_tokens({{bad, slow, {}}, {far, far_slow, {}}}, {nothing, nothing}, {nothing, nothing});
     const auto text = early_token_text(analysis);
@@ -94,8 +94,8 @@ TEST(EarlyToken, ADivergedModelIsSaidToBe) {
 }
 
 TEST(EarlyToken, UnlikeTargetsAreRefused) {
-    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<float>(10)},
-                                      {std::vector<float>(11)}),
+    EXPECT_THROW(analyse_early_tokens({{row_of(64, 64), row_of(64, 16), {}}}, {std::vector<double>(10)},
+                                      {std::vector<double>(11)}),
                  DataError);
     EXPECT_THROW(analyse_early_tokens({}, {}, {}), Error);
 }

@@ -3,7 +3,8 @@
 // other, for calls with too few heads to keep all threads busy, computes dq by blocks of queries and then dk and dv by
 // blocks of keys (seven products a tile). Both give the same bits, because each sum takes its tiles in the same order.
 // That order begins at the diagonal, so that far tiles whose parts are too small to count leave the sum unchanged to
-// the last bit, whether they are visited or skipped.
+// the last bit, whether they are visited or skipped. A head of k and v that serves several heads of q sums their parts
+// in the heads' order.
 #pragma once
 
 #include "bias_gradient.h"
@@ -27,6 +28,7 @@ public:
         : a_(a),
           which_(which),
           bias_gradient_(bias_gradient),
+          group_(group_of(a)),
           width_(padded(a.head_dim)),
           tile_size_(std::int64_t{kTile} * width_),
           words_(tile_size_ / kPack),
@@ -49,15 +51,21 @@ public:
         keys_across_ = scratch.take<float>(key_slots_ * words_);
         values_across_ = scratch.take<float>(key_slots_ * words_);
         keys_ = scratch.take<float>(key_slots_ * words_);
-        key_gradients_ = scratch.take<float>(tile_size_);
-        value_gradients_ = scratch.take<float>(tile_size_);
+        // The heads of a group walk over all blocks of keys one after the other.
+        const std::int64_t key_sums = group_ > 1 && which != Gradients::queries ? key_blocks : 1;
+        key_gradients_ = scratch.take<float>(key_sums * tile_size_);
+        value_gradients_ = scratch.take<float>(key_sums * tile_size_);
         packed_ = scratch.take<std::uint8_t>(max_of(blocks_of(a.query_length), blocks_of(a.key_length)));
     }
 
     // Computes blocks [begin, end) of one head: blocks of queries for Gradients::queries, otherwise of keys.
-    // Gradients::all needs all blocks of the head. `more` says that the next call is for the next head, whose first
-    // rows are then prefetched.
+    // Gradients::all needs all blocks of the head. The head is one of q for Gradients::queries, otherwise one of k and
+    // v. `more` says that the next call is for the next head, whose first rows are then prefetched.
     void run(int batch_head, int begin, int end, bool more = false) {
+        if (which_ != Gradients::queries && group_ > 1) {
+            run_group(batch_head, begin, end);
+            return;
+        }
         if (batch_head != batch_head_) {
             start_head(batch_head);
         }
@@ -68,8 +76,7 @@ public:
             return;
         }
         if (which_ == Gradients::all) {
-            __builtin_memset(query_gradients_, 0,
-                             sizeof(float) * static_cast<std::size_t>(blocks_of(a_.query_length) * tile_size_));
+            clear(query_gradients_, blocks_of(a_.query_length));
         }
         for (int block = end - 1; block >= begin; --block) {
             if (block > begin) {
@@ -77,17 +84,13 @@ public:
             } else if (more) {
                 plan_prefetch(batch_head + 1, blocks_of(a_.key_length) - 1);
             }
-            key_block(block);
+            clear_key_sums(0, 1);
+            add_key_block(block, 0);
+            write_key_sums(block, 0);
             next_.fetch(kAllLines);
         }
         if (which_ == Gradients::all) {
-            for (int block = 0; block < blocks_of(a_.query_length); ++block) {
-                next_.clear();
-                next_.add(a_.dq, batch_, head_, (block + 1) * kTile, min_of((block + 2) * kTile, a_.query_length),
-                          a_.head_dim, true);
-                next_.fetch(kAllLines);
-                write(a_.dq, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
-            }
+            write_query_gradients();
         }
     }
 
@@ -97,10 +100,32 @@ private:
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kSomeLines = 160, kAllLines = 1 << 20;  // cache lines to prefetch at once
 
+    // Does the same for a head of k and v that serves several heads of q.
+    void run_group(int kv_unit, int begin, int end) {
+        next_.clear();
+        clear_key_sums(begin, end);
+        for (int i = 0; i < group_; ++i) {
+            start_head(kv_unit * group_ + i);
+            if (which_ == Gradients::all) {
+                clear(query_gradients_, blocks_of(a_.query_length));
+            }
+            for (int block = end - 1; block >= begin; --block) {
+                add_key_block(block, block);
+            }
+            if (which_ == Gradients::all) {
+                write_query_gradients();
+            }
+        }
+        for (int block = begin; block < end; ++block) {
+            write_key_sums(block, block);
+        }
+    }
+
     void start_head(int batch_head) {
         batch_head_ = batch_head;
         batch_ = batch_head / a_.heads;
         head_ = batch_head % a_.heads;
+        kv_head_ = kv_head_of(a_, head_);
         window_ = window_of(a_, batch_);
         bias_.fill(a_, batch_, head_, bias_data_);
         __builtin_memset(packed_, 0,
@@ -118,7 +143,7 @@ private:
         const longbow_tensor4* const by_query[] = {&a_.q, &a_.dout, &a_.out};
         next_.clear();
         for (const auto* rows : by_key) {
-            next_.add(*rows, batch, head, keys, min_of(keys + kTile, a_.key_length), a_.head_dim,
+            next_.add(*rows, batch, kv_head_of(a_, head), keys, min_of(keys + kTile, a_.key_length), a_.head_dim,
                       rows == &a_.dk || rows == &a_.dv);
         }
         for (const auto* rows : by_query) {
@@ -129,10 +154,18 @@ private:
         }
     }
 
-    void key_block(int block) {
+    void clear(float* tiles, int count) const {
+        __builtin_memset(tiles, 0, sizeof(float) * static_cast<std::size_t>(count * tile_size_));
+    }
+    void clear_key_sums(int begin, int end) const {
+        clear(key_gradients_ + begin * tile_size_, end - begin);
+        clear(value_gradients_ + begin * tile_size_, end - begin);
+    }
+
+    // Adds what this head of q gives to the gradients of a block of keys, which are in the sums' place `slot`.
+    void add_key_block(int block, int slot) {
         bool packed = false;
-        __builtin_memset(key_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
-        __builtin_memset(value_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
+        key_sum_ = slot * tile_size_;
         for (int query = 0; query < blocks_of(a_.query_length); ++query) {
             if (!visible_blocks(a_, batch_, head_, query).holds(block)) {
                 continue;
@@ -147,12 +180,26 @@ private:
             }
             tile(query, block, query, 0);
         }
-        write(a_.dk, key_gradients_, block, a_.key_length, a_.scale);
-        write(a_.dv, value_gradients_, block, a_.key_length, 256.0f / static_cast<float>(a_.dropout_keep));
+    }
+
+    void write_key_sums(int block, int slot) {
+        write(a_.dk, kv_head_, key_gradients_ + slot * tile_size_, block, a_.key_length, a_.scale);
+        write(a_.dv, kv_head_, value_gradients_ + slot * tile_size_, block, a_.key_length,
+              256.0f / static_cast<float>(a_.dropout_keep));
+    }
+
+    void write_query_gradients() {
+        for (int block = 0; block < blocks_of(a_.query_length); ++block) {
+            next_.clear();
+            next_.add(a_.dq, batch_, head_, (block + 1) * kTile, min_of((block + 2) * kTile, a_.query_length),
+                      a_.head_dim, true);
+            next_.fetch(kAllLines);
+            write(a_.dq, head_, query_gradients_ + block * tile_size_, block, a_.query_length, a_.scale);
+        }
     }
 
     void query_block(int block) {
-        __builtin_memset(query_gradients_, 0, sizeof(float) * static_cast<std::size_t>(tile_size_));
+        clear(query_gradients_, 1);
         const BlockRange range = visible_blocks(a_, batch_, head_, block);
         if (range.begin < range.end) {
             pack_queries(block, 0);
@@ -164,15 +211,15 @@ private:
             }
             tile(block, key, 0, key);
         }
-        write(a_.dq, query_gradients_, block, a_.query_length, a_.scale);
+        write(a_.dq, head_, query_gradients_, block, a_.query_length, a_.scale);
     }
 
     void pack_keys(int block, int slot) {
         const int first = block * kTile;
         const int last = min_of(first + kTile, window_.keys);
-        const auto keys = rows_of<const T>(a_.k, batch_, head_);
+        const auto keys = rows_of<const T>(a_.k, batch_, kv_head_);
         Arithmetic::copy_across(keys, first, last, a_.head_dim, keys_across_ + slot * words_);
-        Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim,
+        Arithmetic::copy_across(rows_of<const T>(a_.v, batch_, kv_head_), first, last, a_.head_dim,
                                 values_across_ + slot * words_);
         Arithmetic::copy_right(keys, first, last, a_.head_dim, keys_ + slot * words_);
     }
@@ -270,8 +317,8 @@ private:
                 product<Arithmetic, true>(keys_here, left, right + query_slot * words_, width_, to, width_, by_column);
                 next_.fetch(kSomeLines);
             };
-            sum_by_key(score_gradients_.weights_by_key(), output_gradients_right_, value_gradients_);
-            sum_by_key(score_gradients_.gradients_by_key(), queries_right_, key_gradients_);
+            sum_by_key(score_gradients_.weights_by_key(), output_gradients_right_, value_gradients_ + key_sum_);
+            sum_by_key(score_gradients_.gradients_by_key(), queries_right_, key_gradients_ + key_sum_);
         }
         if (which_ != Gradients::keys) {
             product<Arithmetic, true>(rows, score_gradients_.gradients_by_query(), keys_ + key_slot * words_, width_,
@@ -281,11 +328,11 @@ private:
         }
     }
 
-    void write(const longbow_tensor4& to, const float* tile, int block, int length, float factor) {
+    void write(const longbow_tensor4& to, int head, const float* tile, int block, int length, float factor) {
         if (to.data == nullptr) {
             return;
         }
-        const auto rows = rows_of<T>(to, batch_, head_);
+        const auto rows = rows_of<T>(to, batch_, head);
         for (int i = block * kTile; i < min_of(length, (block + 1) * kTile); ++i, tile += width_) {
             write_row(tile, Simd::set(factor), a_.head_dim, rows.row(i));
         }
@@ -294,11 +341,13 @@ private:
     const longbow_attention& a_;
     Gradients which_;
     BiasGradient bias_gradient_;
+    int group_;  // heads of q that a head of k and v serves
     int width_;
     std::int64_t tile_size_;  // numbers in a tile [kTile, padded]
     std::int64_t words_;      // words in a tile that is packed as an operand
     std::int64_t key_slots_;
-    int batch_head_ = -1, batch_ = 0, head_ = 0;
+    std::int64_t key_sum_ = 0;  // where the sums of the block of keys are that is worked on
+    int batch_head_ = -1, batch_ = 0, head_ = 0, kv_head_ = 0;
     Window window_{};
     BiasRow bias_;
     Prefetch<T> next_;

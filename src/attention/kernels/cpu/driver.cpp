@@ -24,10 +24,11 @@ enum Pass : int { kAll = 0, kQueries = 1, kKeys = 2 };  // `which` of kernels.h
 
 bool served(const longbow_attention& a) {
     return a.head_dim >= 8 && a.head_dim <= 256 && a.head_dim % 8 == 0 && a.dtype >= LONGBOW_F32 &&
-           a.dtype <= LONGBOW_F16 && a.dropout_keep > 0;
+           a.dtype <= LONGBOW_F16 && a.dropout_keep > 0 && (a.kv_heads == 0 || a.heads % a.kv_heads == 0);
 }
 
 int heads_of(const longbow_attention& a) { return a.batch * a.heads; }
+int kv_units_of(const longbow_attention& a) { return heads_of(a) / group_of(a); }  // heads of k and v
 
 // The cost of each query block of each head: the key blocks that it visits, and one more for the work that any unit
 // has.
@@ -46,12 +47,12 @@ Units query_costs(const longbow_attention& a) {
 
 Units key_costs(const longbow_attention& a) {
     const int blocks = blocks_of(a.key_length);
-    Units costs(static_cast<std::size_t>(heads_of(a)) * blocks, 1);
+    Units costs(static_cast<std::size_t>(kv_units_of(a)) * blocks, 1);
     for (int head = 0; head < heads_of(a); ++head) {
         for (int block = 0; block < blocks_of(a.query_length); ++block) {
             const BlockRange range = visible_blocks(a, head / a.heads, head % a.heads, block);
             for (int key = range.begin; key < range.end; ++key) {
-                ++costs[static_cast<std::size_t>(head) * blocks + key];
+                ++costs[static_cast<std::size_t>(head / group_of(a)) * blocks + key];
             }
         }
     }
@@ -77,9 +78,9 @@ std::vector<std::int64_t> cut_by_cost(const Units& costs, int threads, std::int6
     return begins;
 }
 
-// Which heads each thread takes. Neighbouring heads go to the same thread if that is as good a balance, because they
-// share cache lines and the kernels prefetch the next head's rows. Otherwise heads are given out by falling cost, each
-// to the thread with the least to do.
+// Which heads of k and v each thread takes. Neighbouring heads go to the same thread if that is as good a balance,
+// because they share cache lines and the kernels prefetch the next head's rows. Otherwise heads are given out by
+// falling cost, each to the thread with the least to do.
 struct HeadShares {
     std::vector<std::vector<int>> of_thread;
     double imbalance;  // the largest share divided by the mean share
@@ -98,9 +99,9 @@ double imbalance_of(const std::vector<std::vector<int>>& shares, const Units& co
 
 HeadShares share_heads(const longbow_attention& a, int threads) {
     const Units blocks = query_costs(a);
-    const int per_head = blocks_of(a.query_length);
+    const int per_head = group_of(a) * blocks_of(a.query_length);
     Units costs;
-    for (int head = 0; head < heads_of(a); ++head) {
+    for (int head = 0; head < kv_units_of(a); ++head) {
         const auto first = blocks.begin() + static_cast<std::ptrdiff_t>(head) * per_head;
         costs.push_back(std::accumulate(first, first + per_head, std::int64_t{0}));
     }
@@ -205,7 +206,7 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
     constexpr double kTwoPasses = 7.0 / 5.0;
     const HeadShares shares = threads > 1 ? share_heads(a, threads) : HeadShares{{}, 1.0};
     if (threads == 1) {
-        kernels.backward(a, kAll, 0, heads_of(a), partial, memory);
+        kernels.backward(a, kAll, 0, kv_units_of(a), partial, memory);
     } else if (shares.imbalance < kTwoPasses) {
         run(a.parallel, threads, [&](int i) {
             const auto& heads = shares.of_thread[i];

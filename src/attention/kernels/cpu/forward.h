@@ -65,8 +65,16 @@ private:
         bias_.fill(a_, batch_, head_, bias_data_);
         narrowing_.start_head(batch_, head_);
         softmax_.start_head();
+        if (same_keys(batch_head)) {
+            return;
+        }
+        kv_unit_ = batch_head / group_of(a_);
+        kv_head_ = kv_head_of(a_, head_);
         __builtin_memset(packed_, 0, static_cast<std::size_t>(blocks_of(a_.key_length)));
     }
+
+    // Whether the keys and values of this head are those that are packed now.
+    [[nodiscard]] bool same_keys(int batch_head) const { return batch_head / group_of(a_) == kv_unit_; }
 
     // Prefetches the rows with which the next block of queries begins.
     void plan_prefetch(int batch_head, int block) {
@@ -78,11 +86,11 @@ private:
         const int end = min_of(begin + kTile, a_.query_length);
         next_.clear();
         next_.add(a_.q, batch, head, begin, end, a_.head_dim, false);
-        if (range.begin < range.end && (batch_head != batch_head_ || packed_[last_block] == 0)) {
+        if (range.begin < range.end && (!same_keys(batch_head) || packed_[last_block] == 0)) {
             const int first = last_block * kTile;
             const int last = min_of(first + kTile, a_.key_length);
-            next_.add(a_.k, batch, head, first, last, a_.head_dim, false);
-            next_.add(a_.v, batch, head, first, last, a_.head_dim, false);
+            next_.add(a_.k, batch, kv_head_of(a_, head), first, last, a_.head_dim, false);
+            next_.add(a_.v, batch, kv_head_of(a_, head), first, last, a_.head_dim, false);
         }
         next_.add(a_.out, batch, head, begin, end, a_.head_dim, true);
     }
@@ -140,9 +148,9 @@ private:
         packed_[key_block] = 1;
         const int first = key_block * kTile;
         const int last = min_of(first + kTile, window_.keys);
-        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, head_), first, last, a_.head_dim,
+        Arithmetic::copy_across(rows_of<const T>(a_.k, batch_, kv_head_), first, last, a_.head_dim,
                                 keys_ + key_block * keys_size_);
-        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, head_), first, last, a_.head_dim,
+        Arithmetic::copy_right(rows_of<const T>(a_.v, batch_, kv_head_), first, last, a_.head_dim,
                                values_ + key_block * values_size_);
     }
 
@@ -160,8 +168,8 @@ private:
 
         int rows = narrowing_.rows_to_visit(key_block, all_rows, first_query);
         if (few_) {
-            score_few(rows_of<const T>(a_.k, batch_, head_), key_block * kTile, keys_here, a_.head_dim, rows, queries_,
-                      softmax_.scores());
+            score_few(rows_of<const T>(a_.k, batch_, kv_head_), key_block * kTile, keys_here, a_.head_dim, rows,
+                      queries_, softmax_.scores());
         } else {
             pack_keys(key_block);
             product<Arithmetic, false>(rows, {queries_, width_ / kPack, 1}, keys_ + key_block * keys_size_, kTile,
@@ -184,7 +192,7 @@ private:
         next_.fetch(kSomeLines);
         if (few_) {
             for (int row = 0; row < rows; ++row) {
-                sum_few(rows_of<const T>(a_.v, batch_, head_), key_block * kTile, columns(row), a_.head_dim,
+                sum_few(rows_of<const T>(a_.v, batch_, kv_head_), key_block * kTile, columns(row), a_.head_dim,
                         softmax_.scores() + row * kTile, softmax_.sums() + row * width_);
             }
             return rows;
@@ -220,6 +228,7 @@ private:
     bool few_;                              // whether there are at most kFew queries
     std::int64_t keys_size_, values_size_;  // words per block
     int batch_head_ = -1, batch_ = 0, head_ = 0;
+    int kv_unit_ = -1, kv_head_ = 0;  // of k and v: counted over [batch, kv_heads], and within the batch element
     Window window_{};
     BiasRow bias_;
     OnlineSoftmax<Arithmetic> softmax_;

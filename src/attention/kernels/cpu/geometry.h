@@ -17,6 +17,10 @@ constexpr int min_of(int a, int b) { return a < b ? a : b; }
 constexpr int max_of(int a, int b) { return a > b ? a : b; }
 inline int blocks_of(int length) { return (length + kTile - 1) / kTile; }
 
+// How many heads of q one head of k and v serves, and which head of k and v serves a head of q.
+inline int group_of(const longbow_attention& a) { return a.kv_heads > 0 ? a.heads / a.kv_heads : 1; }
+inline int kv_head_of(const longbow_attention& a, int head) { return head / group_of(a); }
+
 // The keys of one batch element, and the key position of its query 0.
 struct Window {
     int keys;    // number of keys, at most lengths[batch]

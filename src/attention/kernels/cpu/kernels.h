@@ -19,8 +19,8 @@ struct Kernels {
 
     // Computes query blocks [begin, end), counted over [batch, heads, blocks].
     void (*forward)(const longbow_attention&, std::int64_t begin, std::int64_t end, void* scratch);
-    // Computes units [begin, end): blocks of queries or of keys counted over [batch, heads, blocks], or whole heads of
-    // [batch, heads] for all gradients.
+    // Computes units [begin, end): blocks of queries counted over [batch, heads, blocks], blocks of keys counted over
+    // [batch, kv_heads, blocks], or whole heads of [batch, kv_heads] for all gradients.
     void (*backward)(const longbow_attention&, int which, std::int64_t begin, std::int64_t end, float* bias_gradient,
                      void* scratch);
     // Multiplies tiles that stay in the first-level cache, at the full speed of the arithmetic. Returns the floating

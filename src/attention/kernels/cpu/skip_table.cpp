@@ -132,10 +132,10 @@ public:
             return;
         }
         const int keys = window_of(a_, batch).keys;
-        const auto rows = [&](const longbow_tensor4& t) {
-            return Rows<T>{static_cast<const T*>(t.data) + batch * t.batch + head * t.head, t.row};
+        const auto rows = [&](const longbow_tensor4& t, int its_head) {
+            return Rows<T>{static_cast<const T*>(t.data) + batch * t.batch + its_head * t.head, t.row};
         };
-        dots(rows(a_.q), rows(a_.k), keys, a_.query_length, offset_, a_.head_dim, dots_);
+        dots(rows(a_.q, head), rows(a_.k, kv_head_of(a_, head)), keys, a_.query_length, offset_, a_.head_dim, dots_);
         find_longest_keys(keys);
         if (longest != nullptr) std::copy_n(longest_, blocks_of(a_.key_length), longest);
         const double tail =

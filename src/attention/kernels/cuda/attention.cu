@@ -16,8 +16,8 @@ bool aligned(const longbow_tensor4& tensor, std::int64_t element) {
 bool supported(const longbow_attention& call) {
     const std::int64_t element = call.dtype == LONGBOW_F32 ? 4 : 2;
     return call.head_dim >= 8 && call.head_dim <= 256 && call.head_dim % 8 == 0 && call.batch <= 65535 &&
-           call.heads <= 65535 && aligned(call.q, element) && aligned(call.k, element) && aligned(call.v, element) &&
-           aligned(call.out, element);
+           call.heads <= 65535 && (call.kv_heads == 0 || call.heads % call.kv_heads == 0) && aligned(call.q, element) &&
+           aligned(call.k, element) && aligned(call.v, element) && aligned(call.out, element);
 }
 
 // The seed is an argument of the kernels, and a CUDA graph keeps the arguments that it was captured with: each replay
@@ -28,7 +28,8 @@ bool repeats_dropout(const longbow_attention& call) {
 
 using Pass = longbow_status (*)(const longbow_attention&);
 
-longbow_status by_type(const longbow_attention& call, Pass f32, Pass bf16, Pass f16) {
+longbow_status by_type(const longbow_attention& given, Pass f32, Pass bf16, Pass f16) {
+    const auto call = with_kv_group(given);
     switch (call.dtype) {
         case LONGBOW_F32: return f32(call);
         case LONGBOW_BF16: return bf16(call);

@@ -3,6 +3,7 @@
 // columns, each with two operands:
 //   keys:    rows are keys, columns queries;  S^T = K Q^T, dP^T = V dO^T;  dV += P^T dO, dK += dS^T Q
 //   queries: rows are queries, columns keys;  S = Q K^T,   dP = dO V^T;    dQ += dS K
+// A block of keys walks once for each head of q that its head of k and v serves, in the heads' order.
 // P and dS thus go from registers straight into the last products. The next columns are copied while the current ones
 // are worked on, if shared memory has room for both.
 #pragma once
@@ -50,7 +51,8 @@ struct BackwardKernel {
 
     static Grid grid(const longbow_attention& call) {
         const int rows = kKeyRows ? call.key_length : call.query_length;
-        return {(rows + Shape::kRows - 1) / Shape::kRows * Shape::kParts, call.heads, call.batch};
+        const int heads = kKeyRows && call.kv_heads > 0 ? call.kv_heads : call.heads;
+        return {(rows + Shape::kRows - 1) / Shape::kRows * Shape::kParts, heads, call.batch};
     }
 
     struct Sums {
@@ -60,7 +62,7 @@ struct BackwardKernel {
     };
 
     struct Place {
-        int batch, head, first_row, first_column;  // first_column: of the gradient
+        int batch, head, kv_head, first_row, first_column;  // first_column: of the gradient
         std::int64_t head_index;
     };
 
@@ -71,11 +73,8 @@ struct BackwardKernel {
         const int block = kKeyRows ? nth : blocks - 1 - nth;  // the blocks that see most start first
         Place place{};
         place.batch = device::block_z();
-        place.head = device::block_y();
         place.first_row = block * Shape::kRows;
         place.first_column = device::block_x() % Shape::kParts * Shape::kOutColumns;
-        place.head_index = static_cast<std::int64_t>(place.batch) * call.heads + place.head;
-        const Scores scores(call, place.batch, place.head);
 
         Sums sums;
         LONGBOW_UNROLL
@@ -83,11 +82,31 @@ struct BackwardKernel {
         LONGBOW_UNROLL
         for (auto& sum : sums.second) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
         sums.moment = 0.0f;
-        walk(sums, scores, lane, place);
+        Progress progress{0, false};
+        if constexpr (kKeyRows) {
+            place.kv_head = device::block_y();
+            for (int i = 0; i < call.kv_group; ++i)
+                attend(sums, lane, place, place.kv_head * call.kv_group + i, progress);
+        } else {
+            place.kv_head = kv_head_of(call, device::block_y());
+            attend(sums, lane, place, device::block_y(), progress);
+        }
         finish(sums, lane, place, block, blocks);
     }
 
 private:
+    // Where the walk of the last head has ended. The next one begins in the other stage, which no thread still reads.
+    struct Progress {
+        int stage;
+        bool has_rows;  // whether the rows have been copied: all heads of the walk have the same
+    };
+
+    LONGBOW_DEVICE void attend(Sums& sums, const Lane& lane, Place& place, int head, Progress& progress) const {
+        place.head = head;
+        place.head_index = static_cast<std::int64_t>(place.batch) * call.heads + head;
+        walk(sums, Scores(call, place.batch, head), lane, place, progress);
+    }
+
     LONGBOW_DEVICE void column_range(int& first, int& end, const Scores& scores, const Place& place) const {
         const int last_row = min_of(place.first_row + Shape::kRows, kKeyRows ? scores.keys : scores.queries) - 1;
         first = end = 0;
@@ -112,8 +131,9 @@ private:
     }
 
     LONGBOW_DEVICE void start_columns(int tile, int stage, const Scores& scores, const Place& place) const {
-        const Matrix<T> a(kKeyRows ? call.q : call.k, place.batch, place.head),
-            b(kKeyRows ? call.dout : call.v, place.batch, place.head);
+        const int head = kKeyRows ? place.head : place.kv_head;
+        const Matrix<T> a(kKeyRows ? call.q : call.k, place.batch, head),
+            b(kKeyRows ? call.dout : call.v, place.batch, head);
         const int first = tile * Shape::kColumns;
         const int limit = kKeyRows ? scores.queries : scores.keys;
         start_loading<Shape::kColumns, kThreads>(column_tile(stage, 0), a, first, limit, call.head_dim);
@@ -139,17 +159,16 @@ private:
     }
     LONGBOW_DEVICE static device::SharedAddress terms(int stage) { return stage_at(stage) + 2 * Shape::kColumnBytes; }
 
-    LONGBOW_DEVICE void walk(Sums& sums, const Scores& scores, const Lane& lane, const Place& place) const {
+    LONGBOW_DEVICE void walk(Sums& sums, const Scores& scores, const Lane& lane, const Place& place,
+                             Progress& progress) const {
         int tile, end;
         column_range(tile, end, scores, place);
         tile = visible_from(tile, end, place);
         if (tile >= end) return;
-        const int limit = kKeyRows ? scores.keys : scores.queries;
-        const Matrix<T> a(kKeyRows ? call.k : call.q, place.batch, place.head),
-            b(kKeyRows ? call.v : call.dout, place.batch, place.head);
-        start_loading<Shape::kRows, kThreads>(row_tile(0), a, place.first_row, limit, call.head_dim);
-        start_loading<Shape::kRows, kThreads>(row_tile(1), b, place.first_row, limit, call.head_dim);
-        start_columns(tile, 0, scores, place);
+        if (!progress.has_rows) load_rows(scores, place);
+        progress.has_rows = true;
+        int stage = progress.stage;
+        start_columns(tile, stage, scores, place);
 
         float row_lse[2] = {}, row_delta[2] = {};
         if (!kKeyRows) {
@@ -160,7 +179,7 @@ private:
                 row_lse[r] = lse[at], row_delta[r] = delta[at];
             }
         }
-        for (int stage = 0; tile < end;) {
+        while (tile < end) {
             device::wait_copies<0>();
             device::sync();  // all threads' copies have arrived; no thread still reads the other stage
             const int next = visible_from(tile + 1, end, place);
@@ -174,6 +193,16 @@ private:
             }
             tile = next;
         }
+        progress.stage = stage;
+    }
+
+    LONGBOW_DEVICE void load_rows(const Scores& scores, const Place& place) const {
+        const int limit = kKeyRows ? scores.keys : scores.queries;
+        const int head = kKeyRows ? place.kv_head : place.head;
+        const Matrix<T> a(kKeyRows ? call.k : call.q, place.batch, head),
+            b(kKeyRows ? call.v : call.dout, place.batch, head);
+        start_loading<Shape::kRows, kThreads>(row_tile(0), a, place.first_row, limit, call.head_dim);
+        start_loading<Shape::kRows, kThreads>(row_tile(1), b, place.first_row, limit, call.head_dim);
     }
 
     LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns,
@@ -258,14 +287,14 @@ private:
         const float scale[2] = {call.scale, call.scale};
         const int rows = kKeyRows ? call.key_length : call.query_length;
         if (const longbow_tensor4& first = kKeyRows ? call.dk : call.dq; first.data != nullptr) {
-            store_rows(Matrix<T>(first, place.batch, place.head), sums.first, scale, lane, row, rows,
-                       place.first_column, call.head_dim);
+            store_rows(Matrix<T>(first, place.batch, kKeyRows ? place.kv_head : place.head), sums.first, scale, lane,
+                       row, rows, place.first_column, call.head_dim);
         }
         if constexpr (kKeyRows) {
             const float factor = Dropout(call, place.batch, place.head).factor();
             const float factors[2] = {factor, factor};
             if (call.dv.data != nullptr) {
-                store_rows(Matrix<T>(call.dv, place.batch, place.head), sums.second, factors, lane, row, rows,
+                store_rows(Matrix<T>(call.dv, place.batch, place.kv_head), sums.second, factors, lane, row, rows,
                            place.first_column, call.head_dim);
             }
         } else if (slope_parts != nullptr) {

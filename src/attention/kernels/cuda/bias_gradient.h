@@ -132,14 +132,15 @@ private:
 
     LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head,
                                  int query, int key) const {
+        const int kv_head = kv_head_of(call, head);
         device::sync();  // no thread still reads the last tiles
         start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries,
                                               call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, head), key, scores.keys,
+        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, kv_head), key, scores.keys,
                                               call.head_dim);
         start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries,
                                               call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, head), key, scores.keys,
+        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, kv_head), key, scores.keys,
                                               call.head_dim);
         device::commit_copies();
         const int row = query + 16 * lane.warp;

@@ -102,7 +102,11 @@ private:
         const Tile<T, kDim> k_tile{device::shared_memory()};
         const Tile<T, kDim> v_tile{k_tile.base + Shape::kKeyBytes};
         const Tile<T, kDim> q_tile{v_tile.base + (Shape::kQueriesInRegisters ? 0 : Shape::kKeyBytes)};
-        const Matrix<T> q(call.q, batch, head), k(call.k, batch, head), v(call.v, batch, head);
+        // Both forms are the same head. Each is the one with which ptxas spills no register of its types.
+        const int kv_head = Shape::kHalf && call.kv_heads > 0 ? head / (call.heads / call.kv_heads)
+                            : Shape::kHalf                    ? head
+                                                              : kv_head_of(call, head);
+        const Matrix<T> q(call.q, batch, head), k(call.k, batch, kv_head), v(call.v, batch, kv_head);
         const Dropout dropout(call, batch, head);
         const int warp_row = first_row + 16 * lane.warp;
 

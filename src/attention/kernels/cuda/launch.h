@@ -21,6 +21,14 @@ struct Grid {
     int x, y, z;
 };
 
+// Returns the call with kv_group and kv_factor, which every kernel that reads k or v needs.
+inline longbow_attention with_kv_group(longbow_attention call) {
+    const std::int64_t group = call.kv_heads > 0 ? call.heads / call.kv_heads : 1;
+    call.kv_group = static_cast<std::int32_t>(group);
+    call.kv_factor = group > 1 ? static_cast<std::uint32_t>(((std::int64_t{1} << 32) + group - 1) / group) : 0;
+    return call;
+}
+
 // The last failure of this thread, which longbow_attention_cuda_failure() gives to the operator.
 inline longbow_failure& last_failure() {
     static thread_local longbow_failure failure{};

@@ -16,6 +16,12 @@ LONGBOW_DEVICE int min_of(int a, int b) { return a < b ? a : b; }
 LONGBOW_DEVICE int max_of(int a, int b) { return a > b ? a : b; }
 LONGBOW_DEVICE float infinity() { return device::float_of(0x7F800000u); }
 
+// The head of k and v that serves this head of q.
+LONGBOW_DEVICE int kv_head_of(const longbow_attention& call, int head) {
+    if (call.kv_factor == 0) return head;
+    return static_cast<int>(static_cast<std::uint64_t>(static_cast<std::uint32_t>(head)) * call.kv_factor >> 32);
+}
+
 // How a tile lies relative to the masks and the diagonal.
 struct TileKind {
     bool whole;  // every query sees every key, and all keys lie on one side of the queries

@@ -29,14 +29,15 @@ std::int64_t longbow_attention_cuda_skip_table_workspace(const longbow_attention
     return std::int64_t{sizeof(float)} * call->batch * call->heads * longbow::cuda::blocks_of(call->key_length);
 }
 
-longbow_status longbow_attention_cuda_skip_table(const longbow_attention* call, float threshold, std::int32_t* first,
+longbow_status longbow_attention_cuda_skip_table(const longbow_attention* given, float threshold, std::int32_t* first,
                                                  float* longest) {
     using namespace longbow::cuda;
     if (longest != nullptr) return LONGBOW_UNSUPPORTED;
-    switch (call->dtype) {
-        case LONGBOW_F32: return make<float>(*call, threshold, first);
-        case LONGBOW_BF16: return make<Bf16>(*call, threshold, first);
-        case LONGBOW_F16: return make<F16>(*call, threshold, first);
+    const auto call = with_kv_group(*given);
+    switch (call.dtype) {
+        case LONGBOW_F32: return make<float>(call, threshold, first);
+        case LONGBOW_BF16: return make<Bf16>(call, threshold, first);
+        case LONGBOW_F16: return make<F16>(call, threshold, first);
         default: return LONGBOW_UNSUPPORTED;
     }
 }

@@ -46,7 +46,7 @@ struct LongestKeysKernel {
         const int head = device::block_y();
         const int batch = device::block_z();
         const Scores scores(call, batch, head);
-        const Matrix<T> k(call.k, batch, head);
+        const Matrix<T> k(call.k, batch, kv_head_of(call, head));
         const int group = device::thread() / kLanesOfDot;
         float most = 0.0f;
         for (int i = group; i < kSkipBlock; i += kGroups) {
@@ -113,7 +113,7 @@ struct FirstBlocksKernel {
         const int batch = device::block_z();
         const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
         const Scores scores(call, batch, head);
-        const Matrix<T> q(call.q, batch, head), k(call.k, batch, head);
+        const Matrix<T> q(call.q, batch, head), k(call.k, batch, kv_head_of(call, head));
         const float slope = call.slopes[batch * call.slopes_batch + head];
         // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys.
         const double tail = -log1p(-exp(-static_cast<double>(slope)));

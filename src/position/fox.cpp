@@ -1,0 +1,71 @@
+// Implements FoX, the forgetting transformer (Lin et al., ICLR 2025, equations 4 to 9): each head has a gate in (0, 1)
+// at each token, computed from what the layer's attention projects, and the weight of a key is multiplied by the gates
+// of the tokens after it, up to the query's own. The bias is F_i - F_j with F the running sum of the gates' logarithms.
+// Cable (Veisi et al., 2025) is the same bias: its softplus of h is the logarithm of this gate at -h.
+#include <ATen/autocast_mode.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_sigmoid.h>
+
+#include "longbow/position/position_method.h"
+
+namespace longbow {
+
+namespace {
+
+constexpr double kDeviation = 0.02;
+
+class FoxPosition final : public PositionMethod {
+public:
+    explicit FoxPosition(const PositionContext& context) : gate_bias_(option_double(context.options, "gate_bias")) {
+        weight_ = register_parameter("weight", at::empty({context.layers, context.heads, context.dim}));
+        bias_ = register_parameter("bias", at::empty({context.layers, context.heads}));
+        reset_parameters();
+    }
+
+    BiasSpec bias(const PositionCall& call) override {
+        // Gates near 1 differ by less than half precision tells, and their errors add up over the tokens.
+        const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+        const auto logits =
+            at::linear(call.x.to(weight_.scalar_type()), weight_.select(0, call.layer), bias_.select(0, call.layer));
+        auto gates = at::log_sigmoid(logits.transpose(1, 2));  // [batch, heads, new tokens]
+        const auto queries = gates.size(2);
+        if (call.state != nullptr) gates = call.state->append("gates", gates, call.keys, /*dim=*/2);
+        const auto sums = gates.cumsum(2, at::kDouble);
+        BiasSpec spec;
+        spec.row = sums.narrow(2, sums.size(2) - queries, queries);
+        spec.column = sums.neg();
+        return spec;
+    }
+
+    [[nodiscard]] BiasParts parts_from_data(std::int64_t /*layer*/) const override { return {BiasPart::places}; }
+    [[nodiscard]] bool bias_differs_by_layer() const override { return true; }
+
+    void reset_parameters() override {
+        const at::NoGradGuard no_grad;
+        weight_.normal_(0.0, kDeviation);
+        bias_.fill_(gate_bias_);
+    }
+
+private:
+    double gate_bias_;
+    at::Tensor weight_;  // [layers, heads, dim]
+    at::Tensor bias_;    // [layers, heads]
+};
+
+}  // namespace
+
+LONGBOW_REGISTER_POSITION({
+    .name = "fox",
+    .help = "weights of keys fade by gates that the tokens set (forgetting transformer, Lin et al., 2025)",
+    .options = {{.key = "gate_bias",
+                 .default_value = 0.0,
+                 .help = "first value of the gates' bias; at 0 each token halves the weights of those before it",
+                 .since = "0.3.0"}},
+    .make = [](const PositionContext& context) { return std::make_shared<FoxPosition>(context); },
+    .title = "FoX",
+});
+
+}  // namespace longbow

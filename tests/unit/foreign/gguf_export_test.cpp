@@ -1,0 +1,457 @@
+// Tests which architecture of llama.cpp a configuration is exported to, what stands in the way of others, that the
+// importer reads what is planned, and the bytes of values.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <bit>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <map>
+
+#include "foreign/gguf_file.h"
+#include "foreign/gguf_types.h"
+#include "foreign/half.h"
+#include "longbow/config/context.h"
+#include "longbow/core/error.h"
+#include "longbow/core/files.h"
+#include "longbow/core/json_text.h"
+#include "longbow/foreign/foreign_model.h"
+#include "longbow/foreign/gguf_export.h"
+
+namespace longbow {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::int64_t kWords = 40;
+
+// Methods with an option that no other program has.
+void add_methods(ConfigContext& context) {
+    context.position_methods.push_back({"rotary", "", {{.key = "p_own", .default_value = 1.0}}});
+    context.position_methods.push_back({"alibi", "", {{.key = "a_own", .default_value = std::string("none")}}});
+}
+const ContextSource methods{add_methods};
+
+OptionMap options_of(const std::string& method) {
+    if (method == "alibi")
+        return {{"slopes", std::string("authors")},
+                {"slope_scale", 1.0},
+                {"bias_max", 8.0},
+                {"rounding", std::string("none")}};
+    if (method == "learned") return {{"max_length", std::int64_t{0}}, {"offset", std::int64_t{0}}};
+    if (method == "rotary")
+        return {{"base", 10000.0},         {"pairs", std::string("interleaved")},
+                {"dim", std::int64_t{0}},  {"scaling", std::string("none")},
+                {"factor", 1.0},           {"original_length", std::int64_t{0}},
+                {"low_freq_factor", 1.0},  {"high_freq_factor", 4.0},
+                {"beta_fast", 32.0},       {"beta_slow", 1.0},
+                {"attention_factor", 0.0}, {"mscale", 0.0},
+                {"mscale_all_dim", 0.0},   {"truncate", true}};
+    return {};
+}
+
+Config config_of(const std::string& method, NormKind norm, Activation activation, bool bias) {
+    Config config;
+    config.model.layers = 2;
+    config.model.dim = 24;
+    config.model.heads = 6;
+    config.model.ffn_dim = 96;
+    config.model.norm = norm;
+    config.model.activation = activation;
+    config.model.bias = bias;
+    config.model.embedding_scale = EmbeddingScale::none;
+    config.position.method = method;
+    config.position.options = options_of(method);
+    config.train.length = 32;
+    return config;
+}
+
+GgufExport plan(const Config& config, const GgufExportRequest& request = {}) {
+    return plan_gguf_export({config, kWords, 3}, request, "RUN");
+}
+std::string architecture_of(const Config& config, const GgufExportRequest& request = {}) {
+    return plan(config, request).architecture;
+}
+std::string refusal(const Config& config, const std::string& architecture = "") {
+    try {
+        return "it was exported to " + architecture_of(config, {architecture, ""});
+    } catch (const CheckpointError& error) {
+        return error.what();
+    }
+}
+
+constexpr auto kLayer = NormKind::layernorm, kRms = NormKind::rmsnorm;
+constexpr auto kRelu = Activation::relu, kTanh = Activation::gelu_tanh, kSwiglu = Activation::swiglu;
+
+TEST(GgufExport, TheArchitectureOfAModel) {
+    EXPECT_EQ(architecture_of(config_of("alibi", kLayer, kTanh, false)), "mpt");
+    EXPECT_EQ(architecture_of(config_of("alibi", kLayer, kTanh, true)), "mpt");
+    EXPECT_EQ(architecture_of(config_of("alibi", kRms, kSwiglu, false)), "refact");
+    EXPECT_EQ(architecture_of(config_of("alibi", kLayer, kSwiglu, true)), "jais");
+    EXPECT_EQ(architecture_of(config_of("rotary", kRms, kSwiglu, true)), "llama");
+    EXPECT_EQ(architecture_of(config_of("rotary", kLayer, kTanh, false)), "gptneox");
+    EXPECT_EQ(architecture_of(config_of("rotary", kLayer, kSwiglu, false)), "stablelm");
+    EXPECT_EQ(architecture_of(config_of("learned", kLayer, kTanh, true)), "gpt2");
+    EXPECT_EQ(architecture_of(config_of("none", kLayer, kTanh, false)), "gpt2");
+    auto config = config_of("alibi", kLayer, Activation::gelu_bloom, true);
+    config.model.embedding_norm = true;
+    EXPECT_EQ(architecture_of(config), "bloom");
+    config = config_of("rotary", kLayer, kTanh, false);
+    config.model.block = BlockKind::parallel;
+    EXPECT_EQ(architecture_of(config), "gptneox");
+    config.model.block = BlockKind::parallel_one_norm;
+    EXPECT_EQ(architecture_of(config), "falcon");
+    config.model.bias = true;
+    EXPECT_EQ(architecture_of(config), "phi2");
+    config = config_of("rotary", kRms, kSwiglu, false);
+    config.model.qk_norm = QkNorm::head;
+    EXPECT_EQ(architecture_of(config), "qwen3");
+    config.model.qk_norm = QkNorm::whole;
+    config.model.block = BlockKind::sublayer_norm;
+    EXPECT_EQ(architecture_of(config), "olmo2");
+    config = config_of("rotary", NormKind::rmsnorm_1p, Activation::geglu_tanh, false);
+    config.model.embedding_scale = EmbeddingScale::sqrt_dim;
+    EXPECT_EQ(architecture_of(config), "gemma");
+}
+
+TEST(GgufExport, AnImportedModelKeepsItsArchitecture) {
+    auto config = config_of("rotary", kRms, kSwiglu, false);
+    config.model.qkv_bias = PartBias::on;
+    EXPECT_EQ(architecture_of(config), "llama");
+    EXPECT_EQ(architecture_of(config, {"", "qwen2"}), "qwen2");
+    EXPECT_EQ(architecture_of(config, {"", "mistral"}), "llama");
+    EXPECT_EQ(architecture_of(config, {"", "gpt2"}), "llama") << "where it does not hold the model any more";
+    config = config_of("rotary", kLayer, kTanh, true);
+    config.model.block = BlockKind::parallel;
+    EXPECT_EQ(architecture_of(config, {"", "gpt_neox"}), "gptneox");
+}
+
+TEST(GgufExport, FactorsGoIntoTheWeights) {
+    auto config = config_of("alibi", kLayer, kSwiglu, true);
+    // Heads of 4: the root of their size is a power of two.
+    const auto exact = plan(config);
+    EXPECT_EQ(exact.changes.at("layers.1.attention.q.weight").factor, 2.0);
+    EXPECT_EQ(exact.changes.at("layers.1.attention.q.bias").factor, 2.0);
+    EXPECT_FALSE(exact.changes.contains("layers.1.attention.k.weight"));
+    ASSERT_EQ(exact.notes.size(), 1U) << "Jais has an output projection of its own";
+    EXPECT_THAT(exact.notes[0], HasSubstr("written twice"));
+    config.model.heads = 3;
+    EXPECT_DOUBLE_EQ(plan(config).changes.at("layers.0.attention.q.weight").factor, std::sqrt(8.0));
+    EXPECT_EQ(plan(config).notes.size(), 2U);
+
+    config = config_of("rotary", kRms, kSwiglu, false);
+    config.model.embedding_scale = EmbeddingScale::sqrt_dim;
+    const auto twice = plan(config);
+    EXPECT_EQ(twice.architecture, "llama");
+    EXPECT_DOUBLE_EQ(twice.changes.at("embed.tokens.weight").factor, std::sqrt(24.0));
+    const auto& head = twice.tensors.back();
+    EXPECT_EQ(head.name, "output.weight");
+    ASSERT_EQ(head.parts.size(), 1U);
+    EXPECT_EQ(head.parts[0].ours, "embed.tokens.weight");
+    EXPECT_TRUE(head.parts[0].unchanged);
+
+    config = config_of("learned", kLayer, kTanh, true);
+    config.model.score_scale_by_layer = true;
+    EXPECT_EQ(plan(config).changes.at("layers.1.attention.q.weight").factor, 0.5);
+    EXPECT_TRUE(plan(config).notes.empty()) << "factors of 1 and 1/2 round nothing";
+}
+
+TEST(GgufExport, RowsOfRotaryPairsMove) {
+    auto config = config_of("rotary", kRms, kSwiglu, false);
+    config.model.kv_heads = 3;
+    EXPECT_TRUE(plan(config).changes.empty()) << "both have neighbours";
+    config.position.options["pairs"] = std::string("halves");
+    const auto llama = plan(config);
+    EXPECT_TRUE(llama.changes.at("layers.0.attention.k.weight").to_neighbours);
+    EXPECT_EQ(llama.changes.at("layers.0.attention.k.weight").heads, 3);
+    EXPECT_TRUE(plan(config, {"qwen2", ""}).changes.empty());
+    config.position.options["pairs"] = std::string("interleaved");
+    EXPECT_FALSE(plan(config, {"qwen2", ""}).changes.at("layers.0.attention.q.weight").to_neighbours);
+}
+
+TEST(GgufExport, TheErrorNamesWhatStandsInTheWay) {
+    const auto relu = refusal(config_of("alibi", kLayer, kRelu, true));
+    EXPECT_THAT(relu, HasSubstr("RUN: "));
+    EXPECT_THAT(relu, HasSubstr("in the way of mpt stands model.activation: relu (it has gelu)"));
+    EXPECT_THAT(relu, HasSubstr("in the way of refact stands"));
+    EXPECT_THAT(relu, HasSubstr("--custom-code"));
+    EXPECT_THAT(relu, Not(HasSubstr("llama stands"))) << "whose positions are others";
+    EXPECT_THAT(refusal(config_of("t5", kLayer, kRelu, true)), HasSubstr("none has position.method: t5"));
+    EXPECT_THAT(refusal(config_of("rotary", kRms, kSwiglu, true), "gpt2"),
+                HasSubstr("in the way of gpt2 stands position.method: rotary (it has learned)"));
+
+    auto config = config_of("alibi", kRms, kSwiglu, false);
+    config.position.options["bias_max"] = 16.0;
+    EXPECT_THAT(refusal(config), HasSubstr("refact stands position.bias_max: 16 (it has 8)"));
+    config = config_of("alibi", kLayer, kTanh, false);
+    config.position.options["bias_max"] = 16.0;
+    EXPECT_EQ(architecture_of(config), "mpt");
+    config.position.options["slope_scale"] = 0.5;
+    EXPECT_THAT(refusal(config), HasSubstr("mpt stands position.slope_scale: 0.5 (it has 1)"));
+    config = config_of("alibi", kLayer, kTanh, false);
+    config.model.qkv_clip = 1.0;
+    EXPECT_EQ(architecture_of(config), "mpt");
+    config.model.score_scale = 0.3;
+    EXPECT_THAT(refusal(config), HasSubstr("mpt stands model.score_scale: 0.3 (it has 0)"));
+
+    config = config_of("rotary", kRms, kSwiglu, false);
+    config.position.options["dim"] = std::int64_t{2};
+    EXPECT_THAT(refusal(config), HasSubstr("llama stands position.dim: 2 (it has 0)"));
+    config = config_of("rotary", kRms, kSwiglu, false);
+    config.position.options["scaling"] = std::string("yarn");
+    config.position.options["beta_fast"] = 16.0;
+    EXPECT_THAT(refusal(config), HasSubstr("llama stands position.beta_fast: 16 (it has 32)"));
+    config = config_of("rotary", kLayer, kTanh, false);
+    config.position.options["scaling"] = std::string("llama3");
+    EXPECT_THAT(refusal(config), HasSubstr("gptneox stands position.scaling: llama3 (it has none)"));
+    config = config_of("rotary", NormKind::rmsnorm_1p, Activation::geglu_tanh, false);
+    EXPECT_THAT(refusal(config), HasSubstr("gemma stands model.embedding_scale: none (it has sqrt_dim_fp32)"));
+    config.model.tie_output = false;
+    EXPECT_THAT(refusal(config), HasSubstr("model.tie_output: false (it has true)"));
+}
+
+TEST(GgufExport, AnOptionThatNobodyElseHasStandsInTheWay) {
+    for (const auto& [method, key, usual, own, text] :
+         {std::tuple{"rotary", "p_own", OptionValue(1.0), OptionValue(0.5), "position.p_own: 0.5 (it has 1)"},
+          std::tuple{"alibi", "a_own", OptionValue(std::string("none")), OptionValue(std::string("some")),
+                     "position.a_own: some (it has none)"}}) {
+        auto config = config_of(method, kLayer, Activation::gelu, false);
+        config.position.options[key] = usual;
+        EXPECT_NO_THROW((void)plan(config));
+        EXPECT_NO_THROW((void)plan_hf_export({config, kWords, 3}, "RUN"));
+        config.position.options[key] = own;
+        EXPECT_THAT(refusal(config), HasSubstr(text));
+        EXPECT_THROW((void)plan_hf_export({config, kWords, 3}, "RUN"), CheckpointError);
+    }
+}
+
+std::string file_of(const GgufExport& planned, GgufWeights weights) {
+    auto metadata = planned.metadata;
+    metadata.text("general.architecture", planned.architecture);
+    std::vector<GgufTensorEntry> entries;
+    for (const auto& tensor : planned.tensors) entries.push_back({tensor.name, tensor.shape, weights, 0});
+    for (auto& entry : entries) entry.weights = gguf_weights_of(entry.name, entry.shape, weights);
+    auto bytes = gguf_head(metadata, entries);
+    const auto begin = bytes.size();
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        bytes.resize(begin + entries[i].begin, '\0');
+        std::int64_t elements = 1;
+        for (const auto size : entries[i].shape) elements *= size;
+        const auto given = planned.given.find(entries[i].name);
+        if (given != planned.given.end()) {
+            EXPECT_TRUE(append_gguf_values(entries[i].weights, given->second, bytes));
+        } else {
+            bytes.resize(bytes.size() + gguf_size(entries[i].weights, elements), '\0');
+        }
+    }
+    return bytes;
+}
+
+TEST(GgufExport, TheImporterReadsWhatIsPlanned) {
+    auto yarn = config_of("rotary", kRms, kSwiglu, true);
+    yarn.model.kv_heads = 2;
+    yarn.model.head_dim = 8;
+    yarn.position.options["scaling"] = std::string("yarn");
+    yarn.position.options["factor"] = 4.0;
+    auto llama3 = config_of("rotary", kRms, kSwiglu, false);
+    llama3.model.dim = 96;
+    llama3.position.options["scaling"] = std::string("llama3");
+    llama3.position.options["factor"] = 8.0;
+    llama3.position.options["high_freq_factor"] = 3.0;
+    llama3.position.options["original_length"] = std::int64_t{20};
+    auto clipped = config_of("alibi", kLayer, kTanh, false);
+    clipped.model.qkv_clip = 1.5;
+    clipped.position.options["bias_max"] = 16.0;
+    auto bloom = config_of("alibi", kLayer, Activation::gelu, true);
+    bloom.model.embedding_norm = true;
+    auto parallel = config_of("rotary", kLayer, Activation::gelu_bloom, true);
+    parallel.model.block = BlockKind::parallel;
+    parallel.position.options["dim"] = std::int64_t{2};
+    auto wide = config_of("rotary", kLayer, kTanh, false);
+    wide.model.block = BlockKind::parallel;
+    wide.model.kv_heads = 2;
+    auto gemma = config_of("rotary", kRms, Activation::geglu_tanh, false);
+    gemma.model.embedding_scale = EmbeddingScale::sqrt_dim_fp32;
+    gemma.model.head_dim = 6;
+    const auto path = fs::temp_directory_path() / ("longbow-gguf-export-" + std::to_string(::getpid()) + ".gguf");
+    struct Case {
+        Config config;
+        const char* architecture;
+    };
+    for (const auto& [ours, architecture] :
+         {Case{yarn, "llama"}, Case{llama3, "llama"}, Case{clipped, "mpt"}, Case{bloom, "bloom"},
+          Case{parallel, "gptneox"}, Case{wide, "falcon"}, Case{gemma, "gemma"},
+          Case{config_of("rotary", kLayer, kSwiglu, false), "stablelm"},
+          Case{config_of("alibi", kRms, kSwiglu, false), "refact"},
+          Case{config_of("learned", kLayer, kTanh, true), "gpt2"}}) {
+        SCOPED_TRACE(architecture);
+        const auto planned = plan(ours, {architecture, ""});
+        write_file_atomic(path, file_of(planned, GgufWeights::fp16));
+        const auto model = read_gguf_model({.path = path, .rounded = false, .train_length = std::nullopt});
+        const auto &m = model.config.model, &o = ours.model;
+        EXPECT_EQ(std::tuple(m.layers, m.dim, m.heads, m.key_value_heads(), m.head_size(), m.ffn_dim),
+                  std::tuple(o.layers, o.dim, o.heads, o.key_value_heads(), o.head_size(), o.ffn_dim));
+        EXPECT_EQ(std::tuple(m.block, m.activation, m.norm, m.norm_eps, m.embedding_norm, m.qkv_clip),
+                  std::tuple(o.block, o.activation, o.norm, o.norm_eps, o.embedding_norm, o.qkv_clip));
+        EXPECT_EQ(std::tuple(m.embedding_scale, m.qk_norm, m.score_scale),
+                  std::tuple(o.embedding_scale, o.qk_norm, o.score_scale));
+        EXPECT_EQ(model.config.position.method, ours.position.method);
+        EXPECT_EQ(model.vocab_size, kWords);
+        for (const auto& [key, value] : model.config.position.options) {
+            if (key == "pairs" || key == "max_length") continue;
+            const auto& mine = ours.position.options.at(key);
+            EXPECT_EQ(value, mine == OptionValue(std::int64_t{0}) ? OptionValue(std::int64_t{32}) : mine) << key;
+        }
+        std::map<std::string, const PlacedTensor*> placed;
+        for (const auto& tensor : model.tensors) placed[tensor.name] = &tensor;
+        std::size_t parts = 0;
+        for (const auto& tensor : planned.tensors) {
+            for (const auto& part : tensor.parts) {
+                ++parts;
+                const auto name = part.unchanged ? std::string("head.weight") : part.ours;
+                ASSERT_TRUE(placed.contains(name)) << name;
+                EXPECT_EQ(placed[name]->source, tensor.name);
+                EXPECT_EQ(placed[name]->offset, part.offset);
+                EXPECT_EQ(placed[name]->sizes, part.sizes);
+            }
+        }
+        EXPECT_EQ(parts, placed.size());
+    }
+    fs::remove(path);
+}
+
+TEST(GgufOutput, WhatIsWrittenInWhichType) {
+    constexpr auto kF32 = GgufWeights::fp32, kF16 = GgufWeights::fp16, kQ8 = GgufWeights::q8_0;
+    EXPECT_EQ(gguf_weights_of("blk.0.ffn_up.weight", {10, 64}, kQ8), kQ8);
+    EXPECT_EQ(gguf_weights_of("blk.0.ffn_up.weight", {64, 10}, kQ8), kF16) << "rows that are no blocks";
+    EXPECT_EQ(gguf_weights_of("blk.0.ffn_up.weight", {64, 10}, GgufWeights::bf16), GgufWeights::bf16);
+    EXPECT_EQ(gguf_weights_of("blk.0.ffn_up.bias", {64}, kF16), kF32);
+    EXPECT_EQ(gguf_weights_of("blk.0.attn_norm.weight", {64}, kF16), kF32);
+    EXPECT_EQ(gguf_weights_of("position_embd.weight", {32, 64}, kF16), kF32);
+    EXPECT_EQ(gguf_size(kQ8, 64), 68U);
+    EXPECT_EQ(gguf_type_label(GgufWeights::bf16), "BF16");
+}
+
+TEST(GgufOutput, HalvesAreRoundedToTheNearest) {
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        const auto half = static_cast<std::uint16_t>(bits);
+        const float value = float_of_half(half);
+        if (std::isnan(value)) {
+            EXPECT_TRUE(std::isnan(float_of_half(half_of_float(value))));
+            continue;
+        }
+        ASSERT_EQ(half_of_float(value), half) << bits;
+        if (std::isinf(value) || (bits & 0x7fffu) == 0x7bffu) continue;
+        // Half-way to the next one: the even of both.
+        const float next = float_of_half(static_cast<std::uint16_t>(half + 1));
+        const float middle = value + (next - value) / 2;
+        ASSERT_EQ(half_of_float(middle), (bits & 1u) != 0 ? half + 1 : half) << bits;
+        ASSERT_EQ(half_of_float(std::nextafter(middle, value)), half) << bits;
+        ASSERT_EQ(half_of_float(std::nextafter(middle, next)), half + 1) << bits;
+    }
+    EXPECT_EQ(half_of_float(65519.99f), 0x7bff);
+    EXPECT_EQ(half_of_float(65520.0f), 0x7c00);
+    EXPECT_EQ(half_of_float(1e10f), 0x7c00);
+}
+
+TEST(GgufOutput, ValuesThatATypeCannotHold) {
+    std::string bytes;
+    std::vector<float> values(32, 1.0f);
+    for (const auto weights : {GgufWeights::fp32, GgufWeights::fp16, GgufWeights::bf16, GgufWeights::q8_0})
+        EXPECT_TRUE(append_gguf_values(weights, values, bytes));
+    values[3] = 1e9f;
+    EXPECT_TRUE(append_gguf_values(GgufWeights::bf16, values, bytes));
+    EXPECT_FALSE(append_gguf_values(GgufWeights::fp16, values, bytes));
+    EXPECT_FALSE(append_gguf_values(GgufWeights::q8_0, values, bytes)) << "the scale is a half";
+    values[3] = std::numeric_limits<float>::max();
+    EXPECT_FALSE(append_gguf_values(GgufWeights::bf16, values, bytes)) << "it is rounded up";
+    for (const float wrong : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+        values[3] = wrong;
+        for (const auto weights : {GgufWeights::fp32, GgufWeights::fp16, GgufWeights::bf16, GgufWeights::q8_0})
+            EXPECT_FALSE(append_gguf_values(weights, values, bytes));
+    }
+}
+
+// --- Tokenizers.
+Json tokenizer(Json model, Json normalizer, Json pre_tokenizer) {
+    model["type"] = "BPE";
+    return {{"added_tokens", {{{"id", 9}, {"content", "<end>"}, {"special", true}}}},
+            {"normalizer", std::move(normalizer)},
+            {"pre_tokenizer", std::move(pre_tokenizer)},
+            {"model", std::move(model)}};
+}
+Json letters() { return {{"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"aba", 3}}}, {"merges", {"a b", {"ab", "a"}}}}; }
+GgufTokenizer written(const Json& json) { return gguf_tokenizer(json.dump(), {8, 4, 4, false}); }
+
+std::string file_of(const GgufMetadata& metadata) {
+    std::vector<GgufTensorEntry> none;
+    return gguf_head(metadata, none);
+}
+
+TEST(GgufTokenizerOutput, NamesThePipeline) {
+    const Json bytes{{"type", "ByteLevel"}, {"add_prefix_space", false}};
+    const Json digits{{"type", "Digits"}, {"individual_digits", true}};
+    EXPECT_EQ(written(tokenizer(letters(), nullptr, bytes)).name, "gpt2, gpt-2");
+    EXPECT_EQ(written(tokenizer(letters(), {{"type", "NFC"}}, bytes)).name, "gpt2, mpt");
+    EXPECT_EQ(written(tokenizer(letters(), nullptr, {{"type", "Sequence"}, {"pretokenizers", {digits, bytes}}})).name,
+              "gpt2, smollm");
+    const Json prefixed{{"type", "ByteLevel"}, {"add_prefix_space", true}};
+    for (const auto& json : {tokenizer(letters(), nullptr, prefixed), tokenizer(letters(), {{"type", "NFD"}}, bytes)}) {
+        const auto refused = written(json);
+        EXPECT_THAT(refused.reason, HasSubstr("no name for its normalizer and pre-tokenizer"));
+        EXPECT_EQ(refused.metadata.entries().size(), 1U) << "tokenizer.ggml.model: no_vocab";
+    }
+    auto unigram = tokenizer(letters(), nullptr, bytes);
+    unigram["model"]["type"] = "Unigram";
+    EXPECT_THAT(written(unigram).reason, HasSubstr("Unigram"));
+    EXPECT_THROW((void)gguf_tokenizer("{", {8, 4, 4, false}), CheckpointError);
+}
+
+TEST(GgufTokenizerOutput, EachRowHasAToken) {
+    const auto made = written(tokenizer(letters(), nullptr, {{"type", "ByteLevel"}, {"add_prefix_space", false}}));
+    const auto bytes = file_of(made.metadata);
+    const auto file = GgufFile::parse(std::as_bytes(std::span(bytes)), "a.gguf");
+    EXPECT_THAT(file.array("tokenizer.ggml.tokens")->texts(""),
+                ElementsAre("a", "b", "ab", "aba", "<end>", "[PAD5]", "[PAD6]", "[PAD7]"));
+    EXPECT_THAT(file.array("tokenizer.ggml.token_type")->integers(""), ElementsAre(1, 1, 1, 1, 3, 5, 5, 5));
+    EXPECT_THAT(file.array("tokenizer.ggml.merges")->texts(""), ElementsAre("a b", "ab a"));
+    EXPECT_EQ(file.integer("tokenizer.ggml.eos_token_id"), 4);
+    EXPECT_EQ(file.flag("tokenizer.ggml.add_bos_token"), false);
+}
+
+// Pieces of SentencePiece: all bytes, and some words.
+Json pieces(std::vector<std::string> merges) {
+    Json vocab = Json::object();
+    int next = 0;
+    for (const char* text : {"<unk>", "a", "b", "ab", "aba", "ba"}) vocab[text] = next++;
+    for (int byte = 0; byte < 256; ++byte) vocab[fmt::format("<0x{:02X}>", byte)] = 6 + byte;
+    return {{"vocab", vocab}, {"merges", std::move(merges)}, {"byte_fallback", true}, {"unk_token", "<unk>"}};
+}
+
+TEST(GgufTokenizerOutput, PiecesHaveScores) {
+    const Json spaces{{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}};
+    const GgufTokenizerIds ids{263, 262, 262, false};
+    const auto make = [&](std::vector<std::string> merges) {
+        return gguf_tokenizer(tokenizer(pieces(std::move(merges)), spaces, nullptr).dump(), ids);
+    };
+    const auto made = make({"a b", "b a", "ab a", "a ba"});
+    ASSERT_EQ(made.name, "llama") << made.reason;
+    const auto bytes = file_of(made.metadata);
+    const auto file = GgufFile::parse(std::as_bytes(std::span(bytes)), "a.gguf");
+    const auto scores = file.array("tokenizer.ggml.scores")->reals("");
+    EXPECT_GT(scores[3], scores[5]);
+    EXPECT_GT(scores[5], scores[4]);
+    EXPECT_EQ(file.array("tokenizer.ggml.token_type")->integers("")[0], 2);
+    EXPECT_EQ(file.array("tokenizer.ggml.token_type")->integers("")[6], 6);
+    EXPECT_EQ(file.flag("tokenizer.ggml.add_space_prefix"), false);
+    EXPECT_THAT(make({"a b", "b a", "ab a"}).reason, HasSubstr("scores")) << "a + ba makes aba too";
+    EXPECT_THAT(make({"a b", "ab a", "b a", "a ba"}).reason, HasSubstr("scores")) << "aba is made at two ranks";
+}
+
+}  // namespace
+}  // namespace longbow
