@@ -27,6 +27,9 @@ inline bool on_gpu(const AttentionRequest& request) { return request.device.rfin
 // the last of these queries.
 BiasSpec bias_of_rows(const BiasSpec& bias, std::int64_t begin, std::int64_t end, std::int64_t columns);
 
+// Returns which keys take part as far_k: bool [Lq, Lk], on the queries' device (AttentionInput::far_from).
+at::Tensor far_keys(const AttentionInput& in);
+
 // Returns the scores [batch, heads, Lq, Lk] of q and k [batch, heads, .., head_dim] with the factors of a channel
 // (BiasSpec::channel) that rises nowhere along the keys. Those of keys after the query mean nothing.
 at::Tensor channel_scores(const at::Tensor& q, const at::Tensor& k, const at::Tensor& channel);

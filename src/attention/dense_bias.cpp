@@ -77,6 +77,13 @@ at::Tensor dense_bias(const BiasSpec& bias, std::int64_t query_length, std::int6
     return dense.masked_fill(hidden, -std::numeric_limits<double>::infinity());
 }
 
+at::Tensor far_keys(const AttentionInput& in) {
+    const auto rows = in.q.size(2), columns = in.k.size(2);
+    const auto index = at::TensorOptions().dtype(at::kLong).device(in.q.device());
+    const auto place = at::arange(columns - rows, columns, index).unsqueeze(1);
+    return place.sub(at::arange(columns, index)).ge(in.far_from);
+}
+
 BiasSpec bias_of_rows(const BiasSpec& bias, std::int64_t begin, std::int64_t end, std::int64_t columns) {
     auto part = bias;
     const auto rows = [&](at::Tensor& tensor) {

@@ -3,7 +3,6 @@
 // tested against.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/matmul.h>
@@ -46,11 +45,7 @@ private:
         };
         const auto near = products(in.q, in.k);
         if (!in.far_q.defined()) return near;
-        const auto rows = in.q.size(2), columns = in.k.size(2);
-        const auto index = at::TensorOptions().dtype(at::kLong).device(in.q.device());
-        const auto is_far =
-            at::arange(columns - rows, columns, index).unsqueeze(1).sub(at::arange(columns, index)).ge(in.far_from);
-        return at::where(is_far, products(in.far_q, in.far_k), near);
+        return at::where(far_keys(in), products(in.far_q, in.far_k), near);
     }
 
     // Returns the softmax of each row, of which a sink logit [heads] takes a part.

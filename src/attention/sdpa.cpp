@@ -17,7 +17,6 @@
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
@@ -118,10 +117,7 @@ private:
         const auto width = v.size(3);
         const auto scale = in.scale.value_or(1.0 / std::sqrt(static_cast<double>(q.size(3))));
         if (in.far_q.defined()) {
-            const auto rows = q.size(2), columns = k.size(2);
-            const auto index = at::TensorOptions().dtype(at::kLong).device(q.device());
-            const auto is_far =
-                at::arange(columns - rows, columns, index).unsqueeze(1).sub(at::arange(columns, index)).ge(in.far_from);
+            const auto is_far = far_keys(in);
             const double hidden = -std::numeric_limits<double>::infinity();
             mask = at::cat({mask.masked_fill(is_far, hidden), mask.masked_fill(is_far.logical_not(), hidden)}, -1);
             const auto none = at::zeros_like(k);

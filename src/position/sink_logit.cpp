@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "longbow/core/error.h"
 #include "position_modifier.h"
 
 namespace longbow {
@@ -44,6 +45,13 @@ private:
 
 std::shared_ptr<PositionMethod> with_sink_logit(std::shared_ptr<PositionMethod> host, const PositionContext& context) {
     if (!option_bool(context.options, "sink_logit")) return host;
+    for (std::int64_t layer = 0; layer < context.layers; ++layer) {
+        if (host->attends(layer)) {
+            throw ConfigError(
+                "position.sink_logit: the position method computes attention itself, where no back-end adds a sink "
+                "logit; leave it out");
+        }
+    }
     return std::make_shared<SinkLogitPosition>(std::move(host), context);
 }
 

@@ -77,6 +77,21 @@ TEST(Modifiers, ChangeNothingUnasked) {
     }
 }
 
+// Its registration names no modifiers, so that it has those that any bias can be added to.
+class AttendsItself : public PositionMethod {
+public:
+    [[nodiscard]] bool attends(std::int64_t /*layer*/) const override { return true; }
+};
+
+TEST(Modifiers, ASinkLogitIsRefusedWhereNoBackendAddsIt) {
+    static const bool registered = register_position_method(
+        {"attends_itself", "a test's own", {}, [](const PositionContext&) { return std::make_shared<AttendsItself>(); }});
+    EXPECT_TRUE(registered);
+    EXPECT_THAT(test::error_of<ConfigError>([] { make("attends_itself", {{"sink_logit", true}}); }),
+                HasSubstr("position.sink_logit"));
+    EXPECT_NO_THROW(make("attends_itself", {}));
+}
+
 TEST(Modifiers, KeepTheNamesOfTheirHost) {
     EXPECT_THAT(stored_names(*make("t5", {})), ElementsAre("weight"));
     EXPECT_THAT(stored_names(*make("t5", {{"sinks", std::int64_t{2}}, {"draw", text("integers")}})),
