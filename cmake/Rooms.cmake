@@ -16,18 +16,23 @@ function(longbow_torch_pch target)
   add_library(${target} OBJECT "${CMAKE_BINARY_DIR}/generated/torch_pch.cpp")
   target_link_libraries(${target} PRIVATE longbow_options fmt longbow::torch)
   target_compile_options(${target} PRIVATE ${ARGN})
-  # Not <torch/torch.h>: it holds nn, optim and data loading whole, whose inline functions every file would compile anew
-  # (2 s each).
-  target_precompile_headers(${target} PRIVATE <torch/types.h> <torch/nn/module.h>
-                             <torch/csrc/autograd/custom_function.h> <fmt/core.h>)
+  # Every file compiles anew what inline functions of these headers instantiate. So they are few: <torch/torch.h>, which
+  # has nn, optim and data loading whole, would take 2 s a file more, and <torch/csrc/autograd/custom_function.h>, which
+  # ten files need, one.
+  target_precompile_headers(${target} PRIVATE <torch/types.h> <torch/nn/module.h> <fmt/core.h>)
 endfunction()
 
 set(LONGBOW_COLD_OPTIONS $<$<CONFIG:Release>:-O1>)
+# Unit tests call optimised rooms. Their own code runs for moments, and half of the time to compile it is optimisation.
+set(LONGBOW_TEST_OPTIONS $<$<CONFIG:Release>:-O0>)
 if(NOT TARGET longbow_torch_pch)
   longbow_torch_pch(longbow_torch_pch)
   if(CMAKE_BUILD_TYPE STREQUAL "Release"
      AND NOT (CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13))
     longbow_torch_pch(longbow_torch_pch_cold ${LONGBOW_COLD_OPTIONS})
+  endif()
+  if(LONGBOW_TESTS AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    longbow_torch_pch(longbow_torch_pch_tests ${LONGBOW_TEST_OPTIONS})
   endif()
 endif()
 
@@ -97,8 +102,13 @@ function(longbow_unit_tests room)
                         GTest::gmock GTest::gtest_main)
   target_include_directories(test_${room} PRIVATE "${PROJECT_SOURCE_DIR}/tests" "${PROJECT_SOURCE_DIR}/src")
   target_compile_definitions(test_${room} PRIVATE LONGBOW_TEST_DATA="${PROJECT_SOURCE_DIR}/tests")
+  target_compile_options(test_${room} PRIVATE ${LONGBOW_TEST_OPTIONS})
   if(T_TORCH)
-    target_precompile_headers(test_${room} REUSE_FROM longbow_torch_pch)
+    if(TARGET longbow_torch_pch_tests)
+      target_precompile_headers(test_${room} REUSE_FROM longbow_torch_pch_tests)
+    else()
+      target_precompile_headers(test_${room} REUSE_FROM longbow_torch_pch)
+    endif()
     target_compile_options(test_${room} PRIVATE -fPIC)  # as the header was precompiled; CMake gives executables -fPIE
     # One process a file: loading LibTorch for each case would cost more than the cases.
     foreach(source IN LISTS sources)
