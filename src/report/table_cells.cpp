@@ -58,12 +58,18 @@ std::optional<std::vector<double>> block_differences(const EvalResult& from, con
 }  // namespace
 
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
+    std::vector<const EvalResult*> rows;
+    for (const auto& [seed, of_seed] : seeds) {
+        if (const auto found = of_seed.find(length); found != of_seed.end()) rows.push_back(found->second);
+    }
+    return cell_of(rows, metric);
+}
+
+ReportCell cell_of(const std::vector<const EvalResult*>& rows, Metric metric) {
     ReportCell cell;
     std::vector<double> values;
-    for (const auto& [seed, rows] : seeds) {
-        const auto found = rows.find(length);
-        if (found == rows.end()) continue;
-        const auto& row = *found->second;
+    for (const auto* found : rows) {
+        const auto& row = *found;
         if (!row.reached()) {  // its windows are shorter; a number here would be read as one of this length
             ++cell.unreached;
             continue;
@@ -84,6 +90,7 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
     cell.mean = values.empty() ? kNoValue : spread.mean;
     cell.sd = spread.sd;
     cell.seeds = static_cast<std::int64_t>(values.size());
+    cell.over_seeds = interval_of_values(values);
     if (cell.seeds != 1) cell.interval.reset();  // it is the last seed's, which says nothing about the others
     return cell;
 }
