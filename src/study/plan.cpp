@@ -5,15 +5,12 @@
 #include <cmath>
 #include <set>
 
-#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
-#include "longbow/data/manifest.h"
-#include "longbow/eval/measured_run.h"
 #include "longbow/grid/cost.h"
-#include "longbow/model/language_model.h"
 #include "longbow/study/study.h"
+#include "measured_model.h"
 #include "rows.h"
 
 namespace longbow {
@@ -21,32 +18,11 @@ namespace longbow {
 namespace {
 
 constexpr const char* kResults = "results.jsonl";
-constexpr double kAssumedTokens = 250000;  // of a split that is not there yet
-constexpr double kAssumedBytes = 3.5;      // of text for each token
 
 std::vector<std::string> texts_of(const std::vector<StudySetting>& settings) {
     std::vector<std::string> texts;
     for (const auto& setting : settings) texts.push_back(setting.text);
     return texts;
-}
-
-// Returns the tokens of the split, as the store says or as the size of the text lets expect.
-double split_tokens(const Config& config, const std::string& split) {
-    const auto manifest = fs::path(config.data.store) / kManifestFile;
-    if (fs::exists(manifest)) {
-        const auto name = manifest.string();
-        const auto store = parse_manifest(read_manifest_json(read_file(manifest), name), name);
-        for (const auto& one : store.splits) {
-            if (one.name == split) return static_cast<double>(one.tokens);
-        }
-    }
-    double bytes = 0;
-    for (const auto& file : split == "test" ? config.data.test : config.data.valid) {
-        std::error_code error;
-        const auto size = fs::file_size(file, error);
-        if (!error) bytes += static_cast<double>(size);
-    }
-    return bytes > 0 ? bytes / kAssumedBytes : kAssumedTokens;
 }
 
 // The settings of a combination of values, with the places where they were written.
@@ -165,23 +141,7 @@ private:
 
     // Checks the model and its evaluations without a value of a weight, and adds a cell for each of them.
     void add_cells(StudyVariant& variant) {
-        const auto vocab_size = assumed_vocab_size(variant.config);
-        auto model = make_meta_model(variant.config, vocab_size);
-        if (!variant.at_evaluation.empty()) {
-            auto words = variant.at_evaluation;
-            take_overrides(words);
-            if (!words.empty())
-                throw ConfigError(words.front() +
-                                  ": an evaluation may override position.* and attention.* only; other "
-                                  "settings belong to the training");
-            const auto changed = load_config(
-                {{}, variant.at_evaluation, config_json(variant.config, request_.context), "the trained model"},
-                request_.context);
-            const auto measured = make_meta_model(changed, vocab_size);
-            check_same_weights(*model, *measured, variant);
-            model = measured;
-        }
-        const auto max_length = model->position().max_length();
+        const auto max_length = greatest_length(variant, request_.context);
         for (const auto stride : study_.strides) {
             auto& cells = variant.cells.emplace_back();
             for (const auto length : lengths_of(variant)) {
@@ -194,21 +154,6 @@ private:
                     add_evals(variant, stride, length);
                 cells.push_back(std::move(cell));
             }
-        }
-    }
-
-    static void check_same_weights(const LanguageModel& trained, const LanguageModel& measured,
-                                   const StudyVariant& variant) {
-        const auto shapes = [](const LanguageModel& model) {
-            std::vector<std::pair<std::string, std::vector<std::int64_t>>> list;
-            for (const auto& tensor : model.stored_tensors())
-                list.emplace_back(tensor.name, tensor.tensor.sizes().vec());
-            return list;
-        };
-        if (shapes(trained) != shapes(measured)) {
-            throw ConfigError(variant.at_evaluation.front() +
-                              ": the weights of the trained model do not fit; an evaluation may change what leaves "
-                              "their names and shapes: make it a setting of the training");
         }
     }
 

@@ -4,17 +4,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <charconv>
-#include <functional>
-#include <map>
 #include <set>
 #include <utility>
 
-#include "longbow/config/raw_value.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "raw_keys.h"
 
 namespace longbow {
 
@@ -25,85 +22,6 @@ using Kind = RawValue::Kind;
 constexpr int kDepth = 8;  // vary, axis, value, section, key, and a list of mappings in it
 constexpr std::size_t kMostModels = 10000;
 constexpr std::int64_t kGreatestNumber = std::int64_t{1} << 40;
-
-[[noreturn]] void refuse(const RawValue& at, const std::string& what) { throw ConfigError(at.place + ": " + what); }
-
-const std::string& word_of(const RawValue& value, const std::string& key, const char* expected) {
-    if (value.kind != Kind::scalar || value.text.empty()) refuse(value, key + ": expected " + expected);
-    return value.text;
-}
-
-// Names become names of folders and files, and parts of commands.
-const std::string& name_of(const RawValue& at, const std::string& name, const std::string& key) {
-    const bool good = !name.empty() && name.size() <= 100 && name.front() != '.' && name.front() != '-' &&
-                      name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-                          std::string::npos;
-    if (!good) {
-        refuse(at, key + ": '" + name +
-                       "' cannot name files: take letters, digits, '_', '.' and '-', not beginning with '.' or '-'");
-    }
-    return name;
-}
-
-template <class Number>
-Number number_of(const RawValue& value, const std::string& key, Number least, Number most, const char* expected) {
-    Number number{};
-    const auto& text = value.text;
-    const auto* end = text.data() + text.size();
-    const auto read = std::from_chars(text.data(), end, number);
-    if (value.kind != Kind::scalar || read.ec != std::errc{} || read.ptr != end || !(number >= least && number <= most))
-        refuse(value, key + ": expected " + expected + (text.empty() ? "" : ", not '" + text + "'"));
-    return number;
-}
-
-template <class Number>
-std::vector<Number> numbers_of(const RawValue& value, const std::string& key, Number least, Number most,
-                               const char* expected) {
-    if (value.kind != Kind::list || value.items.empty())
-        refuse(value, key + ": expected a list, such as [1, 2, 4], of " + expected);
-    std::vector<Number> numbers;
-    for (const auto& item : value.items) {
-        const auto number = number_of(item, key, least, most, expected);
-        if (std::find(numbers.begin(), numbers.end(), number) != numbers.end())
-            refuse(item, key + ": " + item.text + " is there twice");
-        numbers.push_back(number);
-    }
-    return numbers;
-}
-
-// Writes a value as an override has it: lists and mappings in YAML's flow style.
-std::string flow_text(const RawValue& value, bool inside = false) {
-    std::vector<std::string> items;
-    for (std::size_t i = 0; i < value.items.size(); ++i)
-        items.push_back((value.kind == Kind::map ? value.keys[i] + ": " : "") + flow_text(value.items[i], true));
-    switch (value.kind) {
-        case Kind::null: return "null";
-        case Kind::list: return "[" + join(items, ", ") + "]";
-        case Kind::map: return "{" + join(items, ", ") + "}";
-        case Kind::scalar: break;
-    }
-    if (!inside || !value.quoted) return value.text;
-    std::string text = "'";
-    for (const char c : value.text) text += c == '\'' ? std::string("''") : std::string(1, c);
-    return text + "'";
-}
-
-// Visits the keys of a mapping, each with its reader. Throws ConfigError for a key without one.
-using Reader = std::function<void(const RawValue& value)>;
-void read_keys(const RawValue& map, const std::string& what, const std::map<std::string, Reader>& readers) {
-    if (map.kind != Kind::map) refuse(map, what + ": expected keys and values");
-    std::vector<std::string> known;
-    for (const auto& [key, read] : readers) known.push_back(key);
-    for (std::size_t i = 0; i < map.items.size(); ++i) {
-        const auto found = readers.find(map.keys[i]);
-        if (found == readers.end()) {
-            const auto near = nearest(map.keys[i], known);
-            refuse(map.items[i], what + ": unknown key '" + map.keys[i] + "'" +
-                                     (near ? ", did you mean '" + *near + "'?" : "; there are " + join(known, ", ")));
-        }
-        found->second(map.items[i]);
-    }
-}
 
 class StudyReader {
 public:
