@@ -44,6 +44,17 @@ std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
     return Interval{in(row.ppl_ci->low), in(row.ppl_ci->high)};
 }
 
+// Returns the interval of the mean over seeds. That of a perplexity is computed of its logarithm, the loss, so that it
+// cannot reach below 0 where the few seeds differ much.
+std::optional<Interval> interval_over_seeds(std::vector<double> values, Metric metric) {
+    const bool perplexity = metric == Metric::ppl || metric == Metric::ppl_per_word;
+    if (perplexity)
+        std::transform(values.begin(), values.end(), values.begin(), [](double one) { return std::log(one); });
+    auto interval = interval_of_values(values);
+    if (interval && perplexity) interval = Interval{std::exp(interval->low), std::exp(interval->high)};
+    return interval;
+}
+
 // Returns, for each block of a seed, its loss at `to` minus its loss at `from`; nullopt where the two lengths do not
 // have the same blocks.
 std::optional<std::vector<double>> block_differences(const EvalResult& from, const EvalResult& to) {
@@ -90,7 +101,7 @@ ReportCell cell_of(const std::vector<const EvalResult*>& rows, Metric metric) {
     cell.mean = values.empty() ? kNoValue : spread.mean;
     cell.sd = spread.sd;
     cell.seeds = static_cast<std::int64_t>(values.size());
-    cell.over_seeds = interval_of_values(values);
+    cell.over_seeds = interval_over_seeds(values, metric);
     if (cell.seeds != 1) cell.interval.reset();  // it is the last seed's, which says nothing about the others
     return cell;
 }

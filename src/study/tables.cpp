@@ -179,8 +179,9 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
     notes.push_back(metric_title(table.metric) +
                     fmt::format(": mean ± standard deviation over {} seed{}; ", study.seeds.size(),
                                 study.seeds.size() == 1 ? "" : "s") +
-                    (study.seeds.size() > 1 ? "95 %: interval of the mean by Student's t, for other seeds on this text."
-                                            : "95 %: interval over blocks of the text, for this seed."));
+                    (study.seeds.size() > 1
+                         ? "95 %: interval of the mean loss by Student's t, for other seeds on this text."
+                         : "95 %: interval over blocks of the text, for this seed."));
     if (!study.multiples.empty()) notes.emplace_back("L is the length at which a model was trained.");
     if (!study.baseline.empty()) {
         notes.push_back(fmt::format(

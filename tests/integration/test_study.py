@@ -3,6 +3,7 @@ has the table of an undisturbed one, saved rows train nothing again, and mistake
 work."""
 import csv
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -42,7 +43,7 @@ baseline: alibi
 parts:
   first: [alibi]
   second: [rotary, rotary-pi]
-rows: results
+rows: ../results
 """
 
 
@@ -80,7 +81,7 @@ class Study(unittest.TestCase):
         self.assertIsNone(process.poll(), "it ended before " + path)
 
     def check_table(self, stdout):
-        self.assertIn("Two methods & a change", stdout)
+        self.assertIn("### Two methods", stdout)
         data = json.loads((self.home / "runs/tiny/tables/tiny.json").read_text())
         self.assertEqual([model["name"] for model in data["models"]], ["alibi", "rotary", "rotary-pi"])
         self.assertEqual((data["correction"], data["comparisons"]), ("holm", 4))
@@ -92,7 +93,9 @@ class Study(unittest.TestCase):
                 sd = abs(ppl[0] - ppl[1]) / 2 ** 0.5
                 self.assertAlmostEqual(cell["mean"], mean, places=9)
                 self.assertAlmostEqual(cell["sd"], sd, places=9)
-                self.assertAlmostEqual(cell["ci"][1] - mean, 12.7062047364 * sd / 2 ** 0.5, places=6)
+                losses = [row["nll"] for row in cell["rows"]]  # of two values, the error of the mean is half their distance
+                half = 12.7062047364 * abs(losses[0] - losses[1]) / 2
+                self.assertAlmostEqual(math.log(cell["ci"][1]), sum(losses) / 2 + half, places=6)
                 if model["name"] == "alibi":
                     self.assertNotIn("difference", cell)
                     continue
@@ -187,18 +190,18 @@ class Study(unittest.TestCase):
 
     def test_refusals(self):
         for change, code, mention in (
-                (("seeds: [1, 2]", "sedes: [1, 2]"), 3, "tiny.yaml:15: a study: unknown key 'sedes', did you mean 'seeds'?"),
-                (("seeds: [1, 2]", "seeds: [1, -2]"), 3, "tiny.yaml:15: seeds: expected seeds, whole numbers from 0"),
-                (("  multiples: [1, 4]", "  lenghts: [16]"), 3, "tiny.yaml:17: eval: unknown key 'lenghts'"),
-                (("position.factor: 4", "position.factr: 4"), 3, "tiny.yaml:14: "),
+                (("seeds: [1, 2]", "sedes: [1, 2]"), 3, "tiny.yaml:14: a study: unknown key 'sedes', did you mean 'seeds'?"),
+                (("seeds: [1, 2]", "seeds: [1, -2]"), 3, "tiny.yaml:14: seeds: expected seeds, whole numbers from 0"),
+                (("  multiples: [1, 4]", "  lenghts: [16]"), 3, "tiny.yaml:16: eval: unknown key 'lenghts'"),
+                (("position.factor: 4", "position.factr: 4"), 3, "tiny.yaml:13: "),
                 (("{position.method: alibi}", "{position.method: alibbi}"), 3, "tiny.yaml:8: "),
-                (("position.factor: 4", "train.length: 4"), 3, "tiny.yaml:14: train.length=4: an evaluation may override"),
-                (("position.scaling: linear, position.factor: 4", "position.method: t5"), 3, "tiny.yaml:14: "),
-                (("baseline: alibi", "baseline: alibbi"), 3, "tiny.yaml:19: baseline: there is no value 'alibbi', did you"),
+                (("position.factor: 4", "train.length: 4"), 3, "tiny.yaml:13: train.length=4: an evaluation may override"),
+                (("position.scaling: linear, position.factor: 4", "position.method: t5"), 3, "tiny.yaml:13: "),
+                (("baseline: alibi", "baseline: alibbi"), 3, "tiny.yaml:18: baseline: there is no value 'alibbi', did you"),
                 (("second: [rotary, rotary-pi]", "second: [rotary]"), 3, "parts: no part has rotary-pi"),
                 (("base: base.yaml", "base: bass.yaml"), 3, "tiny.yaml:3: base: there is no file"),
                 (("title:", "name:"), 3, "tiny.yaml:2: name is written here twice"),
-                (("rows: results", ""), 2, "--save-rows")):
+                (("rows: ../results", ""), 2, "--save-rows")):
             self.write(BASE, STUDY.replace(*change))
             done = self.run_any("--save-rows")
             self.assertEqual(done.returncode, code, done.stderr)
