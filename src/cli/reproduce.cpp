@@ -1,64 +1,32 @@
 // longbow reproduce: reproduces the paper's tables and figures.
-#include <ATen/Parallel.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <iostream>
 #include <memory>
 
-#include "flag_values.h"
+#include "grid_flags.h"
 #include "longbow/config/context.h"
-#include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
-#include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/paper/public_study.h"
 #include "longbow/paper/reproduce.h"
-#include "longbow/telemetry/log.h"
-#include "longbow/train/speed.h"
-#include "verbs.h"
 #include "whole_number.h"
 
 namespace longbow {
 
 namespace {
 
-struct ReproduceFlags {
+struct ReproduceFlags : GridFlags {
     std::vector<std::string> words;  // names, and key.sub=value
-    std::string scale = "paper", run_dir, configs = "configs", slurm;
+    std::string scale = "paper", configs = "configs";
     std::vector<std::string> models, text;  // of public models
     std::int64_t max_stream_tokens = 0;
-    int jobs = 0;
-    int nproc = 1;
-    bool dry_run = false, print_commands = false, scale_given = false;
+    bool scale_given = false;
 };
 
 constexpr const char* kPublic = "public";
-
-// Measures the speed of one model of each group (PlannedModel::timed_as): 0.6 s for each of the demo's methods, 1 s for
-// each of the paper's data sets and each public model.
-SpeedMeter speed_meter(const GridRequest& request, double budget, const CommonOptions& common) {
-    const auto device = resolve_device(common.device);
-    prepare_process(device);
-    if (request.threads > 0) at::set_num_threads(request.threads);
-    return [device, budget](const Config& config, std::int64_t vocab_size, const std::vector<TimedEval>& evals) {
-        SpeedRequest wanted;
-        wanted.config = config;
-        wanted.vocab_size = vocab_size;
-        wanted.device = device;
-        wanted.budget = budget;
-        for (const auto& eval : evals) {
-            auto& timed = wanted.evaluations.emplace_back();
-            timed.length = eval.length;
-            timed.stride = eval.stride;
-            timed.dtype = config.train.dtype == DType::fp64 ? DType::fp64 : DType::fp32;
-            if (eval.one_at_a_time) timed.max_batch_tokens = 1;
-        }
-        const auto speed = measure_speed(wanted);
-        return LocalSpeed{speed.update_seconds, speed.evaluation};
-    };
-}
 
 bool is_public(const ReproduceFlags& flags) {
     return std::find(flags.words.begin(), flags.words.end(), kPublic) != flags.words.end();
@@ -98,12 +66,6 @@ PublicRequest public_request(const ReproduceFlags& flags, const CommonOptions& c
     return request;
 }
 
-void print_pictures(const std::vector<fs::path>& files) {
-    for (const auto& file : files) {
-        if (file.extension() == ".svg" || file.extension() == ".html") std::cout << file.string() << "\n";
-    }
-}
-
 int run_public(const PublicRequest& request, bool dry_run) {
     if (dry_run) {
         std::cout << public_plan_text(plan_public(request), request);
@@ -111,7 +73,7 @@ int run_public(const PublicRequest& request, bool dry_run) {
     }
     const auto output = reproduce_public(request);
     std::cout << output.markdown << "\n";
-    print_pictures(output.files);
+    print_pictures(output.files.written());
     return 0;
 }
 
@@ -160,24 +122,15 @@ int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
     if (!flags.models.empty() || !flags.text.empty())
         throw UsageError("--models and --text are for `longbow reproduce public`");
     auto request = request_of(flags, common);
-    if (!flags.slurm.empty()) check_output(flags.slurm);
-    if (flags.dry_run) {
-        request.meter = speed_meter(request, request.scale.reduced() ? 0.6 : 1, common);
-        std::cout << plan_text(plan_reproduction(request), request);
+    // 0.6 s for each of the demo's methods, 1 s for each of the paper's data sets.
+    if (flags.dry_run) request.meter = speed_meter(request, request.scale.reduced() ? 0.6 : 1, common);
+    if (print_instead(flags, {[&] { return plan_text(plan_reproduction(request), request); },
+                              [&] { return shell_script(plan_reproduction(request), request); },
+                              [&] { return slurm_script(plan_reproduction(request), request); }}))
         return 0;
-    }
-    if (flags.print_commands) {
-        std::cout << shell_script(plan_reproduction(request), request);
-        return 0;
-    }
-    if (!flags.slurm.empty()) {
-        write_file_atomic(flags.slurm, slurm_script(plan_reproduction(request), request));
-        log::info("wrote " + flags.slurm);
-        return 0;
-    }
     const auto output = reproduce(request);
     std::cout << output.markdown << "\n";
-    print_pictures(output.files);
+    print_pictures(output.files.written());
     return print_claims(output, request.scale.changes.empty());
 }
 
@@ -206,10 +159,6 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
             ->check(CLI::IsMember(scale_names()))
             ->type_name("SCALE")
             ->capture_default_str();
-    verb->add_option("--run-dir", flags->run_dir,
-                     "Where models, tables and figures go; default: runs/SCALE-scale, runs/public")
-        ->check(output_folder())
-        ->type_name("DIR");
     verb->add_option("--configs", flags->configs, "Folder of the models' config files")
         ->type_name("DIR")
         ->capture_default_str();
@@ -217,22 +166,8 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
                      "Score only the first N tokens of each split (the output says so)")
         ->check(whole_number())
         ->type_name("N");
-    verb->add_option(
-            "--jobs", flags->jobs,
-            "Models that are trained or evaluated at the same time; default: paper and public 1, demo as many as there are threads")
-        ->check(whole_number(1, 1024))
-        ->type_name("N");
-    verb->add_option("--nproc", flags->nproc,
-                     "Ranks that share each model's training and evaluations: one GPU each (docs/distributed.md)")
-        ->check(whole_number(1, 1024))
-        ->type_name("N");
-    verb->add_flag("--dry-run", flags->dry_run, "Print the plan: what is done, what is missing, what it will cost");
-    auto* print =
-        verb->add_flag("--print-commands", flags->print_commands, "Print the missing commands instead of running them");
-    verb->add_option("--slurm", flags->slurm, "Write them as a Slurm array, a task a model")
-        ->transform(output_file())
-        ->type_name("FILE")
-        ->excludes(print);
+    add_grid_flags(verb, *flags, "runs/SCALE-scale, runs/public",
+                   "paper and public 1, demo as many as there are threads");
     run_with(verb, context, [flags, scale](const CommonOptions& common) {
         flags->scale_given = scale->count() > 0;
         return run_verb(*flags, common);

@@ -66,7 +66,8 @@ void require_text(const std::string& text, const std::string& name) {
 class ValueReader {
 public:
     // `place` says where a node stands, for messages.
-    explicit ValueReader(std::function<std::string(const YAML::Node&)> place) : place_(std::move(place)) {}
+    explicit ValueReader(std::function<std::string(const YAML::Node&)> place, int max_depth = kMaxDepth)
+        : place_(std::move(place)), max_depth_(max_depth) {}
 
     RawValue read(const YAML::Node& node, int depth = 0) {
         if (++values_ > kMaxValues) throw ConfigError(place_(node) + ": more values than any key takes");
@@ -76,7 +77,7 @@ public:
             case YAML::NodeType::Null: break;
             case YAML::NodeType::Map:
                 raw.kind = RawValue::Kind::map;
-                if (depth < kMaxDepth) read_map(node, depth, raw);
+                if (depth < max_depth_) read_map(node, depth, raw);
                 break;
             case YAML::NodeType::Scalar:
                 raw.kind = RawValue::Kind::scalar;
@@ -85,7 +86,7 @@ public:
                 break;
             case YAML::NodeType::Sequence:
                 raw.kind = RawValue::Kind::list;
-                if (depth == kMaxDepth) break;
+                if (depth == max_depth_) break;
                 for (const auto& item : node) raw.items.push_back(read(item, depth + 1));
                 break;
         }
@@ -108,6 +109,7 @@ private:
     }
 
     std::function<std::string(const YAML::Node&)> place_;
+    int max_depth_;
     std::size_t values_ = 0;
 };
 
@@ -132,6 +134,16 @@ public:
         const auto yaml = contents(path);
         text(yaml, path, true, is_own_config(path, yaml));
         chain_.pop_back();
+    }
+
+    // Returns a whole file as one value.
+    static RawValue tree(const std::string& path, int depth) {
+        const auto yaml = contents(path);
+        require_text(yaml, path);
+        const auto place_in = [&](const YAML::Node& at) { return place(path, at.Mark()); };
+        auto value = ValueReader(place_in, depth).read(document(yaml, path));
+        value.place = path;
+        return value;
     }
 
     void text(const std::string& yaml, const std::string& name, bool may_include, bool own) {
@@ -274,6 +286,8 @@ std::vector<Assignment> read_config_text(const std::string& yaml, const std::str
     reader.text(yaml, name, false, own);
     return std::move(reader.assignments);
 }
+
+RawValue read_yaml_tree(const std::string& path, int depth) { return Reader::tree(path, depth); }
 
 Assignment read_override(const std::string& given) {
     // An argument is bytes, and a file's name in it need not be UTF-8. Its invalid bytes are escaped as they are in a

@@ -6,19 +6,9 @@
 #include <vector>
 
 #include "longbow/config/fields.h"
+#include "longbow/config/raw_value.h"
 
 namespace longbow {
-
-// A value from a file or an override before its type is known.
-struct RawValue {
-    enum class Kind { null, scalar, list, map };
-    Kind kind = Kind::null;
-    std::string text{};               // of a scalar
-    bool quoted = false;              // a scalar in quotes: always a text
-    std::vector<RawValue> items{};    // of a list; of a map, its values
-    std::vector<std::string> keys{};  // of a map, in the order of its values
-    std::string place{};              // as Assignment::origin; set in lists and maps only
-};
 
 // One setting as the user wrote it.
 struct Assignment {

@@ -139,6 +139,35 @@ MeanEstimate mean_estimate(const std::vector<std::vector<double>>& sums, const s
     return estimate_of(sums, weights).estimate;
 }
 
+std::optional<Interval> interval_of_values(std::span<const double> values) {
+    if (values.size() < 2) return std::nullopt;
+    const auto count = static_cast<double>(values.size());
+    double mean = 0, squares = 0;
+    for (const double value : values) mean += value / count;
+    for (const double value : values) squares += (value - mean) * (value - mean);
+    const double half = t_quantile(kLevel, count - 1) * std::sqrt(squares / (count - 1) / count);
+    if (!std::isfinite(half)) return std::nullopt;
+    return Interval{mean - half, mean + half};
+}
+
+std::vector<double> holm_adjusted(const std::vector<double>& p_values) {
+    std::vector<std::size_t> order(p_values.size());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        if (!(p_values[i] >= 0 && p_values[i] <= 1)) throw Error(fmt::format("a p-value of {}", p_values[i]));
+        order[i] = i;
+    }
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return p_values[a] < p_values[b]; });
+    std::vector<double> adjusted(p_values.size());
+    double greatest = 0;
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+        const auto left = static_cast<double>(order.size() - rank);
+        greatest = std::max(greatest, std::min(1.0, left * p_values[order[rank]]));
+        adjusted[order[rank]] = greatest;
+    }
+    return adjusted;
+}
+
 std::optional<double> p_value(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights) {
     const auto [estimate, spread] = estimate_of(sums, weights);
     if (!estimate.interval) return std::nullopt;

@@ -159,7 +159,7 @@ ChildrenLock::ChildrenLock(const fs::path& folder) {
     if (file_ < 0) throw Error("cannot write to " + folder.string() + ": " + std::strerror(errno));
     for (bool said = false; ::flock(file_, LOCK_EX | LOCK_NB) != 0; said = true) {
         if (!said)
-            log::info("another longbow reproduce is running in " + folder.string() +
+            log::info("another longbow reproduce or study is running in " + folder.string() +
                       ", or its last step is still saving: waiting for it");
         if (stop_requested())
             throw InterruptedError(std::string(stop_signal_name()) + " while waiting; nothing was done");

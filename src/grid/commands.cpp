@@ -55,6 +55,7 @@ Command eval_command(const PlannedModel& model, const PlannedEval& eval, const G
         command.insert(command.end(), {"--max-stream-tokens", std::to_string(eval.stream_tokens)});
     if (eval.one_at_a_time) command.insert(command.end(), {"--max-tokens", "1"});
     add_common(command, request);
+    command.insert(command.begin() + 2, eval.overrides.begin(), eval.overrides.end());
     return command;
 }
 
@@ -71,6 +72,7 @@ std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
         const auto& store = model.config.data.store;
+        if (model.done()) continue;
         if (!stores.insert(store).second || fs::exists(fs::path(store) / "manifest.json")) continue;
         Command command{"prepare"};
         add_config(command, model);

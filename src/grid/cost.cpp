@@ -9,11 +9,6 @@ namespace longbow {
 
 namespace {
 
-std::int64_t vocab_size(const PlannedModel& model) {
-    const auto expected = model.config.data.expect_vocab_size;
-    return expected > 0 ? expected : std::max<std::int64_t>(1, model.config.tokenizer.vocab_size);
-}
-
 // A forward pass through a small model has a fixed cost whatever it computes. It takes about as long as this many
 // FLOPs.
 constexpr double kPassFlops = 1e8;
@@ -53,10 +48,10 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
     for (const auto& model : plan.models) {
         if (model.done()) continue;
         const auto& group = model.timed_as;
-        const ForwardFlops forward(model.config, vocab_size(model));
+        const ForwardFlops forward(model.config, assumed_vocab_size(model.config));
         const std::vector<TimedEval> kinds(timed[group].begin(), timed[group].end());
         if (flop_seconds.count(group) == 0) {
-            const auto speed = request.meter(model.config, vocab_size(model), kinds);
+            const auto speed = request.meter(model.config, assumed_vocab_size(model.config), kinds);
             flop_seconds[group] =
                 speed.update_seconds / (3 * tokens_per_update(model.config) * forward.token(model.config.train.length));
             for (std::size_t i = 0; i < kinds.size(); ++i) speeds[group][kinds[i]] = speed.evaluation[i];
@@ -74,6 +69,11 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
 
 }  // namespace
 
+std::int64_t assumed_vocab_size(const Config& config) {
+    const auto expected = config.data.expect_vocab_size;
+    return expected > 0 ? expected : std::max<std::int64_t>(1, config.tokenizer.vocab_size);
+}
+
 double scored_tokens(const PlannedEval& eval) {
     return eval.stream_tokens > 0 ? std::min(eval.split_tokens, static_cast<double>(eval.stream_tokens))
                                   : eval.split_tokens;
@@ -81,7 +81,7 @@ double scored_tokens(const PlannedEval& eval) {
 
 void count_flops(GridPlan& plan) {
     for (auto& model : plan.models) {
-        const ForwardFlops forward(model.config, vocab_size(model));
+        const ForwardFlops forward(model.config, assumed_vocab_size(model.config));
         model.train_flops =
             3 * updates_left(model) * tokens_per_update(model.config) * forward.token(model.config.train.length);
         for (auto* evals : {&model.early, &model.evals}) {

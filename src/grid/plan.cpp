@@ -58,21 +58,15 @@ bool is_newer(const fs::path& file, const fs::path& run) {
     return !error && rows >= fs::last_write_time(run / "checkpoints" / "last" / "manifest.json", error);
 }
 
-void mark_missing(std::vector<PlannedEval>& evals, const std::string& data_set, const fs::path& run, bool trained) {
+void mark_missing(std::vector<PlannedEval>& evals, const PlannedModel& model, const fs::path& run, bool trained) {
     std::map<std::string, std::vector<EvalResult>> files;
     for (auto& eval : evals) {
         if (files.count(eval.file) == 0) files[eval.file] = read_results((run / eval.file).string());
         for (const auto length : eval.lengths) {
-            Measurement wanted;
-            wanted.length = length;
-            wanted.stride = eval.stride == 0 ? length : eval.stride;
-            wanted.split = eval.split;
-            wanted.max_stream_tokens = eval.stream_tokens;
-            wanted.data_set = data_set;
             const auto& rows = files[eval.file];
             const bool measured = trained && is_newer(run / eval.file, run) &&
                                   std::any_of(rows.begin(), rows.end(), [&](const EvalResult& row) {
-                                      return row.matches(wanted, Measurement::kGridConditions);
+                                      return is_row_of(row, model, eval, length);
                                   });
             if (!measured) eval.missing.insert(length);
         }
@@ -98,8 +92,10 @@ std::string eval_text(const PlannedEval& eval) {
     if (eval.stream_tokens > 0) text += ", first " + with_commas(eval.stream_tokens) + " tokens";
     if (eval.file == "speed.jsonl") text += ", in batches";
     if (eval.file == "early.jsonl") text += ", on the way";
+    if (!eval.overrides.empty()) text += ", with " + join(eval.overrides, " ");
     text += fmt::format(": {} of {} lengths done", eval.lengths.size() - missing.size(), eval.lengths.size());
-    if (!missing.empty()) text += "; missing " + join(missing, " ") + ", " + hours(eval.seconds);
+    if (!missing.empty()) text += "; missing " + join(missing, " ");
+    if (!missing.empty() && eval.seconds > 0) text += ", " + hours(eval.seconds);
     return text;
 }
 
@@ -112,7 +108,7 @@ std::string missing_stores(const GridPlan& plan) {
     }
     return stores.empty() ? ""
                           : "; preparing " + join({stores.begin(), stores.end()}, ", ") +
-                                " is not included, and its number of tokens is taken from the paper";
+                                " is not included, and its number of tokens is assumed";
 }
 
 }  // namespace
@@ -138,10 +134,36 @@ double GridPlan::seconds() const {
     return sum;
 }
 
+void load_planned(PlannedModel& model, const ConfigContext& context) {
+    model.config = load_config({model.files, model.overrides}, context);
+    const auto& config = model.config;
+    const double an_update = tokens_per_update(config);
+    const auto known_tokens = static_cast<double>(config.data.expect_train_tokens);
+    if (config.train.stop.unit == Duration::Unit::seconds ||
+        (config.train.stop.unit == Duration::Unit::epochs && known_tokens == 0)) {
+        throw ConfigError("train.stop: " + config.train.stop.text() +
+                          ": a plan must know the number of updates: say it in updates or tokens, or set "
+                          "data.expect_train_tokens for epochs");
+    }
+    model.updates = config.train.stop.updates(an_update, known_tokens / an_update);
+    model.tokens = static_cast<double>(model.updates) * an_update;
+}
+
+bool is_row_of(const EvalResult& row, const PlannedModel& model, const PlannedEval& eval, std::int64_t length) {
+    Measurement wanted;
+    wanted.length = length;
+    wanted.stride = eval.stride == 0 ? length : eval.stride;
+    wanted.split = eval.split;
+    wanted.max_stream_tokens = eval.stream_tokens;
+    wanted.data_set = model.data_set;
+    return row.matches(wanted, Measurement::kGridConditions) && row.overrides == join(eval.overrides, " ");
+}
+
 void add_eval(std::vector<PlannedEval>& evals, const PlannedEval& wanted, std::int64_t length) {
     auto found = std::find_if(evals.begin(), evals.end(), [&](const PlannedEval& eval) {
         return eval.file == wanted.file && eval.split == wanted.split && eval.stride == wanted.stride &&
-               eval.stream_tokens == wanted.stream_tokens && eval.one_at_a_time == wanted.one_at_a_time;
+               eval.stream_tokens == wanted.stream_tokens && eval.one_at_a_time == wanted.one_at_a_time &&
+               eval.overrides == wanted.overrides;
     });
     if (found == evals.end()) found = evals.insert(evals.end(), wanted);
     found->lengths.insert(length);
@@ -151,8 +173,8 @@ void find_done(PlannedModel& model, const GridRequest& request) {
     const auto run = request.run_dir / model.name;
     model.done_updates = saved_updates(run, model.config);
     check_settings(model, run, request.context);
-    mark_missing(model.evals, model.data_set, run, model.trained());
-    mark_missing(model.early, model.data_set, run, model.done_updates >= model.early_updates);
+    mark_missing(model.evals, model, run, model.trained());
+    mark_missing(model.early, model, run, model.done_updates >= model.early_updates);
     if (model.done_updates > model.early_updates) {
         // Past that update: they were measured then or cannot be any more.
         for (auto& eval : model.early) eval.missing.clear();
@@ -190,13 +212,17 @@ std::string models_text(const GridPlan& plan, const GridRequest& request) {
             for (const auto& eval : *evals) text += "    " + eval_text(eval) + "\n";
         }
     }
-    text += "\nmissing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
-    if (plan.local_seconds >= 0)
-        text += fmt::format(
-            "on this machine about {}, {} at once, by updates and passes timed just now and scaled by FLOPs{}\n",
-            rounded_duration_text(plan.local_seconds), request.jobs, missing_stores(plan));
-    if (!plan.local_problem.empty()) text += "on this machine: cannot be measured: " + plan.local_problem + "\n";
-    return text;
+    text += "\n";
+    if (!plan.assumption.empty()) text += "missing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";
+    return text + local_time_text(plan, request);
+}
+
+std::string local_time_text(const GridPlan& plan, const GridRequest& request) {
+    if (!plan.local_problem.empty()) return "on this machine: cannot be measured: " + plan.local_problem + "\n";
+    if (plan.local_seconds < 0) return "";
+    return fmt::format(
+        "on this machine about {}, {} at once, by updates and passes timed just now and scaled by FLOPs{}\n",
+        rounded_duration_text(plan.local_seconds), request.jobs, missing_stores(plan));
 }
 
 }  // namespace longbow

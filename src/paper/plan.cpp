@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "longbow/config/load.h"
 #include "longbow/config/options.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
@@ -68,15 +67,11 @@ PlannedModel make_model(const ReproduceRequest& request, const Target& target) {
             ": no such config file; run from the top of the checkout, or name its configs folder with --configs");
     }
     model.overrides.insert(model.overrides.end(), request.overrides.begin(), request.overrides.end());
-    model.config = load_config({model.files, model.overrides}, request.context);
+    load_planned(model, request.context);
     if (!model.config.train.seeds.empty()) {
         throw UsageError(
             "train.seeds: longbow reproduce trains each model once; take train.seed=N and a --run-dir of its own for each seed");
     }
-    const double an_update = tokens_per_update(model.config);
-    model.updates = model.config.train.stop.updates(
-        an_update, static_cast<double>(model.config.data.expect_train_tokens) / an_update);
-    model.tokens = static_cast<double>(model.updates) * an_update;
     return model;
 }
 

@@ -46,21 +46,11 @@ std::vector<Chain> chains_of(const PublicPlan& plan, const PublicRequest& reques
 
 PublicOutput write_public(const PublicPlan& plan, const PublicRequest& request) {
     PublicOutput output;
-    const auto write = [&](const fs::path& file, const std::string& text) {
-        fs::create_directories(file.parent_path());
-        write_file_atomic(file, text);
-        output.files.push_back(file);
-    };
-    output.markdown = render_public(plan, request, TextFormat::markdown);
-    const auto table = [&](const char* ending) {
-        return request.run_dir / "tables" / (std::string("public") + ending);
-    };
-    write(table(".md"), output.markdown);
-    write(table(".csv"), render_public(plan, request, TextFormat::csv));
-    write(table(".tex"), render_public(plan, request, TextFormat::latex));
-    write(table(".json"), render_public(plan, request, TextFormat::json));
-    write(table(".html"), render_public(plan, request, TextFormat::html));
-    write(request.run_dir / "figures" / "public.svg", public_svg(plan, request));
+    output.files = OutputFiles(request.run_dir);
+    const auto render = [&](TextFormat format) { return render_public(plan, request, format); };
+    output.markdown = render(TextFormat::markdown);
+    output.files.write_table("public", render);
+    output.files.write_figure("public", public_svg(plan, request));
     return output;
 }
 

@@ -24,14 +24,6 @@ namespace {
 constexpr const char* kTitle = "Perplexity of public models beyond the length L that they were trained at";
 constexpr const char* kNotMeasured = "not measured yet";
 
-// "L/4" for 0.25, "L" for 1, "2L" for 2.
-std::string multiple_text(double multiple) {
-    if (multiple == 1) return "L";
-    const double divisor = 1 / multiple;
-    return multiple < 1 && divisor == std::round(divisor) ? fmt::format("L/{:g}", divisor)
-                                                          : fmt::format("{:g}L", multiple);
-}
-
 // Returns why a cell has no number; empty if it has one.
 std::string absence(const PublicCell& cell) {
     if (!cell.absent.empty()) return cell.absent;

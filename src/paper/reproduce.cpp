@@ -12,7 +12,6 @@
 #include "figures.h"
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
-#include "longbow/core/signals.h"
 #include "longbow/grid/commands.h"
 #include "longbow/grid/run.h"
 #include "longbow/paper/formats.h"
@@ -103,17 +102,12 @@ void add_claim(const ClaimRule& rule, const ReproducePlan& plan, const Scale& sc
 }  // namespace
 
 ReproductionOutput reproduce(const ReproduceRequest& request) {
-    install_stop_handlers();
-    check_texts(plan_reproduction(request), request.scale.reduced()
-                                                ? "run scripts/corpora/austen first (from the top of the checkout)"
-                                                : "data/README.md says how to get it");
-    const ChildrenLock lock(request.run_dir);
-    // Planned again: another process may have worked while this one waited for the lock.
-    const auto plan = plan_reproduction(request);
-    const auto failures = run_missing(plan, request);
-    auto output = write_reproduction(plan, request);
-    if (!failures.empty()) throw_failures(failures);
-    return output;
+    return run_grid(
+        request,
+        request.scale.reduced() ? "run scripts/corpora/austen first (from the top of the checkout)"
+                                : "data/README.md says how to get it",
+        [&] { return plan_reproduction(request); },
+        [&](const ReproducePlan& plan) { return write_reproduction(plan, request); });
 }
 
 std::string shell_script(const ReproducePlan& plan, const ReproduceRequest& request) {
@@ -126,27 +120,18 @@ std::string slurm_script(const ReproducePlan& plan, const ReproduceRequest& requ
 
 ReproductionOutput write_reproduction(const ReproducePlan& plan, const ReproduceRequest& request) {
     ReproductionOutput output;
+    output.files = OutputFiles(request.run_dir);
     const auto runs = runs_of(plan, request);
     const auto ours = lookup_in(runs, request.scale);
-    const auto write = [&](const fs::path& file, const std::string& text) {
-        fs::create_directories(file.parent_path());
-        write_file_atomic(file, text);
-        output.files.push_back(file);
-    };
     for (const auto& name : plan.tables) {
-        const auto& table = published_table(name);
-        const auto file = [&](const char* ending) { return request.run_dir / "tables" / (name + ending); };
-        const auto text = render_paper_table(table, request.scale, ours, TextFormat::markdown);
-        output.markdown += (output.markdown.empty() ? "" : "\n") + text;
-        write(file(".md"), text);
-        write(file(".csv"), render_paper_table(table, request.scale, ours, TextFormat::csv));
-        write(file(".tex"), render_paper_table(table, request.scale, ours, TextFormat::latex));
-        write(file(".json"), render_paper_table(table, request.scale, ours, TextFormat::json));
-        write(file(".html"), render_paper_table(table, request.scale, ours, TextFormat::html));
+        const auto render = [&](TextFormat format) {
+            return render_paper_table(published_table(name), request.scale, ours, format);
+        };
+        output.markdown += (output.markdown.empty() ? "" : "\n") + render(TextFormat::markdown);
+        output.files.write_table(name, render);
     }
     for (const auto& name : plan.figures)
-        write(request.run_dir / "figures" / (name + ".svg"),
-              figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
+        output.files.write_figure(name, figure_svg(name, request.scale, ours, validations_in(runs, request.scale)));
     for (const auto& rule : kClaims) add_claim(rule, plan, request.scale, ours, output.claims);
     return output;
 }

@@ -73,6 +73,13 @@ std::string corpus_text(const std::string& name, const std::string& fingerprint)
     return name.empty() ? "data " + fingerprint : name + " (" + fingerprint + ")";
 }
 
+std::string multiple_text(double multiple) {
+    if (multiple == 1) return "L";
+    const double divisor = 1 / multiple;
+    return multiple < 1 && divisor == std::round(divisor) ? fmt::format("L/{:g}", divisor)
+                                                          : fmt::format("{:g}L", multiple);
+}
+
 std::string metric_title(Metric metric) {
     switch (metric) {
         case Metric::ppl: return "Perplexity";
@@ -92,15 +99,24 @@ std::string metric_key(Metric metric) {
 }
 
 std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus) {
+    return cell_text(cell, table.metric, seed_counts(table).size() > 1, plus_minus);
+}
+
+std::string interval_text(const ReportCell& cell, Metric metric) {
+    const auto& interval = cell.seeds > 1 ? cell.over_seeds : cell.interval;
+    return interval ? value_text(interval->low, metric) + "–" + value_text(interval->high, metric) : "";
+}
+
+std::string cell_text(const ReportCell& cell, Metric metric, bool with_count, const std::string& plus_minus) {
     if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : cell.unreached > 0 ? "no such window" : "no value";
-    auto text = value_text(cell.mean, table.metric);
-    if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, table.metric);
+    auto text = value_text(cell.mean, metric);
+    if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, metric);
     const auto all = static_cast<long long>(cell.seeds + cell.diverged + cell.valueless);
     if (cell.diverged > 0)
         text += fmt::format(" ({} of {} seeds diverged)", cell.diverged, all);
     else if (cell.valueless > 0)
         text += fmt::format(" ({} of {} seeds without a value)", cell.valueless, all);
-    else if (seed_counts(table).size() > 1)
+    else if (with_count)
         text += fmt::format(" ({})", cell.seeds);
     return text;
 }

@@ -14,16 +14,6 @@ namespace longbow {
 
 namespace {
 
-std::string figure(const Chart& chart) {
-    std::string legend;  // shown on narrow screens, where the labels at the lines' ends are out of view
-    for (const auto& series : chart.series) {
-        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" +
-                  escape_html(series.label) + "</span>";
-    }
-    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) +
-           "</div><figcaption>" + escape_html(chart.caption) + "</figcaption></figure>\n";
-}
-
 TextTable::Cell cell_html(const ReportTable& table, const ReportRow& row, std::int64_t length) {
     const auto cell = row.cells.find(length);
     if (cell == row.cells.end()) return {"–"};
@@ -79,12 +69,12 @@ std::string render_html(const std::vector<ReportRun>& runs, const std::vector<Re
     for (const auto& table : tables) {
         html += "<h2>" + metric_title(table.metric) + "</h2>\n<p class=\"under\">" + escape_html(table.heading()) +
                 "</p>\n" + table_html(table);
-        if (table.lengths.size() > 1) html += figure(length_chart(table));
+        if (table.lengths.size() > 1) html += html_figure(length_chart(table));
         const auto places = position_chart(table);
-        if (!places.series.empty()) html += figure(places);
+        if (!places.series.empty()) html += html_figure(places);
     }
     std::string training;
-    for (const auto& chart : training_charts(runs, tables)) training += figure(chart);
+    for (const auto& chart : training_charts(runs, tables)) training += html_figure(chart);
     if (!training.empty()) html += "<h2>Training</h2>\n" + training;
     html += settings_html(runs) + provenance_html(runs) + kHowToRead;
     return html_page("Longbow report", html);

@@ -47,4 +47,14 @@ std::string html_page(const std::string& title, const std::string& body) {
            "</main>\n</body>\n</html>\n";
 }
 
+std::string html_figure(const Chart& chart) {
+    std::string legend;  // shown on narrow screens, where the labels at the lines' ends are out of view
+    for (const auto& series : chart.series) {
+        legend += "<span><span class=\"key\" style=\"background:" + style_colour(series.style) + "\"></span>" +
+                  escape_html(series.label) + "</span>";
+    }
+    return "<figure><div class=\"legend\">" + legend + "</div><div class=\"chart\">" + chart_svg(chart) +
+           "</div><figcaption>" + escape_html(chart.caption) + "</figcaption></figure>\n";
+}
+
 }  // namespace longbow

@@ -44,6 +44,17 @@ std::optional<Interval> interval_in(const EvalResult& row, Metric metric) {
     return Interval{in(row.ppl_ci->low), in(row.ppl_ci->high)};
 }
 
+// Returns the interval of the mean over seeds. That of a perplexity is computed of its logarithm, the loss, so that it
+// cannot reach below 0 where the few seeds differ much.
+std::optional<Interval> interval_over_seeds(std::vector<double> values, Metric metric) {
+    const bool perplexity = metric == Metric::ppl || metric == Metric::ppl_per_word;
+    if (perplexity)
+        std::transform(values.begin(), values.end(), values.begin(), [](double one) { return std::log(one); });
+    auto interval = interval_of_values(values);
+    if (interval && perplexity) interval = Interval{std::exp(interval->low), std::exp(interval->high)};
+    return interval;
+}
+
 // Returns, for each block of a seed, its loss at `to` minus its loss at `from`; nullopt where the two lengths do not
 // have the same blocks.
 std::optional<std::vector<double>> block_differences(const EvalResult& from, const EvalResult& to) {
@@ -58,12 +69,18 @@ std::optional<std::vector<double>> block_differences(const EvalResult& from, con
 }  // namespace
 
 ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
+    std::vector<const EvalResult*> rows;
+    for (const auto& [seed, of_seed] : seeds) {
+        if (const auto found = of_seed.find(length); found != of_seed.end()) rows.push_back(found->second);
+    }
+    return cell_of(rows, metric);
+}
+
+ReportCell cell_of(const std::vector<const EvalResult*>& rows, Metric metric) {
     ReportCell cell;
     std::vector<double> values;
-    for (const auto& [seed, rows] : seeds) {
-        const auto found = rows.find(length);
-        if (found == rows.end()) continue;
-        const auto& row = *found->second;
+    for (const auto* found : rows) {
+        const auto& row = *found;
         if (!row.reached()) {  // its windows are shorter; a number here would be read as one of this length
             ++cell.unreached;
             continue;
@@ -84,6 +101,7 @@ ReportCell cell_of(const Seeds& seeds, std::int64_t length, Metric metric) {
     cell.mean = values.empty() ? kNoValue : spread.mean;
     cell.sd = spread.sd;
     cell.seeds = static_cast<std::int64_t>(values.size());
+    cell.over_seeds = interval_over_seeds(values, metric);
     if (cell.seeds != 1) cell.interval.reset();  // it is the last seed's, which says nothing about the others
     return cell;
 }

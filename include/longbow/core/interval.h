@@ -44,6 +44,15 @@ struct MeanEstimate {
 // negative.
 MeanEstimate mean_estimate(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights);
 
+// Returns the interval of the mean of independent values, such as one a seed, at 95 % by Student's t. It is absent for
+// fewer than two values and where one is not finite.
+std::optional<Interval> interval_of_values(std::span<const double> values);
+
+// Adjusts the p-values of several tests by Holm's method (1979), so that the probability of one false finding among all
+// of them is at most the level at which each adjusted value is read. The order stays. Throws Error for a value outside
+// 0 to 1.
+std::vector<double> holm_adjusted(const std::vector<double>& p_values);
+
 // Returns the two-sided p-value of a mean of 0: the level at which the interval of mean_estimate() would end at 0. It
 // is absent where there is no interval.
 std::optional<double> p_value(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights);

@@ -5,6 +5,9 @@
 
 namespace longbow {
 
+// Returns the size of the vocabulary as the settings say it; 1 if they do not.
+std::int64_t assumed_vocab_size(const Config& config);
+
 // Fills in the FLOPs of the missing parts of each model.
 void count_flops(GridPlan& plan);
 

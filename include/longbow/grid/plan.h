@@ -12,6 +12,7 @@
 
 #include "longbow/config/config.h"
 #include "longbow/config/context.h"
+#include "longbow/eval/eval_result.h"
 
 namespace longbow {
 
@@ -48,6 +49,7 @@ struct PlannedEval {
     std::int64_t stream_tokens = 0;  // 0: the whole split
     double split_tokens = 0;         // of the whole split, as far as known before the store exists
     bool one_at_a_time = false;      // whether a forward pass has one window, or as many as fit a batch
+    std::vector<std::string> overrides;  // settings of the model that the evaluation changes
     std::set<std::int64_t> lengths, missing;
     double forward_tokens = 0;  // that the missing evaluations pass through the model
     double seconds = 0;         // from the plan's assumed throughput
@@ -87,6 +89,14 @@ struct GridPlan {
 // Returns the training tokens of one update.
 double tokens_per_update(const Config& config);
 
+// Loads the configuration of a model from its files and overrides, and computes its updates and tokens. Throws
+// ConfigError, also for a train.stop whose updates cannot be known before the training.
+void load_planned(PlannedModel& model, const ConfigContext& context);
+
+// Returns whether a row is what the evaluation of the model measures at this length. It says nothing about the model's
+// weights.
+bool is_row_of(const EvalResult& row, const PlannedModel& model, const PlannedEval& eval, std::int64_t length);
+
 // Adds an evaluation at one length. Lengths that one command can evaluate share a PlannedEval.
 void add_eval(std::vector<PlannedEval>& evals, const PlannedEval& wanted, std::int64_t length);
 
@@ -96,6 +106,9 @@ void find_done(PlannedModel& model, const GridRequest& request);
 
 // Warns of lengths for which the scored tokens are too few for a single window (--max-stream-tokens limits them).
 void warn_of_unreached(const GridPlan& plan);
+
+// Returns the estimate of measure_costs() as a line; empty if there is none.
+std::string local_time_text(const GridPlan& plan, const GridRequest& request);
 
 // Returns a line for each model and each of its evaluations, and what is missing in total.
 std::string models_text(const GridPlan& plan, const GridRequest& request);

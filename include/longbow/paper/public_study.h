@@ -12,6 +12,7 @@
 #include "longbow/eval/eval_result.h"
 #include "longbow/grid/plan.h"
 #include "longbow/report/format.h"
+#include "longbow/report/output_files.h"
 
 namespace longbow {
 
@@ -68,7 +69,7 @@ std::string public_svg(const PublicPlan& plan, const PublicRequest& request);
 
 struct PublicOutput {
     std::string markdown;
-    std::vector<std::filesystem::path> files;  // tables/public.{md,csv,tex,json,html}, figures/public.svg
+    OutputFiles files;  // tables/public.{md,csv,tex,json,html}, figures/public.svg
 };
 // Plans, measures what is missing with at most request.jobs children at once, and writes the table and the figure. Like
 // reproduce() it waits for another process in the same run directory, and throws as that does.

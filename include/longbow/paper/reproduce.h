@@ -9,6 +9,7 @@
 
 #include "longbow/grid/plan.h"
 #include "longbow/paper/targets.h"
+#include "longbow/report/output_files.h"
 
 namespace longbow {
 
@@ -39,8 +40,8 @@ struct Claim {
     bool holds = false;
 };
 struct ReproductionOutput {
-    std::string markdown;                      // the tables, for the terminal
-    std::vector<std::filesystem::path> files;  // tables/*.{md,csv,json,html}, figures/*.svg
+    std::string markdown;  // the tables, for the terminal
+    OutputFiles files;     // tables/*.{md,csv,tex,json,html}, figures/*.svg
     std::vector<Claim> claims;
 };
 // Writes the tables and figures from what has been measured so far.

@@ -11,12 +11,19 @@ namespace longbow {
 // Returns "austen/store (xxh3:..)", or "data xxh3:.." if the name is empty.
 std::string corpus_text(const std::string& name, const std::string& fingerprint);
 
+// Returns a multiple of the training length: "L/4" for 0.25, "L" for 1, "2L" for 2.
+std::string multiple_text(double multiple);
+
 std::string metric_title(Metric metric);  // "Perplexity"
 std::string metric_key(Metric metric);    // "ppl"
 
 // Formats a cell as "59.10", or "diverged". With several seeds "59.10 ± 0.31" (`plus_minus` stands between the
 // numbers), followed by the number of seeds if the table's cells differ in it.
 std::string cell_text(const ReportTable& table, const ReportCell& cell, const std::string& plus_minus = " ± ");
+// Does the same without a table; `with_count` says whether the number of seeds follows.
+std::string cell_text(const ReportCell& cell, Metric metric, bool with_count, const std::string& plus_minus = " ± ");
+// Returns "59.02–59.18", the interval over seeds, or over blocks of the text for a single seed; empty if it has none.
+std::string interval_text(const ReportCell& cell, Metric metric);
 // Returns the cell's 95 % interval, "59.02 to 59.18 (student-t, 95 blocks), 97,280 tokens", or the reason why it has
 // none.
 std::string cell_hint(const ReportTable& table, const ReportCell& cell);

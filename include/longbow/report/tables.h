@@ -32,10 +32,15 @@ struct ReportCell {
     std::int64_t diverged = 0, valueless = 0;
     std::int64_t unreached = 0;        // seeds whose text has no window of this length
     std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
+    // Of the mean over several seeds, 95 %: what to expect of other seeds on this text.
+    std::optional<Interval> over_seeds;
     std::string interval_method;       // rows of earlier versions name the older method
     // The lowest of its column, or not clearly worse; set where a column has several rows.
     bool best = false;
 };
+
+// Computes a cell from the rows of one model at one length, one row a seed.
+ReportCell cell_of(const std::vector<const EvalResult*>& rows, Metric metric);
 
 // Holds the ratio of the perplexity at length `to` to that at length `from`. With one seed, `interval` says what to
 // expect on other text of the same kind; it comes from the same blocks at both lengths (absent below kLeastBlocks, and

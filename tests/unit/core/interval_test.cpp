@@ -64,6 +64,24 @@ TEST(Interval, NoDifferenceAtAllIsNone) {
     EXPECT_EQ(*p_value({zeros}, ones), 1);
 }
 
+TEST(Interval, ValuesOfSeedsHaveStudentsInterval) {
+    const auto interval = interval_of_values(std::vector<double>{1, 2, 3});  // t.test(1:3) in R
+    EXPECT_NEAR(interval->low, -0.48413771, 1e-7);
+    EXPECT_NEAR(interval->high, 4.48413771, 1e-7);
+    EXPECT_FALSE(interval_of_values(std::vector<double>{1}));
+    EXPECT_FALSE(interval_of_values(std::vector<double>{1, INFINITY}));
+}
+
+TEST(Interval, HolmAdjustsForTheNumberOfTests) {
+    // p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") in R
+    const std::vector<double> expected{0.03, 0.06, 0.06, 0.02};
+    const auto adjusted = holm_adjusted({0.01, 0.04, 0.03, 0.005});
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_DOUBLE_EQ(adjusted[i], expected[i]);
+    EXPECT_EQ(holm_adjusted({0.6, 0.7}), (std::vector<double>{1, 1}));
+    EXPECT_TRUE(holm_adjusted({}).empty());
+    EXPECT_THROW(holm_adjusted({NAN}), Error);
+}
+
 TEST(Interval, SizesMustAgree) {
     EXPECT_THROW(mean_estimate({}, {}), Error);
     EXPECT_THROW(mean_estimate({{1.0, 2.0}}, {1.0}), Error);

@@ -1,0 +1,97 @@
+// Runs a study: trains and evaluates a grid of models over several seeds, and makes a table with the spread over seeds,
+// paired differences to a baseline, a figure and a page. docs/study.md describes it for users.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "longbow/eval/eval_result.h"
+#include "longbow/grid/plan.h"
+#include "longbow/report/comparison.h"
+#include "longbow/report/format.h"
+#include "longbow/report/output_files.h"
+#include "longbow/report/tables.h"
+#include "longbow/study/settings.h"
+
+namespace longbow {
+
+struct StudyRequest : GridRequest {
+    StudySettings settings;
+    std::string part;        // only this part is run; empty: the whole grid
+    bool save_rows = false;  // write what is finished to settings.rows
+};
+
+// What one model of the grid is measured at: a length and a stride, with a row for each seed that has one.
+struct StudyCell {
+    std::int64_t length = 0, stride = 0;
+    std::string absent;  // why nothing is measured here: "the positions end at 64"
+    std::vector<EvalResult> rows;
+};
+
+// A combination of values, one of each axis.
+struct StudyVariant {
+    std::string name;                        // the names of its values: "alibi", "alibi-long"
+    std::vector<std::string> values;         // one of each axis
+    std::vector<std::string> overrides;      // over the base, without the seed
+    std::vector<std::string> at_evaluation;  // settings that its evaluations change
+    Config config;                           // of the trained model, of the first seed
+    std::vector<std::size_t> models;         // one a seed, in the order of all models of the grid
+    std::vector<std::uint64_t> seeds;
+    std::vector<bool> done;  // whether all of a seed's evaluations are measured
+    std::string baseline;    // the variant that it is compared with; empty: none
+    // By stride, then by length, each in the order of the settings.
+    std::vector<std::vector<StudyCell>> cells;
+};
+
+struct StudyPlan : GridPlan {  // its models are those of the requested part
+    std::vector<StudyVariant> variants;
+    std::size_t all_models = 0, done = 0, from_rows = 0;  // of the whole grid; done here, done by rows of the file
+    std::vector<std::pair<std::string, std::set<std::string>>> parts;  // the models of each part
+};
+
+// Throws UsageError for an unknown part, and ConfigError: settings that the configuration refuses, or that cannot be
+// changed at an evaluation (each with file and line); a model in the run directory that was trained with other
+// settings.
+StudyPlan plan_study(const StudyRequest& request);
+// Returns the plan as text. With request.meter it estimates the time of each part on this machine.
+std::string plan_text(const StudyPlan& plan, const StudyRequest& request);
+
+// Return the scripts of grid/commands.h, ending with the command that writes the table.
+std::string shell_script(const StudyPlan& plan, const StudyRequest& request);
+std::string slurm_script(const StudyPlan& plan, const StudyRequest& request);
+
+struct StudyOutput {
+    std::string markdown;        // the table, for the terminal
+    OutputFiles files;           // tables/NAME.{md,csv,tex,json,html}, figures/NAME.svg
+    std::filesystem::path rows;  // what --save-rows wrote; empty: nothing
+};
+// Runs what is missing and writes the table, the figure and the page, as run_grid() does (grid/run.h), and the rows if
+// asked to.
+StudyOutput run_study(const StudyRequest& request);
+
+// A number of the table and its difference to the baseline.
+struct StudySummary {
+    ReportCell cell;
+    // To the baseline, over the seeds that both have; absent for the baseline itself and where there are no rows.
+    std::optional<Comparison> difference;
+    std::optional<double> adjusted_p;  // by Holm's method over all differences of the study
+};
+// The numbers of a study, by stride, variant and length.
+struct StudyTable {
+    Metric metric = Metric::ppl;  // bits per byte where the models' tokenizers differ
+    std::vector<std::vector<std::vector<StudySummary>>> cells;
+    std::size_t comparisons = 0;     // that the p-values are adjusted for
+    std::vector<std::string> notes;  // of differences that cannot be computed
+};
+StudyTable summarize(const StudyPlan& plan);
+
+std::string render_study(const StudyPlan& plan, const StudySettings& study, const StudyTable& table, TextFormat format);
+// Returns an empty text if there is nothing to draw.
+std::string study_svg(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+
+}  // namespace longbow

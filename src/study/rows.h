@@ -1,0 +1,30 @@
+// Finished rows of a study in one file, which can be kept in a repository: a copy of it trains nothing again that the
+// file has.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "longbow/study/study.h"
+
+namespace longbow {
+
+// A row of results.jsonl, and the fingerprint of the settings that decide its numbers.
+struct SavedRow {
+    EvalResult row;
+    std::string settings;
+};
+
+// Returns the rows of a file; a missing one has none. Throws DataError "FILE:LINE" for a line that is not a saved row.
+std::vector<SavedRow> read_saved_rows(const std::filesystem::path& file);
+
+// Marks a model as done, and adds its rows, if the saved ones have all of its measurements. A model of which a part is
+// missing is trained here and takes none of them, so that no table mixes two trainings of one seed.
+bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, const ConfigContext& context,
+                     std::vector<EvalResult>& rows);
+
+// Writes the rows of all models that are done, in the order of the plan. Throws Error.
+void write_saved_rows(const std::filesystem::path& file, const StudyPlan& plan, const ConfigContext& context);
+
+}  // namespace longbow

@@ -1,0 +1,43 @@
+// The tables of a study before they have a format, and the texts around them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "longbow/report/svg.h"
+#include "longbow/report/text_table.h"
+#include "longbow/study/study.h"
+
+namespace longbow {
+
+// Which of the study's strides, and how a format writes an empty cell and escapes a text.
+struct TableStyle {
+    std::size_t stride;
+    std::string none;
+    std::string (*escape)(const std::string&);
+};
+
+TextTable value_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                      const TableStyle& style);
+// Returns a table without rows if nothing is compared.
+TextTable difference_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                           const TableStyle& style);
+
+// Returns the headings of the lengths: "64", or "2L" for a multiple of the training length.
+std::vector<std::string> column_headings(const StudySettings& study);
+std::string title_of(const StudySettings& study);
+std::string stride_title(const StudySettings& study, std::size_t stride);
+std::string differences_title(const StudySettings& study);
+std::string what_was_measured(const StudyPlan& plan, const StudySettings& study);
+// Returns what a reader must know to read the tables, in notes of a sentence or two.
+std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+
+// Returns a chart for each stride.
+std::vector<Chart> study_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+
+// Formats for programs (render_data.cpp).
+std::string study_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+std::string study_json(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+
+}  // namespace longbow
