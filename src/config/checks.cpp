@@ -25,14 +25,17 @@ public:
         tokenizer();
         schedule();
         data();
+        task();
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"},
                    "one seed is not a list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
         }
-        const bool trains = !c_.data.train.empty() || !c_.data.store.empty() || !c_.data.mixture.empty();
+        const bool reads = !c_.data.train.empty() || !c_.data.store.empty() || !c_.data.mixture.empty();
+        const bool trains = reads || c_.task.chosen();
         if (trains && c_.train.length == 0)
             refuse({"train.length"}, "0 says that the length is unknown; training needs one");
-        const bool validates = c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty();
+        const bool validates =
+            !c_.task.chosen() && (c_.data.train.empty() || !c_.data.valid.empty() || !c_.data.valid_store.empty());
         const auto longest = c_.eval.lengths.empty()
                                  ? c_.train.length
                                  : *std::max_element(c_.eval.lengths.begin(), c_.eval.lengths.end());
@@ -117,6 +120,13 @@ private:
                    fmt::format("files of {} tokens are too many: 0, or at least 1024", c_.data.shard_tokens));
         }
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is not a mixture; write data.store");
+    }
+
+    void task() const {
+        for (const auto& variant : context_.tasks) {
+            if (variant.name != c_.task.name || !variant.check) continue;
+            if (const auto objection = variant.check(c_)) refuse(objection->keys, objection->message);
+        }
     }
 
     // Returns false if a > b is certain before the data are known.

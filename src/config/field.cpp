@@ -85,6 +85,8 @@ const std::vector<Selector>& selectors() {
         {"attention", "backend", &ConfigContext::attention_backends,
          [](const Config& c) -> const std::string& { return c.attention.backend; },
          [](Config& c) -> OptionMap& { return c.attention.options; }},
+        {"task", "name", &ConfigContext::tasks, [](const Config& c) -> const std::string& { return c.task.name; },
+         [](Config& c) -> OptionMap& { return c.task.options; }},
         {"optim", "name", &ConfigContext::optimizers,
          [](const Config& c) -> const std::string& { return c.optim.name; },
          [](Config& c) -> OptionMap& { return c.optim.options; }},

@@ -13,6 +13,8 @@ namespace {
 // Several keys share these conditions.
 bool has_text(const Config& c) { return !c.data.train.empty(); }
 bool one_store(const Config& c) { return c.data.mixture.empty(); }
+bool has_task(const Config& c) { return c.task.chosen(); }
+bool has_no_task(const Config& c) { return !c.task.chosen(); }
 // An existing store may have a valid split; a store that is made from text has one only when data.valid is given.
 bool has_validation(const Config& c) {
     return c.data.train.empty() || !c.data.valid.empty() || !c.data.valid_store.empty();
@@ -27,6 +29,8 @@ bool layers_alike(const Config& c) { return c.position.layers.empty(); }
 
 constexpr const char* kText = "data.train (text to read)";
 constexpr const char* kOneStore = "no data.mixture";
+constexpr const char* kTaskName = "task.name";
+constexpr const char* kNoTaskText = "task.name: none";
 constexpr const char* kAlike = "no position.layers";
 constexpr const char* kAdaptive = "model.adaptive_cutoffs";
 constexpr const char* kNoAdaptive = "no model.adaptive_cutoffs";
@@ -166,18 +170,22 @@ void declare_data(std::vector<Field>& fields) {
     SectionFields key("data", &Config::data, fields);
     using D = DataConfig;
     key("store", &D::store, "Folder of the token store; made from the text below when it is missing")
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.mixture", kOneStore, one_store);
     key("mixture", &D::mixture,
         "Stores to train on together, each as STORE=WEIGHT: the weight is the store's share of the training inputs, relative "
         "to the other weights. All have one tokenizer; the first serves for validation. In place of data.store")
         .unique()
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("train.order", "train.order: shuffled",
               [](const Config& c) { return c.train.order == DataOrder::shuffled; });
     key("valid_store", &D::valid_store,
-        "Store whose valid split is used; empty: the one that is trained on, of a mixture the first");
+        "Store whose valid split is used; empty: the one that is trained on, of a mixture the first")
+        .when(kTaskName, kNoTaskText, has_no_task);
     key("train", &D::train,
         "Text to train on: files, folders (for the files in them) or patterns (shards/*.jsonl.zst). Files may be compressed (.gz, .xz, .zst); those "
         "named .jsonl, .ndjson or .json hold a document a line, others plain text")
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.mixture", kOneStore, one_store);
     key("valid", &D::valid, "Text to validate on, as data.train").when("data.train", kText, has_text);
     key("test", &D::test, "Text kept for the test split, as data.train").when("data.train", kText, has_text);
@@ -197,11 +205,27 @@ void declare_data(std::vector<Field>& fields) {
     key("expect_vocab_size", &D::expect_vocab_size,
         "Ids that the store's vocabulary must have, so that a wrong corpus is refused and a run can be planned before its store exists; 0: any")
         .unit("ids")
-        .range(0, 4194304);
+        .range(0, 4194304)
+        .when(kTaskName, kNoTaskText, has_no_task);
     key("expect_train_tokens", &D::expect_train_tokens, "Tokens that the store's train split must have; 0: any")
+        .when(kTaskName, kNoTaskText, has_no_task)
         .unit("tokens")
         .at_least(0)
         .when("data.mixture", kOneStore, one_store);
+}
+
+void declare_task(std::vector<Field>& fields) {
+    SectionFields key("task", &Config::task, fields);
+    key("name", &TaskConfig::name,
+        "A synthetic task to train on in place of text (docs/probes.md): each training input is one new item, and only its answer gives a "
+        "loss")
+        .since("0.3.0");
+    key("length", &TaskConfig::length,
+        "Symbols of the longest training input; an item's length is uniform up to it. What a symbol is, the task says")
+        .unit("symbols")
+        .range(1, 524288)
+        .when(kTaskName, "a task (task.name)", has_task)
+        .since("0.3.0");
 }
 
 void declare_optim(std::vector<Field>& fields) {
@@ -280,7 +304,7 @@ void declare_train(std::vector<Field>& fields) {
     key("loss_chunk", &T::loss_chunk, "Tokens whose logits are held at once").unit("tokens").range(1, 1048576);
     key("recompute", &T::recompute,
         "What is computed again in the backward pass instead of being kept from the forward pass");
-    key("order", &T::order, "Which inputs an update sees");
+    key("order", &T::order, "Which inputs an update sees").when(kTaskName, kNoTaskText, has_no_task);
     key("scaled_loss", &T::scaled_loss, "What the loss scale multiplies")
         .when("train.dtype", "train.dtype: fp16", is_fp16);
     key("count_skipped", &T::count_skipped,
@@ -303,16 +327,20 @@ void declare_eval(std::vector<Field>& fields) {
         .unit("tokens")
         .range(1, 16777216)
         .unique()
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.valid", kValidation, has_validation);
     key("every", &E::every, "Time between validations; 0 updates: one at the end")
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.valid", kValidation, has_validation);
     key("max_batch_tokens", &E::max_batch_tokens, "Tokens in one forward pass")
         .unit("tokens")
         .range(1, 16777216)
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.valid", kValidation, has_validation);
     key("valid_tokens", &E::valid_tokens, "Only the first tokens of the split while training; 0: all")
         .unit("tokens")
         .at_least(0)
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.valid", kValidation, has_validation);
 }
 
@@ -324,6 +352,7 @@ void declare_checkpoint(std::vector<Field>& fields) {
         "validation finds a best; 0 updates: only then");
     key("keep_last", &C::keep_last, "Newest checkpoints that are kept").range(1, 1000000);
     key("keep_best", &C::keep_best, "Keep the checkpoint with the lowest validation perplexity")
+        .when(kTaskName, kNoTaskText, has_no_task)
         .when("data.valid", kValidation, has_validation);
 }
 
@@ -354,6 +383,7 @@ std::vector<Field> declare_all() {
     declare_attention(fields);
     declare_tokenizer(fields);
     declare_data(fields);
+    declare_task(fields);
     declare_optim(fields);
     declare_schedule(fields);
     declare_train(fields);
@@ -430,6 +460,7 @@ const std::vector<Section>& config_sections() {
         {"attention", "The implementation of attention."},
         {"tokenizer", "How text becomes tokens, when a store is made from text."},
         {"data", "The text or the token store."},
+        {"task", "A synthetic task in place of text."},
         {"optim", "The optimizer."},
         {"schedule", "The learning rate over the run."},
         {"train", "The run: lengths, batches, seeds, arithmetic."},

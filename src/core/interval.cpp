@@ -116,6 +116,19 @@ Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::v
 
 }  // namespace
 
+Interval wilson_interval(std::int64_t successes, std::int64_t trials) {
+    if (trials < 1 || successes < 0 || successes > trials) {
+        throw Error(fmt::format("{} of {} trials are no share", successes, trials));
+    }
+    constexpr double kNormalQuantile = 1.959963984540054;  // of 97.5 %
+    const auto n = static_cast<double>(trials);
+    const double share = static_cast<double>(successes) / n, square = kNormalQuantile * kNormalQuantile;
+    const double middle = (share + square / (2 * n)) / (1 + square / n);
+    const double half = kNormalQuantile / (1 + square / n) * std::sqrt(share * (1 - share) / n + square / (4 * n * n));
+    // Rounding must not leave an end beside 0 or 1 where it is 0 or 1.
+    return {successes == 0 ? 0.0 : middle - half, successes == trials ? 1.0 : middle + half};
+}
+
 std::vector<double> block_sums(std::span<const double> values) {
     std::vector<double> sums;
     for (std::size_t begin = 0; begin < values.size(); begin += kIntervalBlock) {

@@ -103,6 +103,30 @@ private:
     std::int64_t tokens_;
 };
 
+// Counts what the stream masks, so that all ranks divide an update's loss by the same number.
+class MaskedOrder final : public TrainingOrder {
+public:
+    MaskedOrder(std::unique_ptr<TrainingOrder> order, const TokenStream& stream)
+        : order_(std::move(order)), stream_(stream) {}
+
+    [[nodiscard]] std::vector<TrainingInput> micro_batch(const DataPosition& position,
+                                                         std::int64_t micro) const override {
+        auto blocks = order_->micro_batch(position, micro);
+        std::vector<std::int64_t> targets;
+        for (auto& block : blocks) {
+            targets.resize(static_cast<std::size_t>(block.length));
+            block.masked = stream_.mask(block.begin, block.length, targets.data());
+        }
+        return blocks;
+    }
+    [[nodiscard]] double updates_per_epoch() const override { return order_->updates_per_epoch(); }
+    [[nodiscard]] double tokens_per_update() const override { return order_->tokens_per_update(); }
+
+private:
+    std::unique_ptr<TrainingOrder> order_;
+    const TokenStream& stream_;
+};
+
 }  // namespace
 
 std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config) {
@@ -112,6 +136,7 @@ std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainCo
 
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config) {
     const auto parts = stream.parts();
+    if (stream.masks()) return std::make_unique<MaskedOrder>(training_order(stream.size(), config), stream);
     if (parts.size() == 1) return training_order(stream.size(), config);
     if (config.order != DataOrder::shuffled)
         throw ConfigError("train.order: " + std::string(name_of(config.order)) +
@@ -132,6 +157,7 @@ void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blo
         stream.read(block.begin, block.length, targets);
         read_inputs(stream, block.begin, 1, inputs);
         std::copy_n(targets, block.length - 1, inputs + 1);
+        if (stream.masks()) stream.mask(block.begin, block.length, targets);
         std::fill(inputs + block.length, inputs + length, inputs[block.length - 1]);
         std::fill(targets + block.length, targets + length, kNoTarget);
         inputs += length;

@@ -33,7 +33,10 @@ UpdateShare share_of_update(const TrainingOrder& order, const DataPosition& posi
         if (blocks.empty()) continue;  // this epoch has no batch left
         if (share.first.empty()) share.first = {blocks.front()};
         share.samples += static_cast<std::int64_t>(blocks.size());
-        for (const auto& block : blocks) share.tokens += block.length;
+        for (const auto& block : blocks) {
+            share.tokens += block.length;
+            share.losses += block.length - block.masked;
+        }
         if (!whole) {
             all.insert(all.end(), blocks.begin(), blocks.end());
         } else if (micro / each == rank) {

@@ -209,14 +209,16 @@ std::vector<EvalResult> read_results(const std::string& path) {
     return rows;
 }
 
-void append_result(const std::string& path, const EvalResult& result) {
+void append_result(const std::string& path, const EvalResult& result) { append_row(path, to_json(result)); }
+
+void append_row(const std::string& path, const Json& row) {
     // A row that was cut short by a kill or a full disk is removed, so that the file stays readable.
     const auto before = fs::exists(path) ? read_file(path) : std::string();
     auto keep = before.rfind('\n') == std::string::npos ? 0 : before.rfind('\n') + 1;
     // If an editor removed the newline at the end, the last row is whole nevertheless.
     const bool unended = keep < before.size() && !parse_json(before.substr(keep)).is_discarded();
     if (unended) keep = before.size();
-    const auto line = (unended ? "\n" : "") + json_text(to_json(result)) + "\n";
+    const auto line = (unended ? "\n" : "") + json_text(row) + "\n";
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
     if (fd < 0) throw_file_error("cannot open", path);
     bool ok = keep == before.size() || ::ftruncate(fd, static_cast<off_t>(keep)) == 0;

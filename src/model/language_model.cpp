@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "adaptive_embedding.h"
 #include "adaptive_head.h"
@@ -186,6 +187,11 @@ AttentionBackend& LanguageModel::attention() {
         backend_for_ = options;
     }
     return *backend_;
+}
+
+std::unique_ptr<AttentionBackend> LanguageModel::use_attention(std::unique_ptr<AttentionBackend> backend) {
+    attention();  // sets backend_for_
+    return std::exchange(backend_, std::move(backend));
 }
 
 namespace {

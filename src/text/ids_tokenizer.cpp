@@ -11,8 +11,8 @@ constexpr const char* kKind = "given_ids";
 
 [[noreturn]] void refuse_text() {
     throw DataError(
-        "this model was imported without its tokenizer (--no-tokenizer) and knows no text: score ids, which its own "
-        "program encoded, with `longbow eval --ids FILE.npy`");
+        "this model has no tokenizer and knows no text, because it was imported with --no-tokenizer or trained on a "
+        "task: score ids with `longbow eval --ids FILE.npy`, or a task with `longbow probe tasks`");
 }
 
 class IdsTokenizer final : public Tokenizer {

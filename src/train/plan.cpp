@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "fork.h"
 #include "learning_plan.h"
@@ -15,6 +14,7 @@
 #include "longbow/optim/optimizer.h"
 #include "longbow/telemetry/log.h"
 #include "memory_plan.h"
+#include "run_data.h"
 #include "session.h"
 #include "store.h"
 #include "time_plan.h"
@@ -138,14 +138,14 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     Config config = request.config;
     check_missing_store(request);
     if (!store_exists(request)) return plan_without_store(request, ranks);
-    const TokenStore store = open_store(request);
+    const auto data = open_run_data(request, /*validate=*/true);
     if (text_is_foreign(request)) reset_text_keys(config);
-    const TrainingSource source(config.data, store);
-    const auto& train = source.stream();
-    const auto model = make_meta_model(config, store.vocab_size());
+    const auto& train = *data.train;
+    const auto vocab_size = data.tokenizer->vocab_size();
+    const auto model = make_meta_model(config, vocab_size);
     ForkPlan fork;
     if (request.fork && !request.fork->checkpoint.empty()) {
-        fork = plan_fork(request.fork->checkpoint, config, train, store.tokenizer_fingerprint());
+        fork = plan_fork(request.fork->checkpoint, config, train, data.tokenizer->fingerprint());
         check_fork_weights(request.fork->checkpoint, config, *model);
     }
     const RunUnits units = run_units(*training_order(train, config.train), config, fork.state);
@@ -154,18 +154,19 @@ std::string training_plan(const TrainRequest& request, int ranks) {
     const double update_flops = 3 * units.tokens_per_update * forward.token(config.train.length);
     const auto runs = std::max<std::size_t>(1, config.train.seeds.size());
 
-    std::string text = line("model", fmt::format("{}, {} layers, dim {}, {} heads, vocabulary {}",
-                                                 config.position.method_names(), config.model.layers, config.model.dim,
-                                                 config.model.heads, with_commas(store.vocab_size())));
+    std::string text =
+        line("model", fmt::format("{}, {} layers, dim {}, {} heads, vocabulary {}", config.position.method_names(),
+                                  config.model.layers, config.model.dim, config.model.heads, with_commas(vocab_size)));
     text += line("parameters", with_commas(model->parameter_count()));
     text += line("training data",
-                 with_commas(train.size()) + " tokens in " +
-                     (config.data.mixture.empty() ? store.path().string() : join(config.data.mixture, ", ")));
+                 data.items ? data.place + ", new items throughout"
+                            : with_commas(train.size()) + " tokens in " +
+                                  (config.data.mixture.empty() ? data.place : join(config.data.mixture, ", ")));
     text += line("an update", fmt::format("{} x {} sequences of {} tokens: {} tokens, {}", config.train.accumulate,
                                           config.train.batch, config.train.length,
                                           with_commas(static_cast<std::int64_t>(units.tokens_per_update)),
                                           flops_text(update_flops)));
-    text += line("an epoch", fmt::format("{:.1f} updates", units.updates_per_epoch));
+    if (!data.items) text += line("an epoch", fmt::format("{:.1f} updates", units.updates_per_epoch));
     if (total >= 0) {
         const auto to_go = std::max<std::int64_t>(0, total - fork.state.updates);
         const auto updates = static_cast<double>(to_go);
@@ -183,21 +184,16 @@ std::string training_plan(const TrainRequest& request, int ranks) {
         for (const auto& kept : fork.lines) text += "  " + kept + "\n";
         text += "  learning rate  " + fork_rates(request, config, fork.state, units) + "\n";
     }
-    std::optional<TokenStore> valid_store;
-    if (!config.data.valid_store.empty())
-        valid_store.emplace(open_like(config.data.valid_store, store, "data.valid_store"));
-    const TokenStore& held_out = valid_store ? *valid_store : store;
-    const bool validates = held_out.has_split("valid");
-    text += memory_lines(request, ranks, store.vocab_size(), validates ? held_out.split("valid").size() : 0);
+    text += memory_lines(request, ranks, vocab_size, data.valid != nullptr ? data.valid->size() : 0);
     text += line("a checkpoint", human_bytes(static_cast<double>(model->parameter_count()) *
                                              (config.train.dtype == DType::fp64 ? 8 : 4) *
                                              static_cast<double>(1 + optimizer_slots(config.optim).size())));
-    if (validates) text += evaluation_lines(config, forward, held_out.split("valid"), update_flops);
-    text += time_text(request,
-                      {store.vocab_size(),
-                       total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,
-                       units.updates_per_epoch, &train, validates ? &held_out.split("valid") : nullptr},
-                      ranks);
+    if (data.valid != nullptr) text += evaluation_lines(config, forward, *data.valid, update_flops);
+    text += time_text(
+        request,
+        {vocab_size, total >= 0 ? static_cast<double>(std::max<std::int64_t>(0, total - fork.state.updates)) : -1.0,
+         units.updates_per_epoch, &train, data.valid},
+        ranks);
     text += "FLOPs: 2 a weight and token forward, 4 dim a key, layer and token for attention; backward twice that.\n";
     if (!config.model.adaptive_cutoffs.empty())
         text +=

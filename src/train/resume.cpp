@@ -57,9 +57,8 @@ void check_resumed_data(const fs::path& checkpoint, const Session& session) {
     const auto check = [&](const char* key, const std::string& now, const char* what) {
         const std::string before = manifest.value(key, "");
         if (before == now) return;
-        throw DataError(session.store->path().string() + ": " + what + " (" + now + ") is not the one that " +
-                        checkpoint.string() + " was trained on (" + before +
-                        "); restore the old store, or choose another --run-dir");
+        throw DataError(session.place + ": " + what + " (" + now + ") is not the one that " + checkpoint.string() +
+                        " was trained on (" + before + "); restore the old store, or choose another --run-dir");
     };
     check("tokenizer", session.tokenizer->fingerprint(), "the tokenizer");
     check("data", session.train->fingerprint(), "the training data");

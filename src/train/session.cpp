@@ -27,22 +27,7 @@ namespace longbow {
 namespace {
 
 void open_data(Session& session, const TrainRequest& request) {
-    session.store = std::make_unique<TokenStore>(open_store(request));
-    session.tokenizer = session.store->tokenizer();
-    const auto& data = request.config.data;
-    session.source = std::make_unique<TrainingSource>(data, *session.store);
-    session.train = &session.source->stream();
-    if (session.train->size() < request.config.train.length) {
-        throw DataError(fmt::format("{}: the train split has {} tokens, fewer than train.length = {}",
-                                    session.store->path().string(), with_commas(session.train->size()),
-                                    request.config.train.length));
-    }
-    if (!request.validate) return;
-    if (!data.valid_store.empty())
-        session.valid_store =
-            std::make_unique<TokenStore>(open_like(data.valid_store, *session.store, "data.valid_store"));
-    const TokenStore& held_out = session.valid_store ? *session.valid_store : *session.store;
-    if (session.valid_store || held_out.has_split("valid")) session.valid = &held_out.split("valid");
+    static_cast<RunData&>(session) = open_run_data(request, request.validate);
 }
 
 // Handles a store without a validation split. Keys about validation that were set for this run are errors, since they
@@ -161,11 +146,11 @@ void inherit(Session& session, const Start& start) {
         auto source = start.resumed ? start.resumed : start.forked;
         if (!source && !session.config.train.init_from.empty())
             source = resolve_checkpoint(session.config.train.init_from);
-        Json inherited{{"vocab_size", session.store->vocab_size()}};
+        Json inherited{{"vocab_size", session.tokenizer->vocab_size()}};
         if (source) {
             const auto manifest = read_manifest(*source);
             if (const auto bos = bos_of_manifest(manifest, *source)) inherited["bos"] = name_of(*bos);
-            inherited["vocab_size"] = std::max(session.store->vocab_size(), vocab_size_of(manifest));
+            inherited["vocab_size"] = std::max(session.tokenizer->vocab_size(), vocab_size_of(manifest));
         }
         said = inherited.dump();
     });
@@ -215,7 +200,8 @@ Session open_session(const TrainRequest& request) {
     ranks.leader_first("opening the data", [&] {
         open_data(session, request);
         foreign_text = text_is_foreign(request);
-        if (request.validate && session.valid == nullptr) check_no_validation(request, start.resumed.has_value());
+        if (request.validate && session.valid == nullptr && session.store)
+            check_no_validation(request, start.resumed.has_value());
     });
     if (!ranks.leader()) open_data(session, request);
     if (!ranks.from_leader(foreign_text ? "foreign" : "").empty()) reset_text_keys(session.config);

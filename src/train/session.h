@@ -14,25 +14,18 @@
 #include "cadence.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/data/batches.h"
-#include "longbow/data/mixture.h"
-#include "longbow/data/token_store.h"
 #include "longbow/dist/data_parallel.h"
 #include "longbow/model/language_model.h"
 #include "longbow/optim/optimizer.h"
 #include "longbow/train/trainer.h"
+#include "run_data.h"
 
 namespace longbow {
 
-struct Session {
+struct Session : RunData {
     Config config;
     std::filesystem::path run;
     c10::Device device{c10::kCPU};
-    std::unique_ptr<TokenStore> store;        // of a mixture, its first store
-    std::unique_ptr<TokenStore> valid_store;  // data.valid_store
-    std::unique_ptr<TrainingSource> source;
-    const TokenStream* train = nullptr;
-    const TokenStream* valid = nullptr;  // nullptr: no validation
-    std::unique_ptr<Tokenizer> tokenizer;
     // Rows of the embedding: the tokenizer's ids, and what a checkpoint has beyond them that gave the weights.
     std::int64_t vocab_size = 0;
     std::optional<Bos> bos;  // LoadedCheckpoint::bos of that checkpoint, for this run's own checkpoints

@@ -64,7 +64,7 @@ fs::path store_of(const TrainRequest& request) { return store_path(request.confi
 
 bool store_exists(const TrainRequest& request) {
     std::error_code ignored;
-    return fs::exists(store_of(request) / "manifest.json", ignored);
+    return request.config.task.chosen() || fs::exists(store_of(request) / "manifest.json", ignored);
 }
 
 void check_missing_store(const TrainRequest& request) {

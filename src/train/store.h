@@ -9,6 +9,7 @@ namespace longbow {
 
 // Returns the path where the store is, or would be made.
 std::filesystem::path store_of(const TrainRequest& request);
+// Returns whether nothing has to be made from text: the store exists, or the run trains on a task and needs none.
 bool store_exists(const TrainRequest& request);
 
 // Checks that a missing store can be made. Throws DataError if no text is named, and ConfigError if the named text

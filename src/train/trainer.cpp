@@ -80,9 +80,10 @@ TrainSummary summary_of(const Session& session, const Metrics& metrics, bool was
 void log_setup(const Session& session) {
     const auto& ranks = *session.ranks;
     const auto& parallel = *session.parallel;
-    log::info(fmt::format("{}: {} parameters, {} tokens an update, {:.1f} updates an epoch, attention {}, gemm {}",
-                          session.run.string(), with_commas(session.model->parameter_count()),
-                          human_count(session.units.tokens_per_update), session.units.updates_per_epoch,
+    log::info(fmt::format("{}: {} parameters, {} tokens an update{}, attention {}, gemm {}", session.run.string(),
+                          with_commas(session.model->parameter_count()), human_count(session.units.tokens_per_update),
+                          session.items ? " of " + session.place
+                                        : fmt::format(", {:.1f} updates an epoch", session.units.updates_per_epoch),
                           session.model->attention().name(), session.state.gemm_library));
     if (ranks.alone()) return;
     log::info(fmt::format("{} ranks over {}{}", ranks.world(), session.device.is_cuda() ? "NCCL" : "Gloo",
@@ -178,7 +179,7 @@ TrainSummary train_seeds(const TrainRequest& request) {
         one.config.train.seed = static_cast<std::uint64_t>(seed);
         one.config.train.seeds.clear();
         one.run_dir = request.run_dir / ("seed-" + std::to_string(seed));
-        if (one.config.data.store.empty() && one.config.data.mixture.empty())
+        if (one.config.data.store.empty() && one.config.data.mixture.empty() && !one.config.task.chosen())
             one.config.data.store = (request.run_dir / "store").string();
         all.seeds.push_back(train_one(one));
         sum += all.seeds.back().best_valid_ppl;

@@ -42,10 +42,10 @@ at::Tensor micro_batch_loss(Session& session, const std::vector<TrainingInput>& 
     const AutocastScope autocast(session.device.type(), scalar_type(config.dtype));
     auto hidden = session.model->hidden(inputs);  // [rows, length, dim]
     hidden = hidden.view({-1, hidden.size(-1)});
-    // A short block leaves positions without a target at the end of its row, where they cannot affect the positions
-    // before them.
+    // Only targets with a loss go through the output head. A short block leaves positions without one at the end of its
+    // row, where they cannot affect the positions before them; a task's question gives none.
     if (std::any_of(blocks.begin(), blocks.end(),
-                    [&](const TrainingInput& block) { return block.length < config.length; })) {
+                    [&](const TrainingInput& block) { return block.length < config.length || block.masked > 0; })) {
         const auto places = targets.ne(kNoTarget).nonzero().squeeze(1);
         targets = targets.index_select(0, places);
         hidden = hidden.index_select(0, sent(places, session.device));
@@ -111,10 +111,10 @@ UpdateResult run_update(Session& session) {
                              config.train, ranks.rank(), ranks.world())
                  .micro_batches);
 
-    // The loss is the mean over all tokens of the update, however they are divided into micro-batches. In fp16 the loss
-    // scale multiplies that mean, or the sum over the tokens (train.scaled_loss); the number of tokens is then divided
-    // out after the backward pass.
-    const auto tokens = static_cast<double>(result.tokens);
+    // The loss is the mean over all targets of the update that give one, however they are divided into micro-batches.
+    // In fp16 the loss scale multiplies that mean, or the sum over the tokens (train.scaled_loss); the number of tokens
+    // is then divided out after the backward pass.
+    const auto tokens = static_cast<double>(share.losses);
     const double divided_after =
         config.train.dtype == DType::fp16 && config.train.scaled_loss == ScaledLoss::sum ? tokens : 1.0;
     const double scale = state.loss_scale / (tokens / divided_after);
@@ -169,7 +169,7 @@ UpdateResult run_update(Session& session) {
     state.skipped_updates += result.skipped ? 1 : 0;
     if (!result.skipped) {
         state.interval_nll += result.nll;
-        state.interval_tokens += result.tokens;
+        state.interval_tokens += share.losses;
     }
     state.train_seconds = numbers.seconds;
     result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

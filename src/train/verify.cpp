@@ -88,7 +88,8 @@ std::string replay(const CheckpointEntry& from, const CheckpointEntry& to, const
     request.config.log.tensorboard = false;
     request.config.train.profile = 0;
     auto& data = request.config.data;
-    if (data.store.empty() && data.mixture.empty()) data.store = (run / "store").string();
+    if (data.store.empty() && data.mixture.empty() && !request.config.task.chosen())
+        data.store = (run / "store").string();
     request.make_store = false;
     request.run_dir = scratch.path();
     request.resume = ResumeRule::named;

@@ -125,6 +125,17 @@ struct DataConfig {
     bool operator==(const DataConfig&) const = default;
 };
 
+inline constexpr const char* kNoTask = "none";
+
+struct TaskConfig {
+    std::string name = kNoTask;  // a registered task, whose items are trained on; kNoTask: the text of DataConfig
+    std::int64_t length = 20;    // symbols of the longest input (L_t of a task)
+    OptionMap options;           // the task's own
+    bool operator==(const TaskConfig&) const = default;
+
+    [[nodiscard]] bool chosen() const { return name != kNoTask; }
+};
+
 struct OptimConfig {
     std::string name = "adamw";  // a registered optimizer
     double lr = 1e-3;            // peak learning rate
@@ -213,6 +224,7 @@ struct Config {
     AttentionConfig attention;
     TokenizerConfig tokenizer;
     DataConfig data;
+    TaskConfig task;
     OptimConfig optim;
     ScheduleConfig schedule;
     TrainConfig train;

@@ -27,6 +27,7 @@ struct ConfigContext {
     std::vector<Variant> attention_backends;  // the first is `auto`
     std::vector<Variant> optimizers, schedules;
     std::vector<TokenizerVariant> tokenizers;
+    std::vector<Variant> tasks;  // the first is kNoTask
 };
 
 // Returns what all linked rooms have registered. It is built at the first call and does not change afterwards, so that

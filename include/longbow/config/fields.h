@@ -88,7 +88,7 @@ struct Selector {
 
     [[nodiscard]] std::string path() const { return section + "." + key; }
 };
-// Returns the selectors of position.method, optim.name and schedule.name.
+// Returns the selectors of position.method, attention.backend, task.name, optim.name and schedule.name.
 const std::vector<Selector>& selectors();
 // Returns the selector of a section, or null if it has none.
 const Selector* selector_of(const std::string& section);

@@ -57,4 +57,8 @@ std::vector<double> holm_adjusted(const std::vector<double>& p_values);
 // is absent where there is no interval.
 std::optional<double> p_value(const std::vector<std::vector<double>>& sums, const std::vector<double>& weights);
 
+// Returns the 95 % interval of a share, `successes` of `trials` independent ones (at least 1), by Wilson's score (Wilson
+// 1927), which stays within [0, 1] and keeps its level near both ends.
+Interval wilson_interval(std::int64_t successes, std::int64_t trials);
+
 }  // namespace longbow

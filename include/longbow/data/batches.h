@@ -33,8 +33,8 @@ public:
 };
 
 // Makes the order that train.order names, with train.length, batch, accumulate and seed. A stream of several parts is
-// ordered by the mixture (mixture.h). Throws DataError if the stream is too short, ConfigError for a mixture in an
-// order other than shuffled.
+// ordered by the mixture (mixture.h). The stream must outlive the order. Throws DataError if the stream is too short,
+// ConfigError for a mixture in an order other than shuffled.
 std::unique_ptr<TrainingOrder> training_order(const TokenStream& stream, const TrainConfig& config);
 // Makes the order for a stream of `tokens` tokens in one part.
 std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainConfig& config);
@@ -42,12 +42,9 @@ std::unique_ptr<TrainingOrder> training_order(std::int64_t tokens, const TrainCo
 // Returns where an update begins. Updates are numbered from 1; a smaller number throws UsageError.
 DataPosition position_of_update(const TrainConfig& config, std::int64_t update);
 
-// The target at positions that only pad a short row.
-constexpr std::int64_t kNoTarget = -1;
-
 // Fills inputs and targets, each int64 [blocks, length] in row-major order. Input i of a row is the token before target
 // i (the boundary id before the first of the stream). A block shorter than `length` is padded with kNoTarget in
-// `targets` and with its last input in `inputs`.
+// `targets` and with its last input in `inputs`; targets that the stream masks are kNoTarget too.
 void fill_batch(const TokenStream& stream, const std::vector<TrainingInput>& blocks, std::int64_t length,
                 std::int64_t* inputs, std::int64_t* targets);
 

@@ -15,6 +15,7 @@ struct TrainingInput {
     std::int64_t length = 0;
     std::int64_t epoch = 0;
     std::int64_t sample = 0;  // its number among all inputs of the run, from 0
+    std::int64_t masked = 0;  // how many of its targets give no loss (TokenStream::mask())
 };
 
 class FairseqOrder {

@@ -23,6 +23,9 @@ struct RawCount {
     std::uint64_t bytes = 0, words = 0;
 };
 
+// The target at positions that give no loss: those that only pad a short row, and what a task's item asks with.
+constexpr std::int64_t kNoTarget = -1;
+
 // A part of a mixture's stream. Samples are drawn from each part separately, in proportion to the weights (mixture.h).
 struct StreamPart {
     std::int64_t tokens = 0;
@@ -42,6 +45,16 @@ public:
     virtual void prefetch(std::int64_t begin, std::int64_t count) const {
         (void)begin;
         (void)count;
+    }
+    // Returns whether some targets give no loss in training; mask() says which. Only a task's stream has such.
+    [[nodiscard]] virtual bool masks() const { return false; }
+    // Replaces targets [begin, begin + count), as read() gave them, by kNoTarget where they give no loss. Returns how
+    // many were replaced.
+    virtual std::int64_t mask(std::int64_t begin, std::int64_t count, std::int64_t* targets) const {
+        (void)begin;
+        (void)count;
+        (void)targets;
+        return 0;
     }
     // Returns the parts in the order of the stream; only a mixture has more than one.
     [[nodiscard]] virtual std::vector<StreamPart> parts() const { return {{size(), 1.0}}; }

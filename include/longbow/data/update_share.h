@@ -15,6 +15,7 @@ struct UpdateShare {
     std::vector<std::vector<TrainingInput>> micro_batches;  // of this rank
     std::vector<TrainingInput> first;                       // one input of the update
     std::int64_t samples = 0, tokens = 0;                   // of the whole update
+    std::int64_t losses = 0;                                // those of its tokens that give a loss
 };
 
 // Throws ConfigError if an update has fewer inputs than there are ranks.

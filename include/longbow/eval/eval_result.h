@@ -79,5 +79,7 @@ EvalResult eval_result_from_json(const Json& json, const std::string& where);
 std::vector<EvalResult> read_results(const std::string& path);
 // Appends one row in one write and syncs the file. Throws Error naming the file.
 void append_result(const std::string& path, const EvalResult& result);
+// Does the same with a row of any file of JSON lines.
+void append_row(const std::string& path, const Json& row);
 
 }  // namespace longbow

@@ -65,6 +65,9 @@ public:
     [[nodiscard]] const PositionMethod& position() const { return *position_; }
     // Returns the attention back-end for the weights' present device and type.
     AttentionBackend& attention();
+    // Replaces that back-end, while the weights stay on their device and keep their type, and returns it: a probe puts
+    // one in its place that looks at what passes through it. The caller answers for what it serves.
+    std::unique_ptr<AttentionBackend> use_attention(std::unique_ptr<AttentionBackend> backend);
 
     // Returns every weight once (also tied ones), in a fixed order, under its name in the checkpoint format. Each is a
     // parameter or some of its rows (q, k and v are one matrix in memory and three tensors on disk), and shares the

@@ -88,5 +88,19 @@ TEST(Interval, SizesMustAgree) {
     EXPECT_THROW(mean_estimate({{1.0}}, {-1.0}), Error);
 }
 
+// The values were computed in Python from the formula; its limits at 0 are z^2 / (n + z^2).
+TEST(Interval, OfAShare) {
+    const auto some = wilson_interval(8, 10);
+    EXPECT_NEAR(some.low, 0.4901624715, 1e-9);
+    EXPECT_NEAR(some.high, 0.9433178485, 1e-9);
+    const auto none = wilson_interval(0, 10), all = wilson_interval(10, 10);
+    EXPECT_EQ(none.low, 0);
+    EXPECT_NEAR(none.high, 0.2775327999, 1e-9);
+    EXPECT_NEAR(all.low, 0.7224672001, 1e-9);
+    EXPECT_EQ(all.high, 1);
+    EXPECT_THROW(wilson_interval(1, 0), Error);
+    EXPECT_THROW(wilson_interval(3, 2), Error);
+}
+
 }  // namespace
 }  // namespace longbow
