@@ -15,10 +15,22 @@ namespace {
 constexpr std::size_t kAlignment = 512;  // the CUDA allocator's
 constexpr int kPoison = 0xFF;            // NaN as fp64, fp32, fp16 and bf16
 
-char* map(int file, int protection) {
-    void* const at = mmap(nullptr, DeviceMemory::kBytes, protection, MAP_SHARED | MAP_NORESERVE, file, 0);
-    if (at == MAP_FAILED) fail("its memory cannot be mapped");
-    return static_cast<char*>(at);
+// Maps the file at `at`, or anywhere if that is null.
+char* map(int file, int protection, void* at) {
+    const int fixed = at != nullptr ? MAP_FIXED : 0;
+    void* const mapped = mmap(at, DeviceMemory::kBytes, protection, MAP_SHARED | MAP_NORESERVE | fixed, file, 0);
+    if (mapped == MAP_FAILED) fail("its memory cannot be mapped");
+    return static_cast<char*>(mapped);
+}
+
+// Returns an address with the lower half kLowerHalf and kBytes behind it that nothing else will be given.
+char* reserved_place() {
+    constexpr std::size_t kStep = std::size_t{1} << 32;
+    void* const room =
+        mmap(nullptr, kStep + DeviceMemory::kBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) fail("its memory cannot be mapped");
+    const auto offset = (DeviceMemory::kLowerHalf - reinterpret_cast<std::uintptr_t>(room)) % kStep;
+    return static_cast<char*>(room) + offset;
 }
 
 }  // namespace
@@ -31,8 +43,8 @@ DeviceMemory& DeviceMemory::instance() {
 DeviceMemory::DeviceMemory() {
     const int file = memfd_create("pretend-device", MFD_CLOEXEC);
     if (file < 0 || ftruncate(file, static_cast<off_t>(kBytes)) != 0) fail("its memory cannot be made");
-    device_ = map(file, PROT_NONE);
-    twin_ = map(file, PROT_READ | PROT_WRITE);
+    device_ = map(file, PROT_NONE, reserved_place());
+    twin_ = map(file, PROT_READ | PROT_WRITE, nullptr);
     close(file);
     free_[0] = kBytes;
     name_touches_of_device_memory();

@@ -1,6 +1,10 @@
 // The pretend device's memory. It is mapped twice: tensors hold addresses of a mapping that nothing may touch, and what
 // runs on the device works at the same place of a readable one, at a fixed distance. No page is protected or opened
 // while the program runs, so that any number of threads can use it. Fresh and freed memory is NaN.
+//
+// A launch finds the device addresses among a kernel's arguments by their values alone. So the lower half of every
+// device address is a number that no count has: an int of the arguments, with padding behind it that happens to hold
+// the upper half of an address, is then no address.
 #pragma once
 
 #include <cstddef>
@@ -29,7 +33,8 @@ public:
     Use use();
     void forget_peak();
 
-    static constexpr std::size_t kBytes = std::size_t{6} << 30;
+    static constexpr std::size_t kBytes = std::size_t{2} << 30;
+    static constexpr std::size_t kLowerHalf = std::size_t{1} << 30;  // of the first address; the last one has 3 << 30
 
 private:
     DeviceMemory();

@@ -51,6 +51,15 @@ TEST_F(Device, ComputesLikeTheCpu) {
     EXPECT_TRUE(x.grad().cpu().equal(host.grad()));
 }
 
+TEST_F(Device, HasAddressesThatNoIntAndItsPaddingLookLike) {
+    const auto first = at::empty({1}, kGpu), large = at::empty({std::int64_t{1} << 28}, kGpu);
+    for (const auto& t : {first, large, large.slice(0, -1)}) {
+        const auto lower_half = reinterpret_cast<std::uintptr_t>(t.data_ptr()) & 0xFFFFFFFFu;
+        EXPECT_GE(lower_half, std::uintptr_t{1} << 30);
+        EXPECT_LT(lower_half, std::uintptr_t{3} << 30);
+    }
+}
+
 TEST_F(Device, HasMemoryOfItsOwn) {
     EXPECT_TRUE(at::empty({2}, kGpu).isnan().all().item<bool>()) << "fresh memory is NaN";
     const auto t = at::ones({4}, kGpu);
