@@ -190,6 +190,9 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
             "comparisons of the study; better and worse are said where it is below {}.",
             kLeastBlocks, table.comparisons, kLevel));
     }
+    if (!study.baseline.empty() && study.seeds.size() == 1)
+        notes.emplace_back(
+            "One seed a model says nothing of other trainings: the differences are those of these models.");
     const auto absent = absences(plan);
     if (!absent.empty()) notes.push_back("A dash: " + join({absent.begin(), absent.end()}, "; ") + ".");
     const auto left = plan.all_models - plan.done - plan.from_rows;
