@@ -89,7 +89,8 @@ private:
             } else if (key.find('.') != std::string::npos) {
                 add(key, value);
             } else if (value.kind == Kind::map) {
-                for (std::size_t j = 0; j < value.items.size(); ++j) add(key + "." + value.keys[j], value.items[j]);
+                for (std::size_t j = 0; j < value.items.size(); ++j)
+                    add(fmt::format("{}.{}", key, value.keys[j]), value.items[j]);
             } else {
                 refuse(value, what + "." + key +
                                   ": expected section.key, such as position.method, or a section with "

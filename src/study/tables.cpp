@@ -122,6 +122,11 @@ std::set<std::string> absences(const StudyPlan& plan) {
         for (const auto& cells : variant.cells) {
             for (const auto& cell : cells) {
                 if (!cell.absent.empty()) absent.insert(variant.name + ": " + cell.absent);
+                for (const auto& row : cell.rows) {
+                    if (!row.reached())
+                        absent.insert(fmt::format("length {}: the text has {} tokens only", row.length,
+                                                  with_commas(row.longest_window)));
+                }
             }
         }
     }
