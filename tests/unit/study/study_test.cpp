@@ -156,8 +156,9 @@ TEST_F(Study, SavedRowsStandForATraining) {
     write_saved_rows(wanted.settings.rows, plan, wanted.context);
     plan = plan_study(wanted);
     EXPECT_EQ(plan.from_rows, 1U);
-    EXPECT_TRUE(plan.models[rotary.models[0]].done());
-    EXPECT_FALSE(plan.models[rotary.models[1]].done());
+    const auto models = plan.variants[2].models;
+    EXPECT_TRUE(plan.models[models[0]].done());
+    EXPECT_FALSE(plan.models[models[1]].done());
     ASSERT_EQ(plan.variants[4].cells[1][1].rows.size(), 1U);
     EXPECT_EQ(plan.variants[4].cells[1][1].rows[0].ppl, 20);
 
