@@ -59,7 +59,7 @@ void add_study(CLI::App& app, VerbContext& context) {
     auto* verb =
         add_verb(app, context, "study", "A grid of settings and seeds: train, evaluate, compare with a baseline",
                  "longbow study configs/studies/austen.yaml --dry-run\n"
-                 "  longbow study configs/studies/austen.yaml --part a\n"
+                 "  longbow study configs/studies/austen.yaml --part gates\n"
                  "  longbow study configs/studies/austen.yaml --slurm austen.sbatch");
     verb->add_option("FILE", flags->file, "The study: what varies, the seeds, the lengths (docs/study.md)")->required();
     verb->add_option("--part", flags->part, "Run this part of the grid only")->type_name("NAME");

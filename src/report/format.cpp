@@ -111,7 +111,7 @@ std::string cell_text(const ReportCell& cell, Metric metric, bool with_count, co
     if (cell.seeds == 0) return cell.diverged > 0 ? "diverged" : cell.unreached > 0 ? "no such window" : "no value";
     auto text = value_text(cell.mean, metric);
     if (cell.seeds > 1) text += plus_minus + value_text(cell.sd, metric);
-    const auto all = static_cast<long long>(cell.seeds + cell.diverged + cell.valueless);
+    const auto all = cell.seeds + cell.diverged + cell.valueless;
     if (cell.diverged > 0)
         text += fmt::format(" ({} of {} seeds diverged)", cell.diverged, all);
     else if (cell.valueless > 0)

@@ -44,7 +44,8 @@ Chart chart_of(const StudyPlan& plan, const StudySettings& study, const StudyTab
         if (!series.x.empty()) chart.series.push_back(std::move(series));
     }
     chart.log_y = high > 8 * low;
-    chart.caption = what_was_measured(plan, study) + " Bars are one standard deviation over seeds either way.";
+    chart.caption = what_was_measured(plan, study);
+    if (study.seeds.size() > 1) chart.caption += " Bars are one standard deviation over seeds either way.";
     return chart;
 }
 

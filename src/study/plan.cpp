@@ -21,6 +21,7 @@ constexpr const char* kResults = "results.jsonl";
 
 std::vector<std::string> texts_of(const std::vector<StudySetting>& settings) {
     std::vector<std::string> texts;
+    texts.reserve(settings.size());
     for (const auto& setting : settings) texts.push_back(setting.text);
     return texts;
 }
@@ -130,6 +131,10 @@ private:
             load_planned(model, request_.context);
             if (!model.config.train.seeds.empty())
                 throw ConfigError("train.seeds: a study trains each seed by itself: name them in its own seeds");
+            if (model.config.data.store.empty())
+                throw ConfigError(
+                    "data.store: a study measures its models on the store that they are trained on, so that "
+                    "each needs one (and no data.mixture)");
             model.method = model.config.position.method_names();
             model.train_length = model.config.train.length;
             variant.models.push_back(plan_.models.size());

@@ -70,7 +70,7 @@ bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, co
     return true;
 }
 
-void write_saved_rows(const fs::path& file, const StudyPlan& plan, const ConfigContext& context) {
+bool write_saved_rows(const fs::path& file, const StudyPlan& plan, const ConfigContext& context) {
     std::string text;
     for (const auto& variant : plan.variants) {
         for (std::size_t seed = 0; seed < variant.seeds.size(); ++seed) {
@@ -87,9 +87,10 @@ void write_saved_rows(const fs::path& file, const StudyPlan& plan, const ConfigC
             }
         }
     }
-    if (text.empty()) return;
+    if (text.empty()) return false;
     fs::create_directories(file.parent_path());
     write_file_atomic(file, text);
+    return true;
 }
 
 }  // namespace longbow

@@ -24,7 +24,8 @@ std::vector<SavedRow> read_saved_rows(const std::filesystem::path& file);
 bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, const ConfigContext& context,
                      std::vector<EvalResult>& rows);
 
-// Writes the rows of all models that are done, in the order of the plan. Throws Error.
-void write_saved_rows(const std::filesystem::path& file, const StudyPlan& plan, const ConfigContext& context);
+// Writes the rows of all models that are done, in the order of the plan, and returns whether there are any. Throws
+// Error.
+bool write_saved_rows(const std::filesystem::path& file, const StudyPlan& plan, const ConfigContext& context);
 
 }  // namespace longbow

@@ -67,10 +67,7 @@ StudyOutput write_study(const StudyPlan& plan, const StudyRequest& request) {
     output.markdown = render(TextFormat::markdown);
     output.files.write_table(study.name, render);
     if (const auto svg = study_svg(plan, study, table); !svg.empty()) output.files.write_figure(study.name, svg);
-    if (request.save_rows) {
-        write_saved_rows(request.settings.rows, plan, request.context);
-        output.rows = request.settings.rows;
-    }
+    if (request.save_rows && write_saved_rows(study.rows, plan, request.context)) output.rows = study.rows;
     return output;
 }
 

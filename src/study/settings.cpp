@@ -89,11 +89,12 @@ private:
             } else if (key.find('.') != std::string::npos) {
                 add(key, value);
             } else if (value.kind == Kind::map) {
-                for (std::size_t j = 0; j < value.items.size(); ++j) add(key + "." + value.keys[j], value.items[j]);
+                for (std::size_t j = 0; j < value.items.size(); ++j)
+                    add(fmt::format("{}.{}", key, value.keys[j]), value.items[j]);
             } else {
-                refuse(value, what + "." + key +
-                                  ": expected section.key, such as position.method, or a section with "
-                                  "its keys");
+                refuse(value,
+                       fmt::format("{}.{}: expected section.key, such as position.method, or a section with its keys",
+                                   what, key));
             }
         }
         return settings;

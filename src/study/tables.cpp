@@ -122,6 +122,11 @@ std::set<std::string> absences(const StudyPlan& plan) {
         for (const auto& cells : variant.cells) {
             for (const auto& cell : cells) {
                 if (!cell.absent.empty()) absent.insert(variant.name + ": " + cell.absent);
+                for (const auto& row : cell.rows) {
+                    if (!row.reached())
+                        absent.insert(fmt::format("length {}: the text has {} tokens only", row.length,
+                                                  with_commas(row.longest_window)));
+                }
             }
         }
     }
@@ -190,6 +195,9 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
             "comparisons of the study; better and worse are said where it is below {}.",
             kLeastBlocks, table.comparisons, kLevel));
     }
+    if (!study.baseline.empty() && study.seeds.size() == 1)
+        notes.emplace_back(
+            "One seed a model says nothing of other trainings: the differences are those of these models.");
     const auto absent = absences(plan);
     if (!absent.empty()) notes.push_back("A dash: " + join({absent.begin(), absent.end()}, "; ") + ".");
     const auto left = plan.all_models - plan.done - plan.from_rows;

@@ -133,6 +133,7 @@ class Study(unittest.TestCase):
         runs = [path.parent.name for path in (self.home / "runs/tiny").glob("*/*/config.yaml")]
         self.assertEqual(sorted(runs), ["seed-1", "seed-1", "seed-2", "seed-2"])
 
+        shutil.rmtree(self.home / "results")
         first = self.run_ok("--run-dir", "calm", "--part", "first").stdout
         self.assertIn("2 of 4 models are not done yet", first)
         self.assertEqual({path.name for path in (self.home / "calm").iterdir() if path.is_dir()} - {"logs"},

@@ -45,10 +45,10 @@ struct GridRequest {
 struct PlannedEval {
     std::string file;  // in the run's folder: results.jsonl, early.jsonl, speed.jsonl
     std::string split;
-    std::int64_t stride = 0;         // 0: non-overlapping
-    std::int64_t stream_tokens = 0;  // 0: the whole split
-    double split_tokens = 0;         // of the whole split, as far as known before the store exists
-    bool one_at_a_time = false;      // whether a forward pass has one window, or as many as fit a batch
+    std::int64_t stride = 0;             // 0: non-overlapping
+    std::int64_t stream_tokens = 0;      // 0: the whole split
+    double split_tokens = 0;             // of the whole split, as far as known before the store exists
+    bool one_at_a_time = false;          // whether a forward pass has one window, or as many as fit a batch
     std::vector<std::string> overrides;  // settings of the model that the evaluation changes
     std::set<std::int64_t> lengths, missing;
     double forward_tokens = 0;  // that the missing evaluations pass through the model

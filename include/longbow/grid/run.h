@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
-#include "longbow/grid/children.h"
 #include "longbow/core/signals.h"
+#include "longbow/grid/children.h"
 #include "longbow/grid/plan.h"
 
 namespace longbow {
 
-// Throws DataError if a model that is not done has neither its token store nor its text. `remedy` says how to get the text.
+// Throws DataError if a model that is not done has neither its token store nor its text. `remedy` says how to get the
+// text.
 void check_texts(const GridPlan& plan, const std::string& remedy);
 
 // Prepares the stores that are missing (throws Error if that fails), then trains and evaluates with at most

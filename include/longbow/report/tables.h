@@ -34,7 +34,7 @@ struct ReportCell {
     std::optional<Interval> interval;  // of a single seed's value, 95 %; absent below kLeastBlocks
     // Of the mean over several seeds, 95 %: what to expect of other seeds on this text.
     std::optional<Interval> over_seeds;
-    std::string interval_method;       // rows of earlier versions name the older method
+    std::string interval_method;  // rows of earlier versions name the older method
     // The lowest of its column, or not clearly worse; set where a column has several rows.
     bool best = false;
 };

@@ -118,6 +118,29 @@ TEST_F(Grid, RowsOfAnotherDataSetAreNotTheModels) {
     EXPECT_FALSE(missing_with(128, "")) << "a row of before";
 }
 
+TEST_F(Grid, AnEvaluationMayChangeSettings) {
+    auto& model = plan_.models.front();
+    model.evals[0].overrides = {"position.slope_scale=2"};
+    find_done(model, request_);
+    EXPECT_THAT(
+        join(model_commands(plan_, request_)[0].commands[1], " "),
+        testing::StartsWith("eval " + (request_.run_dir / model.name).string() + " position.slope_scale=2 --data"));
+    EvalResult row;
+    row.split = "valid";
+    row.length = row.stride = 64;
+    EXPECT_FALSE(is_row_of(row, model, model.evals[0], 64));
+    row.overrides = "position.slope_scale=2";
+    EXPECT_TRUE(is_row_of(row, model, model.evals[0], 64));
+}
+
+TEST_F(Grid, AModelThatIsDoneNeedsNeitherStoreNorText) {
+    auto& model = plan_.models.front();
+    EXPECT_EQ(store_commands(plan_, request_).size(), 1U);
+    model.done_updates = model.updates;
+    EXPECT_TRUE(store_commands(plan_, request_).empty());
+    EXPECT_NO_THROW(check_texts(plan_, ""));
+}
+
 TEST_F(Grid, AMissingTextIsSaidWithItsRemedy) {
     try {
         check_texts(plan_, "write it first");

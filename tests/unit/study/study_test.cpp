@@ -116,7 +116,7 @@ TEST_F(Study, APartHasTheNamedValuesOfEachAxis) {
     EXPECT_EQ(names("a").size(), 8U);
     EXPECT_THAT(names("b"), ElementsAre("rotary-small/seed-3", "rotary-small/seed-5"));
     EXPECT_EQ(names("d").size(), 8U);
-    EXPECT_THAT(error_of<UsageError>([&] { names("e"); }), HasSubstr("there are a, b, c, d"));
+    EXPECT_THAT(error_of<UsageError>([&] { names("nothing"); }), HasSubstr("there are a, b, c, d"));
 }
 
 TEST_F(Study, WhatTheWeightsDoNotFitIsRefused) {
@@ -142,6 +142,7 @@ TEST_F(Study, SavedRowsStandForATraining) {
                 for (const auto seed : of->seeds) {
                     auto& row = cell.rows.emplace_back();
                     row.split = "valid";
+                    row.tokens = row.windows = 100;
                     row.length = cell.length;
                     row.stride = cell.stride;
                     row.seed = seed;
@@ -155,8 +156,9 @@ TEST_F(Study, SavedRowsStandForATraining) {
     write_saved_rows(wanted.settings.rows, plan, wanted.context);
     plan = plan_study(wanted);
     EXPECT_EQ(plan.from_rows, 1U);
-    EXPECT_TRUE(plan.models[rotary.models[0]].done());
-    EXPECT_FALSE(plan.models[rotary.models[1]].done());
+    const auto models = plan.variants[2].models;
+    EXPECT_TRUE(plan.models[models[0]].done());
+    EXPECT_FALSE(plan.models[models[1]].done());
     ASSERT_EQ(plan.variants[4].cells[1][1].rows.size(), 1U);
     EXPECT_EQ(plan.variants[4].cells[1][1].rows[0].ppl, 20);
 
