@@ -25,7 +25,7 @@ public:
         tokenizer();
         schedule();
         data();
-        task();
+        chosen_objects();
         if (c_.train.seeds.size() == 1) {
             refuse({"train.seeds"},
                    "one seed is not a list of runs; write train.seed: " + std::to_string(c_.train.seeds[0]));
@@ -122,10 +122,12 @@ private:
         if (c_.data.mixture.size() == 1) refuse({"data.mixture"}, "one store is not a mixture; write data.store");
     }
 
-    void task() const {
-        for (const auto& variant : context_.tasks) {
-            if (variant.name != c_.task.name || !variant.check) continue;
-            if (const auto objection = variant.check(c_)) refuse(objection->keys, objection->message);
+    void chosen_objects() const {
+        for (const auto& selector : selectors()) {
+            for (const auto& variant : context_.*selector.variants) {
+                if (variant.name != selector.chosen(c_) || !variant.check) continue;
+                if (const auto objection = variant.check(c_)) refuse(objection->keys, objection->message);
+            }
         }
     }
 

@@ -17,7 +17,7 @@ model: {layers: 2, dim: 32, heads: 2, ffn_dim: 64, dropout: 0, embedding_scale: 
 position: {method: POSITION}
 task: {name: TASK, length: 4}
 optim: {lr: 1e-2}
-schedule: {name: cosine, warmup: 20 updates}
+schedule: {name: cosine}
 train: {length: 12, batch: 64, stop: UPDATES updates, deterministic: true}
 checkpoint: {every: 100 updates, keep_last: 2}
 log: {every: 20 updates, tensorboard: false}
