@@ -364,12 +364,14 @@ std::vector<Field> declare_all() {
     return fields;
 }
 
-// attention.skip_threshold needs a position method with slopes. Each method says in its registration whether it has
-// them.
+// attention.skip_threshold needs a position method with slopes or gates. Each method says in its registration whether
+// it has them.
 Condition needs_slopes(const ConfigContext& context) {
-    std::vector<std::string> names;
+    std::vector<std::string> names, gated;
     std::vector<Variant> methods;
     for (const auto& method : context.position_methods) {
+        if (method.gates) gated.push_back(method.name);
+        if (method.gates) methods.push_back(method);
         if (!method.slopes) continue;
         names.push_back(method.name + (method.slopes_need.empty() ? "" : " with " + method.slopes_need));
         methods.push_back(method);
@@ -379,7 +381,8 @@ Condition needs_slopes(const ConfigContext& context) {
             return method.name == name && (!method.slopes_if || method.slopes_if(options));
         });
     };
-    return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")",
+    const auto gates = gated.empty() ? std::string() : " or gates (" + join(gated, ", ") + ")";
+    return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")" + gates,
             [gives](const Config& config) {
                 const auto& position = config.position;
                 if (position.layers.empty()) return gives(position.method, position.options);

@@ -31,21 +31,32 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
     TORCH_CHECK(status == LONGBOW_OK, "fused_attention on ", q.device(), ": ", device.failure());
 }
 
+void check_parts_taken(const AttentionDevice& device, const FusedAttentionCall& call) {
+    TORCH_CHECK_VALUE(device.takes_parts || !call.has_parts(), "fused_attention: the ", device.name,
+                      " kernels add no query_slopes, key_slopes, row, column, sink_logit or sinks; the back-ends sdpa "
+                      "and reference do");
+}
+
 struct SkipTable {
-    at::Tensor first;    // [batch, heads, blocks of queries]; empty if nothing can be skipped
-    at::Tensor longest;  // [batch, heads, blocks of keys] for a forward pass that narrows the table
+    at::Tensor first;         // [batch, heads, blocks of queries]; empty if nothing can be skipped
+    at::Tensor longest;       // [batch, heads, blocks of keys] for a forward pass that narrows the table
+    at::Tensor column_tails;  // the same of terms by column
 };
 
-SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double threshold, const at::Tensor& q) {
+SkipTable skip_table(const AttentionDevice& device, longbow_attention& a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
     if (!longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
-        return {at::empty({0}, ints), {}};
+        return {at::empty({0}, ints), {}, {}};
     }
-    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}};
+    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}, {}};
     float* longest = nullptr;
     if (device.narrows) {  // the table may use a quarter of what may be left out
         table.longest = at::empty({a.batch, a.heads, blocks_of(a.key_length)}, q.options().dtype(at::kFloat));
         longest = table.longest.mutable_data_ptr<float>();
+        if (a.places.column != nullptr) {
+            table.column_tails = at::empty(table.longest.sizes(), q.options().dtype(at::kDouble));
+            a.places.column_tails = table.column_tails.mutable_data_ptr<double>();
+        }
         threshold += 2.0 * std::numbers::ln2;
     }
     run(device, a, q, device.skip_table_workspace, device.skip_table, static_cast<float>(threshold),
@@ -73,6 +84,7 @@ void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_parts_taken(device, call);
     const double threshold = checked_skip_threshold(call.skip_threshold);
     auto a = device.boundary(call);
     const auto& q = call.q;
@@ -95,9 +107,10 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
     return {out, lse, visited};
 }
 
-BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
+PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_parts_taken(device, call);
     TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
                       "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
                       " must be as q ", call.q.sizes());
@@ -108,6 +121,18 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const auto floats = q.options().dtype(at::kFloat);
     auto dslopes = at::empty(call.slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
     auto dtable = at::empty(call.table_grad ? call.table->sizes() : at::IntArrayRef{0}, floats);
+    auto& places = a.places;
+    const auto wanted = [&](bool needed, std::int64_t length, double*& at) {
+        auto gradient = at::empty(needed ? at::IntArrayRef{q.size(0), q.size(1), length} : at::IntArrayRef{0},
+                                  q.options().dtype(at::kDouble));
+        at = needed ? gradient.mutable_data_ptr<double>() : nullptr;
+        return gradient;
+    };
+    const auto dquery_slopes = wanted(call.query_slopes_grad, q.size(2), places.dquery_slopes);
+    const auto dkey_slopes = wanted(call.key_slopes_grad, call.k.size(2), places.dkey_slopes);
+    const auto drow = wanted(call.row_grad, q.size(2), places.drow);
+    const auto dcolumn = wanted(call.column_grad, call.k.size(2), places.dcolumn);
+    const auto dsink = wanted(call.sink_logit_grad, blocks_of(a.query_length), places.dsink_logit);
     // Each copy must live until the kernels have been started.
     const auto dout = device.readable(call.grad.to(q.scalar_type()));
     const auto out = device.readable(call.out);
@@ -122,7 +147,11 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     a.dslopes = call.slopes_grad ? dslopes.mutable_data_ptr<float>() : nullptr;
     a.dtable = call.table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
     run(device, a, q, device.backward_workspace, device.backward);
-    return {dq, dk, dv, dslopes, dtable};
+    return {dq,          dk,
+            dv,          dslopes,
+            dtable,      dquery_slopes,
+            dkey_slopes, drow,
+            dcolumn,     call.sink_logit_grad ? dsink.sum(at::IntArrayRef{0, 2}) : dsink};
 }
 
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
@@ -131,8 +160,9 @@ at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_parts_taken(device, call);
     auto readable = call;
-    const auto a = device.boundary(readable);
+    auto a = device.boundary(readable);
     return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);
 }
 
