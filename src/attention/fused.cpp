@@ -56,10 +56,11 @@ std::string bias_refuses(const AttentionRequest& request) {
 
 // Whether the operator can leave out far keys of such a bias: of all layers or, if they differ, of none.
 bool may_skip(const AttentionRequest& request) {
-    constexpr BiasParts kFalling = {BiasPart::slopes, BiasPart::places};
+    BiasParts falling = {BiasPart::slopes, BiasPart::places};
+    if (request.table_fades && fused_attention_refuses_parts(request.device).empty()) falling.add(BiasPart::table);
     constexpr BiasParts kBeside = {BiasPart::positions, BiasPart::sinks, BiasPart::sink_logit};
     const auto others = request.bias.without(kBeside);
-    return !others.empty() && others.without(kFalling).empty() && !std::isinf(request.skip_threshold);
+    return !others.empty() && others.without(falling).empty() && !std::isinf(request.skip_threshold);
 }
 
 std::string refuses(const AttentionRequest& request) {
@@ -111,6 +112,7 @@ FusedAttentionCall call_of(const AttentionInput& in, double skip_threshold) {
     give(call.column, bias.column);
     give(call.sink_logit, bias.sink_logit);
     call.sinks = bias.window > 0 ? bias.sinks : 0;
+    call.skip_by_table = in.q.is_cpu() && bias.table.defined() && bias.table_fades;
     return call;
 }
 

@@ -58,7 +58,7 @@ const ContextSource context_source([](ConfigContext& context) {
                                             method.title,
                                             method.slopes_if,
                                             method.slopes_need,
-                                            method.gates});
+                                            method.fades});
 });
 
 }  // namespace

@@ -49,7 +49,7 @@ struct Variant {
     // Options with which it has no slopes: a test of those that are set, and in words what it needs. Empty: none.
     std::function<bool(const OptionMap&)> slopes_if{};
     std::string slopes_need{};
-    bool gates = false;  // which attention.skip_threshold may have instead of slopes
+    bool fades = false;  // which attention.skip_threshold may have instead of slopes
 };
 
 // Adds the declared defaults of options that are missing. A configuration that was loaded has all options.

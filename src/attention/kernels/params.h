@@ -46,7 +46,8 @@ struct longbow_places {
     std::int64_t row_batch, column_batch;  // strides of the batch, in numbers
     // [heads]: the sum of a row's weights is larger by exp(sink_logit), which goes to no value.
     const float* sink_logit;
-    std::int32_t sinks;  // first keys that the window does not hide; 0 without a window
+    std::int32_t sinks;          // first keys that the window does not hide; 0 without a window
+    std::int32_t skip_by_table;  // 1: far keys may be skipped because the distance table makes them negligible
 
     // Overwritten by the backward pass; null: not wanted.
     double *dquery_slopes, *dkey_slopes;  // as the slopes
@@ -56,6 +57,9 @@ struct longbow_places {
     // On CPU, null or, beside max_key_norms, [batch, heads, blocks of keys]: the logarithm of the sum of exp(column)
     // over the keys up to each block's end. The skip table fills it in, and the forward pass reads it.
     double* column_tails;
+    // Likewise, for a table whose far entries may be skipped, [batch, heads, key_length + LONGBOW_BLOCK]: the logarithm
+    // of the sum of exp(table) over all keys at this distance or further away.
+    float* table_tails;
 };
 
 // The arguments of one call, forward or backward. Query i stands at key position p = i + key_length - query_length. It

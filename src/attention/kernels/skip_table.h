@@ -9,7 +9,8 @@
 //
 // The tail of a slope is -slope * distance - ln(1 - exp(-slope)), a geometric series from the block's nearest key on.
 // That of terms by row and column (FoX) is row_i + the logarithm of the sum of exp(column) over the keys up to the
-// block's end; a slope beside them falls at least to its value at the nearest key.
+// block's end. That of a table is the logarithm of the sum of exp(table) over all distances from the nearest key's on.
+// A slope beside them falls at least to its value at the nearest key.
 #pragma once
 
 #include "attention/kernels/params.h"
@@ -17,7 +18,7 @@
 extern "C" {
 
 // Whether a table can leave anything out: else none need be made. attention.h has the functions that make one. In it,
-// heads skip nothing whose slope is negative, or zero without terms of columns.
+// heads skip nothing whose slope is negative, or zero without terms of columns or a table.
 bool longbow_attention_can_skip(const longbow_attention* call, float threshold);
 
 }  // extern "C"

@@ -104,6 +104,7 @@ longbow_places places_of(FusedAttentionCall& call) {
         places.column = call.column->const_data_ptr<double>();
         places.column_batch = call.column->size(0) > 1 ? call.column->size(1) * call.column->size(2) : 0;
     }
+    places.skip_by_table = call.skip_by_table ? 1 : 0;
     if (call.sink_logit) places.sink_logit = call.sink_logit->const_data_ptr<float>();
     return places;
 }

@@ -38,17 +38,17 @@ void check_parts_taken(const AttentionDevice& device, const FusedAttentionCall& 
 }
 
 struct SkipTable {
-    at::Tensor first;         // [batch, heads, blocks of queries]; empty if nothing can be skipped
-    at::Tensor longest;       // [batch, heads, blocks of keys] for a forward pass that narrows the table
-    at::Tensor column_tails;  // the same of terms by column
+    at::Tensor first;                      // [batch, heads, blocks of queries]; empty if nothing can be skipped
+    at::Tensor longest;                    // [batch, heads, blocks of keys] for a forward pass that narrows the table
+    at::Tensor column_tails, table_tails;  // likewise, of terms by column and of a distance table
 };
 
 SkipTable skip_table(const AttentionDevice& device, longbow_attention& a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
     if (!longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
-        return {at::empty({0}, ints), {}, {}};
+        return {at::empty({0}, ints), {}, {}, {}};
     }
-    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}, {}};
+    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}, {}, {}};
     float* longest = nullptr;
     if (device.narrows) {  // the table may use a quarter of what may be left out
         table.longest = at::empty({a.batch, a.heads, blocks_of(a.key_length)}, q.options().dtype(at::kFloat));
@@ -56,6 +56,10 @@ SkipTable skip_table(const AttentionDevice& device, longbow_attention& a, double
         if (a.places.column != nullptr) {
             table.column_tails = at::empty(table.longest.sizes(), q.options().dtype(at::kDouble));
             a.places.column_tails = table.column_tails.mutable_data_ptr<double>();
+        }
+        if (a.table != nullptr) {
+            table.table_tails = at::empty({a.batch, a.heads, a.key_length + LONGBOW_BLOCK}, table.longest.options());
+            a.places.table_tails = table.table_tails.mutable_data_ptr<float>();
         }
         threshold += 2.0 * std::numbers::ln2;
     }

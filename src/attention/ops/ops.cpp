@@ -24,10 +24,10 @@ TORCH_LIBRARY(longbow, m) {
     m.def(
         "fused_attention(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes=None, Tensor? distance_bias=None, *, Tensor? lengths=None, "
         "bool causal=True, int window=0, float dropout=0.0, int dropout_seed=0, int dropout_offset=0, float? scale=None, "
-        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0) -> (Tensor out, Tensor lse)");
+        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, bool skip_by_table=False) -> (Tensor out, Tensor lse)");
     m.def(
         "visited_fraction(Tensor q, Tensor k, Tensor? alibi_slopes, *, bool causal=True, int window=0, float? scale=None, "
-        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0) -> Tensor");
+        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, bool skip_by_table=False) -> Tensor");
     // The third result is what the derivative needs beside the outputs: the table of blocks that the forward pass
     // visited (empty: all; on CPU it may have entries for groups of rows, ops/device.h).
     m.def(
@@ -41,11 +41,11 @@ TORCH_LIBRARY(longbow, m) {
     // The same with parts by place (arguments.h). Their gradients are fp64 and empty if not wanted.
     m.def(
         "fused_attention_parts_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
-        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks) -> (Tensor out, Tensor lse, Tensor first_key_block)");
+        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, bool skip_by_table) -> (Tensor out, Tensor lse, Tensor first_key_block)");
     m.def(
         "fused_attention_parts_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor first_key_block, "
         "Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, int window, float dropout, int dropout_seed, "
-        "int dropout_offset, float scale, bool slopes_grad, bool table_grad, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, bool query_slopes_grad, bool key_slopes_grad, "
+        "int dropout_offset, float scale, bool slopes_grad, bool table_grad, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, bool skip_by_table, bool query_slopes_grad, bool key_slopes_grad, "
         "bool row_grad, bool column_grad, bool sink_logit_grad) -> (Tensor dq, Tensor dk, Tensor dv, Tensor dalibi_slopes, Tensor ddistance_bias, "
         "Tensor dquery_slopes, Tensor dkey_slopes, Tensor drow, Tensor dcolumn, Tensor dsink_logit)");
 }
@@ -94,6 +94,7 @@ public:
         std::apply([&](const auto&... numbers) { ((ctx->saved_data[number(i++)] = numbers), ...); }, numbers_of(call));
         ctx->saved_data["scale"] = *call.scale;
         ctx->saved_data["sinks"] = call.sinks;
+        ctx->saved_data["skip_by_table"] = call.skip_by_table;
         ctx->saved_data["wanted"] = wanted;
         ctx->mark_non_differentiable({lse});
         return {out, lse};
@@ -121,6 +122,7 @@ public:
             numbers_of(call));
         call.scale = ctx->saved_data.at("scale").toDouble();
         call.sinks = ctx->saved_data.at("sinks").toInt();
+        call.skip_by_table = ctx->saved_data.at("skip_by_table").toBool();
         call.grad = grads[0];
         const auto wanted = ctx->saved_data.at("wanted").toIntVector();
         const auto tensors = optional_tensors(call);

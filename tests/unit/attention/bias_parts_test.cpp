@@ -97,6 +97,11 @@ std::vector<at::Tensor> results(const std::string& name, const Sizes& sizes, con
     request.dtype = DType::fp64;
     request.head_dim = kHeadDim;
     const bool narrow = name == "fused";
+    // In fp32, scores of hundreds lose what the comparison is about.
+    constexpr double kMild = 1.0 / 64;
+    for (auto* t : {&in.bias.slopes, &in.bias.query_slopes, &in.bias.key_slopes}) {
+        if (type != torch::kDouble && t->defined()) *t = t->detach().mul(kMild).requires_grad_(true);
+    }
     const auto round = [](at::Tensor& t, at::ScalarType rounded, at::ScalarType type_of) {
         if (t.defined() && t.is_floating_point())
             t = t.detach().to(rounded).to(type_of).requires_grad_(t.requires_grad());
@@ -169,7 +174,9 @@ TEST(BiasParts, FusedIsReference) {
                     const bool half = type == torch::kBFloat16;
                     for (std::size_t i = 0; i < found.size(); ++i) {
                         ASSERT_TRUE(found[i].defined() && expected[i].defined()) << i;
-                        const double most = std::max(1.0, expected[i].abs().max().item<double>());
+                        double most = std::max(1.0, expected[i].abs().max().item<double>());
+                        // A slope's gradient has terms that are rounded and then multiplied by distances.
+                        if (half && i > 3) most = std::max(most, static_cast<double>(sizes.columns));
                         const double limit = i == 0 ? (half ? 0x1p-7 : 5e-6) : (half ? 6 * 0x1p-8 : 2e-5);
                         EXPECT_LT(test::largest_difference(found[i].to(torch::kDouble), expected[i]), limit * most)
                             << i;
@@ -264,6 +271,9 @@ TEST(BiasParts, FusedSkipsWhereAllLayersFall) {
     EXPECT_FALSE(skips({BiasPart::sink_logit}));
     EXPECT_FALSE(skips({BiasPart::slopes, BiasPart::table}));
     EXPECT_FALSE(skips({BiasPart::places, BiasPart::query_slopes}));
+    request.table_fades = true;
+    EXPECT_TRUE(skips({BiasPart::table}));
+    EXPECT_TRUE(skips({BiasPart::slopes, BiasPart::table}));
     request.skip_threshold = std::numeric_limits<double>::infinity();
     EXPECT_FALSE(skips({BiasPart::places}));
 }

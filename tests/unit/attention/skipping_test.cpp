@@ -109,6 +109,46 @@ TEST_P(Skipping, ChangesNothingThatCountsWithGates) {
     }
 }
 
+// KERPLE's power kernels, and a table that falls only at first.
+TEST_P(Skipping, ChangesNothingThatCountsWithATable) {
+    const auto distance = torch::arange(700, torch::kFloat);
+    const auto table = torch::stack({distance.mul(-0.3), distance.pow(1.5).mul(-0.02), distance.sqrt().mul(-2.5),
+                                     distance.clamp_max(30.0).mul(-1.0)});
+    for (const std::int64_t columns : {600, 631}) {
+        SCOPED_TRACE(columns);
+        auto c = make_case({2, 4, 600, columns, 32, 2});
+        for (auto* t : {&c.q, &c.k, &c.v}) *t = t->detach().requires_grad_(true);
+        c.table = table.clone().requires_grad_(true);
+        if (columns == 631) c.slopes = torch::tensor({0.0, 0.01, 0.0, 0.3});
+        if (!c.slopes) EXPECT_EQ(std::get<2>(fused_attention_visited(c)).min().item<double>(), 1.0) << "unless asked";
+        c.skip_by_table = true;
+        const auto weight = torch::randn(c.q.sizes());
+        const auto run = [&](double threshold) {
+            c.skip_threshold = threshold;
+            const auto [out, lse, visited] = fused_attention_visited(c);
+            auto all = torch::autograd::grad({std::get<0>(fused_attention(c))}, {c.q, c.k, c.v, *c.table}, {weight});
+            all.insert(all.end(), {out, lse, visited});
+            return all;
+        };
+        const auto with = run(-1.0);
+        const auto without = run(kInf);
+        EXPECT_LT(largest(with[6].slice(1, 0, 2)), 0.6);
+        EXPECT_LT(largest(with[6].select(1, 2)), 1.0);
+        EXPECT_EQ(largest(without[6]), 1.0);
+        EXPECT_LE(largest((with[4] - without[4]).abs().amax(3).div(without[4].abs().amax(3))), 1e-7);
+        EXPECT_TRUE(with[5].equal(without[5]));
+        for (int i = 0; i < 4; ++i) EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
+        if (columns == 600) {
+            const auto rises = torch::ones({4, 700}).cumsum(1).mul(0.1);
+            c.table = rises;
+            EXPECT_EQ(largest(std::get<2>(fused_attention_visited(c))), 1.0);
+        }
+        c.table = table.clone();
+        c.table->slice(1, 400).fill_(std::nan(""));
+        EXPECT_TRUE(std::get<0>(fused_attention(c)).isnan().any(3).slice(2, 450).all().item<bool>());
+    }
+}
+
 TEST_P(Skipping, GatesThatNeverCloseSkipNothing) {
     auto c = make_case({1, 2, 400, 400, 16});
     auto sums = torch::rand({1, 2, 400}, torch::kDouble).neg().cumsum(2);

@@ -120,7 +120,7 @@ public:
           dots_{scratch.take<float>(a.key_length), scratch.take<float>(a.query_length),
                 scratch.take<float>(a.query_length)},
           longest_(scratch.take<double>(blocks_of(a.key_length))),
-          tails_(a, scratch) {}
+          tails_(a, threshold, scratch) {}
 
     void head(int batch_head, std::int32_t* first, float* longest) {
         const int batch = batch_head / a_.heads;
@@ -131,6 +131,10 @@ public:
         if (a_.places.column_tails != nullptr) {
             std::copy_n(tails_.of_columns(), blocks_of(a_.key_length),
                         a_.places.column_tails + static_cast<std::int64_t>(batch_head) * blocks_of(a_.key_length));
+        }
+        if (a_.places.table_tails != nullptr) {
+            const std::int64_t length = a_.key_length + kTile;
+            std::copy_n(tails_.of_distances(), length, a_.places.table_tails + batch_head * length);
         }
         if (!falls) {
             std::fill(first, first + blocks, 0);
@@ -230,8 +234,10 @@ longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, f
 
 bool longbow_attention_can_skip(const longbow_attention* call, float threshold) {
     const longbow_places& places = call->places;
-    const bool falls = call->slopes != nullptr || places.column != nullptr;
-    const bool known = call->table == nullptr && places.query_slopes == nullptr && places.key_slopes == nullptr;
+    const bool by_table = call->table != nullptr && places.skip_by_table != 0 && places.column == nullptr;
+    const bool falls = call->slopes != nullptr || places.column != nullptr || by_table;
+    const bool known =
+        (call->table == nullptr || by_table) && places.query_slopes == nullptr && places.key_slopes == nullptr;
     // Two blocks and fewer: the next block to the left is at distance 1.
     return call->causal != 0 && falls && known && call->query_length > 1 && std::isfinite(threshold) &&
            call->key_length > 2 * LONGBOW_BLOCK;

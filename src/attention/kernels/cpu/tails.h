@@ -13,8 +13,11 @@ namespace {
 
 class Tails {
 public:
-    Tails(const longbow_attention& a, Scratch& scratch)
-        : a_(a), columns_(a.places.column != nullptr ? scratch.take<double>(blocks_of(a.key_length)) : nullptr) {}
+    Tails(const longbow_attention& a, float threshold, Scratch& scratch)
+        : a_(a),
+          threshold_(threshold),
+          columns_(a.places.column != nullptr ? scratch.take<double>(blocks_of(a.key_length)) : nullptr),
+          distances_(a.table != nullptr ? scratch.take<float>(a.key_length + kTile) : nullptr) {}
 
     // Prepares for a head of which `keys` keys exist. Returns false if its bias does not fall with the distance, so
     // that nothing can be skipped.
@@ -28,25 +31,34 @@ public:
                       ? places.column + batch * places.column_batch + static_cast<std::int64_t>(head) * a_.key_length
                       : nullptr;
         if (column_ != nullptr) sum_columns(keys);
-        excess_ = column_ != nullptr ? 0.0 : -std::log1p(-std::exp(-static_cast<double>(slope_)));
-        return column_ != nullptr ? slope_ >= 0.0f : slope_ > 0.0f;
+        if (distances_ != nullptr && !sum_distances(a_.table + static_cast<std::int64_t>(head) * a_.table_length))
+            return false;
+        const bool summed = column_ != nullptr || distances_ != nullptr;
+        excess_ = summed ? 0.0 : -std::log1p(-std::exp(-static_cast<double>(slope_)));
+        return summed ? slope_ >= 0.0f : slope_ > 0.0f;
     }
 
     // A tail is top() + excess(); the slope's excess is that of the geometric series over all further keys.
     [[nodiscard]] double top(int query, int position, int key_block) const {
         const double distance = position - (key_block * kTile + kTile - 1);
         const double by_slope = -(slope_ * distance);
+        if (distances_ != nullptr) {
+            const int nearest = position - (key_block * kTile + kTile - 1);
+            return distances_[std::max(nearest, 0)] + term_of(row_, query) + by_slope;
+        }
         if (row_ == nullptr && column_ == nullptr) return by_slope;
         return term_of(row_, query) + term_of(columns_, key_block) + by_slope;
     }
     [[nodiscard]] double excess() const { return excess_; }
     // The bias of a query with the key at its own position.
     [[nodiscard]] double own(int query, int position) const {
-        return term_of(row_, query) + term_of(column_, position);
+        return term_of(row_, query) + term_of(column_, position) + own_distance_;
     }
     // [blocks of keys]: the logarithm of the sum of exp(column) over the keys up to each block's end; null without
     // columns.
     [[nodiscard]] const double* of_columns() const { return columns_; }
+    // [key_length + kTile]: that of exp(table) over the keys at each distance or further away; null without a table.
+    [[nodiscard]] const float* of_distances() const { return distances_; }
 
 private:
     static double term_of(const double* terms, int i) { return terms != nullptr ? terms[i] : 0.0; }
@@ -74,8 +86,31 @@ private:
         }
     }
 
+    // Sums from the furthest distance on; each tail is rounded up. Returns false, after the furthest block, if not even
+    // that could be skipped by queries whose keys are all alike.
+    bool sum_distances(const float* table) {
+        constexpr double kNone = -std::numeric_limits<double>::infinity(), kRoundedUp = 1e-6;
+        own_distance_ = static_cast<double>(table[0]);
+        double most = kNone, sum = 0.0;
+        for (int distance = a_.key_length + kTile - 1; distance >= 0; --distance) {
+            const auto here = static_cast<double>(table[std::min(distance, a_.table_length - 1)]);
+            if (here > most || std::isnan(here)) {
+                sum = most == kNone ? 0.0 : sum * std::exp(most - here);
+                most = here;
+            }
+            if (most != kNone) sum += std::exp(here - most);
+            const double tail = most == kNone ? kNone : most + std::log(sum) + kRoundedUp * (1.0 + std::abs(most));
+            distances_[distance] = static_cast<float>(tail);
+            if (distance == a_.key_length - kTile && !(tail - own_distance_ < -threshold_)) return false;
+        }
+        return true;
+    }
+
     const longbow_attention& a_;
+    double threshold_;
     double* columns_;
+    float* distances_;
+    double own_distance_ = 0.0;
     const double *row_ = nullptr, *column_ = nullptr;
     float slope_ = 0.0f;
     double excess_ = 0.0;
