@@ -32,9 +32,9 @@ std::string gpu_refuses(const std::string& device) {
 
 // Returns why the kernels do not add up the parts of this bias, or an empty string.
 std::string bias_refuses(const AttentionRequest& request) {
-    constexpr BiasParts kEverywhere = {BiasPart::slopes, BiasPart::table};
-    constexpr BiasParts kByPlace = {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places,
-                                    BiasPart::positions,    BiasPart::sinks,      BiasPart::sink_logit};
+    constexpr BiasParts kEverywhere = {BiasPart::slopes, BiasPart::table, BiasPart::sink_logit};
+    constexpr BiasParts kByPlace = {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
+                                    BiasPart::sinks};
     const std::string parts = "the position method's bias has parts that the fused kernels do not add: ";
     auto served = kEverywhere;
     served |= kByPlace;

@@ -80,7 +80,8 @@ std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, 
 
 // Returns why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty if it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);
-// Returns why the operator does not add the parts of FusedAttentionCall::has_parts() on this device; empty if it does.
+// Returns why the operator does not add the parts of FusedAttentionCall::has_parts(), save the sink logit, on this
+// device; empty if it does.
 std::string fused_attention_refuses_parts(const std::string& device);
 
 }  // namespace longbow

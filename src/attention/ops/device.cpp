@@ -1,7 +1,10 @@
 #include "attention/ops/device.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isneginf.h>
+#include <ATen/ops/logaddexp.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
 #include <c10/core/DeviceGuard.h>
 
 #include <numbers>
@@ -31,10 +34,12 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
     TORCH_CHECK(status == LONGBOW_OK, "fused_attention on ", q.device(), ": ", device.failure());
 }
 
-void check_parts_taken(const AttentionDevice& device, const FusedAttentionCall& call) {
-    TORCH_CHECK_VALUE(device.takes_parts || !call.has_parts(), "fused_attention: the ", device.name,
-                      " kernels add no query_slopes, key_slopes, row, column, sink_logit or sinks; the back-ends sdpa "
-                      "and reference do");
+void check_places_taken(const AttentionDevice& device, FusedAttentionCall call) {
+    call.sink_logit = std::nullopt;
+    TORCH_CHECK_VALUE(
+        device.takes_places || !call.has_parts(), "fused_attention: the ", device.name,
+        " kernels add no query_slopes, key_slopes, row, column or sinks, and skip nothing by a table; the "
+        "back-ends sdpa and reference add these parts");
 }
 
 struct SkipTable {
@@ -88,7 +93,7 @@ void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_parts_taken(device, call);
+    check_places_taken(device, call);
     const double threshold = checked_skip_threshold(call.skip_threshold);
     auto a = device.boundary(call);
     const auto& q = call.q;
@@ -107,6 +112,7 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
             a.first_visited_block = visited.mutable_data_ptr<std::int32_t>();
         }
         run(device, a, q, device.forward_workspace, device.forward);
+        if (call.sink_logit && !device.takes_places) add_sink_logit(*call.sink_logit, out, lse);
     }
     return {out, lse, visited};
 }
@@ -114,7 +120,7 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
 PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_parts_taken(device, call);
+    check_places_taken(device, call);
     TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
                       "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
                       " must be as q ", call.q.sizes());
@@ -136,7 +142,7 @@ PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call
     const auto dkey_slopes = wanted(call.key_slopes_grad, call.k.size(2), places.dkey_slopes);
     const auto drow = wanted(call.row_grad, q.size(2), places.drow);
     const auto dcolumn = wanted(call.column_grad, call.k.size(2), places.dcolumn);
-    const auto dsink = wanted(call.sink_logit_grad, blocks_of(a.query_length), places.dsink_logit);
+    auto dsink = wanted(call.sink_logit_grad && device.takes_places, blocks_of(a.query_length), places.dsink_logit);
     // Each copy must live until the kernels have been started.
     const auto dout = device.readable(call.grad.to(q.scalar_type()));
     const auto out = device.readable(call.out);
@@ -151,11 +157,26 @@ PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call
     a.dslopes = call.slopes_grad ? dslopes.mutable_data_ptr<float>() : nullptr;
     a.dtable = call.table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
     run(device, a, q, device.backward_workspace, device.backward);
-    return {dq,          dk,
-            dv,          dslopes,
-            dtable,      dquery_slopes,
-            dkey_slopes, drow,
-            dcolumn,     call.sink_logit_grad ? dsink.sum(at::IntArrayRef{0, 2}) : dsink};
+    if (call.sink_logit_grad) {
+        dsink = device.takes_places ? dsink.sum(at::IntArrayRef{0, 2})
+                                    : sink_logit_gradient(*call.sink_logit, call.out, lse, call.grad);
+    }
+    return {dq, dk, dv, dslopes, dtable, dquery_slopes, dkey_slopes, drow, dcolumn, dsink};
+}
+
+void add_sink_logit(const at::Tensor& sink_logit, at::Tensor& out, at::Tensor& lse) {
+    const auto sink = sink_logit.to(at::kFloat).view({1, -1, 1});
+    const auto empty = at::isneginf(lse);
+    const auto whole = at::where(empty, lse, at::logaddexp(lse, sink));
+    out.mul_(at::where(empty, lse.new_zeros({}), lse.sub(whole).exp()).unsqueeze(3));
+    lse = whole;
+}
+
+at::Tensor sink_logit_gradient(const at::Tensor& sink_logit, const at::Tensor& out, const at::Tensor& lse,
+                               const at::Tensor& grad) {
+    const auto share = sink_logit.to(at::kFloat).view({1, -1, 1}).sub(lse).exp().masked_fill(at::isneginf(lse), 0.0);
+    const auto delta = out.to(at::kFloat).mul(grad.to(at::kFloat)).sum(3);
+    return share.mul(delta).sum(at::IntArrayRef{0, 2}, false, at::kDouble).neg();
 }
 
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
@@ -164,7 +185,7 @@ at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_parts_taken(device, call);
+    check_places_taken(device, call);
     auto readable = call;
     auto a = device.boundary(readable);
     return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);

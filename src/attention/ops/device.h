@@ -16,7 +16,7 @@ struct AttentionDevice {
     const char* name;          // "CPU", for messages
     std::string (*failure)();  // which kernel could not be started by this thread, and why
     bool narrows;              // whether the forward pass narrows the table of skipped blocks
-    bool takes_parts;          // whether the kernels add the parts of FusedAttentionCall::has_parts()
+    bool takes_places;         // whether the kernels serve longbow_places; if not, sink logits are added afterwards
     // Replaces `call`'s tensors by ones that the kernels can read. The returned struct points into them and says how
     // the kernels run.
     longbow_attention (*boundary)(FusedAttentionCall& call);
@@ -26,6 +26,13 @@ struct AttentionDevice {
     longbow_attention_pass *forward, *backward;
     longbow_attention_table* skip_table;
 };
+
+// Lets a sink logit [heads] take its part of the rows of `out` and `lse` that a pass without it has computed. Rows that
+// saw no key stay as they are.
+void add_sink_logit(const at::Tensor& sink_logit, at::Tensor& out, at::Tensor& lse);
+// Returns the sink logit's gradient, fp64 [heads], from the results of a pass with it.
+at::Tensor sink_logit_gradient(const at::Tensor& sink_logit, const at::Tensor& out, const at::Tensor& lse,
+                               const at::Tensor& grad);
 
 // first_key_block holds the first block visited for each block of queries, [batch, heads, blocks]; if the pass narrowed
 // its table, also for each group of rows, [batch, heads, blocks, LONGBOW_ROW_GROUPS]; it is empty if nothing can be

@@ -1,11 +1,11 @@
 // Compares the fused operator with the formula for the parts of a bias that depend on the place of a query or a key, on
 // every instruction set that this CPU has.
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <gmock/gmock.h>
 
 #include <functional>
 #include <string>
 
+#include "attention/ops/device.h"
 #include "fused_case.h"
 
 namespace longbow {
@@ -180,6 +180,23 @@ TEST_P(Parts, BitsDoNotDependOnTheThreads) {
 
 INSTANTIATE_TEST_SUITE_P(Cpu, Parts, testing::Values("portable", "avx2", "avx512", "avx512_bf16"),
                          [](const auto& chosen) { return std::string(chosen.param); });
+
+// What devices do whose kernels know of no sink logit.
+TEST(FusedParts, ASinkLogitMayBeAddedAfterwards) {
+    auto c = make_case({3, 2, 40, 40, 16});
+    c.lengths = torch::tensor({40, 0, 7});
+    auto [out, lse] = fused_attention(c);
+    c.sink_logit = torch::tensor({1.5, -kInf}, torch::kFloat);
+    add_sink_logit(*c.sink_logit, out, lse);
+    const auto [wanted, wanted_lse] = fused_attention(c);
+    EXPECT_LT(largest(out - wanted), 1e-6);
+    EXPECT_TRUE(lse.isneginf().equal(wanted_lse.isneginf()));
+    EXPECT_LT(largest((lse - wanted_lse).masked_fill(lse.isneginf(), 0.0)), 1e-6);
+    const auto grad = torch::randn(out.sizes());
+    c.sink_logit->requires_grad_(true);
+    const auto gradient = torch::autograd::grad({std::get<0>(fused_attention(c))}, {*c.sink_logit}, {grad})[0];
+    EXPECT_LT(largest(sink_logit_gradient(*c.sink_logit, wanted, wanted_lse, grad) - gradient), 1e-5);
+}
 
 TEST(FusedParts, ArgumentsThatCannotBeServedAreNamed) {
     const auto with = [](const Fill& change) -> std::string {
