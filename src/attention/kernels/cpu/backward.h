@@ -9,6 +9,7 @@
 
 #include "bias_gradient.h"
 #include "dropout_mask.h"
+#include "exact_dot.h"
 #include "place_gradients.h"
 #include "prefetch.h"
 #include "product.h"
@@ -264,32 +265,6 @@ private:
             sum -= static_cast<double>(__builtin_exp2f(sink - lse_[i])) * delta;
         }
         a_.places.dsink_logit[std::int64_t{batch_head_} * blocks_of(a_.query_length) + block] = sum;
-    }
-
-    // Sums in fp64, where the product of two fp32 numbers is exact; n is a multiple of 8.
-    static TwoFloats exact_dot(const float* a, const float* b, int n) {
-        using Floats [[gnu::vector_size(32)]] = float;
-        using Doubles [[gnu::vector_size(64)]] = double;
-        Doubles sums{};
-        for (int d = 0; d < n; d += 8) {
-            Floats x, y;
-            __builtin_memcpy(&x, a + d, sizeof x);
-            __builtin_memcpy(&y, b + d, sizeof y);
-            sums += __builtin_convertvector(x, Doubles) * __builtin_convertvector(y, Doubles);
-        }
-        const double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-        const auto high = static_cast<float>(sum);
-        return {high, static_cast<float>(sum - static_cast<double>(high))};
-    }
-    // For 16-bit types, fp32 suffices: `out` itself is not more exact.
-    template <class Narrow>
-    static TwoFloats exact_dot(const Narrow* a, const Narrow* b, int n) {
-        Simd::Vec sum = Simd::zero();
-        for (int d = 0; d < n; d += kWidth) {
-            const int count = min_of(kWidth, n - d);
-            sum = Simd::fma(load_wide(a + d, count), load_wide(b + d, count), sum);
-        }
-        return {Simd::sum(sum), 0.0f};
     }
 
     void tile(int query_block, int key_block, int query_slot, int key_slot) {
