@@ -44,20 +44,14 @@ std::string bias_refuses(const AttentionRequest& request) {
     if (!refusal.empty() && !by_place.empty()) return refusal + ": " + by_place.text();
     if (!refusal.empty() && request.sums)
         return "the position method's bias has both slopes and a table, and the fused kernels for GPUs add one";
-    // Slopes times given positions are a term of the query and one of the key.
-    constexpr BiasParts kWithPositions = {BiasPart::slopes, BiasPart::places, BiasPart::positions, BiasPart::sinks,
-                                          BiasPart::sink_logit};
-    const auto by_index = request.bias.without(kWithPositions);
-    if (request.bias.has(BiasPart::positions) && !by_index.empty())
-        return "the fused kernels count the distances of these parts by indices, and positions are given: " +
-               by_index.text();
     return {};
 }
 
 // Whether the operator can leave out far keys of such a bias: of all layers or, if they differ, of none.
 bool may_skip(const AttentionRequest& request) {
     BiasParts falling = {BiasPart::slopes, BiasPart::places};
-    if (request.table_fades && fused_attention_refuses_parts(request.device).empty()) falling.add(BiasPart::table);
+    const bool by_table = request.table_fades && !request.bias.has(BiasPart::positions);
+    if (by_table && fused_attention_refuses_parts(request.device).empty()) falling.add(BiasPart::table);
     constexpr BiasParts kBeside = {BiasPart::positions, BiasPart::sinks, BiasPart::sink_logit};
     const auto others = request.bias.without(kBeside);
     return !others.empty() && others.without(falling).empty() && !std::isinf(request.skip_threshold);
@@ -93,7 +87,9 @@ void slopes_by_place(BiasSpec& bias, std::int64_t queries) {
 
 FusedAttentionCall call_of(const AttentionInput& in, double skip_threshold) {
     auto bias = in.bias;
-    if (bias.positions.defined() && bias.slopes.defined()) slopes_by_place(bias, in.q.size(2));
+    const bool others = bias.table.defined() || bias.query_slopes.defined() || bias.key_slopes.defined();
+    // As terms of queries and keys, slopes let far keys be skipped.
+    if (bias.positions.defined() && bias.slopes.defined() && !others) slopes_by_place(bias, in.q.size(2));
     FusedAttentionCall call{.q = in.q,
                             .k = in.k,
                             .v = in.v,
@@ -111,8 +107,9 @@ FusedAttentionCall call_of(const AttentionInput& in, double skip_threshold) {
     give(call.row, bias.row);
     give(call.column, bias.column);
     give(call.sink_logit, bias.sink_logit);
+    if (others) give(call.positions, bias.positions);
     call.sinks = bias.window > 0 ? bias.sinks : 0;
-    call.skip_by_table = in.q.is_cpu() && bias.table.defined() && bias.table_fades;
+    call.skip_by_table = in.q.is_cpu() && bias.table.defined() && bias.table_fades && !call.positions;
     return call;
 }
 

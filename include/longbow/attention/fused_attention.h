@@ -42,13 +42,16 @@ struct FusedAttentionCall {
     std::optional<at::Tensor> column{};        // fp32 or fp64 [1 or batch, heads, Lk]: a term of each key
     std::optional<at::Tensor> sink_logit{};    // fp32 [heads]: one more score of each row, of a key without a value
     std::int64_t sinks = 0;                    // first keys that the window does not hide
+    // int or floating point [Lk], rising: distances are those between these and not between indices; a table's entry is
+    // that of the whole part
+    std::optional<at::Tensor> positions{};
     // Whether far keys may be skipped because the table makes them negligible. It takes time to find out, which a table
     // that does not fall with the distance never gives back.
     bool skip_by_table = false;
 
     // Whether any of these is used.
     [[nodiscard]] bool has_parts() const {
-        return query_slopes || key_slopes || row || column || sink_logit || sinks != 0 || skip_by_table;
+        return query_slopes || key_slopes || row || column || sink_logit || sinks != 0 || positions || skip_by_table;
     }
 };
 

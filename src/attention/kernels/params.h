@@ -44,6 +44,9 @@ struct longbow_places {
     const double* row;          // [1 or batch, heads, query_length]; the same for all of a batch if row_batch is 0
     const double* column;       // [1 or batch, heads, key_length]
     std::int64_t row_batch, column_batch;  // strides of the batch, in numbers
+    // [key_length]: distances are those between these, in slopes and the table alike, and not between indices. The
+    // queries' are the last ones. A table's entry is that of the whole part of the distance.
+    const double* positions;
     // [heads]: the sum of a row's weights is larger by exp(sink_logit), which goes to no value.
     const float* sink_logit;
     std::int32_t sinks;          // first keys that the window does not hide; 0 without a window

@@ -47,7 +47,7 @@ auto bias_and_numbers_of(Call& c) {
 
 template <class Call>
 auto parts_of(Call& c) {
-    return std::tie(c.query_slopes, c.key_slopes, c.row, c.column, c.sink_logit, c.sinks, c.skip_by_table);
+    return std::tie(c.query_slopes, c.key_slopes, c.row, c.column, c.sink_logit, c.sinks, c.positions, c.skip_by_table);
 }
 
 // Describes the operators. Those that fused_attention calls take the scale as a number, so their calls must have one.

@@ -37,6 +37,13 @@ void check_parts(const FusedAttentionCall& call) {
     check_places(call, call.key_slopes, "key_slopes", call.k.size(2), /*wide=*/false);
     check_places(call, call.row, "row", call.q.size(2), /*wide=*/true);
     check_places(call, call.column, "column", call.k.size(2), /*wide=*/true);
+    if (call.positions) {
+        const auto& positions = *call.positions;
+        TORCH_CHECK_VALUE(positions.dim() == 1 && positions.size(0) == call.k.size(2),
+                          "fused_attention: positions must be [Lk] = [", call.k.size(2), "], not ", positions.sizes());
+        TORCH_CHECK_VALUE(positions.device() == call.q.device(), "fused_attention: positions are on ",
+                          positions.device(), ", q on ", call.q.device());
+    }
     if (call.sink_logit) {
         const auto& sink = *call.sink_logit;
         TORCH_CHECK_VALUE(sink.dim() == 1 && sink.size(0) == call.q.size(1),
@@ -104,6 +111,8 @@ longbow_places places_of(FusedAttentionCall& call) {
         places.column = call.column->const_data_ptr<double>();
         places.column_batch = call.column->size(0) > 1 ? call.column->size(1) * call.column->size(2) : 0;
     }
+    make_dense(call.positions, at::kDouble);
+    if (call.positions) places.positions = call.positions->const_data_ptr<double>();
     places.skip_by_table = call.skip_by_table ? 1 : 0;
     if (call.sink_logit) places.sink_logit = call.sink_logit->const_data_ptr<float>();
     return places;

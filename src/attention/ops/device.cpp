@@ -36,10 +36,10 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
 
 void check_places_taken(const AttentionDevice& device, FusedAttentionCall call) {
     call.sink_logit = std::nullopt;
-    TORCH_CHECK_VALUE(
-        device.takes_places || !call.has_parts(), "fused_attention: the ", device.name,
-        " kernels add no query_slopes, key_slopes, row, column or sinks, and skip nothing by a table; the "
-        "back-ends sdpa and reference add these parts");
+    TORCH_CHECK_VALUE(device.takes_places || !call.has_parts(), "fused_attention: the ", device.name,
+                      " kernels add no query_slopes, key_slopes, row, column or sinks, take no positions and skip "
+                      "nothing by a table; the "
+                      "back-ends sdpa and reference add these parts");
 }
 
 struct SkipTable {

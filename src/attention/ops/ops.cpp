@@ -24,10 +24,10 @@ TORCH_LIBRARY(longbow, m) {
     m.def(
         "fused_attention(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes=None, Tensor? distance_bias=None, *, Tensor? lengths=None, "
         "bool causal=True, int window=0, float dropout=0.0, int dropout_seed=0, int dropout_offset=0, float? scale=None, "
-        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, bool skip_by_table=False) -> (Tensor out, Tensor lse)");
+        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, Tensor? positions=None, bool skip_by_table=False) -> (Tensor out, Tensor lse)");
     m.def(
         "visited_fraction(Tensor q, Tensor k, Tensor? alibi_slopes, *, bool causal=True, int window=0, float? scale=None, "
-        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, bool skip_by_table=False) -> Tensor");
+        "float skip_threshold=-1.0, Tensor? query_slopes=None, Tensor? key_slopes=None, Tensor? row=None, Tensor? column=None, Tensor? sink_logit=None, int sinks=0, Tensor? positions=None, bool skip_by_table=False) -> Tensor");
     // The third result is what the derivative needs beside the outputs: the table of blocks that the forward pass
     // visited (empty: all; on CPU it may have entries for groups of rows, ops/device.h).
     m.def(
@@ -41,11 +41,11 @@ TORCH_LIBRARY(longbow, m) {
     // The same with parts by place (arguments.h). Their gradients are fp64 and empty if not wanted.
     m.def(
         "fused_attention_parts_forward(Tensor q, Tensor k, Tensor v, Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, "
-        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, bool skip_by_table) -> (Tensor out, Tensor lse, Tensor first_key_block)");
+        "int window, float dropout, int dropout_seed, int dropout_offset, float scale, float skip_threshold, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, Tensor? positions, bool skip_by_table) -> (Tensor out, Tensor lse, Tensor first_key_block)");
     m.def(
         "fused_attention_parts_backward(Tensor grad, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse, Tensor first_key_block, "
         "Tensor? alibi_slopes, Tensor? distance_bias, Tensor? lengths, bool causal, int window, float dropout, int dropout_seed, "
-        "int dropout_offset, float scale, bool slopes_grad, bool table_grad, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, bool skip_by_table, bool query_slopes_grad, bool key_slopes_grad, "
+        "int dropout_offset, float scale, bool slopes_grad, bool table_grad, Tensor? query_slopes, Tensor? key_slopes, Tensor? row, Tensor? column, Tensor? sink_logit, int sinks, Tensor? positions, bool skip_by_table, bool query_slopes_grad, bool key_slopes_grad, "
         "bool row_grad, bool column_grad, bool sink_logit_grad) -> (Tensor dq, Tensor dk, Tensor dv, Tensor dalibi_slopes, Tensor ddistance_bias, "
         "Tensor dquery_slopes, Tensor dkey_slopes, Tensor drow, Tensor dcolumn, Tensor dsink_logit)");
 }
@@ -82,8 +82,14 @@ public:
         const OptionalTensor& /*column*/, const OptionalTensor& /*sink_logit*/, const FusedAttentionCall& call) {
         const at::AutoDispatchBelowADInplaceOrView below;
         auto [out, lse, first_key_block] = forward_result(call);
-        std::vector<at::Tensor> saved = {
-            call.q, call.k, call.v, out, lse, first_key_block, call.lengths.value_or(at::Tensor())};
+        std::vector<at::Tensor> saved = {call.q,
+                                         call.k,
+                                         call.v,
+                                         out,
+                                         lse,
+                                         first_key_block,
+                                         call.lengths.value_or(at::Tensor()),
+                                         call.positions.value_or(at::Tensor())};
         std::vector<std::int64_t> wanted;
         for (const auto* tensor : optional_tensors(call)) {
             saved.push_back(tensor->value_or(at::Tensor()));
@@ -114,6 +120,7 @@ public:
             std::tie(saved[0], saved[1], saved[2], saved[3], saved[4], saved[5]);
         const auto optional = [](const at::Tensor& t) { return t.defined() ? OptionalTensor(t) : OptionalTensor(); };
         call.lengths = optional(saved[6]);
+        call.positions = optional(saved[7]);
         std::size_t i = 0;
         std::apply(
             [&](auto&... numbers) {
@@ -128,7 +135,7 @@ public:
         const auto tensors = optional_tensors(call);
         const auto flags = wanted_gradients(call);
         for (std::size_t part = 0; part < tensors.size(); ++part) {
-            *tensors[part] = optional(saved[7 + part]);
+            *tensors[part] = optional(saved[8 + part]);
             *flags[part] = wanted[part] != 0;
         }
         auto [dq, dk, dv, dslopes, dtable, dquery_slopes, dkey_slopes, drow, dcolumn, dsink] = backward_result(call);

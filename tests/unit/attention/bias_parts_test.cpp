@@ -186,9 +186,9 @@ TEST(BiasParts, FusedIsReference) {
             }
         }
     }
-    // Curves, far keys, and what counts distances by indices beside given positions.
+    // Curves and far keys.
     const auto refusals = std::set(refused.begin(), refused.end());
-    EXPECT_EQ(refusals.size(), 11 + 10 - 1 + 3) << testing::PrintToString(refusals);
+    EXPECT_EQ(refusals.size(), 11 + 10 - 1) << testing::PrintToString(refusals);
     EXPECT_EQ(compared, (65 - static_cast<int>(refusals.size())) * 2 * 4);
 }
 
@@ -234,12 +234,6 @@ TEST(BiasParts, EachBackendSaysWhatItDoesNotServe) {
                             BiasPart::sinks, BiasPart::sink_logit}) {
         request.bias = {part};
         EXPECT_EQ(chosen(), "fused") << request.bias.text();
-    }
-    request.bias = {BiasPart::slopes, BiasPart::positions};
-    EXPECT_EQ(chosen(), "fused");
-    for (const auto part : {BiasPart::table, BiasPart::query_slopes, BiasPart::key_slopes}) {
-        request.bias = {part, BiasPart::positions};
-        EXPECT_EQ(chosen(), "sdpa") << request.bias.text();
     }
     request.bias = {BiasPart::curve};
     EXPECT_EQ(chosen(), "sdpa");

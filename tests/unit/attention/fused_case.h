@@ -87,6 +87,11 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     const auto position = torch::arange(columns - rows, columns).unsqueeze(1);
     const auto key = torch::arange(columns);
     const auto distance = position.sub(key);
+    auto apart = distance.abs().to(torch::kDouble);
+    if (c.positions) {
+        const auto positions = c.positions->to(torch::kDouble);
+        apart = positions.index({position.clamp_min(0).flatten()}).unsqueeze(1).sub(positions).abs();
+    }
     const auto of_each_head = [&](const at::Tensor& t) {
         return t.to(torch::kDouble).repeat_interleave(c.q.size(1) / t.size(1), 1);
     };
@@ -95,15 +100,15 @@ inline std::pair<at::Tensor, at::Tensor> expected(const Case& c) {
     if (c.slopes) {
         auto slopes = c.slopes->to(torch::kDouble);
         slopes = slopes.dim() == 1 ? slopes.view({1, -1, 1, 1}) : slopes.view({slopes.size(0), slopes.size(1), 1, 1});
-        scores = scores.sub(slopes.mul(distance.abs()));
+        scores = scores.sub(slopes.mul(apart));
     }
     if (c.table) {
         scores = scores.add(c.table->to(torch::kDouble)
-                                .index_select(1, distance.abs().clamp_max(c.table->size(1) - 1).flatten())
+                                .index_select(1, apart.to(torch::kLong).clamp_max(c.table->size(1) - 1).flatten())
                                 .view({1, -1, rows, columns}));
     }
-    if (c.query_slopes) scores = scores.sub(c.query_slopes->to(torch::kDouble).unsqueeze(3).mul(distance.abs()));
-    if (c.key_slopes) scores = scores.sub(c.key_slopes->to(torch::kDouble).unsqueeze(2).mul(distance.abs()));
+    if (c.query_slopes) scores = scores.sub(c.query_slopes->to(torch::kDouble).unsqueeze(3).mul(apart));
+    if (c.key_slopes) scores = scores.sub(c.key_slopes->to(torch::kDouble).unsqueeze(2).mul(apart));
     if (c.row) scores = scores.add(c.row->to(torch::kDouble).unsqueeze(3));
     if (c.column) scores = scores.add(c.column->to(torch::kDouble).unsqueeze(2));
     auto hidden = c.causal ? distance.lt(0) : torch::zeros_like(distance, torch::kBool);

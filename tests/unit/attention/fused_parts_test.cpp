@@ -91,6 +91,23 @@ TEST_P(Parts, RaggedLengthsAndDropout) {
     }
 }
 
+// Distances between given positions, whole and not; causal rows before the first key have none.
+TEST_P(Parts, GivenPositions) {
+    for (const bool whole : {true, false}) {
+        for (const auto& [name, fill] : parts()) {
+            SCOPED_TRACE(name + (whole ? " whole" : ""));
+            auto c = make_case({2, 2, 133, 150, 8, 1}, whole ? at::kFloat : at::kHalf);
+            c.slopes = geometric_slopes(2).mul(0.1);
+            if (name != "table") c.table = torch::randn({2, 30});
+            fill(c);
+            c.causal = name != "slopes";
+            const auto steps = torch::rand({150}, torch::kDouble).mul(4.0).add(0.5);
+            c.positions = whole ? steps.ceil().cumsum(0).to(torch::kLong) : steps.cumsum(0);
+            expect_equals_formula(c);
+        }
+    }
+}
+
 // Windows and sinks about the ends of blocks of keys, and a window that reaches the sinks.
 TEST_P(Parts, SinksBesideEveryWindow) {
     for (const std::int64_t window : {1, 40, 65, 130, 250}) {
@@ -223,6 +240,7 @@ TEST(FusedParts, ArgumentsThatCannotBeServedAreNamed) {
                 HasSubstr("query_slopes is Double; fp32 is served"));
     EXPECT_THAT(with([](Case& c) { c.key_slopes = torch::zeros({2, 1, 12}); }), HasSubstr("key_slopes must be"));
     EXPECT_THAT(with([](Case& c) { c.sink_logit = torch::zeros({2}); }), HasSubstr("sink_logit must be [heads] = [3]"));
+    EXPECT_THAT(with([](Case& c) { c.positions = torch::zeros({10}); }), HasSubstr("positions must be [Lk] = [12]"));
     EXPECT_THAT(with([](Case& c) { c.sinks = -1; }), HasSubstr("sinks"));
 }
 

@@ -83,11 +83,35 @@ inline int keys_in_block(const longbow_attention& a, const Window& window, int f
     return behind_window ? min_of(keys, a.places.sinks - key_block * kTile) : keys;
 }
 
+// The table's entry for a distance between given positions.
+inline int entry_of(double distance, int table_length) {
+    const double far = distance < 0.0 ? -distance : distance;
+    return far < static_cast<double>(table_length - 1) ? static_cast<int>(far) : table_length - 1;
+}
+
+// The positions of a tile's queries and keys, relative to that of its first key.
+struct TilePositions {
+    float queries[kTile], keys[kTile];
+
+    TilePositions(const longbow_attention& a, int query_block, int key_block) {
+        const int offset = a.key_length - a.query_length;
+        const double* positions = a.places.positions;
+        const auto of = [&](int index) {
+            return positions != nullptr ? positions[max_of(0, min_of(index, a.key_length - 1))] : index;
+        };
+        const double first = of(key_block * kTile);
+        for (int i = 0; i < kTile; ++i) {
+            queries[i] = static_cast<float>(of(offset + query_block * kTile + i) - first);
+            keys[i] = static_cast<float>(of(key_block * kTile + i) - first);
+        }
+    }
+};
+
 // Whether a tile's biases are more than a function of the distance.
 inline bool has_place_terms(const longbow_attention& a) {
     const longbow_places& places = a.places;
     return places.row != nullptr || places.column != nullptr || places.query_slopes != nullptr ||
-           places.key_slopes != nullptr;
+           places.key_slopes != nullptr || places.positions != nullptr;
 }
 
 // Returns how many leading rows of a block of queries visit a block of keys, in whole groups. The rows after them are

@@ -236,8 +236,8 @@ bool longbow_attention_can_skip(const longbow_attention* call, float threshold) 
     const longbow_places& places = call->places;
     const bool by_table = call->table != nullptr && places.skip_by_table != 0 && places.column == nullptr;
     const bool falls = call->slopes != nullptr || places.column != nullptr || by_table;
-    const bool known =
-        (call->table == nullptr || by_table) && places.query_slopes == nullptr && places.key_slopes == nullptr;
+    const bool known = (call->table == nullptr || by_table) && places.query_slopes == nullptr &&
+                       places.key_slopes == nullptr && places.positions == nullptr;
     // Two blocks and fewer: the next block to the left is at distance 1.
     return call->causal != 0 && falls && known && call->query_length > 1 && std::isfinite(threshold) &&
            call->key_length > 2 * LONGBOW_BLOCK;

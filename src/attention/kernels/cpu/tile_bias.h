@@ -25,17 +25,19 @@ public:
         if (by_place_ || a.places.sinks > 0) tile_ = scratch.take<float>(kTile * kTile);
         if (by_place_) columns_ = scratch.take<double>(columns);
         if (has_slopes()) key_slopes_ = scratch.take<double>(columns);
+        if (has_slopes() || a.places.positions != nullptr) positions_ = scratch.take<double>(columns);
     }
 
     void start_head(int batch, int head) {
         const int offset = a_.key_length - a_.query_length;
         batch_head_ = static_cast<std::int64_t>(batch) * a_.heads + head;
         offset_ = offset;
-        row_.fill(a_, batch, head, row_data_);
+        longbow_attention by_index = a_;
+        if (a_.places.positions != nullptr) by_index.slopes = by_index.table = nullptr;
+        row_.fill(by_index, batch, head, row_data_);
         if (a_.places.sinks > 0) {
-            longbow_attention all = a_;
-            all.window = 0;
-            everywhere_.fill(all, batch, head, everywhere_data_);
+            by_index.window = 0;
+            everywhere_.fill(by_index, batch, head, everywhere_data_);
         }
         if (!by_place_) return;
         const longbow_places& places = a_.places;
@@ -46,8 +48,15 @@ public:
                                                               static_cast<std::int64_t>(head) * a_.key_length
                                                         : nullptr;
         const float* slope = places.key_slopes != nullptr ? places.key_slopes + batch_head_ * a_.key_length : nullptr;
+        slope_ = a_.slopes != nullptr && places.positions != nullptr
+                     ? a_.slopes[batch * a_.slopes_batch + head] * kWideLog2e
+                     : 0.0;
+        table_ = a_.table != nullptr && places.positions != nullptr
+                     ? a_.table + static_cast<std::int64_t>(head) * a_.table_length
+                     : nullptr;
         for (int j = 0; j < blocks_of(a_.key_length) * kTile; ++j) {
             const bool exists = j < a_.key_length;
+            if (positions_ != nullptr) positions_[j] = exists && places.positions != nullptr ? places.positions[j] : j;
             columns_[j] = exists && column != nullptr ? column[j] * kWideLog2e : 0.0;
             if (has_slopes()) key_slopes_[j] = exists && slope != nullptr ? slope[j] * kWideLog2e : 0.0;
         }
@@ -74,11 +83,12 @@ public:
             if (has_slopes()) {
                 const float* slopes = a_.places.query_slopes;
                 const double slope =
-                    slopes != nullptr ? slopes[batch_head_ * a_.query_length + query] * kWideLog2e : 0.0;
-                add_terms<true>(bias, row, slope, first_query + i - key, key, to);
+                    slope_ + (slopes != nullptr ? slopes[batch_head_ * a_.query_length + query] * kWideLog2e : 0.0);
+                add_terms<true>(bias, row, slope, position_of(query), key, to);
             } else {
-                add_terms<false>(bias, row, 0.0, 0, key, to);
+                add_terms<false>(bias, row, 0.0, 0.0, key, to);
             }
+            if (table_ != nullptr) add_entries(position_of(query), key, to);
         }
         return {tile_, kTile};
     }
@@ -89,14 +99,18 @@ private:
     static constexpr double kWideLog2e = 1.44269504088896340736;
 
     [[nodiscard]] bool has_slopes() const {
-        return a_.places.query_slopes != nullptr || a_.places.key_slopes != nullptr;
+        return a_.places.query_slopes != nullptr || a_.places.key_slopes != nullptr ||
+               (a_.places.positions != nullptr && a_.slopes != nullptr);
+    }
+    [[nodiscard]] double position_of(int query) const {
+        const int index = offset_ + query;  // negative if there are more queries than keys
+        return a_.places.positions != nullptr ? positions_[max_of(0, index)] : index;
     }
 
     // Writes a row of the tile: its bias by distance and, where it sees the key, the sum of the other terms, which is
-    // rounded once. `distance` is that of the tile's first key.
+    // rounded once. `position` is that of the query.
     template <bool kSlopes>
-    void add_terms(const float* bias, double row, double slope, int distance, int key, float* to) const {
-        Doubles steps = {0, 1, 2, 3, 4, 5, 6, 7};
+    void add_terms(const float* bias, double row, double slope, double position, int key, float* to) const {
         for (int j = 0; j < kTile; j += 8) {
             Doubles sum;
             Floats x;
@@ -106,12 +120,22 @@ private:
             if constexpr (kSlopes) {
                 Doubles slopes;
                 __builtin_memcpy(&slopes, key_slopes_ + key + j, sizeof slopes);
-                const Doubles ahead = steps - static_cast<double>(distance - j);
+                Doubles ahead;
+                __builtin_memcpy(&ahead, positions_ + key + j, sizeof ahead);
+                ahead -= position;
                 sum -= (slopes + slope) * (ahead < 0.0 ? -ahead : ahead);
             }
             // What is hidden stays so, whatever its terms are.
             x = x == -__builtin_inff() ? x : x + __builtin_convertvector(sum, Floats);
             __builtin_memcpy(to + j, &x, sizeof x);
+        }
+    }
+
+    // Adds the table's entries for distances between given positions to a row of the tile.
+    void add_entries(double position, int key, float* to) const {
+        for (int j = 0; j < kTile; ++j) {
+            if (to[j] == -__builtin_inff()) continue;
+            to[j] += table_[entry_of(position - positions_[key + j], a_.table_length)] * kLog2e;
         }
     }
 
@@ -122,7 +146,9 @@ private:
     BiasRow row_, everywhere_;
     float *row_data_, *everywhere_data_ = nullptr, *tile_ = nullptr;
     const double* rows_ = nullptr;
-    double *columns_ = nullptr, *key_slopes_ = nullptr;
+    double *columns_ = nullptr, *key_slopes_ = nullptr, *positions_ = nullptr;
+    double slope_ = 0.0;  // of the head, where distances are between given positions; so is the table
+    const float* table_ = nullptr;
 };
 
 }  // namespace
