@@ -30,15 +30,39 @@ std::string gpu_refuses(const std::string& device) {
     return {};
 }
 
+// Returns why the kernels do not add up the parts of this bias, or an empty string.
+std::string bias_refuses(const AttentionRequest& request) {
+    constexpr BiasParts kEverywhere = {BiasPart::slopes, BiasPart::table, BiasPart::sink_logit};
+    constexpr BiasParts kByPlace = {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
+                                    BiasPart::sinks};
+    const std::string parts = "the position method's bias has parts that the fused kernels do not add: ";
+    auto served = kEverywhere;
+    served |= kByPlace;
+    if (const auto other = request.bias.without(served); !other.empty()) return parts + other.text();
+    const auto refusal = fused_attention_refuses_parts(request.device);
+    const auto by_place = request.bias.without(kEverywhere);
+    if (!refusal.empty() && !by_place.empty()) return refusal + ": " + by_place.text();
+    if (!refusal.empty() && request.sums)
+        return "the position method's bias has both slopes and a table, and the fused kernels for GPUs add one";
+    return {};
+}
+
+// Whether the operator can leave out far keys of such a bias: of all layers or, if they differ, of none.
+bool may_skip(const AttentionRequest& request) {
+    BiasParts falling = {BiasPart::slopes, BiasPart::places};
+    const bool by_table = request.table_fades && !request.bias.has(BiasPart::positions);
+    if (by_table && fused_attention_refuses_parts(request.device).empty()) falling.add(BiasPart::table);
+    constexpr BiasParts kBeside = {BiasPart::positions, BiasPart::sinks, BiasPart::sink_logit};
+    const auto others = request.bias.without(kBeside);
+    return !others.empty() && others.without(falling).empty() && !std::isinf(request.skip_threshold);
+}
+
 std::string refuses(const AttentionRequest& request) {
     if (request.dtype == DType::fp64) {
         return "the arithmetic is fp64, and the fused kernels compute in fp32";
     }
     if (auto refusal = refuses_attend(request); !refusal.empty()) return refusal;
-    constexpr BiasParts kServed = {BiasPart::slopes, BiasPart::table};
-    if (const auto other = request.bias.without(kServed); !other.empty())
-        return "the position method's bias has parts that the fused kernels do not add: " + other.text();
-    if (request.sums) return "the position method's bias has both slopes and a table, and the fused kernels add one";
+    if (auto refusal = bias_refuses(request); !refusal.empty()) return refusal;
     if (request.far) return "far keys have scores of their own, and the fused kernels compute one for each pair";
     if (request.score_dim != 0 && request.score_dim != request.head_dim)
         return "queries and keys are wider than values, and the fused kernels take them of one size";
@@ -48,23 +72,55 @@ std::string refuses(const AttentionRequest& request) {
     return request.head_dim == 0 ? std::string() : fused_attention_refuses(request.device, request.head_dim);
 }
 
+// Replaces slopes whose distances are between given positions by terms of queries and keys: -slope * (p_i - p_j).
+void slopes_by_place(BiasSpec& bias, std::int64_t queries) {
+    const auto positions = bias.positions.to(at::kDouble);
+    const auto keys = positions.size(0);
+    // From the middle, since what the gradients of both terms have in common takes no part in the slopes'.
+    const auto places = positions.sub(positions.select(0, keys / 2));
+    const auto columns = bias.slopes.to(at::kDouble).unsqueeze(1).mul(places).unsqueeze(0);  // [1, heads, keys]
+    const auto add = [](at::Tensor& term, const at::Tensor& more) { term = term.defined() ? term.add(more) : more; };
+    add(bias.row, columns.narrow(2, keys - queries, queries).neg());
+    add(bias.column, columns);
+    bias.slopes = bias.positions = at::Tensor();
+}
+
+FusedAttentionCall call_of(const AttentionInput& in, double skip_threshold) {
+    auto bias = in.bias;
+    const bool others = bias.table.defined() || bias.query_slopes.defined() || bias.key_slopes.defined();
+    // As terms of queries and keys, slopes let far keys be skipped.
+    if (bias.positions.defined() && bias.slopes.defined() && !others) slopes_by_place(bias, in.q.size(2));
+    FusedAttentionCall call{.q = in.q,
+                            .k = in.k,
+                            .v = in.v,
+                            .window = bias.window,
+                            .dropout = in.dropout,
+                            .scale = in.scale,
+                            .skip_threshold = skip_threshold};
+    const auto give = [](std::optional<at::Tensor>& to, const at::Tensor& part) {
+        if (part.defined()) to = part;
+    };
+    give(call.slopes, bias.slopes);
+    give(call.table, bias.table);
+    give(call.query_slopes, bias.query_slopes);
+    give(call.key_slopes, bias.key_slopes);
+    give(call.row, bias.row);
+    give(call.column, bias.column);
+    give(call.sink_logit, bias.sink_logit);
+    if (others) give(call.positions, bias.positions);
+    call.sinks = bias.window > 0 ? bias.sinks : 0;
+    call.skip_by_table = in.q.is_cpu() && bias.table.defined() && bias.table_fades && !call.positions;
+    return call;
+}
+
 class FusedAttention final : public AttentionBackend {
 public:
     explicit FusedAttention(const AttentionRequest& request)
-        : skip_threshold_(request.skip_threshold),
-          skips_(request.bias == BiasParts{BiasPart::slopes} && !std::isinf(request.skip_threshold)) {}
+        : skip_threshold_(request.skip_threshold), skips_(may_skip(request)) {}
 
     at::Tensor forward(const AttentionInput& in) override {
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-        FusedAttentionCall call{.q = in.q,
-                                .k = in.k,
-                                .v = in.v,
-                                .window = in.bias.window,
-                                .dropout = in.dropout,
-                                .scale = in.scale,
-                                .skip_threshold = skip_threshold_};
-        if (in.bias.slopes.defined()) call.slopes = in.bias.slopes;
-        if (in.bias.table.defined()) call.table = in.bias.table;
+        auto call = call_of(in, skip_threshold_);
         if (in.dropout > 0.0) call.dropout_seed = draw_dropout_seed();
         if (measuring_ && skips_) {
             const auto [out, lse, visited] = fused_attention_visited(call);
@@ -82,6 +138,8 @@ public:
         AttentionMemory memory;
         memory.kept = sizes.rows * sizeof(float);
         memory.backward = sizes.qkv * narrow_bytes(pass);
+        // Terms of queries and keys, and their gradients.
+        if (request.bias.has(BiasPart::places)) memory.backward += 4 * sizes.rows * sizeof(double);
         if (!on_gpu(request))
             memory.backward += static_cast<double>(
                 fused_attention_workspace(pass.type, pass.batch, pass.heads, kv_heads_of(pass), pass.length,

@@ -32,7 +32,7 @@ namespace longbow {
 
 namespace {
 
-enum class BenchBias { slopes, table, none };
+enum class BenchBias { slopes, table, gates, power, log, none };
 
 }  // namespace
 
@@ -40,6 +40,9 @@ template <>
 struct ChoiceTable<BenchBias> {
     static constexpr Choice<BenchBias> values[] = {{BenchBias::slopes, "slopes", "ALiBi's"},
                                                    {BenchBias::table, "table", "129 distances, learned"},
+                                                   {BenchBias::gates, "gates", "FoX's, that fall as ALiBi's slopes"},
+                                                   {BenchBias::power, "power", "KERPLE's, -0.1 d, as a table"},
+                                                   {BenchBias::log, "log", "KERPLE's, -ln(1 + d), as a table"},
                                                    {BenchBias::none, "none", "no bias"}};
 };
 
@@ -52,6 +55,7 @@ struct AttentionFlags {
     std::string bias{name_of(BenchBias::slopes)};
     std::int64_t batch = 1, heads = 8, head_dim = 64;
     double skip_threshold = -1.0;
+    std::int64_t window = 0, sinks = 0;
     int rounds = 7;
     bool json = false;
 };
@@ -81,16 +85,33 @@ Work make_work(const AttentionFlags& flags, const std::string& device, at::Scala
     work.input.q = packed[0].transpose(1, 2).detach().requires_grad_(true);
     work.input.k = packed[1].transpose(1, 2).detach().requires_grad_(true);
     work.input.v = packed[2].transpose(1, 2).detach().requires_grad_(true);
+    auto& bias = work.input.bias;
+    const auto slopes =
+        torch::pow(2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
+    const auto places = torch::arange(length, options);
     switch (choice_named<BenchBias>(flags.bias).value()) {
-        case BenchBias::slopes:
-            work.input.bias.slopes = torch::pow(
-                2.0, torch::arange(1, flags.heads + 1, options).mul(-8.0 / static_cast<double>(flags.heads)));
+        case BenchBias::slopes: bias.slopes = slopes; break;
+        case BenchBias::table: bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true); break;
+        case BenchBias::gates: {
+            const auto sums = slopes.to(torch::kDouble).neg().unsqueeze(1).mul(places).unsqueeze(0);
+            bias.row = sums.expand({flags.batch, -1, -1}).clone().requires_grad_(true);
+            bias.column = bias.row.detach().neg().requires_grad_(true);
             break;
-        case BenchBias::table:
-            work.input.bias.table = torch::randn({flags.heads, 129}, options).requires_grad_(true);
+        }
+        case BenchBias::power:
+        case BenchBias::log: {
+            const bool power = flags.bias == name_of(BenchBias::power);
+            bias.table = (power ? places.mul(-0.1) : places.log1p().neg())
+                             .expand({flags.heads, -1})
+                             .clone()
+                             .requires_grad_(true);
+            bias.table_fades = true;
             break;
+        }
         case BenchBias::none: break;
     }
+    bias.window = flags.window;
+    bias.sinks = flags.sinks;
     work.gradient = torch::randn({flags.batch, length, flags.heads, flags.head_dim}, options).to(type).transpose(1, 2);
     const double pairs = 0.5 * static_cast<double>(length) * static_cast<double>(length + 1);
     work.operations = 4.0 * pairs * static_cast<double>(flags.head_dim * flags.heads * flags.batch);
@@ -107,7 +128,9 @@ void wait_for(const std::string& device) {
 
 void run_once(Contestant& contestant, const Work& work, const std::string& device) {
     std::vector<at::Tensor> inputs = {work.input.q, work.input.k, work.input.v};
-    if (work.input.bias.table.defined()) inputs.push_back(work.input.bias.table);
+    work.input.bias.for_each_tensor([&](const at::Tensor& part) {
+        if (part.requires_grad()) inputs.push_back(part);
+    });
     AttentionScratch scratch;
     auto input = work.input;
     input.scratch = &scratch;
@@ -193,6 +216,8 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
     request.head_dim = flags.head_dim;
     request.bias = work.input.bias.parts();
     request.bias_needs_grad = work.input.bias.table.defined();
+    request.table_fades = work.input.bias.table_fades;
+    request.windowed = flags.window > 0;
     request.skip_threshold = flags.skip_threshold;
     return request;
 }
@@ -200,6 +225,7 @@ AttentionRequest request_of(const AttentionFlags& flags, const std::string& devi
 int bench_attention(AttentionFlags& flags, const CommonOptions& common) {
     if (flags.skip_threshold == 0.0)
         throw UsageError("--skip-threshold 0 skips everything; inf is off, -1 the exact default");
+    if (flags.sinks > 0 && flags.window == 0) throw UsageError("--sinks has no effect without --window");
     const auto device = resolve_device(common.device);
     prepare_process(device);
     flags.lengths = distinct_lengths(flags.lengths);
@@ -262,13 +288,22 @@ void add_bench_attention(CLI::App& group, VerbContext& context) {
              CLI::IsMember({"fp32", "bf16", "fp16"}))
         ->type_name("DTYPE,..")
         ->default_str(join(flags->dtypes, ","));
-    verb->add_option("--bias", flags->bias, "slopes (ALiBi), table (129 distances, learned) or none")
-        ->check(CLI::IsMember({"slopes", "table", "none"}))
+    verb->add_option(
+            "--bias", flags->bias,
+            "slopes (ALiBi), table (129 distances, learned), gates (FoX, that fall as ALiBi's slopes), power or "
+            "log (KERPLE), or none")
+        ->check(CLI::IsMember({"slopes", "table", "gates", "power", "log", "none"}))
         ->capture_default_str();
     verb->add_option("--batch", flags->batch, "Sequences")->check(whole_number(1, 1 << 20))->capture_default_str();
     verb->add_option("--heads", flags->heads, "Heads")->check(whole_number(1, 4096))->capture_default_str();
     verb->add_option("--head-dim", flags->head_dim, "Numbers a head")
         ->check(whole_number(1, 1024))
+        ->capture_default_str();
+    verb->add_option("--window", flags->window, "Keys that a query sees, its own included; 0: all before it")
+        ->check(whole_number(0, 1 << 24))
+        ->capture_default_str();
+    verb->add_option("--sinks", flags->sinks, "First keys that the window does not hide")
+        ->check(whole_number(0, 1 << 24))
         ->capture_default_str();
     verb->add_option("--skip-threshold", flags->skip_threshold,
                      "fused skips blocks below exp(-T) of a row's sum; -1: exact in fp32, inf: off")

@@ -394,12 +394,14 @@ std::vector<Field> declare_all() {
     return fields;
 }
 
-// attention.skip_threshold needs a position method with slopes. Each method says in its registration whether it has
-// them.
+// attention.skip_threshold needs a position method with slopes or another bias that fades. Each method says in its
+// registration whether it has them.
 Condition needs_slopes(const ConfigContext& context) {
-    std::vector<std::string> names;
+    std::vector<std::string> names, fading;
     std::vector<Variant> methods;
     for (const auto& method : context.position_methods) {
+        if (method.fades) fading.push_back(method.name);
+        if (method.fades) methods.push_back(method);
         if (!method.slopes) continue;
         names.push_back(method.name + (method.slopes_need.empty() ? "" : " with " + method.slopes_need));
         methods.push_back(method);
@@ -409,7 +411,8 @@ Condition needs_slopes(const ConfigContext& context) {
             return method.name == name && (!method.slopes_if || method.slopes_if(options));
         });
     };
-    return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")",
+    const auto others = fading.empty() ? std::string() : " or a fading bias (" + join(fading, ", ") + ")";
+    return {"position.method", "a position.method with slopes (" + join(names, ", ") + ")" + others,
             [gives](const Config& config) {
                 const auto& position = config.position;
                 if (position.layers.empty()) return gives(position.method, position.options);

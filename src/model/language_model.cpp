@@ -154,6 +154,7 @@ AttentionRequest attention_request(const Config& config, PositionMethod& positio
     request.skip_threshold =
         config.attention.skip_threshold > 0 ? config.attention.skip_threshold : std::numeric_limits<double>::infinity();
     request.windowed = config.position.window > 0;
+    bool tables_stay = false;
     const auto sizes = rotated_sizes(position, config.model, config.position.window);
     request.far = sizes.far;
     request.score_dim = sizes.score_dim;
@@ -171,8 +172,10 @@ AttentionRequest attention_request(const Config& config, PositionMethod& positio
         request.bias |= bias.parts();
         request.sums = request.sums || (bias.slopes.defined() && bias.table.defined());
         request.bias_needs_grad = request.bias_needs_grad || bias.requires_grad();
+        tables_stay = tables_stay || (bias.table.defined() && !bias.table_fades);
         request.windowed = request.windowed || bias.window > 0;
     }
+    request.table_fades = request.bias.has(BiasPart::table) && !tables_stay;
     return request;
 }
 

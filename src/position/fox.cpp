@@ -66,6 +66,7 @@ LONGBOW_REGISTER_POSITION({
                  .since = "0.3.0"}},
     .make = [](const PositionContext& context) { return std::make_shared<FoxPosition>(context); },
     .title = "FoX",
+    .fades = true,
 });
 
 }  // namespace longbow

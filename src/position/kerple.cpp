@@ -55,6 +55,7 @@ public:
         // The table has a column for each distance, so that none is cut off at any length.
         const auto distance = at::arange(std::max<std::int64_t>(call.keys, 1), p.options().requires_grad(false));
         BiasSpec spec;
+        spec.table_fades = true;
         if (power) {
             // 0^p is 0, and its logarithm in the gradient of p is not finite: the nearest distance is left out of it.
             spec.table = distance.clamp_min(1.0).pow(p).mul(distance.gt(0)).mul(a.neg());
@@ -97,6 +98,7 @@ LONGBOW_REGISTER_POSITION({
     .make = [](const PositionContext& context) { return std::make_shared<KerplePosition>(context); },
     .title = "KERPLE",
     .modifiers = {Modifier::temperature, Modifier::sinks, Modifier::sink_logit, Modifier::draw},
+    .fades = true,
 });
 
 }  // namespace longbow

@@ -57,7 +57,8 @@ const ContextSource context_source([](ConfigContext& context) {
                                             {},
                                             method.title,
                                             method.slopes_if,
-                                            method.slopes_need});
+                                            method.slopes_need,
+                                            method.fades});
 });
 
 }  // namespace

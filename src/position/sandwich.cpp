@@ -25,7 +25,7 @@ public:
             table_.dtype() != divisors_.dtype()) {
             table_ = table(2 * keys);  // a generation adds keys one by one
         }
-        return {.table = table_.narrow(1, 0, keys)};
+        return {.table = table_.narrow(1, 0, keys), .table_fades = true};
     }
 
 private:
@@ -54,6 +54,7 @@ LONGBOW_REGISTER_POSITION({
                  .since = "0.3.0"}},
     .make = [](const PositionContext& context) { return std::make_shared<SandwichPosition>(context); },
     .modifiers = {Modifier::temperature, Modifier::sinks, Modifier::sink_logit, Modifier::draw},
+    .fades = true,
 });
 
 }  // namespace longbow

@@ -63,6 +63,32 @@ class Operators(unittest.TestCase):
         wanted = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         self.close(torch.autograd.grad(out, table, weight)[0], torch.autograd.grad(wanted, table, weight)[0], 1e-4)
 
+    def test_parts_by_place_with_gradients(self):
+        q, k, v = (torch.randn(2, 3, 70, 32, requires_grad=True) for _ in range(3))
+        gates = torch.randn(2, 3, 70, dtype=torch.double, requires_grad=True)
+        sink = torch.randn(3, requires_grad=True)
+        sums = F.logsigmoid(gates).cumsum(2)
+        out, _ = torch.ops.longbow.fused_attention(q, k, v, row=sums, column=-sums, sink_logit=sink, window=20, sinks=2)
+        distance = torch.arange(70)[:, None] - torch.arange(70)[None, :]
+        hidden = (distance < 0) | (distance >= 20) & (torch.arange(70) >= 2)
+        scores = q @ k.transpose(2, 3) / math.sqrt(32) + (sums[..., None] - sums[:, :, None]).float()
+        scores = torch.cat([scores.masked_fill(hidden, -math.inf), sink.view(1, 3, 1, 1).expand(2, -1, 70, -1)], -1)
+        wanted = scores.softmax(-1)[..., :70] @ v
+        self.close(out, wanted, 4e-6)
+        weight = torch.randn_like(out)
+        for found, expected in zip(torch.autograd.grad(out, (q, k, v, gates, sink), weight, retain_graph=True),
+                                   torch.autograd.grad(wanted, (q, k, v, gates, sink), weight)):
+            self.assertEqual(found.dtype, expected.dtype)
+            self.close(found, expected, 2e-5)
+
+    def test_gates_skip_as_slopes_do(self):
+        q, k = (torch.randn(1, 1, 1024, 32) for _ in range(2))
+        place = torch.arange(1024, dtype=torch.double).view(1, 1, -1)
+        fraction = torch.ops.longbow.visited_fraction(q, k, None, row=-0.2 * place, column=0.2 * place)
+        slopes = torch.ops.longbow.visited_fraction(q, k, torch.tensor([0.2]))
+        self.assertLess(fraction.item(), 0.5)
+        self.assertLess(abs(fraction.item() - slopes.item()), 0.1)
+
     def test_the_backward_operator_takes_any_strides(self):
         q, k, v, grad = (torch.randn(2, 3, 70, 32) for _ in range(4))
         slopes = torch.tensor([0.5, 0.1, 0.01])
@@ -91,11 +117,16 @@ class Operators(unittest.TestCase):
         q = torch.empty(2, 3, 50, 64, device="meta", dtype=torch.bfloat16)
         out, lse = torch.ops.longbow.fused_attention(q, q, q)
         self.assertEqual((out.shape, out.dtype, lse.dtype), (q.shape, torch.bfloat16, torch.float32))
+        row = torch.empty(2, 3, 50, device="meta", requires_grad=True)
+        out, _ = torch.ops.longbow.fused_attention(q, q, q, row=row, column=-row)
+        self.assertEqual(torch.autograd.grad(out.sum(), row)[0].shape, row.shape)
 
     def test_errors_name_the_argument(self):
         q = torch.randn(1, 2, 8, 32)
         with self.assertRaisesRegex(ValueError, "alibi_slopes must be"):
             torch.ops.longbow.fused_attention(q, q, q, torch.ones(3))
+        with self.assertRaisesRegex(ValueError, "column must be"):
+            torch.ops.longbow.fused_attention(q, q, q, column=torch.ones(3))
         with self.assertRaisesRegex(ValueError, "fp32, bf16 and fp16 are served"):
             torch.ops.longbow.fused_attention(q.double(), q.double(), q.double())
 

@@ -45,6 +45,7 @@ struct AttentionRequest {
     std::string device = "cpu";
     BiasParts bias{};              // of all layers
     bool sums = false;             // whether a layer's bias has both slopes and a table
+    bool table_fades = false;      // whether each layer's table does (BiasSpec::table_fades)
     bool bias_needs_grad = false;  // whether a part that all rows of a batch share does
     bool bias_from_data = false;   // whether a layer has parts of its tokens (PositionMethod::parts_from_data())
     bool windowed = false;         // whether BiasSpec::window is used

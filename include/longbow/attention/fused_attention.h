@@ -33,19 +33,39 @@ struct FusedAttentionCall {
     // What is skipped is below exp(-skip_threshold) of a row's sum. A negative value means kExactSkipThreshold
     // (choices.h), which is exact in fp32; infinity skips nothing.
     double skip_threshold = -1.0;
+    // What follows adds to the bias, or changes it, by the places of queries and keys; a device may refuse it
+    // (fused_attention_refuses_parts()). Large terms of opposite signs (FoX's sums of gates) are given in fp64 and are
+    // summed in it; gradients have the type of what they belong to.
+    std::optional<at::Tensor> query_slopes{};  // fp32 [1 or batch, heads, Lq]: -slope of the query * |distance|
+    std::optional<at::Tensor> key_slopes{};    // fp32 [1 or batch, heads, Lk]: -slope of the key * |distance|
+    std::optional<at::Tensor> row{};           // fp32 or fp64 [1 or batch, heads, Lq]: a term of each query
+    std::optional<at::Tensor> column{};        // fp32 or fp64 [1 or batch, heads, Lk]: a term of each key
+    std::optional<at::Tensor> sink_logit{};    // fp32 [heads]: one more score of each row, of a key without a value
+    std::int64_t sinks = 0;                    // first keys that the window does not hide
+    // int or floating point [Lk], rising: distances are those between these and not between indices; a table's entry is
+    // that of the whole part
+    std::optional<at::Tensor> positions{};
+    // Whether far keys may be skipped because the table makes them negligible. It takes time to find out, which a table
+    // that does not fall with the distance never gives back.
+    bool skip_by_table = false;
+
+    // Whether any of these is used.
+    [[nodiscard]] bool has_parts() const {
+        return query_slopes || key_slopes || row || column || sink_logit || sinks != 0 || positions || skip_by_table;
+    }
 };
 
 // Returns out, shaped like q and laid out [batch, Lq, heads, head_dim], and lse, fp32 [batch, heads, Lq], in natural
-// logarithms. The result is differentiable in q, k, v, slopes and table. Throws c10::ValueError that names the argument
-// as the schema does.
+// logarithms. The result is differentiable in q, k, v and each part of the bias. Throws c10::ValueError that names the
+// argument as the schema does.
 std::tuple<at::Tensor, at::Tensor> fused_attention(const FusedAttentionCall& call);
 
 // Does the same without gradients. The third result is the share of the 64 x 64 blocks of scores below the diagonal
 // (inside the window) that were visited, [batch, heads] fp32.
 std::tuple<at::Tensor, at::Tensor, at::Tensor> fused_attention_visited(const FusedAttentionCall& call);
 
-// Returns that share alone. The call may have slopes as its only bias, or none, and neither lengths nor dropout; v is
-// not read. On CPU it takes as long as the attention itself.
+// Returns that share alone. The call may have no table, lengths or dropout; v is not read. On CPU it takes as long as
+// the attention itself.
 at::Tensor visited_fraction(const FusedAttentionCall& call);
 
 // Returns the floating point operations a second that the fused kernels' matrix products reach at most on `threads`
@@ -63,5 +83,8 @@ std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, 
 
 // Returns why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty if it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);
+// Returns why the operator does not add the parts of FusedAttentionCall::has_parts(), save the sink logit, on this
+// device; empty if it does.
+std::string fused_attention_refuses_parts(const std::string& device);
 
 }  // namespace longbow

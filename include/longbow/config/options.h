@@ -49,6 +49,7 @@ struct Variant {
     // Options with which it has no slopes: a test of those that are set, and in words what it needs. Empty: none.
     std::function<bool(const OptionMap&)> slopes_if{};
     std::string slopes_need{};
+    bool fades = false;  // which attention.skip_threshold may have instead of slopes
     // Returns why it cannot serve a configuration whose keys are all read. Empty: it serves all.
     std::function<std::optional<Objection>(const Config&)> check{};
 };

@@ -79,6 +79,8 @@ struct BiasSpec {
     at::Tensor query_slopes{};  // fp32 [batch, heads, Lq]: -slope of the query * distance
     at::Tensor key_slopes{};    // fp32 [batch, heads, Lk]: -slope of the key * distance
     at::Tensor table{};         // fp32 [heads, M]: table[h, min(distance, M - 1)]
+    // Whether the table falls so far with the distance that a back-end may look for far keys that it makes negligible.
+    bool table_fades = false;
     // fp32 or fp64 [1 or batch, heads, Lq] and [1 or batch, heads, Lk]: row of the query + column of the key. Either
     // may be missing. Large terms of opposite signs (FoX's sums of gates) are given in fp64 and summed in it.
     at::Tensor row{}, column{};

@@ -132,6 +132,9 @@ struct PositionEntry {
     std::string slopes_need{};
     // `draw` asks that the hooks follow call.positions, and `range` that turned() is defined.
     std::vector<Modifier> modifiers{Modifier::temperature, Modifier::sinks, Modifier::sink_logit};
+    // whether bias() returns terms of queries and keys (FoX's gates) or a table that fall with the distance; far keys
+    // may then be skipped as with slopes
+    bool fades = false;
 };
 
 // Returns all registered methods, sorted by name; their options include those of the modifiers that they take.

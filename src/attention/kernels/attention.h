@@ -16,9 +16,9 @@ using longbow_attention_bytes = std::int64_t(const longbow_attention* call);
 // lse and dout.
 using longbow_attention_pass = longbow_status(const longbow_attention* call);
 // Computes the table of skipped blocks by the rule of skip_table.h into `first` [batch, heads, ceil(query_length /
-// LONGBOW_BLOCK)], with exactly the same numbers on each device. The call must be causal and have slopes and no
-// distance table. `longest` is null, or max_key_norms of params.h, which is filled in too (only on CPU; the CUDA
-// function refuses such a call).
+// LONGBOW_BLOCK)], with exactly the same numbers on each device. The call must be one that
+// longbow_attention_can_skip(). `longest` is null, or max_key_norms of params.h, which is filled in too, and so is
+// places.column_tails (only on CPU; the CUDA function refuses such a call).
 using longbow_attention_table = longbow_status(const longbow_attention* call, float threshold, std::int32_t* first,
                                                float* longest);
 

@@ -36,11 +36,42 @@ struct longbow_tensor4 {
     std::int64_t batch, head, row;
 };
 
+// The parts of a bias that depend on where a query or a key stands, and their gradients. Null or 0: the part is absent.
+// The terms of a row and a column are fp64 and are added in it, because they may be large and of opposite signs.
+struct longbow_places {
+    const float* query_slopes;  // [batch, heads, query_length]: -slope of the query * |distance|
+    const float* key_slopes;    // [batch, heads, key_length]: -slope of the key * |distance|
+    const double* row;          // [1 or batch, heads, query_length]; the same for all of a batch if row_batch is 0
+    const double* column;       // [1 or batch, heads, key_length]
+    std::int64_t row_batch, column_batch;  // strides of the batch, in numbers
+    // [key_length]: distances are those between these, in slopes and the table alike, and not between indices. The
+    // queries' are the last ones. A table's entry is that of the whole part of the distance.
+    const double* positions;
+    // [heads]: the sum of a row's weights is larger by exp(sink_logit), which goes to no value.
+    const float* sink_logit;
+    std::int32_t sinks;          // first keys that the window does not hide; 0 without a window
+    std::int32_t skip_by_table;  // 1: far keys may be skipped because the distance table makes them negligible
+
+    // Overwritten by the backward pass; null: not wanted.
+    double *dquery_slopes, *dkey_slopes;  // as the slopes
+    double *drow, *dcolumn;               // [batch, heads, query_length], [batch, heads, key_length]
+    double* dsink_logit;                  // [batch, heads, blocks of queries]: the parts of a sum
+
+    // On CPU, null or, beside max_key_norms, [batch, heads, blocks of keys]: the logarithm of the sum of exp(column)
+    // over the keys up to each block's end. The skip table fills it in, and the forward pass reads it.
+    double* column_tails;
+    // Likewise, for a table whose far entries may be skipped, [batch, heads, key_length + LONGBOW_BLOCK]: the logarithm
+    // of the sum of exp(table) over all keys at this distance or further away.
+    float* table_tails;
+};
+
 // The arguments of one call, forward or backward. Query i stands at key position p = i + key_length - query_length. It
 // sees the keys at positions up to p (if causal), not below p - (window - 1) (if window > 0), and below lengths[batch].
 // A query that sees no key, or whose own position is at or beyond lengths[batch], gets out = 0, lse = -inf and no
 // gradient.
 //   score = scale * q.k + bias(|distance|), bias = -slope * |distance| or table[min(|distance|, table_length - 1)]
+// and what the members of longbow_places add. A call without any of these has the bits and the speed that it would have
+// if they did not exist.
 struct longbow_attention {
     std::int32_t batch, heads, query_length, key_length, head_dim;
     // Heads of k, v, dk and dv, of which each serves heads / kv_heads consecutive heads of q; 0: as many as heads.
@@ -92,6 +123,8 @@ struct longbow_attention {
     void* stream;                      // CUDA stream; null on CPU
     std::int32_t threads;              // CPU: threads to use
     const longbow_parallel* parallel;  // CPU: how; null: one task after the other
+
+    longbow_places places;  // all zero: none
 };
 
 }  // extern "C"

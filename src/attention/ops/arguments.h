@@ -19,11 +19,16 @@ namespace longbow {
 struct BackwardCall : FusedAttentionCall {
     at::Tensor grad, out, lse, first_key_block;
     bool slopes_grad = false, table_grad = false;  // whether these two are wanted
+    bool query_slopes_grad = false, key_slopes_grad = false, row_grad = false, column_grad = false,
+         sink_logit_grad = false;
 };
 
 using ForwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor>;  // out, lse, first_key_block
 using BackwardResult =
     std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor>;  // dq, dk, dv, dslopes, dtable
+// These, dquery_slopes, dkey_slopes, drow, dcolumn and dsink_logit.
+using PartsBackwardResult = std::tuple<at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor, at::Tensor,
+                                       at::Tensor, at::Tensor, at::Tensor, at::Tensor>;
 
 template <class Call>
 auto tensors_of(Call& c) {
@@ -40,6 +45,11 @@ auto bias_and_numbers_of(Call& c) {
     return std::tuple_cat(std::tie(c.slopes, c.table, c.lengths), numbers_of(c));
 }
 
+template <class Call>
+auto parts_of(Call& c) {
+    return std::tie(c.query_slopes, c.key_slopes, c.row, c.column, c.sink_logit, c.sinks, c.positions, c.skip_by_table);
+}
+
 // Describes the operators. Those that fused_attention calls take the scale as a number, so their calls must have one.
 struct FusedAttentionOperator {
     static constexpr auto kName = "fused_attention";
@@ -47,7 +57,7 @@ struct FusedAttentionOperator {
     using Result = std::tuple<at::Tensor, at::Tensor>;
     template <class C>
     static auto arguments(C& c) {
-        return std::tuple_cat(tensors_of(c), bias_and_numbers_of(c), std::tie(c.scale, c.skip_threshold));
+        return std::tuple_cat(tensors_of(c), bias_and_numbers_of(c), std::tie(c.scale, c.skip_threshold), parts_of(c));
     }
 };
 
@@ -58,6 +68,18 @@ struct ForwardOperator {
     template <class C>
     static auto arguments(C& c) {
         return std::tuple_cat(tensors_of(c), bias_and_numbers_of(c), std::tie(*c.scale, c.skip_threshold));
+    }
+};
+
+// The parts of FusedAttentionCall::has_parts() have operators of their own, so that calls by the schemas of before stay
+// what they are.
+struct PartsForwardOperator {
+    static constexpr auto kName = "fused_attention_parts_forward";
+    using Call = FusedAttentionCall;
+    using Result = ForwardResult;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tuple_cat(ForwardOperator::arguments(c), parts_of(c));
     }
 };
 
@@ -72,13 +94,25 @@ struct BackwardOperator {
     }
 };
 
+struct PartsBackwardOperator {
+    static constexpr auto kName = "fused_attention_parts_backward";
+    using Call = BackwardCall;
+    using Result = PartsBackwardResult;
+    template <class C>
+    static auto arguments(C& c) {
+        return std::tuple_cat(
+            BackwardOperator::arguments(c), parts_of(c),
+            std::tie(c.query_slopes_grad, c.key_slopes_grad, c.row_grad, c.column_grad, c.sink_logit_grad));
+    }
+};
+
 struct VisitedOperator {
     static constexpr auto kName = "visited_fraction";
     using Call = FusedAttentionCall;
     using Result = at::Tensor;
     template <class C>
     static auto arguments(C& c) {
-        return std::tie(c.q, c.k, c.slopes, c.causal, c.window, c.scale, c.skip_threshold);
+        return std::tuple_cat(std::tie(c.q, c.k, c.slopes, c.causal, c.window, c.scale, c.skip_threshold), parts_of(c));
     }
 };
 

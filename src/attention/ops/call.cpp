@@ -16,6 +16,43 @@ void check_four(const at::Tensor& t, const char* name) {
                       t.dim(), " dimensions");
 }
 
+// Throws if a part of the bias, named as in the schema, is not [1 or batch, heads, length] of these types.
+void check_places(const FusedAttentionCall& call, const std::optional<at::Tensor>& t, const char* name,
+                  std::int64_t length, bool wide) {
+    if (!t) return;
+    const auto batch = call.q.size(0), heads = call.q.size(1);
+    const bool shaped =
+        t->dim() == 3 && (t->size(0) == 1 || t->size(0) == batch) && t->size(1) == heads && t->size(2) == length;
+    TORCH_CHECK_VALUE(shaped, "fused_attention: ", name, " must be [1 or batch, heads, length] = [1 or ", batch, ", ",
+                      heads, ", ", length, "], not ", t->sizes());
+    TORCH_CHECK_VALUE(t->scalar_type() == at::kFloat || (wide && t->scalar_type() == at::kDouble),
+                      "fused_attention: ", name, " is ", t->scalar_type(), "; ", wide ? "fp32 and fp64 are" : "fp32 is",
+                      " served");
+    TORCH_CHECK_VALUE(t->device() == call.q.device(), "fused_attention: ", name, " is on ", t->device(), ", q on ",
+                      call.q.device());
+}
+
+void check_parts(const FusedAttentionCall& call) {
+    check_places(call, call.query_slopes, "query_slopes", call.q.size(2), /*wide=*/false);
+    check_places(call, call.key_slopes, "key_slopes", call.k.size(2), /*wide=*/false);
+    check_places(call, call.row, "row", call.q.size(2), /*wide=*/true);
+    check_places(call, call.column, "column", call.k.size(2), /*wide=*/true);
+    if (call.positions) {
+        const auto& positions = *call.positions;
+        TORCH_CHECK_VALUE(positions.dim() == 1 && positions.size(0) == call.k.size(2),
+                          "fused_attention: positions must be [Lk] = [", call.k.size(2), "], not ", positions.sizes());
+        TORCH_CHECK_VALUE(positions.device() == call.q.device(), "fused_attention: positions are on ",
+                          positions.device(), ", q on ", call.q.device());
+    }
+    if (call.sink_logit) {
+        const auto& sink = *call.sink_logit;
+        TORCH_CHECK_VALUE(sink.dim() == 1 && sink.size(0) == call.q.size(1),
+                          "fused_attention: sink_logit must be [heads] = [", call.q.size(1), "], not ", sink.sizes());
+        TORCH_CHECK_VALUE(sink.device() == call.q.device(), "fused_attention: sink_logit is on ", sink.device(),
+                          ", q on ", call.q.device());
+    }
+}
+
 void check_bias(const FusedAttentionCall& call) {
     const auto batch = call.q.size(0);
     const auto heads = call.q.size(1);
@@ -51,6 +88,34 @@ void make_dense(std::optional<at::Tensor>& t, at::ScalarType type) {
     if (t) {
         t = t->to(type).contiguous();
     }
+}
+
+// Makes the kernels' view of the parts by place; the tensors are replaced by dense ones of the kernels' types.
+longbow_places places_of(FusedAttentionCall& call) {
+    longbow_places places{};
+    const auto batch = call.q.size(0);
+    for (auto* slopes : {&call.query_slopes, &call.key_slopes}) {
+        if (*slopes) *slopes = (*slopes)->expand({batch, -1, -1});
+        make_dense(*slopes, at::kFloat);
+    }
+    make_dense(call.row, at::kDouble);
+    make_dense(call.column, at::kDouble);
+    make_dense(call.sink_logit, at::kFloat);
+    if (call.query_slopes) places.query_slopes = call.query_slopes->const_data_ptr<float>();
+    if (call.key_slopes) places.key_slopes = call.key_slopes->const_data_ptr<float>();
+    if (call.row) {
+        places.row = call.row->const_data_ptr<double>();
+        places.row_batch = call.row->size(0) > 1 ? call.row->size(1) * call.row->size(2) : 0;
+    }
+    if (call.column) {
+        places.column = call.column->const_data_ptr<double>();
+        places.column_batch = call.column->size(0) > 1 ? call.column->size(1) * call.column->size(2) : 0;
+    }
+    make_dense(call.positions, at::kDouble);
+    if (call.positions) places.positions = call.positions->const_data_ptr<double>();
+    places.skip_by_table = call.skip_by_table ? 1 : 0;
+    if (call.sink_logit) places.sink_logit = call.sink_logit->const_data_ptr<float>();
+    return places;
 }
 
 // Returns the heads of q, k and v, one after the other.
@@ -106,8 +171,11 @@ void check_call(const FusedAttentionCall& call) {
     TORCH_CHECK_VALUE(q.size(2) < kMost && call.k.size(2) < kMost && q.size(0) * q.size(1) < kMost,
                       "fused_attention: q ", q.sizes(), ", k ", call.k.sizes(), " are too large");
     check_bias(call);
+    check_parts(call);
     TORCH_CHECK_VALUE(call.window >= 0 && call.window < kMost, "fused_attention: window must be 0 (none) or more, not ",
                       call.window);
+    TORCH_CHECK_VALUE(call.sinks >= 0 && call.sinks < kMost, "fused_attention: sinks must be 0 (none) or more, not ",
+                      call.sinks);
     TORCH_CHECK_VALUE(call.dropout >= 0.0 && call.dropout < 1.0, "fused_attention: dropout must be in [0, 1), not ",
                       call.dropout);
     TORCH_CHECK_VALUE(std::isfinite(*call.scale), "fused_attention: scale is ", *call.scale);
@@ -135,6 +203,8 @@ longbow_attention shape_of(const FusedAttentionCall& call) {
     a.dtype = dtype_of(call.q.scalar_type());
     a.causal = call.causal ? 1 : 0;
     a.window = static_cast<std::int32_t>(call.window);
+    // More sinks than keys are as many.
+    a.places.sinks = call.window > 0 ? static_cast<std::int32_t>(std::min(call.sinks, call.k.size(2))) : 0;
     a.lengths = call.lengths ? call.lengths->const_data_ptr<std::int32_t>() : nullptr;
     return a;
 }
@@ -147,6 +217,9 @@ longbow_attention boundary_of(FusedAttentionCall& call) {
     make_dense(call.table, at::kFloat);
     make_dense(call.lengths, at::kInt);
     auto a = shape_of(call);
+    const auto sinks = a.places.sinks;
+    a.places = places_of(call);
+    a.places.sinks = sinks;
     a.scale = static_cast<float>(*call.scale);
     a.q = rows_of_tensor(call.q);
     a.k = rows_of_tensor(call.k);

@@ -1,7 +1,10 @@
 #include "attention/ops/device.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/isneginf.h>
+#include <ATen/ops/logaddexp.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/where.h>
 #include <c10/core/DeviceGuard.h>
 
 #include <numbers>
@@ -31,21 +34,38 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
     TORCH_CHECK(status == LONGBOW_OK, "fused_attention on ", q.device(), ": ", device.failure());
 }
 
+void check_places_taken(const AttentionDevice& device, FusedAttentionCall call) {
+    call.sink_logit = std::nullopt;
+    TORCH_CHECK_VALUE(device.takes_places || !call.has_parts(), "fused_attention: the ", device.name,
+                      " kernels add no query_slopes, key_slopes, row, column or sinks, take no positions and skip "
+                      "nothing by a table; the "
+                      "back-ends sdpa and reference add these parts");
+}
+
 struct SkipTable {
-    at::Tensor first;    // [batch, heads, blocks of queries]; empty if nothing can be skipped
-    at::Tensor longest;  // [batch, heads, blocks of keys] for a forward pass that narrows the table
+    at::Tensor first;                      // [batch, heads, blocks of queries]; empty if nothing can be skipped
+    at::Tensor longest;                    // [batch, heads, blocks of keys] for a forward pass that narrows the table
+    at::Tensor column_tails, table_tails;  // likewise, of terms by column and of a distance table
 };
 
-SkipTable skip_table(const AttentionDevice& device, longbow_attention a, double threshold, const at::Tensor& q) {
+SkipTable skip_table(const AttentionDevice& device, longbow_attention& a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
     if (!longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
-        return {at::empty({0}, ints), {}};
+        return {at::empty({0}, ints), {}, {}, {}};
     }
-    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}};
+    SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}, {}, {}};
     float* longest = nullptr;
     if (device.narrows) {  // the table may use a quarter of what may be left out
         table.longest = at::empty({a.batch, a.heads, blocks_of(a.key_length)}, q.options().dtype(at::kFloat));
         longest = table.longest.mutable_data_ptr<float>();
+        if (a.places.column != nullptr) {
+            table.column_tails = at::empty(table.longest.sizes(), q.options().dtype(at::kDouble));
+            a.places.column_tails = table.column_tails.mutable_data_ptr<double>();
+        }
+        if (a.table != nullptr) {
+            table.table_tails = at::empty({a.batch, a.heads, a.key_length + LONGBOW_BLOCK}, table.longest.options());
+            a.places.table_tails = table.table_tails.mutable_data_ptr<float>();
+        }
         threshold += 2.0 * std::numbers::ln2;
     }
     run(device, a, q, device.skip_table_workspace, device.skip_table, static_cast<float>(threshold),
@@ -73,6 +93,7 @@ void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_places_taken(device, call);
     const double threshold = checked_skip_threshold(call.skip_threshold);
     auto a = device.boundary(call);
     const auto& q = call.q;
@@ -91,13 +112,15 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
             a.first_visited_block = visited.mutable_data_ptr<std::int32_t>();
         }
         run(device, a, q, device.forward_workspace, device.forward);
+        if (call.sink_logit && !device.takes_places) add_sink_logit(*call.sink_logit, out, lse);
     }
     return {out, lse, visited};
 }
 
-BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
+PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_places_taken(device, call);
     TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
                       "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
                       " must be as q ", call.q.sizes());
@@ -108,6 +131,18 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const auto floats = q.options().dtype(at::kFloat);
     auto dslopes = at::empty(call.slopes_grad ? at::IntArrayRef{q.size(0), q.size(1)} : at::IntArrayRef{0}, floats);
     auto dtable = at::empty(call.table_grad ? call.table->sizes() : at::IntArrayRef{0}, floats);
+    auto& places = a.places;
+    const auto wanted = [&](bool needed, std::int64_t length, double*& at) {
+        auto gradient = at::empty(needed ? at::IntArrayRef{q.size(0), q.size(1), length} : at::IntArrayRef{0},
+                                  q.options().dtype(at::kDouble));
+        at = needed ? gradient.mutable_data_ptr<double>() : nullptr;
+        return gradient;
+    };
+    const auto dquery_slopes = wanted(call.query_slopes_grad, q.size(2), places.dquery_slopes);
+    const auto dkey_slopes = wanted(call.key_slopes_grad, call.k.size(2), places.dkey_slopes);
+    const auto drow = wanted(call.row_grad, q.size(2), places.drow);
+    const auto dcolumn = wanted(call.column_grad, call.k.size(2), places.dcolumn);
+    auto dsink = wanted(call.sink_logit_grad && device.takes_places, blocks_of(a.query_length), places.dsink_logit);
     // Each copy must live until the kernels have been started.
     const auto dout = device.readable(call.grad.to(q.scalar_type()));
     const auto out = device.readable(call.out);
@@ -122,7 +157,26 @@ BackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     a.dslopes = call.slopes_grad ? dslopes.mutable_data_ptr<float>() : nullptr;
     a.dtable = call.table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
     run(device, a, q, device.backward_workspace, device.backward);
-    return {dq, dk, dv, dslopes, dtable};
+    if (call.sink_logit_grad) {
+        dsink = device.takes_places ? dsink.sum(at::IntArrayRef{0, 2})
+                                    : sink_logit_gradient(*call.sink_logit, call.out, lse, call.grad);
+    }
+    return {dq, dk, dv, dslopes, dtable, dquery_slopes, dkey_slopes, drow, dcolumn, dsink};
+}
+
+void add_sink_logit(const at::Tensor& sink_logit, at::Tensor& out, at::Tensor& lse) {
+    const auto sink = sink_logit.to(at::kFloat).view({1, -1, 1});
+    const auto empty = at::isneginf(lse);
+    const auto whole = at::where(empty, lse, at::logaddexp(lse, sink));
+    out.mul_(at::where(empty, lse.new_zeros({}), lse.sub(whole).exp()).unsqueeze(3));
+    lse = whole;
+}
+
+at::Tensor sink_logit_gradient(const at::Tensor& sink_logit, const at::Tensor& out, const at::Tensor& lse,
+                               const at::Tensor& grad) {
+    const auto share = sink_logit.to(at::kFloat).view({1, -1, 1}).sub(lse).exp().masked_fill(at::isneginf(lse), 0.0);
+    const auto delta = out.to(at::kFloat).mul(grad.to(at::kFloat)).sum(3);
+    return share.mul(delta).sum(at::IntArrayRef{0, 2}, false, at::kDouble).neg();
 }
 
 at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
@@ -131,8 +185,9 @@ at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
+    check_places_taken(device, call);
     auto readable = call;
-    const auto a = device.boundary(readable);
+    auto a = device.boundary(readable);
     return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);
 }
 

@@ -34,6 +34,7 @@ constexpr AttentionDevice kCpu{
     .name = "CPU",
     .failure = [] { return std::string("a kernel failed"); },
     .narrows = true,
+    .takes_places = true,
     .boundary = &boundary_on_cpu,
     .readable = &with_dense_rows,
     .rows = &rows_of_tensor,

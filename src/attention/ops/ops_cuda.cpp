@@ -57,6 +57,7 @@ constexpr AttentionDevice kCuda{
     .name = "CUDA",
     .failure = &last_failure,
     .narrows = false,
+    .takes_places = false,
     .boundary = &boundary_on_gpu,
     .readable = &with_aligned_rows,
     .rows = &aligned_rows,

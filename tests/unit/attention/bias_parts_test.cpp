@@ -1,10 +1,11 @@
-// Tests that sdpa gives what reference gives for each part of a bias and for sums of two, forward and backward, for
-// whole windows, for the last queries beside a cache, and for more rows than sdpa takes at once.
+// Tests that sdpa and fused give what reference gives for each part of a bias and for sums of two, forward and
+// backward, for whole windows, for the last queries beside a cache, and for more rows than sdpa takes at once.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 
 #include "longbow/attention/attention_backend.h"
@@ -22,7 +23,10 @@ struct Sizes {
 
 using Fill = std::function<void(AttentionInput&, const Sizes&)>;
 
-at::Tensor leaf(at::IntArrayRef sizes) { return torch::randn(sizes, torch::kDouble).requires_grad_(true); }
+// Random numbers of fp32, in fp64.
+at::Tensor leaf(at::IntArrayRef sizes) {
+    return torch::randn(sizes, torch::kDouble).to(torch::kFloat).to(torch::kDouble).requires_grad_(true);
+}
 
 const std::map<std::string, Fill>& parts() {
     static const std::map<std::string, Fill> parts = {
@@ -84,13 +88,33 @@ AttentionInput input_of(const Sizes& sizes, const std::string& first, const std:
     return in;
 }
 
-// Returns the output, and the gradients of q, k, v and of each part if `backward`.
+// Returns the output, and the gradients of q, k, v and of each part if `backward`. With a type, q, k and v are rounded
+// to it and, for fused, computed in it.
 std::vector<at::Tensor> results(const std::string& name, const Sizes& sizes, const std::string& first,
-                                const std::string& second, bool backward) {
+                                const std::string& second, bool backward, at::ScalarType type = torch::kDouble) {
     auto in = input_of(sizes, first, second);
     AttentionRequest request;
     request.dtype = DType::fp64;
     request.head_dim = kHeadDim;
+    const bool narrow = name == "fused";
+    // In fp32, scores of hundreds lose what the comparison is about.
+    constexpr double kMild = 1.0 / 64;
+    for (auto* t : {&in.bias.slopes, &in.bias.query_slopes, &in.bias.key_slopes}) {
+        if (type != torch::kDouble && t->defined()) *t = t->detach().mul(kMild).requires_grad_(true);
+    }
+    const auto round = [](at::Tensor& t, at::ScalarType rounded, at::ScalarType type_of) {
+        if (t.defined() && t.is_floating_point())
+            t = t.detach().to(rounded).to(type_of).requires_grad_(t.requires_grad());
+    };
+    for (auto* t : {&in.q, &in.k, &in.v, &in.far_q, &in.far_k}) round(*t, type, narrow ? type : torch::kDouble);
+    if (narrow) {
+        request.dtype = type == torch::kFloat ? DType::fp32 : DType::bf16;
+        request.bias = in.bias.parts();
+        request.sums = in.bias.slopes.defined() && in.bias.table.defined();
+        request.windowed = in.bias.window > 0;
+        request.far = in.far_q.defined();
+        in.bias.for_each_tensor([&](at::Tensor& t) { round(t, torch::kFloat, torch::kFloat); });
+    }
     const auto backend = make_attention_backend(name, request);
     const at::AutoGradMode grad(backward);
     const auto out = backend->forward(in);
@@ -127,6 +151,45 @@ TEST(BiasParts, SdpaIsReference) {
         }
     }
     EXPECT_EQ(compared, 65 * 3);
+}
+
+TEST(BiasParts, FusedIsReference) {
+    int compared = 0;
+    std::vector<std::string> refused;
+    for (const auto& [first, fill] : parts()) {
+        for (const auto& [second, other] : parts()) {
+            if (second < first || (first == "curve" && second == "positions")) continue;
+            for (const auto type : {torch::kFloat, torch::kBFloat16}) {
+                for (const auto& sizes : {Sizes{11, 11}, Sizes{3, 17}, Sizes{1, 9}, Sizes{150, 151}}) {
+                    SCOPED_TRACE(first + " " + second + " " + std::to_string(sizes.rows) + " " + toString(type));
+                    std::vector<at::Tensor> found;
+                    try {
+                        found = results("fused", sizes, first, second, true, type);
+                    } catch (const ConfigError&) {
+                        refused.push_back(first + " " + second);
+                        continue;
+                    }
+                    const auto expected = results("reference", sizes, first, second, true, type);
+                    ASSERT_EQ(found.size(), expected.size());
+                    const bool half = type == torch::kBFloat16;
+                    for (std::size_t i = 0; i < found.size(); ++i) {
+                        ASSERT_TRUE(found[i].defined() && expected[i].defined()) << i;
+                        double most = std::max(1.0, expected[i].abs().max().item<double>());
+                        // A slope's gradient has terms that are rounded and then multiplied by distances.
+                        if (half && i > 3) most = std::max(most, static_cast<double>(sizes.columns));
+                        const double limit = i == 0 ? (half ? 0x1p-7 : 5e-6) : (half ? 6 * 0x1p-8 : 2e-5);
+                        EXPECT_LT(test::largest_difference(found[i].to(torch::kDouble), expected[i]), limit * most)
+                            << i;
+                    }
+                    ++compared;
+                }
+            }
+        }
+    }
+    // Curves and far keys.
+    const auto refusals = std::set(refused.begin(), refused.end());
+    EXPECT_EQ(refusals.size(), 11 + 10 - 1) << testing::PrintToString(refusals);
+    EXPECT_EQ(compared, (65 - static_cast<int>(refusals.size())) * 2 * 4);
 }
 
 TEST(BiasParts, SdpaTakesLongQueriesInBlocks) {
@@ -167,22 +230,46 @@ TEST(BiasParts, EachBackendSaysWhatItDoesNotServe) {
     request.head_dim = 64;
     const auto chosen = [&] { return make_attention_backend("auto", request)->name(); };
     EXPECT_EQ(chosen(), "fused");
-    for (const auto part : {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places, BiasPart::curve,
-                            BiasPart::positions, BiasPart::sinks, BiasPart::sink_logit}) {
+    for (const auto part : {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
+                            BiasPart::sinks, BiasPart::sink_logit}) {
         request.bias = {part};
-        EXPECT_EQ(chosen(), "sdpa") << request.bias.text();
+        EXPECT_EQ(chosen(), "fused") << request.bias.text();
     }
+    request.bias = {BiasPart::curve};
+    EXPECT_EQ(chosen(), "sdpa");
     request.bias = {BiasPart::channel};
     EXPECT_EQ(chosen(), "reference");
     request.bias = {BiasPart::slopes, BiasPart::table};
     EXPECT_EQ(chosen(), "fused") << "of different layers";
     request.sums = true;
-    EXPECT_EQ(chosen(), "sdpa");
+    EXPECT_EQ(chosen(), "fused");
     request = {};
     request.far = true;
     EXPECT_EQ(chosen(), "sdpa");
     request.attends = true;
     EXPECT_EQ(chosen(), "reference");
+}
+
+TEST(BiasParts, FusedSkipsWhereAllLayersFall) {
+    AttentionRequest request;
+    request.head_dim = 64;
+    const auto skips = [&](BiasParts parts) {
+        request.bias = parts;
+        return make_attention_backend("fused", request)->skips();
+    };
+    EXPECT_TRUE(skips({BiasPart::slopes}));
+    EXPECT_TRUE(skips({BiasPart::places}));
+    EXPECT_TRUE(skips({BiasPart::places, BiasPart::sink_logit, BiasPart::sinks}));
+    EXPECT_TRUE(skips({BiasPart::slopes, BiasPart::positions}));
+    EXPECT_FALSE(skips({}));
+    EXPECT_FALSE(skips({BiasPart::sink_logit}));
+    EXPECT_FALSE(skips({BiasPart::slopes, BiasPart::table}));
+    EXPECT_FALSE(skips({BiasPart::places, BiasPart::query_slopes}));
+    request.table_fades = true;
+    EXPECT_TRUE(skips({BiasPart::table}));
+    EXPECT_TRUE(skips({BiasPart::slopes, BiasPart::table}));
+    request.skip_threshold = std::numeric_limits<double>::infinity();
+    EXPECT_FALSE(skips({BiasPart::places}));
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 
+#include "attention/kernels/attention.h"
+#include "attention/kernels/skip_table.h"
 #include "fused_case.h"
+#include "unit/position/golden.h"
 
 namespace longbow {
 namespace {
@@ -65,6 +68,153 @@ TEST_P(Skipping, ChangesNothingThatCounts) {
         for (int i = 0; i < 3; ++i) {
             EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
         }
+    }
+}
+
+TEST_P(Skipping, ChangesNothingThatCountsWithGates) {
+    for (const auto& [spread, columns] : std::vector<std::pair<double, std::int64_t>>{{1.0, 600}, {3.0, 631}}) {
+        SCOPED_TRACE(testing::Message() << spread << ", " << columns << " keys");
+        auto c = make_case({2, 4, 600, columns, 32, 2});
+        for (auto* t : {&c.q, &c.k, &c.v}) {
+            *t = t->mul(t == &c.v ? 1.0 : spread).detach().requires_grad_(true);
+        }
+        const auto sums =
+            sums_of_gates(torch::randn({2, 4, columns}).add(torch::tensor({0.0, 1.0, 3.0, -2.0}).view({4, 1})));
+        c.row = sums.slice(2, columns - 600).clone().requires_grad_(true);
+        c.column = sums.neg().requires_grad_(true);
+        for (const bool beside : {false, true}) {
+            if (beside) {
+                c.slopes = torch::tensor({0.0, 0.01, 0.0, 0.3});
+                c.sink_logit = torch::tensor({4.0, 0.0, -2.0, 9.0});
+            }
+            const auto fraction = visited_fraction(c);
+            EXPECT_LT(fraction.min().item<double>(), 0.5);
+            EXPECT_LT(fraction.mean().item<double>(), 0.8);
+            const auto weight = torch::randn(c.q.sizes());
+            const auto run = [&](double threshold) {
+                c.skip_threshold = threshold;
+                const auto [out, lse] = fused_attention(c);
+                auto all = torch::autograd::grad({out}, {c.q, c.k, c.v, *c.column}, {weight});
+                all.push_back(out.detach());
+                all.push_back(lse.detach());
+                return all;
+            };
+            const auto with = run(-1.0);
+            const auto without = run(kInf);
+            EXPECT_LE(largest((with[4] - without[4]).abs().amax(3).div(without[4].abs().amax(3))), 1e-7);
+            EXPECT_TRUE(with[5].equal(without[5]));
+            for (int i = 0; i < 4; ++i) EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
+            c.skip_threshold = -1.0;
+        }
+    }
+}
+
+// KERPLE's power kernels, and a table that falls only at first.
+TEST_P(Skipping, ChangesNothingThatCountsWithATable) {
+    const auto distance = torch::arange(700, torch::kFloat);
+    const auto table = torch::stack({distance.mul(-0.3), distance.pow(1.5).mul(-0.02), distance.sqrt().mul(-2.5),
+                                     distance.clamp_max(30.0).mul(-1.0)});
+    for (const std::int64_t columns : {600, 631}) {
+        SCOPED_TRACE(columns);
+        auto c = make_case({2, 4, 600, columns, 32, 2});
+        for (auto* t : {&c.q, &c.k, &c.v}) *t = t->detach().requires_grad_(true);
+        c.table = table.clone().requires_grad_(true);
+        if (columns == 631) c.slopes = torch::tensor({0.0, 0.01, 0.0, 0.3});
+        if (!c.slopes) EXPECT_EQ(std::get<2>(fused_attention_visited(c)).min().item<double>(), 1.0) << "unless asked";
+        c.skip_by_table = true;
+        const auto weight = torch::randn(c.q.sizes());
+        const auto run = [&](double threshold) {
+            c.skip_threshold = threshold;
+            const auto [out, lse, visited] = fused_attention_visited(c);
+            auto all = torch::autograd::grad({std::get<0>(fused_attention(c))}, {c.q, c.k, c.v, *c.table}, {weight});
+            all.insert(all.end(), {out, lse, visited});
+            return all;
+        };
+        const auto with = run(-1.0);
+        const auto without = run(kInf);
+        EXPECT_LT(largest(with[6].slice(1, 0, 2)), 0.6);
+        EXPECT_LT(largest(with[6].select(1, 2)), 1.0);
+        EXPECT_EQ(largest(without[6]), 1.0);
+        EXPECT_LE(largest((with[4] - without[4]).abs().amax(3).div(without[4].abs().amax(3))), 1e-7);
+        EXPECT_TRUE(with[5].equal(without[5]));
+        for (int i = 0; i < 4; ++i) EXPECT_LE(relative_difference(with[i], without[i]), 2e-7) << i;
+        if (columns == 600) {
+            const auto rises = torch::ones({4, 700}).cumsum(1).mul(0.1);
+            c.table = rises;
+            EXPECT_EQ(largest(std::get<2>(fused_attention_visited(c))), 1.0);
+        }
+        c.table = table.clone();
+        c.table->slice(1, 400).fill_(std::nan(""));
+        EXPECT_TRUE(std::get<0>(fused_attention(c)).isnan().any(3).slice(2, 450).all().item<bool>());
+    }
+}
+
+TEST_P(Skipping, GatesThatNeverCloseSkipNothing) {
+    auto c = make_case({1, 2, 400, 400, 16});
+    auto sums = torch::rand({1, 2, 400}, torch::kDouble).neg().cumsum(2);
+    c.row = sums;
+    c.column = sums.neg();
+    EXPECT_LT(visited_fraction(c).max().item<double>(), 1.0);
+    c.slopes = torch::tensor({0.0, -0.1});
+    EXPECT_EQ(visited_fraction(c)[0][1].item<double>(), 1.0) << "a negative slope rises with the distance";
+    c.slopes = std::nullopt;
+    sums = torch::zeros({1, 2, 400}, torch::kDouble);
+    c.row = sums;
+    c.column = sums;
+    EXPECT_EQ(visited_fraction(c).min().item<double>(), 1.0);
+    // A key that no gate hides.
+    c.column = torch::arange(400, torch::kDouble).mul(3.0).expand({1, 2, 400}).clone();
+    c.row = c.column->neg();
+    EXPECT_LT(visited_fraction(c).max().item<double>(), 0.5);
+    c.column->select(2, 3).fill_(3000.0);
+    EXPECT_EQ(visited_fraction(c).min().item<double>(), 1.0);
+    c.column->select(2, 3).fill_(std::nan(""));
+    EXPECT_TRUE(std::get<0>(fused_attention(c)).isnan().any(3).slice(2, 3).all().item<bool>());
+}
+
+// The table leaves out at least the keys that the authors' rule does (ACP, Lin et al., 2025b), and no more of a row's
+// weight than its threshold says. A block for each key is made of 64 copies of it, each with a 64th of its weight.
+TEST(FoxSkipGolden, TheTableLeavesOutWhatTheAuthorsDo) {
+    const test::PositionGolden golden("fox_skip");
+    for (const auto& item : golden.settings.items()) {
+        SCOPED_TRACE(item.key());
+        const auto stored = [&](const char* name) { return golden.tensors.at(item.key() + "." + name); };
+        const double threshold = -item.value()["log_eps"].get<double>();
+        const auto spread = [](const at::Tensor& t) { return t.repeat_interleave(kBlock, 1).contiguous(); };
+        const auto sums = sums_of_gates(stored("gate_logits"));
+        const auto q = spread(stored("q").to(torch::kFloat)), k = spread(stored("k").to(torch::kFloat));
+        const auto row = spread(sums), column = spread(sums.neg()).sub(std::log(64.0));
+        const auto heads = q.size(0), length = sums.size(1), head_dim = q.size(2);
+        longbow_attention call{};
+        call.batch = 1;
+        call.heads = static_cast<std::int32_t>(heads);
+        call.query_length = call.key_length = static_cast<std::int32_t>(length * kBlock);
+        call.head_dim = static_cast<std::int32_t>(head_dim);
+        call.causal = 1;
+        call.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim)));
+        call.q = {q.data_ptr(), 0, q.stride(0), q.stride(1)};
+        call.k = {k.data_ptr(), 0, k.stride(0), k.stride(1)};
+        call.places.row = row.const_data_ptr<double>();
+        call.places.column = column.const_data_ptr<double>();
+        std::vector<char> workspace(static_cast<std::size_t>(longbow_attention_cpu_skip_table_workspace(&call)) + 64);
+        call.workspace = reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(workspace.data()) + 63) / 64 * 64);
+        auto first = torch::empty({heads, length}, torch::kInt);
+        const auto at_most = static_cast<float>(threshold - std::log(64.0));
+        ASSERT_TRUE(longbow_attention_can_skip(&call, at_most));
+        ASSERT_EQ(longbow_attention_cpu_skip_table(&call, at_most, first.mutable_data_ptr<std::int32_t>(), nullptr),
+                  LONGBOW_OK);
+        EXPECT_TRUE(first.ge(stored("first_key")).all().item<bool>());
+        EXPECT_GT(first.gt(stored("first_key")).sum().item<std::int64_t>(), first.numel() / 4);
+        const auto distance = torch::arange(length).unsqueeze(1).sub(torch::arange(length));
+        const auto weights =
+            torch::matmul(stored("q").to(torch::kDouble), stored("k").to(torch::kDouble).transpose(1, 2))
+                .div(std::sqrt(static_cast<double>(head_dim)))
+                .add(sums.unsqueeze(2).sub(sums.unsqueeze(1)))
+                .masked_fill(distance.lt(0), -kInf)
+                .softmax(2);
+        const auto left_out = torch::arange(length).lt(first.unsqueeze(2));
+        EXPECT_LT(largest(weights.mul(left_out).sum(2)), std::exp(-threshold));
+        EXPECT_LT(largest(torch::matmul(weights, stored("v").to(torch::kDouble)) - stored("out")), 1e-12);
     }
 }
 

@@ -8,12 +8,14 @@
 #pragma once
 
 #include "bias_gradient.h"
-#include "bias_row.h"
 #include "dropout_mask.h"
+#include "exact_dot.h"
+#include "place_gradients.h"
 #include "prefetch.h"
 #include "product.h"
 #include "score_gradients.h"
 #include "scratch.h"
+#include "tile_bias.h"
 
 namespace longbow::cpu {
 namespace {
@@ -32,14 +34,15 @@ public:
           width_(padded(a.head_dim)),
           tile_size_(std::int64_t{kTile} * width_),
           words_(tile_size_ / kPack),
-          score_gradients_(a, which != Gradients::keys && bias_gradient.wanted(), scratch) {
+          bias_(a, scratch),
+          place_gradients_(a),
+          score_gradients_(a, reads_gradients(), scratch) {
         const std::int64_t query_blocks = blocks_of(a.query_length);
         const std::int64_t key_blocks = blocks_of(a.key_length);
         // A walk over blocks of keys packs one block of k and v at a time and keeps all queries packed; a walk over
         // blocks of queries does the opposite.
         const std::int64_t query_slots = which == Gradients::queries ? 1 : query_blocks;
         key_slots_ = which == Gradients::queries ? key_blocks : 1;
-        bias_data_ = scratch.take<float>(BiasRow::size(a));
         mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
         queries_ = scratch.take<float>(query_slots * words_);
         output_gradients_ = scratch.take<float>(query_slots * words_);
@@ -127,7 +130,7 @@ private:
         head_ = batch_head % a_.heads;
         kv_head_ = kv_head_of(a_, head_);
         window_ = window_of(a_, batch_);
-        bias_.fill(a_, batch_, head_, bias_data_);
+        bias_.start_head(batch_, head_);
         __builtin_memset(packed_, 0,
                          static_cast<std::size_t>(max_of(blocks_of(a_.query_length), blocks_of(a_.key_length))));
     }
@@ -204,7 +207,7 @@ private:
         if (range.begin < range.end) {
             pack_queries(block, 0);
         }
-        for (int key = range.end - 1; key >= range.begin; --key) {
+        for (int key = range.end - 1; key >= range.begin; key = range.left_of(key)) {
             if (packed_[key] == 0) {
                 packed_[key] = 1;
                 pack_keys(key, key);
@@ -250,38 +253,24 @@ private:
             *delta = exact_dot(out.row(first + i), gradients.row(first + i), a_.head_dim);
             *power = lse[first + i] * kLog2e;
         }
+        if (which_ != Gradients::keys && a_.places.dsink_logit != nullptr) sum_sink_gradient(block, slot);
     }
 
-    // Sums in fp64, where the product of two fp32 numbers is exact; n is a multiple of 8.
-    static TwoFloats exact_dot(const float* a, const float* b, int n) {
-        using Floats [[gnu::vector_size(32)]] = float;
-        using Doubles [[gnu::vector_size(64)]] = double;
-        Doubles sums{};
-        for (int d = 0; d < n; d += 8) {
-            Floats x, y;
-            __builtin_memcpy(&x, a + d, sizeof x);
-            __builtin_memcpy(&y, b + d, sizeof y);
-            sums += __builtin_convertvector(x, Doubles) * __builtin_convertvector(y, Doubles);
+    // A row's sink takes -P (out . dout), with P its share of the row's weight.
+    void sum_sink_gradient(int block, int slot) const {
+        const float sink = a_.places.sink_logit[head_] * kLog2e;
+        double sum = 0.0;
+        for (std::int64_t i = std::int64_t{slot} * kTile; i < std::int64_t{slot + 1} * kTile; ++i) {
+            const double delta = static_cast<double>(delta_[i].high) + static_cast<double>(delta_[i].low);
+            sum -= static_cast<double>(__builtin_exp2f(sink - lse_[i])) * delta;
         }
-        const double sum = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
-        const auto high = static_cast<float>(sum);
-        return {high, static_cast<float>(sum - static_cast<double>(high))};
-    }
-    // For 16-bit types, fp32 suffices: `out` itself is not more exact.
-    template <class Narrow>
-    static TwoFloats exact_dot(const Narrow* a, const Narrow* b, int n) {
-        Simd::Vec sum = Simd::zero();
-        for (int d = 0; d < n; d += kWidth) {
-            const int count = min_of(kWidth, n - d);
-            sum = Simd::fma(load_wide(a + d, count), load_wide(b + d, count), sum);
-        }
-        return {Simd::sum(sum), 0.0f};
+        a_.places.dsink_logit[std::int64_t{batch_head_} * blocks_of(a_.query_length) + block] = sum;
     }
 
     void tile(int query_block, int key_block, int query_slot, int key_slot) {
         const int first_query = window_.offset + query_block * kTile;
         const int rows = visiting_rows(a_, batch_, head_, query_block, key_block);
-        const int keys_here = min_of(kTile, window_.keys - key_block * kTile);
+        const int keys_here = keys_in_block(a_, window_, first_query, key_block);
         // Row i sees the block's keys [0, seen + i), so column j is seen by the rows from j - seen + 1 on.
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
         const auto columns = [&](int row) { return max_of(0, min_of(seen + row, keys_here)); };
@@ -302,12 +291,10 @@ private:
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, query_block, key_block);
         }
-        const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
+        const Biases bias_of = bias_.of_tile(query_block, key_block, rows);
         score_gradients_.differentiate(rows, keys_here, vectors, bias_of, lse_ + query_slot * kTile,
                                        delta_ + query_slot * kTile, mask_);
-        if (which_ != Gradients::keys && bias_gradient_.wanted()) {
-            bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, score_gradients_.gradients());
-        }
+        add_to_bias_gradients(query_block, key_block, rows);
         const int wide = width_ / kWidth;
         const auto by_column = [&](int first, int) {
             return Extent{wide, max_of(0, min_of(rows, first - seen + 1)) / kPack, (rows + kPack - 1) / kPack};
@@ -326,6 +313,21 @@ private:
                                           return Extent{wide, 0, (columns(last) + kPack - 1) / kPack};
                                       });
         }
+    }
+
+    // Whether the scores' gradients are summed themselves, and not only multiplied.
+    [[nodiscard]] bool reads_gradients() const {
+        return (which_ != Gradients::keys && (bias_gradient_.wanted() || place_gradients_.by_query())) ||
+               (which_ != Gradients::queries && place_gradients_.by_key());
+    }
+    void add_to_bias_gradients(int query_block, int key_block, int rows) {
+        const float* tile = score_gradients_.gradients();
+        if (which_ != Gradients::keys && bias_gradient_.wanted())
+            bias_gradient_.add_tile(batch_head_, query_block, key_block, rows, tile);
+        if (which_ != Gradients::keys && place_gradients_.by_query())
+            place_gradients_.add_by_query(batch_head_, query_block, key_block, rows, tile);
+        if (which_ != Gradients::queries && place_gradients_.by_key())
+            place_gradients_.add_by_key(batch_head_, query_block, key_block, rows, tile);
     }
 
     void write(const longbow_tensor4& to, int head, const float* tile, int block, int length, float factor) {
@@ -349,12 +351,12 @@ private:
     std::int64_t key_sum_ = 0;  // where the sums of the block of keys are that is worked on
     int batch_head_ = -1, batch_ = 0, head_ = 0, kv_head_ = 0;
     Window window_{};
-    BiasRow bias_;
+    TileBias bias_;
+    PlaceGradients place_gradients_;
     Prefetch<T> next_;
     ScoreGradients<Arithmetic> score_gradients_;
     TwoFloats* delta_;
-    float *bias_data_, *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_,
-        *value_gradients_;
+    float *lse_, *query_gradients_, *keys_across_, *values_across_, *keys_, *key_gradients_, *value_gradients_;
     float *queries_, *output_gradients_;  // packed as left operands
     // Packed as right operands whose depth is the queries; the same buffers if a word holds one number.
     float *queries_right_, *output_gradients_right_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "geometry.h"
+#include "place_gradients.h"
 #include "simd.h"
 
 namespace longbow::cpu {
@@ -33,12 +34,18 @@ public:
             return 0;
         }
         const std::int64_t chunks = (blocks_ + kChunk - 1) / kChunk;
-        return 2 * std::int64_t{blocks_} + (a_.dtable != nullptr ? chunks * differences_ * 2 * kTile : 0);
+        const std::int64_t sums =
+            a_.places.positions != nullptr ? a_.table_length : std::int64_t{differences_} * 2 * kTile;
+        return 2 * std::int64_t{blocks_} + (a_.dtable != nullptr ? chunks * sums : 0);
     }
 
     // Adds a tile [rows, kTile] of the scores' gradients, which are 0 where a query does not see a key.
     void add_tile(int batch_head, int query_block, int key_block, int rows, const float* tile) const {
         float* head = partial_ + batch_head * size();
+        if (a_.places.positions != nullptr) {
+            add_by_position(head, query_block, key_block, rows, tile);
+            return;
+        }
         const int base = offset_ + (query_block - key_block) * kTile;  // distance from the first query to the first key
         if (a_.dslopes != nullptr) {
             head[query_block] += by_distance(base, rows, tile);
@@ -69,6 +76,10 @@ public:
     }
     void add_table_gradient(int batch_head, double* table) const {
         float* head = partial_ + batch_head * size();
+        for (int chunk = 0; a_.places.positions != nullptr && chunk * kChunk < blocks_; ++chunk) {
+            for (int entry = 0; entry < a_.table_length; ++entry) table[entry] += entries(head, chunk)[entry];
+        }
+        if (a_.places.positions != nullptr) return;
         for (int block = 0; block < blocks_; ++block) {
             table[a_.table_length - 1] += head[blocks_ + block];
         }
@@ -85,6 +96,29 @@ public:
 
 private:
     static int floor_div(int x) { return x >= 0 ? x / kTile : -((-x + kTile - 1) / kTile); }
+
+    // The same for distances between given positions; the table's sums are then by entry.
+    void add_by_position(float* head, int query_block, int key_block, int rows, const float* tile) const {
+        const TilePositions positions(a_, query_block, key_block);
+        if (a_.dslopes != nullptr) {
+            Simd::Vec sum = Simd::zero();
+            for (int i = 0; i < rows; ++i) {
+                for (int j = 0; j < kTile; j += Simd::kWidth)
+                    sum = Simd::fma(Simd::load(tile + i * kTile + j), distances(positions, i, j), sum);
+            }
+            head[query_block] += Simd::sum(sum);
+        }
+        if (a_.dtable == nullptr) return;
+        float* to = entries(head, query_block / kChunk);
+        for (int i = 0; i < rows; ++i) {
+            const double query = a_.places.positions[max_of(0, offset_ + query_block * kTile + i)];
+            for (int j = 0; j < min_of(kTile, a_.key_length - key_block * kTile); ++j) {
+                const double distance = query - a_.places.positions[key_block * kTile + j];
+                to[entry_of(distance, a_.table_length)] += tile[i * kTile + j];
+            }
+        }
+    }
+    float* entries(float* head, int chunk) const { return head + 2 * blocks_ + std::int64_t{chunk} * a_.table_length; }
 
     [[nodiscard]] bool is_far(int base) const {
         return base - (kTile - 1) >= a_.table_length - 1 || base + (kTile - 1) <= 1 - a_.table_length;

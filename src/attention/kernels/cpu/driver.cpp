@@ -39,7 +39,7 @@ Units query_costs(const longbow_attention& a) {
     for (int head = 0; head < heads_of(a); ++head) {
         for (int block = 0; block < blocks; ++block) {
             const BlockRange range = visible_blocks(a, head / a.heads, head % a.heads, block);
-            costs.push_back(1 + range.end - range.begin);
+            costs.push_back(1 + range.count());
         }
     }
     return costs;
@@ -51,7 +51,7 @@ Units key_costs(const longbow_attention& a) {
     for (int head = 0; head < heads_of(a); ++head) {
         for (int block = 0; block < blocks_of(a.query_length); ++block) {
             const BlockRange range = visible_blocks(a, head / a.heads, head % a.heads, block);
-            for (int key = range.begin; key < range.end; ++key) {
+            for (int key = range.end - 1; key >= range.begin; key = range.left_of(key)) {
                 ++costs[static_cast<std::size_t>(head / group_of(a)) * blocks + key];
             }
         }
@@ -148,6 +148,18 @@ Layout backward_layout(const longbow_attention& a) {
             a.dtable != nullptr ? aligned(a.table_length * std::int64_t{sizeof(double)}) : 0};
 }
 
+// Sets the gradients of the bias's parts by place to zero, to which the kernels add.
+void clear_place_gradients(const longbow_attention& a) {
+    const auto clear = [&](double* gradient, std::int64_t length) {
+        if (gradient != nullptr) std::fill_n(gradient, heads_of(a) * length, 0.0);
+    };
+    clear(a.places.drow, a.query_length);
+    clear(a.places.dquery_slopes, a.query_length);
+    clear(a.places.dcolumn, a.key_length);
+    clear(a.places.dkey_slopes, a.key_length);
+    clear(a.places.dsink_logit, blocks_of(a.query_length));
+}
+
 }  // namespace
 }  // namespace longbow::cpu
 
@@ -201,6 +213,7 @@ longbow_status longbow_attention_cpu_backward(const longbow_attention* call) {
     auto* partial = reinterpret_cast<float*>(memory + layout.scratch * threads);
     auto* table = reinterpret_cast<double*>(memory + layout.scratch * threads + layout.bias_gradient);
     std::memset(partial, 0, static_cast<std::size_t>(layout.bias_gradient));
+    clear_place_gradients(a);
     // Computing all gradients at once costs five products a tile, two passes cost seven. Two passes pay where sharing
     // whole heads would leave threads idle for longer.
     constexpr double kTwoPasses = 7.0 / 5.0;

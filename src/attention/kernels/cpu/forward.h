@@ -2,7 +2,6 @@
 // diagonal, so that the largest score is met early and later tiles seldom rescale the sums.
 #pragma once
 
-#include "bias_row.h"
 #include "dropout_mask.h"
 #include "few_queries.h"
 #include "narrowing.h"
@@ -10,6 +9,7 @@
 #include "prefetch.h"
 #include "product.h"
 #include "scratch.h"
+#include "tile_bias.h"
 
 namespace longbow::cpu {
 namespace {
@@ -21,11 +21,11 @@ public:
         : a_(a),
           width_(padded(a.head_dim)),
           few_(a.query_length <= kFew),
+          bias_(a, scratch),
           softmax_(a, width_, few_, scratch),
           narrowing_(a, scratch) {
         const int key_blocks = blocks_of(a.key_length);
         queries_ = scratch.take<float>(kTile * width_);
-        bias_data_ = scratch.take<float>(BiasRow::size(a));
         mask_ = a.dropout_keep < 256 ? scratch.take<DropoutMask>(1) : nullptr;
         packed_ = scratch.take<std::uint8_t>(key_blocks);
         keys_size_ = std::int64_t{a.head_dim / kPack} * kTile;
@@ -62,7 +62,7 @@ private:
         batch_ = batch_head / a_.heads;
         head_ = batch_head % a_.heads;
         window_ = window_of(a_, batch_);
-        bias_.fill(a_, batch_, head_, bias_data_);
+        bias_.start_head(batch_, head_);
         narrowing_.start_head(batch_, head_);
         softmax_.start_head();
         if (same_keys(batch_head)) {
@@ -125,7 +125,7 @@ private:
         for (auto& group : visited) {
             group = range.end - 1;
         }
-        for (int key_block = range.end - 1; key_block >= first; --key_block) {
+        for (int key_block = range.end - 1; key_block >= first; key_block = range.left_of(key_block)) {
             const int counting = tile(block, key_block, rows);
             for (int group = 0; group * kRowGroup < counting; ++group) {
                 visited[group] = key_block;
@@ -159,7 +159,7 @@ private:
     int tile(int block, int key_block, int all_rows) {
         // Row i sees keys [0, seen + i), of which those at the right edge of the sequence may not exist.
         const int first_query = window_.offset + block * kTile;
-        const int keys_here = min_of(kTile, window_.keys - key_block * kTile);
+        const int keys_here = keys_in_block(a_, window_, first_query, key_block);
         const int seen = a_.causal != 0 ? first_query - key_block * kTile + 1 : kTile;
         const auto columns = [&](int row) {
             return a_.causal != 0 ? max_of(0, min_of(seen + row, keys_here)) : keys_here;
@@ -178,7 +178,7 @@ private:
                                        });
         }
         next_.fetch(kSomeLines);
-        const auto bias_of = [&](int row) { return bias_.of_query(first_query + row) + key_block * kTile; };
+        const Biases bias_of = bias_.of_tile(block, key_block, rows);
         rows = narrowing_.rows_to_keep(rows, softmax_.scores(), softmax_.scale(), bias_of);
         if (rows == 0) {
             return 0;
@@ -186,7 +186,8 @@ private:
         if (mask_ != nullptr) {
             mask_->draw(a_, batch_head_, block, key_block);
         }
-        // In causal calls, keys beyond the end lie after every query that counts, so the bias already hides them.
+        // In causal calls, keys beyond the end lie after every query that counts, so the bias already hides them, as it
+        // does those beside the sinks.
         const int existing = a_.causal != 0 ? kTile : keys_here;
         softmax_.weigh_tile(rows, all_rows, seen >= kTile && keys_here == kTile, existing, vectors, bias_of, mask_);
         next_.fetch(kSomeLines);
@@ -204,6 +205,22 @@ private:
         return rows;
     }
 
+    // The weights of row i together are weight * 2^largest; its values were summed with weights that are `factor` times
+    // too large for that.
+    struct RowSum {
+        float largest, weight, factor;
+    };
+    // The sink logit takes part here and not before the first tile, because what may be skipped is measured by the
+    // weights of keys alone.
+    [[nodiscard]] RowSum whole_sum(int i) const {
+        const float largest = softmax_.largest()[i], weight = softmax_.weight()[i];
+        if (a_.places.sink_logit == nullptr) return {largest, weight, 1.0f};
+        const float sink = a_.places.sink_logit[head_] * kLog2e;
+        if (sink <= largest) return {largest, weight + __builtin_exp2f(sink - largest), 1.0f};
+        const float factor = __builtin_exp2f(largest - sink);
+        return {sink, weight * factor + 1.0f, factor};
+    }
+
     void write(int begin, int rows, bool any) {
         const auto out = rows_of<T>(a_.out, batch_, head_);
         float* lse = a_.lse + static_cast<std::int64_t>(batch_head_) * a_.query_length + begin;
@@ -217,9 +234,10 @@ private:
                 lse[i] = -__builtin_inff();
                 continue;
             }
-            write_row(softmax_.sums() + i * width_, Simd::set(kept / softmax_.weight()[i]), a_.head_dim,
+            const RowSum sum = whole_sum(i);
+            write_row(softmax_.sums() + i * width_, Simd::set(kept * sum.factor / sum.weight), a_.head_dim,
                       out.row(begin + i));
-            lse[i] = (softmax_.largest()[i] + __builtin_log2f(softmax_.weight()[i])) * kLn2;
+            lse[i] = (sum.largest + __builtin_log2f(sum.weight)) * kLn2;
         }
     }
 
@@ -230,11 +248,11 @@ private:
     int batch_head_ = -1, batch_ = 0, head_ = 0;
     int kv_unit_ = -1, kv_head_ = 0;  // of k and v: counted over [batch, kv_heads], and within the batch element
     Window window_{};
-    BiasRow bias_;
+    TileBias bias_;
     OnlineSoftmax<Arithmetic> softmax_;
     Narrowing narrowing_;
     Prefetch<T> next_;
-    float *queries_, *bias_data_, *keys_, *values_;
+    float *queries_, *keys_, *values_;
     std::uint8_t* packed_;
     DropoutMask* mask_;
 };

@@ -35,9 +35,16 @@ inline Window window_of(const longbow_attention& a, int batch) {
     return {keys, a.key_length - a.query_length};
 }
 
+// Blocks begin .. end - 1 without those of a gap, which lies between the sinks and the window.
 struct BlockRange {
     int begin, end;
-    [[nodiscard]] bool holds(int block) const { return block >= begin && block < end; }
+    int gap_begin = 0, gap_end = 0;
+    [[nodiscard]] bool holds(int block) const {
+        return block >= begin && block < end && !(block >= gap_begin && block < gap_end);
+    }
+    // The next block to the left of one that is held; below `begin` if there is none.
+    [[nodiscard]] int left_of(int block) const { return block == gap_end ? gap_begin - 1 : block - 1; }
+    [[nodiscard]] int count() const { return end - begin - (gap_end - gap_begin); }
 };
 
 // Returns one block's entries of first_key_block, which must not be null.
@@ -55,11 +62,56 @@ inline BlockRange visible_blocks(const longbow_attention& a, int batch, int head
     if (last_key < 0 || first_query >= window.keys) {
         return {0, 0};
     }
-    int begin = a.window > 0 ? max_of(0, first_query - a.window + 1) / kTile : 0;
-    if (a.first_key_block != nullptr) {
-        begin = max_of(begin, *first_blocks_of(a, batch, head, block));
+    const int in_window = a.window > 0 ? max_of(0, first_query - a.window + 1) / kTile : 0;
+    const int needed = a.first_key_block != nullptr ? *first_blocks_of(a, batch, head, block) : 0;
+    const int end = last_key / kTile + 1;
+    const int sinks = blocks_of(a.places.sinks);
+    if (needed >= sinks) {
+        return {max_of(in_window, needed), end};
     }
-    return {begin, last_key / kTile + 1};
+    if (in_window <= sinks) {
+        return {needed, end};
+    }
+    return {needed, end, sinks, in_window};
+}
+
+// Returns how many keys of a block exist or, if the window hides the block from these queries, are sinks. The first
+// query is at key position first_query.
+inline int keys_in_block(const longbow_attention& a, const Window& window, int first_query, int key_block) {
+    const int keys = min_of(kTile, window.keys - key_block * kTile);
+    const bool behind_window = a.places.sinks > 0 && first_query - (key_block * kTile + kTile - 1) >= a.window;
+    return behind_window ? min_of(keys, a.places.sinks - key_block * kTile) : keys;
+}
+
+// The table's entry for a distance between given positions.
+inline int entry_of(double distance, int table_length) {
+    const double far = distance < 0.0 ? -distance : distance;
+    return far < static_cast<double>(table_length - 1) ? static_cast<int>(far) : table_length - 1;
+}
+
+// The positions of a tile's queries and keys, relative to that of its first key.
+struct TilePositions {
+    float queries[kTile], keys[kTile];
+
+    TilePositions(const longbow_attention& a, int query_block, int key_block) {
+        const int offset = a.key_length - a.query_length;
+        const double* positions = a.places.positions;
+        const auto of = [&](int index) {
+            return positions != nullptr ? positions[max_of(0, min_of(index, a.key_length - 1))] : index;
+        };
+        const double first = of(key_block * kTile);
+        for (int i = 0; i < kTile; ++i) {
+            queries[i] = static_cast<float>(of(offset + query_block * kTile + i) - first);
+            keys[i] = static_cast<float>(of(key_block * kTile + i) - first);
+        }
+    }
+};
+
+// Whether a tile's biases are more than a function of the distance.
+inline bool has_place_terms(const longbow_attention& a) {
+    const longbow_places& places = a.places;
+    return places.row != nullptr || places.column != nullptr || places.query_slopes != nullptr ||
+           places.key_slopes != nullptr || places.positions != nullptr;
 }
 
 // Returns how many leading rows of a block of queries visit a block of keys, in whole groups. The rows after them are

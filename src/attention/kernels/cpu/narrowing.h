@@ -27,19 +27,35 @@ public:
         taken_ = scratch.take<float>(kTile);
     }
 
-    // Prepares for a head. Narrowing is on only where the slope is positive.
+    // Prepares for a head. Narrowing is on only where the bias falls with the distance: with a positive slope, or with
+    // terms of columns or a table and no negative one.
     void start_head(int batch, int head) {
         const double slope = a_.slopes != nullptr ? a_.slopes[batch * a_.slopes_batch + head] : 0.0;
-        head_enabled_ = enabled_ && slope > 0.0;
+        const longbow_places& places = a_.places;
+        const bool columns = places.column_tails != nullptr, table = places.table_tails != nullptr;
+        const bool summed = columns || table;
+        head_enabled_ = enabled_ && (slope > 0.0 || (summed && slope == 0.0));
         if (!head_enabled_) {
             return;
         }
-        max_key_norms_ =
-            a_.max_key_norms + (static_cast<std::int64_t>(batch) * a_.heads + head) * blocks_of(a_.key_length);
+        const std::int64_t batch_head = static_cast<std::int64_t>(batch) * a_.heads + head;
+        const int blocks = blocks_of(a_.key_length);
+        max_key_norms_ = a_.max_key_norms + batch_head * blocks;
         slope_ = static_cast<float>(slope * kLog2e);
-        tail_ = log2_of_sum(slope);
-        tile_tail_ = log2_of_sum(slope * kTile);
+        if (summed && !(max_key_norms_[0] < __builtin_inff())) {  // the table found nothing to skip
+            head_enabled_ = false;
+            return;
+        }
+        // Tiles by columns or a table may weigh the same, so that each gets the same part of what a row may lose to
+        // all.
+        tail_ = summed ? 0.0f : log2_of_sum(slope);
+        tile_tail_ = summed ? __builtin_log2f(static_cast<float>(blocks)) : log2_of_sum(slope * kTile);
         threshold_ = a_.skip_threshold * kLog2e;
+        column_tails_ = columns ? places.column_tails + batch_head * blocks : nullptr;
+        table_tails_ = table ? places.table_tails + batch_head * (a_.key_length + kTile) : nullptr;
+        rows_ = places.row != nullptr
+                    ? places.row + batch * places.row_batch + static_cast<std::int64_t>(head) * a_.query_length
+                    : nullptr;
     }
 
     void start_block() { narrowed_ = false; }
@@ -56,6 +72,7 @@ public:
     int narrow(const Rows<const T>& queries, int first_row, int rows, int first_query, int keys, const float* largest,
                const float* weights, int begin, int end) {
         narrowed_ = true;
+        first_term_ = rows_ != nullptr ? rows_[first_row] : 0.0;
         for (int i = 0; i < kTile; ++i) {
             dropped_[i] = 0.0f;
             taken_[i] = 0.0f;
@@ -69,6 +86,7 @@ public:
             reach_[i] =
                 __builtin_sqrtf(square(queries.row(first_row + i))) * __builtin_fabsf(a_.scale) * (kLog2e * kRoundedUp);
             need_[i] = threshold_ + kQuarter + tail_ - sum - slope_ * static_cast<float>(i);
+            if (rows_ != nullptr) need_[i] += static_cast<float>((rows_[first_row + i] - first_term_) * kLog2e);
             limit_[i] = sum - threshold_ - kSixteenth - tile_tail_;
         }
         while (begin < end && !needed(begin, first_query)) {
@@ -85,7 +103,9 @@ public:
         }
         const float nearest = nearest_of(key_block, first_query);
         int needing = rows;
-        while (needing > 0 && reach_[needing - 1] * max_key_norms_[key_block] + need_[needing - 1] < nearest) {
+        while (needing > 0 && reach_[needing - 1] * max_key_norms_[key_block] + need_[needing - 1] +
+                                      table_tail(key_block, first_query, needing - 1) <
+                                  nearest) {
             --needing;
         }
         // At least 1: needed() found such a row, which the loop above may miss by rounding.
@@ -95,8 +115,8 @@ public:
     // Returns how many leading rows of a tile of raw `scores` [kTile, kTile] count, in whole groups. The tile is to be
     // dropped for the rows after them. What a row loses to all dropped tiles stays within its share: one tile may take
     // the share divided by the sum of a geometric series that shrinks from tile to tile as the bias does, which leaves
-    // room for all further tiles. bias_of(i) returns the biases of the tile's row i. A row with a score of NaN is never
-    // dropped.
+    // room for all further tiles. Terms by columns and tables shrink in no known way: there the sum runs over equal
+    // shares. bias_of(i) returns the biases of the tile's row i. A row with a score of NaN is never dropped.
     template <class BiasOf>
     int rows_to_keep(int rows, const float* scores, float scale, const BiasOf& bias_of) {
         if (!narrowed_ || !negligible(rows - 1, scores, scale, bias_of(rows - 1))) {
@@ -149,9 +169,20 @@ private:
         return Simd::sum(sum);
     }
 
-    // What the bias takes off the score (base 2) of a block's nearest key with the first query.
+    // What the bias takes off the score (base 2) of a block's nearest key with the first query; of terms by place, off
+    // the sum of this key's and of all keys before it.
     [[nodiscard]] float nearest_of(int block, int first_query) const {
-        return slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1));
+        const float by_distance = slope_ * static_cast<float>(first_query - (block * kTile + kTile - 1));
+        if (column_tails_ == nullptr && rows_ == nullptr) return by_distance;
+        const double tail = column_tails_ != nullptr ? column_tails_[block] : 0.0;
+        return by_distance - static_cast<float>((first_term_ + tail) * kLog2e);
+    }
+    // What the distance table says of row i, where it says anything: the tail of the block's nearest key, in base 2.
+    [[nodiscard]] float table_tail(int block, int first_query, int i) const {
+        return table_tails_ == nullptr ? 0.0f : distances_from(block, first_query)[i] * kLog2e;
+    }
+    [[nodiscard]] const float* distances_from(int block, int first_query) const {
+        return table_tails_ + max_of(0, first_query - (block * kTile + kTile - 1));
     }
     static int whole_groups(int rows, int all) { return min_of(all, (rows + kRowGroup - 1) / kRowGroup * kRowGroup); }
 
@@ -159,7 +190,10 @@ private:
         const Simd::Vec longest = Simd::set(max_key_norms_[block]);
         const Simd::Vec nearest = Simd::set(nearest_of(block, first_query));
         for (int at = 0; at < kTile; at += kWidth) {
-            if (Simd::any_above_or_nan(Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at)), nearest)) {
+            Simd::Vec most = Simd::fma(Simd::load(reach_ + at), longest, Simd::load(need_ + at));
+            if (table_tails_ != nullptr)
+                most = Simd::fma(Simd::load(distances_from(block, first_query) + at), Simd::set(kLog2e), most);
+            if (Simd::any_above_or_nan(most, nearest)) {
                 return true;
             }
         }
@@ -197,6 +231,9 @@ private:
     const longbow_attention& a_;
     bool enabled_, head_enabled_ = false, narrowed_ = false;
     const float* max_key_norms_ = nullptr;
+    const double *column_tails_ = nullptr, *rows_ = nullptr;  // of the head; null: there are none
+    const float* table_tails_ = nullptr;
+    double first_term_ = 0.0;  // of rows_, that of the block's first query
     float slope_ = 0.0f, tail_ = 0.0f, tile_tail_ = 0.0f, threshold_ = 0.0f;
     // For each row: a block is not needed if reach_ * max_key_norms_[block] + need_ < nearest_of(block). limit_ is log2
     // of what the weights of one dropped tile may sum to, taken_ what the current tile's would take of that, and

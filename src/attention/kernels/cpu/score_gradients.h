@@ -6,17 +6,12 @@
 #include "arithmetic.h"
 #include "bias_row.h"
 #include "dropout_mask.h"
+#include "exact_dot.h"
 #include "product.h"
 #include "scratch.h"
 
 namespace longbow::cpu {
 namespace {
-
-// out . dout of a query, as the sum of two fp32 numbers. One number would round by an amount that depends on the last
-// bits of `out`, which would show in the gradients of everything that the query sees.
-struct TwoFloats {
-    float high, low;
-};
 
 template <class Arithmetic>
 class ScoreGradients {

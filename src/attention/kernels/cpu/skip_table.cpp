@@ -10,6 +10,7 @@
 #include "geometry.h"
 #include "parallel.h"
 #include "scratch.h"
+#include "tails.h"
 
 namespace longbow::cpu {
 
@@ -118,28 +119,35 @@ public:
           offset_(a.key_length - a.query_length),
           dots_{scratch.take<float>(a.key_length), scratch.take<float>(a.query_length),
                 scratch.take<float>(a.query_length)},
-          longest_(scratch.take<double>(blocks_of(a.key_length))) {}
+          longest_(scratch.take<double>(blocks_of(a.key_length))),
+          tails_(a, threshold, scratch) {}
 
     void head(int batch_head, std::int32_t* first, float* longest) {
         const int batch = batch_head / a_.heads;
         const int head = batch_head % a_.heads;
         const int blocks = blocks_of(a_.query_length);
-        const float slope = a_.slopes[batch * a_.slopes_batch + head];
-        if (!(slope > 0.0f)) {
+        const int keys = window_of(a_, batch).keys;
+        const bool falls = tails_.start_head(batch, head, keys);
+        if (a_.places.column_tails != nullptr) {
+            std::copy_n(tails_.of_columns(), blocks_of(a_.key_length),
+                        a_.places.column_tails + static_cast<std::int64_t>(batch_head) * blocks_of(a_.key_length));
+        }
+        if (a_.places.table_tails != nullptr) {
+            const std::int64_t length = a_.key_length + kTile;
+            std::copy_n(tails_.of_distances(), length, a_.places.table_tails + batch_head * length);
+        }
+        if (!falls) {
             std::fill(first, first + blocks, 0);
             if (longest != nullptr)
                 std::fill(longest, longest + blocks_of(a_.key_length), std::numeric_limits<float>::infinity());
             return;
         }
-        const int keys = window_of(a_, batch).keys;
         const auto rows = [&](const longbow_tensor4& t, int its_head) {
             return Rows<T>{static_cast<const T*>(t.data) + batch * t.batch + its_head * t.head, t.row};
         };
         dots(rows(a_.q, head), rows(a_.k, kv_head_of(a_, head)), keys, a_.query_length, offset_, a_.head_dim, dots_);
         find_longest_keys(keys);
         if (longest != nullptr) std::copy_n(longest_, blocks_of(a_.key_length), longest);
-        const double tail =
-            -std::log1p(-std::exp(-static_cast<double>(slope)));  // of the geometric sum over all further keys
         for (int block = 0; block < blocks; ++block) {
             // Starts at the block of the first query's own key.
             int needed = offset_ >= 0 ? (offset_ + block * kTile) / kTile : 0;
@@ -152,11 +160,10 @@ public:
             for (int i = begin; i < end && needed > 0; ++i) {
                 const int position = offset_ + i;
                 const double length = std::sqrt(static_cast<double>(dots_.queries[i])) * std::abs(a_.scale);
-                const double own = static_cast<double>(dots_.owns[i]) * a_.scale;
+                const double own = static_cast<double>(dots_.owns[i]) * a_.scale + tails_.own(i, position);
                 // The bound grows with the block of keys, so each row can only move `needed` to the left.
                 const auto needs = [&](int key_block) {
-                    const double distance = position - (key_block * kTile + kTile - 1);
-                    return !(length * longest_[key_block] - slope * distance + tail - own <
+                    return !(length * longest_[key_block] + tails_.top(i, position, key_block) + tails_.excess() - own <
                              -static_cast<double>(threshold_));
                 };
                 while (needed > 0 && needs(needed - 1)) {
@@ -183,6 +190,7 @@ private:
     int offset_;
     Dots dots_;
     double* longest_;
+    Tails tails_;
 };
 
 std::int64_t scratch_of(const longbow_attention& a) {
@@ -225,7 +233,12 @@ longbow_status longbow_attention_cpu_skip_table(const longbow_attention* call, f
 }
 
 bool longbow_attention_can_skip(const longbow_attention* call, float threshold) {
+    const longbow_places& places = call->places;
+    const bool by_table = call->table != nullptr && places.skip_by_table != 0 && places.column == nullptr;
+    const bool falls = call->slopes != nullptr || places.column != nullptr || by_table;
+    const bool known = (call->table == nullptr || by_table) && places.query_slopes == nullptr &&
+                       places.key_slopes == nullptr && places.positions == nullptr;
     // Two blocks and fewer: the next block to the left is at distance 1.
-    return call->causal != 0 && call->slopes != nullptr && call->table == nullptr && call->query_length > 1 &&
-           std::isfinite(threshold) && call->key_length > 2 * LONGBOW_BLOCK;
+    return call->causal != 0 && falls && known && call->query_length > 1 && std::isfinite(threshold) &&
+           call->key_length > 2 * LONGBOW_BLOCK;
 }
