@@ -293,7 +293,7 @@ Assignment read_override(const std::string& given) {
     // An argument is bytes, and a file's name in it need not be UTF-8. Its invalid bytes are escaped as they are in a
     // config file.
     const auto text = escape_invalid_utf8(given);
-    const std::string origin = "override '" + text + "'";
+    std::string origin = "override '" + text + "'";
     require_text(text, origin);
     const auto equals = text.find('=');
     if (equals == std::string::npos) throw ConfigError(origin + ": expected section.key=value");

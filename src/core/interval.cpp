@@ -105,6 +105,7 @@ Estimated estimate_of(const std::vector<std::vector<double>>& sums, const std::v
         std::count_if(weights.begin(), weights.end(), [](double weight) { return weight > 0; }));
     const double weight = total(weights);
     std::vector<double> seed_means;
+    seed_means.reserve(sums.size());
     for (const auto& series : sums) seed_means.push_back(total(series) / weight);
     estimate.mean = total(seed_means) / static_cast<double>(sums.size());
     if (estimate.blocks < kLeastBlocks || !std::isfinite(estimate.mean)) return result;
