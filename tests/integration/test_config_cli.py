@@ -171,8 +171,9 @@ class Config(unittest.TestCase):
         self.assertEqual(schema["$schema"], "https://json-schema.org/draft/2020-12/schema")
         sections = {name: section for name, section in schema["properties"].items() if name != "include"}
         keys = {f"{name}.{key}" for name, section in sections.items() for key in section["properties"]}
-        for method in sections["position"]["allOf"]:
-            keys |= {f"position.{key}" for key in method["then"]["properties"]}
+        for name, section in sections.items():
+            for chosen in section.get("allOf", ()):
+                keys |= {f"{name}.{key}" for key in chosen["then"]["properties"]}
         listed = run("config", "list").stdout.splitlines()
         self.assertEqual({line.split()[0] for line in listed}, keys)
         self.assertTrue(all(line.startswith("optim.") for line in run("config", "list", "optim").stdout.splitlines()))

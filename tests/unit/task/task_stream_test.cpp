@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "error_of.h"
 #include "longbow/config/context.h"
 #include "longbow/config/load.h"
 #include "longbow/core/error.h"
 #include "longbow/data/batches.h"
 #include "longbow/data/update_share.h"
 #include "longbow/task/task.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 
