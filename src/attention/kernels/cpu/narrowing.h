@@ -46,10 +46,9 @@ public:
             head_enabled_ = false;
             return;
         }
-        // Tiles by columns or a table may weigh the same, so that each gets the same part of what a row may lose to
-        // all.
+        // How tiles by columns or a table shrink is not known, so that one may take a quarter of what a row may lose.
         tail_ = summed ? 0.0f : log2_of_sum(slope);
-        tile_tail_ = summed ? __builtin_log2f(static_cast<float>(blocks)) : log2_of_sum(slope * kTile);
+        tile_tail_ = summed ? kTileShare : log2_of_sum(slope * kTile);
         threshold_ = a_.skip_threshold * kLog2e;
         column_tails_ = columns ? places.column_tails + batch_head * blocks : nullptr;
         table_tails_ = table ? places.table_tails + batch_head * (a_.key_length + kTile) : nullptr;
@@ -115,8 +114,9 @@ public:
     // Returns how many leading rows of a tile of raw `scores` [kTile, kTile] count, in whole groups. The tile is to be
     // dropped for the rows after them. What a row loses to all dropped tiles stays within its share: one tile may take
     // the share divided by the sum of a geometric series that shrinks from tile to tile as the bias does, which leaves
-    // room for all further tiles. Terms by columns and tables shrink in no known way: there the sum runs over equal
-    // shares. bias_of(i) returns the biases of the tile's row i. A row with a score of NaN is never dropped.
+    // room for all further tiles. How terms by columns and tables shrink is not known: there a tile may take a
+    // quarter, and what all have taken is counted. bias_of(i) returns the biases of the tile's row i. A row with a
+    // score of NaN is never dropped.
     template <class BiasOf>
     int rows_to_keep(int rows, const float* scores, float scale, const BiasOf& bias_of) {
         if (!narrowed_ || !negligible(rows - 1, scores, scale, bias_of(rows - 1))) {
@@ -148,7 +148,7 @@ public:
 private:
     static constexpr int kWidth = Simd::kWidth;
     static constexpr int kSummedFirst = 2;
-    static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f;  // as exponents of 2
+    static constexpr float kQuarter = 2.0f, kSixteenth = 4.0f, kTileShare = 2.0f;  // as exponents of 2
     // If each weight of a tile is below 2^kNegligible of the limit, a bound on their sum is good enough.
     static constexpr float kNegligible = -11.0f;
     static constexpr float kLog2Tile = 6.0f;       // log2(kTile)
