@@ -37,6 +37,7 @@ const AttentionDevice kBroken{
     .name = "test",
     .failure = [] { return std::string("SomeKernel could not be started: out of memory"); },
     .narrows = false,
+    .takes_places = false,
     .boundary = &boundary_of,
     .readable = &with_dense_rows,
     .rows = &rows_of_tensor,
