@@ -3,6 +3,8 @@
 #include "model/recompute.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/function_hook.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
