@@ -15,6 +15,7 @@ import unittest
 from patience import PATIENCE, wait_for
 
 LONGBOW = os.environ["LONGBOW"]
+SOURCE = pathlib.Path(os.environ.get("LONGBOW_SOURCE", pathlib.Path(__file__).resolve().parents[2]))
 TEXT = "It was the best of rooms, it was the worst of rooms; the door stood open and nobody went in.\n"
 BASE = """model: {layers: 1, dim: 16, heads: 2, ffn_dim: 32, dropout: 0.0}
 tokenizer: {kind: bpe, vocab_size: 270}
@@ -213,6 +214,15 @@ class Study(unittest.TestCase):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("did you mean first?", done.stderr)
         self.assertEqual(sorted(path.name for path in self.home.iterdir()), ["studies", "train.txt", "valid.txt"])
+
+    def test_every_study_of_the_repository_is_right(self):
+        studies = sorted((SOURCE / "configs/studies").glob("*.yaml"))
+        self.assertGreaterEqual(len(studies), 1)
+        for study in studies:
+            with self.subTest(study=study.name):
+                planned = subprocess.run([LONGBOW, "study", study, "--print-commands", "--run-dir", "planned"],
+                                         cwd=self.home, capture_output=True, text=True, timeout=PATIENCE, check=False)
+                self.assertEqual(planned.returncode, 0, planned.stderr)
 
 
 if __name__ == "__main__":

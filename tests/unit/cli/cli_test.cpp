@@ -29,9 +29,9 @@ struct Seen {
 };
 Seen* seen = nullptr;
 
-void add_probe(CLI::App& app, VerbContext& context) {
+void add_trial(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<Seen>();
-    auto* verb = add_verb(app, context, "probe", "A verb for tests", "longbow probe -c a.yaml train.length=128");
+    auto* verb = add_verb(app, context, "trial", "A verb for tests", "longbow trial -c a.yaml train.length=128");
     add_config_arguments(verb, flags->config);
     verb->add_option("--fail", flags->fail);
     verb->add_option("--length", flags->length);
@@ -48,13 +48,13 @@ void add_probe(CLI::App& app, VerbContext& context) {
         return 0;
     });
 }
-LONGBOW_REGISTER_VERB(1000, add_probe);
+LONGBOW_REGISTER_VERB(1000, add_trial);
 
 // A group of verbs, one of which takes a positional argument that may have the name of a verb.
 void add_nest(CLI::App& app, VerbContext& context) {
-    auto* group = add_verb_group(app, "nest", "A group for tests", "longbow nest name probe");
+    auto* group = add_verb_group(app, "nest", "A group for tests", "longbow nest name trial");
     auto name = std::make_shared<std::string>();
-    auto* verb = add_verb(*group, context, "name", "Prints its argument", "longbow nest name probe");
+    auto* verb = add_verb(*group, context, "name", "Prints its argument", "longbow nest name trial");
     verb->add_option("NAME", *name);
     run_with(verb, context, [name](const CommonOptions&) {
         std::cout << *name << "\n";
@@ -84,7 +84,7 @@ Outcome call(std::vector<std::string> arguments, Seen* into = nullptr) {
 
 TEST(Cli, ReadsRepeatedConfigFilesAndOverrides) {
     Seen result;
-    const auto outcome = call({"probe", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3",
+    const auto outcome = call({"trial", "-c", "a.yaml", "train.length=128", "-c", "b.yaml", "optim.lr=1e-3",
                                "--threads", "1", "--device", "cpu"},
                               &result);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
@@ -95,7 +95,7 @@ TEST(Cli, ReadsRepeatedConfigFilesAndOverrides) {
 }
 
 TEST(Cli, ArgumentsMayBeCalledLikeVerbs) {
-    for (const char* name : {"probe", "nest", "name"}) {
+    for (const char* name : {"trial", "nest", "name"}) {
         const auto outcome = call({"nest", "name", name, "--device", "cpu"});
         EXPECT_EQ(outcome.code, 0) << outcome.err;
         EXPECT_EQ(outcome.out, std::string(name) + "\n");
@@ -103,17 +103,17 @@ TEST(Cli, ArgumentsMayBeCalledLikeVerbs) {
 }
 
 TEST(Cli, HelpGoesToStdoutWithAnExample) {
-    const auto outcome = call({"probe", "--help"});
+    const auto outcome = call({"trial", "--help"});
     EXPECT_EQ(outcome.code, 0);
     EXPECT_THAT(outcome.out, HasSubstr("Example:"));
     EXPECT_THAT(outcome.out, HasSubstr("--threads"));
     EXPECT_TRUE(outcome.err.empty());
     EXPECT_THAT(call({"--version"}).out, HasSubstr("longbow "));
-    EXPECT_THAT(call({"probe", "--version"}).out, HasSubstr("longbow "));
+    EXPECT_THAT(call({"trial", "--version"}).out, HasSubstr("longbow "));
 }
 
 TEST(Cli, HelpShowsOverridesAsTheyAreWritten) {
-    EXPECT_THAT(call({"probe", "--help"}).out, HasSubstr("[key.sub=value...]"));
+    EXPECT_THAT(call({"trial", "--help"}).out, HasSubstr("[key.sub=value...]"));
     EXPECT_THAT(call({"inspect", "position", "--help"}).out, HasSubstr("METHOD [key=value...]"));
 }
 
@@ -136,7 +136,7 @@ TEST(Cli, ArgumentsHaveNamesThatEveryCli11Takes) {
 
 TEST(Cli, HelpIsACommandToo) {
     for (const std::vector<std::string>& words :
-         {std::vector<std::string>{}, {"probe"}, {"nest"}, {"nest", "name"}, {"help"}}) {
+         {std::vector<std::string>{}, {"trial"}, {"nest"}, {"nest", "name"}, {"help"}}) {
         auto command = words, flag = words;
         command.insert(command.begin(), "help");
         flag.emplace_back("--help");
@@ -214,7 +214,7 @@ TEST(Cli, WholeNumbersSayWhatCouldBeMeant) {
         EXPECT_THAT(parse_error({"eval", "runs/a", "--lengths", value}), HasSubstr(message)) << value;
     }
     EXPECT_EQ(parse_error({"eval", "runs/a", "--lengths", "512, 1024"}), "");
-    EXPECT_THAT(parse_error({"probe", "--threads", "5000"}),
+    EXPECT_THAT(parse_error({"trial", "--threads", "5000"}),
                 HasSubstr("'5000' is out of range, it must be from 1 to 4096"));
 }
 
@@ -223,22 +223,22 @@ TEST(Cli, UsageMistakesNameTheNearest) {
         {{}, "a command is missing"},
         {{"prbe"}, "unknown command 'prbe', did you mean 'probe'?"},
         {{"xyzzyxyzzy"}, "there are: "},
-        {{"probe", "--lenght", "3"}, "unknown flag '--lenght', did you mean '--length'?"},
-        {{"probe", "-c", "a.yaml", "--lenght=3"}, "did you mean '--length'?"},
-        {{"probe"}, "--config is required"},
-        {{"probe", "-c", "a.yaml", "b.yaml"}, "'b.yaml' is not an override"},
-        {{"probe", "-c", "a.yaml", "--length", "many"},
-         "longbow probe: --length: 'many' is not a number that it can take"},
+        {{"trial", "--lenght", "3"}, "unknown flag '--lenght', did you mean '--length'?"},
+        {{"trial", "-c", "a.yaml", "--lenght=3"}, "did you mean '--length'?"},
+        {{"trial"}, "--config is required"},
+        {{"trial", "-c", "a.yaml", "b.yaml"}, "'b.yaml' is not an override"},
+        {{"trial", "-c", "a.yaml", "--length", "many"},
+         "longbow trial: --length: 'many' is not a number that it can take"},
         {{"prbe", "--help"}, "unknown command 'prbe', did you mean 'probe'?"},
         {{"nest", "nmae", "--help"}, "unknown command 'nmae', did you mean 'name'?"},
         {{"help", "prbe"}, "longbow help: unknown command 'prbe', did you mean 'probe'?"},
         {{"help", "nest", "nmae"}, "longbow help: unknown command 'nmae', did you mean 'name'?"},
-        {{"help", "probe", "more"}, "longbow help: probe has no commands of its own, such as 'more'"},
-        {{"probe", "-c", "a.yaml", "--threads", "0"}, "--threads"},
-        {{"probe", "-c", "a.yaml", "--log-level", "loud"}, "loud"},
-        {{"probe", "-c", "a.yaml", "--device", "tpu"}, "expected auto, cpu, cuda or cuda:N"},
-        {{"probe", "-c", "a.yaml", "--device", "cuda:x"}, "expected auto, cpu, cuda or cuda:N"},
-        {{"probe", "-c", "a.yaml", "--device", "cuda:999"}, "CUDA device"},
+        {{"help", "trial", "more"}, "longbow help: trial has no commands of its own, such as 'more'"},
+        {{"trial", "-c", "a.yaml", "--threads", "0"}, "--threads"},
+        {{"trial", "-c", "a.yaml", "--log-level", "loud"}, "loud"},
+        {{"trial", "-c", "a.yaml", "--device", "tpu"}, "expected auto, cpu, cuda or cuda:N"},
+        {{"trial", "-c", "a.yaml", "--device", "cuda:x"}, "expected auto, cpu, cuda or cuda:N"},
+        {{"trial", "-c", "a.yaml", "--device", "cuda:999"}, "CUDA device"},
         {{"export", "ggfu"}, "longbow export: unknown command 'ggfu', did you mean 'gguf'?"},
         {{"export", "gguf", "runs/a"}, "longbow export gguf: --out is required"},
         {{"export", "gguf", "runs/a", "--out", "a.gguf", "--dtype", "q4_0"},
@@ -321,7 +321,7 @@ TEST(Cli, EveryErrorIsOneLineWithItsCode) {
         {"torch", 1, "longbow: error: LibTorch: shapes do not match"},
     };
     for (const auto& [fail, code, message] : cases) {
-        const auto outcome = call({"probe", "-c", "a.yaml", "--fail", fail, "--device", "cpu"});
+        const auto outcome = call({"trial", "-c", "a.yaml", "--fail", fail, "--device", "cpu"});
         EXPECT_EQ(outcome.code, code) << fail;
         EXPECT_THAT(outcome.err, HasSubstr(message));
         EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;

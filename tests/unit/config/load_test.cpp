@@ -90,7 +90,7 @@ TEST(Load, MistakesAreNamedWithFileLineAndRemedy) {
     const std::vector<std::pair<std::string, std::string>> cases = {
         {"train:\n  lenght: 64\n", "x.yaml:2: unknown key 'train.lenght', did you mean 'train.length'?"},
         {"\ntrian:\n  length: 64\n", "x.yaml:2: unknown section 'trian', did you mean 'train'?"},
-        {"model:\n  length: 64\n", "x.yaml:2: unknown key 'model.length', did you mean 'train.length'?"},
+        {"model:\n  length: 64\n", "x.yaml:2: unknown key 'model.length', did you mean 'task.length' or 'train.length'?"},
         {"lr: 1\n", "unknown section 'lr', did you mean 'optim.lr'?"},
         {"log:\n  zzzzzzzz: 1\n", "unknown key 'log.zzzzzzzz'; there are: every, tensorboard"},
         {"train:\n  length: 64\n  batch: 2\n  length: 128\n", "x.yaml:4: train.length is written here twice"},
