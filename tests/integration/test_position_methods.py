@@ -84,7 +84,7 @@ class Methods(train_case.TrainCase):
                                  (("position.sinks=2",), ("sinks", "window")),
                                  (("position.method=cope", "attention.backend=sdpa"), ("only reference",)),
                                  (("position.method=wall", "attention.backend=sdpa"), ("each channel",)),
-                                 (("position.method=fox", "attention.backend=fused"), ("terms by place",)),
+                                 (("position.method=fire", "attention.backend=fused"), ("do not add", "curve")),
                                  (("position.method=kerple", "position.draw=floats"), ("draw",))):
             with self.subTest(arguments):
                 run = self.fresh("refused")
