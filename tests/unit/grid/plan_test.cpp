@@ -94,7 +94,8 @@ TEST_F(Grid, WhatIsMissingBecomesCommands) {
 TEST_F(Grid, RowsOfAnotherDataSetAreNotTheModels) {
     auto& model = plan_.models.front();
     find_done(model, request_);
-    for (const auto& word : model_commands(plan_, request_)[0].commands[1])
+    const auto unnamed = model_commands(plan_, request_);
+    for (const auto& word : unnamed[0].commands[1])
         EXPECT_NE(word, "--data-set") << "the model has no name for it";
     model.data_set = "mine";
     EXPECT_THAT(join(model_commands(plan_, request_)[0].commands[1], " "), HasSubstr("--data-set mine"));
