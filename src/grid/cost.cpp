@@ -24,7 +24,7 @@ double eval_flops(const PlannedEval& eval, const ForwardFlops& forward, std::int
     return scored_tokens(eval) / static_cast<double>(stride) * forward.window(length, stride);
 }
 
-// Items are of all lengths of their range; the cost of half the longest, and a half more, is about their mean.
+// Items are of all lengths of their range. The mean of most ranges is three quarters of the longest.
 double probe_flops(const PlannedProbe& probe, const ForwardFlops& forward, std::size_t range) {
     const auto tokens = std::max<std::int64_t>(1, probe.tokens[range] * 3 / 4);
     return static_cast<double>(probe.items) * forward.window(tokens, tokens);
