@@ -278,7 +278,7 @@ class Study(unittest.TestCase):
                 (("second: [rotary, rotary-pi]", "second: [rotary]"), 3, "parts: no part has rotary-pi"),
                 (("base: base.yaml", "base: bass.yaml"), 3, "tiny.yaml:3: base: there is no file"),
                 (("title:", "name:"), 3, "tiny.yaml:2: name is written here twice"),
-                (("  multiples: [1, 4]", "  multiples: [1, 4]\nprobe: {kind: tasks}"), 3, "tiny.yaml:17: probe: the models of"),
+                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: the models of a task"),
                 (("eval:\n  multiples: [1, 4]\n  max_stream_tokens: 10240", "probe: {kind: tasks}"), 3,
                  "tiny.yaml:15: probe.kind: tasks: alibi has no task.name"),
                 (("rows: ../results", ""), 2, "--save-rows")):
