@@ -29,9 +29,10 @@ namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(50);
 
-// Returns a command in few words: "train", "eval at 64,128, stride 32, test".
+// Returns a command in few words: "train", "eval at 64,128, stride 32, test", "probe tasks".
 std::string short_text(const std::vector<std::string>& command) {
     auto text = command.front();
+    if (text == "probe") text += " " + command[1];
     for (std::size_t i = 0; i + 1 < command.size(); ++i) {
         if (command[i] == "--lengths") text += " at " + command[i + 1];
         if (command[i] == "--stride") text += ", stride " + command[i + 1];

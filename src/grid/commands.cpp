@@ -59,6 +59,19 @@ Command eval_command(const PlannedModel& model, const PlannedEval& eval, const G
     return command;
 }
 
+// A probe has one process, so that it has no --nproc.
+Command probe_command(const PlannedModel& model, const PlannedProbe& probe, const GridRequest& request) {
+    const auto run = request.run_dir / model.name;
+    Command command{"probe", probe.kind, run.string()};
+    command.insert(command.end(), probe.overrides.begin(), probe.overrides.end());
+    command.insert(command.end(), {"--items", std::to_string(probe.items), "--seed", std::to_string(probe.seed),
+                                   "--out", (run / probe.file).string()});
+    auto one = request;
+    one.nproc = 1;
+    add_common(command, one);
+    return command;
+}
+
 std::string shell_line(const Command& command) {
     std::vector<std::string> words{"longbow"};
     for (const auto& word : command) words.push_back(shell_word(word));
@@ -72,7 +85,7 @@ std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
         const auto& store = model.config.data.store;
-        if (model.done()) continue;
+        if (model.done() || store.empty()) continue;  // a task has no store
         if (!stores.insert(store).second || fs::exists(fs::path(store) / "manifest.json")) continue;
         Command command{"prepare"};
         add_config(command, model);
@@ -109,6 +122,9 @@ std::vector<ModelCommands> model_commands(const GridPlan& plan, const GridReques
         if (!model.trained() || early) add_training(model.updates);
         for (const auto& eval : model.evals) {
             if (!eval.missing.empty()) add(eval_command(model, eval, request, false), eval.flops);
+        }
+        for (const auto& probe : model.probes) {
+            if (probe.missing) add(probe_command(model, probe, request), probe.flops);
         }
         if (!chain.commands.empty()) chains.push_back(std::move(chain));
     }

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "longbow/model/flops.h"
+#include "longbow/task/task.h"
 
 namespace longbow {
 
@@ -23,6 +24,19 @@ double eval_flops(const PlannedEval& eval, const ForwardFlops& forward, std::int
     return scored_tokens(eval) / static_cast<double>(stride) * forward.window(length, stride);
 }
 
+// Items are of all lengths of their range. The mean of most ranges is three quarters of the longest.
+double probe_flops(const PlannedProbe& probe, const ForwardFlops& forward, std::size_t range) {
+    const auto tokens = std::max<std::int64_t>(1, probe.tokens[range] * 3 / 4);
+    return static_cast<double>(probe.items) * forward.window(tokens, tokens);
+}
+
+TimedEval kind_of(const PlannedEval& eval, std::int64_t length) {
+    return {length, eval.stride == 0 ? length : std::min(eval.stride, length), eval.one_at_a_time};
+}
+TimedEval kind_of(const PlannedProbe& probe, std::size_t range) {
+    return {probe.tokens[range], probe.tokens[range], false};
+}
+
 double updates_left(const PlannedModel& model) {
     return static_cast<double>(
         std::max<std::int64_t>(0, model.updates - std::max<std::int64_t>(0, model.done_updates)));
@@ -30,9 +44,6 @@ double updates_left(const PlannedModel& model) {
 
 double local_seconds(const GridPlan& plan, const GridRequest& request) {
     std::map<std::string, std::set<TimedEval>> timed;  // the evaluations to be timed, for each group of models
-    const auto kind_of = [](const PlannedEval& eval, std::int64_t length) {
-        return TimedEval{length, eval.stride == 0 ? length : std::min(eval.stride, length), eval.one_at_a_time};
-    };
     for (const auto& model : plan.models) {
         if (model.done()) continue;
         auto& kinds = timed[model.timed_as];
@@ -40,6 +51,9 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
             for (const auto& eval : *evals) {
                 for (const auto length : eval.missing) kinds.insert(kind_of(eval, length));
             }
+        }
+        for (const auto& probe : model.probes) {
+            for (std::size_t i = 0; probe.missing && i < probe.tokens.size(); ++i) kinds.insert(kind_of(probe, i));
         }
     }
     std::map<std::string, std::map<TimedEval, double>> speeds;
@@ -63,6 +77,10 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
                     seconds += eval_flops(eval, forward, length) * speeds[group][kind_of(eval, length)];
             }
         }
+        for (const auto& probe : model.probes) {
+            for (std::size_t i = 0; probe.missing && i < probe.tokens.size(); ++i)
+                seconds += probe_flops(probe, forward, i) * speeds[group][kind_of(probe, i)];
+        }
     }
     return seconds / std::max(1, request.jobs);
 }
@@ -70,6 +88,7 @@ double local_seconds(const GridPlan& plan, const GridRequest& request) {
 }  // namespace
 
 std::int64_t assumed_vocab_size(const Config& config) {
+    if (config.task.chosen()) return make_task(config.task)->vocab_size();
     const auto expected = config.data.expect_vocab_size;
     return expected > 0 ? expected : std::max<std::int64_t>(1, config.tokenizer.vocab_size);
 }
@@ -90,6 +109,11 @@ void count_flops(GridPlan& plan) {
                     eval.flops +=
                         eval_flops(eval, forward, length) + kPassFlops * passes(eval, scored_tokens(eval), length);
             }
+        }
+        for (auto& probe : model.probes) {
+            for (std::size_t i = 0; probe.missing && i < probe.tokens.size(); ++i)
+                probe.flops += probe_flops(probe, forward, i) +
+                               kPassFlops * static_cast<double>(probe.items * probe.tokens[i]) / kBatchTokens;
         }
     }
 }

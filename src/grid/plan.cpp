@@ -50,14 +50,6 @@ void check_settings(const PlannedModel& model, const fs::path& run, const Config
     }
 }
 
-// Rows older than the newest checkpoint may belong to other weights, so they do not count as done. The evaluation
-// itself compares fingerprints and keeps the rows that are still valid.
-bool is_newer(const fs::path& file, const fs::path& run) {
-    std::error_code error;
-    const auto rows = fs::last_write_time(file, error);
-    return !error && rows >= fs::last_write_time(run / "checkpoints" / "last" / "manifest.json", error);
-}
-
 void mark_missing(std::vector<PlannedEval>& evals, const PlannedModel& model, const fs::path& run, bool trained) {
     std::map<std::string, std::vector<EvalResult>> files;
     for (auto& eval : evals) {
@@ -99,12 +91,19 @@ std::string eval_text(const PlannedEval& eval) {
     return text;
 }
 
+std::string probe_text(const PlannedProbe& probe) {
+    std::string text =
+        fmt::format("probe {}, {} items a range of lengths, seed {}", probe.kind, with_commas(probe.items), probe.seed);
+    if (!probe.overrides.empty()) text += ", with " + join(probe.overrides, " ");
+    return text + (probe.missing ? ": missing" : ": done");
+}
+
 // Preparing the missing stores takes time too, which the plan cannot estimate; this text says so.
 std::string missing_stores(const GridPlan& plan) {
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
         const auto& store = model.config.data.store;
-        if (!model.done() && !fs::exists(fs::path(store) / "manifest.json")) stores.insert(store);
+        if (!model.done() && !store.empty() && !fs::exists(fs::path(store) / "manifest.json")) stores.insert(store);
     }
     return stores.empty() ? ""
                           : "; preparing " + join({stores.begin(), stores.end()}, ", ") +
@@ -113,6 +112,13 @@ std::string missing_stores(const GridPlan& plan) {
 
 }  // namespace
 
+// An evaluation that is repeated because of this compares fingerprints and keeps the rows that are still valid.
+bool is_newer(const fs::path& file, const fs::path& run) {
+    std::error_code error;
+    const auto rows = fs::last_write_time(file, error);
+    return !error && rows >= fs::last_write_time(run / "checkpoints" / "last" / "manifest.json", error);
+}
+
 double tokens_per_update(const Config& config) {
     return static_cast<double>(config.train.batch) * static_cast<double>(config.train.accumulate) *
            static_cast<double>(config.train.length);
@@ -120,7 +126,8 @@ double tokens_per_update(const Config& config) {
 
 bool PlannedModel::done() const {
     return trained() &&
-           std::all_of(evals.begin(), evals.end(), [](const PlannedEval& eval) { return eval.missing.empty(); });
+           std::all_of(evals.begin(), evals.end(), [](const PlannedEval& eval) { return eval.missing.empty(); }) &&
+           std::none_of(probes.begin(), probes.end(), [](const PlannedProbe& probe) { return probe.missing; });
 }
 
 double GridPlan::seconds() const {
@@ -211,6 +218,7 @@ std::string models_text(const GridPlan& plan, const GridRequest& request) {
         for (const auto* evals : {&model.early, &model.evals}) {
             for (const auto& eval : *evals) text += "    " + eval_text(eval) + "\n";
         }
+        for (const auto& probe : model.probes) text += "    " + probe_text(probe) + "\n";
     }
     text += "\n";
     if (!plan.assumption.empty()) text += "missing in all: " + hours(plan.seconds()) + "; " + plan.assumption + "\n";

@@ -14,7 +14,7 @@ namespace longbow {
 void check_texts(const GridPlan& plan, const std::string& remedy) {
     for (const auto& model : plan.models) {
         const auto& data = model.config.data;
-        if (model.done() || fs::exists(fs::path(data.store) / "manifest.json")) continue;
+        if (model.done() || data.store.empty() || fs::exists(fs::path(data.store) / "manifest.json")) continue;
         for (const auto& file : data.train) {
             if (!fs::exists(file)) {
                 throw DataError(file + ": the text does not exist, and " + data.store + " is not a token store yet; " +

@@ -11,6 +11,7 @@ Json probe_row(const std::string& probe, const MeasuredRun& run, const ProbeOpti
     const auto print = [&] { return config_fingerprint(config, registered_config_context()); };
     Json row = {{"probe", probe},
                 {"name", run.name + (run.overrides.empty() ? "" : " " + run.overrides)},
+                {"overrides", run.overrides},
                 {"position", config.position.method_names()},
                 {"train_length", config.train.length},
                 {"train_seed", config.train.seed},

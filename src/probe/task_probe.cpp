@@ -113,7 +113,7 @@ std::string bucket_text(const Json& row) {
 
 std::vector<TaskBucket> task_buckets(const Task& task, std::int64_t task_length, std::int64_t max_tokens) {
     std::vector<TaskBucket> buckets;
-    for (const auto& [from, to] : {std::pair{0, 1}, {1, 2}, {2, 4}, {4, 8}}) {
+    for (const auto& [from, to] : kTaskRanges) {
         const TaskBucket bucket{from, to, from == 0 ? task.least_length() : from * task_length + 1, to * task_length};
         const bool made = task.max_length() == 0 || bucket.most <= task.max_length();
         const bool served = max_tokens == 0 || task.most_tokens(bucket.most) <= max_tokens;

@@ -12,6 +12,7 @@
 #include "longbow/study/study.h"
 #include "measured_model.h"
 #include "rows.h"
+#include "task_cells.h"
 
 namespace longbow {
 
@@ -53,13 +54,15 @@ public:
         std::vector<const StudyValue*> chosen;
         combine(chosen);
         for (auto& variant : plan_.variants) variant.baseline = baseline_of(variant);
-        const auto saved = study_.rows.empty() ? std::vector<SavedRow>{} : read_saved_rows(study_.rows);
+        const auto saved = study_.rows.empty() ? SavedRows{} : read_saved_rows(study_.rows);
         for (auto& model : plan_.models) {
             find_done(model, request_);
+            auto tasks = find_task_scores(model, request_.run_dir);
             auto& rows = rows_[model.name];
             const bool here = model.done();
             if (here || !take_saved_rows(model, saved, request_.context, rows)) {
-                rows = read_results((request_.run_dir / model.name / kResults).string());
+                rows.perplexity = read_results((request_.run_dir / model.name / kResults).string());
+                rows.tasks = std::move(tasks);
                 plan_.done += here;
             } else {
                 ++plan_.from_rows;
@@ -100,14 +103,17 @@ private:
         }
         variant.overrides = texts_of(combination.settings);
         variant.at_evaluation = texts_of(combination.at_evaluation);
+        std::int64_t max_length = 0;
         try {
             add_models(variant);
-            add_cells(variant);
+            max_length = greatest_length(variant, request_.context);
+            add_cells(variant, max_length);
         } catch (const ConfigError& error) {
             combination.refuse(error);
         } catch (const UsageError& error) {
             combination.refuse(error);
         }
+        if (study_.probe.chosen()) add_task_cells(variant, study_.probe, max_length, plan_.models);
         plan_.variants.push_back(std::move(variant));
     }
 
@@ -131,10 +137,10 @@ private:
             load_planned(model, request_.context);
             if (!model.config.train.seeds.empty())
                 throw ConfigError("train.seeds: a study trains each seed by itself: name them in its own seeds");
-            if (model.config.data.store.empty())
+            if (!study_.probe.chosen() && model.config.data.store.empty())
                 throw ConfigError(
                     "data.store: a study measures its models on the store that they are trained on, so that "
-                    "each needs one (and no data.mixture)");
+                    "each needs one (and no data.mixture); models of a task are measured by probe: {kind: tasks}");
             model.method = model.config.position.method_names();
             model.train_length = model.config.train.length;
             variant.models.push_back(plan_.models.size());
@@ -144,9 +150,8 @@ private:
         variant.config = plan_.models[variant.models.front()].config;
     }
 
-    // Checks the model and its evaluations without a value of a weight, and adds a cell for each of them.
-    void add_cells(StudyVariant& variant) {
-        const auto max_length = greatest_length(variant, request_.context);
+    // Adds a cell for each evaluation. `max_length` is the longest window that the variant serves; 0: any.
+    void add_cells(StudyVariant& variant, std::int64_t max_length) {
         for (const auto stride : study_.strides) {
             auto& cells = variant.cells.emplace_back();
             for (const auto length : lengths_of(variant)) {
@@ -200,7 +205,8 @@ private:
     void fill_cells(StudyVariant& variant) {
         for (const auto index : variant.models) {
             const auto& model = plan_.models[index];
-            const auto& rows = rows_.at(model.name);
+            const auto& rows = rows_.at(model.name).perplexity;
+            fill_task_cells(variant, model, rows_.at(model.name).tasks);
             variant.done.push_back(model.done());
             for (const auto& eval : model.evals) {
                 if (eval.overrides != variant.at_evaluation) continue;
@@ -261,7 +267,7 @@ private:
     const StudyRequest& request_;
     const StudySettings& study_;
     StudyPlan plan_;
-    std::map<std::string, std::vector<EvalResult>> rows_;  // of each model
+    std::map<std::string, ModelRows> rows_;  // of each model
 };
 
 }  // namespace

@@ -18,6 +18,12 @@ std::string markdown(const StudyPlan& plan, const StudySettings& study, const St
         if (differences.rows.empty()) continue;
         text += "\n" + escape_markdown(differences_title(study)) + ":\n\n" + markdown_table(differences);
     }
+    if (study.probe.chosen()) {
+        const TableStyle style{0, "–", escape_markdown};
+        text += "\n" + markdown_table(task_table(plan, study, table, style));
+        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
+            text += "\n" + escape_markdown(differences_title(study)) + ":\n\n" + markdown_table(differences);
+    }
     for (const auto& note : notes_of(plan, study, table)) text += "\n" + escape_markdown(note) + "\n";
     return text;
 }
@@ -31,6 +37,12 @@ std::string latex(const StudyPlan& plan, const StudySettings& study, const Study
         const auto differences = difference_table(plan, study, table, style);
         if (!differences.rows.empty())
             text += latex_table(differences, escape_latex(differences_title(study) + several));
+    }
+    if (study.probe.chosen()) {
+        const TableStyle style{0, "--", latex_cell};
+        text += latex_table(task_table(plan, study, table, style), escape_latex(title_of(study)));
+        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
+            text += latex_table(differences, escape_latex(differences_title(study)));
     }
     return text;
 }
@@ -60,6 +72,13 @@ std::string html(const StudyPlan& plan, const StudySettings& study, const StudyT
         if (!charts[stride].series.empty()) body += html_figure(charts[stride]);
         const auto differences = difference_table(plan, study, table, style);
         if (!differences.rows.empty())
+            body += "<h3>" + escape_html(differences_title(study)) + "</h3>\n" + html_table(differences);
+    }
+    if (study.probe.chosen()) {
+        const TableStyle style{0, "–", escape_html};
+        body += "<h2>Exact match by length</h2>\n" + html_table(task_table(plan, study, table, style));
+        for (const auto& chart : charts) body += "<h3>" + escape_html(chart.title) + "</h3>\n" + html_figure(chart);
+        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
             body += "<h3>" + escape_html(differences_title(study)) + "</h3>\n" + html_table(differences);
     }
     for (const auto& note : notes_of(plan, study, table)) body += "<p class=\"under\">" + escape_html(note) + "</p>\n";

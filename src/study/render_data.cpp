@@ -49,6 +49,7 @@ Json cell_json(const StudyCell& cell, const StudySummary& summary) {
 }  // namespace
 
 std::string study_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
+    if (study.probe.chosen()) return task_csv(plan, study, table);
     std::vector<std::string> header{"model"};
     for (const auto& axis : study.axes) header.push_back(axis.name);
     for (const auto* column :
@@ -86,16 +87,22 @@ std::string study_csv(const StudyPlan& plan, const StudySettings& study, const S
 }
 
 std::string study_json(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
-    Json out{{"study", study.name},
-             {"title", title_of(study)},
-             {"metric", metric_key(table.metric)},
-             {"split", study.split},
-             {"seeds", study.seeds},
-             {"baseline", study.baseline.empty() ? Json() : Json(study.baseline)},
-             {"correction", "holm"},
-             {"comparisons", table.comparisons},
-             {"notes", notes_of(plan, study, table)},
-             {"models", Json::array()}};
+    const bool probe = study.probe.chosen();
+    Json out{{"study", study.name}, {"title", title_of(study)}};
+    if (probe) {
+        out["probe"] = {{"kind", study.probe.kind}, {"items", study.probe.items}, {"seed", study.probe.seed}};
+    } else {
+        out["metric"] = metric_key(table.metric);
+        out["split"] = study.split;
+    }
+    out["seeds"] = study.seeds;
+    out["baseline"] = study.baseline.empty() ? Json() : Json(study.baseline);
+    if (!probe) {
+        out["correction"] = "holm";
+        out["comparisons"] = table.comparisons;
+    }
+    out["notes"] = notes_of(plan, study, table);
+    out["models"] = Json::array();
     for (std::size_t i = 0; i < plan.variants.size(); ++i) {
         const auto& variant = plan.variants[i];
         Json model{{"name", variant.name},
@@ -108,6 +115,11 @@ std::string study_json(const StudyPlan& plan, const StudySettings& study, const 
         for (std::size_t stride = 0; stride < table.cells.size(); ++stride) {
             for (std::size_t at = 0; at < variant.cells[stride].size(); ++at)
                 model["cells"].push_back(cell_json(variant.cells[stride][at], table.cells[stride][i][at]));
+        }
+        if (probe) {
+            model["task"] = {{"name", variant.config.task.name}, {"length", variant.config.task.length}};
+            for (std::size_t at = 0; at < variant.task_cells.size(); ++at)
+                model["cells"].push_back(task_cell_json(variant.task_cells[at], table.tasks[i][at]));
         }
         out["models"].push_back(std::move(model));
     }

@@ -8,6 +8,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
+#include "task_cells.h"
 
 namespace longbow {
 
@@ -32,8 +33,8 @@ std::string settings_print(const Config& trained, std::uint64_t seed, const std:
 
 }  // namespace
 
-std::vector<SavedRow> read_saved_rows(const fs::path& file) {
-    std::vector<SavedRow> rows;
+SavedRows read_saved_rows(const fs::path& file) {
+    SavedRows rows;
     if (!fs::exists(file)) return rows;
     const auto lines = split(read_file(file), '\n');
     for (std::size_t i = 0; i < lines.size(); ++i) {
@@ -45,26 +46,43 @@ std::vector<SavedRow> read_saved_rows(const fs::path& file) {
                             ": not a row that `longbow study --save-rows` wrote; remove the line, or restore "
                             "the file");
         }
-        rows.push_back({eval_result_from_json(json, where), json[kSettingsKey].get<std::string>()});
+        const auto settings = json[kSettingsKey].get<std::string>();
+        if (json.contains("probe")) {
+            rows.tasks.emplace_back(task_score_from_json(json, where), settings);
+        } else {
+            rows.perplexity.emplace_back(eval_result_from_json(json, where), settings);
+        }
     }
     return rows;
 }
 
-bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, const ConfigContext& context,
-                     std::vector<EvalResult>& rows) {
-    std::vector<EvalResult> found;
+bool take_saved_rows(PlannedModel& model, const SavedRows& saved, const ConfigContext& context, ModelRows& rows) {
+    ModelRows found;
+    // Adds the last row of the wanted settings that `is_wanted` takes, and returns whether there is one.
+    const auto take = [](const auto& from, const std::string& print, const auto& is_wanted, auto& to) {
+        const auto row = std::find_if(from.rbegin(), from.rend(),
+                                      [&](const auto& one) { return one.second == print && is_wanted(one.first); });
+        if (row == from.rend()) return false;
+        to.push_back(row->first);
+        return true;
+    };
     for (const auto& eval : model.evals) {
         const auto print = settings_print(model.config, model.config.train.seed, eval.overrides, context);
         for (const auto length : eval.lengths) {
-            const auto row = std::find_if(saved.rbegin(), saved.rend(), [&](const SavedRow& one) {
-                return one.settings == print && is_row_of(one.row, model, eval, length);
-            });
-            if (row == saved.rend()) return false;
-            found.push_back(row->row);
+            const auto is_wanted = [&](const EvalResult& row) { return is_row_of(row, model, eval, length); };
+            if (!take(saved.perplexity, print, is_wanted, found.perplexity)) return false;
         }
     }
-    if (found.empty()) return false;
+    for (const auto& probe : model.probes) {
+        const auto print = settings_print(model.config, model.config.train.seed, probe.overrides, context);
+        for (std::size_t range = 0; range < probe.ranges.size(); ++range) {
+            const auto is_wanted = [&](const TaskScore& row) { return is_row_of(row, model, probe, range); };
+            if (!take(saved.tasks, print, is_wanted, found.tasks)) return false;
+        }
+    }
+    if (found.perplexity.empty() && found.tasks.empty()) return false;
     for (auto& eval : model.evals) eval.missing.clear();
+    for (auto& probe : model.probes) probe.missing = false;
     model.done_updates = model.updates;
     rows = std::move(found);
     return true;
@@ -73,16 +91,24 @@ bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, co
 bool write_saved_rows(const fs::path& file, const StudyPlan& plan, const ConfigContext& context) {
     std::string text;
     for (const auto& variant : plan.variants) {
-        for (std::size_t seed = 0; seed < variant.seeds.size(); ++seed) {
-            if (!variant.done[seed]) continue;
+        for (std::size_t i = 0; i < variant.seeds.size(); ++i) {
+            if (!variant.done[i]) continue;
+            const auto seed = variant.seeds[i];
+            const auto print = settings_print(variant.config, seed, variant.at_evaluation, context);
+            const auto add = [&](Json json) {
+                json[kSettingsKey] = print;
+                text += json_text(json) + "\n";
+            };
             for (const auto& cells : variant.cells) {
                 for (const auto& cell : cells) {
                     for (const auto& row : cell.rows) {
-                        if (row.seed != variant.seeds[seed]) continue;
-                        auto json = to_json(row);
-                        json[kSettingsKey] = settings_print(variant.config, row.seed, variant.at_evaluation, context);
-                        text += json_text(json) + "\n";
+                        if (row.seed == seed) add(to_json(row));
                     }
+                }
+            }
+            for (const auto& cell : variant.task_cells) {
+                for (const auto& score : cell.scores) {
+                    if (score.seed == seed) add(score.row);
                 }
             }
         }

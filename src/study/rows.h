@@ -4,25 +4,31 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/study/study.h"
 
 namespace longbow {
 
-// A row of results.jsonl, and the fingerprint of the settings that decide its numbers.
-struct SavedRow {
-    EvalResult row;
-    std::string settings;
+// What is measured of a model.
+struct ModelRows {
+    std::vector<EvalResult> perplexity;
+    std::vector<TaskScore> tasks;
+};
+
+// Rows of results.jsonl or probes.jsonl, each with the fingerprint of the settings that decide its numbers.
+struct SavedRows {
+    std::vector<std::pair<EvalResult, std::string>> perplexity;
+    std::vector<std::pair<TaskScore, std::string>> tasks;
 };
 
 // Returns the rows of a file; a missing one has none. Throws DataError "FILE:LINE" for a line that is not a saved row.
-std::vector<SavedRow> read_saved_rows(const std::filesystem::path& file);
+SavedRows read_saved_rows(const std::filesystem::path& file);
 
 // Marks a model as done, and adds its rows, if the saved ones have all of its measurements. A model of which a part is
 // missing is trained here and takes none of them, so that no table mixes two trainings of one seed.
-bool take_saved_rows(PlannedModel& model, const std::vector<SavedRow>& saved, const ConfigContext& context,
-                     std::vector<EvalResult>& rows);
+bool take_saved_rows(PlannedModel& model, const SavedRows& saved, const ConfigContext& context, ModelRows& rows);
 
 // Writes the rows of all models that are done, in the order of the plan, and returns whether there are any. Throws
 // Error.

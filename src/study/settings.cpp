@@ -21,6 +21,7 @@ using Kind = RawValue::Kind;
 
 constexpr int kDepth = 8;  // vary, axis, value, section, key, and a list of mappings in it
 constexpr std::size_t kMostModels = 10000;
+constexpr std::int64_t kMostItems = 10'000'000;  // as `longbow probe` takes
 constexpr std::int64_t kGreatestNumber = std::int64_t{1} << 40;
 
 class StudyReader {
@@ -37,6 +38,7 @@ public:
                    {"vary", [&](const RawValue& v) { read_axes(v); }},
                    {"seeds", [&](const RawValue& v) { read_seeds(v); }},
                    {"eval", [&](const RawValue& v) { read_eval(v); }},
+                   {"probe", [&](const RawValue& v) { read_probe(v); }},
                    {"baseline", [&](const RawValue& v) { read_baseline(v); }},
                    {"parts", [&](const RawValue& v) { read_parts(v); }},
                    {"rows", [&](const RawValue& v) { rows_folder_ = path_of(word_of(v, "rows", "a folder")); }}});
@@ -44,7 +46,11 @@ public:
         require(root, !study_.base.empty(), "base", "the config file that the models begin with");
         require(root, !study_.axes.empty(), "vary", "what the models differ in");
         require(root, !study_.seeds.empty(), "seeds", "such as seeds: [1, 2, 3]");
-        require(root, !study_.strides.empty(), "eval", "such as eval: {multiples: [1, 2, 4]}");
+        require(root, study_.probe.chosen() || !study_.strides.empty(), "eval", "such as eval: {multiples: [1, 2, 4]}");
+        if (study_.probe.chosen() && !study_.strides.empty())
+            throw ConfigError(study_.probe.place +
+                              ": probe: the models of a task have no text whose perplexity could be measured: "
+                              "leave out eval");
         check_names();
         check_parts();
         if (!rows_folder_.empty()) study_.rows = rows_folder_ / (study_.name + ".jsonl");
@@ -157,6 +163,28 @@ private:
         if (study_.strides.empty()) study_.strides = {0};
         std::sort(study_.lengths.begin(), study_.lengths.end());
         std::sort(study_.multiples.begin(), study_.multiples.end());
+    }
+
+    void read_probe(const RawValue& value) {
+        auto& probe = study_.probe;
+        probe.place = value.place;
+        read_keys(value, "probe",
+                  {{"kind",
+                    [&](const RawValue& v) {
+                        probe.kind = word_of(v, "probe.kind", "tasks");
+                        if (probe.kind != "tasks")
+                            refuse(v, "probe.kind: expected tasks, not '" + probe.kind +
+                                          "'; other probes take runs one by one (`longbow probe`)");
+                    }},
+                   {"items",
+                    [&](const RawValue& v) {
+                        probe.items = number_of<std::int64_t>(v, "probe.items", 1, kMostItems,
+                                                              "a whole number of items from 1 to 10,000,000");
+                    }},
+                   {"seed", [&](const RawValue& v) {
+                        probe.seed = number_of<std::uint64_t>(v, "probe.seed", 0, INT64_MAX, "a whole number from 0");
+                    }}});
+        if (!probe.chosen()) refuse(value, "probe: the key kind is missing: tasks");
     }
 
     void read_baseline(const RawValue& value) {

@@ -5,6 +5,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/interval.h"
 #include "longbow/study/study.h"
+#include "task_cells.h"
 
 namespace longbow {
 
@@ -91,6 +92,7 @@ StudyTable summarize(const StudyPlan& plan) {
         }
     }
     adjust(table);
+    table.tasks = summarize_tasks(plan);
     return table;
 }
 

@@ -16,11 +16,7 @@ namespace {
 
 constexpr double kLevel = 0.05;
 
-// A line of a variant in a table: what it shows, and its text in each column.
-struct Line {
-    std::string what;
-    std::vector<std::string> texts;  // empty: nothing to show
-};
+using Line = TableLine;
 
 bool same_seeds(const StudyTable& table) {
     std::set<std::int64_t> counts;
@@ -88,26 +84,8 @@ private:
     }
 
     [[nodiscard]] TextTable text_table(const TableStyle& style, Lines lines) const {
-        const auto& [stride, none, escape] = style;
-        TextTable text;
-        text.header = {escape("Model"), ""};
-        for (const auto& heading : column_headings(study_)) text.header.push_back(escape(heading));
-        text.left = {true, true};
-        text.left.resize(text.header.size(), false);
-        for (std::size_t i = 0; i < plan_.variants.size(); ++i) {
-            auto name = plan_.variants[i].name;
-            for (const auto& line : (this->*lines)(stride, i)) {
-                const bool empty = std::all_of(line.texts.begin(), line.texts.end(),
-                                               [](const std::string& one) { return one.empty(); });
-                if (empty && name.empty()) continue;  // the first line of a variant stays
-                auto& cells = text.rows.emplace_back();
-                cells.push_back({escape(name)});
-                cells.push_back({escape(line.what)});
-                for (const auto& one : line.texts) cells.push_back({escape(one.empty() ? none : one)});
-                name.clear();
-            }
-        }
-        return text;
+        return table_of_lines(plan_, column_headings(study_), style,
+                              [&](std::size_t variant) { return (this->*lines)(style.stride, variant); });
     }
 
     const StudyPlan& plan_;
@@ -134,6 +112,30 @@ std::set<std::string> absences(const StudyPlan& plan) {
 }
 
 }  // namespace
+
+TextTable table_of_lines(const StudyPlan& plan, const std::vector<std::string>& headings, const TableStyle& style,
+                         const std::function<std::vector<TableLine>(std::size_t variant)>& lines_of) {
+    const auto& escape = style.escape;
+    TextTable text;
+    text.header = {escape("Model"), ""};
+    for (const auto& heading : headings) text.header.push_back(escape(heading));
+    text.left = {true, true};
+    text.left.resize(text.header.size(), false);
+    for (std::size_t i = 0; i < plan.variants.size(); ++i) {
+        auto name = plan.variants[i].name;
+        for (const auto& line : lines_of(i)) {
+            const bool empty =
+                std::all_of(line.texts.begin(), line.texts.end(), [](const std::string& one) { return one.empty(); });
+            if (empty && name.empty()) continue;
+            auto& cells = text.rows.emplace_back();
+            cells.push_back({escape(name)});
+            cells.push_back({escape(line.what)});
+            for (const auto& one : line.texts) cells.push_back({escape(one.empty() ? style.none : one)});
+            name.clear();
+        }
+    }
+    return text;
+}
 
 TextTable value_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
                       const TableStyle& style) {
@@ -162,6 +164,7 @@ std::string stride_title(const StudySettings& study, std::size_t stride) {
 std::string differences_title(const StudySettings& study) { return "Differences to " + study.baseline; }
 
 std::string what_was_measured(const StudyPlan& plan, const StudySettings& study) {
+    if (study.probe.chosen()) return asked_tasks(plan, study);
     std::set<std::string> texts;
     std::int64_t tokens = 0;
     for (const auto& variant : plan.variants) {
@@ -181,6 +184,13 @@ std::string what_was_measured(const StudyPlan& plan, const StudySettings& study)
 
 std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
     std::vector<std::string> notes{what_was_measured(plan, study)};
+    const auto left = plan.all_models - plan.done - plan.from_rows;
+    const auto unfinished = fmt::format("{} of {} models are not done yet.", left, plan.all_models);
+    if (study.probe.chosen()) {
+        for (auto& note : task_notes(plan, study)) notes.push_back(std::move(note));
+        if (left > 0) notes.push_back(unfinished);
+        return notes;
+    }
     notes.push_back(metric_title(table.metric) +
                     fmt::format(": mean ± standard deviation over {} seed{}; ", study.seeds.size(),
                                 study.seeds.size() == 1 ? "" : "s") +
@@ -200,8 +210,7 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
             "One seed a model says nothing of other trainings: the differences are those of these models.");
     const auto absent = absences(plan);
     if (!absent.empty()) notes.push_back("A dash: " + join({absent.begin(), absent.end()}, "; ") + ".");
-    const auto left = plan.all_models - plan.done - plan.from_rows;
-    if (left > 0) notes.push_back(fmt::format("{} of {} models are not done yet.", left, plan.all_models));
+    if (left > 0) notes.push_back(unfinished);
     notes.insert(notes.end(), table.notes.begin(), table.notes.end());
     return notes;
 }

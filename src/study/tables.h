@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,15 @@ struct TableStyle {
     std::string (*escape)(const std::string&);
 };
 
+// A line of a variant in a table: what it shows, and its text in each column.
+struct TableLine {
+    std::string what;
+    std::vector<std::string> texts;  // empty: nothing to show
+};
+// Returns a table with the lines of each variant of the plan. Lines without a text are left out, but for a first one.
+TextTable table_of_lines(const StudyPlan& plan, const std::vector<std::string>& headings, const TableStyle& style,
+                         const std::function<std::vector<TableLine>(std::size_t variant)>& lines_of);
+
 TextTable value_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
                       const TableStyle& style);
 // Returns a table without rows if nothing is compared.
@@ -33,8 +43,20 @@ std::string what_was_measured(const StudyPlan& plan, const StudySettings& study)
 // Returns what a reader must know to read the tables, in notes of a sentence or two.
 std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
 
-// Returns a chart for each stride.
+// Returns a chart for each stride, and then those of the probe.
 std::vector<Chart> study_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+
+// The same of the probe `tasks` (task_tables.cpp); the tables have no rows if the study does not ask for it.
+TextTable task_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                     const TableStyle& style);
+TextTable task_difference_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                                const TableStyle& style);
+std::string asked_tasks(const StudyPlan& plan, const StudySettings& study);
+std::vector<std::string> task_notes(const StudyPlan& plan, const StudySettings& study);
+// Returns a chart for each task.
+std::vector<Chart> task_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+std::string task_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+Json task_cell_json(const TaskCell& cell, const TaskSummary& summary);
 
 // Formats for programs (render_data.cpp).
 std::string study_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);

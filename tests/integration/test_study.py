@@ -47,6 +47,24 @@ parts:
 rows: ../results
 """
 
+TASK_BASE = """model: {layers: 1, dim: 16, heads: 2, ffn_dim: 32, dropout: 0.0}
+task: {name: copy, length: 3}
+train: {length: 8, batch: 4, stop: 12 updates}
+schedule: {warmup: 2 updates}
+log: {tensorboard: false}
+"""
+TASK_STUDY = """name: tiny
+base: base.yaml
+vary:
+  method:
+    alibi: {position.method: alibi}
+    learned: {position.method: learned}
+seeds: [1, 2]
+probe: {kind: tasks, items: 20, seed: 5}
+baseline: alibi
+rows: ../results
+"""
+
 
 class Study(unittest.TestCase):
     def setUp(self):
@@ -190,6 +208,64 @@ class Study(unittest.TestCase):
         self.run_ok("--slurm", "array.sbatch")
         self.assertIn("#SBATCH --array=0-3", (self.home / "array.sbatch").read_text())
 
+    def test_a_study_of_tasks(self):
+        self.write(TASK_BASE, TASK_STUDY)
+        process = self.start("train.update:9")
+        self.wait_for("runs/tiny/alibi/seed-1/checkpoints/last", process)
+        process.kill()
+        process.communicate()
+        table = self.run_ok("--save-rows").stdout
+        self.assertIn("to L", table)
+        self.assertIn("learned: the positions end at 8 tokens", table)
+        data = json.loads((self.home / "runs/tiny/tables/tiny.json").read_text())
+        self.assertEqual(data["probe"], {"kind": "tasks", "items": 20, "seed": 5})
+        alibi, learned = data["models"]
+        for cell, bucket in zip(alibi["cells"], ([0, 1], [1, 2], [2, 4], [4, 8])):
+            self.assertEqual((cell["bucket"], cell["seeds"]), (bucket, 2))
+            values = [row["exact_match"] for row in cell["rows"]]
+            self.assertAlmostEqual(cell["exact_match"], sum(values) / 2, places=9)
+        self.assertEqual([cell["seeds"] for cell in learned["cells"]], [2, 0, 0, 0])
+        self.assertEqual(learned["cells"][0]["difference"]["seeds"], 2)
+        rows = list(csv.reader((self.home / "runs/tiny/tables/tiny.csv").read_text().splitlines()[1:]))
+        self.assertEqual((rows[0][0], len(rows)), ("model", 9))
+        self.assertIn("<svg", (self.home / "runs/tiny/tables/tiny.html").read_text())
+        self.assertFalse((self.home / "store").exists())
+
+        again = self.run_ok("--save-rows")
+        self.assertEqual(again.stdout, table)
+        self.assertNotIn("[1/", again.stderr)
+        probes = self.home / "runs/tiny/alibi/seed-1/probes.jsonl"
+        whole = probes.read_text()
+        self.assertEqual(len(whole.splitlines()), 4)
+        saved = self.home / "results/tiny.jsonl"
+        self.assertEqual(len(saved.read_text().splitlines()), 10)
+
+        # A probe that was cut short is made again, and nothing else is.
+        shutil.move(self.home / "results", self.home / "aside")
+        probes.write_text(whole[:whole.rindex("{") + 9])
+        repeated = self.run_ok()
+        self.assertEqual(repeated.stdout, table)
+        self.assertIn("[1/1] alibi/seed-1: probe tasks", repeated.stderr)
+
+        shutil.move(self.home / "aside", self.home / "results")
+        shutil.rmtree(self.home / "runs")
+        self.assertIn("0 of them done here, 4 by the rows in", self.run_ok("--dry-run").stdout)
+        self.assertEqual(self.run_ok().stdout, table)
+        self.write(TASK_BASE, TASK_STUDY.replace("items: 20", "items: 30"))
+        commands = self.run_ok("--print-commands").stdout
+        self.assertIn("longbow probe tasks runs/tiny/alibi/seed-1 --items 30 --seed 5 --out "
+                      "runs/tiny/alibi/seed-1/probes.jsonl\n", commands)
+        self.assertNotIn("prepare", commands)
+        self.assertIn("on this machine about ", self.run_ok("--dry-run").stdout)
+
+    def test_the_shipped_study_of_tasks_is_planned(self):
+        root = pathlib.Path(__file__).resolve().parents[2]
+        done = subprocess.run([LONGBOW, "study", str(root / "configs/studies/length-tasks.yaml"), "--part", "copy",
+                               "--run-dir", "none", "--print-commands"], cwd=self.home, capture_output=True, text=True,
+                              timeout=PATIENCE, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertLessEqual(done.stdout.count("longbow train "), 15)
+
     def test_refusals(self):
         for change, code, mention in (
                 (("seeds: [1, 2]", "sedes: [1, 2]"), 3, "tiny.yaml:14: a study: unknown key 'sedes', did you mean 'seeds'?"),
@@ -203,6 +279,9 @@ class Study(unittest.TestCase):
                 (("second: [rotary, rotary-pi]", "second: [rotary]"), 3, "parts: no part has rotary-pi"),
                 (("base: base.yaml", "base: bass.yaml"), 3, "tiny.yaml:3: base: there is no file"),
                 (("title:", "name:"), 3, "tiny.yaml:2: name is written here twice"),
+                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: the models of a task"),
+                (("eval:\n  multiples: [1, 4]\n  max_stream_tokens: 10240", "probe: {kind: tasks}"), 3,
+                 "tiny.yaml:15: probe.kind: tasks: alibi has no task.name"),
                 (("rows: ../results", ""), 2, "--save-rows")):
             self.write(BASE, STUDY.replace(*change))
             done = self.run_any("--save-rows")

@@ -5,7 +5,7 @@
 
 namespace longbow {
 
-// Returns the size of the vocabulary as the settings say it; 1 if they do not.
+// Returns the size of the vocabulary as the settings or their task say it; 1 if they do not.
 std::int64_t assumed_vocab_size(const Config& config);
 
 // Fills in the FLOPs of the missing parts of each model.

@@ -8,6 +8,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/config/config.h"
@@ -57,6 +58,22 @@ struct PlannedEval {
     auto operator<=>(const PlannedEval& other) const = default;
 };
 
+// What `longbow probe` measures of one trained model. The grid runs its command; which rows are its own, its owner
+// says.
+struct PlannedProbe {
+    std::string kind;  // "tasks": the verb below `longbow probe`
+    std::string file;  // in the run's folder, to which the command appends its rows: probes.jsonl
+    std::int64_t items = 0;
+    std::uint64_t seed = 0;
+    std::vector<std::string> overrides;  // settings of the model that the probe changes
+    // The ranges of lengths that have a row each, above .first and up to .second times the trained length, and the
+    // tokens that the longest item of each has.
+    std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
+    std::vector<std::int64_t> tokens;
+    bool missing = true;  // whether a range has no row
+    double flops = 0;     // if it is missing
+};
+
 struct PlannedModel {
     std::string name;  // "wikitext103/alibi-512": its folder below the run directory
     std::string dataset, method;
@@ -74,6 +91,7 @@ struct PlannedModel {
     double train_seconds = 0;
     double train_flops = 0;
     std::vector<PlannedEval> early, evals;
+    std::vector<PlannedProbe> probes;
     [[nodiscard]] bool trained() const { return done_updates >= updates; }
     [[nodiscard]] bool done() const;
 };
@@ -100,9 +118,13 @@ bool is_row_of(const EvalResult& row, const PlannedModel& model, const PlannedEv
 // Adds an evaluation at one length. Lengths that one command can evaluate share a PlannedEval.
 void add_eval(std::vector<PlannedEval>& evals, const PlannedEval& wanted, std::int64_t length);
 
-// Fills in what a model has done already: its updates, and the lengths that its evaluations miss. Throws ConfigError if
-// its run directory holds a training with other settings.
+// Fills in what a model has done already: its updates, and the lengths that its evaluations miss. Probes are left as
+// they are. Throws ConfigError if its run directory holds a training with other settings.
 void find_done(PlannedModel& model, const GridRequest& request);
+
+// Returns whether a file in the run's folder is at least as new as the run's newest checkpoint. Rows that are older may
+// belong to other weights, so they do not count as done.
+bool is_newer(const std::filesystem::path& file, const std::filesystem::path& run);
 
 // Warns of lengths for which the scored tokens are too few for a single window (--max-stream-tokens limits them).
 void warn_of_unreached(const GridPlan& plan);

@@ -1,8 +1,10 @@
 // Scores a run on new items of the task that it was trained on, within and beyond the trained length.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "longbow/model/language_model.h"
@@ -18,8 +20,11 @@ struct TaskBucket {
     std::int64_t least = 1, most = 1;  // lengths of items, uniform between them
 };
 
-// Returns the buckets (0, 1], (1, 2], (2, 4] and (4, 8] as far as the task has items and the model a position for each
-// of their tokens. `max_tokens` is MeasuredRun::max_length.
+// The ranges of lengths, in multiples of task.length.
+inline constexpr std::array<std::pair<std::int64_t, std::int64_t>, 4> kTaskRanges{{{0, 1}, {1, 2}, {2, 4}, {4, 8}}};
+
+// Returns the buckets of kTaskRanges as far as the task has items and the model a position for each of their tokens.
+// `max_tokens` is MeasuredRun::max_length.
 std::vector<TaskBucket> task_buckets(const Task& task, std::int64_t task_length, std::int64_t max_tokens);
 
 struct ItemScore {

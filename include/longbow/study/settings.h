@@ -32,6 +32,14 @@ struct StudyPart {
     std::vector<std::string> values;  // names of values; of each axis that is named, one of these must be the model's
 };
 
+// What `longbow probe` measures of each model, in place of perplexity.
+struct StudyProbe {
+    std::string kind, place;   // "tasks"; empty: nothing
+    std::int64_t items = 500;  // of each range of lengths
+    std::uint64_t seed = 1;    // of the items, which are the same for all models of a task
+    [[nodiscard]] bool chosen() const { return !kind.empty(); }
+};
+
 struct StudySettings {
     std::string file, name, title;
     std::vector<std::string> base;       // config files, left to right
@@ -43,7 +51,8 @@ struct StudySettings {
     std::vector<double> multiples;       // of each model's train.length, ascending
     std::vector<std::int64_t> strides;   // each gives a table; 0: windows without overlap
     std::int64_t max_stream_tokens = 0;  // 0: the whole split
-    std::string baseline;                // the name of a value; empty: nothing is compared
+    StudyProbe probe;
+    std::string baseline;  // the name of a value; empty: nothing is compared
     std::vector<StudyPart> parts;
     std::filesystem::path rows;  // the file of finished rows; empty: none
 };

@@ -17,6 +17,7 @@
 #include "longbow/report/output_files.h"
 #include "longbow/report/tables.h"
 #include "longbow/study/settings.h"
+#include "longbow/study/task_score.h"
 
 namespace longbow {
 
@@ -33,6 +34,14 @@ struct StudyCell {
     std::vector<EvalResult> rows;
 };
 
+// What one model of the grid is asked on its task: items of a range of lengths, with a row for each seed that has one.
+struct TaskCell {
+    std::int64_t from = 0, to = 1;     // multiples of the task's length
+    std::int64_t least = 1, most = 1;  // lengths of items
+    std::string absent;                // why nothing is measured here: "the positions end at 42 tokens"
+    std::vector<TaskScore> scores;
+};
+
 // A combination of values, one of each axis.
 struct StudyVariant {
     std::string name;                        // the names of its values: "alibi", "alibi-long"
@@ -46,6 +55,7 @@ struct StudyVariant {
     std::string baseline;    // the variant that it is compared with; empty: none
     // By stride, then by length, each in the order of the settings.
     std::vector<std::vector<StudyCell>> cells;
+    std::vector<TaskCell> task_cells;  // one for each of kTaskRanges; empty without the probe `tasks`
 };
 
 struct StudyPlan : GridPlan {  // its models are those of the requested part
@@ -55,8 +65,8 @@ struct StudyPlan : GridPlan {  // its models are those of the requested part
 };
 
 // Throws UsageError for an unknown part, and ConfigError: settings that the configuration refuses, or that cannot be
-// changed at an evaluation (each with file and line); a model in the run directory that was trained with other
-// settings.
+// changed at an evaluation, or a model without the task that is asked for (each with file and line); a model in the run
+// directory that was trained with other settings.
 StudyPlan plan_study(const StudyRequest& request);
 // Returns the plan as text. With request.meter it estimates the time of each part on this machine.
 std::string plan_text(const StudyPlan& plan, const StudyRequest& request);
@@ -81,11 +91,21 @@ struct StudySummary {
     std::optional<Comparison> difference;
     std::optional<double> adjusted_p;  // by Holm's method over all differences of the study
 };
-// The numbers of a study, by stride, variant and length.
+// The exact match of a model in a range of lengths, and its difference to the baseline.
+struct TaskSummary {
+    std::int64_t seeds = 0;
+    double mean = 0, sd = 0;
+    std::optional<Interval> interval;  // of several seeds, for other trainings; of a single one, for other items
+    std::int64_t pairs = 0;            // seeds that the model and its baseline have
+    double difference = 0;
+    std::optional<Interval> difference_interval;  // over seeds
+};
+// The numbers of a study, by stride, variant and length; of the probe `tasks`, by variant and range.
 struct StudyTable {
     Metric metric = Metric::ppl;  // bits per byte where the models' tokenizers differ
     std::vector<std::vector<std::vector<StudySummary>>> cells;
-    std::size_t comparisons = 0;     // that the p-values are adjusted for
+    std::size_t comparisons = 0;  // that the p-values are adjusted for
+    std::vector<std::vector<TaskSummary>> tasks;
     std::vector<std::string> notes;  // of differences that cannot be computed
 };
 StudyTable summarize(const StudyPlan& plan);
