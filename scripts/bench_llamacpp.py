@@ -49,8 +49,9 @@ def parsed(output):
 
 
 def run(tool, model, text, length, chunks, threads):
+    # At its default verbosity, the tool leaves out the times.
     done = subprocess.run([tool, "-m", model, "-f", text, "-c", str(length), "-b", str(length), "--chunks", str(chunks),
-                           "-t", str(threads), "-tb", str(threads)], capture_output=True, text=True,
+                           "-t", str(threads), "-tb", str(threads), "-lv", "4"], capture_output=True, text=True,
                           env={**os.environ, "LC_ALL": "C"})
     if done.returncode != 0:
         raise SystemExit(f"error: {TOOL} ended with {done.returncode}:\n{done.stderr[-2000:]}")

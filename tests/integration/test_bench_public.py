@@ -106,7 +106,7 @@ class BenchPublic(unittest.TestCase):
         milliseconds, perplexity = llamacpp.run(tool, "model.gguf", "text", 2048, 2, threads=3)
         self.assertEqual((milliseconds, perplexity), (6012.5, 21.2544))
         self.assertEqual((self.dir / "arguments").read_text().split(),
-                         "-m model.gguf -f text -c 2048 -b 2048 --chunks 2 -t 3 -tb 3".split())
+                         "-m model.gguf -f text -c 2048 -b 2048 --chunks 2 -t 3 -tb 3 -lv 4".split())
         with self.assertRaisesRegex(SystemExit, "4096 tokens of 6144"):
             llamacpp.run(tool, "model.gguf", "text", 2048, 3, threads=1)
 
