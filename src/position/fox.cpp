@@ -9,7 +9,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_sigmoid.h>
 
-#include "longbow/position/position_method.h"
+#include "earlier.h"
 
 namespace longbow {
 
@@ -30,10 +30,9 @@ public:
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const auto logits =
             at::linear(call.x.to(weight_.scalar_type()), weight_.select(0, call.layer), bias_.select(0, call.layer));
-        auto gates = at::log_sigmoid(logits.transpose(1, 2));  // [batch, heads, new tokens]
+        const auto gates = at::log_sigmoid(logits.transpose(1, 2));  // [batch, heads, new tokens]
         const auto queries = gates.size(2);
-        if (call.state != nullptr) gates = call.state->append("gates", gates, call.keys, /*dim=*/2);
-        const auto sums = gates.cumsum(2, at::kDouble);
+        const auto sums = with_earlier(call, "gates", gates, /*dim=*/2).cumsum(2, at::kDouble);
         BiasSpec spec;
         spec.row = sums.narrow(2, sums.size(2) - queries, queries);
         spec.column = sums.neg();

@@ -11,6 +11,7 @@
 #include <cmath>
 
 #include "alibi.h"
+#include "earlier.h"
 #include "longbow/core/choice.h"
 #include "longbow/position/position_method.h"
 
@@ -44,12 +45,9 @@ public:
         BiasSpec spec;
         switch (gate_) {
             case GrapeGate::query: spec.query_slopes = slopes_of(call.q, call.layer); break;
-            case GrapeGate::key: {
-                spec.key_slopes = slopes_of(call.k, call.layer);
-                if (call.state != nullptr)
-                    spec.key_slopes = call.state->append("slopes", spec.key_slopes, call.keys, /*dim=*/2);
+            case GrapeGate::key:
+                spec.key_slopes = with_earlier(call, "slopes", slopes_of(call.k, call.layer), /*dim=*/2);
                 break;
-            }
         }
         return spec;
     }

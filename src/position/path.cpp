@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "earlier.h"
 #include "scored.h"
 
 namespace longbow {

@@ -39,8 +39,4 @@ at::Tensor softmax_values(const ScoredAttention& in, const at::Tensor& scores, c
     return weighted_values(in, scores.masked_fill(hidden, -std::numeric_limits<double>::infinity()).softmax(-1));
 }
 
-at::Tensor with_earlier(const PositionCall& call, const char* name, const at::Tensor& fresh, std::int64_t dim) {
-    return call.state == nullptr ? fresh : call.state->append(name, fresh, call.keys, dim);
-}
-
 }  // namespace longbow

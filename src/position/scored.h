@@ -24,7 +24,4 @@ at::Tensor weighted_values(const ScoredAttention& in, const at::Tensor& weights)
 // Returns the same with the softmax of the scores of the keys that are not hidden.
 at::Tensor softmax_values(const ScoredAttention& in, const at::Tensor& scores, const at::Tensor& hidden);
 
-// Returns what `fresh`, of the new tokens of the call, continues: all tokens' along `dim`.
-at::Tensor with_earlier(const PositionCall& call, const char* name, const at::Tensor& fresh, std::int64_t dim);
-
 }  // namespace longbow

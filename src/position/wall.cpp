@@ -8,7 +8,7 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_sigmoid.h>
 
-#include "longbow/position/position_method.h"
+#include "earlier.h"
 
 namespace longbow {
 
@@ -33,10 +33,10 @@ public:
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
         const auto logits =
             at::linear(call.x.to(weight_.scalar_type()), weight_.select(0, call.layer), bias_.select(0, call.layer));
-        auto gates = at::log_sigmoid(logits.unflatten(-1, {heads_, head_dim_}).transpose(1, 2));
-        if (call.state != nullptr) gates = call.state->append("gates", gates, call.keys, /*dim=*/2);
+        const auto gates = at::log_sigmoid(logits.unflatten(-1, {heads_, head_dim_}).transpose(1, 2));
         BiasSpec spec;
-        spec.channel = gates.cumsum(2, at::kDouble);  // [batch, heads, keys, head_dim]
+        // [batch, heads, keys, head_dim]
+        spec.channel = with_earlier(call, "gates", gates, /*dim=*/2).cumsum(2, at::kDouble);
         return spec;
     }
 
