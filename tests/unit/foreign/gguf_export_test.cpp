@@ -20,15 +20,15 @@
 #include "longbow/core/json_text.h"
 #include "longbow/foreign/foreign_model.h"
 #include "longbow/foreign/gguf_export.h"
+#include "unit/foreign/export_case.h"
 
 namespace longbow {
 namespace {
 
+using test::kWords;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr std::int64_t kWords = 40;
 
 // Methods with an option that no other program has.
 void add_methods(ConfigContext& context) {
@@ -37,38 +37,8 @@ void add_methods(ConfigContext& context) {
 }
 const ContextSource methods{add_methods};
 
-OptionMap options_of(const std::string& method) {
-    if (method == "alibi")
-        return {{"slopes", std::string("authors")},
-                {"slope_scale", 1.0},
-                {"bias_max", 8.0},
-                {"rounding", std::string("none")}};
-    if (method == "learned") return {{"max_length", std::int64_t{0}}, {"offset", std::int64_t{0}}};
-    if (method == "rotary")
-        return {{"base", 10000.0},         {"pairs", std::string("interleaved")},
-                {"dim", std::int64_t{0}},  {"scaling", std::string("none")},
-                {"factor", 1.0},           {"original_length", std::int64_t{0}},
-                {"low_freq_factor", 1.0},  {"high_freq_factor", 4.0},
-                {"beta_fast", 32.0},       {"beta_slow", 1.0},
-                {"attention_factor", 0.0}, {"mscale", 0.0},
-                {"mscale_all_dim", 0.0},   {"truncate", true}};
-    return {};
-}
-
 Config config_of(const std::string& method, NormKind norm, Activation activation, bool bias) {
-    Config config;
-    config.model.layers = 2;
-    config.model.dim = 24;
-    config.model.heads = 6;
-    config.model.ffn_dim = 96;
-    config.model.norm = norm;
-    config.model.activation = activation;
-    config.model.bias = bias;
-    config.model.embedding_scale = EmbeddingScale::none;
-    config.position.method = method;
-    config.position.options = options_of(method);
-    config.train.length = 32;
-    return config;
+    return test::config_of(method, norm, activation, bias, /*heads=*/6);
 }
 
 GgufExport plan(const Config& config, const GgufExportRequest& request = {}) {
@@ -78,11 +48,7 @@ std::string architecture_of(const Config& config, const GgufExportRequest& reque
     return plan(config, request).architecture;
 }
 std::string refusal(const Config& config, const std::string& architecture = "") {
-    try {
-        return "it was exported to " + architecture_of(config, {architecture, ""});
-    } catch (const CheckpointError& error) {
-        return error.what();
-    }
+    return test::refusal_of([&] { return architecture_of(config, {architecture, ""}); });
 }
 
 constexpr auto kLayer = NormKind::layernorm, kRms = NormKind::rmsnorm;

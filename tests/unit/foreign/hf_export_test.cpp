@@ -13,59 +13,21 @@
 #include "longbow/core/safetensors_header.h"
 #include "longbow/foreign/foreign_model.h"
 #include "longbow/foreign/hf_export.h"
+#include "unit/foreign/export_case.h"
 
 namespace longbow {
 namespace {
 
+using test::config_of;
+using test::kWords;
+using test::options_of;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr std::int64_t kWords = 40;
-
-OptionMap options_of(const std::string& method) {
-    if (method == "alibi")
-        return {{"slopes", std::string("authors")},
-                {"slope_scale", 1.0},
-                {"bias_max", 8.0},
-                {"rounding", std::string("none")}};
-    if (method == "learned") return {{"max_length", std::int64_t{0}}, {"offset", std::int64_t{0}}};
-    if (method == "rotary")
-        return {{"base", 10000.0},         {"pairs", std::string("interleaved")},
-                {"dim", std::int64_t{0}},  {"scaling", std::string("none")},
-                {"factor", 1.0},           {"original_length", std::int64_t{0}},
-                {"low_freq_factor", 1.0},  {"high_freq_factor", 4.0},
-                {"beta_fast", 32.0},       {"beta_slow", 1.0},
-                {"attention_factor", 0.0}, {"mscale", 0.0},
-                {"mscale_all_dim", 0.0},   {"truncate", true}};
-    if (method == "t5") return {{"buckets", std::int64_t{32}}};
-    return {};
-}
-
-// Longbow's defaults, without the scale of the embedding, which few classes have.
-Config config_of(const std::string& method, NormKind norm, Activation activation, bool bias) {
-    Config config;
-    config.model.layers = 2;
-    config.model.dim = 24;
-    config.model.heads = 4;
-    config.model.ffn_dim = 96;
-    config.model.norm = norm;
-    config.model.activation = activation;
-    config.model.bias = bias;
-    config.model.embedding_scale = EmbeddingScale::none;
-    config.position.method = method;
-    config.position.options = options_of(method);
-    config.train.length = 32;
-    return config;
-}
 
 HfExport plan(const Config& config) { return plan_hf_export({config, kWords, 3}, "RUN"); }
 std::string class_of(const Config& config) { return plan(config).class_name; }
 std::string refusal(const Config& config) {
-    try {
-        return "it was exported to " + class_of(config);
-    } catch (const CheckpointError& error) {
-        return error.what();
-    }
+    return test::refusal_of([&] { return class_of(config); });
 }
 
 constexpr auto kLayer = NormKind::layernorm, kRms = NormKind::rmsnorm;
