@@ -162,12 +162,21 @@ Value remembered(std::map<std::string, Value>& known, const PublicModel& model, 
     return found->second;
 }
 
-fs::path find_or_make(const PublicModel& model) {
+constexpr const char* kRemedy =
+    "; LONGBOW_CACHE names another cache, and `longbow import` imports to a place of your choice";
+
+// Returns the folder of the model's entry, which need not exist.
+fs::path entry_of(const PublicModel& model) {
     const auto cache = cache_folder();
+    if (cache.empty()) {
+        throw Error(model.place.string() + ": neither LONGBOW_CACHE, XDG_CACHE_HOME nor HOME is set" + kRemedy);
+    }
+    return fs::absolute(cache) / "imports" / content_key(model);
+}
+
+fs::path find_or_make(const PublicModel& model) {
     const auto name = model.place.string();
-    const auto remedy = "; LONGBOW_CACHE names another cache, and `longbow import` imports to a place of your choice";
-    if (cache.empty()) throw Error(name + ": neither LONGBOW_CACHE, XDG_CACHE_HOME nor HOME is set" + remedy);
-    const auto entry = fs::absolute(cache) / "imports" / content_key(model);
+    const auto entry = entry_of(model);
     failpoint("import.cache_hashed");
     if (!damage_in(entry).empty()) {
         try {
@@ -180,7 +189,7 @@ fs::path find_or_make(const PublicModel& model) {
             }
         } catch (const Error& error) {
             if (error.code() != ExitCode::failure || stop_requested()) throw;
-            throw Error(name + " cannot be imported into the cache: " + error.what() + remedy);
+            throw Error(name + " cannot be imported into the cache: " + error.what() + kRemedy);
         }
     }
     log::info(name + ": found in the cache, " + entry.string());
@@ -201,6 +210,13 @@ std::string content_key(const PublicModel& model) {
     static std::map<std::string, std::string> known;
     const StopHandlersScope stops;
     return remembered(known, model, key_of);
+}
+
+fs::path cached_place(const PublicModel& model) { return checkpoint_in(entry_of(model)); }
+
+bool is_cached(const PublicModel& model) {
+    std::error_code error;
+    return fs::exists(entry_of(model) / "entry.json", error);
 }
 
 fs::path cached_checkpoint(const PublicModel& model) {

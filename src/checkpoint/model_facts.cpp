@@ -36,6 +36,18 @@ ModelFacts facts_of_checkpoint(const std::filesystem::path& checkpoint) {
 
 }  // namespace
 
+LoadedCheckpoint checkpoint_to_import(const PublicModel& named) {
+    const auto request = import_request(named);
+    const auto model = named.is_file() ? read_gguf_model(request.source) : read_hf_model(request.source);
+    LoadedCheckpoint checkpoint;
+    checkpoint.path = named.place;
+    checkpoint.config = complete_config(model.config, model.name);
+    checkpoint.manifest = {{"vocab_size", model.vocab_size}};
+    checkpoint.tokenizer = open_imported_tokenizer(request, model);
+    checkpoint.bos = bos_of(model, *checkpoint.tokenizer);
+    return checkpoint;
+}
+
 ModelFacts model_facts(const std::string& text) {
     const auto model = public_model(text);
     auto facts = model ? facts_of_public(*model) : facts_of_checkpoint(resolve_checkpoint(text));

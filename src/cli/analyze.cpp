@@ -38,6 +38,7 @@ struct EarlyTokenFlags {
 // ones.
 void complete(EarlyTokenFlags& flags) {
     take_model_overrides(flags.request);
+    if (!flags.out.empty()) check_output_folder(flags.out);
     auto& lengths = flags.lengths;
     auto& stride = flags.evaluation.stride;
     lengths = distinct_lengths(lengths);

@@ -27,6 +27,7 @@ struct Flags {
 
 int run(const Flags& flags) {
     auto request = flags.request;
+    check_output_folder(request.out);  // before a public model is imported
     request.checkpoint = resolve_checkpoint(flags.checkpoint);
     if (!flags.dtype.empty()) request.dtype = choice_named<DType>(flags.dtype);
     const auto report = export_hf(request);
@@ -73,6 +74,7 @@ struct GgufFlags {
 
 int run_gguf(const GgufFlags& flags) {
     auto request = flags.request;
+    check_output(request.out);  // before a public model is imported
     request.checkpoint = resolve_checkpoint(flags.checkpoint);
     request.name = run_name(run_folder(request.checkpoint));
     if (!flags.dtype.empty()) request.weights = choice_named<GgufWeights>(flags.dtype);

@@ -9,6 +9,7 @@
 
 #include "flag_values.h"
 #include "longbow/checkpoint/checkpoint.h"
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/core/signals.h"
 #include "verbs.h"
 #include "whole_number.h"
@@ -23,6 +24,18 @@ struct Flags {
     bool past_boundary = false;
 };
 
+bool begins_with_boundary(const LoadedCheckpoint& loaded) { return !loaded.bos || *loaded.bos != Bos::never; }
+
+// Refuses a prompt that a public model cannot continue before the model is imported.
+void check_before_import(const Flags& flags, GenerateRequest request) {
+    const auto named = public_model(flags.checkpoint);
+    if (!named || is_cached(*named)) return;
+    const auto checkpoint = checkpoint_to_import(*named);
+    request.boundary_first = begins_with_boundary(checkpoint);
+    check_prompt(*make_meta_model(checkpoint.config, vocab_size_of(checkpoint.manifest)), *checkpoint.tokenizer,
+                 request);
+}
+
 int run(const Flags& flags, const CommonOptions& common) {
     install_stop_handlers();
     auto request = flags.request;
@@ -30,8 +43,9 @@ int run(const Flags& flags, const CommonOptions& common) {
     check_request(request);
     const auto device = resolve_device(common.device);
     prepare_process(device);
+    check_before_import(flags, request);
     auto loaded = load_checkpoint(resolve_checkpoint(flags.checkpoint));
-    request.boundary_first = !loaded.bos || *loaded.bos != Bos::never;
+    request.boundary_first = begins_with_boundary(loaded);
     check_prompt(*loaded.model, *loaded.tokenizer, request);
     loaded.model->to(torch::Device(device));
     std::cout << request.prompt << std::flush;

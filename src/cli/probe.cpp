@@ -94,6 +94,7 @@ int run_probe(const ProbeFlags& flags, const CommonOptions& common, const Probe&
     choice.overrides = take_overrides(checkpoints);
     if (checkpoints.empty())
         throw UsageError(choice.overrides.front() + " changes a setting of a checkpoint: name one, or more");
+    if (!flags.out.empty()) check_output(flags.out);
     auto runs = load_runs(checkpoints, choice, probe.check);
     std::vector<std::filesystem::path> files;
     for (const auto& run : runs) {

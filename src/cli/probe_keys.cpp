@@ -23,10 +23,14 @@ struct KeyFlags : ProbeFlags {
 // The evaluator, and the key tokens that it has found for each kind of windows.
 class Judge {
 public:
-    Judge(const KeyFlags& flags, MeasuredText& text) : flags_(flags), text_(text) {
+    // `first` is a run that is to be measured. What it cannot have is found before a public evaluator is imported.
+    Judge(const KeyFlags& flags, MeasuredText& text, const MeasuredRun& first) : flags_(flags), text_(text) {
         auto choice = flags.model;
         choice.overrides.clear();
-        auto runs = load_runs({flags.evaluator}, choice, [](const MeasuredRun&) {});
+        auto runs = load_runs({flags.evaluator}, choice, [&](const MeasuredRun& evaluator) {
+            (void)windows_of(first, evaluator, flags.windows);
+            (void)text.stream(evaluator);
+        });
         if (runs.size() != 1)
             throw UsageError("--evaluator " + flags.evaluator + " is a folder of runs: name one of them");
         run_ = std::move(runs.front());
@@ -64,7 +68,7 @@ int probe_keys(const KeyFlags& flags, const CommonOptions& common) {
     std::optional<Judge> judge;  // opened when the process is set up
     return run_probe(flags, common,
                      {[&](const MeasuredRun& run) {
-                          if (!judge) judge.emplace(flags, text);
+                          if (!judge) judge.emplace(flags, text, run);
                           (void)windows_of(run, judge->run(), flags.windows);
                           (void)text.stream(run);
                       },

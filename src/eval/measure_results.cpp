@@ -71,7 +71,7 @@ ResultsMeasurement::ResultsMeasurement(ResultsRequest request, Communicator& ran
     for (auto& run : plan_.runs()) find_known(run);
 }
 
-void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
+void ResultsMeasurement::check_outputs(const MeasuredRun& run) {
     if (!ranks_.leader() || request_.only_estimates) return;
     const auto results = results_of(run);
     if (request_.out.empty() && runs_in_model(run)) {
@@ -82,6 +82,12 @@ void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
     check_not_a_text("--out", results, texts);
     check_not_of_run(run, "--out", results);
     if (request_.token_logprobs.empty()) return;
+    if (request_.token_logprobs.find("{run}") == std::string::npos) {
+        // A run is examined once more after an import.
+        const auto own = run.model.empty() ? run.checkpoint.path.string() : run.model;
+        if (!first_.empty() && first_ != own) refuse_logprobs_of_several();
+        first_ = own;
+    }
     for (const auto& evaluation : request_.evaluations) {
         const auto path = logprobs_path(request_.token_logprobs, run.name, evaluation.length);
         check_not_a_text("--token-logprobs", path, texts);
@@ -91,15 +97,17 @@ void ResultsMeasurement::check_outputs(const MeasuredRun& run) const {
     }
 }
 
+void ResultsMeasurement::refuse_logprobs_of_several() const {
+    throw UsageError("--token-logprobs with several runs needs {run} in the file name, e.g. logprobs-{run}" +
+                     std::string(request_.evaluations.size() > 1 ? "-{length}" : "") + ".npy");
+}
+
 // Throws UsageError if two runs of one name (two checkpoints of a run) would write the same file.
 void ResultsMeasurement::check_logprobs() {
     const auto& pattern = request_.token_logprobs;
     auto& runs = plan_.runs();
     if (pattern.empty() || runs.size() == 1) return;
-    if (pattern.find("{run}") == std::string::npos) {
-        throw UsageError("--token-logprobs with several runs needs {run} in the file name, e.g. logprobs-{run}" +
-                         std::string(request_.evaluations.size() > 1 ? "-{length}" : "") + ".npy");
-    }
+    if (pattern.find("{run}") == std::string::npos) refuse_logprobs_of_several();
     std::map<std::string, const MeasuredRun*> paths;
     for (const auto& [run, stream, rows, partials] : runs) {
         const auto path = logprobs_path(pattern, run.name, request_.evaluations.front().length);

@@ -3,6 +3,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -40,19 +41,20 @@ struct Located {
     fs::path named;       // what the run's name is made of: the checkpoint, or a public model's place
     std::string variant;  // follows the name
     std::string model;    // MeasuredRun::model
+    // The public model whose place in the cache `checkpoint` is.
+    std::optional<PublicModel> imported{};
 };
 
 std::vector<Located> located(const std::vector<fs::path>& checkpoints) {
     std::vector<Located> places;
-    for (const auto& checkpoint : checkpoints) places.push_back({checkpoint, checkpoint, "", ""});
+    for (const auto& checkpoint : checkpoints) places.push_back({checkpoint, checkpoint, "", "", std::nullopt});
     return places;
 }
 
-// Returns the checkpoints that an argument stands for. A text that exists as a path is that path, even if it contains
-// '@'. A folder that is no run stands for all runs in it.
+// Returns the checkpoints that an argument stands for; that of a public model has no path yet. A text that exists as a
+// path is that path, even if it contains '@'. A folder that is no run stands for all runs in it.
 std::vector<Located> checkpoints_of(const std::string& text) {
-    if (const auto model = public_model(text))
-        return {{cached_checkpoint(*model), model->place, model->variant(), text}};
+    if (const auto model = public_model(text)) return {{{}, model->place, model->variant(), text, model}};
     fs::path folder = text;
     std::string which;
     if (const auto at = text.rfind('@'); !fs::exists(folder) && at != std::string::npos) {
@@ -76,12 +78,15 @@ std::vector<Located> checkpoints_of(const std::string& text) {
 }
 
 std::vector<Located> locate_all(const std::vector<std::string>& arguments) {
-    std::vector<Located> places;
-    std::set<fs::path> seen;
+    std::vector<Located> found, places;
     for (const auto& text : arguments) {
-        for (auto& place : checkpoints_of(text)) {
-            if (seen.insert(fs::canonical(place.checkpoint)).second) places.push_back(std::move(place));
-        }
+        for (auto& place : checkpoints_of(text)) found.push_back(std::move(place));
+    }
+    std::set<fs::path> seen;
+    for (auto& place : found) {
+        // A public model's files are read for this, so that all other arguments have been looked up before.
+        if (place.imported) place.checkpoint = cached_place(*place.imported);
+        if (seen.insert(fs::weakly_canonical(place.checkpoint)).second) places.push_back(std::move(place));
     }
     return places;
 }
@@ -94,10 +99,13 @@ std::vector<std::string> names_of(const std::vector<Located>& places) {
     return names;
 }
 
+// Before an import there are no weights, and a checkpoint has no fingerprint.
+bool has_weights(const MeasuredRun& run) { return !run.checkpoint.fingerprint.empty(); }
+
 // This check comes before the first forward pass. The model has no values, which would take memory and time.
 void check_model(MeasuredRun& run, const Config& config) {
     const auto shape = make_meta_model(config, run.vocab_size());
-    check_weights(run.checkpoint.path, *shape);
+    if (has_weights(run)) check_weights(run.checkpoint.path, *shape);
     run.max_length = shape->position().max_length();
     run.depends_on_length = shape->position().depends_on_length();
     make_attention_backend(config.attention.backend, attention_request(config, shape->position(), run.dtype, "cpu"));
@@ -118,6 +126,7 @@ void override_settings(MeasuredRun& run, const std::vector<std::string>& overrid
     const auto before = config;
     config = load_config({{}, overrides, config_json(before, known), run.checkpoint.path.string()}, known);
     run.overrides = join(overrides, " ");
+    if (!has_weights(run)) return;
     std::vector<std::string> changes;
     for (const auto& change : config_differences(before, config, known))
         changes.push_back(change.key + ": " + change.before + " -> " + change.after);
@@ -136,9 +145,10 @@ void check_overridden(MeasuredRun& run) {
     }
 }
 
-MeasuredRun load_run(const Located& place, const std::string& name, const ModelChoice& choice) {
+MeasuredRun run_of(const Located& place, const std::string& name, const ModelChoice& choice,
+                   LoadedCheckpoint checkpoint) {
     MeasuredRun run;
-    run.checkpoint = open_checkpoint(place.checkpoint);
+    run.checkpoint = std::move(checkpoint);
     run.folder = place.model.empty() ? run_folder(place.checkpoint) : fs::current_path();
     if (!place.model.empty()) run.model_place = place.named;
     run.model = escape_invalid_utf8(place.model);
@@ -155,6 +165,11 @@ MeasuredRun load_run(const Located& place, const std::string& name, const ModelC
     }
     check_overridden(run);
     return run;
+}
+
+MeasuredRun load_run(const Located& place, const std::string& name, const ModelChoice& choice) {
+    return run_of(place, name, choice,
+                  open_checkpoint(place.imported ? cached_checkpoint(*place.imported) : place.checkpoint));
 }
 
 }  // namespace
@@ -187,10 +202,23 @@ std::vector<MeasuredRun> load_runs(const std::vector<std::string>& arguments, co
                                    const std::function<void(const MeasuredRun&)>& check) {
     const auto places = locate_all(arguments);
     const auto names = names_of(places);
+    const auto check_run = [&](const MeasuredRun& run) {
+        places.size() == 1 ? check(run) : named(run, [&] { check(run); });
+    };
+    // An import takes long, so that what can be checked of all runs is checked before the first.
+    std::vector<std::optional<MeasuredRun>> loaded(places.size());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+        const auto& place = places[i];
+        if (place.imported && !is_cached(*place.imported)) {
+            check_run(run_of(place, names[i], choice, checkpoint_to_import(*place.imported)));
+        } else {
+            check_run(loaded[i].emplace(load_run(place, names[i], choice)));
+        }
+    }
     std::vector<MeasuredRun> runs;
     for (std::size_t i = 0; i < places.size(); ++i) {
-        const auto& run = runs.emplace_back(load_run(places[i], names[i], choice));
-        places.size() == 1 ? check(run) : named(run, [&] { check(run); });
+        if (!loaded[i]) check_run(loaded[i].emplace(load_run(places[i], names[i], choice)));
+        runs.push_back(std::move(*loaded[i]));
     }
     return runs;
 }

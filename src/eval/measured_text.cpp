@@ -13,6 +13,7 @@
 #include "longbow/data/npy_ids.h"
 #include "longbow/data/store_name.h"
 #include "longbow/prepare/text_stream.h"
+#include "longbow/text/reader.h"
 
 namespace longbow {
 
@@ -27,15 +28,29 @@ DataConfig cutting(const DataConfig& data) {
     return rules;
 }
 
+// Opens each file as it will be read, but for pipes, which are opened once. A text that is missing is found here,
+// before a public model is imported for it.
+void check_readable(const std::vector<std::string>& files) {
+    for (const auto& file : files) {
+        if (!fs::is_other(fs::status(file))) (void)TextReader(file);
+    }
+}
+
 }  // namespace
 
 MeasuredText::MeasuredText(TextSource source, int threads, std::int64_t assumed)
     : source_(std::move(source)), threads_(threads) {
+    check_readable(source_.files);
+    if (is_ids()) {
+        ids_ = read_npy_ids(source_.ids);
+        largest_at_ = std::max_element(ids_.begin(), ids_.end()) - ids_.begin();
+    }
     if (!source_.read_files().empty()) return;
     if (assumed > 0 && !fs::exists(fs::path(source_.store) / "manifest.json")) {
         assumed_ = assumed;
     } else {
         store_ = std::make_unique<TokenStore>(source_.store);
+        (void)store_->split(source_.split);
     }
 }
 
@@ -70,8 +85,7 @@ const TokenStream& MeasuredText::given(const MeasuredRun& run) {
     auto known = std::find_if(encoded_.begin(), encoded_.end(),
                               [&](const Encoded& one) { return one.tokenizer == run.tokenizer; });
     if (known == encoded_.end()) {
-        auto ids = read_npy_ids(source_.ids);
-        largest_at_ = std::max_element(ids.begin(), ids.end()) - ids.begin();
+        auto ids = ids_.empty() ? read_npy_ids(source_.ids) : std::exchange(ids_, {});
         auto stream = stream_without_text(std::move(ids), run.checkpoint.tokenizer->boundary());
         encoded_.push_back({run.tokenizer, {}, std::move(stream)});
         known = encoded_.end() - 1;

@@ -11,6 +11,8 @@
 
 namespace longbow {
 
+struct LoadedCheckpoint;  // checkpoint.h
+
 // How a text names a public model: FOLDER or FILE.gguf, perhaps followed by @ and what `longbow import` has as flags,
 // separated by commas: FOLDER@rounded, FILE.gguf@train-length=2048, FOLDER@rounded,train-length=2048.
 struct PublicModel {
@@ -35,6 +37,17 @@ PublicImportRequest import_request(const PublicModel& model);
 // Returns the name of the model's entry in the cache: 16 hex digits, a hash of the bytes of all files that an import
 // reads, of the options, and of the release. A process reads them once. Throws CheckpointError if files are missing.
 std::string content_key(const PublicModel& model);
+
+// Returns where cached_checkpoint() has the model's checkpoint, or will have it. Throws what content_key() throws, and
+// Error with the remedy if there is no place for a cache.
+std::filesystem::path cached_place(const PublicModel& model);
+// Returns whether an entry of the cache is there, whole or damaged, so that most likely nothing has to be imported.
+bool is_cached(const PublicModel& model);
+
+// Returns what the model's checkpoint will say of it, for checks that come before an import: the configuration, the
+// tokenizer, the rule for a BOS and the manifest's vocab_size. Its path is the model's own place, and there are no
+// weights. Throws what an import throws that does not depend on the weights' values.
+LoadedCheckpoint checkpoint_to_import(const PublicModel& model);
 
 // Returns the model's checkpoint in the cache, importing it if it is not there (core/cache.h, imports/KEY). A
 // checkpoint that is there is verified like any other and made anew if it is damaged. Both are logged. Processes that

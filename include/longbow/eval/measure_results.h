@@ -38,7 +38,8 @@ public:
                  const std::function<void(const PlannedRun&, const std::vector<EvalResult>&)>& run_done);
 
 private:
-    void check_outputs(const MeasuredRun& run) const;
+    void check_outputs(const MeasuredRun& run);
+    [[noreturn]] void refuse_logprobs_of_several() const;
     void check_logprobs();
     void find_known(PlannedRun& run);
     [[nodiscard]] std::string results_of(const MeasuredRun& run) const;
@@ -46,6 +47,7 @@ private:
 
     ResultsRequest request_;
     Communicator& ranks_;
+    std::string first_;  // the run whose log-probabilities a file without {run} in its name is for
     MeasurePlan plan_;
     // On the leader, by results_of(); several runs may share one.
     std::map<std::string, std::shared_ptr<ResultsOutput>> outputs_;

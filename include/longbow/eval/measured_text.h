@@ -25,6 +25,8 @@ struct TextSource {
 class MeasuredText {
 public:
     // If the store does not exist and `assumed` is above 0 (in a dry run), this number of arbitrary tokens replaces it.
+    // Throws DataError if a text cannot be opened (a pipe is not tried), the ids are none, or the store has no such
+    // split.
     MeasuredText(TextSource source, int threads, std::int64_t assumed = 0);
     // Returns the stream to score for this run. Throws DataError if the store has another tokenizer or no such split,
     // the text is empty, or an id is beyond the model's vocabulary.
@@ -48,7 +50,8 @@ private:
     TextSource source_;
     std::unique_ptr<TokenStore> store_;
     int threads_;
-    std::int64_t largest_at_ = -1;  // where the largest of the ids stands; -1 until they are read
+    std::vector<TokenId> ids_;      // those that are given, until a stream has them
+    std::int64_t largest_at_ = -1;  // where the largest of the ids stands
     std::int64_t assumed_ = 0;
     struct Encoded {
         std::string tokenizer;
