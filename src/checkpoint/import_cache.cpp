@@ -1,16 +1,12 @@
-// Imports public models into the cache. An entry is a folder CACHE/imports/KEY with the imported run in `run` and, once
-// that is whole, entry.json. Whoever makes an entry holds a lock on its folder; whoever only reads it needs none.
-#include <fcntl.h>
+// Imports public models into the cache, or finds them there (import_entries.h).
 #include <fmt/core.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <map>
 #include <thread>
 
+#include "import_entries.h"
 #include "longbow/checkpoint/checkpoint.h"
 #include "longbow/checkpoint/import.h"
 #include "longbow/checkpoint/public_model.h"
@@ -37,7 +33,6 @@ constexpr int kImportRevision = 1;
 constexpr std::size_t kHashedPiece = std::size_t{64} << 20;       // bytes that a thread hashes together
 constexpr std::uintmax_t kWorthSaying = std::uintmax_t{1} << 30;  // bytes whose hashing may take seconds
 constexpr int kMostHashThreads = 8;
-constexpr auto kPoll = std::chrono::milliseconds(50);
 
 void stop_if_asked() { throw_if_stop_requested("nothing was imported"); }
 
@@ -84,37 +79,12 @@ std::string key_of(const PublicModel& model) {
     return key.substr(key.find(':') + 1);
 }
 
-// Waits for the process that makes the same entry. A file system without locks counts as unlocked; of two processes
-// there, the first to finish wins (make()).
-class EntryLock {
-public:
-    EntryLock(const fs::path& entry, const std::string& model) {
-        fd_ = ::open(entry.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (fd_ < 0) throw_file_error("cannot open", entry);
-        for (bool said = false; ::flock(fd_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK; said = true) {
-            if (!said) log::info(model + ": another process is importing it: waiting for it");
-            std::this_thread::sleep_for(kPoll);
-            if (stop_requested()) ::close(fd_);
-            stop_if_asked();
-        }
-    }
-    ~EntryLock() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-    EntryLock(const EntryLock&) = delete;
-    EntryLock& operator=(const EntryLock&) = delete;
-
-private:
-    int fd_ = -1;
-};
-
-fs::path run_of(const fs::path& entry) { return entry / "run"; }
-fs::path checkpoint_in(const fs::path& entry) { return checkpoint_path(run_of(entry), 0); }
+fs::path checkpoint_in(const fs::path& entry) { return checkpoint_path(run_in_entry(entry), 0); }
 
 // Returns what is wrong with the checkpoint in an entry; empty if it is whole.
 std::string damage_in(const fs::path& entry) {
     try {
-        const auto about = parse_json(read_file(entry / "entry.json"));
+        const auto about = parse_json(read_file(about_entry(entry)));
         const auto manifest = checkpoint_in(entry) / "manifest.json";
         if (!about.is_object() || about.value("manifest", "") != fingerprint_file(manifest))
             throw CheckpointError(manifest.string() + " is damaged");
@@ -127,13 +97,13 @@ std::string damage_in(const fs::path& entry) {
 
 void import_into(const fs::path& entry, const PublicModel& model) {
     auto request = import_request(model);
-    request.out = run_of(entry);
+    request.out = run_in_entry(entry);
     const auto report = model.is_file() ? import_gguf(request) : import_hf(request);
     failpoint("import.cache_placed");
     const Json about{{"model", fs::absolute(model.place).string()},
                      {"options", model.options()},
                      {"manifest", fingerprint_file(checkpoint_in(entry) / "manifest.json")}};
-    write_file_atomic(entry / "entry.json", json_text(about, 1) + "\n");
+    write_file_atomic(about_entry(entry), json_text(about, 1) + "\n");
     log::info(fmt::format("{}: {}, imported into {}{}", model.place.string(), report.architecture, entry.string(),
                           report.definition.empty() ? "" : " with " + report.definition));
 }
@@ -141,10 +111,10 @@ void import_into(const fs::path& entry, const PublicModel& model) {
 // Makes the entry anew.
 void make(const fs::path& entry, const std::string& damage, const PublicModel& model) {
     std::error_code error;
-    if (fs::exists(run_of(entry), error)) log::warn(damage + "; the model is imported again");
-    fs::remove(entry / "entry.json", error);
-    fs::remove_all(run_of(entry), error);
-    if (error) throw Error("cannot remove " + run_of(entry).string() + ": " + error.message());
+    if (fs::exists(run_in_entry(entry), error)) log::warn(damage + "; the model is imported again");
+    fs::remove(about_entry(entry), error);
+    fs::remove_all(run_in_entry(entry), error);
+    if (error) throw Error("cannot remove " + run_in_entry(entry).string() + ": " + error.message());
     try {
         import_into(entry, model);
     } catch (const Error&) {
@@ -177,16 +147,19 @@ fs::path entry_of(const PublicModel& model) {
 fs::path find_or_make(const PublicModel& model) {
     const auto name = model.place.string();
     const auto entry = entry_of(model);
+    const auto days = days_of_entries();
     failpoint("import.cache_hashed");
-    if (!damage_in(entry).empty()) {
+    if (!keep_entry(entry) || !damage_in(entry).empty()) {
         try {
-            make_output_folder(entry);
             const EntryLock lock(entry, name);
             // What another process has made meanwhile is taken.
             if (const auto damage = damage_in(entry); !damage.empty()) {
                 make(entry, damage, model);
+                keep_entry(entry);
+                remove_old_entries(entry.parent_path(), days);
                 return checkpoint_in(entry);
             }
+            keep_entry(entry);
         } catch (const Error& error) {
             if (error.code() != ExitCode::failure || stop_requested()) throw;
             throw Error(name + " cannot be imported into the cache: " + error.what() + kRemedy);
@@ -216,7 +189,7 @@ fs::path cached_place(const PublicModel& model) { return checkpoint_in(entry_of(
 
 bool is_cached(const PublicModel& model) {
     std::error_code error;
-    return fs::exists(entry_of(model) / "entry.json", error);
+    return fs::exists(about_entry(entry_of(model)), error);
 }
 
 fs::path cached_checkpoint(const PublicModel& model) {

@@ -9,6 +9,7 @@
 
 #include "longbow/attention/fused_attention.h"
 #include "longbow/attention/operator_check.h"
+#include "longbow/checkpoint/public_model.h"
 #include "longbow/core/build_info.h"
 #include "longbow/core/cache.h"
 #include "longbow/core/files.h"
@@ -107,6 +108,11 @@ void check_surroundings(Findings& findings) {
     findings.expect(!cache.empty() && fs::exists(cache, none), "cache", cache.empty() ? "none" : cache.string(),
                     cache.empty() ? "neither LONGBOW_CACHE, XDG_CACHE_HOME nor HOME is set"
                                   : "does not exist yet; ./scripts/setup creates it (LONGBOW_CACHE sets another path)");
+    if (const auto imports = size_of_imports(); imports.entries > 0) {
+        findings.ok("imports",
+                    fmt::format("{} model{} in {}, {}; docs/import.md says when they are removed", imports.entries,
+                                imports.entries == 1 ? "" : "s", imports.folder.string(), human_bytes(imports.bytes)));
+    }
     const auto free = free_space(fs::current_path());
     findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(),
                     "checkpoints may not fit");

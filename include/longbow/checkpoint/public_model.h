@@ -56,8 +56,18 @@ LoadedCheckpoint checkpoint_to_import(const PublicModel& model);
 //
 // Throws what import_hf() and import_gguf() throw, and Error with the remedy if the cache cannot be written or has too
 // little space. An interruption or a kill leaves no checkpoint that could be taken for a whole one; its remains are
-// removed by the next import of the same model. Fail points: import.cache_hashed, those of an import (import.h), and
-// import.cache_placed (it is in its place, and its entry is not written yet).
+// removed by the next import of the same model. An import that has been made removes the entries that no process has
+// used for LONGBOW_IMPORTS_DAYS days (30 without the variable; 0: none are removed). Fail points: import.cache_hashed,
+// those of an import (import.h), import.cache_placed (it is in its place, and its entry is not written yet), and
+// import.in_prune (an old entry is half removed).
 std::filesystem::path cached_checkpoint(const PublicModel& model);
+
+// Says how much of the disk the cache takes for imports.
+struct ImportsSize {
+    std::filesystem::path folder;  // empty: there is no place for a cache
+    int entries = 0;
+    double bytes = 0;
+};
+ImportsSize size_of_imports();
 
 }  // namespace longbow
