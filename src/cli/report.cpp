@@ -17,6 +17,7 @@
 #include "longbow/report/figure.h"
 #include "longbow/report/format.h"
 #include "longbow/report/rsvg.h"
+#include "longbow/report/task_report.h"
 #include "longbow/telemetry/log.h"
 #include "verbs.h"
 
@@ -124,7 +125,26 @@ std::string paper_table(const ReportFlags& flags, const std::string& format) {
                               chosen<TextFormat>("format", format));
 }
 
+// Returns tables of rows of `longbow probe tasks`.
+std::string task_report(const ReportFlags& flags, const std::vector<std::string>& files, const std::string& format) {
+    if (is_picture(format)) {
+        throw UsageError(files.front() +
+                         ": rows of tasks make tables; the figure of a task is drawn by a study (docs/study.md)");
+    }
+    for (const auto& [given, flag] : {std::pair{!flags.metric.empty(), "--metric"},
+                                      {!flags.split.empty(), "--split"},
+                                      {!flags.protocol.empty(), "--protocol"}}) {
+        if (given) throw UsageError(std::string(flag) + " is for rows of perplexity; those of tasks have none");
+    }
+    for (const auto& file : files) {
+        if (!flags.out.empty() && same_output(flags.out, file))
+            throw UsageError("--out " + flags.out + " holds rows of this report: name another file");
+    }
+    return render_task_reports(make_task_reports(files), chosen<TextFormat>("format", format));
+}
+
 std::string results_report(const ReportFlags& flags, const std::string& format) {
+    if (const auto files = task_files(flags.results); !files.empty()) return task_report(flags, files, format);
     const auto metric = flags.metric.empty() ? Metric::ppl : chosen<Metric>("metric", flags.metric);
     const auto figure = figure_of(flags);
     auto runs = read_runs(flags.results);
@@ -154,7 +174,9 @@ void add_report(CLI::App& app, VerbContext& context) {
         app, context, "report", "Tables, pages and figures of measured results",
         "longbow report runs/demo --format markdown\n  longbow report runs/demo/*/results.jsonl --out report.html\n"
         "  longbow report runs/demo --out figure.pdf\n  longbow report runs/alibi-512 --paper table5");
-    verb->add_option("RESULTS", flags->results, "results.jsonl files, run directories, or folders of runs");
+    verb->add_option(
+        "RESULTS", flags->results,
+        "results.jsonl files, run directories, or folders of runs; or the probes.jsonl of `longbow probe tasks`");
     auto* paper =
         verb->add_option(
                 "--paper", flags->paper,

@@ -1,8 +1,8 @@
 // Computes the exact match of a study's models on their tasks: the spread over seeds, and differences to the baseline.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
+#include "longbow/report/task_report.h"
 #include "task_cells.h"
 
 namespace longbow {
@@ -13,27 +13,16 @@ double mean_of(const std::vector<double>& values) {
     return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
-double deviation_of(const std::vector<double>& values, double mean) {
-    double sum = 0;
-    for (const auto value : values) sum += (value - mean) * (value - mean);
-    return values.size() > 1 ? std::sqrt(sum / static_cast<double>(values.size() - 1)) : 0;
-}
-
-// Student's interval of a few shares may leave the values that are possible, which are no part of what it says.
-std::optional<Interval> bounded(std::optional<Interval> interval, double least, double most) {
-    if (interval) interval = Interval{std::max(interval->low, least), std::min(interval->high, most)};
-    return interval;
-}
-
 TaskSummary summary_of(const TaskCell& cell, const TaskCell* baseline) {
     TaskSummary summary;
     std::vector<double> values, differences;
     for (const auto& score : cell.scores) values.push_back(score.exact_match);
     if (values.empty()) return summary;
-    summary.seeds = std::ssize(values);
-    summary.mean = mean_of(values);
-    summary.sd = deviation_of(values, summary.mean);
-    summary.interval = values.size() > 1 ? bounded(interval_of_values(values), 0, 1) : cell.scores.front().interval;
+    const auto shares = summary_of_shares(values, cell.scores.front().interval);
+    summary.seeds = shares.seeds;
+    summary.mean = shares.mean;
+    summary.sd = shares.sd;
+    summary.interval = shares.interval;
     if (baseline == nullptr) return summary;
     for (const auto& a : baseline->scores) {
         for (const auto& b : cell.scores) {

@@ -7,6 +7,7 @@
 
 #include "longbow/core/strings.h"
 #include "longbow/probe/task_probe.h"
+#include "longbow/report/task_report.h"
 #include "tables.h"
 
 namespace longbow {
@@ -15,10 +16,7 @@ namespace {
 
 std::vector<std::string> range_headings() {
     std::vector<std::string> headings;
-    for (const auto& [from, to] : kTaskRanges)
-        headings.push_back(from == 0   ? "to L"
-                           : from == 1 ? fmt::format("L to {}L", to)
-                                       : fmt::format("{}L to {}L", from, to));
+    for (const auto& [from, to] : kTaskRanges) headings.push_back(range_heading(from, to));
     return headings;
 }
 
