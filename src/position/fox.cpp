@@ -4,33 +4,21 @@
 // Cable (Veisi et al., 2025) is the same bias: its softplus of h is the logarithm of this gate at -h.
 #include <ATen/autocast_mode.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/log_sigmoid.h>
 
 #include "earlier.h"
+#include "token_gates.h"
 
 namespace longbow {
 
 namespace {
 
-constexpr double kDeviation = 0.02;
-
-class FoxPosition final : public PositionMethod {
+class FoxPosition final : public GatedPosition {
 public:
-    explicit FoxPosition(const PositionContext& context) : gate_bias_(option_double(context.options, "gate_bias")) {
-        weight_ = register_parameter("weight", at::empty({context.layers, context.heads, context.dim}));
-        bias_ = register_parameter("bias", at::empty({context.layers, context.heads}));
-        reset_parameters();
-    }
+    explicit FoxPosition(const PositionContext& context) : GatedPosition(context, /*of_head=*/1) {}
 
     BiasSpec bias(const PositionCall& call) override {
-        // Gates near 1 differ by less than half precision tells, and their errors add up over the tokens.
         const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
-        const auto logits =
-            at::linear(call.x.to(weight_.scalar_type()), weight_.select(0, call.layer), bias_.select(0, call.layer));
-        const auto gates = at::log_sigmoid(logits.transpose(1, 2));  // [batch, heads, new tokens]
+        const auto gates = log_gates(call).squeeze(3);  // [batch, heads, new tokens]
         const auto queries = gates.size(2);
         const auto sums = with_earlier(call, "gates", gates, /*dim=*/2).cumsum(2, at::kDouble);
         BiasSpec spec;
@@ -40,18 +28,6 @@ public:
     }
 
     [[nodiscard]] BiasParts parts_from_data(std::int64_t /*layer*/) const override { return {BiasPart::places}; }
-    [[nodiscard]] bool bias_differs_by_layer() const override { return true; }
-
-    void reset_parameters() override {
-        const at::NoGradGuard no_grad;
-        weight_.normal_(0.0, kDeviation);
-        bias_.fill_(gate_bias_);
-    }
-
-private:
-    double gate_bias_;
-    at::Tensor weight_;  // [layers, heads, dim]
-    at::Tensor bias_;    // [layers, heads]
 };
 
 }  // namespace
