@@ -1,5 +1,6 @@
 #include "probe.h"
 
+#include <exception>
 #include <iostream>
 
 #include "flag_values.h"
@@ -36,6 +37,25 @@ private:
     OutputPlace place_;
     std::unique_ptr<OutputStream> stream_;
 };
+
+// Adds a run's rows to its place. Where that takes none, they go to the run's own file, so that no measurement is lost
+// (a device may open and then be full).
+void keep_rows(const std::filesystem::path& file, const MeasuredRun& run, const std::vector<Json>& rows) {
+    try {
+        RowFile(file).add(rows);
+    } catch (const InterruptedError&) {
+        throw;
+    } catch (const Error& error) {
+        const auto own = run.folder / "probes.jsonl";
+        if (runs_in_model(run) || same_output(file, own)) throw;
+        try {
+            RowFile(own).add(rows);
+        } catch (const Error&) {
+            throw error;
+        }
+        throw Error(std::string(error.what()) + "; the rows are in " + own.string() + " instead", error.code());
+    }
+}
 
 }  // namespace
 
@@ -105,13 +125,19 @@ int run_probe(const ProbeFlags& flags, const CommonOptions& common, const Probe&
         auto& run = runs[i];
         const auto work = [&] {
             const auto rows = probe.measure(run, model_on_device(run, device), device);
-            RowFile(files[i]).add(rows);
+            std::exception_ptr failure;  // the table is shown nevertheless
+            try {
+                keep_rows(files[i], run, rows);
+            } catch (const Error&) {
+                failure = std::current_exception();
+            }
             if (flags.json) {
                 for (const auto& row : rows) std::cout << json_text(row) << "\n";
             } else {
                 std::cout << (i > 0 ? "\n" : "") << probe.table(rows, stdout_is_terminal() ? stdout_width() : 0);
             }
             std::cout << std::flush;
+            if (failure) std::rethrow_exception(failure);
         };
         runs.size() == 1 ? work() : named(run, work);
         run.checkpoint.model.reset();  // at most one model is in memory

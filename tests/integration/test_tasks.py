@@ -76,10 +76,27 @@ class Tasks(TrainCase):
                 self.assertIn(key, row)
         # A guess is right in one of four tokens, and an answer of two tokens or more in one of 16.
         self.assertGreater(rows[0]["token_accuracy"], 0.6)
+        report = longbow("report", self.copy)
+        self.assertEqual(report.returncode, 0, report.stderr)
+        self.assertIn("| Model | position | to L | L to 2L | 2L to 4L | 4L to 8L |", report.stdout)
+        cells = " | ".join(f"{row['exact_match']:.3f} [{row['exact_match_ci'][0]:.3f}, {row['exact_match_ci'][1]:.3f}]"
+                           for row in rows)
+        self.assertIn(f"| copy | alibi | {cells} |", report.stdout)
+        self.assert_exit(longbow("report", self.copy, "--metric", "nll"), 2, "--metric")
+        self.assert_exit(longbow("report", self.copy, "--out", self.folder / "copy.svg"), 2, "make tables")
         again = self.probe(self.copy, "--items", "200", "--json", "--out", self.folder / "again.jsonl").stdout
         self.assertEqual([json.loads(line) for line in again.splitlines()], rows)
         self.assertNotEqual(self.probe(self.copy, "--items", "200", "--json", "--seed", "2", "--out",
                                        self.folder / "other.jsonl").stdout, again)
+
+    def test_rows_that_cannot_be_written_are_kept(self):
+        run = self.folder / "kept"
+        self.assertEqual(self.train(run, "copy, symbols: 3", 1).returncode, 0)
+        full = longbow("probe", "tasks", run, "--items", "20", "--out", "/dev/full", "--threads", "1", "--device", "cpu")
+        self.assert_exit(full, 1, "No space left", f"the rows are in {run / 'probes.jsonl'}")
+        self.assertIn("task copy trained up to 4 symbols", full.stdout)
+        kept = (run / "probes.jsonl").read_text()
+        self.assertEqual(self.probe(run, "--items", "20", "--json", "--out", self.folder / "kept.jsonl").stdout, kept)
 
     def test_it_resumes_bit_for_bit(self):
         run = self.folder / "resumed"
