@@ -19,6 +19,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/flops.h"
 #include "longbow/model/linear.h"
+#include "longbow/position/draw.h"
 #include "longbow/position/position_method.h"
 #include "longbow/telemetry/log.h"
 #include "partial.h"
@@ -220,10 +221,16 @@ private:
 }  // namespace
 
 void check_length(const Config& config, std::int64_t limit, std::int64_t length) {
-    if (limit > 0 && length > limit) {
-        throw UsageError(fmt::format("length {}: position method '{}' of this model ends at {}; evaluate at {} or less",
-                                     length, config.position.method_names(), limit, limit));
+    if (limit == 0 || length <= limit) return;
+    auto message = fmt::format("length {}: position method '{}' of this model ends at {}", length,
+                               config.position.method_names(), limit);
+    if (ends_at_draw(config.position)) {
+        throw UsageError(message +
+                         fmt::format(", position.draw_max, of which each token of a window has another position; "
+                                     "evaluate at {} or less, or draw from more with position.draw_max={}",
+                                     limit, length));
     }
+    throw UsageError(message + fmt::format("; evaluate at {} or less", limit));
 }
 
 void check_length(LanguageModel& model, std::int64_t length) {

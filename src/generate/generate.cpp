@@ -10,6 +10,7 @@
 #include "longbow/core/signals.h"
 #include "longbow/core/utf8.h"
 #include "longbow/model/output_head.h"
+#include "longbow/position/draw.h"
 #include "longbow/telemetry/log.h"
 #include "sampler.h"
 #include "text_stream.h"
@@ -70,10 +71,9 @@ void check_prompt(LanguageModel& model, const Tokenizer& tokenizer, const Genera
     const auto limit = model.position().max_length();
     if (limit == 0 || tokens <= limit) return;
     throw UsageError(
-        fmt::format("--prompt: {} tokens{}, but position method \"{}\" ends at {} (position.max_length); shorten the "
-                    "prompt",
-                    tokens, prompt.added > 0 ? " with the boundary that starts them" : "",
-                    model.config().position.method_names(), limit));
+        fmt::format("--prompt: {} tokens{}, but position method \"{}\" ends at {} ({}); shorten the prompt", tokens,
+                    prompt.added > 0 ? " with the boundary that starts them" : "",
+                    model.config().position.method_names(), limit, length_limit_key(model.config().position)));
 }
 
 std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const GenerateRequest& request,
@@ -98,9 +98,9 @@ std::string generate(LanguageModel& model, const Tokenizer& tokenizer, const Gen
     };
     for (std::int64_t made = 0; made < request.max_new_tokens && !stop_requested(); ++made) {
         if (limit > 0 && cache.length + static_cast<std::int64_t>(fresh.size()) > limit) {
-            log::warn(fmt::format(
-                "stopped after {} new tokens: position method \"{}\" ends at {} tokens (position.max_length)", made,
-                model.config().position.method_names(), limit));
+            log::warn(fmt::format("stopped after {} new tokens: position method \"{}\" ends at {} tokens ({})", made,
+                                  model.config().position.method_names(), limit,
+                                  length_limit_key(model.config().position)));
             break;
         }
         const auto id = static_cast<TokenId>(sampler.next(next_logits(model, fresh, cache)));

@@ -19,6 +19,7 @@
 #include "longbow/core/choice.h"
 #include "longbow/core/error.h"
 #include "longbow/core/random.h"
+#include "longbow/position/draw.h"
 #include "position_modifier.h"
 
 namespace longbow {
@@ -144,12 +145,16 @@ std::shared_ptr<PositionMethod> with_draw(std::shared_ptr<PositionMethod> host, 
     return std::make_shared<DrawnPosition>(std::move(host), form, context);
 }
 
+// Returns what is drawn with these options, in which the key may be missing.
+PositionDraw draw_of(const OptionMap& options) {
+    const auto set = options.find("draw");
+    if (set == options.end()) return PositionDraw::none;
+    return choice_named<PositionDraw>(std::get<std::string>(set->second)).value_or(PositionDraw::none);
+}
+
 std::vector<OptionSpec> draw_options() {
-    const Condition draws = {"position.draw", "position.draw: integers or floats", [](const Config& config) {
-                                 const auto set = config.position.options.find("draw");
-                                 return set != config.position.options.end() &&
-                                        set->second != OptionValue(std::string(name_of(PositionDraw::none)));
-                             }};
+    const Condition draws = {"position.draw", "position.draw: integers or floats",
+                             [](const Config& config) { return draws_positions(config.position.options); }};
     auto form = choice_option("draw", PositionDraw::none, "positions of a window's tokens");
     form.since = "0.3.0";
     return {form,
@@ -169,6 +174,18 @@ std::vector<OptionSpec> draw_options() {
 }
 
 }  // namespace
+
+bool draws_positions(const OptionMap& options) { return draw_of(options) != PositionDraw::none; }
+
+bool ends_at_draw(const PositionConfig& config) {
+    if (config.layers.empty()) return draw_of(config.options) == PositionDraw::integers;
+    return std::any_of(config.layers.begin(), config.layers.end(),
+                       [](const PositionLayer& layer) { return draw_of(layer.options) == PositionDraw::integers; });
+}
+
+const char* length_limit_key(const PositionConfig& config) {
+    return ends_at_draw(config) ? "position.draw_max" : "position.max_length";
+}
 
 LONGBOW_REGISTER_MODIFIER({
     .modifier = Modifier::draw,

@@ -2,6 +2,7 @@
 // gives it.
 #include "longbow/eval/evaluator.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -13,6 +14,7 @@
 #include "longbow/core/files.h"
 #include "longbow/data/memory_stream.h"
 #include "longbow/model/output_head.h"
+#include "unit/error_of.h"
 #include "unit/model/tiny.h"
 
 namespace longbow {
@@ -162,6 +164,17 @@ TEST(Evaluator, ALengthPastThePositionTableIsRefused) {
     EXPECT_NO_THROW(check_length(*model, 64));
     EXPECT_THROW(check_length(*model, 65), UsageError);
     EXPECT_THROW(evaluate_tokens(*model, *stream, request_for("paper", 65)), UsageError);
+}
+
+TEST(Evaluator, ALengthPastTheDrawnPositionsNamesTheKey) {
+    auto config = test::tiny_config("alibi");
+    config.position.options["draw"] = std::string("integers");
+    config.position.options["draw_max"] = std::int64_t{48};
+    const auto model = test::tiny_model(config);
+    EXPECT_NO_THROW(check_length(*model, 48));
+    const auto said = test::error_of([&] { check_length(*model, 96); });
+    EXPECT_THAT(said, testing::HasSubstr("ends at 48, position.draw_max"));
+    EXPECT_THAT(said, testing::HasSubstr("position.draw_max=96")) << "the remedy, as an evaluation takes it";
 }
 
 TEST(Partial, ComesBackForItsOwnKeyWhenWhole) {

@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include "longbow/core/error.h"
+#include "longbow/position/draw.h"
 #include "longbow/position/position_method.h"
 #include "position/sinusoidal.h"
 #include "unit/error_of.h"
@@ -122,6 +123,20 @@ TEST(Draw, RefusesWhatTheMethodCannotServe) {
                     make("alibi", "integers", {{"rounding", std::string("falcon")}});
                 }),
                 HasSubstr("position.draw"));
+}
+
+TEST(Draw, SaysWhereWindowsEnd) {
+    PositionConfig config{"alibi", 0, {}, {}};
+    EXPECT_FALSE(draws_positions(config.options)) << "the default";
+    EXPECT_STREQ(length_limit_key(config), "position.max_length");
+    config.options["draw"] = std::string("floats");
+    EXPECT_TRUE(draws_positions(config.options));
+    EXPECT_FALSE(ends_at_draw(config)) << "there are as many as one likes";
+    config.options["draw"] = std::string("integers");
+    EXPECT_TRUE(ends_at_draw(config));
+    EXPECT_STREQ(length_limit_key(config), "position.draw_max");
+    const PositionConfig layered{"alibi", 0, {{"none", 0, {}}, {"rotary", 0, config.options}}, {}};
+    EXPECT_TRUE(ends_at_draw(layered));
 }
 
 TEST(Draw, IsOneForAllLayers) {
