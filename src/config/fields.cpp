@@ -400,11 +400,10 @@ Condition needs_slopes(const ConfigContext& context) {
     std::vector<std::string> names, fading;
     std::vector<Variant> methods;
     for (const auto& method : context.position_methods) {
-        if (method.fades) fading.push_back(method.name);
-        if (method.fades) methods.push_back(method);
-        if (!method.slopes) continue;
-        names.push_back(method.name + (method.slopes_need.empty() ? "" : " with " + method.slopes_need));
+        if (!method.fades && !method.slopes) continue;
         methods.push_back(method);
+        auto& listed = method.slopes ? names : fading;
+        listed.push_back(method.name + (method.slopes_need.empty() ? "" : " with " + method.slopes_need));
     }
     const auto gives = [methods](const std::string& name, const OptionMap& options) {
         return std::any_of(methods.begin(), methods.end(), [&](const Variant& method) {

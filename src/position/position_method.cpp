@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/registry.h"
 #include "longbow/core/strings.h"
+#include "longbow/position/draw.h"
 #include "position_modifier.h"
 
 namespace longbow {
@@ -48,17 +49,29 @@ std::vector<PositionEntry> with_modifiers() {
     return methods;
 }
 
+bool takes_draws(const PositionEntry& method) {
+    const auto& taken = method.modifiers;
+    return std::find(taken.begin(), taken.end(), Modifier::draw) != taken.end();
+}
+
 const ContextSource context_source([](ConfigContext& context) {
-    for (const auto& method : position_methods())
-        context.position_methods.push_back({method.name,
-                                            method.help,
-                                            method.options,
-                                            method.slopes,
-                                            {},
-                                            method.title,
-                                            method.slopes_if,
-                                            method.slopes_need,
-                                            method.fades});
+    for (const auto& method : position_methods()) {
+        auto& variant = context.position_methods.emplace_back();
+        variant.name = method.name;
+        variant.help = method.help;
+        variant.options = method.options;
+        variant.slopes = method.slopes;
+        variant.title = method.title;
+        variant.slopes_if = method.slopes_if;
+        variant.slopes_need = method.slopes_need;
+        variant.fades = method.fades;
+        // A table falls with the distance between places, which says nothing of drawn positions before they are looked
+        // up; slopes become terms of the positions themselves.
+        if (method.fades && !method.slopes && takes_draws(method)) {
+            variant.slopes_if = [](const OptionMap& options) { return !draws_positions(options); };
+            variant.slopes_need = "position.draw: none";
+        }
+    }
 });
 
 }  // namespace

@@ -93,8 +93,9 @@ class OwnMethod(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         done = longbow("config", "check", "-c", self.folder / "own.yaml", "attention.skip_threshold=9")
         self.assertEqual(done.returncode, 3, done.stderr)
-        self.assertIn(f"it needs a position.method with slopes (alibi with position.rounding: none) or a fading bias (fox, kerple, sandwich), and "
-                      f"position.method is {METHOD}", done.stderr)
+        self.assertIn("it needs a position.method with slopes (alibi with position.rounding: none) or a fading bias (fox, "
+                      "kerple with position.draw: none, sandwich with position.draw: none), and position.method is "
+                      f"{METHOD}", done.stderr)
         done = longbow("config", "check", "-c", self.folder / "own.yaml", "position.bumps=0")
         self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("position.bumps", done.stderr)
