@@ -48,9 +48,9 @@ void add_check(CLI::App& parent, VerbContext& context) {
     auto* verb = add_verb(parent, context, "check", "Check whether config files and overrides are valid together",
                           "longbow config check -c configs/demo/alibi.yaml -c my.yaml optim.lr=1e-3");
     add_config_arguments(verb, *flags);
-    run_with(verb, context, [flags](const CommonOptions&) {
-        const auto& known = registered_config_context();
-        (void)load_config({flags->files, flags->overrides}, known);
+    run_with(verb, context, [flags](const CommonOptions& common) {
+        check_parts(load_with_origins({flags->files, flags->overrides}, registered_config_context()),
+                    resolve_device(common.device));
         for (const auto& file : flags->files) std::cout << "ok " << file << "\n";
         for (const auto& text : flags->overrides) std::cout << "ok " << text << "\n";
         return 0;

@@ -22,7 +22,21 @@ Registry<TaskEntry>& registry() {
     return entries;
 }
 
+// A task checks its options when it is made; its message begins with the key.
+std::optional<Objection> objection_to_options(const TaskConfig& config) {
+    try {
+        (void)make_task(config);
+        return std::nullopt;
+    } catch (const ConfigError& error) {
+        const std::string message = error.what();
+        const auto colon = message.find(": ");
+        if (colon == std::string::npos) throw;
+        return Objection{{message.substr(0, colon)}, message.substr(colon + 2)};
+    }
+}
+
 std::optional<Objection> objection_to(const Config& config) {
+    if (auto objection = objection_to_options(config.task)) return objection;
     const auto task = make_task(config.task);
     const auto& symbol = task_entry(config.task.name).symbol;
     const auto length = config.task.length;

@@ -66,6 +66,10 @@ struct TrainSummary {
 // each of them calls this with the same request, and rank 0 alone writes the run directory.
 TrainSummary train(const TrainRequest& request);
 
+// Makes the position method and, for this device, the attention back-end that a configuration chooses, without a model.
+// Their own checks run when they are made. Throws ConfigError that begins with the place where the key was set.
+void check_parts(const LoadedConfig& loaded, const std::string& device);
+
 // Checks everything about a request that can be refused before any work is done or file written: a store that is
 // missing and cannot be made, text that cannot be read, more ranks than an update has inputs, an attention back-end or
 // a position method that cannot serve. Throws as train() would.
