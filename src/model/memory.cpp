@@ -12,6 +12,7 @@
 #include "longbow/model/autocast.h"
 #include "longbow/model/language_model.h"
 #include "longbow/model/linear.h"
+#include "longbow/position/attend_memory.h"
 #include "norm.h"
 #include "projection.h"
 
@@ -47,6 +48,22 @@ std::int64_t table_columns(PositionMethod& position, std::int64_t layers, std::i
     return columns;
 }
 
+// Adds what methods that compute attention themselves have beside scores and probabilities: of several, the most.
+void add_attend_memory(const PositionMethod& position, const AttendPass& pass, AttentionMemory& memory) {
+    AttendMemory most;
+    for (const auto& module : position.modules()) {
+        const auto* counts = dynamic_cast<const CountsAttendMemory*>(module.get());
+        if (counts == nullptr) continue;
+        const auto one = counts->attend_memory(pass);
+        most.kept = std::max(most.kept, one.kept);
+        most.backward = std::max(most.backward, one.backward);
+        most.evaluation = std::max(most.evaluation, one.evaluation);
+    }
+    memory.kept += most.kept;
+    memory.backward += most.backward;
+    memory.evaluation += most.evaluation;
+}
+
 double weight_bytes(const torch::nn::Module& module, double bytes) {
     double numbers = 0;
     for (const auto& parameter : module.parameters()) numbers += static_cast<double>(parameter.numel());
@@ -77,6 +94,13 @@ ModelMemory LanguageModel::memory(const PassRequest& request) const {
     const auto table_length = table_columns(*position_, model.layers, request.length);
     pass.attention = backend->memory(attention, {scalar_type(dtype), request.batch, model.heads, request.length,
                                                  model.key_value_heads(), table_length, request.threads});
+
+    if (attention.attends) {
+        add_attend_memory(
+            *position_,
+            {request.batch, model.heads, request.length, model.head_size(), pass.wide, model.attention_dropout > 0},
+            pass.attention);
+    }
 
     ModelMemory memory;
     memory.attention = backend->name();

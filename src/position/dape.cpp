@@ -7,10 +7,12 @@
 #include <ATen/ops/leaky_relu.h>
 #include <ATen/ops/matmul.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "kept_in_range.h"
+#include "longbow/position/attend_memory.h"
 #include "longbow/position/position_method.h"
 #include "scored.h"
 
@@ -21,10 +23,11 @@ namespace {
 constexpr double kLeast = 0.01;       // of KERPLE's numbers
 constexpr double kLeakySlope = 0.01;  // of the perceptron's function below 0
 
-class DapePosition final : public PositionMethod {
+class DapePosition final : public PositionMethod, public CountsAttendMemory {
 public:
-    explicit DapePosition(const PositionContext& context) : heads_(context.heads) {
-        const auto layers = context.layers, width = option_int(context.options, "width");
+    explicit DapePosition(const PositionContext& context)
+        : heads_(context.heads), width_(option_int(context.options, "width")) {
+        const auto layers = context.layers, width = width_;
         p_ = register_parameter("p", at::empty({layers, heads_}));
         a_ = register_parameter("a", at::empty({layers, heads_}));
         in_weight_ = register_parameter("in_weight", at::empty({layers, width, 2 * heads_}));
@@ -43,6 +46,21 @@ public:
         const auto fixed = static_bias(distances, call.layer, call.training).to(products.scalar_type());
         const auto scores = products.add(fixed).add(perceptron(products, fixed, call.layer));
         return softmax_values(in, scores, hidden_keys(in, distances));
+    }
+
+    // A hidden element of the perceptron is a matrix of each input, and its bias's part one of all inputs together.
+    // Autograd keeps what goes into the perceptron's function and what comes out of it; the bias B is there three
+    // times.
+    [[nodiscard]] AttendMemory attend_memory(const AttendPass& pass) const override {
+        const double matrix = pass.matrix();
+        const double hidden = matrix / static_cast<double>(pass.heads) * static_cast<double>(width_);
+        const double shared = matrix / static_cast<double>(pass.batch);
+        const double shared_hidden = hidden / static_cast<double>(pass.batch);
+        AttendMemory memory;
+        memory.kept = 2 * hidden + matrix + 3 * shared;
+        memory.backward = hidden + shared_hidden + (pass.dropout ? -matrix : matrix);
+        memory.evaluation = std::max(2 * hidden + shared_hidden + shared, 4 * matrix);
+        return memory;
     }
 
     void reset_parameters() override {
@@ -83,7 +101,7 @@ private:
         return out.view(products.sizes());
     }
 
-    std::int64_t heads_;
+    std::int64_t heads_, width_;
     at::Tensor p_, a_;                  // [layers, heads]
     at::Tensor in_weight_, in_bias_;    // [layers, width, 2 heads], [layers, width]
     at::Tensor out_weight_, out_bias_;  // [layers, heads, width], [layers, heads]

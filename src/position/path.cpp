@@ -15,6 +15,7 @@
 #include <cmath>
 
 #include "earlier.h"
+#include "longbow/position/attend_memory.h"
 #include "scored.h"
 
 namespace longbow {
@@ -46,7 +47,7 @@ namespace {
 constexpr std::int64_t kRank = 32, kTaps = 3;
 constexpr double kDeviation = 0.02, kLeastSquare = 1e-6;
 
-class PathPosition final : public PositionMethod {
+class PathPosition final : public PositionMethod, public CountsAttendMemory {
 public:
     explicit PathPosition(const PositionContext& context)
         : heads_(context.heads), head_dim_(context.head_dim()), fox_(option_bool(context.options, "fox")) {
@@ -77,6 +78,19 @@ public:
             tokens.log_gates = with_earlier(call, "gates", log_gates, /*dim=*/2);
         }
         return path_attention(in, tokens);
+    }
+
+    // Autograd keeps both factors of the tokens' overlaps and of the queries' first losses, the solution of the system
+    // (twice, as its result and as a factor) and the keys' part.
+    [[nodiscard]] AttendMemory attend_memory(const AttendPass& pass) const override {
+        constexpr double kKept = 5, kOfTokens = 6;
+        const double matrix = pass.matrix();
+        AttendMemory memory;
+        memory.kept =
+            kKept * matrix + kOfTokens * matrix * static_cast<double>(pass.head_dim) / static_cast<double>(pass.length);
+        if (!pass.dropout) memory.backward = (fox_ ? 2 : 1) * matrix;
+        memory.evaluation = (fox_ ? 5 : 4) * matrix;
+        return memory;
     }
 
     void reset_parameters() override {

@@ -99,6 +99,17 @@ class Memory(unittest.TestCase):
         self.compare("sdpa-dropout", "attention.backend=sdpa", "model.attention_dropout=0.1", "train.length=256",
                      "train.batch=4", "model.norm=rmsnorm")
 
+    def test_methods_that_compute_attention(self):
+        small = ("train.length=256", "train.batch=4", "model.layers=2")
+        for method, *more in (("path",), ("path", "position.fox=true"), ("dape",), ("dape", "position.width=8"), ("cope",),
+                              ("stick_breaking",)):
+            name = "-".join([method, *more])
+            self.compare(name, f"position.method={method}", *more, *small)
+        self.compare("path-dropout", "position.method=path", "model.attention_dropout=0.1", *small)
+        self.compare("dape-dropout", "position.method=dape", "model.attention_dropout=0.1", *small)
+        self.compare("dape-recompute", "position.method=dape", "train.recompute=layer", "train.length=256",
+                     "train.batch=4")
+
     def test_shapes_of_public_models(self):
         long = ("train.length=256", "train.batch=8")
         self.compare("llama", *long, "model.kv_heads=2", "model.norm=rmsnorm", "model.activation=swiglu",
