@@ -165,6 +165,35 @@ TEST(Segmenter, AnUncuttableDocumentPassesWhole) {
     EXPECT_THAT(cut_every_way(PairTokenizer(), documents("file"), {word}), ElementsAre(word));
 }
 
+// May be cut behind each bar, which it looks for from the end, and counts the bytes that it looks at.
+class CountingTokenizer : public ByteTokenizer {
+public:
+    [[nodiscard]] std::size_t safe_split(std::string_view text) const override {
+        const auto bar = text.rfind('|');
+        looked_at += bar == std::string_view::npos ? text.size() : text.size() - bar;
+        return bar == std::string_view::npos ? 0 : bar + 1;
+    }
+    mutable std::size_t looked_at = 0;
+};
+
+// A search that begins anew with each addition would take steps by the square of the text.
+TEST(Segmenter, TheSearchForACutIsLinearInTheText) {
+    constexpr std::size_t kChunk = 64, kSize = 200 * kChunk;
+    const std::string run(3 * kChunk / 2, 'a'), long_run(50 * kChunk, 'a'), blanks(50 * kChunk, ' ');
+    for (const auto& part : {std::string("a"), std::string(" "), "|" + run, run + "\n", "a|\n\n" + long_run,
+                             "|" + blanks, "a\n\n" + blanks + long_run + "|", long_run + "|" + long_run + "\n"}) {
+        std::string text;
+        while (text.size() < kSize) text += part;
+        for (const auto* rule : {"file", "line", "blank_line"}) {
+            for (const std::size_t step : {std::size_t{1}, kChunk / 2, 5 * kChunk}) {
+                const CountingTokenizer tokenizer;
+                cut(tokenizer, documents(rule, 1), {text}, kChunk, step);
+                EXPECT_LE(tokenizer.looked_at, 3 * text.size()) << rule << ", steps of " << step << ", " << part;
+            }
+        }
+    }
+}
+
 TEST(Segmenter, LineTokenizersKeepAllTextAndIndexDocuments) {
     const LineTokenizer tokenizer;
     EXPECT_THAT(cut_every_way(tokenizer, documents("line"), {"a\n\n\nb\nc"}), ElementsAre("a\n\n\n", "b\n", "c"));
