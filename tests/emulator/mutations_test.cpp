@@ -41,7 +41,7 @@ std::vector<Shape> shapes() {
     all[6].window = 40, all[6].places.sinks = 70;
     all[6].places.terms = true, all[6].places.gate = -0.01, all[6].places.shift = -1e6;
     // This one passes most places in little time, so it comes first.
-    Shape& first = *all.insert(all.begin(), small_shape(64, LONGBOW_F32));
+    Shape& first = *all.insert(all.begin(), small_shape(64, LONGBOW_BF16));
     first.query_length = first.key_length = 70;
     first.bias = Shape::Bias::table, first.places.positions = PlaceParts::Positions::whole;
     return all;

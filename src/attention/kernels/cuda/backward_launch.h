@@ -19,6 +19,11 @@ constexpr int query_rows(int head_dim) {
     return head_dim <= 128 ? BackwardShape<T, 128, false>::kRows : BackwardShape<T, 256, false>::kRows;
 }
 
+// Whether the bands of TableGradientKernel serve the gradient of this call's table.
+inline bool table_by_bands(const longbow_attention& call) {
+    return call.places.positions == nullptr && (call.head_dim <= 128 || !has_places(call));
+}
+
 // Sizes of the arrays of floats that lie in the workspace one after the other.
 template <class T>
 struct BackwardWorkspace {
@@ -30,11 +35,12 @@ struct BackwardWorkspace {
         : row_terms(static_cast<std::int64_t>(call.batch) * call.heads * padded_rows(call)),
           slope_parts(call.dslopes != nullptr ? static_cast<std::int64_t>(call.batch) * call.heads * query_blocks(call)
                                               : 0),
-          table_parts(call.dtable != nullptr ? table_parts_of(call, table_tile<T>(call.head_dim)) : 0),
+          table_parts(call.dtable != nullptr ? table_parts_of(call) : 0),
           place_bytes(PlaceWorkspace(call, nullptr).bytes) {}
-    static std::int64_t table_parts_of(const longbow_attention& call, int tile) {
-        if (call.places.positions == nullptr) return Bands(call, tile).parts(call);
-        return static_cast<std::int64_t>(call.batch) * call.heads * position_chunks(call, tile) * call.table_length;
+    static std::int64_t table_parts_of(const longbow_attention& call) {
+        if (table_by_bands(call)) return Bands(call, table_tile<T>(call.head_dim)).parts(call);
+        const int chunks = position_chunks(call, PositionGradientKernel<T>::Shape::kTile);
+        return static_cast<std::int64_t>(call.batch) * call.heads * chunks * call.table_length;
     }
     static int query_blocks(const longbow_attention& call) {
         const int rows = query_rows<T>(call.head_dim);
@@ -84,9 +90,9 @@ longbow_status start_table_gradient(const longbow_attention& call, const Backwar
     return launch(TableSumKernel{call, bands, at.lse, at.delta, at.table_parts}, {call.heads, 1, 1}, call.stream);
 }
 
-template <class T, int kDim>
+template <class T>
 longbow_status start_position_gradient(const longbow_attention& call, const BackwardArrays& at) {
-    using Kernel = PositionGradientKernel<T, kDim>;
+    using Kernel = PositionGradientKernel<T>;
     const longbow_status status =
         launch(Kernel{call, at.lse, at.delta, at.table_parts, at.places}, Kernel::grid(call), call.stream);
     if (status != LONGBOW_OK) return status;
@@ -111,14 +117,8 @@ longbow_status start_backward_of_size(const longbow_attention& call, const Backw
 
 template <class T>
 longbow_status start_table_gradient_of_size(const longbow_attention& call, const BackwardArrays& at) {
-    if (call.places.positions != nullptr) {
-        return call.head_dim <= 128 ? start_position_gradient<T, 128>(call, at)
-                                    : start_position_gradient<T, 256>(call, at);
-    }
-    if (has_places(call)) {
-        return call.head_dim <= 128 ? start_table_gradient<T, 128, true>(call, at)
-                                    : start_table_gradient<T, 256, true>(call, at);
-    }
+    if (!table_by_bands(call)) return start_position_gradient<T>(call, at);
+    if (has_places(call)) return start_table_gradient<T, 128, true>(call, at);
     return call.head_dim <= 128 ? start_table_gradient<T, 128>(call, at) : start_table_gradient<T, 256>(call, at);
 }
 

@@ -95,7 +95,7 @@ struct TableGradientKernel {
             const int key = (query_tile + bands.first + band) * Shape::kTile;
             if (key < 0 || key >= scores.keys || query >= scores.queries) continue;
             tile.each(scores, lane, batch, head, query, key,
-                      [&](const auto& /*elements*/, int n, int j, float gradient) { sums[n][j] += gradient; });
+                      [&](int n, int j, float gradient) { sums[n][j] += gradient; });
         }
         const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
         sum_diagonals(sums, lane, parts + (head_index * device::blocks_x() + device::block_x()) * (2 * Shape::kTile));

@@ -49,7 +49,7 @@ struct GradientTile {
         }
     }
 
-    // Gives dS of one tile: calls take(elements, n, j, value) for each of this lane's elements.
+    // Gives dS of one tile: calls take(n, j, value) for each of this lane's elements.
     template <class Take>
     LONGBOW_DEVICE void each(const Scores& scores, const Lane& lane, int batch, int head, int query, int key,
                              const Take& take) const {
@@ -89,7 +89,7 @@ struct GradientTile {
             for (int j = 0; j < 4; ++j) {
                 const float probability = device::exp2_fast(p[n][j] - row_lse[j >> 1]);
                 const float seen = (kept >> (4 * n + j) & 1u) != 0 ? dp[n][j] * dropout.factor() : 0.0f;
-                take(elements, n, j, probability * (seen - row_delta[j >> 1]));
+                take(n, j, probability * (seen - row_delta[j >> 1]));
             }
         }
     }

@@ -133,24 +133,12 @@ struct PlaceTile {
         for (int r = 0; r < 2; ++r) sums.moment[r].add(moment[r]);
     }
 
-    // Returns the table's entry of the whole part of a distance.
-    LONGBOW_DEVICE int entry(int n, int j) const {
-        if (rows().positions == nullptr) {
-            const int d = distance[j >> 1] + step(n, j & 1);
-            return min_of(d < 0 ? -d : d, scores.table_last);
-        }
-        const Pair a = rows().positions[row + 8 * (j >> 1)], b = columns().positions[column + 8 * n + (j & 1)];
-        LongSum difference{a.high, a.low - b.low};
-        difference.add(-b.high);
-        const float near = difference.high + difference.low;
-        const float missing = (difference.high - near) + difference.low;
-        const float far = fabsf(near);
-        if (!(far < static_cast<float>(scores.table_last))) {
-            const bool below = far == static_cast<float>(scores.table_last) && missing * near < 0.0f;
-            return below ? max_of(scores.table_last - 1, 0) : scores.table_last;
-        }
-        const int whole = static_cast<int>(far);
-        return far == static_cast<float>(whole) && missing * near < 0.0f ? max_of(whole - 1, 0) : whole;
+    // Returns the table's entry of the whole part of the distance between two positions.
+    static LONGBOW_DEVICE int entry(const Pair& a, const Pair& b, int table_last) {
+        const float whole = a.high - b.high, rest = a.low - b.low;
+        // A rest of the other sign takes something away from the whole.
+        const float far = fabsf(whole) - (whole * rest < 0.0f ? 1.0f : 0.0f);
+        return far < static_cast<float>(table_last) ? static_cast<int>(far) : table_last;
     }
 
 private:
@@ -192,30 +180,27 @@ private:
     }
 
     LONGBOW_DEVICE void add_entries(float (&x)[kTiles][4]) const {
+        Pair own[2];
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) own[r] = rows().positions[row + 8 * r];
         LONGBOW_UNROLL
         for (int n = 0; n < kTiles; ++n) {
+            const auto other = *reinterpret_cast<const TwoPairs*>(columns().positions + column + 8 * n);
             LONGBOW_UNROLL
-            for (int j = 0; j < 4; ++j) x[n][j] += scores.table[entry(n, j)] * kLog2E;
+            for (int j = 0; j < 4; ++j)
+                x[n][j] += scores.table[entry(own[j >> 1], other.pair[j & 1], scores.table_last)] * kLog2E;
         }
     }
 
     // Sets the distances of tile n's elements, by row and column.
     LONGBOW_DEVICE void distances(float (&far)[2][2], int n) const {
-        if (rows().positions == nullptr) {
-            LONGBOW_UNROLL
-            for (int j = 0; j < 4; ++j)
-                far[j >> 1][j & 1] = fabsf(static_cast<float>(distance[j >> 1] + step(n, j & 1)));
-            return;
-        }
         const auto other = *reinterpret_cast<const TwoPairs*>(columns().positions + column + 8 * n);
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
             const Pair own = rows().positions[row + 8 * r];
             LONGBOW_UNROLL
-            for (int e = 0; e < 2; ++e) {
-                far[r][e] = fabsf(device::add_rounded(own.high, -other.pair[e].high) +
-                                  device::add_rounded(own.low, -other.pair[e].low));
-            }
+            for (int e = 0; e < 2; ++e)
+                far[r][e] = fabsf((own.high - other.pair[e].high) + (own.low - other.pair[e].low));
         }
     }
 

@@ -30,11 +30,19 @@ LONGBOW_DEVICE Pair pair_of(double x) {
     return {high, finite ? static_cast<float>(x - static_cast<double>(high)) : 0.0f};
 }
 
-// The arrays of the queries or of the keys; a part that is absent is null, for both sides alike.
+// A position as its whole part and the rest, so that the whole part of a distance is found exactly.
+LONGBOW_DEVICE Pair parts_of_position(double x) {
+    constexpr double kFar = 1 << 23;  // further away fp32 has no rest
+    if (!(fabs(x) < kFar)) return pair_of(x);
+    const double whole = floor(x);
+    return {static_cast<float>(whole), static_cast<float>(x - whole)};
+}
+
+// The arrays of the queries or of the keys. Terms and slopes that are absent are null, for both sides alike.
 struct PlaceSide {
     Pair* terms;      // [batch, heads, padded length]: of a row or a column, times log2(e)
     float* slopes;    // [batch, heads, padded length], times log2(e)
-    Pair* positions;  // [padded length]
+    Pair* positions;  // [padded length], as parts_of_position(); indices if none are given
 };
 
 struct PlaceArrays {
@@ -78,10 +86,9 @@ struct PlaceWorkspace {
             take(arrays.queries.slopes, heads * queries);
             take(arrays.keys.slopes, heads * keys);
         }
-        if (places.positions != nullptr) {
-            take(arrays.queries.positions, queries);
-            take(arrays.keys.positions, keys);
-        }
+        if (!has_places(call)) return;
+        take(arrays.queries.positions, queries);
+        take(arrays.keys.positions, keys);
     }
 };
 
@@ -110,14 +117,12 @@ struct PlaceTermsKernel {
         const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
         const longbow_places& places = call.places;
         if (at < queries) {
-            const bool exists = at < call.query_length;
             const std::int64_t to = head_index * queries + at;
             if (arrays.queries.terms != nullptr)
                 arrays.queries.terms[to] = term(places.row, places.row_batch, batch, head, call.query_length, at);
             if (arrays.queries.slopes != nullptr)
                 arrays.queries.slopes[to] = slope(places.query_slopes, head_index, call.query_length, at);
-            if (arrays.queries.positions != nullptr && head_index == 0)
-                arrays.queries.positions[at] = position(exists ? at + call.key_length - call.query_length : 0);
+            if (head_index == 0) arrays.queries.positions[at] = position(at + call.key_length - call.query_length);
         }
         if (at < keys) {
             const std::int64_t to = head_index * keys + at;
@@ -125,7 +130,7 @@ struct PlaceTermsKernel {
                 arrays.keys.terms[to] = term(places.column, places.column_batch, batch, head, call.key_length, at);
             if (arrays.keys.slopes != nullptr)
                 arrays.keys.slopes[to] = slope(places.key_slopes, head_index, call.key_length, at);
-            if (arrays.keys.positions != nullptr && head_index == 0) arrays.keys.positions[at] = position(at);
+            if (head_index == 0) arrays.keys.positions[at] = position(at);
         }
     }
 
@@ -139,8 +144,9 @@ private:
         return slopes != nullptr && at < length ? slopes[head_index * length + at] * kLog2E : 0.0f;
     }
     LONGBOW_DEVICE Pair position(int index) const {
-        return call.key_length > 0 ? pair_of(call.places.positions[max_of(0, min_of(index, call.key_length - 1))])
-                                   : Pair{0.0f, 0.0f};
+        const double* const given = call.places.positions;
+        if (given == nullptr || call.key_length == 0) return {static_cast<float>(index), 0.0f};
+        return parts_of_position(given[max_of(0, min_of(index, call.key_length - 1))]);
     }
 };
 

@@ -1,6 +1,7 @@
 // Computes the gradient of a distance table where distances are between given positions, so that no two places of a
 // tile need have the same one. A block walks over the tiles of some blocks of queries. Each thread looks at all
-// elements of a tile and adds those whose entries are its own, in their order: two runs give the same bits.
+// elements of a tile and adds those whose entries are its own, in their order: two runs give the same bits. Heads of
+// more than 128 elements come here too if they have other parts by place; one kernel of each type serves all.
 #pragma once
 
 #include "gradient_tile.h"
@@ -13,8 +14,9 @@ inline int position_chunks(const longbow_attention& call, int tile) {
     return (call.query_length + tile * kPositionChunk - 1) / (tile * kPositionChunk);
 }
 
-template <class T, int kDim>
+template <class T>
 struct PositionGradientKernel {
+    static constexpr int kDim = 256;
     using Shape = TableGradientShape<T, kDim>;
     static constexpr int kThreads = 2 * Shape::kTile;
     static constexpr int kBlocks = 0;
@@ -64,20 +66,21 @@ private:
                                  int head, int query, int key) const {
         const GradientTile<T, kDim, true> tile{call, lse, delta, places};
         float gradients[Shape::kTile / 8][4];
-        int entries[Shape::kTile / 8][4];
-        tile.each(scores, lane, batch, head, query, key, [&](const auto& elements, int n, int j, float gradient) {
-            gradients[n][j] = gradient;
-            entries[n][j] = elements.entry(n, j);
-        });
+        tile.each(scores, lane, batch, head, query, key,
+                  [&](int n, int j, float gradient) { gradients[n][j] = gradient; });
         device::sync();  // no thread still reads the operands, whose memory now takes these
         LONGBOW_UNROLL
         for (int n = 0; n < Shape::kTile / 8; ++n) {
             LONGBOW_UNROLL
-            for (int j = 0; j < 4; ++j) {
-                const int row = 16 * lane.warp + lane.g + 8 * (j >> 1), column = 8 * n + 2 * lane.t + (j & 1);
-                device::store_shared(at(0, row, column), gradients[n][j]);
-                device::store_shared(at(1, row, column), device::float_of(static_cast<std::uint32_t>(entries[n][j])));
-            }
+            for (int j = 0; j < 4; ++j)
+                device::store_shared(at(0, 16 * lane.warp + lane.g + 8 * (j >> 1), 8 * n + 2 * lane.t + (j & 1)),
+                                     gradients[n][j]);
+        }
+        for (int i = device::thread(); i < Shape::kTile * Shape::kTile; i += kThreads) {
+            const int row = i / Shape::kTile, column = i % Shape::kTile;
+            const int entry = PlaceTile<false, 1>::entry(places.queries.positions[query + row],
+                                                         places.keys.positions[key + column], scores.table_last);
+            device::store_shared(at(1, row, column), device::float_of(static_cast<std::uint32_t>(entry)));
         }
         device::sync();
         for (int row = 0; row < Shape::kTile; ++row) {
