@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "attention/kernels/attention.h"
+#include "attention/kernels/slope_tail.h"
 #include "emulator/attention_case.h"
 #include "emulator/emulator.h"
 
@@ -88,6 +89,19 @@ TEST(SkipTable, RaggedUnequalAndNegative) {
     EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
     shape.key_length = 700, shape.slope = -0.5f;
     EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+}
+
+TEST(SkipTable, TheTailOfASlopeIsThatOfTheGeometricSeries) {
+    struct Plain {
+        static double multiply(double a, double b) { return a * b; }
+        static double add(double a, double b) { return a + b; }
+    };
+    const auto tail = [](double slope) { return longbow::slope_tail<Plain>(slope); };
+    for (double slope = 1e-18; slope < 30.0; slope *= 1.01)
+        ASSERT_NEAR(tail(slope) / -std::log(-std::expm1(-slope)), 1.0, 1e-13) << slope;
+    EXPECT_LT(tail(40.0), 1e-15);
+    EXPECT_EQ(tail(HUGE_VAL), 0.0);
+    for (const double slope : {0.0, -1.0, std::nan("")}) EXPECT_EQ(tail(slope), HUGE_VAL);
 }
 
 Shape gated(longbow_dtype dtype, double gate) {

@@ -317,10 +317,10 @@ private:
         double* const terms = kKeyRows ? to.dcolumn : to.drow;
         double* const slopes = kKeyRows ? to.dkey_slopes : to.dquery_slopes;
         const int rows = kKeyRows ? call.key_length : call.query_length;
-        if (!kKeyRows) sums.moment = sums.places.moment[0].high + sums.places.moment[1].high;
+        if (!kKeyRows) sums.moment = sums.places.moment[0] + sums.places.moment[1];
         LONGBOW_UNROLL
         for (int r = 0; r < 2; ++r) {
-            LongSum total = sums.places.total[r], moment = sums.places.moment[r];
+            LongSum total = sums.places.total[r], moment{sums.places.moment[r], 0.0f};
             total.add_lanes();
             moment.add_lanes();
             const int row = place.first_row + 16 * lane.warp + lane.g + 8 * r;

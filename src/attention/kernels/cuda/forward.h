@@ -35,7 +35,7 @@ struct ForwardKernel {
     using Shape = ForwardShape<T, kDim, kWarps>;
     using Math = Products<T>;
     static constexpr int kThreads = 32 * kWarps;
-    static constexpr int kBlocks = 0;
+    static constexpr int kBlocks = kPlaces ? 1 : 0;  // with 0, ptxas spills registers to fit three blocks
     static constexpr int kSharedBytes = Shape::kSharedBytes;
     static constexpr int kKeyTiles = Shape::kKeys / 8;
 

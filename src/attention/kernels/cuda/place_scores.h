@@ -68,13 +68,15 @@ struct LongSum {
     [[nodiscard]] LONGBOW_DEVICE double value() const { return static_cast<double>(high) + static_cast<double>(low); }
 };
 
-// The sums of dS, and of dS * |distance|, over the columns of this lane's two rows.
+// The sums of dS, and of dS * |distance|, over the columns of this lane's two rows. The second ones do without what
+// their roundings lose, as ptxas would spill it in the largest kernel.
 struct PlaceSums {
-    LongSum total[2], moment[2];
+    LongSum total[2];
+    float moment[2];
 
     LONGBOW_DEVICE void clear() {
         LONGBOW_UNROLL
-        for (int r = 0; r < 2; ++r) total[r] = moment[r] = {0.0f, 0.0f};
+        for (int r = 0; r < 2; ++r) total[r] = {0.0f, 0.0f}, moment[r] = 0.0f;
     }
 };
 struct NoPlaceSums {
@@ -130,7 +132,7 @@ struct PlaceTile {
             for (int r = 0; r < 2; ++r) moment[r] += d[n][2 * r] * far[r][0] + d[n][2 * r + 1] * far[r][1];
         }
         LONGBOW_UNROLL
-        for (int r = 0; r < 2; ++r) sums.moment[r].add(moment[r]);
+        for (int r = 0; r < 2; ++r) sums.moment[r] += moment[r];
     }
 
     // Returns the table's entry of the whole part of the distance between two positions.

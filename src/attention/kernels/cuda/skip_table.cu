@@ -8,12 +8,13 @@ namespace {
 
 int blocks_of(int length) { return (length + kSkipBlock - 1) / kSkipBlock; }
 
-// The numbers of doubles and of floats in the workspace, the tails of columns before the lengths of keys.
+// The numbers of floats and of doubles in the workspace, where tails lie before the lengths of keys: of columns for
+// each block of keys, or else of slopes.
 std::int64_t key_block_count(const longbow_attention& call) {
     return std::int64_t{call.batch} * call.heads * blocks_of(call.key_length);
 }
 std::int64_t tail_count(const longbow_attention& call) {
-    return call.places.column != nullptr ? key_block_count(call) : 0;
+    return call.places.column != nullptr ? key_block_count(call) : std::int64_t{call.batch} * call.heads;
 }
 
 longbow_status start_tails(const longbow_attention& call, double* tails) {
@@ -33,12 +34,13 @@ longbow_status make(const longbow_attention& call, float threshold, std::int32_t
     longbow_status status =
         launch(LongestKeysKernel<T>{call, longest}, {key_blocks, call.heads, call.batch}, call.stream);
     if (status == LONGBOW_OK && key_blocks > 0) {
-        status = launch(RunningLongestKernel{longest, key_blocks}, {call.batch * call.heads, 1, 1}, call.stream);
+        status = launch(RunningLongestKernel{call, longest, key_blocks, tails}, {call.batch * call.heads, 1, 1},
+                        call.stream);
     }
     if (status != LONGBOW_OK) return status;
     const Grid grid{blocks_of(call.query_length), call.heads, call.batch};
-    if (tail_count(call) == 0) {
-        const FirstBlocksKernel<T, false> kernel{call, longest, nullptr, key_blocks, threshold, first};
+    if (call.places.column == nullptr) {
+        const FirstBlocksKernel<T, false> kernel{call, longest, tails, key_blocks, threshold, first};
         return launch(kernel, grid, call.stream);
     }
     status = start_tails(call, tails);

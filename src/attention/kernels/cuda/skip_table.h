@@ -1,10 +1,12 @@
 // Makes the table of first key blocks on the GPU (../skip_table.h has the rule), equal to the CPU's number for number:
 // each dot product has the same eight partial sums in the same order, products and sums are not fused, and the decision
-// is made in fp64. Only the tails of terms by column are summed in another order, which changes their last bits.
+// is made in fp64. The tail of a slope is computed once a head (../slope_tail.h). Only the tails of terms by column are
+// summed in another order, which changes their last bits.
 #pragma once
 
 #include <cstring>
 
+#include "../slope_tail.h"
 #include "launch.h"
 #include "scores.h"
 
@@ -68,16 +70,30 @@ struct LongestKeysKernel {
     }
 };
 
-// Replaces each block's value by the largest of all blocks up to it; one warp does one head.
+// Rounds each product and each sum.
+struct Rounded {
+    static LONGBOW_DEVICE double multiply(double a, double b) { return device::multiply_rounded(a, b); }
+    static LONGBOW_DEVICE double add(double a, double b) { return device::add_rounded(a, b); }
+};
+
+// Replaces each block's value by the largest of all blocks up to it, and computes the tail of the head's slope; one
+// warp does one head.
 struct RunningLongestKernel {
     static constexpr int kThreads = 32;
     static constexpr int kBlocks = 0;
     static constexpr int kSharedBytes = 0;
 
+    longbow_attention call;
     float* longest;
     int blocks;
+    double* slope_tails;  // [batch, heads], if there are no terms by column
 
     LONGBOW_DEVICE void operator()() const {
+        if (call.places.column == nullptr && device::thread() == 0) {
+            const int batch = device::block_x() / call.heads, head = device::block_x() % call.heads;
+            slope_tails[device::block_x()] =
+                slope_tail<Rounded>(static_cast<double>(call.slopes[batch * call.slopes_batch + head]));
+        }
         float* const values = longest + static_cast<std::int64_t>(device::block_x()) * blocks;
         const int lane = device::thread();
         float before = 0.0f;
@@ -176,7 +192,7 @@ struct FirstBlocksKernel {
 
     longbow_attention call;
     const float* longest;  // from RunningLongestKernel
-    const double* tails;   // from ColumnTailsKernel, if there are terms
+    const double* tails;   // from ColumnTailsKernel if there are terms, else RunningLongestKernel's of slopes
     int key_blocks;
     float threshold;
     std::int32_t* first;  // [batch, heads, query blocks]
@@ -190,8 +206,8 @@ struct FirstBlocksKernel {
         const Matrix<T> q(call.q, batch, head), k(call.k, batch, kv_head_of(call, head));
         const bool sloped = !kTerms || call.slopes != nullptr;
         const float slope = sloped ? call.slopes[batch * call.slopes_batch + head] : 0.0f;
-        // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys; the tails of terms are sums already.
-        const double tail = kTerms ? 0.0 : -log1p(-exp(-static_cast<double>(slope)));
+        // A slope's tail accounts for the sum over all further keys; the tails of terms are sums already.
+        const double tail = kTerms ? 0.0 : tails[head_index];
         const bool falls = slope > 0.0f || (kTerms && slope == 0.0f);
         const int group = device::thread() / kLanesOfDot;
         const int first_row = device::block_x() * kSkipBlock;
