@@ -32,26 +32,19 @@ std::string gpu_refuses(const std::string& device) {
 
 // Returns why the kernels do not add up the parts of this bias, or an empty string.
 std::string bias_refuses(const AttentionRequest& request) {
-    constexpr BiasParts kEverywhere = {BiasPart::slopes, BiasPart::table, BiasPart::sink_logit};
-    constexpr BiasParts kByPlace = {BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
-                                    BiasPart::sinks};
-    const std::string parts = "the position method's bias has parts that the fused kernels do not add: ";
-    auto served = kEverywhere;
-    served |= kByPlace;
-    if (const auto other = request.bias.without(served); !other.empty()) return parts + other.text();
-    const auto refusal = fused_attention_refuses_parts(request.device);
-    const auto by_place = request.bias.without(kEverywhere);
-    if (!refusal.empty() && !by_place.empty()) return refusal + ": " + by_place.text();
-    if (!refusal.empty() && request.sums)
-        return "the position method's bias has both slopes and a table, and the fused kernels for GPUs add one";
-    return {};
+    constexpr BiasParts kServed = {BiasPart::slopes, BiasPart::table, BiasPart::query_slopes,
+                                   BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
+                                   BiasPart::sinks, BiasPart::sink_logit};
+    const auto others = request.bias.without(kServed);
+    if (others.empty()) return {};
+    return "the position method's bias has parts that the fused kernels do not add: " + others.text();
 }
 
 // Whether the operator can leave out far keys of such a bias: of all layers or, if they differ, of none.
 bool may_skip(const AttentionRequest& request) {
     BiasParts falling = {BiasPart::slopes, BiasPart::places};
     const bool by_table = request.table_fades && !request.bias.has(BiasPart::positions);
-    if (by_table && fused_attention_refuses_parts(request.device).empty()) falling.add(BiasPart::table);
+    if (by_table && !on_gpu(request)) falling.add(BiasPart::table);
     constexpr BiasParts kBeside = {BiasPart::positions, BiasPart::sinks, BiasPart::sink_logit};
     const auto others = request.bias.without(kBeside);
     return !others.empty() && others.without(falling).empty() && !std::isinf(request.skip_threshold);
@@ -138,8 +131,9 @@ public:
         AttentionMemory memory;
         memory.kept = sizes.rows * sizeof(float);
         memory.backward = sizes.qkv * narrow_bytes(pass);
-        // Terms of queries and keys, and their gradients.
-        if (request.bias.has(BiasPart::places)) memory.backward += 4 * sizes.rows * sizeof(double);
+        // Terms of queries and keys, and their gradients; on a GPU, the terms as its kernels read them too.
+        if (request.bias.has(BiasPart::places))
+            memory.backward += (on_gpu(request) ? 6 : 4) * sizes.rows * sizeof(double);
         if (!on_gpu(request))
             memory.backward += static_cast<double>(
                 fused_attention_workspace(pass.type, pass.batch, pass.heads, kv_heads_of(pass), pass.length,

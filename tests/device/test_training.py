@@ -47,9 +47,13 @@ class Training(DeviceCase):
 
     def test_fused(self):
         """The kernels run on the emulator, whose sums are those of tensor cores."""
-        for method in ("alibi", "t5"):
-            with self.subTest(method=method):
-                self.expect_near(f"fused-{method}", f"position.method={method}", "attention.backend=fused",
+        for method, *settings in (
+                ("alibi",), ("t5",), ("fox",), ("kerple",),
+                ("grape",), ("alibi", "position.window=6", "position.sinks=2"), ("t5", "position.sink_logit=true"),
+                ("t5", "position.draw=integers", "position.draw_max=64")):
+            name = "-".join((method, *(setting.partition("=")[0].removeprefix("position.") for setting in settings)))
+            with self.subTest(name=name):
+                self.expect_near(f"fused-{name}", f"position.method={method}", *settings, "attention.backend=fused",
                                  first=1e-5, last=1e-3)
                 kernels = [name for name in self.operators if "Kernel" in name]
                 self.assertTrue(any("ForwardKernel" in name for name in kernels), kernels)

@@ -15,14 +15,15 @@ namespace attention_test {
 
 namespace {
 
-constexpr std::size_t kGuard = 256;  // elements before and after a tensor; keeps the 16-byte alignment of new
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-std::size_t width(longbow_dtype dtype) { return dtype == LONGBOW_F32 ? 4 : 2; }
 
 std::int32_t length_of(const Shape& shape, int b) {
     return shape.lengths.empty() ? shape.key_length
                                  : std::min(shape.lengths[static_cast<std::size_t>(b)], shape.key_length);
+}
+
+int entry_of(const Shape& shape, double distance) {
+    return static_cast<int>(std::min<double>(std::floor(distance), shape.table_length - 1));
 }
 
 // Raises `worst` to `error`; NaN counts as infinite. std::fmax would ignore a NaN.
@@ -41,62 +42,6 @@ double relative_error(const std::vector<double>& expected, const Row& got) {
 
 }  // namespace
 
-Tensor::Tensor(longbow_dtype dtype, int batch, int heads, int length, int head_dim)
-    : dtype_(dtype),
-      heads_(heads),
-      length_(length),
-      head_dim_(head_dim),
-      count_(static_cast<std::size_t>(batch) * static_cast<std::size_t>(heads) * static_cast<std::size_t>(length) *
-             static_cast<std::size_t>(head_dim)),
-      storage_((count_ + 2 * kGuard) * width(dtype) / 4 + 1, 0xFFFFFFFFu) {}
-
-std::size_t Tensor::index(int b, int h, int i, int d) const {
-    return kGuard +
-           static_cast<std::size_t>(((static_cast<std::int64_t>(b) * length_ + i) * heads_ + h) * head_dim_ + d);
-}
-
-double Tensor::read(std::size_t at) const {
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(storage_.data()) + at * width(dtype_);
-    if (dtype_ == LONGBOW_F32) {
-        float x;
-        std::memcpy(&x, bytes, 4);
-        return x;
-    }
-    std::uint16_t bits;
-    std::memcpy(&bits, bytes, 2);
-    if (dtype_ == LONGBOW_F16) return longbow::device::f16_to_float(bits);
-    return longbow::device::float_of(static_cast<std::uint32_t>(bits) << 16);
-}
-
-void Tensor::write(std::size_t at, double value) {
-    auto* const bytes = reinterpret_cast<unsigned char*>(storage_.data()) + at * width(dtype_);
-    const auto x = static_cast<float>(value);
-    if (dtype_ == LONGBOW_F32) {
-        std::memcpy(bytes, &x, 4);
-        return;
-    }
-    const auto bits = static_cast<std::uint16_t>(dtype_ == LONGBOW_F16 ? longbow::device::pack_f16(x, 0)
-                                                                       : longbow::device::pack_bf16(x, 0));
-    std::memcpy(bytes, &bits, 2);
-}
-
-void Tensor::poison() { std::fill(storage_.begin(), storage_.end(), 0xFFFFFFFFu); }
-
-longbow_tensor4 Tensor::view() {
-    auto* const data = reinterpret_cast<unsigned char*>(storage_.data()) + kGuard * width(dtype_);
-    const std::int64_t row = static_cast<std::int64_t>(heads_) * head_dim_;
-    return {data, row * length_, head_dim_, row};
-}
-
-bool Tensor::guards_whole() const {
-    const auto* const bytes = reinterpret_cast<const unsigned char*>(storage_.data());
-    const std::size_t begin = kGuard * width(dtype_), end = (kGuard + count_) * width(dtype_);
-    for (std::size_t i = 0; i < storage_.size() * 4; ++i) {
-        if ((i < begin || i >= end) && bytes[i] != 0xFF) return false;
-    }
-    return true;
-}
-
 Case::Case(const Shape& s)
     : shape(s),
       q_(s.dtype, s.batch, s.heads, s.query_length, s.head_dim),
@@ -107,7 +52,8 @@ Case::Case(const Shape& s)
       dq_(q_),
       dk_(k_),
       dv_(k_),
-      lse_(static_cast<std::size_t>(s.batch * s.heads * s.query_length), NAN) {
+      lse_(static_cast<std::size_t>(s.batch * s.heads * s.query_length), NAN),
+      places_(s.places, s.batch, s.heads, s.query_length, s.key_length, s.seed) {
     fill();
     call_.batch = s.batch, call_.heads = s.heads, call_.query_length = s.query_length, call_.key_length = s.key_length;
     call_.kv_heads = s.kv_heads;
@@ -115,10 +61,12 @@ Case::Case(const Shape& s)
     call_.scale = 1.0f / std::sqrt(static_cast<float>(s.head_dim));
     call_.q = q_.view(), call_.k = k_.view(), call_.v = v_.view(), call_.out = out_.view();
     call_.lse = lse_.data();
-    if (s.bias == Shape::Bias::slopes || s.bias == Shape::Bias::batch_slopes) {
+    const bool both = s.bias == Shape::Bias::slopes_and_table;
+    if (both || s.bias == Shape::Bias::slopes || s.bias == Shape::Bias::batch_slopes) {
         call_.slopes = slopes_.data();
         call_.slopes_batch = s.bias == Shape::Bias::batch_slopes ? s.heads : 0;
-    } else if (s.bias == Shape::Bias::table) {
+    }
+    if (both || s.bias == Shape::Bias::table) {
         call_.table = table_.data();
         call_.table_length = s.table_length;
     }
@@ -127,6 +75,7 @@ Case::Case(const Shape& s)
     call_.dropout_keep = s.dropout_keep, call_.dropout_seed = 0x123456789ABCull + s.seed,
     call_.dropout_offset = 0x500000007ull;
     call_.threads = 1;
+    places_.attach(call_.places);
 }
 
 void Case::fill() {
@@ -163,7 +112,7 @@ double Case::score(int b, int h, int i, int j) const {
     const int position = i + shape.key_length - shape.query_length;
     const int length = length_of(shape, b);
     if (position >= length || j >= length || (shape.causal && j > position) ||
-        (shape.window > 0 && position - j >= shape.window))
+        (shape.window > 0 && position - j >= shape.window && j >= shape.places.sinks))
         return -kInfinity;
     if (!shape.first_key_block.empty()) {
         const int blocks = (shape.query_length + 63) / 64;
@@ -172,10 +121,10 @@ double Case::score(int b, int h, int i, int j) const {
     }
     double sum = 0;
     for (int d = 0; d < shape.head_dim; ++d) sum += q_.at(b, h, i, d) * k_.at(b, shape.kv_head_of(h), j, d);
-    const int distance = std::abs(position - j);
-    double bias = 0;
-    if (call_.slopes != nullptr) bias = -static_cast<double>(call_.slopes[b * call_.slopes_batch + h]) * distance;
-    if (call_.table != nullptr) bias = call_.table[h * shape.table_length + std::min(distance, shape.table_length - 1)];
+    const double distance = places_.distance(i, j);
+    double bias = places_.bias(b, h, i, j);
+    if (call_.slopes != nullptr) bias -= static_cast<double>(call_.slopes[b * call_.slopes_batch + h]) * distance;
+    if (call_.table != nullptr) bias += call_.table[h * shape.table_length + entry_of(shape, distance)];
     return static_cast<double>(call_.scale) * sum + bias;
 }
 
@@ -201,6 +150,7 @@ void Case::compute_expected() {
                     highest = std::max(highest, p[static_cast<std::size_t>(j)] = score(b, h, i, j));
                 if (highest == -kInfinity) continue;
                 for (double& x : p) sum += x = std::exp(x - highest);
+                if (call_.places.sink_logit != nullptr) sum += std::exp(shape.places.sink_logit - highest);
                 e.lse[row] = highest + std::log(sum);
                 std::vector<double> dropped(p.size());
                 double delta = 0;
@@ -232,11 +182,11 @@ void Case::compute_expected() {
                         e.dk[key * dim + c] += ds * static_cast<double>(call_.scale) * q_.at(b, h, i, d);
                         e.dv[key * dim + c] += dropped[at] * dout_.at(b, h, i, d);
                     }
-                    const int distance = std::abs(i + shape.key_length - shape.query_length - j);
+                    const double distance = places_.distance(i, j);
+                    places_.expect(b, h, i, j, ds);
                     e.dslopes[static_cast<std::size_t>(b * shape.heads + h)] -= ds * distance;
                     e.slope_terms[static_cast<std::size_t>(b * shape.heads + h)] += std::fabs(ds) * distance;
-                    e.dtable[static_cast<std::size_t>(h * shape.table_length +
-                                                      std::min(distance, shape.table_length - 1))] += ds;
+                    e.dtable[static_cast<std::size_t>(h * shape.table_length + entry_of(shape, distance))] += ds;
                 }
             }
         }
@@ -250,6 +200,21 @@ void Case::forward() {
                       NAN);
     call_.workspace = workspace_.data();
     if (longbow_attention_cuda_forward(&call_) != LONGBOW_OK) throw std::runtime_error("forward: not supported");
+    if (call_.places.sink_logit != nullptr) add_sink_logit();
+}
+
+void Case::add_sink_logit() {
+    for (int row = 0; row < static_cast<int>(lse_.size()); ++row) {
+        float& lse = lse_[static_cast<std::size_t>(row)];
+        if (lse == -INFINITY) continue;
+        const double share = 1.0 / (1.0 + std::exp(static_cast<double>(shape.places.sink_logit) - lse));
+        lse -= static_cast<float>(std::log(share));
+        const int head = row / shape.query_length, i = row % shape.query_length;
+        for (int d = 0; d < shape.head_dim; ++d) {
+            const double x = out_.at(head / shape.heads, head % shape.heads, i, d);
+            out_.set(head / shape.heads, head % shape.heads, i, d, x * share);
+        }
+    }
 }
 
 void Case::backward(bool want_bias_gradient) {
@@ -259,6 +224,7 @@ void Case::backward(bool want_bias_gradient) {
     call_.dout = dout_.view(), call_.dq = dq_.view(), call_.dk = dk_.view(), call_.dv = dv_.view();
     if (want_bias_gradient && call_.slopes != nullptr) call_.dslopes = dslopes_.data();
     if (want_bias_gradient && call_.table != nullptr) call_.dtable = dtable_.data();
+    if (want_bias_gradient) places_.want_gradients(call_.places);
     workspace_.assign(static_cast<std::size_t>(longbow_attention_cuda_backward_workspace(&call_)) / sizeof(double) + 2,
                       NAN);
     call_.workspace = workspace_.data();
@@ -292,10 +258,11 @@ Case::Errors Case::errors() {
         }
     }
     if (call_.dtable != nullptr) e.dtable = relative_error(expected_.dtable, [&](std::size_t i) { return dtable_[i]; });
+    e.dplaces = places_.error();
     return e;
 }
 
-double Case::Errors::worst_gradient() const { return std::max({dq, dk, dv, dslopes, dtable}); }
+double Case::Errors::worst_gradient() const { return std::max({dq, dk, dv, dslopes, dtable, dplaces}); }
 
 std::vector<double> Case::raw_results() {
     std::vector<double> all(lse_.begin(), lse_.end());
@@ -313,6 +280,8 @@ std::vector<double> Case::raw_results() {
     append(dq_, shape.query_length), append(dk_, shape.key_length), append(dv_, shape.key_length);
     if (call_.dslopes != nullptr) all.insert(all.end(), dslopes_.begin(), dslopes_.end());
     if (call_.dtable != nullptr) all.insert(all.end(), dtable_.begin(), dtable_.end());
+    for (const auto* const gradient : places_.computed().all())
+        all.insert(all.end(), gradient->begin(), gradient->end());
     return all;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "attention/kernels/params.h"
+#include "emulator/place_parts.h"
 
 namespace attention_test {
 
@@ -15,7 +16,8 @@ struct Shape {
     longbow_dtype dtype = LONGBOW_BF16;
     bool causal = true;
     int window = 0;
-    enum class Bias { none, slopes, batch_slopes, table } bias = Bias::slopes;
+    enum class Bias { none, slopes, batch_slopes, table, slopes_and_table } bias = Bias::slopes;
+    PlaceParts places{};
     int table_length = 33;
     float slope = 0.25f;  // of head 0; each further head has half the slope of the one before
     std::vector<std::int32_t> lengths;
@@ -85,7 +87,7 @@ public:
     // The largest errors, each relative to the largest expected value of its tensor (lse: absolute; dslopes: relative
     // to slope_terms). NaN counts as infinite.
     struct Errors {
-        double out = 0, lse = 0, dq = 0, dk = 0, dv = 0, dslopes = 0, dtable = 0;
+        double out = 0, lse = 0, dq = 0, dk = 0, dv = 0, dslopes = 0, dtable = 0, dplaces = 0;
         [[nodiscard]] double worst_gradient() const;
     };
     Errors errors();
@@ -97,11 +99,13 @@ public:
 private:
     void fill();
     void compute_expected();
+    void add_sink_logit();
     [[nodiscard]] double score(int b, int h, int i, int j) const;
 
     Tensor q_, k_, v_, out_, dout_, dq_, dk_, dv_;
     std::vector<float> lse_, slopes_, table_, dslopes_, dtable_;
     std::vector<double> workspace_;
+    PlaceData places_;
     longbow_attention call_{};
     Expected expected_;  // computed when first needed
 };

@@ -26,7 +26,7 @@ Shape small_shape(int head_dim, longbow_dtype dtype) {
 }
 
 std::vector<Shape> shapes() {
-    std::vector<Shape> all(6, small_shape(64, LONGBOW_BF16));
+    std::vector<Shape> all(7, small_shape(64, LONGBOW_BF16));
     all[0].window = 100;
     all[1].lengths = {130};
     all[1].causal = false;
@@ -36,6 +36,14 @@ std::vector<Shape> shapes() {
     all[4].dtype = LONGBOW_F32;
     all[4].query_length = all[4].key_length = 100;
     all[5].heads = 2, all[5].kv_heads = 1;
+    all[6].heads = 2, all[6].kv_heads = 1;
+    all[6].bias = Shape::Bias::none;
+    all[6].window = 40, all[6].places.sinks = 70;
+    all[6].places.terms = true, all[6].places.gate = -0.01, all[6].places.shift = -1e6;
+    // This one passes most places in little time, so it comes first.
+    Shape& first = *all.insert(all.begin(), small_shape(64, LONGBOW_BF16));
+    first.query_length = first.key_length = 70;
+    first.bias = Shape::Bias::table, first.places.positions = PlaceParts::Positions::whole;
     return all;
 }
 
@@ -107,7 +115,8 @@ TEST(Mutations, EveryWaitIsMissed) {
 TEST(Mutations, WrongLayoutBoundsAndProductsAreNoticed) {
     for (const PlantedFault planted_fault :
          {PlantedFault::read_pitch, PlantedFault::causal_bound, PlantedFault::key_bound, PlantedFault::window_bound,
-          PlantedFault::tf32_remainder}) {
+          PlantedFault::tf32_remainder, PlantedFault::sink_bound, PlantedFault::sink_gap, PlantedFault::low_terms,
+          PlantedFault::kept_sums}) {
         const auto breakage = [&] {
             emulator::options().planted_fault = static_cast<int>(planted_fault),
             emulator::options().check_order = false;

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "attention/kernels/attention.h"
+#include "attention/kernels/slope_tail.h"
 #include "emulator/attention_case.h"
 #include "emulator/emulator.h"
 
@@ -90,11 +91,59 @@ TEST(SkipTable, RaggedUnequalAndNegative) {
     EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
 }
 
-// Attention with the table must equal attention without it, as far as an fp32 sum can tell.
-TEST(SkipTable, LeavesOutNothingThatCounts) {
+TEST(SkipTable, TheTailOfASlopeIsThatOfTheGeometricSeries) {
+    struct Plain {
+        static double multiply(double a, double b) { return a * b; }
+        static double add(double a, double b) { return a + b; }
+    };
+    const auto tail = [](double slope) { return longbow::slope_tail<Plain>(slope); };
+    for (double slope = 1e-18; slope < 30.0; slope *= 1.01)
+        ASSERT_NEAR(tail(slope) / -std::log(-std::expm1(-slope)), 1.0, 1e-13) << slope;
+    EXPECT_LT(tail(40.0), 1e-15);
+    EXPECT_EQ(tail(HUGE_VAL), 0.0);
+    for (const double slope : {0.0, -1.0, std::nan("")}) EXPECT_EQ(tail(slope), HUGE_VAL);
+}
+
+Shape gated(longbow_dtype dtype, double gate) {
+    Shape shape = long_shape(dtype);
+    shape.bias = Shape::Bias::none;
+    shape.places.terms = true, shape.places.gate = gate;
+    return shape;
+}
+
+TEST(SkipTable, OfTermsIsTheCpus) {
     emulator::options() = {};
-    Shape shape = long_shape(LONGBOW_F32);
-    shape.batch = 1, shape.heads = 1, shape.query_length = shape.key_length = 400;
+    for (const auto dtype : {LONGBOW_F32, LONGBOW_BF16, LONGBOW_F16}) {
+        const auto expected = of_cpu(Case(gated(dtype, -0.3)).call(), kExact);
+        EXPECT_EQ(of_gpu(Case(gated(dtype, -0.3)).call(), kExact), expected);
+        EXPECT_GT(*std::max_element(expected.begin(), expected.end()), 0);
+    }
+    Shape shape = gated(LONGBOW_F32, -0.1);
+    shape.bias = Shape::Bias::slopes, shape.places.shared = true, shape.lengths = {650, 130};
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    shape.slope = -0.05F, shape.query_length = 200;
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    shape.places.shift = -1e5, shape.slope = 0.05F, shape.window = 300, shape.places.sinks = 4;
+    EXPECT_EQ(of_gpu(Case(shape).call(), kExact), of_cpu(Case(shape).call(), kExact));
+    const Shape nothing_falls = gated(LONGBOW_F32, 0.0);
+    const auto first = of_gpu(Case(nothing_falls).call(), kExact);
+    EXPECT_EQ(*std::max_element(first.begin(), first.end()), 0);
+}
+
+TEST(SkipTable, OfTermsThatAreNoNumbers) {
+    emulator::options() = {};
+    for (const double spoilt : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+        Case test(gated(LONGBOW_F32, -0.3));
+        std::vector<double> column(test.call().places.column, test.call().places.column + 2 * 3 * 700);
+        for (const std::size_t key : {std::size_t{0}, std::size_t{70}, std::size_t{1500}}) column[key] = spoilt;
+        test.call().places.column = column.data();
+        EXPECT_EQ(of_gpu(test.call(), kExact), of_cpu(test.call(), kExact)) << spoilt;
+    }
+}
+
+// Attention with the table must equal attention without it, as far as an fp32 sum can tell.
+void expect_nothing_left_out_that_counts(const Shape& shape) {
+    emulator::options() = {};
     Case test(shape);
     const auto first = of_gpu(test.call(), kExact);
     ASSERT_GT(*std::max_element(first.begin(), first.end()), 0);
@@ -109,10 +158,22 @@ TEST(SkipTable, LeavesOutNothingThatCounts) {
     test.forward();
     test.backward(true);
     const auto whole = test.raw_results();
-    // The last number is the slope's gradient, whose terms nearly cancel; errors() has measured it against these.
+    // The gradients of the bias are left out: their terms nearly cancel, and errors() has measured them against these.
+    const auto length = static_cast<std::size_t>(shape.query_length);
+    const std::size_t count = length + 4 * length * static_cast<std::size_t>(shape.head_dim);
     double largest = 0;
-    for (std::size_t i = 0; i + 1 < whole.size(); ++i) largest = std::max(largest, std::fabs(whole[i]));
-    for (std::size_t i = 0; i + 1 < whole.size(); ++i) ASSERT_NEAR(skipped[i], whole[i], 2e-6 * largest) << i;
+    for (std::size_t i = 0; i < count; ++i) largest = std::max(largest, std::fabs(whole[i]));
+    for (std::size_t i = 0; i < count; ++i) ASSERT_NEAR(skipped[i], whole[i], 2e-6 * largest) << i;
+}
+
+TEST(SkipTable, LeavesOutNothingThatCounts) {
+    Shape shape = long_shape(LONGBOW_F32);
+    shape.batch = 1, shape.heads = 1, shape.query_length = shape.key_length = 400;
+    expect_nothing_left_out_that_counts(shape);
+    shape.bias = Shape::Bias::none, shape.places.terms = true;
+    expect_nothing_left_out_that_counts(shape);
+    shape.window = 150, shape.places.sinks = 5;
+    expect_nothing_left_out_that_counts(shape);
 }
 
 }  // namespace

@@ -74,7 +74,8 @@ TEST(Start, FailureNamesTheKernel) {
     EXPECT_EQ(longbow_attention_cuda_forward(&test.call()), LONGBOW_FAILED);
     EXPECT_EQ(longbow_attention_cuda_failure()->error, 209);
     EXPECT_EQ(longbow_attention_cuda_failure()->earlier, 0);
-    EXPECT_STREQ(longbow_attention_cuda_failure()->kernel, "longbow::cuda::ForwardKernel<longbow::cuda::Bf16, 64, 4>");
+    EXPECT_STREQ(longbow_attention_cuda_failure()->kernel,
+                 "longbow::cuda::ForwardKernel<longbow::cuda::Bf16, 64, 4, false>");
     emulator::options() = {};
     test.forward();
     emulator::options().start_error = 719;

@@ -33,9 +33,9 @@ struct FusedAttentionCall {
     // What is skipped is below exp(-skip_threshold) of a row's sum. A negative value means kExactSkipThreshold
     // (choices.h), which is exact in fp32; infinity skips nothing.
     double skip_threshold = -1.0;
-    // What follows adds to the bias, or changes it, by the places of queries and keys; a device may refuse it
-    // (fused_attention_refuses_parts()). Large terms of opposite signs (FoX's sums of gates) are given in fp64 and are
-    // summed in it; gradients have the type of what they belong to.
+    // What follows adds to the bias, or changes it, by the places of queries and keys. Large terms of opposite signs
+    // (FoX's sums of gates) are given in fp64; their sums are as accurate as sums of fp64 that are rounded once. Gradients
+    // have the type of what they belong to.
     std::optional<at::Tensor> query_slopes{};  // fp32 [1 or batch, heads, Lq]: -slope of the query * |distance|
     std::optional<at::Tensor> key_slopes{};    // fp32 [1 or batch, heads, Lk]: -slope of the key * |distance|
     std::optional<at::Tensor> row{};           // fp32 or fp64 [1 or batch, heads, Lq]: a term of each query
@@ -45,8 +45,8 @@ struct FusedAttentionCall {
     // int or floating point [Lk], rising: distances are those between these and not between indices; a table's entry is
     // that of the whole part
     std::optional<at::Tensor> positions{};
-    // Whether far keys may be skipped because the table makes them negligible. It takes time to find out, which a table
-    // that does not fall with the distance never gives back.
+    // Whether far keys may be skipped because the table makes them negligible (on a CPU; a GPU skips nothing then). It
+    // takes time to find out, which a table that does not fall with the distance never gives back.
     bool skip_by_table = false;
 
     // Whether any of these is used.
@@ -83,8 +83,5 @@ std::int64_t fused_attention_workspace(at::ScalarType type, std::int64_t batch, 
 
 // Returns why the operator cannot serve tensors on this device ("cpu", "cuda") with this head_dim; empty if it can.
 std::string fused_attention_refuses(const std::string& device, std::int64_t head_dim);
-// Returns why the operator does not add the parts of FusedAttentionCall::has_parts(), save the sink logit, on this
-// device; empty if it does.
-std::string fused_attention_refuses_parts(const std::string& device);
 
 }  // namespace longbow

@@ -43,7 +43,7 @@ struct longbow_failure {
     std::int32_t earlier;  // 1: the error was there before this kernel; another call has caused it
     const char* name;      // the CUDA runtime's, "cudaErrorNoKernelImageForDevice"
     const char* text;      // the CUDA runtime's, "no kernel image is available for execution on the device"
-    char kernel[192];      // "longbow::cuda::ForwardKernel<float, 64, 4>"
+    char kernel[192];      // "longbow::cuda::ForwardKernel<float, 64, 4, false>"
 };
 // Returns the last failure of the calling thread.
 const longbow_failure* longbow_attention_cuda_failure();

@@ -34,14 +34,6 @@ void run(const AttentionDevice& device, longbow_attention& a, const at::Tensor& 
     TORCH_CHECK(status == LONGBOW_OK, "fused_attention on ", q.device(), ": ", device.failure());
 }
 
-void check_places_taken(const AttentionDevice& device, FusedAttentionCall call) {
-    call.sink_logit = std::nullopt;
-    TORCH_CHECK_VALUE(device.takes_places || !call.has_parts(), "fused_attention: the ", device.name,
-                      " kernels add no query_slopes, key_slopes, row, column or sinks, take no positions and skip "
-                      "nothing by a table; the "
-                      "back-ends sdpa and reference add these parts");
-}
-
 struct SkipTable {
     at::Tensor first;                      // [batch, heads, blocks of queries]; empty if nothing can be skipped
     at::Tensor longest;                    // [batch, heads, blocks of keys] for a forward pass that narrows the table
@@ -50,7 +42,8 @@ struct SkipTable {
 
 SkipTable skip_table(const AttentionDevice& device, longbow_attention& a, double threshold, const at::Tensor& q) {
     const auto ints = q.options().dtype(at::kInt);
-    if (!longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
+    const bool serves = a.table == nullptr || device.skips_by_table;
+    if (!serves || !longbow_attention_can_skip(&a, static_cast<float>(threshold))) {
         return {at::empty({0}, ints), {}, {}, {}};
     }
     SkipTable table{at::empty({a.batch, a.heads, blocks_of(a.query_length)}, ints), {}, {}, {}};
@@ -93,7 +86,6 @@ void set_table(longbow_attention& a, const at::Tensor& table, bool narrows) {
 ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_places_taken(device, call);
     const double threshold = checked_skip_threshold(call.skip_threshold);
     auto a = device.boundary(call);
     const auto& q = call.q;
@@ -112,7 +104,7 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
             a.first_visited_block = visited.mutable_data_ptr<std::int32_t>();
         }
         run(device, a, q, device.forward_workspace, device.forward);
-        if (call.sink_logit && !device.takes_places) add_sink_logit(*call.sink_logit, out, lse);
+        if (call.sink_logit && !device.adds_sink_logit) add_sink_logit(*call.sink_logit, out, lse);
     }
     return {out, lse, visited};
 }
@@ -120,7 +112,6 @@ ForwardResult forward_on(const AttentionDevice& device, FusedAttentionCall call)
 PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call) {
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_places_taken(device, call);
     TORCH_CHECK_VALUE(call.grad.sizes() == call.q.sizes() && call.out.sizes() == call.q.sizes(),
                       "fused_attention_backward: grad ", call.grad.sizes(), " and out ", call.out.sizes(),
                       " must be as q ", call.q.sizes());
@@ -142,7 +133,7 @@ PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call
     const auto dkey_slopes = wanted(call.key_slopes_grad, call.k.size(2), places.dkey_slopes);
     const auto drow = wanted(call.row_grad, q.size(2), places.drow);
     const auto dcolumn = wanted(call.column_grad, call.k.size(2), places.dcolumn);
-    auto dsink = wanted(call.sink_logit_grad && device.takes_places, blocks_of(a.query_length), places.dsink_logit);
+    auto dsink = wanted(call.sink_logit_grad && device.adds_sink_logit, blocks_of(a.query_length), places.dsink_logit);
     // Each copy must live until the kernels have been started.
     const auto dout = device.readable(call.grad.to(q.scalar_type()));
     const auto out = device.readable(call.out);
@@ -158,8 +149,8 @@ PartsBackwardResult backward_on(const AttentionDevice& device, BackwardCall call
     a.dtable = call.table_grad ? dtable.mutable_data_ptr<float>() : nullptr;
     run(device, a, q, device.backward_workspace, device.backward);
     if (call.sink_logit_grad) {
-        dsink = device.takes_places ? dsink.sum(at::IntArrayRef{0, 2})
-                                    : sink_logit_gradient(*call.sink_logit, call.out, lse, call.grad);
+        dsink = device.adds_sink_logit ? dsink.sum(at::IntArrayRef{0, 2})
+                                       : sink_logit_gradient(*call.sink_logit, call.out, lse, call.grad);
     }
     return {dq, dk, dv, dslopes, dtable, dquery_slopes, dkey_slopes, drow, dcolumn, dsink};
 }
@@ -185,7 +176,6 @@ at::Tensor visited_on(const AttentionDevice& device, FusedAttentionCall call) {
     if (device.narrows) return visited_share(call, std::get<2>(forward_on(device, call)));
     const c10::DeviceGuard on_device(call.q.device());
     check_call(call);
-    check_places_taken(device, call);
     auto readable = call;
     auto a = device.boundary(readable);
     return visited_share(call, skip_table(device, a, checked_skip_threshold(call.skip_threshold), readable.q).first);

@@ -16,7 +16,8 @@ struct AttentionDevice {
     const char* name;          // "CPU", for messages
     std::string (*failure)();  // which kernel could not be started by this thread, and why
     bool narrows;              // whether the forward pass narrows the table of skipped blocks
-    bool takes_places;         // whether the kernels serve longbow_places; if not, sink logits are added afterwards
+    bool adds_sink_logit;      // whether the kernels add a sink logit; if not, it is added to their results
+    bool skips_by_table;       // whether the table of skipped blocks is made for a distance table too
     // Replaces `call`'s tensors by ones that the kernels can read. The returned struct points into them and says how
     // the kernels run.
     longbow_attention (*boundary)(FusedAttentionCall& call);

@@ -243,8 +243,4 @@ std::string fused_attention_refuses(const std::string& device, std::int64_t head
     return {};
 }
 
-std::string fused_attention_refuses_parts(const std::string& device) {
-    return device.rfind("cuda", 0) == 0 ? "the fused kernels for GPUs do not add them" : "";
-}
-
 }  // namespace longbow

@@ -134,18 +134,38 @@ TEST_P(BackendOptions, AnotherWindowIsNotServedWithTheOldMask) {
 INSTANTIATE_TEST_SUITE_P(All, BackendOptions, testing::Values("reference", "sdpa", "fused"),
                          [](const auto& chosen) { return chosen.param; });
 
-TEST(ColumnBias, IsRefusedByTheFusedBackendOnAGpu) {
+TEST(PlaceBias, IsServedByTheFusedBackendOnAGpuIfItIsNamed) {
     AttentionRequest request;
     request.head_dim = 32;
-    request.bias = {BiasPart::places};
-    EXPECT_EQ(make_attention_backend("auto", request)->name(), "fused");
     request.device = "cuda";
-    EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa");
+    for (const auto part : {BiasPart::places, BiasPart::query_slopes, BiasPart::key_slopes, BiasPart::positions,
+                            BiasPart::sinks, BiasPart::sink_logit}) {
+        request.bias = {part};
+        EXPECT_EQ(make_attention_backend("auto", request)->name(), "sdpa") << request.bias.text();
+        EXPECT_EQ(make_attention_backend("fused", request)->name(), "fused") << request.bias.text();
+    }
+    request.bias = {BiasPart::slopes, BiasPart::table};
+    request.sums = true;
+    EXPECT_EQ(make_attention_backend("fused", request)->name(), "fused");
+    request.bias = {BiasPart::curve};
     try {
         make_attention_backend("fused", request);
         FAIL();
     } catch (const ConfigError& error) {
-        EXPECT_THAT(error.what(), testing::HasSubstr("terms by place"));
+        EXPECT_THAT(error.what(), testing::HasSubstr("the fused kernels do not add"));
+    }
+}
+
+TEST(PlaceBias, SkipsByATableOnACpuOnly) {
+    AttentionRequest request;
+    request.head_dim = 32;
+    request.table_fades = true;
+    for (const auto& [part, on_gpu] : {std::pair{BiasPart::table, false}, std::pair{BiasPart::places, true}}) {
+        request.bias = {part};
+        request.device = "cpu";
+        EXPECT_TRUE(make_attention_backend("fused", request)->skips());
+        request.device = "cuda";
+        EXPECT_EQ(make_attention_backend("fused", request)->skips(), on_gpu);
     }
 }
 

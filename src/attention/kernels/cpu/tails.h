@@ -5,11 +5,18 @@
 #include <cmath>
 #include <limits>
 
+#include "attention/kernels/slope_tail.h"
 #include "geometry.h"
 #include "scratch.h"
 
 namespace longbow::cpu {
 namespace {
+
+// Rounds each product and each sum: skip_table.cpp is compiled without fused operations.
+struct Rounded {
+    static double multiply(double a, double b) { return a * b; }
+    static double add(double a, double b) { return a + b; }
+};
 
 class Tails {
 public:
@@ -34,7 +41,7 @@ public:
         if (distances_ != nullptr && !sum_distances(a_.table + static_cast<std::int64_t>(head) * a_.table_length))
             return false;
         const bool summed = column_ != nullptr || distances_ != nullptr;
-        excess_ = summed ? 0.0 : -std::log1p(-std::exp(-static_cast<double>(slope_)));
+        excess_ = summed ? 0.0 : slope_tail<Rounded>(slope_);
         return summed ? slope_ >= 0.0f : slope_ > 0.0f;
     }
 

@@ -10,6 +10,7 @@
 
 #include "dropout.h"
 #include "launch.h"
+#include "place_scores.h"
 #include "row_terms.h"
 #include "scores.h"
 
@@ -33,13 +34,14 @@ struct BackwardShape {
     static constexpr int kSharedBytes = 2 * kRowBytes + kStages * kStageBytes;
 };
 
-template <class T, int kDim, bool kKeyRows>
+// kPlaces: the kernel for a bias with parts by place, which also computes the gradients of these.
+template <class T, int kDim, bool kKeyRows, bool kPlaces>
 struct BackwardKernel {
     using Shape = BackwardShape<T, kDim, kKeyRows>;
     using Math = Products<T>;
     using Operand = Tile<T, kDim>;
     static constexpr int kThreads = 32 * Shape::kWarps;
-    static constexpr int kBlocks = 0;
+    static constexpr int kBlocks = kPlaces ? 1 : 0;  // with 0, ptxas spills a register to fit three blocks
     static constexpr int kSharedBytes = Shape::kSharedBytes;
     static constexpr int kTiles = Shape::kColumns / 8;
     static constexpr int kOutTiles = Shape::kOutColumns / 8;
@@ -48,6 +50,7 @@ struct BackwardKernel {
     const float* lse;  // from RowTermsKernel, as delta
     const float* delta;
     float* slope_parts;  // for queries only: [batch, heads, row blocks], parts of the slopes' gradient; or null
+    std::conditional_t<kPlaces, PlaceArrays, NoPlaces> places;
 
     static Grid grid(const longbow_attention& call) {
         const int rows = kKeyRows ? call.key_length : call.query_length;
@@ -59,6 +62,7 @@ struct BackwardKernel {
         float first[kOutTiles][4];                  // dK or dQ
         float second[kKeyRows ? kOutTiles : 1][4];  // dV
         float moment;                               // sum of dS * |distance|
+        std::conditional_t<kPlaces, PlaceSums, NoPlaceSums> places;
     };
 
     struct Place {
@@ -82,14 +86,18 @@ struct BackwardKernel {
         LONGBOW_UNROLL
         for (auto& sum : sums.second) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
         sums.moment = 0.0f;
+        sums.places.clear();
         Progress progress{0, false};
         if constexpr (kKeyRows) {
             place.kv_head = device::block_y();
-            for (int i = 0; i < call.kv_group; ++i)
+            for (int i = 0; i < call.kv_group; ++i) {
                 attend(sums, lane, place, place.kv_head * call.kv_group + i, progress);
+                if constexpr (kPlaces) finish_places(sums, lane, place);
+            }
         } else {
             place.kv_head = kv_head_of(call, device::block_y());
             attend(sums, lane, place, device::block_y(), progress);
+            if constexpr (kPlaces) finish_places(sums, lane, place);
         }
         finish(sums, lane, place, block, blocks);
     }
@@ -111,14 +119,28 @@ private:
         const int last_row = min_of(place.first_row + Shape::kRows, kKeyRows ? scores.keys : scores.queries) - 1;
         first = end = 0;
         if (last_row < place.first_row) return;
-        const int from = kKeyRows ? scores.first_query(place.first_row) : scores.first_key(place.first_row);
-        const int to = kKeyRows ? scores.end_query(last_row) : scores.end_key(last_row);
+        // Sinks are seen by the queries that are beyond the window too.
+        const bool sinks = kPlaces && call.places.sinks > (kKeyRows ? place.first_row : 0);
+        const int from =
+            kKeyRows ? scores.first_query(place.first_row) : (sinks ? 0 : scores.first_key(place.first_row));
+        const int to = kKeyRows ? (sinks ? scores.queries : scores.end_query(last_row)) : scores.end_key(last_row);
         first = from / Shape::kColumns;
         end = (to + Shape::kColumns - 1) / Shape::kColumns;
     }
 
-    // Returns the next tile of columns, from `tile` on, that the skip table does not leave out.
-    LONGBOW_DEVICE int visible_from(int tile, int end, const Place& place) const {
+    // Returns the next tile of columns, from `tile` on, that neither the skip table nor the window leaves out.
+    LONGBOW_DEVICE int visible_from(int tile, int end, const Scores& scores, const Place& place) const {
+        tile = needed_from(tile, end, place);
+        if constexpr (kPlaces && !kKeyRows) {
+            if (call.places.sinks > 0) {
+                const Gap gap(call.places.sinks, scores.first_key(place.first_row), Shape::kColumns);
+                if (tile >= gap.begin && tile < gap.end) tile = gap.end;
+            }
+        }
+        return tile;
+    }
+
+    LONGBOW_DEVICE int needed_from(int tile, int end, const Place& place) const {
         if (call.first_key_block == nullptr) return tile;
         const std::int64_t query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
         const std::int32_t* const first = call.first_key_block + place.head_index * query_blocks;
@@ -163,7 +185,7 @@ private:
                              Progress& progress) const {
         int tile, end;
         column_range(tile, end, scores, place);
-        tile = visible_from(tile, end, place);
+        tile = visible_from(tile, end, scores, place);
         if (tile >= end) return;
         if (!progress.has_rows) load_rows(scores, place);
         progress.has_rows = true;
@@ -182,7 +204,7 @@ private:
         while (tile < end) {
             device::wait_copies<0>();
             device::sync();  // all threads' copies have arrived; no thread still reads the other stage
-            const int next = visible_from(tile + 1, end, place);
+            const int next = visible_from(tile + 1, end, scores, place);
             if (Shape::kStages == 2 && next < end) start_columns(next, 1 - stage, scores, place);
             add_tile(sums, scores, lane, place, tile, stage, row_lse, row_delta);
             if (Shape::kStages == 1) {
@@ -245,7 +267,9 @@ private:
         const Operand a = column_tile(stage, 0), b = column_tile(stage, 1);
         float p[kTiles][4], ds[kTiles][4];
         products(p, row_tile(0), a, lane);
-        const ScoreTile<!Shape::kHalf, kKeyRows, kTiles> elements(scores, row + lane.g, column + 2 * lane.t);
+        const HeadPlaces head_places(call, places, place.head_index);
+        const Elements<kPlaces, !Shape::kHalf, kKeyRows, kTiles> elements(scores, head_places, row + lane.g,
+                                                                          column + 2 * lane.t);
         const TileKind kind = kKeyRows ? scores.kind(column, Shape::kColumns, place.first_row, Shape::kRows)
                                        : scores.kind(place.first_row, Shape::kRows, column, Shape::kColumns);
         elements.apply(p, kind, row + lane.g);
@@ -274,12 +298,38 @@ private:
                 p[n][j] = keep ? probability : 0.0f;
             }
         }
+        if constexpr (kPlaces) {
+            const bool moments = kKeyRows ? call.places.dkey_slopes != nullptr
+                                          : call.places.dquery_slopes != nullptr || slope_parts != nullptr;
+            elements.add_sums(sums.places, ds, moments);
+        }
         if constexpr (kKeyRows) {
             add_products(sums.second, p, b, place.first_column, lane);
-        } else {
+        } else if constexpr (!kPlaces) {
             if (slope_parts != nullptr) sums.moment += elements.distance_moment(ds);
         }
         add_products(sums.first, ds, a, place.first_column, lane);
+    }
+
+    // Writes the gradients of the rows' terms and slopes for one head of queries, and begins the next one's.
+    LONGBOW_DEVICE void finish_places(Sums& sums, const Lane& lane, const Place& place) const {
+        const longbow_places& to = call.places;
+        double* const terms = kKeyRows ? to.dcolumn : to.drow;
+        double* const slopes = kKeyRows ? to.dkey_slopes : to.dquery_slopes;
+        const int rows = kKeyRows ? call.key_length : call.query_length;
+        if (!kKeyRows) sums.moment = sums.places.moment[0] + sums.places.moment[1];
+        LONGBOW_UNROLL
+        for (int r = 0; r < 2; ++r) {
+            LongSum total = sums.places.total[r], moment{sums.places.moment[r], 0.0f};
+            total.add_lanes();
+            moment.add_lanes();
+            const int row = place.first_row + 16 * lane.warp + lane.g + 8 * r;
+            if (lane.t != 0 || row >= rows || place.first_column != 0) continue;
+            const std::int64_t at = place.head_index * rows + row;
+            if (terms != nullptr) terms[at] = total.value();
+            if (slopes != nullptr) slopes[at] = -moment.value();
+        }
+        if (!device::fault_planted(device::PlantedFault::kept_sums)) sums.places.clear();
     }
 
     LONGBOW_DEVICE void finish(const Sums& sums, const Lane& lane, const Place& place, int block, int blocks) const {

@@ -2,14 +2,12 @@
 // and these are summed in a fixed order. A distance table has a kernel of its own, which walks over bands of tiles: all
 // tiles of a band have the same difference between their query tile and key tile. The same place in each tile of a band
 // therefore has the same distance, so that a thread keeps one sum of dS per element over all tiles of its block, and
-// the diagonals are summed once at the end. Bands that lie beyond the table's last entry are not visited: the rows of
-// dS sum to zero, so the last entry's gradient is minus the sum of the others'.
+// the diagonals are summed once at the end. Bands that lie beyond the table's last entry are not
+// visited: the rows of dS sum to zero, so the last entry's gradient is minus the sum of the others'. With a sink logit,
+// a row and the sink's share of it sum to zero.
 #pragma once
 
-#include "dropout.h"
-#include "launch.h"
-#include "row_terms.h"
-#include "scores.h"
+#include "gradient_tile.h"
 
 namespace longbow::cuda {
 
@@ -61,17 +59,9 @@ struct Bands {
     LONGBOW_DEVICE int center(int band) const { return offset - tile * (first + band); }
 };
 
-template <class T, int kDim>
-struct TableGradientShape {
-    static constexpr int kTile = sizeof(T) == 2 ? (kDim <= 128 ? 64 : 32) : (kDim <= 128 ? 32 : 16);
-    static constexpr int kTileBytes = kTile * Tile<T, kDim>::kRowBytes;
-};
-
-template <class T, int kDim>
+template <class T, int kDim, bool kPlaces>
 struct TableGradientKernel {
     using Shape = TableGradientShape<T, kDim>;
-    using Math = Products<T>;
-    using Operand = Tile<T, kDim>;
     static constexpr int kThreads = 2 * Shape::kTile;
     static constexpr int kBlocks = 0;
     static constexpr int kSharedBytes = 4 * Shape::kTileBytes;
@@ -82,6 +72,7 @@ struct TableGradientKernel {
     const float* lse;
     const float* delta;
     float* parts;  // [batch, heads, bands, chunks, 2 tile]: entry tile - 1 + d is for distance center + d
+    std::conditional_t<kPlaces, PlaceArrays, NoPlaces> places;
 
     static Grid grid(const longbow_attention& call, const Bands& bands) {
         return {bands.count * bands.chunks, call.heads, call.batch};
@@ -97,81 +88,20 @@ struct TableGradientKernel {
         float sums[kTiles][4];
         LONGBOW_UNROLL
         for (auto& sum : sums) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
+        const GradientTile<T, kDim, kPlaces> tile{call, lse, delta, places};
         for (int i = 0; i < Bands::kChunk; ++i) {
             const int query_tile = chunk * Bands::kChunk + i;
             const int query = query_tile * Shape::kTile;
             const int key = (query_tile + bands.first + band) * Shape::kTile;
             if (key < 0 || key >= scores.keys || query >= scores.queries) continue;
-            add_tile(sums, scores, lane, batch, head, query, key);
+            tile.each(scores, lane, batch, head, query, key,
+                      [&](int n, int j, float gradient) { sums[n][j] += gradient; });
         }
         const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
         sum_diagonals(sums, lane, parts + (head_index * device::blocks_x() + device::block_x()) * (2 * Shape::kTile));
     }
 
 private:
-    LONGBOW_DEVICE static Operand operand(int which) {
-        return Operand{device::shared_memory() + static_cast<std::uint32_t>(which * Shape::kTileBytes)};
-    }
-
-    LONGBOW_DEVICE static void products(float (&x)[kTiles][4], const Operand& rows, const Operand& columns,
-                                        const Lane& lane) {
-        LONGBOW_UNROLL
-        for (auto& sum : x) sum[0] = sum[1] = sum[2] = sum[3] = 0.0f;
-        LONGBOW_UNROLL
-        for (int d = 0; d < kDim / 16; ++d) {
-            typename Math::A a;
-            Math::load(a, rows, lane, 16 * lane.warp, 16 * d);
-            LONGBOW_UNROLL
-            for (int n = 0; n < kTiles / 2; ++n) {
-                typename Math::B2 b;
-                Math::load_rows(b, columns, lane, 16 * n, 16 * d);
-                Math::multiply(x[2 * n], x[2 * n + 1], a, b);
-            }
-        }
-    }
-
-    LONGBOW_DEVICE void add_tile(float (&sums)[kTiles][4], const Scores& scores, const Lane& lane, int batch, int head,
-                                 int query, int key) const {
-        const int kv_head = kv_head_of(call, head);
-        device::sync();  // no thread still reads the last tiles
-        start_loading<Shape::kTile, kThreads>(operand(0), Matrix<T>(call.q, batch, head), query, scores.queries,
-                                              call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(1), Matrix<T>(call.k, batch, kv_head), key, scores.keys,
-                                              call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(2), Matrix<T>(call.dout, batch, head), query, scores.queries,
-                                              call.head_dim);
-        start_loading<Shape::kTile, kThreads>(operand(3), Matrix<T>(call.v, batch, kv_head), key, scores.keys,
-                                              call.head_dim);
-        device::commit_copies();
-        const int row = query + 16 * lane.warp;
-        float row_lse[2], row_delta[2];
-        LONGBOW_UNROLL
-        for (int r = 0; r < 2; ++r) {
-            const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
-            const std::int64_t at = head_index * padded_rows_on_device(call) + row + lane.g + 8 * r;
-            row_lse[r] = lse[at], row_delta[r] = delta[at];
-        }
-        device::wait_copies<0>();
-        device::sync();
-
-        float p[kTiles][4], dp[kTiles][4];
-        products(p, operand(0), operand(1), lane);
-        const ScoreTile<true, false, kTiles> elements(scores, row + lane.g, key + 2 * lane.t);
-        elements.apply(p, scores.kind(query, Shape::kTile, key, Shape::kTile), row + lane.g);
-        products(dp, operand(2), operand(3), lane);
-        const Dropout dropout(call, batch, head);
-        const std::uint32_t kept = dropout.active() ? dropout.template mask_of_query_rows<kTiles>(lane, row, key) : ~0u;
-        LONGBOW_UNROLL
-        for (int n = 0; n < kTiles; ++n) {
-            LONGBOW_UNROLL
-            for (int j = 0; j < 4; ++j) {
-                const float probability = device::exp2_fast(p[n][j] - row_lse[j >> 1]);
-                const float seen = (kept >> (4 * n + j) & 1u) != 0 ? dp[n][j] * dropout.factor() : 0.0f;
-                sums[n][j] += probability * (seen - row_delta[j >> 1]);
-            }
-        }
-    }
-
     LONGBOW_DEVICE static void sum_diagonals(const float (&sums)[kTiles][4], const Lane& lane, float* to) {
         device::sync();  // no thread still reads the tiles, whose memory now takes the sums
         const device::SharedAddress base = device::shared_memory();
@@ -204,6 +134,8 @@ struct TableSumKernel {
 
     longbow_attention call;
     Bands bands;
+    const float* lse;  // from RowTermsKernel, as delta
+    const float* delta;
     const float* parts;
 
     LONGBOW_DEVICE void operator()() const {
@@ -216,6 +148,7 @@ struct TableSumKernel {
             to[entry] = sum;
             all += sum;
         }
+        if (call.places.sink_logit != nullptr && bands.direct < call.table_length) all += of_sink(head);
         const device::SharedAddress base = device::shared_memory();
         device::store_shared(base + static_cast<std::uint32_t>(4 * device::thread()), all);
         device::sync();
@@ -227,6 +160,19 @@ struct TableSumKernel {
     }
 
 private:
+    // This thread's part of the gradient of the head's sink logit: the sum of -P delta over all rows.
+    LONGBOW_DEVICE float of_sink(int head) const {
+        const float sink = call.places.sink_logit[head] * kLog2E;
+        const std::int64_t rows = padded_rows_on_device(call);
+        float sum = 0.0f;
+        for (int batch = 0; batch < call.batch; ++batch) {
+            const std::int64_t first = (static_cast<std::int64_t>(batch) * call.heads + head) * rows;
+            for (std::int64_t row = device::thread(); row < rows; row += kThreads)
+                sum -= device::exp2_fast(sink - lse[first + row]) * delta[first + row];
+        }
+        return sum;
+    }
+
     LONGBOW_DEVICE float at_distance(int head, int distance) const {
         float sum = 0.0f;
         for (int batch = 0; batch < call.batch; ++batch) {

@@ -11,7 +11,18 @@ namespace longbow::device {
 using SharedAddress = std::uint32_t;  // in bytes from the start of shared memory
 
 // Faults that tests plant in the kernels to show that they are noticed. Code for a GPU never has them.
-enum class PlantedFault { none, read_pitch, causal_bound, key_bound, window_bound, tf32_remainder };
+enum class PlantedFault {
+    none,
+    read_pitch,
+    causal_bound,
+    key_bound,
+    window_bound,
+    tf32_remainder,
+    sink_bound,
+    sink_gap,
+    low_terms,
+    kept_sums
+};
 
 }  // namespace longbow::device
 

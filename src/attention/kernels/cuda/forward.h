@@ -6,6 +6,7 @@
 
 #include "dropout.h"
 #include "launch.h"
+#include "place_scores.h"
 #include "scores.h"
 
 namespace longbow::cuda {
@@ -28,12 +29,13 @@ struct ForwardShape {
                                             : kQueryBytes + 2 * kKeyBytes;
 };
 
-template <class T, int kDim, int kWarps>
+// kPlaces: the kernel for a bias with parts by place. The other one knows nothing of them.
+template <class T, int kDim, int kWarps, bool kPlaces>
 struct ForwardKernel {
     using Shape = ForwardShape<T, kDim, kWarps>;
     using Math = Products<T>;
     static constexpr int kThreads = 32 * kWarps;
-    static constexpr int kBlocks = 0;
+    static constexpr int kBlocks = kPlaces ? 1 : 0;  // with 0, ptxas spills registers to fit three blocks
     static constexpr int kSharedBytes = Shape::kSharedBytes;
     static constexpr int kKeyTiles = Shape::kKeys / 8;
 
@@ -42,6 +44,7 @@ struct ForwardKernel {
     // If splits > 1: [batch, heads, splits, query_length, head_dim], each part normalised by its own sum.
     float* partial;
     float* partial_lse;  // [batch, heads, splits, query_length], natural log
+    std::conditional_t<kPlaces, PlaceArrays, NoPlaces> places;
 
     struct State {
         float out[kDim / 8][4];
@@ -60,6 +63,7 @@ struct ForwardKernel {
 
         const Scores scores(call, batch, head);
         const int last_row = min_of(first_row + Shape::kRows, scores.queries) - 1;
+        // Tiles are counted without those of the gap between the sinks and the window.
         int first_tile = 0, end_tile = 0;
         if (last_row >= first_row) visible_tiles(first_tile, end_tile, scores, first_row, last_row, split);
 
@@ -72,18 +76,30 @@ struct ForwardKernel {
 private:
     LONGBOW_DEVICE void visible_tiles(int& first, int& end, const Scores& scores, int first_row, int last_row,
                                       int split) const {
-        int key = scores.first_key(first_row);
+        int key = kPlaces && call.places.sinks > 0 ? 0 : scores.first_key(first_row);
         if (call.first_key_block != nullptr) {
             const int query_blocks = (call.query_length + kSkipBlock - 1) / kSkipBlock;
             const std::int64_t at =
                 (static_cast<std::int64_t>(device::block_z()) * call.heads + device::block_y()) * query_blocks;
             key = max_of(key, kSkipBlock * call.first_key_block[at + first_row / kSkipBlock]);
         }
-        const int all_first = key / Shape::kKeys;
-        const int all_end = (scores.end_key(last_row) + Shape::kKeys - 1) / Shape::kKeys;
+        int all_first = key / Shape::kKeys;
+        int all_end = (scores.end_key(last_row) + Shape::kKeys - 1) / Shape::kKeys;
+        if constexpr (kPlaces) {
+            if (call.places.sinks > 0) {
+                // Without the gap's tiles, unless the skip table leaves out the sinks too.
+                const Gap gap = gap_of(scores, first_row);
+                if (all_first >= gap.begin) all_first = max_of(all_first, gap.end) - (gap.end - gap.begin);
+                if (all_end > gap.begin) all_end = max_of(all_end, gap.end) - (gap.end - gap.begin);
+            }
+        }
         const int count = max_of(all_end - all_first, 0);
         first = all_first + static_cast<int>(static_cast<std::int64_t>(count) * split / splits);
         end = all_first + static_cast<int>(static_cast<std::int64_t>(count) * (split + 1) / splits);
+    }
+
+    LONGBOW_DEVICE Gap gap_of(const Scores& scores, int first_row) const {
+        return {call.places.sinks, call.places.sinks > 0 ? scores.first_key(first_row) : 0, Shape::kKeys};
     }
 
     LONGBOW_DEVICE static void clear(State& state) {
@@ -110,8 +126,16 @@ private:
         const Dropout dropout(call, batch, head);
         const int warp_row = first_row + 16 * lane.warp;
 
+        const auto key_of = [&](int tile) {
+            if constexpr (kPlaces) {
+                return gap_of(scores, first_row).tile(tile) * Shape::kKeys;
+            } else {
+                return tile * Shape::kKeys;
+            }
+        };
+
         start_loading<Shape::kRows, kThreads>(q_tile, q, first_row, scores.queries, call.head_dim);
-        start_loading<Shape::kKeys, kThreads>(k_tile, k, (end_tile - 1) * Shape::kKeys, scores.keys, call.head_dim);
+        start_loading<Shape::kKeys, kThreads>(k_tile, k, key_of(end_tile - 1), scores.keys, call.head_dim);
         device::commit_copies();
 
         typename Math::A queries[kQueryFragments];
@@ -122,7 +146,7 @@ private:
             for (int d = 0; d < kQueryFragments; ++d) Math::load(queries[d], q_tile, lane, 16 * lane.warp, 16 * d);
         }
         for (int tile = end_tile - 1; tile >= first_tile; --tile) {
-            const int key = tile * Shape::kKeys;
+            const int key = key_of(tile);
             device::wait_copies<0>();
             // This tile's keys have arrived, and no thread still reads the last tile's values (at first: the queries).
             device::sync();
@@ -131,7 +155,10 @@ private:
 
             float x[kKeyTiles][4];
             products(x, queries, q_tile, k_tile, lane);
-            const ScoreTile<!Shape::kHalf, false, kKeyTiles> elements(scores, warp_row + lane.g, key + 2 * lane.t);
+            // It is made for each tile, as its pointers would take registers.
+            const HeadPlaces head_places(call, places, static_cast<std::int64_t>(batch) * call.heads + head);
+            const Elements<kPlaces, !Shape::kHalf, false, kKeyTiles> elements(scores, head_places, warp_row + lane.g,
+                                                                              key + 2 * lane.t);
             elements.apply(x, scores.kind(first_row, Shape::kRows, key, Shape::kKeys), warp_row + lane.g);
             update_softmax(x, state);
             if (dropout.active()) drop(x, dropout.mask_of_query_rows<kKeyTiles>(lane, warp_row, key));
@@ -139,7 +166,8 @@ private:
             device::wait_copies<0>();
             device::sync();  // this tile's values have arrived, and no thread still reads its keys
             if (tile > first_tile) {
-                start_loading<Shape::kKeys, kThreads>(k_tile, k, key - Shape::kKeys, scores.keys, call.head_dim);
+                const int next = kPlaces ? key_of(tile - 1) : key - Shape::kKeys;
+                start_loading<Shape::kKeys, kThreads>(k_tile, k, next, scores.keys, call.head_dim);
                 device::commit_copies();
             }
             LONGBOW_UNROLL

@@ -21,23 +21,36 @@ inline int split_count(const longbow_attention& call) {
     return splits > 1 ? static_cast<int>(splits) : 1;
 }
 
-inline std::int64_t forward_workspace(const longbow_attention& call) {
+// Bytes of the parts of the results, which lie behind the arrays of places.
+inline std::int64_t partial_bytes(const longbow_attention& call) {
     const int splits = split_count(call);
     if (splits == 1) return 0;
     const std::int64_t rows = static_cast<std::int64_t>(call.batch) * call.heads * splits * call.query_length;
     return rows * (call.head_dim + 1) * std::int64_t{sizeof(float)};
 }
 
-template <class T, int kDim, int kWarps>
+inline std::int64_t forward_workspace(const longbow_attention& call) {
+    return PlaceWorkspace(call, nullptr).bytes + partial_bytes(call);
+}
+
+template <class T, int kDim, int kWarps, bool kPlaces = false>
 longbow_status start_forward(const longbow_attention& call) {
-    using Kernel = ForwardKernel<T, kDim, kWarps>;
+    using Kernel = ForwardKernel<T, kDim, kWarps, kPlaces>;
+    const PlaceWorkspace places(call, call.workspace);
     const int splits = split_count(call);
     const std::int64_t rows = static_cast<std::int64_t>(call.batch) * call.heads * splits * call.query_length;
-    auto* const partial = splits > 1 ? static_cast<float*>(call.workspace) : nullptr;
+    auto* const partial =
+        splits > 1 ? reinterpret_cast<float*>(static_cast<char*>(call.workspace) + places.bytes) : nullptr;
     auto* const partial_lse = splits > 1 ? partial + rows * call.head_dim : nullptr;
     const int blocks = (call.query_length + Kernel::Shape::kRows - 1) / Kernel::Shape::kRows;
-    const longbow_status status =
-        launch(Kernel{call, splits, partial, partial_lse}, {blocks * splits, call.heads, call.batch}, call.stream);
+    Kernel kernel{call, splits, partial, partial_lse, {}};
+    longbow_status status = LONGBOW_OK;
+    if constexpr (kPlaces) {
+        kernel.places = places.arrays;
+        status = start_place_terms(call, places.arrays);
+        if (status != LONGBOW_OK) return status;
+    }
+    status = launch(kernel, {blocks * splits, call.heads, call.batch}, call.stream);
     if (status != LONGBOW_OK || splits == 1) return status;
     return launch(CombineKernel<T>{call, splits, partial, partial_lse}, CombineKernel<T>::grid(call), call.stream);
 }
@@ -45,6 +58,11 @@ longbow_status start_forward(const longbow_attention& call) {
 template <class T>
 longbow_status forward(const longbow_attention& call) {
     constexpr bool kHalf = sizeof(T) == 2;
+    if (has_places(call)) {  // fewer sizes: each of these kernels serves every sum of parts
+        if (call.head_dim <= 64) return start_forward<T, 64, 4, true>(call);
+        if (call.head_dim <= 128) return start_forward<T, 128, 4, true>(call);
+        return start_forward<T, 256, 4, true>(call);
+    }
     if (call.query_length <= kDecodeQueries) {
         if (call.head_dim <= 64) return start_forward<T, 64, 1>(call);
         if (call.head_dim <= 128) return start_forward<T, 128, 1>(call);

@@ -1,8 +1,12 @@
 // Makes the table of first key blocks on the GPU (../skip_table.h has the rule), equal to the CPU's number for number:
 // each dot product has the same eight partial sums in the same order, products and sums are not fused, and the decision
-// is made in fp64.
+// is made in fp64. The tail of a slope is computed once a head (../slope_tail.h). Only the tails of terms by column are
+// summed in another order, which changes their last bits.
 #pragma once
 
+#include <cstring>
+
+#include "../slope_tail.h"
 #include "launch.h"
 #include "scores.h"
 
@@ -66,16 +70,30 @@ struct LongestKeysKernel {
     }
 };
 
-// Replaces each block's value by the largest of all blocks up to it; one warp does one head.
+// Rounds each product and each sum.
+struct Rounded {
+    static LONGBOW_DEVICE double multiply(double a, double b) { return device::multiply_rounded(a, b); }
+    static LONGBOW_DEVICE double add(double a, double b) { return device::add_rounded(a, b); }
+};
+
+// Replaces each block's value by the largest of all blocks up to it, and computes the tail of the head's slope; one
+// warp does one head.
 struct RunningLongestKernel {
     static constexpr int kThreads = 32;
     static constexpr int kBlocks = 0;
     static constexpr int kSharedBytes = 0;
 
+    longbow_attention call;
     float* longest;
     int blocks;
+    double* slope_tails;  // [batch, heads], if there are no terms by column
 
     LONGBOW_DEVICE void operator()() const {
+        if (call.places.column == nullptr && device::thread() == 0) {
+            const int batch = device::block_x() / call.heads, head = device::block_x() % call.heads;
+            slope_tails[device::block_x()] =
+                slope_tail<Rounded>(static_cast<double>(call.slopes[batch * call.slopes_batch + head]));
+        }
         float* const values = longest + static_cast<std::int64_t>(device::block_x()) * blocks;
         const int lane = device::thread();
         float before = 0.0f;
@@ -93,8 +111,79 @@ struct RunningLongestKernel {
     }
 };
 
-// Finds the first block of keys that each block of queries must visit.
-template <class T>
+LONGBOW_DEVICE double shuffle_xor_wide(double x, int mask) {
+    std::uint32_t words[2];
+    std::memcpy(words, &x, sizeof x);
+    LONGBOW_UNROLL
+    for (auto& word : words) word = device::shuffle_xor(word, mask);
+    std::memcpy(&x, words, sizeof x);
+    return x;
+}
+
+// Computes the logarithm of the sum of exp(column) over the keys of each block of 64; one warp does one block.
+struct ColumnBlocksKernel {
+    static constexpr int kThreads = 32;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = 0;
+
+    longbow_attention call;
+    double* tails;  // [batch, heads, key blocks]
+
+    LONGBOW_DEVICE void operator()() const {
+        const int head = device::block_y();
+        const int batch = device::block_z();
+        const Scores scores(call, batch, head);
+        const double* const columns =
+            call.places.column + batch * call.places.column_batch + static_cast<std::int64_t>(head) * call.key_length;
+        const double none = -static_cast<double>(infinity());
+        double terms[2];
+        float most = -infinity();  // any number near the largest will do
+        LONGBOW_UNROLL
+        for (int i = 0; i < 2; ++i) {
+            const int key = device::block_x() * kSkipBlock + i * kThreads + device::thread();
+            terms[i] = key < scores.keys ? columns[key] : none;
+            most = larger_or_nan(static_cast<float>(terms[i]), most);
+        }
+        LONGBOW_UNROLL
+        for (int mask = kThreads / 2; mask > 0; mask /= 2) most = larger_or_nan(device::shuffle_xor(most, mask), most);
+        const double base = most == -infinity() ? 0.0 : static_cast<double>(most);
+        double sum = exp(terms[0] - base) + exp(terms[1] - base);
+        LONGBOW_UNROLL
+        for (int mask = kThreads / 2; mask > 0; mask /= 2) sum += shuffle_xor_wide(sum, mask);
+        if (device::thread() != 0) return;
+        tails[(static_cast<std::int64_t>(batch) * call.heads + head) * device::blocks_x() + device::block_x()] =
+            sum == 0.0 ? none : base + log(sum);
+    }
+};
+
+// Replaces each block's value by that of all keys up to the block's end; one thread does one head.
+struct ColumnTailsKernel {
+    static constexpr int kThreads = 32;
+    static constexpr int kBlocks = 0;
+    static constexpr int kSharedBytes = 0;
+
+    double* tails;
+    int heads, blocks;  // heads: of all of the batch
+
+    LONGBOW_DEVICE void operator()() const {
+        const int head = device::block_x() * kThreads + device::thread();
+        if (head >= heads) return;
+        double* const values = tails + static_cast<std::int64_t>(head) * blocks;
+        double before = -static_cast<double>(infinity());
+        for (int block = 0; block < blocks; ++block) {
+            const double here = values[block];
+            // Without any key yet, and with NaN, the other number says all.
+            const bool first = before == -static_cast<double>(infinity());
+            const double top = before > here ? before : here;
+            const double rest = before > here ? here - before : before - here;
+            before = first ? here : (here != here ? here : top + log1p(exp(rest)));
+            values[block] = before;
+        }
+    }
+};
+
+// Finds the first block of keys that each block of queries must visit. kTerms: the bias has terms by row and column.
+template <class T, bool kTerms>
 struct FirstBlocksKernel {
     static constexpr int kThreads = 128;
     static constexpr int kBlocks = 0;
@@ -103,6 +192,7 @@ struct FirstBlocksKernel {
 
     longbow_attention call;
     const float* longest;  // from RunningLongestKernel
+    const double* tails;   // from ColumnTailsKernel if there are terms, else RunningLongestKernel's of slopes
     int key_blocks;
     float threshold;
     std::int32_t* first;  // [batch, heads, query blocks]
@@ -114,12 +204,14 @@ struct FirstBlocksKernel {
         const std::int64_t head_index = static_cast<std::int64_t>(batch) * call.heads + head;
         const Scores scores(call, batch, head);
         const Matrix<T> q(call.q, batch, head), k(call.k, batch, kv_head_of(call, head));
-        const float slope = call.slopes[batch * call.slopes_batch + head];
-        // log(1 / (1 - exp(-slope))) accounts for the sum over all further keys.
-        const double tail = -log1p(-exp(-static_cast<double>(slope)));
+        const bool sloped = !kTerms || call.slopes != nullptr;
+        const float slope = sloped ? call.slopes[batch * call.slopes_batch + head] : 0.0f;
+        // A slope's tail accounts for the sum over all further keys; the tails of terms are sums already.
+        const double tail = kTerms ? 0.0 : tails[head_index];
+        const bool falls = slope > 0.0f || (kTerms && slope == 0.0f);
         const int group = device::thread() / kLanesOfDot;
         const int first_row = device::block_x() * kSkipBlock;
-        int needed = scores.offset >= 0 && slope > 0.0f ? (scores.offset + first_row) / kSkipBlock : 0;
+        int needed = scores.offset >= 0 && falls ? (scores.offset + first_row) / kSkipBlock : 0;
         for (int i = group; i < kSkipBlock; i += kGroups) {
             const int row = first_row + i;
             const int position = row + scores.offset;
@@ -128,7 +220,18 @@ struct FirstBlocksKernel {
             const T* const query = q.at(counts ? row : 0, 0);
             const double length = sqrt(static_cast<double>(dot(query, query, count, lane)));
             const double own = static_cast<double>(dot(query, k.at(counts ? position : 0, 0), count, lane));
-            if (counts && needed > 0) needed = first_needed(needed, head_index, position, length, own, slope, tail);
+            if (!counts || needed == 0) continue;
+            RowOfTable of_row{position, length, own, tail, 0.0};
+            if constexpr (kTerms) {
+                const longbow_places& places = call.places;
+                const auto at = [&](const double* terms, std::int64_t stride, int rows, int index) {
+                    return terms != nullptr ? terms[batch * stride + static_cast<std::int64_t>(head) * rows + index]
+                                            : 0.0;
+                };
+                of_row.tail = at(places.row, places.row_batch, call.query_length, row);
+                of_row.own_bias = of_row.tail + at(places.column, places.column_batch, call.key_length, position);
+            }
+            needed = first_needed(needed, head_index, of_row, slope);
         }
         const device::SharedAddress base = device::shared_memory();
         if (lane.lane % kLanesOfDot == 0)
@@ -145,19 +248,27 @@ struct FirstBlocksKernel {
     }
 
 private:
+    struct RowOfTable {
+        int position;
+        double length, own;     // |query|, query . its own key
+        double tail, own_bias;  // what a tail has beside the slope's and the columns' part; the bias of the own key
+    };
+
     // Returns the first block below `end` that a row needs, or `end`. Its bound grows with the block, so a binary
     // search finds it.
-    LONGBOW_DEVICE int first_needed(int end, std::int64_t head_index, int position, double length, double own,
-                                    float slope, double tail) const {
-        const double reach = device::multiply_rounded(length, static_cast<double>(fabsf(call.scale)));
-        const double self = device::multiply_rounded(own, static_cast<double>(call.scale));
+    LONGBOW_DEVICE int first_needed(int end, std::int64_t head_index, const RowOfTable& row, float slope) const {
+        const double reach = device::multiply_rounded(row.length, static_cast<double>(fabsf(call.scale)));
+        double self = device::multiply_rounded(row.own, static_cast<double>(call.scale));
+        if constexpr (kTerms) self = device::add_rounded(self, row.own_bias);
         int low = 0;
         while (low < end) {
             const int block = (low + end) / 2;
             const double key = sqrt(static_cast<double>(longest[head_index * key_blocks + block]));
-            const double distance = position - (block * kSkipBlock + kSkipBlock - 1);
+            const double distance = row.position - (block * kSkipBlock + kSkipBlock - 1);
             const double bound = device::add_rounded(device::multiply_rounded(reach, key),
                                                      -device::multiply_rounded(static_cast<double>(slope), distance));
+            double tail = row.tail;
+            if constexpr (kTerms) tail = device::add_rounded(tail, tails[head_index * key_blocks + block]);
             const double excess = device::add_rounded(device::add_rounded(bound, tail), -self);
             if (excess < -static_cast<double>(threshold)) {
                 low = block + 1;
