@@ -84,7 +84,6 @@ target_include_directories(longbow_torch SYSTEM INTERFACE
   "${LONGBOW_TORCH_ROOT}/include" "${LONGBOW_TORCH_ROOT}/include/torch/csrc/api/include")
 target_link_libraries(longbow_torch INTERFACE
   "${LONGBOW_TORCH_ROOT}/lib/libtorch_cpu.so" "${LONGBOW_TORCH_ROOT}/lib/libc10.so")
-target_link_options(longbow_torch INTERFACE "-Wl,-rpath,${LONGBOW_TORCH_ROOT}/lib")
 if(LONGBOW_CUDA)
   # libtorch_cuda.so is not linked: loading it and the libraries that it wants costs each command a second. load_cuda()
   # of core/machine.h loads it when there is a GPU to use. Streams and guards are in the small libc10_cuda.so.

@@ -12,7 +12,18 @@ import sys
 import zlib
 from pathlib import Path
 
-CORPORA = Path(__file__).resolve().parents[2] / "data/corpora"
+
+
+def corpora_folder():
+    """Returns data/corpora of the checkout. What is installed with longbow writes into the cache, in which the paths of
+    the installed configurations begin."""
+    top = Path(__file__).resolve().parents[2]
+    if not (top / "CMakeLists.txt").is_file():
+        top = Path(os.environ.get("LONGBOW_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "longbow"))
+    return top / "data/corpora"
+
+
+CORPORA = corpora_folder()
 
 
 class CorpusError(Exception):

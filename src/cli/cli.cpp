@@ -12,6 +12,7 @@
 #include <memory>
 #include <new>
 
+#include "config_file.h"
 #include "flag_values.h"
 #include "longbow/core/error.h"
 #include "longbow/core/standard_output.h"
@@ -152,6 +153,7 @@ std::vector<std::string> words_of(int argc, char** argv) {
 
 int run_action(VerbContext& context) {
     apply_common(context.common);
+    log_config_choices();
     const int code = context.action(context.common);
     finish_standard_output();
     return code;

@@ -13,6 +13,7 @@
 #include "longbow/core/build_info.h"
 #include "longbow/core/cache.h"
 #include "longbow/core/files.h"
+#include "longbow/core/installation.h"
 #include "longbow/core/machine.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/autocast.h"
@@ -116,9 +117,14 @@ void check_surroundings(Findings& findings) {
     const auto free = free_space(fs::current_path());
     findings.expect(free >= 2 * kGiB, "disk", bytes_text(free) + " free in " + fs::current_path().string(),
                     "checkpoints may not fit");
-    const fs::path austen = "data/corpora/austen/train.txt";
+    const auto share = installed_share();
+    const std::string here = "data/corpora/austen/train.txt";
+    const fs::path austen = share.empty() ? here : installed_data_path(here);
     findings.expect(fs::exists(austen, none), "corpus", austen.string(),
-                    "does not exist; scripts/corpora/austen fetches it (scripts/demo does), or use your own text");
+                    "does not exist; " +
+                        (share.empty() ? "scripts/corpora/austen fetches it (scripts/demo does)"
+                                       : (share / "corpora/austen").string() + " fetches it") +
+                        ", or use your own text");
 }
 
 void check_attention(Findings& findings, const std::string& wanted) {

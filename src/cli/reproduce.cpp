@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 
+#include "config_file.h"
 #include "grid_flags.h"
 #include "longbow/config/context.h"
 #include "longbow/core/error.h"
@@ -53,7 +54,7 @@ PublicRequest public_request(const ReproduceFlags& flags, const CommonOptions& c
     check_public_flags(flags);
     PublicRequest request;
     request.models = flags.models;
-    request.settings = read_public_settings(fs::path(flags.configs) / kPublic / "public.yaml");
+    request.settings = read_public_settings(fs::path(chosen_config(flags.configs)) / kPublic / "public.yaml");
     if (!flags.text.empty()) request.settings.text = flags.text;
     request.max_stream_tokens = flags.max_stream_tokens;
     request.run_dir = flags.run_dir.empty() ? "runs/public" : flags.run_dir;
@@ -93,7 +94,7 @@ ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& co
                                         " tokens of each split are scored");
     }
     request.run_dir = !flags.run_dir.empty() ? flags.run_dir : "runs/" + flags.scale + "-scale";
-    request.configs = flags.configs;
+    request.configs = chosen_config(flags.configs);
     request.context = registered_config_context();
     request.device = common.device;
     // The demo's tensors are too small to occupy two threads, so each child gets one core and there are as many

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <memory>
 
+#include "config_file.h"
 #include "flag_values.h"
 #include "grid_flags.h"
 #include "longbow/config/context.h"
@@ -61,7 +62,9 @@ void add_study(CLI::App& app, VerbContext& context) {
                  "longbow study configs/studies/austen.yaml --dry-run\n"
                  "  longbow study configs/studies/austen.yaml --part gates\n"
                  "  longbow study configs/studies/austen.yaml --slurm austen.sbatch");
-    verb->add_option("FILE", flags->file, "The study: what varies, the seeds, the lengths (docs/study.md)")->required();
+    verb->add_option("FILE", flags->file, "The study: what varies, the seeds, the lengths (docs/study.md)")
+        ->transform(config_file())
+        ->required();
     verb->add_option("--part", flags->part, "Run this part of the grid only")->type_name("NAME");
     verb->add_flag("--save-rows", flags->save_rows,
                    "Afterwards write the rows of all finished models into the folder that the study names, so that a "

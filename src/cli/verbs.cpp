@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "command_tree.h"
+#include "config_file.h"
 #include "version.h"
 #include "whole_number.h"
 
@@ -33,7 +35,7 @@ CLI::App* add_verb(CLI::App& parent, VerbContext& context, const std::string& na
     auto* verb = parent.add_subcommand(name, help);
     verb->footer("\nExample:\n  " + example);
     auto& common = context.common;
-    const std::string group = "Common options";
+    const std::string group = kCommonOptions;
     verb->set_help_flag("-h,--help", "Print this help and exit")->group(group);
     verb->set_version_flag("--version", version_text, "Print the build and exit")->group(group);
     verb->add_option("--device", common.device, "auto | cpu | cuda[:N]")
@@ -70,6 +72,7 @@ CLI::Option* add_config_arguments(CLI::App* verb, ConfigArguments& arguments, bo
     auto* files =
         verb->add_option("-c,--config", arguments.files, "Config file (YAML); may be repeated, later files win")
             ->type_name("FILE")
+            ->transform(config_file())
             ->expected(1)
             ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
             ->allow_extra_args(false);

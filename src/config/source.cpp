@@ -11,6 +11,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/installation.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
@@ -117,6 +118,20 @@ RawValue raw_value(const YAML::Node& node, const std::string& name) {
     return ValueReader([&](const YAML::Node& at) { return place(name, at.Mark()); }).read(node);
 }
 
+// Lets the paths that an installed configuration names begin in the cache. Those of a mixture end with =WEIGHT, which
+// stays as it is.
+void move_data_paths(Assignment& assignment) {
+    const auto path = assignment.path();
+    static const std::set<std::string> names_files{"data.store", "data.valid_store", "data.mixture",  "data.train",
+                                                   "data.valid", "data.test",        "tokenizer.file"};
+    if (names_files.count(path) == 0) return;
+    auto& value = assignment.value;
+    if (value.kind == RawValue::Kind::scalar) value.text = installed_data_path(value.text);
+    for (auto& item : value.items) {
+        if (item.kind == RawValue::Kind::scalar) item.text = installed_data_path(item.text);
+    }
+}
+
 class Reader {
 public:
     std::vector<Assignment> assignments;
@@ -167,9 +182,11 @@ public:
                                    place(name, entry.first.Mark())});
             if (entry.second.IsMap()) keys(section, entry.second, name);
         }
+        const bool installed = may_include && is_installed_config(name);
         for (auto i = first; i < assignments.size(); ++i) {
             assignments[i].layer = layers_;
             assignments[i].own = own;
+            if (installed) move_data_paths(assignments[i]);
         }
         ++layers_;
     }

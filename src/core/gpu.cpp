@@ -9,6 +9,7 @@
 #include "cuda/device_query.h"
 #include "longbow/core/cuda_failure.h"
 #include "longbow/core/error.h"
+#include "longbow/core/installation.h"
 #else
 #include <filesystem>
 #endif
@@ -56,7 +57,7 @@ GpuReport gpu_report() {
 bool load_cuda() {
     static const bool loaded = [] {
         if (gpu_report().gpus.empty()) return false;
-        if (::dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) == nullptr) {
+        if (::dlopen(torch_library("libtorch_cuda.so").c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
             throw Error(std::string("this machine has a GPU, but LibTorch's CUDA part cannot be loaded: ") +
                         ::dlerror() + " (CUDA_VISIBLE_DEVICES= makes Longbow run without)");
         }

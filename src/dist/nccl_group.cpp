@@ -3,16 +3,15 @@
 // GPUs.
 #include <dlfcn.h>
 
-#include <filesystem>
-
 #include "groups.h"
 #include "longbow/core/error.h"
+#include "longbow/core/installation.h"
 #include "nccl/nccl_module.h"
 
 namespace longbow {
 
 c10::intrusive_ptr<c10d::Backend> make_nccl(const GroupRequest& request) {
-    const auto file = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "liblongbow_nccl.so";
+    const auto file = own_library("liblongbow_nccl.so");
     void* library = ::dlopen(file.c_str(), RTLD_NOW | RTLD_GLOBAL);
     if (library == nullptr) {
         throw Error("training on several GPUs needs " + file.string() + ", which cannot be loaded: " + ::dlerror() +

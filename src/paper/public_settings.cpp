@@ -9,6 +9,7 @@
 
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
+#include "longbow/core/installation.h"
 #include "longbow/core/strings.h"
 #include "longbow/core/utf8.h"
 #include "longbow/eval/protocol.h"
@@ -63,6 +64,8 @@ void read_stride(const std::string& file, const YAML::Node& node, PublicSettings
 void read_text(const std::string& file, const YAML::Node& node, PublicSettings& settings) {
     settings.text = value_of<std::vector<std::string>>(file, node, "text", "a list of files, such as [my.txt]");
     if (settings.text.empty()) refuse(file, node, "text: the list is empty");
+    if (!is_installed_config(file)) return;
+    for (auto& one : settings.text) one = installed_data_path(one);
 }
 
 using Reader = void (*)(const std::string& file, const YAML::Node& node, PublicSettings& settings);

@@ -14,6 +14,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/failpoint.h"
 #include "longbow/core/files.h"
+#include "longbow/core/installation.h"
 #include "longbow/core/signals.h"
 #include "longbow/core/strings.h"
 #include "longbow/model/device_memory.h"
@@ -126,6 +127,8 @@ void write_settings(const Session& session, const TrainRequest& request) {
     const bool begins = list_checkpoints(session.run).empty();
     if (begins && request.fork) write_fork(session.run, *request.fork);
     std::string text = std::string(kOwnConfigMark) + "\n";
+    if (const auto schema = installed_schema(); !schema.empty())
+        text += "# yaml-language-server: $schema=" + schema.string() + "\n";
     if (request.fork) {
         text += "# The run was forked: longbow train --from " + shell_word(request.fork->from) + " .. --run-dir " +
                 shell_word(session.run.string()) + "; fork.json says where.\n";
