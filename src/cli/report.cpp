@@ -14,6 +14,7 @@
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
 #include "longbow/paper/formats.h"
+#include "longbow/paper/other_study.h"
 #include "longbow/report/figure.h"
 #include "longbow/report/format.h"
 #include "longbow/report/rsvg.h"
@@ -118,6 +119,12 @@ void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
 
 // Returns a published table, with our numbers beside it as far as the results have them.
 std::string paper_table(const ReportFlags& flags, const std::string& format) {
+    if (const auto* other = find_other_table(flags.paper)) {
+        if (!flags.results.empty())
+            throw UsageError("--paper " + flags.paper + " is of another paper: `longbow reproduce " + flags.paper +
+                             "` writes our numbers beside it");
+        return render_other_table(*other, nullptr, {}, chosen<TextFormat>("format", format));
+    }
     const auto runs = flags.results.empty() ? std::vector<ReportRun>{} : read_runs(flags.results);
     check_kept(flags.out, runs);
     const Scale scale;
@@ -181,7 +188,7 @@ void add_report(CLI::App& app, VerbContext& context) {
         verb->add_option(
                 "--paper", flags->paper,
                 "table1 .. table15: that table of \"Train Short, Test Long\", with our numbers where RESULTS have them "
-                "(longbow reproduce makes them)")
+                "(longbow reproduce makes them); or a table of another paper, such as kerple-owt2 (longbow reproduce --help)")
             ->type_name("TABLE");
     auto formats = choice_names<TextFormat>();
     for (const auto& picture : choice_names<PictureFormat>()) formats.push_back(picture);

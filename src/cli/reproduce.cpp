@@ -1,4 +1,4 @@
-// longbow reproduce: reproduces the paper's tables and figures.
+// longbow reproduce: reproduces the papers' tables and figures.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -11,6 +11,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/files.h"
 #include "longbow/core/strings.h"
+#include "longbow/paper/other_study.h"
 #include "longbow/paper/public_study.h"
 #include "longbow/paper/reproduce.h"
 #include "whole_number.h"
@@ -78,6 +79,58 @@ int run_public(const PublicRequest& request, bool dry_run) {
     return 0;
 }
 
+// Returns the tables of other papers that the words name; empty if they name something of the ALiBi paper.
+std::vector<const OtherTable*> other_tables_of(const ReproduceFlags& flags) {
+    std::vector<const OtherTable*> tables;
+    std::vector<std::string> alibi;
+    for (const auto& word : flags.words) {
+        if (word.find('=') != std::string::npos) continue;
+        const auto* table = find_other_table(word);
+        if (table == nullptr) alibi.push_back(word);
+        if (table != nullptr && std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
+    }
+    if (!tables.empty() && !alibi.empty())
+        throw UsageError(tables.front()->name + " is a table of another paper than " + alibi.front() +
+                         ": reproduce them apart");
+    return tables;
+}
+
+OtherRequest other_request(const ReproduceFlags& flags, const CommonOptions& common) {
+    if (flags.scale == demo_scale().name) {
+        throw UsageError(
+            "the tables of other papers have no demo scale: `longbow study configs/studies/austen.yaml` compares the methods on a "
+            "small corpus");
+    }
+    OtherRequest request;
+    request.tables = other_tables_of(flags);
+    for (const auto& word : flags.words) {
+        if (word.find('=') != std::string::npos) request.overrides.push_back(word);
+    }
+    request.max_stream_tokens = flags.max_stream_tokens;
+    request.run_dir = flags.run_dir.empty() ? "runs/papers" : flags.run_dir;
+    request.configs = flags.configs;
+    request.context = registered_config_context();
+    request.device = common.device;
+    request.jobs = std::max(1, flags.jobs);
+    request.nproc = flags.nproc;
+    request.threads = std::max(1, common.threads / (request.jobs * request.nproc));
+    if (flags.print_commands || !flags.slurm.empty()) request.threads = 0;
+    if (flags.dry_run) request.meter = speed_meter(request, 1, common);
+    return request;
+}
+
+int run_other(const ReproduceFlags& flags, const CommonOptions& common) {
+    const auto request = other_request(flags, common);
+    if (print_instead(flags, {[&] { return plan_text(plan_other(request), request); },
+                              [&] { return shell_script(plan_other(request), request); },
+                              [&] { return slurm_script(plan_other(request), request); }}))
+        return 0;
+    const auto output = reproduce_other(request);
+    std::cout << output.markdown << "\n";
+    print_pictures(output.files.written());
+    return 0;
+}
+
 ReproduceRequest request_of(const ReproduceFlags& flags, const CommonOptions& common) {
     ReproduceRequest request;
     for (const auto& word : flags.words)
@@ -122,6 +175,7 @@ int run_verb(const ReproduceFlags& flags, const CommonOptions& common) {
     if (is_public(flags)) return run_public(public_request(flags, common), flags.dry_run);
     if (!flags.models.empty() || !flags.text.empty())
         throw UsageError("--models and --text are for `longbow reproduce public`");
+    if (!other_tables_of(flags).empty()) return run_other(flags, common);
     auto request = request_of(flags, common);
     // 0.6 s for each of the demo's methods, 1 s for each of the paper's data sets.
     if (flags.dry_run) request.meter = speed_meter(request, request.scale.reduced() ? 0.6 : 1, common);
@@ -139,14 +193,17 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
     auto flags = std::make_shared<ReproduceFlags>();
     auto* verb = add_verb(
         app, context, "reproduce",
-        "Tables and figures of \"Train Short, Test Long\", measured and compared with the published ones",
+        "Tables and figures of \"Train Short, Test Long\" and of other papers, measured and compared with the published ones",
         "longbow reproduce table2 table5 figure1 --scale demo\n  longbow reproduce all --dry-run --scale paper\n"
         "  longbow reproduce table5 --scale paper --slurm table5.sbatch\n"
+        "  longbow reproduce kerple-owt2 --dry-run\n"
         "  longbow reproduce public --models models/bloom-560m models/pythia-410m SmolLM2-135M.Q8_0.gguf");
     verb->add_option(
             "NAME", flags->words,
-            "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; also key.sub=value, a change of every "
-            "model's settings (the output says so); or public: public models beyond their trained length")
+            "table1 .. table15, figure1, 2, 4 to 9, 11, wikitext103, bookcorpus, cc100, all; or tables of other papers: " +
+                join(other_table_names(), ", ") +
+                "; also key.sub=value, a change of every model's settings (the output says so); or public: public models beyond "
+                "their trained length")
         ->required();
     verb->add_option("--models", flags->models,
                      "public: the models, folders as on the Hugging Face hub, GGUF files or runs (docs/reproduce.md)")
@@ -167,8 +224,8 @@ void add_reproduce(CLI::App& app, VerbContext& context) {
                      "Score only the first N tokens of each split (the output says so)")
         ->check(whole_number())
         ->type_name("N");
-    add_grid_flags(verb, *flags, "runs/SCALE-scale, runs/public",
-                   "paper and public 1, demo as many as there are threads");
+    add_grid_flags(verb, *flags, "runs/SCALE-scale, runs/papers for other papers, runs/public",
+                   "1, demo as many as there are threads");
     run_with(verb, context, [flags, scale](const CommonOptions& common) {
         flags->scale_given = scale->count() > 0;
         return run_verb(*flags, common);

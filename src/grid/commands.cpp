@@ -85,7 +85,8 @@ std::vector<std::vector<std::string>> store_commands(const GridPlan& plan, const
     std::set<std::string> stores;
     for (const auto& model : plan.models) {
         const auto& store = model.config.data.store;
-        if (model.done() || store.empty()) continue;  // a task has no store
+        // A task has no store, and without a text a store can only be given.
+        if (model.done() || store.empty() || model.config.data.train.empty()) continue;
         if (!stores.insert(store).second || fs::exists(fs::path(store) / "manifest.json")) continue;
         Command command{"prepare"};
         add_config(command, model);

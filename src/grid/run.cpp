@@ -15,6 +15,8 @@ void check_texts(const GridPlan& plan, const std::string& remedy) {
     for (const auto& model : plan.models) {
         const auto& data = model.config.data;
         if (model.done() || data.store.empty() || fs::exists(fs::path(data.store) / "manifest.json")) continue;
+        if (data.train.empty())
+            throw DataError(data.store + ": there is no token store, and data.train names no text for one; " + remedy);
         for (const auto& file : data.train) {
             if (!fs::exists(file)) {
                 throw DataError(file + ": the text does not exist, and " + data.store + " is not a token store yet; " +

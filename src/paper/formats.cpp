@@ -81,7 +81,7 @@ std::string markdown(const Grid& grid) {
 }
 
 // Writes one line for each cell: the labels, the column, and the numbers.
-std::string csv(const Grid& grid, const PublishedTable& table) {
+std::string csv(const Grid& grid, const std::string& name) {
     Line header = grid.label_headings;
     header.insert(header.end(), {"column", "ours", "interval_95", "paper", "difference", "scale", "corpus"});
     std::string text = csv_line(header);
@@ -94,15 +94,15 @@ std::string csv(const Grid& grid, const PublishedTable& table) {
             text += csv_line(line);
         }
     }
-    return "# " + table.name + "\n" + text;
+    return "# " + name + "\n" + text;
 }
 
 std::string latex(const Grid& grid) {
     return kLatexPackages + latex_table(text_of(grid, "--", latex_cell), escape_latex(grid.title + " " + grid.banner));
 }
 
-std::string json(const Grid& grid, const PublishedTable& table, const Scale& scale) {
-    Json out{{"table", table.name},   {"title", grid.title}, {"scale", scale.name},
+std::string json(const Grid& grid, const std::string& name, const std::string& scale) {
+    Json out{{"table", name},         {"title", grid.title}, {"scale", scale},
              {"banner", grid.banner}, {"notes", grid.notes}, {"cells", Json::array()}};
     for (const auto& row : grid.rows) {
         Json labels;
@@ -132,16 +132,19 @@ std::string html(const Grid& grid) {
 
 }  // namespace
 
-std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, TextFormat format) {
-    const auto grid = make_grid(table, scale, ours);
+std::string render_grid(const Grid& grid, const std::string& name, const std::string& scale, TextFormat format) {
     switch (format) {
         case TextFormat::markdown: return markdown(grid);
-        case TextFormat::csv: return csv(grid, table);
+        case TextFormat::csv: return csv(grid, name);
         case TextFormat::latex: return latex(grid);
-        case TextFormat::json: return json(grid, table, scale);
+        case TextFormat::json: return json(grid, name, scale);
         case TextFormat::html: return html(grid);
     }
     return "";
+}
+
+std::string render_paper_table(const PublishedTable& table, const Scale& scale, const Lookup& ours, TextFormat format) {
+    return render_grid(make_grid(table, scale, ours), table.name, scale.name, format);
 }
 
 }  // namespace longbow

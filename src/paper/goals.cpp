@@ -5,6 +5,7 @@
 #include "figures.h"
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "longbow/paper/other_papers.h"
 #include "reproduce.h"
 
 namespace longbow {
@@ -39,10 +40,13 @@ void add_name(const std::string& name, Goals& goals) {
         for (const auto& member : group->second) add_name(member, goals);
         return;
     }
-    const auto known = known_names();
+    auto known = known_names();
     if (std::find(known.begin(), known.end(), name) == known.end()) {
+        // The other papers' tables are planned elsewhere (other_study.h), but may be what is meant.
+        const auto others = other_table_names();
+        known.insert(known.end(), others.begin(), others.end());
         const auto near = nearest(name, known);
-        throw UsageError("nothing of the paper is called '" + name + "'" +
+        throw UsageError("nothing of the papers is called '" + name + "'" +
                          (near ? ", did you mean '" + *near + "'?" : "") + " There are: " + join(known, ", "));
     }
     auto& list = starts_with(name, "table") ? goals.tables : goals.figures;

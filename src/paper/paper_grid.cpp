@@ -107,21 +107,6 @@ std::string heading(const PublishedTable& table) {
     return text;
 }
 
-// Names every corpus on which our numbers were measured.
-std::string corpora_note(const std::vector<GridRow>& rows) {
-    std::vector<std::string> corpora;
-    for (const auto& row : rows) {
-        for (const auto& cell : row.cells) {
-            if (!cell.corpus.empty() && std::find(corpora.begin(), corpora.end(), cell.corpus) == corpora.end())
-                corpora.push_back(cell.corpus);
-        }
-    }
-    if (corpora.empty()) return "";
-    return corpora.size() == 1
-               ? "Ours were measured on " + corpora.front() + "."
-               : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
-}
-
 // Says how the intervals were computed.
 std::string blocks_note(const std::vector<GridRow>& rows) {
     std::int64_t least = 0, most = 0;
@@ -153,6 +138,20 @@ std::vector<std::string> notes_of(const PublishedTable& table, const Scale& scal
 }
 
 }  // namespace
+
+std::string corpora_note(const std::vector<GridRow>& rows) {
+    std::vector<std::string> corpora;
+    for (const auto& row : rows) {
+        for (const auto& cell : row.cells) {
+            if (!cell.corpus.empty() && std::find(corpora.begin(), corpora.end(), cell.corpus) == corpora.end())
+                corpora.push_back(cell.corpus);
+        }
+    }
+    if (corpora.empty()) return "";
+    return corpora.size() == 1
+               ? "Ours were measured on " + corpora.front() + "."
+               : "Ours were measured on unlike corpora (the CSV has each cell's): " + join(corpora, ", ") + ".";
+}
 
 Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ours) {
     Grid grid;

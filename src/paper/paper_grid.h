@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "longbow/paper/lookup.h"
+#include "longbow/report/format.h"
 
 namespace longbow {
 
@@ -30,5 +31,11 @@ struct Grid {
 };
 
 Grid make_grid(const PublishedTable& table, const Scale& scale, const Lookup& ours);
+
+// Returns a sentence that names every corpus on which our numbers were measured; empty if there are none.
+std::string corpora_note(const std::vector<GridRow>& rows);
+
+// Writes a grid as text. The CSV and JSON also hold the table's and the scale's names.
+std::string render_grid(const Grid& grid, const std::string& name, const std::string& scale, TextFormat format);
 
 }  // namespace longbow

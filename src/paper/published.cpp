@@ -1,13 +1,12 @@
 #include "longbow/paper/published.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
 #include "longbow/core/error.h"
 #include "longbow/core/strings.h"
+#include "published_cell.h"
 
 namespace longbow {
 
@@ -18,24 +17,6 @@ namespace {
 const YAML::Node& document() {
     static const YAML::Node node = YAML::Load(embedded_paper_tables());
     return node;
-}
-
-PublishedCell cell_of(const YAML::Node& node) {
-    PublishedCell cell;
-    if (node.IsNull()) return cell;
-    cell.text = node.Scalar();
-    char* end = nullptr;
-    cell.value = std::strtod(cell.text.c_str(), &end);
-    if (cell.text == "OOM") {
-        cell.kind = PublishedCell::Kind::out_of_memory;
-    } else if (node.Tag() != "!" && *end == '\0') {  // "!" marks a value that is quoted in the file and so is text
-        cell.kind = PublishedCell::Kind::number;
-        const auto point = cell.text.find('.');
-        cell.decimals = point == std::string::npos ? 0 : static_cast<int>(cell.text.size() - point - 1);
-    } else {
-        cell.kind = PublishedCell::Kind::text;
-    }
-    return cell;
 }
 
 PublishedTable table_of(const YAML::Node& node) {
@@ -51,7 +32,7 @@ PublishedTable table_of(const YAML::Node& node) {
     table.columns = node["columns"].as<std::vector<std::string>>();
     for (const auto& row : node["rows"]) {
         table.rows.emplace_back();
-        for (const auto& cell : row) table.rows.back().push_back(cell_of(cell));
+        for (const auto& cell : row) table.rows.back().push_back(read_published_cell(cell));
         if (table.rows.back().size() != table.columns.size())
             throw DataError(table.name + ": a row has not as many cells as there are columns");
     }
@@ -91,6 +72,24 @@ const Item& named(const std::vector<Item>& items, std::string_view name, const c
 }
 
 }  // namespace
+
+PublishedCell read_published_cell(const YAML::Node& node) {
+    PublishedCell cell;
+    if (node.IsNull()) return cell;
+    cell.text = node.Scalar();
+    char* end = nullptr;
+    cell.value = std::strtod(cell.text.c_str(), &end);
+    if (cell.text == "OOM") {
+        cell.kind = PublishedCell::Kind::out_of_memory;
+    } else if (node.Tag() != "!" && *end == '\0') {  // "!" marks a value that is quoted in the file and so is text
+        cell.kind = PublishedCell::Kind::number;
+        const auto point = cell.text.find('.');
+        cell.decimals = point == std::string::npos ? 0 : static_cast<int>(cell.text.size() - point - 1);
+    } else {
+        cell.kind = PublishedCell::Kind::text;
+    }
+    return cell;
+}
 
 std::size_t PublishedTable::column(const std::string& wanted) const {
     return static_cast<std::size_t>(std::find(columns.begin(), columns.end(), wanted) - columns.begin());
