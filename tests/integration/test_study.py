@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,35 @@ probe: {kind: tasks, items: 20, seed: 5}
 baseline: alibi
 rows: ../results
 """
+
+TRAINED = """name: tiny
+base: base.yaml
+vary:
+  method:
+    kerple: {position.method: kerple}
+    fox: {position.method: fox}
+seeds: [1, 2]
+eval: {multiples: [1, 4], max_stream_tokens: 10240}
+baseline: kerple
+rows: ../results
+"""
+# Where the child of a study may be killed, by its own passages. None is so far that a kill lets more than a model be
+# finished, so that five of them find work.
+STORE_KILLS = ["data.chunk", "data.save"]
+KILLS = ([f"train.update:{passage}" for passage in range(1, 5)] +
+         [f"checkpoint.{place}:{passage}" for place in ("after_model", "before_rename", "before_last", "after_last")
+          for passage in (1, 2)] + ["eval.batch", "eval.row:1", "eval.row:2"])
+
+
+def children_of(pid):
+    """Yields (process, state) of the children of a process."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(parent) == pid:
+            yield int(path.parent.name), state
 
 
 class Study(unittest.TestCase):
@@ -162,6 +192,43 @@ class Study(unittest.TestCase):
             return [line for line in stdout.splitlines() if not line.startswith(("runs/", "calm/"))]
         self.assertEqual(without_files(self.run_ok("--run-dir", "calm", "--part", "second").stdout),
                          without_files(table))
+
+    def kill_at(self, point):
+        """Starts a study, and kills it and its child once this has come to the fail point."""
+        process = subprocess.Popen([LONGBOW, "study", "studies/tiny.yaml", "--jobs", "1", "--threads", "1", "--save-rows"],
+                                   cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=freeze"})
+        children = []
+
+        def frozen():
+            children[:] = children_of(process.pid)
+            return process.poll() is not None or any(state == "T" for _, state in children)
+        wait_for(frozen, point)
+        self.assertIsNone(process.poll(), f"it ended before {point}")
+        process.kill()
+        for child, _ in children:
+            os.kill(child, signal.SIGKILL)
+        process.communicate()
+
+    def test_killed_five_times_the_table_is_the_same(self):
+        self.write(BASE.replace("dropout: 0.0", "dropout: 0.1") + "checkpoint: {every: 4 updates, keep_last: 2}\n",
+                   TRAINED)
+        draw = random.Random(3)
+        points = [draw.choice(STORE_KILLS)] + [draw.choice(KILLS) for _ in range(5)]
+        with self.subTest(points=points):
+            for point in points:
+                self.kill_at(point)
+            # Another number of threads would add in another order.
+            disturbed = self.run_ok("--save-rows", "--threads", "1").stdout
+            for folder in ("runs", "results"):
+                shutil.move(self.home / folder, self.home / f"{folder}-disturbed")
+            self.assertEqual(self.run_ok("--save-rows", "--threads", "1").stdout, disturbed)
+            for calm in ("runs/tiny/tables", "runs/tiny/figures"):
+                files = sorted((self.home / calm).iterdir())
+                self.assertGreater(len(files), 0)
+                for file in files:
+                    other = self.home / calm.replace("runs", "runs-disturbed") / file.name
+                    self.assertEqual(other.read_bytes(), file.read_bytes(), file.name)
 
     def test_rows_in_the_folder_train_nothing(self):
         table = self.run_ok("--save-rows").stdout
