@@ -325,6 +325,46 @@ class Study(unittest.TestCase):
         self.assertNotIn("prepare", commands)
         self.assertIn("on this machine about ", self.run_ok("--dry-run").stdout)
 
+    def test_probes_of_models_of_a_text(self):
+        grid = TRAINED.replace("eval: {multiples: [1, 4], max_stream_tokens: 10240}\n", "")
+        trained = 0
+        # What each kind asks, how many rows of probes.jsonl a model has then, and where they have the cells' numbers.
+        for probe, count, numbers in (
+                ("kind: context, multiples: [0.5, 4], items: 20, seed: 3", 1,
+                 [lambda rows: rows[0]["contexts"][0]["gain"], lambda rows: rows[0]["contexts"][2]["gain"],
+                  lambda rows: rows[0]["effective_context"]]),
+                ("kind: passkey, lengths: [600], items: 2", 1, [lambda rows: rows[0]["hits"]]),
+                ("kind: attention, multiples: [2], items: 2", 2,
+                 [lambda rows, key=key: None if rows[0][key] is None else (rows[0][key] + rows[1][key]) / 2
+                  for key in ("entropy", "entropy_beyond", "sinks", "near", "far")])):
+            with self.subTest(probe):
+                self.write(BASE, grid + "probe: {" + probe + "}\n")
+                done = self.run_ok("--save-rows")
+                trained += done.stderr.count(": train\n")
+                data = json.loads((self.home / "runs/tiny/tables/tiny.json").read_text())
+                for model in data["models"]:
+                    rows = [[json.loads(line) for line in
+                             (self.home / f"runs/tiny/{model['name']}/seed-{seed}/probes.jsonl").read_text().splitlines()
+                             ][-count:] for seed in (1, 2)]
+                    self.assertEqual(len(model["cells"]), len(numbers))
+                    for cell, number in zip(model["cells"], numbers):
+                        found = [number(one) for one in rows]
+                        found = [one for one in found if one is not None]
+                        self.assertEqual(cell["seeds"], len(found))
+                        if found:
+                            key = {"context": "gain", "passkey": "hits", "attention": "value"}[data["probe"]["kind"]]
+                            self.assertAlmostEqual(cell[key], sum(found) / len(found), places=9)
+                        if model["name"] == "fox" and len(found) == 2:
+                            self.assertEqual(cell["difference"]["seeds"], 2)
+                again = self.run_ok("--save-rows")
+                self.assertEqual(again.stdout, done.stdout)
+                self.assertNotIn("[1/", again.stderr)
+                self.assertEqual(len((self.home / "results/tiny.jsonl").read_text().splitlines()), 4 * count)
+        self.assertEqual(trained, 4, "one training serves all probes")
+        shutil.rmtree(self.home / "runs")
+        (self.home / "train.txt").unlink()
+        self.assertEqual(self.run_ok().stdout, again.stdout)
+
     def test_the_shipped_study_of_tasks_is_planned(self):
         root = pathlib.Path(__file__).resolve().parents[2]
         done = subprocess.run([LONGBOW, "study", str(root / "configs/studies/length-tasks.yaml"), "--part", "copy",
@@ -346,7 +386,7 @@ class Study(unittest.TestCase):
                 (("second: [rotary, rotary-pi]", "second: [rotary]"), 3, "parts: no part has rotary-pi"),
                 (("base: base.yaml", "base: bass.yaml"), 3, "tiny.yaml:3: base: there is no file"),
                 (("title:", "name:"), 3, "tiny.yaml:2: name is written here twice"),
-                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: the models of a task"),
+                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: a study measures what its"),
                 (("eval:\n  multiples: [1, 4]\n  max_stream_tokens: 10240", "probe: {kind: tasks}"), 3,
                  "tiny.yaml:15: probe.kind: tasks: alibi has no task.name"),
                 (("rows: ../results", ""), 2, "--save-rows")):

@@ -1,9 +1,10 @@
-// Computes the exact match of a study's models on their tasks: the spread over seeds, and differences to the baseline.
+// Computes the numbers of a study's probe: the spread over seeds, and differences to the baseline.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 
-#include "task_cells.h"
+#include "probe_cells.h"
+#include "probe_kinds.h"
 
 namespace longbow {
 
@@ -25,39 +26,43 @@ std::optional<Interval> bounded(std::optional<Interval> interval, double least, 
     return interval;
 }
 
-TaskSummary summary_of(const TaskCell& cell, const TaskCell* baseline) {
-    TaskSummary summary;
+ProbeSummary summary_of(const ProbeCell& cell, const ProbeCell* baseline, const ProbeKind& kind) {
+    ProbeSummary summary;
     std::vector<double> values, differences;
-    for (const auto& score : cell.scores) values.push_back(score.exact_match);
+    for (const auto& score : cell.scores) values.push_back(score.value);
     if (values.empty()) return summary;
     summary.seeds = std::ssize(values);
     summary.mean = mean_of(values);
     summary.sd = deviation_of(values, summary.mean);
-    summary.interval = values.size() > 1 ? bounded(interval_of_values(values), 0, 1) : cell.scores.front().interval;
+    summary.interval =
+        values.size() > 1 ? bounded(interval_of_values(values), kind.least, kind.most) : cell.scores.front().interval;
     if (baseline == nullptr) return summary;
     for (const auto& a : baseline->scores) {
         for (const auto& b : cell.scores) {
-            if (a.seed == b.seed) differences.push_back(b.exact_match - a.exact_match);
+            if (a.seed == b.seed) differences.push_back(b.value - a.value);
         }
     }
     summary.pairs = std::ssize(differences);
     if (differences.empty()) return summary;
     summary.difference = mean_of(differences);
-    summary.difference_interval = bounded(interval_of_values(differences), -1, 1);
+    summary.difference_interval =
+        bounded(interval_of_values(differences), kind.least - kind.most, kind.most - kind.least);
     return summary;
 }
 
 }  // namespace
 
-std::vector<std::vector<TaskSummary>> summarize_tasks(const StudyPlan& plan) {
-    std::vector<std::vector<TaskSummary>> table;
+std::vector<std::vector<ProbeSummary>> summarize_probes(const StudyPlan& plan) {
+    std::vector<std::vector<ProbeSummary>> table;
+    const auto* kind = find_probe_kind(plan.probe);
+    if (kind == nullptr) return table;
     for (const auto& variant : plan.variants) {
         const auto baseline = std::find_if(plan.variants.begin(), plan.variants.end(),
                                            [&](const StudyVariant& other) { return other.name == variant.baseline; });
         auto& summaries = table.emplace_back();
-        for (std::size_t i = 0; i < variant.task_cells.size(); ++i) {
-            summaries.push_back(summary_of(variant.task_cells[i],
-                                           baseline == plan.variants.end() ? nullptr : &baseline->task_cells[i]));
+        for (std::size_t i = 0; i < variant.probe_cells.size(); ++i) {
+            summaries.push_back(summary_of(
+                variant.probe_cells[i], baseline == plan.variants.end() ? nullptr : &baseline->probe_cells[i], *kind));
         }
     }
     return table;
