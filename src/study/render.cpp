@@ -1,6 +1,7 @@
 // Writes a study's tables for people: Markdown, LaTeX, and one HTML page with the figure and every model's settings.
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
+#include "longbow/report/heat_map.h"
 #include "longbow/report/html_page.h"
 #include "probe_kinds.h"
 #include "tables.h"
@@ -62,6 +63,18 @@ std::string settings_html(const StudyPlan& plan, const StudySettings& study) {
     return "<h2>Settings</h2>\n" + html_table(text);
 }
 
+// Returns a map of length and depth for each model that was asked for needles, over its seeds.
+std::string depth_maps(const StudyPlan& plan) {
+    std::string html;
+    for (const auto& variant : plan.variants) {
+        std::vector<Json> rows;
+        for (const auto& one : variant.probe_rows) rows.push_back(one.row);
+        const auto map = depth_map(variant.name, rows);
+        if (!map.rows.empty()) html += "<figure><div class=\"chart\">" + heat_map_svg({map}) + "</div></figure>\n";
+    }
+    return html.empty() ? "" : "<h3>Exact match by depth</h3>\n" + html;
+}
+
 std::string html(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
     auto body = "<header><h1>" + escape_html(title_of(study)) + "</h1>\n<p>" +
                 escape_html(what_was_measured(plan, study)) + "</p></header>\n";
@@ -80,6 +93,7 @@ std::string html(const StudyPlan& plan, const StudySettings& study, const StudyT
         body += std::string("<h2>") + kind_of(study.probe).heading + "</h2>\n" +
                 html_table(probe_table(plan, study, table, style));
         for (const auto& chart : charts) body += "<h3>" + escape_html(chart.title) + "</h3>\n" + html_figure(chart);
+        body += depth_maps(plan);
         if (const auto differences = probe_difference_table(plan, study, table, style); !differences.rows.empty())
             body += "<h3>" + escape_html(differences_title(study)) + "</h3>\n" + html_table(differences);
     }
