@@ -64,6 +64,7 @@ Command probe_command(const PlannedModel& model, const PlannedProbe& probe, cons
     const auto run = request.run_dir / model.name;
     Command command{"probe", probe.kind, run.string()};
     command.insert(command.end(), probe.overrides.begin(), probe.overrides.end());
+    command.insert(command.end(), probe.arguments.begin(), probe.arguments.end());
     command.insert(command.end(), {"--items", std::to_string(probe.items), "--seed", std::to_string(probe.seed),
                                    "--out", (run / probe.file).string()});
     auto one = request;

@@ -24,17 +24,17 @@ double eval_flops(const PlannedEval& eval, const ForwardFlops& forward, std::int
     return scored_tokens(eval) / static_cast<double>(stride) * forward.window(length, stride);
 }
 
-// Items are of all lengths of their range. The mean of most ranges is three quarters of the longest.
-double probe_flops(const PlannedProbe& probe, const ForwardFlops& forward, std::size_t range) {
-    const auto tokens = std::max<std::int64_t>(1, probe.tokens[range] * 3 / 4);
+double probe_flops(const PlannedProbe& probe, const ForwardFlops& forward, std::size_t length) {
+    const auto mean = static_cast<double>(probe.tokens[length]) * probe.mean_share;
+    const auto tokens = std::max<std::int64_t>(1, static_cast<std::int64_t>(mean));
     return static_cast<double>(probe.items) * forward.window(tokens, tokens);
 }
 
 TimedEval kind_of(const PlannedEval& eval, std::int64_t length) {
     return {length, eval.stride == 0 ? length : std::min(eval.stride, length), eval.one_at_a_time};
 }
-TimedEval kind_of(const PlannedProbe& probe, std::size_t range) {
-    return {probe.tokens[range], probe.tokens[range], false};
+TimedEval kind_of(const PlannedProbe& probe, std::size_t length) {
+    return {probe.tokens[length], probe.tokens[length], false};
 }
 
 double updates_left(const PlannedModel& model) {

@@ -93,7 +93,7 @@ std::string eval_text(const PlannedEval& eval) {
 
 std::string probe_text(const PlannedProbe& probe) {
     std::string text =
-        fmt::format("probe {}, {} items a range of lengths, seed {}", probe.kind, with_commas(probe.items), probe.seed);
+        fmt::format("probe {}, {} items a measurement, seed {}", probe.kind, with_commas(probe.items), probe.seed);
     if (!probe.overrides.empty()) text += ", with " + join(probe.overrides, " ");
     return text + (probe.missing ? ": missing" : ": done");
 }

@@ -51,6 +51,8 @@ public:
         }
         if (!is_trained()) return;
         trained_ = register_parameter("temperature", at::empty({context.layers, context.heads}));
+        if (form_ == Temperature::ssmax && option_bool(context.options, "temperature_bias"))
+            bias_ = register_parameter("temperature_bias", at::empty({context.layers, context.heads}));
         set_first_values();
     }
 
@@ -69,7 +71,9 @@ public:
         auto lines = host().describe(evaluated_length);
         if (is_trained()) {
             lines.push_back(fmt::format("queries are multiplied by {}, a number a head and layer",
-                                        form_ == Temperature::ssmax ? "a trained number times ln n" : "a trained one"));
+                                        bias_.defined()               ? "a trained number times ln n plus another one"
+                                        : form_ == Temperature::ssmax ? "a trained number times ln n"
+                                                                      : "a trained one"));
         } else if (evaluated_length > 0) {
             const auto last = fixed(at::arange(evaluated_length, evaluated_length + 1, at::kDouble));
             lines.push_back(
@@ -89,6 +93,7 @@ private:
     void set_first_values() {
         const at::NoGradGuard no_grad;
         trained_.fill_(form_ == Temperature::ssmax ? kFirstSsmax : 1.0);
+        if (bias_.defined()) bias_.zero_();
     }
 
     // Returns the factors of numbers n of keys, in fp64, with the forms that have no parameter.
@@ -107,7 +112,8 @@ private:
         const auto n = at::arange(first, call.keys + 1, call.q.options().dtype(at::kDouble));
         if (form_ == Temperature::ssmax) {
             const auto s = trained_.select(0, call.layer).view({-1, 1, 1});
-            return n.log().to(s.scalar_type()).unsqueeze(1).mul(s);
+            const auto factor = n.log().to(s.scalar_type()).unsqueeze(1).mul(s);
+            return bias_.defined() ? factor.add(bias_.select(0, call.layer).view({-1, 1, 1})) : factor;
         }
         const auto wide = call.q.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
         return fixed(n).to(wide).view({1, -1, 1});
@@ -116,7 +122,7 @@ private:
     Temperature form_;
     std::int64_t length_, floor_;
     double scale_;
-    at::Tensor trained_;  // [layers, heads]
+    at::Tensor trained_, bias_;  // [layers, heads]; undefined where the form has none
 };
 
 Condition with(Temperature form) {
@@ -138,6 +144,11 @@ std::vector<OptionSpec> temperature_options() {
              .minimum = 0,
              .since = "0.3.0",
              .conditions = {with(Temperature::log_n)}},
+            {.key = "temperature_bias",
+             .default_value = false,
+             .help = "s ln n + b, with a trained b a head and layer too, at first 0",
+             .since = "0.3.0",
+             .conditions = {with(Temperature::ssmax)}},
             {.key = "temperature_floor",
              .default_value = std::int64_t{8192},
              .help = "keys in a step of the factor",

@@ -20,7 +20,6 @@ namespace longbow {
 
 namespace {
 
-constexpr int kGenerator = 1;
 constexpr std::uint64_t kWindows = 0x6174746e;
 
 // Passes everything on to another back-end and keeps the probabilities of each call, one call a layer.
@@ -151,7 +150,7 @@ std::vector<Json> probe_attention(MeasuredRun& run, LanguageModel& model, const 
     std::vector<Json> rows;
     for (std::size_t layer = 0; layer < shapes.size(); ++layer) {
         for (std::size_t head = 0; head < shapes[layer].size(); ++head) {
-            auto row = probe_row("attention", run, options, kGenerator);
+            auto row = probe_row("attention", run, options, kAttentionGenerator);
             row["data"] = stream.fingerprint();
             row["items"] = options.items;
             row["length"] = length;

@@ -17,7 +17,6 @@ namespace longbow {
 
 namespace {
 
-constexpr int kGenerator = 1;
 constexpr std::uint64_t kTargets = 0x636f6e74657874;
 
 MeanEstimate mean_over_items(const std::vector<double>& values) {
@@ -83,7 +82,7 @@ Json context_row(Json row, const std::vector<ContextLoss>& losses, std::int64_t 
                                       [&](const ContextLoss& loss) { return loss.context == train_length; });
     const auto& longest = losses.back();
     row["items"] = longest.nll.size();
-    row["contexts"] = Json::array();
+    row["contexts"] = row["context_lengths"] = Json::array();
     Json effective = nullptr, bound = nullptr;
     for (const auto& loss : losses) {
         const auto mean = mean_over_items(loss.nll);
@@ -94,6 +93,7 @@ Json context_row(Json row, const std::vector<ContextLoss>& losses, std::int64_t 
                                    {"nll_ci", interval_json(mean.interval)},
                                    {"gain", gain.mean},
                                    {"gain_ci", interval_json(gain.interval)}});
+        row["context_lengths"].push_back(loss.context);
         if (effective.is_null() && behind.mean <= kContextTolerance) effective = loss.context;
         if (bound.is_null() && behind.interval && behind.interval->high <= kContextTolerance) bound = loss.context;
     }
@@ -129,7 +129,7 @@ std::vector<Json> probe_context(MeasuredRun& run, LanguageModel& model, const To
         losses.push_back(
             {context, context_losses(model, stream, targets, context, run.dtype, options.max_batch_tokens)});
     }
-    auto row = probe_row("context", run, options, kGenerator);
+    auto row = probe_row("context", run, options, kContextGenerator);
     row["data"] = stream.fingerprint();
     return {context_row(std::move(row), losses, run.checkpoint.config.train.length)};
 }

@@ -17,7 +17,6 @@ namespace longbow {
 
 namespace {
 
-constexpr int kGenerator = 1;
 constexpr std::uint64_t kPasskey = 0x706b6579;
 constexpr std::uint64_t kLeastKey = 10'000, kMostKey = 50'000;  // of five digits each
 constexpr int kMostTries = 100'000;
@@ -157,7 +156,7 @@ std::vector<Json> probe_passkey(MeasuredRun& run, LanguageModel& model, std::vec
             ranks.push_back(static_cast<double>(before + 1));
         }
         const auto rank = mean_estimate({ranks}, std::vector<double>(ranks.size(), 1.0));
-        auto row = probe_row("passkey", run, options, kGenerator);
+        auto row = probe_row("passkey", run, options, kPasskeyGenerator);
         row["items"] = options.items;
         row["length"] = length;
         row["choices"] = kFalseKeys + 1;

@@ -156,6 +156,15 @@ void check_task_run(const MeasuredRun& run) {
                      "task.name (docs/probes.md)");
 }
 
+void check_depths(const MeasuredRun& run) {
+    check_task_run(run);
+    const auto& config = run.checkpoint.config.task;
+    const auto task = make_task(config);
+    if (make_item(*task, task->least_length(), config.length, /*seed=*/0).depth >= 0) return;
+    throw UsageError(run.name + " was trained on " + config.name +
+                     ", whose items hide nothing at a depth: only runs of the task needle have a map of depths");
+}
+
 std::vector<Json> probe_task(MeasuredRun& run, LanguageModel& model, const ProbeOptions& options) {
     check_task_run(run);
     const auto& config = run.checkpoint.config;

@@ -130,7 +130,7 @@ void summarize(TaskCellRows& cell) {
         values.push_back(row["exact_match"].get<double>());
         interval = Interval{row["exact_match_ci"][0].get<double>(), row["exact_match_ci"][1].get<double>()};
     }
-    cell.summary = summary_of_shares(values, interval);
+    cell.summary = summary_of_values(values, interval, 0, 1);
 }
 
 // Adds a row to the model that it is of. A later row of the same seed replaces an earlier one.
@@ -150,15 +150,16 @@ void add_row(TaskReport& report, std::vector<std::string>& groups, const TaskRow
 
 }  // namespace
 
-ShareSummary summary_of_shares(const std::vector<double>& values, const std::optional<Interval>& of_one) {
-    ShareSummary summary;
+SeedSummary summary_of_values(const std::vector<double>& values, const std::optional<Interval>& of_one, double least,
+                              double most) {
+    SeedSummary summary;
     if (values.empty()) return summary;
     summary.seeds = std::ssize(values);
     summary.mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
     double sum = 0;
     for (const auto value : values) sum += (value - summary.mean) * (value - summary.mean);
     summary.sd = values.size() > 1 ? std::sqrt(sum / static_cast<double>(values.size() - 1)) : 0;
-    summary.interval = values.size() > 1 ? bounded(interval_of_values(values), 0, 1) : of_one;
+    summary.interval = values.size() > 1 ? bounded(interval_of_values(values), least, most) : of_one;
     return summary;
 }
 

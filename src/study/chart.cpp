@@ -55,7 +55,7 @@ std::vector<Chart> study_charts(const StudyPlan& plan, const StudySettings& stud
     std::vector<Chart> charts;
     for (std::size_t stride = 0; stride < study.strides.size(); ++stride)
         charts.push_back(chart_of(plan, study, table, stride));
-    for (auto& chart : task_charts(plan, study, table)) charts.push_back(std::move(chart));
+    for (auto& chart : probe_charts(plan, study, table)) charts.push_back(std::move(chart));
     return charts;
 }
 

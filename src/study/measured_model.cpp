@@ -1,5 +1,7 @@
 #include "measured_model.h"
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -31,12 +33,20 @@ void check_same_weights(const LanguageModel& trained, const LanguageModel& measu
     }
 }
 
+MeasuredModel facts_of(const LanguageModel& model) {
+    MeasuredModel facts;
+    facts.max_length = model.position().max_length();
+    for (std::int64_t layer = 0; layer < model.config().model.layers; ++layer)
+        facts.attends = facts.attends || model.position().attends(layer);
+    return facts;
+}
+
 }  // namespace
 
-std::int64_t greatest_length(const StudyVariant& variant, const ConfigContext& context) {
+MeasuredModel measured_model(const StudyVariant& variant, const ConfigContext& context) {
     const auto vocab_size = assumed_vocab_size(variant.config);
     const auto trained = make_meta_model(variant.config, vocab_size);
-    if (variant.at_evaluation.empty()) return trained->position().max_length();
+    if (variant.at_evaluation.empty()) return facts_of(*trained);
     auto words = variant.at_evaluation;
     take_overrides(words);
     if (!words.empty())
@@ -45,7 +55,16 @@ std::int64_t greatest_length(const StudyVariant& variant, const ConfigContext& c
         load_config({{}, variant.at_evaluation, config_json(variant.config, context), "the trained model"}, context);
     const auto measured = make_meta_model(changed, vocab_size);
     check_same_weights(*trained, *measured, variant);
-    return measured->position().max_length();
+    return facts_of(*measured);
+}
+
+std::vector<std::int64_t> in_tokens(std::vector<std::int64_t> lengths, const std::vector<double>& multiples,
+                                    std::int64_t train_length) {
+    for (const auto multiple : multiples) {
+        const double length = multiple * static_cast<double>(train_length);
+        lengths.push_back(std::max<std::int64_t>(1, std::llround(std::floor(length + 1e-9))));
+    }
+    return lengths;
 }
 
 double split_tokens(const Config& config, const std::string& split) {

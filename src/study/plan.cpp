@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 #include "longbow/core/error.h"
@@ -11,8 +10,9 @@
 #include "longbow/grid/cost.h"
 #include "longbow/study/study.h"
 #include "measured_model.h"
+#include "probe_cells.h"
+#include "probe_kinds.h"
 #include "rows.h"
-#include "task_cells.h"
 
 namespace longbow {
 
@@ -51,18 +51,19 @@ public:
     explicit Planner(const StudyRequest& request) : request_(request), study_(request.settings) {}
 
     StudyPlan plan() {
+        plan_.probe = study_.probe.kind;
         std::vector<const StudyValue*> chosen;
         combine(chosen);
         for (auto& variant : plan_.variants) variant.baseline = baseline_of(variant);
         const auto saved = study_.rows.empty() ? SavedRows{} : read_saved_rows(study_.rows);
         for (auto& model : plan_.models) {
             find_done(model, request_);
-            auto tasks = find_task_scores(model, request_.run_dir);
+            auto probes = find_probe_rows(model, request_.run_dir);
             auto& rows = rows_[model.name];
             const bool here = model.done();
             if (here || !take_saved_rows(model, saved, request_.context, rows)) {
                 rows.perplexity = read_results((request_.run_dir / model.name / kResults).string());
-                rows.tasks = std::move(tasks);
+                rows.probes = std::move(probes);
                 plan_.done += here;
             } else {
                 ++plan_.from_rows;
@@ -103,17 +104,17 @@ private:
         }
         variant.overrides = texts_of(combination.settings);
         variant.at_evaluation = texts_of(combination.at_evaluation);
-        std::int64_t max_length = 0;
+        MeasuredModel measured;
         try {
             add_models(variant);
-            max_length = greatest_length(variant, request_.context);
-            add_cells(variant, max_length);
+            measured = measured_model(variant, request_.context);
+            add_cells(variant, measured.max_length);
         } catch (const ConfigError& error) {
             combination.refuse(error);
         } catch (const UsageError& error) {
             combination.refuse(error);
         }
-        if (study_.probe.chosen()) add_task_cells(variant, study_.probe, max_length, plan_.models);
+        if (study_.probe.chosen()) add_probe_cells(variant, study_.probe, measured, plan_.models);
         plan_.variants.push_back(std::move(variant));
     }
 
@@ -137,7 +138,7 @@ private:
             load_planned(model, request_.context);
             if (!model.config.train.seeds.empty())
                 throw ConfigError("train.seeds: a study trains each seed by itself: name them in its own seeds");
-            if (!study_.probe.chosen() && model.config.data.store.empty())
+            if (study_.probe.kind != kProbeOfTasks && model.config.data.store.empty())
                 throw ConfigError(
                     "data.store: a study measures its models on the store that they are trained on, so that "
                     "each needs one (and no data.mixture); models of a task are measured by probe: {kind: tasks}");
@@ -154,7 +155,8 @@ private:
     void add_cells(StudyVariant& variant, std::int64_t max_length) {
         for (const auto stride : study_.strides) {
             auto& cells = variant.cells.emplace_back();
-            for (const auto length : lengths_of(variant)) {
+            const auto lengths = in_tokens(study_.lengths, study_.multiples, variant.config.train.length);
+            for (const auto length : lengths) {
                 StudyCell cell{length, stride == 0 ? length : stride, "", {}};
                 if (max_length > 0 && length > max_length)
                     cell.absent = fmt::format("the positions end at {}", max_length);
@@ -165,15 +167,6 @@ private:
                 cells.push_back(std::move(cell));
             }
         }
-    }
-
-    [[nodiscard]] std::vector<std::int64_t> lengths_of(const StudyVariant& variant) const {
-        auto lengths = study_.lengths;
-        for (const auto multiple : study_.multiples) {
-            const double length = multiple * static_cast<double>(variant.config.train.length);
-            lengths.push_back(std::max<std::int64_t>(1, std::llround(std::floor(length + 1e-9))));
-        }
-        return lengths;
     }
 
     void add_evals(const StudyVariant& variant, std::int64_t stride, std::int64_t length) {
@@ -206,7 +199,7 @@ private:
         for (const auto index : variant.models) {
             const auto& model = plan_.models[index];
             const auto& rows = rows_.at(model.name).perplexity;
-            fill_task_cells(variant, model, rows_.at(model.name).tasks);
+            fill_probe_cells(variant, model, rows_.at(model.name).probes);
             variant.done.push_back(model.done());
             for (const auto& eval : model.evals) {
                 if (eval.overrides != variant.at_evaluation) continue;

@@ -1,7 +1,9 @@
 // Writes a study's tables for people: Markdown, LaTeX, and one HTML page with the figure and every model's settings.
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
+#include "longbow/report/heat_map.h"
 #include "longbow/report/html_page.h"
+#include "probe_kinds.h"
 #include "tables.h"
 
 namespace longbow {
@@ -20,8 +22,8 @@ std::string markdown(const StudyPlan& plan, const StudySettings& study, const St
     }
     if (study.probe.chosen()) {
         const TableStyle style{0, "–", escape_markdown};
-        text += "\n" + markdown_table(task_table(plan, study, table, style));
-        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
+        text += "\n" + markdown_table(probe_table(plan, study, table, style));
+        if (const auto differences = probe_difference_table(plan, study, table, style); !differences.rows.empty())
             text += "\n" + escape_markdown(differences_title(study)) + ":\n\n" + markdown_table(differences);
     }
     for (const auto& note : notes_of(plan, study, table)) text += "\n" + escape_markdown(note) + "\n";
@@ -40,8 +42,8 @@ std::string latex(const StudyPlan& plan, const StudySettings& study, const Study
     }
     if (study.probe.chosen()) {
         const TableStyle style{0, "--", latex_cell};
-        text += latex_table(task_table(plan, study, table, style), escape_latex(title_of(study)));
-        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
+        text += latex_table(probe_table(plan, study, table, style), escape_latex(title_of(study)));
+        if (const auto differences = probe_difference_table(plan, study, table, style); !differences.rows.empty())
             text += latex_table(differences, escape_latex(differences_title(study)));
     }
     return text;
@@ -61,6 +63,18 @@ std::string settings_html(const StudyPlan& plan, const StudySettings& study) {
     return "<h2>Settings</h2>\n" + html_table(text);
 }
 
+// Returns a map of length and depth for each model that was asked for needles, over its seeds.
+std::string depth_maps(const StudyPlan& plan) {
+    std::string html;
+    for (const auto& variant : plan.variants) {
+        std::vector<Json> rows;
+        for (const auto& one : variant.probe_rows) rows.push_back(one.row);
+        const auto map = depth_map(variant.name, rows);
+        if (!map.rows.empty()) html += "<figure><div class=\"chart\">" + heat_map_svg({map}) + "</div></figure>\n";
+    }
+    return html.empty() ? "" : "<h3>Exact match by depth</h3>\n" + html;
+}
+
 std::string html(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
     auto body = "<header><h1>" + escape_html(title_of(study)) + "</h1>\n<p>" +
                 escape_html(what_was_measured(plan, study)) + "</p></header>\n";
@@ -76,9 +90,11 @@ std::string html(const StudyPlan& plan, const StudySettings& study, const StudyT
     }
     if (study.probe.chosen()) {
         const TableStyle style{0, "–", escape_html};
-        body += "<h2>Exact match by length</h2>\n" + html_table(task_table(plan, study, table, style));
+        body += std::string("<h2>") + kind_of(study.probe).heading + "</h2>\n" +
+                html_table(probe_table(plan, study, table, style));
         for (const auto& chart : charts) body += "<h3>" + escape_html(chart.title) + "</h3>\n" + html_figure(chart);
-        if (const auto differences = task_difference_table(plan, study, table, style); !differences.rows.empty())
+        body += depth_maps(plan);
+        if (const auto differences = probe_difference_table(plan, study, table, style); !differences.rows.empty())
             body += "<h3>" + escape_html(differences_title(study)) + "</h3>\n" + html_table(differences);
     }
     for (const auto& note : notes_of(plan, study, table)) body += "<p class=\"under\">" + escape_html(note) + "</p>\n";

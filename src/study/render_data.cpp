@@ -4,6 +4,7 @@
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
 #include "longbow/report/escape.h"
+#include "probe_kinds.h"
 #include "tables.h"
 
 namespace longbow {
@@ -49,7 +50,7 @@ Json cell_json(const StudyCell& cell, const StudySummary& summary) {
 }  // namespace
 
 std::string study_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table) {
-    if (study.probe.chosen()) return task_csv(plan, study, table);
+    if (study.probe.chosen()) return probe_csv(plan, study, table);
     std::vector<std::string> header{"model"};
     for (const auto& axis : study.axes) header.push_back(axis.name);
     for (const auto* column :
@@ -91,6 +92,7 @@ std::string study_json(const StudyPlan& plan, const StudySettings& study, const 
     Json out{{"study", study.name}, {"title", title_of(study)}};
     if (probe) {
         out["probe"] = {{"kind", study.probe.kind}, {"items", study.probe.items}, {"seed", study.probe.seed}};
+        if (kind_of(study.probe).reads_text) out["probe"]["split"] = study.probe.split;
     } else {
         out["metric"] = metric_key(table.metric);
         out["split"] = study.split;
@@ -117,9 +119,10 @@ std::string study_json(const StudyPlan& plan, const StudySettings& study, const 
                 model["cells"].push_back(cell_json(variant.cells[stride][at], table.cells[stride][i][at]));
         }
         if (probe) {
-            model["task"] = {{"name", variant.config.task.name}, {"length", variant.config.task.length}};
-            for (std::size_t at = 0; at < variant.task_cells.size(); ++at)
-                model["cells"].push_back(task_cell_json(variant.task_cells[at], table.tasks[i][at]));
+            if (variant.config.task.chosen())
+                model["task"] = {{"name", variant.config.task.name}, {"length", variant.config.task.length}};
+            for (std::size_t at = 0; at < variant.probe_cells.size(); ++at)
+                model["cells"].push_back(probe_cell_json(variant.probe_cells[at], table.probes[i][at], study.probe));
         }
         out["models"].push_back(std::move(model));
     }

@@ -8,7 +8,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/json_text.h"
 #include "longbow/core/strings.h"
-#include "task_cells.h"
+#include "probe_cells.h"
 
 namespace longbow {
 
@@ -48,7 +48,7 @@ SavedRows read_saved_rows(const fs::path& file) {
         }
         const auto settings = json[kSettingsKey].get<std::string>();
         if (json.contains("probe")) {
-            rows.tasks.emplace_back(task_score_from_json(json, where), settings);
+            rows.probes.emplace_back(probe_row_from_json(json, where), settings);
         } else {
             rows.perplexity.emplace_back(eval_result_from_json(json, where), settings);
         }
@@ -75,12 +75,12 @@ bool take_saved_rows(PlannedModel& model, const SavedRows& saved, const ConfigCo
     }
     for (const auto& probe : model.probes) {
         const auto print = settings_print(model.config, model.config.train.seed, probe.overrides, context);
-        for (std::size_t range = 0; range < probe.ranges.size(); ++range) {
-            const auto is_wanted = [&](const TaskScore& row) { return is_row_of(row, model, probe, range); };
-            if (!take(saved.tasks, print, is_wanted, found.tasks)) return false;
+        for (std::size_t index = 0; index < probe.rows.size(); ++index) {
+            const auto is_wanted = [&](const ProbeRow& row) { return is_row_of(row, model, probe, index); };
+            if (!take(saved.probes, print, is_wanted, found.probes)) return false;
         }
     }
-    if (found.perplexity.empty() && found.tasks.empty()) return false;
+    if (found.perplexity.empty() && found.probes.empty()) return false;
     for (auto& eval : model.evals) eval.missing.clear();
     for (auto& probe : model.probes) probe.missing = false;
     model.done_updates = model.updates;
@@ -106,10 +106,8 @@ bool write_saved_rows(const fs::path& file, const StudyPlan& plan, const ConfigC
                     }
                 }
             }
-            for (const auto& cell : variant.task_cells) {
-                for (const auto& score : cell.scores) {
-                    if (score.seed == seed) add(score.row);
-                }
+            for (const auto& row : variant.probe_rows) {
+                if (row.seed == seed) add(row.row);
             }
         }
     }

@@ -14,13 +14,13 @@ namespace longbow {
 // What is measured of a model.
 struct ModelRows {
     std::vector<EvalResult> perplexity;
-    std::vector<TaskScore> tasks;
+    std::vector<ProbeRow> probes;
 };
 
 // Rows of results.jsonl or probes.jsonl, each with the fingerprint of the settings that decide its numbers.
 struct SavedRows {
     std::vector<std::pair<EvalResult, std::string>> perplexity;
-    std::vector<std::pair<TaskScore, std::string>> tasks;
+    std::vector<std::pair<ProbeRow, std::string>> probes;
 };
 
 // Returns the rows of a file; a missing one has none. Throws DataError "FILE:LINE" for a line that is not a saved row.

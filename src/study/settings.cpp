@@ -11,6 +11,7 @@
 #include "longbow/core/files.h"
 #include "longbow/core/output.h"
 #include "longbow/core/strings.h"
+#include "probe_kinds.h"
 #include "raw_keys.h"
 
 namespace longbow {
@@ -23,6 +24,8 @@ constexpr int kDepth = 8;  // vary, axis, value, section, key, and a list of map
 constexpr std::size_t kMostModels = 10000;
 constexpr std::int64_t kMostItems = 10'000'000;  // as `longbow probe` takes
 constexpr std::int64_t kGreatestNumber = std::int64_t{1} << 40;
+constexpr const char* kWhole = "whole numbers of tokens from 1";
+constexpr const char* kMultiples = "multiples of train.length, numbers from 0.001 to 10000";
 
 class StudyReader {
 public:
@@ -49,8 +52,8 @@ public:
         require(root, study_.probe.chosen() || !study_.strides.empty(), "eval", "such as eval: {multiples: [1, 2, 4]}");
         if (study_.probe.chosen() && !study_.strides.empty())
             throw ConfigError(study_.probe.place +
-                              ": probe: the models of a task have no text whose perplexity could be measured: "
-                              "leave out eval");
+                              ": probe: a study measures what its probe asks for or, with eval, perplexity: leave one "
+                              "of them out");
         check_names();
         check_parts();
         if (!rows_folder_.empty()) study_.rows = rows_folder_ / (study_.name + ".jsonl");
@@ -131,21 +134,10 @@ private:
     }
 
     void read_eval(const RawValue& value) {
-        constexpr const char* kWhole = "whole numbers of tokens from 1";
-        constexpr const char* kMultiples = "multiples of train.length, numbers from 0.001 to 10000";
-        bool both = false;
         read_keys(value, "eval",
-                  {{"split", [&](const RawValue& v) { study_.split = word_of(v, "eval.split", "valid or test"); }},
-                   {"lengths",
-                    [&](const RawValue& v) {
-                        both = !study_.multiples.empty();
-                        study_.lengths = numbers_of<std::int64_t>(v, "eval.lengths", 1, kGreatestNumber, kWhole);
-                    }},
-                   {"multiples",
-                    [&](const RawValue& v) {
-                        both = !study_.lengths.empty();
-                        study_.multiples = numbers_of<double>(v, "eval.multiples", 1e-3, 1e4, kMultiples);
-                    }},
+                  {{"split", [&](const RawValue& v) { study_.split = split_of(v, "eval"); }},
+                   {"lengths", [&](const RawValue& v) { study_.lengths = lengths_of(v, "eval"); }},
+                   {"multiples", [&](const RawValue& v) { study_.multiples = multiples_of(v, "eval"); }},
                    {"strides",
                     [&](const RawValue& v) {
                         study_.strides = numbers_of<std::int64_t>(v, "eval.strides", 0, kGreatestNumber,
@@ -155,26 +147,54 @@ private:
                         study_.max_stream_tokens = number_of<std::int64_t>(v, "eval.max_stream_tokens", 0,
                                                                            kGreatestNumber, "a whole number of tokens");
                     }}});
-        if (study_.lengths.empty() && study_.multiples.empty())
-            refuse(value, "eval: lengths is missing, or multiples, of train.length");
-        if (both) refuse(value, "eval: lengths and multiples are two ways to say one thing: keep one of them");
-        if (study_.split != "valid" && study_.split != "test")
-            refuse(value, "eval.split: expected valid or test, not '" + study_.split + "'");
+        check_lengths(value, "eval", study_.lengths, study_.multiples);
         if (study_.strides.empty()) study_.strides = {0};
-        std::sort(study_.lengths.begin(), study_.lengths.end());
-        std::sort(study_.multiples.begin(), study_.multiples.end());
+    }
+
+    static std::string split_of(const RawValue& value, const std::string& section) {
+        auto split = word_of(value, section + ".split", "valid or test");
+        if (split != "valid" && split != "test")
+            refuse(value, section + ".split: expected valid or test, not '" + split + "'");
+        return split;
+    }
+
+    static std::vector<std::int64_t> lengths_of(const RawValue& value, const std::string& section) {
+        auto lengths = numbers_of<std::int64_t>(value, section + ".lengths", 1, kGreatestNumber, kWhole);
+        std::sort(lengths.begin(), lengths.end());
+        return lengths;
+    }
+
+    static std::vector<double> multiples_of(const RawValue& value, const std::string& section) {
+        auto multiples = numbers_of<double>(value, section + ".multiples", 1e-3, 1e4, kMultiples);
+        std::sort(multiples.begin(), multiples.end());
+        return multiples;
+    }
+
+    static void check_lengths(const RawValue& value, const std::string& section,
+                              const std::vector<std::int64_t>& lengths, const std::vector<double>& multiples) {
+        if (lengths.empty() && multiples.empty())
+            refuse(value, section + ": lengths is missing, or multiples, of train.length");
+        if (!lengths.empty() && !multiples.empty())
+            refuse(value, section + ": lengths and multiples are two ways to say one thing: keep one of them");
     }
 
     void read_probe(const RawValue& value) {
         auto& probe = study_.probe;
         probe.place = value.place;
+        bool split_is_given = false;
         read_keys(value, "probe",
                   {{"kind",
                     [&](const RawValue& v) {
-                        probe.kind = word_of(v, "probe.kind", "tasks");
-                        if (probe.kind != "tasks")
-                            refuse(v, "probe.kind: expected tasks, not '" + probe.kind +
-                                          "'; other probes take runs one by one (`longbow probe`)");
+                        probe.kind = word_of(v, "probe.kind", "the name of a probe");
+                        if (find_probe_kind(probe.kind) == nullptr)
+                            refuse(v, "probe.kind: expected " + probe_names() + ", not '" + probe.kind + "'");
+                    }},
+                   {"lengths", [&](const RawValue& v) { probe.lengths = lengths_of(v, "probe"); }},
+                   {"multiples", [&](const RawValue& v) { probe.multiples = multiples_of(v, "probe"); }},
+                   {"split",
+                    [&](const RawValue& v) {
+                        probe.split = split_of(v, "probe");
+                        split_is_given = true;
                     }},
                    {"items",
                     [&](const RawValue& v) {
@@ -184,7 +204,23 @@ private:
                    {"seed", [&](const RawValue& v) {
                         probe.seed = number_of<std::uint64_t>(v, "probe.seed", 0, INT64_MAX, "a whole number from 0");
                     }}});
-        if (!probe.chosen()) refuse(value, "probe: the key kind is missing: tasks");
+        if (!probe.chosen()) refuse(value, "probe: the key kind is missing: " + probe_names());
+        const auto& kind = kind_of(probe);
+        if (probe.items == 0) probe.items = kind.items;
+        if (kind.has_lengths) {
+            check_lengths(value, "probe", probe.lengths, probe.multiples);
+        } else if (!probe.lengths.empty() || !probe.multiples.empty()) {
+            refuse(value,
+                   "probe: " + probe.kind + " has ranges of lengths of its own: leave out lengths and multiples");
+        }
+        if (split_is_given && !kind.reads_text)
+            refuse(value, "probe.split: " + probe.kind + " reads no text of a store: leave it out");
+    }
+
+    static std::string probe_names() {
+        std::vector<std::string> names;
+        for (const auto& kind : probe_kinds()) names.emplace_back(kind.name);
+        return join(names, ", ");
     }
 
     void read_baseline(const RawValue& value) {

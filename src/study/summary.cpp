@@ -5,7 +5,7 @@
 #include "longbow/core/error.h"
 #include "longbow/core/interval.h"
 #include "longbow/study/study.h"
-#include "task_cells.h"
+#include "probe_cells.h"
 
 namespace longbow {
 
@@ -92,7 +92,7 @@ StudyTable summarize(const StudyPlan& plan) {
         }
     }
     adjust(table);
-    table.tasks = summarize_tasks(plan);
+    table.probes = summarize_probes(plan);
     return table;
 }
 

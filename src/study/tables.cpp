@@ -164,7 +164,7 @@ std::string stride_title(const StudySettings& study, std::size_t stride) {
 std::string differences_title(const StudySettings& study) { return "Differences to " + study.baseline; }
 
 std::string what_was_measured(const StudyPlan& plan, const StudySettings& study) {
-    if (study.probe.chosen()) return asked_tasks(plan, study);
+    if (study.probe.chosen()) return asked_by_probe(plan, study);
     std::set<std::string> texts;
     std::int64_t tokens = 0;
     for (const auto& variant : plan.variants) {
@@ -187,7 +187,7 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
     const auto left = plan.all_models - plan.done - plan.from_rows;
     const auto unfinished = fmt::format("{} of {} models are not done yet.", left, plan.all_models);
     if (study.probe.chosen()) {
-        for (auto& note : task_notes(plan, study)) notes.push_back(std::move(note));
+        for (auto& note : probe_notes(plan, study)) notes.push_back(std::move(note));
         if (left > 0) notes.push_back(unfinished);
         return notes;
     }

@@ -46,17 +46,17 @@ std::vector<std::string> notes_of(const StudyPlan& plan, const StudySettings& st
 // Returns a chart for each stride, and then those of the probe.
 std::vector<Chart> study_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
 
-// The same of the probe `tasks` (task_tables.cpp); the tables have no rows if the study does not ask for it.
-TextTable task_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
-                     const TableStyle& style);
-TextTable task_difference_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
-                                const TableStyle& style);
-std::string asked_tasks(const StudyPlan& plan, const StudySettings& study);
-std::vector<std::string> task_notes(const StudyPlan& plan, const StudySettings& study);
-// Returns a chart for each task.
-std::vector<Chart> task_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
-std::string task_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
-Json task_cell_json(const TaskCell& cell, const TaskSummary& summary);
+// The same of a study's probe (probe_tables.cpp); the tables have no rows if the study has none.
+TextTable probe_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                      const TableStyle& style);
+TextTable probe_difference_table(const StudyPlan& plan, const StudySettings& study, const StudyTable& table,
+                                 const TableStyle& style);
+std::string asked_by_probe(const StudyPlan& plan, const StudySettings& study);
+std::vector<std::string> probe_notes(const StudyPlan& plan, const StudySettings& study);
+// Returns a chart for each task, or one for all models.
+std::vector<Chart> probe_charts(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+std::string probe_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);
+Json probe_cell_json(const ProbeCell& cell, const ProbeSummary& summary, const StudyProbe& probe);
 
 // Formats for programs (render_data.cpp).
 std::string study_csv(const StudyPlan& plan, const StudySettings& study, const StudyTable& table);

@@ -10,7 +10,7 @@ from patience import PATIENCE
 
 LEARNED = {"fire": ("position.threshold_length=8",), "fox": (), "grape": ("position.gate=key",), "wall": (), "cope": (),
            "dape": (), "path": ("position.fox=true",), "pope": (), "alibi": ("position.trainable=true",),
-           "kerple": ("position.kernel=power",), "rotary": ("position.temperature=ssmax", "position.sink_logit=true")}
+           "kerple": ("position.kernel=power",), "rotary": ("position.temperature=ssmax", "position.temperature_bias=true", "position.sink_logit=true")}
 FIXED = ("xpos", "stick_breaking")
 
 

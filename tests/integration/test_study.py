@@ -6,6 +6,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,35 @@ probe: {kind: tasks, items: 20, seed: 5}
 baseline: alibi
 rows: ../results
 """
+
+TRAINED = """name: tiny
+base: base.yaml
+vary:
+  method:
+    kerple: {position.method: kerple}
+    fox: {position.method: fox}
+seeds: [1, 2]
+eval: {multiples: [1, 4], max_stream_tokens: 10240}
+baseline: kerple
+rows: ../results
+"""
+# Where the child of a study may be killed, by its own passages. None is so far that a kill lets more than a model be
+# finished, so that five of them find work.
+STORE_KILLS = ["data.chunk", "data.save"]
+KILLS = ([f"train.update:{passage}" for passage in range(1, 5)] +
+         [f"checkpoint.{place}:{passage}" for place in ("after_model", "before_rename", "before_last", "after_last")
+          for passage in (1, 2)] + ["eval.batch", "eval.row:1", "eval.row:2"])
+
+
+def children_of(pid):
+    """Yields (process, state) of the children of a process."""
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has ended meanwhile
+            continue
+        if int(parent) == pid:
+            yield int(path.parent.name), state
 
 
 class Study(unittest.TestCase):
@@ -163,6 +193,43 @@ class Study(unittest.TestCase):
         self.assertEqual(without_files(self.run_ok("--run-dir", "calm", "--part", "second").stdout),
                          without_files(table))
 
+    def kill_at(self, point):
+        """Starts a study, and kills it and its child once this has come to the fail point."""
+        process = subprocess.Popen([LONGBOW, "study", "studies/tiny.yaml", "--jobs", "1", "--threads", "1", "--save-rows"],
+                                   cwd=self.home, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                   env={**os.environ, "LONGBOW_FAILPOINT": f"{point}=freeze"})
+        children = []
+
+        def frozen():
+            children[:] = children_of(process.pid)
+            return process.poll() is not None or any(state == "T" for _, state in children)
+        wait_for(frozen, point)
+        self.assertIsNone(process.poll(), f"it ended before {point}")
+        process.kill()
+        for child, _ in children:
+            os.kill(child, signal.SIGKILL)
+        process.communicate()
+
+    def test_killed_five_times_the_table_is_the_same(self):
+        self.write(BASE.replace("dropout: 0.0", "dropout: 0.1") + "checkpoint: {every: 4 updates, keep_last: 2}\n",
+                   TRAINED)
+        draw = random.Random(3)
+        points = [draw.choice(STORE_KILLS)] + [draw.choice(KILLS) for _ in range(5)]
+        with self.subTest(points=points):
+            for point in points:
+                self.kill_at(point)
+            # Another number of threads would add in another order.
+            disturbed = self.run_ok("--save-rows", "--threads", "1").stdout
+            for folder in ("runs", "results"):
+                shutil.move(self.home / folder, self.home / f"{folder}-disturbed")
+            self.assertEqual(self.run_ok("--save-rows", "--threads", "1").stdout, disturbed)
+            for calm in ("runs/tiny/tables", "runs/tiny/figures"):
+                files = sorted((self.home / calm).iterdir())
+                self.assertGreater(len(files), 0)
+                for file in files:
+                    other = self.home / calm.replace("runs", "runs-disturbed") / file.name
+                    self.assertEqual(other.read_bytes(), file.read_bytes(), file.name)
+
     def test_rows_in_the_folder_train_nothing(self):
         table = self.run_ok("--save-rows").stdout
         self.check_table(table)
@@ -258,6 +325,46 @@ class Study(unittest.TestCase):
         self.assertNotIn("prepare", commands)
         self.assertIn("on this machine about ", self.run_ok("--dry-run").stdout)
 
+    def test_probes_of_models_of_a_text(self):
+        grid = TRAINED.replace("eval: {multiples: [1, 4], max_stream_tokens: 10240}\n", "")
+        trained = 0
+        # What each kind asks, how many rows of probes.jsonl a model has then, and where they have the cells' numbers.
+        for probe, count, numbers in (
+                ("kind: context, multiples: [0.5, 4], items: 20, seed: 3", 1,
+                 [lambda rows: rows[0]["contexts"][0]["gain"], lambda rows: rows[0]["contexts"][2]["gain"],
+                  lambda rows: rows[0]["effective_context"]]),
+                ("kind: passkey, lengths: [600], items: 2", 1, [lambda rows: rows[0]["hits"]]),
+                ("kind: attention, multiples: [2], items: 2", 2,
+                 [lambda rows, key=key: None if rows[0][key] is None else (rows[0][key] + rows[1][key]) / 2
+                  for key in ("entropy", "entropy_beyond", "sinks", "near", "far")])):
+            with self.subTest(probe):
+                self.write(BASE, grid + "probe: {" + probe + "}\n")
+                done = self.run_ok("--save-rows")
+                trained += done.stderr.count(": train\n")
+                data = json.loads((self.home / "runs/tiny/tables/tiny.json").read_text())
+                for model in data["models"]:
+                    rows = [[json.loads(line) for line in
+                             (self.home / f"runs/tiny/{model['name']}/seed-{seed}/probes.jsonl").read_text().splitlines()
+                             ][-count:] for seed in (1, 2)]
+                    self.assertEqual(len(model["cells"]), len(numbers))
+                    for cell, number in zip(model["cells"], numbers):
+                        found = [number(one) for one in rows]
+                        found = [one for one in found if one is not None]
+                        self.assertEqual(cell["seeds"], len(found))
+                        if found:
+                            key = {"context": "gain", "passkey": "hits", "attention": "value"}[data["probe"]["kind"]]
+                            self.assertAlmostEqual(cell[key], sum(found) / len(found), places=9)
+                        if model["name"] == "fox" and len(found) == 2:
+                            self.assertEqual(cell["difference"]["seeds"], 2)
+                again = self.run_ok("--save-rows")
+                self.assertEqual(again.stdout, done.stdout)
+                self.assertNotIn("[1/", again.stderr)
+                self.assertEqual(len((self.home / "results/tiny.jsonl").read_text().splitlines()), 4 * count)
+        self.assertEqual(trained, 4, "one training serves all probes")
+        shutil.rmtree(self.home / "runs")
+        (self.home / "train.txt").unlink()
+        self.assertEqual(self.run_ok().stdout, again.stdout)
+
     def test_the_shipped_study_of_tasks_is_planned(self):
         root = pathlib.Path(__file__).resolve().parents[2]
         done = subprocess.run([LONGBOW, "study", str(root / "configs/studies/length-tasks.yaml"), "--part", "copy",
@@ -279,7 +386,7 @@ class Study(unittest.TestCase):
                 (("second: [rotary, rotary-pi]", "second: [rotary]"), 3, "parts: no part has rotary-pi"),
                 (("base: base.yaml", "base: bass.yaml"), 3, "tiny.yaml:3: base: there is no file"),
                 (("title:", "name:"), 3, "tiny.yaml:2: name is written here twice"),
-                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: the models of a task"),
+                (("baseline: alibi", "probe: {kind: tasks}"), 3, "tiny.yaml:18: probe: a study measures what its"),
                 (("eval:\n  multiples: [1, 4]\n  max_stream_tokens: 10240", "probe: {kind: tasks}"), 3,
                  "tiny.yaml:15: probe.kind: tasks: alibi has no task.name"),
                 (("rows: ../results", ""), 2, "--save-rows")):

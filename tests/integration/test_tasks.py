@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 import unittest
+import xml.etree.ElementTree
 from pathlib import Path
 
 from patience import PATIENCE
@@ -134,6 +135,20 @@ class Tasks(TrainCase):
         self.assertEqual([len(row["depths"]) for row in rows], [10, 10])
         self.assertEqual(sum(depth["items"] for depth in rows[0]["depths"]), 50)
         self.assertIn("exact match by depth", probed.stdout)
+        drawing = self.folder / "needle.svg"
+        self.probe(run, "--items", "50", "--heat-map", drawing, "--out", self.folder / "drawn.jsonl")
+        root = xml.etree.ElementTree.fromstring(drawing.read_text())
+        texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+        for row in rows:
+            self.assertIn("{} to {}".format(*row["lengths"]), texts)
+            for depth in row["depths"]:
+                if depth["items"] > 0:
+                    self.assertIn(f"{depth['exact_match']:.2f}", texts)
+        drawing.unlink()
+        refused = longbow("probe", "tasks", run, self.copy, "--heat-map", drawing)
+        self.assert_exit(refused, 2, "was trained on copy, whose items hide nothing at a depth")
+        self.assertEqual(refused.stdout, "")
+        self.assertFalse(drawing.exists())
 
     def test_a_dry_run_plans_it(self):
         done = self.train(self.folder / "planned", "copy", 300, "--dry-run")

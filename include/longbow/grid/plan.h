@@ -13,6 +13,7 @@
 
 #include "longbow/config/config.h"
 #include "longbow/config/context.h"
+#include "longbow/core/json.h"
 #include "longbow/eval/eval_result.h"
 
 namespace longbow {
@@ -61,16 +62,17 @@ struct PlannedEval {
 // What `longbow probe` measures of one trained model. The grid runs its command; which rows are its own, its owner
 // says.
 struct PlannedProbe {
-    std::string kind;  // "tasks": the verb below `longbow probe`
+    std::string kind;  // the verb below `longbow probe`: "tasks"
     std::string file;  // in the run's folder, to which the command appends its rows: probes.jsonl
     std::int64_t items = 0;
     std::uint64_t seed = 0;
-    std::vector<std::string> overrides;  // settings of the model that the probe changes
-    // The ranges of lengths that have a row each, above .first and up to .second times the trained length, and the
-    // tokens that the longest item of each has.
-    std::vector<std::pair<std::int64_t, std::int64_t>> ranges;
-    std::vector<std::int64_t> tokens;
-    bool missing = true;  // whether a range has no row
+    std::vector<std::string> overrides{};  // settings of the model that the probe changes
+    std::vector<std::string> arguments{};  // of the command, besides items and seed: "--lengths", "64,128"
+    std::vector<Json> rows{};              // what each of its rows has: {"length": 64}
+    // Tokens of the longest item at each of the probe's lengths, and the share of these that the mean item has.
+    std::vector<std::int64_t> tokens{};
+    double mean_share = 1;
+    bool missing = true;  // whether a row is
     double flops = 0;     // if it is missing
 };
 

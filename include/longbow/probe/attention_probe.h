@@ -16,6 +16,7 @@ namespace longbow {
 // The first keys of a window, on which many models put what they have no use for.
 inline constexpr std::int64_t kSinkKeys = 4;
 inline constexpr std::int64_t kNearKeys = 64;
+inline constexpr int kAttentionGenerator = 1;  // version of what draws the windows
 
 // Means over the queries of one window, of one head. A share is of a query's attention; a query counts only where it
 // sees more keys than those that the share is about. NaN: no query does.

@@ -13,6 +13,7 @@ namespace longbow {
 
 // Contexts whose loss is at most this much above that of the longest one count as as good, in nats.
 inline constexpr double kContextTolerance = 0.01;
+inline constexpr int kContextGenerator = 1;  // version of what draws the targets
 
 // Returns `count` targets of the stream, by the seed, each with at least `context` tokens before it, in ascending
 // order. Throws UsageError if the stream is too short.

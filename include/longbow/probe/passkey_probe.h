@@ -14,6 +14,7 @@
 namespace longbow {
 
 inline constexpr std::size_t kFalseKeys = 99;
+inline constexpr int kPasskeyGenerator = 1;  // version of what makes the items
 
 struct PasskeyItem {
     std::string text;             // up to the place where the key is asked for

@@ -43,6 +43,8 @@ std::vector<ItemScore> score_items(LanguageModel& model, const std::vector<TaskI
 // Returns a row for each bucket of the run's task. Throws UsageError if the run was not trained on a task.
 std::vector<Json> probe_task(MeasuredRun& run, LanguageModel& model, const ProbeOptions& options);
 void check_task_run(const MeasuredRun& run);
+// Throws UsageError if the items of the run's task hide nothing at a depth.
+void check_depths(const MeasuredRun& run);
 
 // Returns the rows of one run as text: a table of the buckets and, for needles, one of the depths.
 std::string task_table(const std::vector<Json>& rows, int width);

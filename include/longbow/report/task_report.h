@@ -16,15 +16,16 @@
 
 namespace longbow {
 
-// Holds shares of several seeds. `sd` is their standard deviation (n - 1).
-struct ShareSummary {
+// Holds what values of several seeds say. `sd` is their standard deviation (n - 1).
+struct SeedSummary {
     std::int64_t seeds = 0;
     double mean = 0, sd = 0;
     std::optional<Interval> interval;  // 95 %
 };
-// With several values the interval is that of their mean by Student's t, cut off at 0 and 1; with one it is
-// `of_one`, for other items and this training.
-ShareSummary summary_of_shares(const std::vector<double>& values, const std::optional<Interval>& of_one);
+// With several values the interval is that of their mean by Student's t, cut off at `least` and `most`, between which
+// all values lie; with one it is `of_one`, for other items and this training.
+SeedSummary summary_of_values(const std::vector<double>& values, const std::optional<Interval>& of_one, double least,
+                              double most);
 std::optional<Interval> bounded(std::optional<Interval> interval, double least, double most);
 
 // Returns "to L", "L to 2L", "2L to 4L": lengths above `from` and up to `to` times the trained one.
@@ -33,7 +34,7 @@ std::string range_heading(std::int64_t from, std::int64_t to);
 using TaskRange = std::pair<std::int64_t, std::int64_t>;  // above, up to; in multiples of the trained length
 
 struct TaskCellRows {
-    ShareSummary summary;
+    SeedSummary summary;
     std::vector<Json> rows;  // one a seed, as they were read
 };
 

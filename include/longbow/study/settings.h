@@ -34,9 +34,12 @@ struct StudyPart {
 
 // What `longbow probe` measures of each model, in place of perplexity.
 struct StudyProbe {
-    std::string kind, place;   // "tasks"; empty: nothing
-    std::int64_t items = 500;  // of each range of lengths
-    std::uint64_t seed = 1;    // of the items, which are the same for all models of a task
+    std::string kind, place;            // "tasks", a verb of `longbow probe`; empty: nothing
+    std::int64_t items = 0;             // of each measurement
+    std::uint64_t seed = 1;             // of the items, which are the same for all models of a task or text
+    std::vector<std::int64_t> lengths;  // in tokens, ascending; or
+    std::vector<double> multiples;      // of each model's train.length, ascending
+    std::string split = "valid";        // of the store, where the probe reads a text
     [[nodiscard]] bool chosen() const { return !kind.empty(); }
 };
 

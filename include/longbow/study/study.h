@@ -16,8 +16,8 @@
 #include "longbow/report/format.h"
 #include "longbow/report/output_files.h"
 #include "longbow/report/tables.h"
+#include "longbow/study/probe_score.h"
 #include "longbow/study/settings.h"
-#include "longbow/study/task_score.h"
 
 namespace longbow {
 
@@ -34,12 +34,17 @@ struct StudyCell {
     std::vector<EvalResult> rows;
 };
 
-// What one model of the grid is asked on its task: items of a range of lengths, with a row for each seed that has one.
-struct TaskCell {
-    std::int64_t from = 0, to = 1;     // multiples of the task's length
-    std::int64_t least = 1, most = 1;  // lengths of items
-    std::string absent;                // why nothing is measured here: "the positions end at 42 tokens"
-    std::vector<TaskScore> scores;
+// A number that a probe finds in a model: at one of its lengths, or one of its figures.
+struct ProbeCell {
+    std::string heading;             // of the column: "to L", "2L"
+    std::vector<std::size_t> rows;   // of PlannedProbe::rows, over which the number is a mean
+    std::string value, interval;     // where these rows have it, as JSON pointers: "/exact_match"
+    std::string absent;              // why nothing is measured here: "the positions end at 42 tokens"
+    std::optional<double> x;         // place in the chart; absent: none
+    int digits = 3;                  // behind the point
+    std::vector<std::string> about;  // what CSV says of it, in the order of the kind's columns
+    Json tags;                       // what JSON says of it
+    std::vector<ProbeScore> scores;  // one for each seed that has it
 };
 
 // A combination of values, one of each axis.
@@ -55,11 +60,13 @@ struct StudyVariant {
     std::string baseline;    // the variant that it is compared with; empty: none
     // By stride, then by length, each in the order of the settings.
     std::vector<std::vector<StudyCell>> cells;
-    std::vector<TaskCell> task_cells;  // one for each of kTaskRanges; empty without the probe `tasks`
+    std::vector<ProbeCell> probe_cells;  // as many in all variants; empty without a probe
+    std::vector<ProbeRow> probe_rows;    // that these have their numbers from, by seed
 };
 
 struct StudyPlan : GridPlan {  // its models are those of the requested part
     std::vector<StudyVariant> variants;
+    std::string probe;                                    // its kind; empty: perplexity is measured
     std::size_t all_models = 0, done = 0, from_rows = 0;  // of the whole grid; done here, done by rows of the file
     std::vector<std::pair<std::string, std::set<std::string>>> parts;  // the models of each part
 };
@@ -91,21 +98,22 @@ struct StudySummary {
     std::optional<Comparison> difference;
     std::optional<double> adjusted_p;  // by Holm's method over all differences of the study
 };
-// The exact match of a model in a range of lengths, and its difference to the baseline.
-struct TaskSummary {
+// A number of a probe over seeds, and its difference to the baseline.
+struct ProbeSummary {
     std::int64_t seeds = 0;
     double mean = 0, sd = 0;
-    std::optional<Interval> interval;  // of several seeds, for other trainings; of a single one, for other items
-    std::int64_t pairs = 0;            // seeds that the model and its baseline have
+    std::optional<Interval>
+        interval;            // of several seeds, for other trainings; of a single one, for other items or texts
+    std::int64_t pairs = 0;  // seeds that the model and its baseline have
     double difference = 0;
     std::optional<Interval> difference_interval;  // over seeds
 };
-// The numbers of a study, by stride, variant and length; of the probe `tasks`, by variant and range.
+// The numbers of a study, by stride, variant and length; of a probe, by variant and cell.
 struct StudyTable {
     Metric metric = Metric::ppl;  // bits per byte where the models' tokenizers differ
     std::vector<std::vector<std::vector<StudySummary>>> cells;
     std::size_t comparisons = 0;  // that the p-values are adjusted for
-    std::vector<std::vector<TaskSummary>> tasks;
+    std::vector<std::vector<ProbeSummary>> probes;
     std::vector<std::string> notes;  // of differences that cannot be computed
 };
 StudyTable summarize(const StudyPlan& plan);

@@ -3,49 +3,20 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include <cmath>
-
-#include "longbow/attention/attention_backend.h"
-#include "unit/position/golden_case.h"
+#include "unit/attention/golden_attention.h"
 
 namespace longbow {
 namespace {
 
+using test::attend;
+using test::backend_of;
 using test::call_of;
+using test::call_with_logits;
 using test::Case;
 using test::for_each_case;
+using test::Inputs;
 using test::relative_error;
 using test::tolerance_of;
-
-struct Inputs {
-    at::Tensor q, k, v;
-    explicit Inputs(const Case& one) : q(one.input("q")), k(one.input("k")), v(one.input("v")) {}
-};
-
-std::unique_ptr<AttentionBackend> backend_of(const std::string& name, const Case& one) {
-    AttentionRequest request;
-    request.dtype = one.type() == at::kDouble ? DType::fp64 : DType::fp32;
-    request.head_dim = one.count("head_dim");
-    return make_attention_backend(name, request);
-}
-
-at::Tensor attend(AttentionBackend& backend, const Inputs& in, const BiasSpec& bias, std::optional<double> scale = {}) {
-    AttentionInput input;
-    input.q = in.q;
-    input.k = in.k;
-    input.v = in.v;
-    input.bias = bias;
-    input.scale = scale;
-    return backend.forward(input);
-}
-
-// Returns a call whose x is the gates' logits, [1, length, dim] with zeros behind them.
-PositionCall call_with_logits(const Case& one, const at::Tensor& logits) {
-    auto call = call_of(logits.size(2));
-    const auto dim = one.count("heads") * one.count("head_dim");
-    call.x = torch::constant_pad_nd(logits.transpose(1, 2), {0, dim - logits.size(1)});
-    return call;
-}
 
 // Runs a test with each case that the back-end's arithmetic serves.
 class PositionGolden : public testing::TestWithParam<const char*> {

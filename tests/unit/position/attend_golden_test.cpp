@@ -8,25 +8,18 @@
 
 #include "longbow/position/position_method.h"
 #include "position/path.h"
-#include "unit/position/golden_case.h"
+#include "unit/position/method_case.h"
 
 namespace longbow {
 namespace {
 
+using test::attention_of;
 using test::call_of;
 using test::Case;
 using test::for_each_case;
 using test::kLayer;
+using test::set_dape;
 using test::tolerance_of;
-
-ScoredAttention attention_of(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v) {
-    ScoredAttention in;
-    in.q = q;
-    in.k = k;
-    in.v = v;
-    in.scale = 1.0 / std::sqrt(static_cast<double>(q.size(3)));
-    return in;
-}
 
 TEST(AttendGolden, Cope) {
     for_each_case("cope", [](const Case& one) {
@@ -40,14 +33,6 @@ TEST(AttendGolden, Cope) {
         one.compare("", out, {{"q", q}, {"k", k}, {"v", v}});
         one.compare_parameter("table", table);
     });
-}
-
-using Parameters = torch::OrderedDict<std::string, at::Tensor>;
-
-void set_dape(Parameters& parameters, const Case& one) {
-    const std::map<std::string, std::string> names = {{"p", "kerple_p"}, {"a", "kerple_a"},    {"in_weight", "w1"},
-                                                      {"in_bias", "b1"}, {"out_weight", "w2"}, {"out_bias", "b2"}};
-    for (const auto& [ours, theirs] : names) Case::set(parameters[ours], one.stored(theirs));
 }
 
 TEST(AttendGolden, Dape) {

@@ -9,32 +9,17 @@
 
 #include "longbow/core/error.h"
 #include "longbow/position/position_method.h"
-#include "unit/position/golden_case.h"
+#include "unit/position/method_case.h"
 
 namespace longbow {
 namespace {
 
+using test::call_at;
 using test::call_of;
 using test::Case;
 using test::for_each_case;
 using test::kLayer;
-
-// Returns a call for tokens at these places of a longer window.
-PositionCall call_at(const at::Tensor& places, const at::Tensor& q, const at::Tensor& k) {
-    auto call = call_of(places.max().item<std::int64_t>() + 1);
-    call.positions = places;
-    call.q = q;
-    call.k = k;
-    return call;
-}
-
-// Returns the scaled scores of keys that are not after the query, and zeros.
-at::Tensor scores_of(const Rotated& rotated, const at::Tensor& channel, std::int64_t head_dim) {
-    // Keys after the query could have factors that overflow.
-    const auto factors = channel.unsqueeze(3).sub(channel.unsqueeze(2)).clamp_max(0).exp().to(rotated.q.scalar_type());
-    const auto products = rotated.q.unsqueeze(3).mul(rotated.k.unsqueeze(2)).mul(factors).sum(-1);
-    return products.div(std::sqrt(static_cast<double>(head_dim))).tril();
-}
+using test::scores_of;
 
 TEST(ChannelGolden, Xpos) {
     for_each_case("xpos", [](const Case& one) {

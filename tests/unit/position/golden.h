@@ -13,8 +13,9 @@ namespace longbow::test {
 struct PositionGolden {
     Json settings;
     Tensors tensors;
-    explicit PositionGolden(const std::string& name) {
-        const char* other = std::getenv("LONGBOW_GOLDEN_POSITIONS");
+    // `shipped`: of this folder whatever the variable says.
+    explicit PositionGolden(const std::string& name, bool shipped = false) {
+        const char* other = shipped ? nullptr : std::getenv("LONGBOW_GOLDEN_POSITIONS");
         const auto stem =
             (other != nullptr ? other : std::string(LONGBOW_TEST_DATA) + "/golden/positions") + "/" + name;
         settings = Json::parse(read_file(stem + ".json"))["settings"];

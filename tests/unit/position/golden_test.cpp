@@ -2,18 +2,16 @@
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
-#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "longbow/core/error.h"
-#include "longbow/core/strings.h"
 #include "longbow/position/position_method.h"
 #include "position/alibi.h"
-#include "position/rotary_scaling.h"
 #include "position/rotate_pairs.h"
 #include "unit/position/golden.h"
+#include "unit/position/rotary_case.h"
 
 namespace longbow {
 namespace {
@@ -22,45 +20,6 @@ namespace {
 at::Tensor in_halves(const at::Tensor& x, std::int64_t dim) {
     const auto pairs = x.narrow(-1, 0, dim).unflatten(-1, {dim / 2, 2}).transpose(-1, -2).flatten(-2);
     return torch::cat({pairs, x.narrow(-1, dim, x.size(-1) - dim)}, -1);
-}
-
-// A case of a rotary golden as options of the method, and the length of its windows.
-struct RotaryCase {
-    OptionMap options;
-    std::int64_t length;
-};
-
-std::string list_text(const Json& numbers) {
-    std::vector<std::string> parts;
-    for (const auto& number : numbers) parts.push_back(number_text(number.get<double>()));
-    return join(parts, ", ");
-}
-
-RotaryCase rotary_case(const std::string& name, const Json& shared, const Json& own) {
-    const auto train_length = shared["train_length"].get<std::int64_t>();
-    const auto dim = shared["head_dim"].get<double>();
-    RotaryCase c{{{"base", shared["base"].get<double>()}}, own.value("length", train_length)};
-    const auto take = [&](const char* key) {
-        if (own.contains(key)) c.options[key] = own[key].get<double>();
-    };
-    const std::string scaling = name.substr(name.find('_') + 1);
-    if (scaling == "ntk") {  // a larger base, which needs no scaling of its own
-        c.options["base"] = shared["base"].get<double>() * std::pow(own["alpha"].get<double>(), dim / (dim - 2));
-    } else if (scaling == "p_rope") {
-        c.options["share"] = own["share"].get<double>();
-    } else if (scaling == "partial") {
-        c.options["dim"] = own["rotated_dims"].get<std::int64_t>();
-    } else {
-        c.options["scaling"] = scaling == "dynamic_ntk" ? std::string("dynamic") : scaling;
-        for (const char* key : {"factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow"}) take(key);
-        if (own.contains("truncate")) c.options["truncate"] = own["truncate"].get<bool>();
-        if (scaling == "longrope") {  // each label has the list of its own windows
-            for (const std::string label : {"short", "long"})
-                c.options[label + "_factors"] = list_text(shared[label]["rescale"]);
-            if (own["rule"] == Json("evaluated length > train_length")) c.length = train_length + 1;
-        }
-    }
-    return c;
 }
 
 class RotaryGolden : public testing::TestWithParam<std::string> {};
@@ -77,7 +36,7 @@ TEST_P(RotaryGolden, FrequenciesAndRotations) {
             const std::string prefix = name + "." + label + ".";
             for (const auto pairs : {RotaryPairs::interleaved, RotaryPairs::halves}) {
                 SCOPED_TRACE(prefix + std::string(name_of(pairs)));
-                auto [options, length] = rotary_case(GetParam(), shared, own);
+                auto [options, length] = test::rotary_case(GetParam(), shared, own);
                 const auto rotated_dim = options.count("dim") > 0 ? std::get<std::int64_t>(options["dim"]) : dim;
                 options["pairs"] = std::string(name_of(pairs));
                 const auto method = make_position_method("rotary", {1, heads * dim, heads, train_length, options, dim});
@@ -113,28 +72,8 @@ TEST_P(RotaryGolden, FrequenciesOfEachPair) {
     for (const auto& [name, shared] : golden.settings.items()) {
         for (const auto& [label, own] : shared.items()) {
             if (!own.is_object()) continue;
-            auto [options, length] = rotary_case(GetParam(), shared, own);
-            const auto number = [&, &options = options](const char* key, double fallback) {
-                return options.count(key) > 0 ? std::get<double>(options[key]) : fallback;
-            };
-            RotarySettings s;
-            s.base = number("base", 0);
-            s.dim = options.count("dim") > 0 ? std::get<std::int64_t>(options["dim"])
-                                             : shared["head_dim"].get<std::int64_t>();
-            if (options.count("scaling") > 0)
-                s.scaling = choice_named<RotaryScaling>(std::get<std::string>(options["scaling"])).value();
-            s.factor = number("factor", 1);
-            s.original_length = shared["train_length"];
-            s.low_freq_factor = number("low_freq_factor", 1);
-            s.high_freq_factor = number("high_freq_factor", 4);
-            s.beta_fast = number("beta_fast", 32);
-            s.beta_slow = number("beta_slow", 1);
-            s.share = number("share", 1);
-            if (s.scaling == RotaryScaling::longrope) {
-                s.short_factors = shared["short"]["rescale"].get<std::vector<double>>();
-                s.long_factors = shared["long"]["rescale"].get<std::vector<double>>();
-            }
-            if (options.count("truncate") > 0) s.truncate = std::get<bool>(options["truncate"]);
+            auto [options, length] = test::rotary_case(GetParam(), shared, own);
+            const auto s = test::rotary_settings(options, shared);
             const auto expected = golden.tensors.at(name + "." + label + ".inv_freq");
             const auto found = rotary_frequencies(s, length, {});
             EXPECT_LT(test::relative_error(found.div(expected).nan_to_num(1), torch::ones_like(expected)), 1e-14)

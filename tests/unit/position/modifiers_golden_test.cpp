@@ -59,6 +59,12 @@ TEST(ModifierGolden, FactorsOfQueries) {
             ssmax->named_parameters()["temperature"][kLayer].copy_(one.stored("ssmax_s"));
         }
         expect(*ssmax, one.stored("ssmax"));
+        const auto biased = one.make("none", {{"temperature", std::string("ssmax")}, {"temperature_bias", true}});
+        Case::set(biased->named_parameters()["temperature"], one.stored("ssmax_s"));
+        EXPECT_EQ(biased->named_parameters()["temperature_bias"].abs().max().item<double>(), 0.0) << "at first";
+        expect(*biased, one.stored("ssmax"));
+        Case::set(biased->named_parameters()["temperature_bias"], one.stored("ssmax_b"));
+        expect(*biased, one.stored("ssmax_with_bias"));
     });
 }
 
