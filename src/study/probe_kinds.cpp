@@ -11,8 +11,8 @@
 #include "longbow/probe/context_probe.h"
 #include "longbow/probe/passkey_probe.h"
 #include "longbow/probe/task_probe.h"
-#include "longbow/report/task_report.h"
 #include "longbow/report/format.h"
+#include "longbow/report/task_report.h"
 
 namespace longbow {
 
