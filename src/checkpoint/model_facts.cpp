@@ -45,6 +45,7 @@ LoadedCheckpoint checkpoint_to_import(const PublicModel& named) {
     checkpoint.manifest = {{"vocab_size", model.vocab_size}};
     checkpoint.tokenizer = open_imported_tokenizer(request, model);
     checkpoint.bos = bos_of(model, *checkpoint.tokenizer);
+    checkpoint.fingerprint = content_key(named);
     return checkpoint;
 }
 

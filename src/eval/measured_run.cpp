@@ -99,8 +99,8 @@ std::vector<std::string> names_of(const std::vector<Located>& places) {
     return names;
 }
 
-// Before an import there are no weights, and a checkpoint has no fingerprint.
-bool has_weights(const MeasuredRun& run) { return !run.checkpoint.fingerprint.empty(); }
+// Before an import there are no weights, and a manifest lists no files.
+bool has_weights(const MeasuredRun& run) { return run.checkpoint.manifest.contains("files"); }
 
 // This check comes before the first forward pass. The model has no values, which would take memory and time.
 void check_model(MeasuredRun& run, const Config& config) {

@@ -101,8 +101,7 @@ class Memory(unittest.TestCase):
 
     def test_methods_that_compute_attention(self):
         small = ("train.length=256", "train.batch=4", "model.layers=2")
-        for method, *more in (("path",), ("path", "position.fox=true"), ("dape",), ("dape", "position.width=8"), ("cope",),
-                              ("stick_breaking",)):
+        for method, *more in (("path",), ("path", "position.fox=true"), ("dape",), ("dape", "position.width=8")):
             name = "-".join([method, *more])
             self.compare(name, f"position.method={method}", *more, *small)
         self.compare("path-dropout", "position.method=path", "model.attention_dropout=0.1", *small)

@@ -52,8 +52,8 @@ class Checks(PublicCase):
         self.refused(DATA, "nowhere.txt", "probe", "context", self.model, *data)
         self.refused(DATA, "nowhere.txt", "probe", "attention", self.model, *data)
         self.refused(DATA, "nowhere.txt", "probe", "keys", self.model, "--evaluator", self.gpt2, *data)
-        self.refused(USAGE, f"ends at {self.end}", "probe", "keys", self.model, "--evaluator", self.gpt2, "--text",
-                     self.text, "--short", 16, "--long", 2 * self.end)
+        self.refused(USAGE, "different tokenizers", "probe", "keys", self.model, "--evaluator", self.gpt2, "--text",
+                     self.text, "--short", 16, "--long", 64)
         self.refused(USAGE, f"ends at {self.end}", "probe", "passkey", self.gpt2, "--lengths", 2 * self.end)
         self.refused(FAILURE, "nowhere", "probe", "passkey", self.model, "--out", "nowhere/rows.jsonl")
         store = self.dir / "store"

@@ -45,8 +45,8 @@ std::filesystem::path cached_place(const PublicModel& model);
 bool is_cached(const PublicModel& model);
 
 // Returns what the model's checkpoint will say of it, for checks that come before an import: the configuration, the
-// tokenizer, the rule for a BOS and the manifest's vocab_size. Its path is the model's own place, and there are no
-// weights. Throws what an import throws that does not depend on the weights' values.
+// tokenizer, the rule for a BOS and the manifest's vocab_size. Its path is the model's own place, its fingerprint is
+// content_key(), and there are no weights. Throws what an import throws that does not depend on the weights' values.
 LoadedCheckpoint checkpoint_to_import(const PublicModel& model);
 
 // Returns the model's checkpoint in the cache, importing it if it is not there (core/cache.h, imports/KEY). A

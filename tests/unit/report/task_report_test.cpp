@@ -8,9 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "error_of.h"
 #include "longbow/core/error.h"
 #include "longbow/core/json_text.h"
+#include "unit/error_of.h"
 
 namespace longbow {
 namespace {
