@@ -205,7 +205,8 @@ OtherOutput reproduce_other(const OtherRequest& request) {
         request,
         "make a token store of your copy of the data set (--dry-run shows the command) and name it with data.store=DIR, "
         "or name the text with data.train and data.valid",
-        [&] { return plan_other(request); }, [&](const OtherPlan& plan) { return write_other(plan, request); });
+        [&] { return plan_other(request); },  // What has been trained meanwhile counts only in a new plan.
+        [&](const OtherPlan&) { return write_other(plan_other(request), request); });
 }
 
 }  // namespace longbow

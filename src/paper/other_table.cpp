@@ -22,12 +22,14 @@ std::vector<EvalResult> measured(const OtherPlan& plan, const OtherRequest& requ
     std::vector<EvalResult> rows;
     for (const auto place : models) {
         const auto& model = plan.models[place];
-        const auto file = read_results((request.run_dir / model.name / "results.jsonl").string());
+        const auto run = request.run_dir / model.name;
+        if (!model.trained() || !is_newer(run / "results.jsonl", run)) continue;  // rows of other weights
+        const auto file = read_results((run / "results.jsonl").string());
         for (const auto& eval : model.evals) {
             if (eval.lengths.count(length) == 0) continue;
             // Of several rows the last one counts.
             const auto found = std::find_if(file.rbegin(), file.rend(), [&](const EvalResult& row) {
-                return is_row_of(row, model, eval, length) && row.reached() && row.updates >= model.updates;
+                return is_row_of(row, model, eval, length) && row.reached();
             });
             if (found != file.rend()) rows.push_back(*found);
         }

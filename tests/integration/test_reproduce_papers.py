@@ -19,8 +19,8 @@ USAGE, DATA = 2, 4
 MINIATURE = [*CONFIGS, "--run-dir", "runs", "--threads", "1", "--max-stream-tokens", "600", "train.seed=1235", "model.layers=1",
              "model.dim=16", "model.heads=2", "model.ffn_dim=32", "tokenizer.vocab_size=300", "data.store=store",
              "data.train=[train.txt]", "data.valid=[valid.txt]", "data.expect_vocab_size=null", "train.length=64", "train.batch=4",
-             "train.stop=6 updates", "schedule.warmup=2 updates", "schedule.period=6 updates", "eval.every=3 updates",
-             "eval.valid_tokens=200", "train.dtype=fp32"]
+             "train.stop=6 updates", "schedule.warmup=2 updates", "schedule.period=6 updates", "eval.valid_tokens=200",
+             "train.dtype=fp32"]
 
 
 class OtherPapers(unittest.TestCase):
