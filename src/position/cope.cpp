@@ -9,6 +9,7 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
 
+#include "longbow/position/attend_memory.h"
 #include "longbow/position/position_method.h"
 #include "scored.h"
 
@@ -16,7 +17,7 @@ namespace longbow {
 
 namespace {
 
-class CopePosition final : public PositionMethod {
+class CopePosition final : public PositionMethod, public CountsAttendMemory {
 public:
     explicit CopePosition(const PositionContext& context) : places_(option_int(context.options, "places")) {
         table_ = register_parameter("table", at::empty({context.layers, context.head_dim(), places_}));
@@ -38,6 +39,19 @@ public:
         const auto low = terms.gather(-1, below.to(at::kLong)), high = terms.gather(-1, above.to(at::kLong));
         const auto scores = products.add(low).add(high.sub(low).mul(places.sub(below)));
         return softmax_values(in, scores, hidden_keys(in, distances));
+    }
+
+    // Autograd keeps the gates, their sums, both factors of the step between two embeddings, and the indices of these,
+    // which are int64, beside the terms that are looked up. What the forward pass holds until its end is the most.
+    [[nodiscard]] AttendMemory attend_memory(const AttendPass& pass) const override {
+        constexpr double kIndexBytes = 8;
+        const double matrix = pass.matrix(), indices = matrix * kIndexBytes / pass.wide;
+        const double terms = matrix * static_cast<double>(places_) / static_cast<double>(pass.length);
+        AttendMemory memory;
+        memory.kept = 4 * matrix + 2 * indices + terms;
+        memory.backward = 7 * matrix;
+        memory.evaluation = 8 * matrix + terms;
+        return memory;
     }
 
     void reset_parameters() override {

@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/log_sigmoid.h>
 
+#include "longbow/position/attend_memory.h"
 #include "longbow/position/position_method.h"
 #include "scored.h"
 
@@ -12,7 +13,7 @@ namespace longbow {
 
 namespace {
 
-class StickBreakingPosition final : public PositionMethod {
+class StickBreakingPosition final : public PositionMethod, public CountsAttendMemory {
 public:
     [[nodiscard]] bool attends(std::int64_t /*layer*/) const override { return true; }
 
@@ -26,6 +27,17 @@ public:
         const auto left_by_nearer = left.flip(-1).cumsum(-1).flip(-1).sub(left);
         const auto weights = at::log_sigmoid(scores).add(left_by_nearer).exp();
         return weighted_values(in, weights.masked_fill(not_before.logical_or(hidden_keys(in, distances)), 0));
+    }
+
+    // Autograd keeps the scores, with their signs changed too, both with what PyTorch computes log_sigmoid from on a CPU,
+    // and the shares before the mask.
+    [[nodiscard]] AttendMemory attend_memory(const AttendPass& pass) const override {
+        const double matrix = pass.matrix();
+        AttendMemory memory;
+        memory.kept = 4 * matrix;
+        memory.backward = 2 * matrix;
+        memory.evaluation = 3 * matrix;
+        return memory;
     }
 };
 

@@ -101,10 +101,14 @@ class Memory(unittest.TestCase):
 
     def test_methods_that_compute_attention(self):
         small = ("train.length=256", "train.batch=4", "model.layers=2")
-        for method, *more in (("path",), ("path", "position.fox=true"), ("dape",), ("dape", "position.width=8")):
+        for method, *more in (("path",), ("path", "position.fox=true"), ("dape",), ("dape", "position.width=8"), ("cope",),
+                              ("cope", "position.places=16"), ("stick_breaking",)):
             name = "-".join([method, *more])
             self.compare(name, f"position.method={method}", *more, *small)
         self.compare("path-dropout", "position.method=path", "model.attention_dropout=0.1", *small)
+        self.compare("cope-dropout", "position.method=cope", "model.attention_dropout=0.1", *small)
+        self.compare("cope-fp64", "position.method=cope", "train.dtype=fp64", *small)
+        self.compare("stick_breaking-dropout", "position.method=stick_breaking", "model.attention_dropout=0.1", *small)
         self.compare("dape-dropout", "position.method=dape", "model.attention_dropout=0.1", *small)
         self.compare("dape-recompute", "position.method=dape", "train.recompute=layer", "train.length=256",
                      "train.batch=4")
