@@ -13,7 +13,7 @@ SUFFIXES = (".h", ".cpp", ".cu", ".cuh")
 
 # Pairs of files that may share lines, with the reason.
 ALLOWED = {
-    ("src/attention/kernels/cuda/backward.h", "src/attention/kernels/cuda/bias_gradient.h"): "one product over tiles, "
+    ("src/attention/kernels/cuda/backward.h", "src/attention/kernels/cuda/gradient_tile.h"): "one product over tiles, "
     "a static function of two kernels' classes, whose Math, kTiles and kDim it needs",
 }
 
