@@ -32,9 +32,8 @@ std::string gpu_refuses(const std::string& device) {
 
 // Returns why the kernels do not add up the parts of this bias, or an empty string.
 std::string bias_refuses(const AttentionRequest& request) {
-    constexpr BiasParts kServed = {BiasPart::slopes, BiasPart::table, BiasPart::query_slopes,
-                                   BiasPart::key_slopes, BiasPart::places, BiasPart::positions,
-                                   BiasPart::sinks, BiasPart::sink_logit};
+    constexpr BiasParts kServed = {BiasPart::slopes, BiasPart::table,     BiasPart::query_slopes, BiasPart::key_slopes,
+                                   BiasPart::places, BiasPart::positions, BiasPart::sinks,        BiasPart::sink_logit};
     const auto others = request.bias.without(kServed);
     if (others.empty()) return {};
     return "the position method's bias has parts that the fused kernels do not add: " + others.text();

@@ -29,8 +29,8 @@ public:
         return weighted_values(in, weights.masked_fill(not_before.logical_or(hidden_keys(in, distances)), 0));
     }
 
-    // Autograd keeps the scores, with their signs changed too, both with what PyTorch computes log_sigmoid from on a CPU,
-    // and the shares before the mask.
+    // Autograd keeps the scores, with their signs changed too, both with what PyTorch computes log_sigmoid from on a
+    // CPU, and the shares before the mask.
     [[nodiscard]] AttendMemory attend_memory(const AttendPass& pass) const override {
         const double matrix = pass.matrix();
         AttendMemory memory;

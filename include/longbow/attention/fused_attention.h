@@ -34,8 +34,8 @@ struct FusedAttentionCall {
     // (choices.h), which is exact in fp32; infinity skips nothing.
     double skip_threshold = -1.0;
     // What follows adds to the bias, or changes it, by the places of queries and keys. Large terms of opposite signs
-    // (FoX's sums of gates) are given in fp64; their sums are as accurate as sums of fp64 that are rounded once. Gradients
-    // have the type of what they belong to.
+    // (FoX's sums of gates) are given in fp64; their sums are as accurate as sums of fp64 that are rounded once.
+    // Gradients have the type of what they belong to.
     std::optional<at::Tensor> query_slopes{};  // fp32 [1 or batch, heads, Lq]: -slope of the query * |distance|
     std::optional<at::Tensor> key_slopes{};    // fp32 [1 or batch, heads, Lk]: -slope of the key * |distance|
     std::optional<at::Tensor> row{};           // fp32 or fp64 [1 or batch, heads, Lq]: a term of each query

@@ -37,8 +37,8 @@ struct longbow_tensor4 {
 };
 
 // The parts of a bias that depend on where a query or a key stands, and their gradients. Null or 0: the part is absent.
-// The terms of a row and a column are fp64, because they may be large and of opposite signs: their sum is as accurate as
-// one of fp64 that is rounded once.
+// The terms of a row and a column are fp64, because they may be large and of opposite signs: their sum is as accurate
+// as one of fp64 that is rounded once.
 struct longbow_places {
     const float* query_slopes;  // [batch, heads, query_length]: -slope of the query * |distance|
     const float* key_slopes;    // [batch, heads, key_length]: -slope of the key * |distance|
@@ -48,8 +48,8 @@ struct longbow_places {
     // [key_length]: distances are those between these, in slopes and the table alike, and not between indices. The
     // queries' are the last ones. A table's entry is that of the whole part of the distance.
     const double* positions;
-    // [heads]: the sum of a row's weights is larger by exp(sink_logit), which goes to no value. The CUDA kernels leave it
-    // to the operator, which adds it to out and lse; a backward pass is given these.
+    // [heads]: the sum of a row's weights is larger by exp(sink_logit), which goes to no value. The CUDA kernels leave
+    // it to the operator, which adds it to out and lse; a backward pass is given these.
     const float* sink_logit;
     std::int32_t sinks;          // first keys that the window does not hide; 0 without a window
     std::int32_t skip_by_table;  // 1: far keys may be skipped because the distance table makes them negligible
