@@ -5,7 +5,7 @@
 #include <tuple>
 
 #include "emulator/attention_case.h"
-#include "emulator/emulator.h"
+#include "emulator/check_case.h"
 
 namespace attention_test {
 namespace {
@@ -13,27 +13,7 @@ namespace {
 using Bias = Shape::Bias;
 constexpr std::uint64_t kSchedules = 2;
 
-// Runs a case under several schedules: the results must be right and have the same bits.
-void check(const Shape& shape) {
-    std::vector<double> first;
-    Case test(shape);
-    for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
-        emulator::options() = {};
-        emulator::options().seed = schedule;
-        test.forward();
-        test.backward(true);
-        const auto errors = test.errors();
-        const double tolerance = gradient_tolerance(shape.dtype);
-        EXPECT_LE(errors.dq, tolerance) << "schedule " << schedule;
-        EXPECT_LE(errors.dk, tolerance) << "schedule " << schedule;
-        EXPECT_LE(errors.dv, tolerance) << "schedule " << schedule;
-        EXPECT_LE(errors.dslopes, tolerance) << "schedule " << schedule;
-        EXPECT_LE(errors.dtable, tolerance) << "schedule " << schedule;
-        EXPECT_TRUE(test.guards_whole());
-        if (schedule == 1) first = test.raw_results();
-        EXPECT_EQ(test.raw_results(), first) << "schedule " << schedule;
-    }
-}
+void check(const Shape& shape) { check_case(shape, Passes::both, kSchedules); }
 
 class BackwardOfSize : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
 

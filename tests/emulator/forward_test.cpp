@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "emulator/attention_case.h"
+#include "emulator/check_case.h"
 #include "emulator/emulator.h"
 
 namespace attention_test {
@@ -14,23 +15,7 @@ namespace {
 using Bias = Shape::Bias;
 constexpr std::uint64_t kSchedules = 3;
 
-// Runs a case under several schedules. Warps do not exchange numbers in an order that may vary, so the bits must be the
-// same.
-void check(const Shape& shape) {
-    std::vector<double> first;
-    Case test(shape);
-    for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
-        emulator::options() = {};
-        emulator::options().seed = schedule;
-        test.forward();
-        const auto errors = test.errors();
-        EXPECT_LE(errors.out, out_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.lse, lse_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_TRUE(test.guards_whole());
-        if (schedule == 1) first = test.raw_results();
-        EXPECT_EQ(test.raw_results(), first) << "schedule " << schedule;
-    }
-}
+void check(const Shape& shape) { check_case(shape, Passes::forward, kSchedules); }
 
 class ForwardOfSize : public testing::TestWithParam<std::tuple<longbow_dtype, int, int>> {};
 

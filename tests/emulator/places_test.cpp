@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "emulator/attention_case.h"
-#include "emulator/emulator.h"
+#include "emulator/check_case.h"
 
 namespace attention_test {
 namespace {
@@ -18,29 +18,7 @@ using Bias = Shape::Bias;
 using Positions = PlaceParts::Positions;
 constexpr std::uint64_t kSchedules = 2;
 
-// Runs a case under several schedules: the results must be right and have the same bits.
-void check(const Shape& shape) {
-    std::vector<double> first;
-    Case test(shape);
-    for (std::uint64_t schedule = 1; schedule <= kSchedules; ++schedule) {
-        emulator::options() = {};
-        emulator::options().seed = schedule;
-        test.forward();
-        test.backward(true);
-        const auto errors = test.errors();
-        EXPECT_LE(errors.out, out_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.lse, lse_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dq, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dk, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dv, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dslopes, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dtable, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_LE(errors.dplaces, gradient_tolerance(shape.dtype)) << "schedule " << schedule;
-        EXPECT_TRUE(test.guards_whole());
-        if (schedule == 1) first = test.raw_results();
-        EXPECT_EQ(test.raw_results(), first) << "schedule " << schedule;
-    }
-}
+void check(const Shape& shape) { check_case(shape, Passes::both, kSchedules); }
 
 using Fill = std::function<void(Shape&)>;
 
