@@ -15,6 +15,7 @@
 #include "longbow/core/strings.h"
 #include "longbow/paper/formats.h"
 #include "longbow/paper/other_study.h"
+#include "longbow/paper/published.h"
 #include "longbow/report/figure.h"
 #include "longbow/report/format.h"
 #include "longbow/report/rsvg.h"
@@ -117,8 +118,21 @@ void choose_rows(std::vector<ReportRun>& runs, const ReportFlags& flags) {
                         join({kinds.begin(), kinds.end()}, ", "));
 }
 
+// Throws UsageError unless one of the papers has a table of this name.
+void check_paper_table(const std::string& name) {
+    std::vector<std::string> known;
+    for (const auto& table : published_tables()) known.push_back(table.name);
+    const auto others = other_table_names();
+    known.insert(known.end(), others.begin(), others.end());
+    if (std::find(known.begin(), known.end(), name) != known.end()) return;
+    const auto near = nearest(name, known);
+    throw UsageError("--paper: no paper here has a table '" + name + "'" +
+                     (near ? ", did you mean '" + *near + "'?" : ".") + " There are: " + join(known, ", "));
+}
+
 // Returns a published table, with our numbers beside it as far as the results have them.
 std::string paper_table(const ReportFlags& flags, const std::string& format) {
+    check_paper_table(flags.paper);
     if (const auto* other = find_other_table(flags.paper)) {
         if (!flags.results.empty())
             throw UsageError("--paper " + flags.paper + " is of another paper: `longbow reproduce " + flags.paper +

@@ -80,6 +80,9 @@ class OtherPapers(unittest.TestCase):
     def test_published_tables_alone(self):
         self.assertRegex(self.run_ok("report", "--paper", "kerple-arxiv"), r"\| ALiBi +\| +6\.12 ± 0\.26 \|")
         self.assertIn("7.25", self.run_ok("report", "--paper", "fox-longcrawl64", "--format", "csv"))
+        done = self.run_any("report", "--paper", "kerple-owt")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("did you mean 'kerple-owt2'?", done.stderr)
         done = self.run_any("report", "results.jsonl", "--paper", "kerple-arxiv")
         self.assertEqual(done.returncode, USAGE)
         self.assertIn("longbow reproduce kerple-arxiv", done.stderr)
